@@ -1,0 +1,32 @@
+"""Personalised reranking on the person's own device.
+
+The one door is :class:`Reranker`; see the README for a run from event to reordered list.
+"""
+
+from edge_rerank import _telemetry  # isort: skip - must precede any import of onnxruntime
+
+from edge_rerank.types import (
+    Degradation,
+    Event,
+    EventType,
+    Item,
+    RankedItem,
+    Ranking,
+    Reason,
+    ReasonCode,
+)
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Degradation",
+    "Event",
+    "EventType",
+    "Item",
+    "RankedItem",
+    "Ranking",
+    "Reason",
+    "ReasonCode",
+]
+
+del _telemetry

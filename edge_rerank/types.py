@@ -1,0 +1,392 @@
+"""The values that cross the public door: items, events and rankings.
+
+All are frozen. Constructing one checks its types and ranges and raises
+:class:`~edge_rerank.errors.InvalidItem` or :class:`~edge_rerank.errors.InvalidEvent`;
+what is merely an outlier (a dwell time of nine hours) is accepted here and handled when
+the event is recorded, see :mod:`edge_rerank.history.clean`.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem
+
+if TYPE_CHECKING:
+    from edge_rerank.render import Banner, Card
+
+MAX_ID_CHARS = 512
+MAX_CATEGORIES = 64
+MAX_VECTOR_DIM = 4096
+
+FieldValue = str | int | float | bool | None
+
+
+class EventType(StrEnum):
+    """What a person did. The names are those shops and news sites already log."""
+
+    IMPRESSION = "impression"
+    CLICK = "click"
+    VIEW = "view"
+    SEARCH = "search"
+    LIKE = "like"
+    DISLIKE = "dislike"
+    DISMISS = "dismiss"
+    ADD_TO_CART = "add_to_cart"
+    PURCHASE = "purchase"
+    COMPLETE = "complete"
+    RATING = "rating"
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Item:
+    """Something that can be shown: a product, an article, a course, a game.
+
+    Attributes:
+        id: the host's identifier, 1 to 512 characters.
+        text: what the language model reads, usually a title and a short description.
+            Only the first tokens count, see the pack's ``limits``.
+        categories: from general to specific, at most 64.
+        popularity: how often the item was chosen by anyone, a count ≥ 0.
+        score: the host's own ranking score, higher is better, on any scale.
+        vector: a precomputed embedding, shape ``(d,)`` with d ≤ 4096, kept as float32.
+            Items that carry one are compared by it instead of by their text.
+        fields: whatever the host wants back with the ranking; never read, never stored.
+
+    Raises:
+        InvalidItem: when a field has the wrong type or is out of range.
+    """
+
+    id: str
+    text: str = ""
+    categories: tuple[str, ...] = ()
+    popularity: float | None = None
+    score: float | None = None
+    vector: NDArray[np.float32] | None = field(default=None, compare=False)
+    fields: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
+
+    def __init__(
+        self,
+        id: str,  # noqa: A002 - the field's name everywhere else
+        text: str = "",
+        categories: Sequence[str] = (),
+        popularity: float | None = None,
+        score: float | None = None,
+        vector: ArrayLike | None = None,
+        fields: Mapping[str, FieldValue] | None = None,
+    ) -> None:
+        put = object.__setattr__
+        put(self, "id", check_id(id, "item id", InvalidItem))
+        put(self, "text", _text(text, "item text", InvalidItem))
+        put(self, "categories", _categories(categories))
+        put(self, "popularity", _number(popularity, "popularity", InvalidItem, minimum=0.0))
+        put(self, "score", _number(score, "score", InvalidItem))
+        put(self, "vector", None if vector is None else _vector(vector))
+        put(self, "fields", _fields(fields))
+
+    def __repr__(self) -> str:
+        """Id and shape only: a repr ends up in logs, an item's text must not."""
+        return f"Item(id={self.id!r}, text=<{len(self.text)} characters>)"
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False)
+class Event:
+    """One thing a person did.
+
+    Attributes:
+        type: see :class:`EventType`; a plain string is converted.
+        item: what it was done to; required for everything but a search.
+        timestamp: UTC seconds since 1970; ``None`` means now, when it is recorded.
+        dwell_s: seconds the person stayed with the item, ≥ 0.
+        scroll: how much of the item was seen, 0 to 1.
+        query: the words of a search; required for a search.
+        value: a rating, or the money paid, in the host's own unit.
+        ranking: ``Ranking.id`` of the list in which the item was shown.
+        position: 1-based place in that list; filled in from ``ranking`` when left out.
+        id: the host's identifier of this event; a second event with it is a duplicate.
+
+    Raises:
+        InvalidEvent: when a field has the wrong type or is out of range.
+    """
+
+    type: EventType
+    item: Item | None = None
+    timestamp: float | None = None
+    dwell_s: float | None = None
+    scroll: float | None = None
+    query: str | None = None
+    value: float | None = None
+    ranking: str | None = None
+    position: int | None = None
+    id: str | None = None
+
+    def __init__(
+        self,
+        type: EventType | str,  # noqa: A002 - the field's name everywhere else
+        item: Item | None = None,
+        *,
+        timestamp: float | None = None,
+        dwell_s: float | None = None,
+        scroll: float | None = None,
+        query: str | None = None,
+        value: float | None = None,
+        ranking: str | None = None,
+        position: int | None = None,
+        id: str | None = None,  # noqa: A002
+    ) -> None:
+        put = object.__setattr__
+        put(self, "type", _event_type(type))
+        if item is not None and not isinstance(item, Item):
+            raise InvalidEvent(f"item: expected an Item or None, got {_kind(item)}")
+        put(self, "item", item)
+        put(self, "timestamp", _number(timestamp, "timestamp", InvalidEvent, minimum=0.0))
+        put(self, "dwell_s", _number(dwell_s, "dwell_s", InvalidEvent, minimum=0.0))
+        put(self, "scroll", _number(scroll, "scroll", InvalidEvent))
+        put(self, "query", None if query is None else _text(query, "query", InvalidEvent))
+        put(self, "value", _number(value, "value", InvalidEvent))
+        put(
+            self, "ranking", None if ranking is None else check_id(ranking, "ranking", InvalidEvent)
+        )
+        put(self, "position", _position(position))
+        put(self, "id", None if id is None else check_id(id, "event id", InvalidEvent))
+        if self.type is EventType.SEARCH:
+            if not (self.query and self.query.strip()):
+                raise InvalidEvent("query: a search event needs a query that is not empty")
+        elif item is None:
+            raise InvalidEvent(f"item: a {self.type} event needs an item, got None")
+
+    def __repr__(self) -> str:
+        """Type and time only: a repr ends up in logs."""
+        return f"Event({self.type.value!r}, timestamp={self.timestamp!r})"
+
+
+class ReasonCode(StrEnum):
+    """Why an item stands where it stands."""
+
+    SIMILAR = "similar"
+    CATEGORY = "category"
+    NEXT = "next"
+    QUERY = "query"
+    POPULAR = "popular"
+    HOST = "host"
+    DISLIKED = "disliked"
+    SEEN = "seen"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """One contribution to an item's score.
+
+    Attributes:
+        code: the kind of contribution.
+        weight: its signed share of the score; the shares of all features and the bias
+            add up to ``RankedItem.score`` before diversification.
+        item_id: the item of the history that the code refers to, where there is one.
+    """
+
+    code: ReasonCode
+    weight: float
+    item_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RankedItem:
+    """An item in its final place.
+
+    Attributes:
+        item: the very object that was handed to ``rank()``.
+        rank: 1-based place.
+        score: higher is better; comparable within one ranking.
+        reasons: the largest contributions first, at most three.
+    """
+
+    item: Item
+    rank: int
+    score: float
+    reasons: tuple[Reason, ...] = ()
+
+
+class Degradation(StrEnum):
+    """Why a ranking is poorer than it could have been."""
+
+    HISTORY_UNAVAILABLE = "history-unavailable"
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking(Sequence[RankedItem]):
+    """Items in final order; a sequence of :class:`RankedItem`.
+
+    Two rankings are equal when their items, scores and reasons are.
+
+    Attributes:
+        items: the ranked items, best first.
+        id: to be handed back in ``Event.ranking``.
+        took_ms: milliseconds spent inside ``rank()``.
+        personalised: whether a history took part.
+        degraded: what went wrong on the way, empty when nothing did.
+    """
+
+    items: tuple[RankedItem, ...]
+    id: str = field(compare=False)
+    took_ms: float = field(default=0.0, compare=False)
+    personalised: bool = False
+    degraded: tuple[Degradation, ...] = ()
+
+    @overload
+    def __getitem__(self, index: int) -> RankedItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[RankedItem, ...]: ...
+    def __getitem__(self, index: int | slice) -> RankedItem | tuple[RankedItem, ...]:
+        return self.items[index]
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def __iter__(self) -> Iterator[RankedItem]:
+        return iter(self.items)
+
+    def to_list(self) -> list[dict[str, Any]]:
+        """The ranking as JSON-ready dictionaries, best first.
+
+        Each has ``rank``, ``score``, ``id``, ``text``, ``categories``, ``fields`` and
+        ``reasons`` (a list of ``{"code", "weight", "item_id"}``).
+        """
+        from edge_rerank.render import as_list  # noqa: PLC0415 - render imports this module
+
+        return as_list(self)
+
+    def to_cards(self) -> list[Card]:
+        """The ranking as cards, see :class:`edge_rerank.render.Card`."""
+        from edge_rerank.render import as_cards  # noqa: PLC0415
+
+        return as_cards(self)
+
+    def to_banner(self) -> Banner | None:
+        """The first item as a banner, ``None`` for an empty ranking."""
+        from edge_rerank.render import as_banner  # noqa: PLC0415
+
+        return as_banner(self)
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """The whole ranking as one JSON object: ``id``, ``took_ms``, ``items``, ..."""
+        return json.dumps(
+            {
+                "id": self.id,
+                "took_ms": round(self.took_ms, 3),
+                "personalised": self.personalised,
+                "degraded": [d.value for d in self.degraded],
+                "items": self.to_list(),
+            },
+            ensure_ascii=False,
+            indent=indent,
+        )
+
+
+def check_id(value: object, name: str, error: type[InvalidInput]) -> str:
+    """Return ``value`` if it can serve as an identifier, raise ``error`` if not."""
+    if not isinstance(value, str):
+        raise error(f"{name}: expected a string, got {_kind(value)}")
+    if not 0 < len(value) <= MAX_ID_CHARS:
+        raise error(f"{name}: expected 1 to {MAX_ID_CHARS} characters, got {len(value)}")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise error(f"{name}: expected valid Unicode, got a lone surrogate") from None
+    return value
+
+
+def _kind(value: object) -> str:
+    return type(value).__name__
+
+
+def _event_type(value: object) -> EventType:
+    if not isinstance(value, str):
+        raise InvalidEvent(f"type: expected a string, got {_kind(value)}")
+    try:
+        return EventType(value)
+    except ValueError:
+        known = ", ".join(EventType)
+        raise InvalidEvent(f"type: expected one of {known}; got an unknown type") from None
+
+
+def _text(value: object, name: str, error: type[InvalidInput]) -> str:
+    if not isinstance(value, str):
+        raise error(f"{name}: expected a string, got {_kind(value)}")
+    return value
+
+
+def _number(
+    value: object, name: str, error: type[InvalidInput], *, minimum: float = -math.inf
+) -> float | None:
+    if value is None:
+        return None
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, int | float | np.integer | np.floating
+    ):
+        raise error(f"{name}: expected a number or None, got {_kind(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < minimum:
+        wanted = "a finite number" if minimum == -math.inf else f"a finite number ≥ {minimum:g}"
+        raise error(f"{name}: expected {wanted}, got {number}")
+    return number
+
+
+def _position(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | np.integer):
+        raise InvalidEvent(f"position: expected an integer or None, got {_kind(value)}")
+    if not 1 <= value < 2**31:
+        raise InvalidEvent("position: expected 1 to 2147483647, got a number outside")
+    return int(value)
+
+
+def _categories(value: object) -> tuple[str, ...]:
+    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
+        raise InvalidItem(f"categories: expected a sequence of strings, got {_kind(value)}")
+    if len(value) > MAX_CATEGORIES:
+        raise InvalidItem(f"categories: expected at most {MAX_CATEGORIES}, got {len(value)}")
+    return tuple(check_id(name, "category", InvalidItem) for name in value)
+
+
+def _vector(value: object) -> NDArray[np.float32]:
+    try:
+        with np.errstate(over="ignore"):
+            vector = np.array(value, dtype=np.float32)
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidItem(f"vector: expected numbers, got {_kind(value)}") from None
+    if vector.ndim != 1 or not 0 < vector.size <= MAX_VECTOR_DIM:
+        raise InvalidItem(
+            f"vector: expected shape (d,) with 1 ≤ d ≤ {MAX_VECTOR_DIM}, got {vector.shape}"
+        )
+    if not np.isfinite(vector).all():
+        raise InvalidItem("vector: expected finite numbers, got NaN or infinity")
+    vector.setflags(write=False)
+    return vector
+
+
+def _fields(value: object) -> Mapping[str, FieldValue]:
+    if value is None:
+        return MappingProxyType({})
+    if not isinstance(value, Mapping):
+        raise InvalidItem(f"fields: expected a mapping, got {_kind(value)}")
+    for key, entry in value.items():
+        if not isinstance(key, str):
+            raise InvalidItem(f"fields: expected string keys, got {_kind(key)}")
+        if entry is not None and not isinstance(entry, str | int | float | bool):
+            raise InvalidItem(
+                f"fields: expected strings, numbers, booleans or None, got {_kind(entry)}"
+            )
+    return MappingProxyType(dict(value))
