@@ -74,9 +74,9 @@ class Item:
     vector: NDArray[np.float32] | None = field(default=None, compare=False)
     fields: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
 
-    def __init__(
+    def __init__(  # noqa: PLR0917 - in the order of the fields, as documented
         self,
-        id: str,  # noqa: A002 - the field's name everywhere else
+        id: str,
         text: str = "",
         categories: Sequence[str] = (),
         popularity: float | None = None,
@@ -88,8 +88,8 @@ class Item:
         put(self, "id", check_id(id, "item id", InvalidItem))
         put(self, "text", _text(text, "item text", InvalidItem))
         put(self, "categories", _categories(categories))
-        put(self, "popularity", _number(popularity, "popularity", InvalidItem, minimum=0.0))
-        put(self, "score", _number(score, "score", InvalidItem))
+        put(self, "popularity", check_number(popularity, "popularity", InvalidItem, minimum=0.0))
+        put(self, "score", check_number(score, "score", InvalidItem))
         put(self, "vector", None if vector is None else _vector(vector))
         put(self, "fields", _fields(fields))
 
@@ -131,7 +131,7 @@ class Event:
 
     def __init__(
         self,
-        type: EventType | str,  # noqa: A002 - the field's name everywhere else
+        type: EventType | str,
         item: Item | None = None,
         *,
         timestamp: float | None = None,
@@ -141,18 +141,18 @@ class Event:
         value: float | None = None,
         ranking: str | None = None,
         position: int | None = None,
-        id: str | None = None,  # noqa: A002
+        id: str | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "type", _event_type(type))
         if item is not None and not isinstance(item, Item):
             raise InvalidEvent(f"item: expected an Item or None, got {_kind(item)}")
         put(self, "item", item)
-        put(self, "timestamp", _number(timestamp, "timestamp", InvalidEvent, minimum=0.0))
-        put(self, "dwell_s", _number(dwell_s, "dwell_s", InvalidEvent, minimum=0.0))
-        put(self, "scroll", _number(scroll, "scroll", InvalidEvent))
+        put(self, "timestamp", check_number(timestamp, "timestamp", InvalidEvent, minimum=0.0))
+        put(self, "dwell_s", check_number(dwell_s, "dwell_s", InvalidEvent, minimum=0.0))
+        put(self, "scroll", check_number(scroll, "scroll", InvalidEvent))
         put(self, "query", None if query is None else _text(query, "query", InvalidEvent))
-        put(self, "value", _number(value, "value", InvalidEvent))
+        put(self, "value", check_number(value, "value", InvalidEvent))
         put(
             self, "ranking", None if ranking is None else check_id(ranking, "ranking", InvalidEvent)
         )
@@ -188,8 +188,8 @@ class Reason:
 
     Attributes:
         code: the kind of contribution.
-        weight: its signed share of the score; the shares of all features and the bias
-            add up to ``RankedItem.score`` before diversification.
+        weight: how much it lifts (or, below 0, lowers) the item's score against the average
+            of the candidates.
         item_id: the item of the history that the code refers to, where there is one.
     """
 
@@ -304,6 +304,26 @@ def check_id(value: object, name: str, error: type[InvalidInput]) -> str:
     return value
 
 
+def check_number(
+    value: object, name: str, error: type[InvalidInput], *, minimum: float = -math.inf
+) -> float | None:
+    """Return ``value`` as a finite float ≥ ``minimum``, ``None`` as it is, or raise ``error``."""
+    if value is None:
+        return None
+    if isinstance(value, bool | np.bool_) or not isinstance(
+        value, int | float | np.integer | np.floating
+    ):
+        raise error(f"{name}: expected a number or None, got {_kind(value)}")
+    try:
+        number = float(value)
+    except OverflowError:
+        number = math.inf
+    if not math.isfinite(number) or number < minimum:
+        wanted = "a finite number" if minimum == -math.inf else f"a finite number ≥ {minimum:g}"
+        raise error(f"{name}: expected {wanted}, got {number}")
+    return number
+
+
 def _kind(value: object) -> str:
     return type(value).__name__
 
@@ -322,25 +342,6 @@ def _text(value: object, name: str, error: type[InvalidInput]) -> str:
     if not isinstance(value, str):
         raise error(f"{name}: expected a string, got {_kind(value)}")
     return value
-
-
-def _number(
-    value: object, name: str, error: type[InvalidInput], *, minimum: float = -math.inf
-) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool | np.bool_) or not isinstance(
-        value, int | float | np.integer | np.floating
-    ):
-        raise error(f"{name}: expected a number or None, got {_kind(value)}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number) or number < minimum:
-        wanted = "a finite number" if minimum == -math.inf else f"a finite number ≥ {minimum:g}"
-        raise error(f"{name}: expected {wanted}, got {number}")
-    return number
 
 
 def _position(value: object) -> int | None:

@@ -1,0 +1,1 @@
+"""Model packs and how they are run: manifest, execution providers, text encoder."""

@@ -1,0 +1,96 @@
+"""What is known about one person, in a form to show to that person."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from edge_rerank.history.sessions import session_ages
+from edge_rerank.ranking.interests import Interest, read_interests
+from edge_rerank.types import Event, EventType
+
+TOP = 5
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Profile:
+    """A person's stored history, condensed.
+
+    Attributes:
+        events: number of stored events.
+        sessions: number of sittings, cut at 30 minutes of silence.
+        first, last: UTC seconds of the oldest and newest event, ``None`` without any.
+        by_type: number of events by type.
+        top_categories: the five the person turned to most, with their share of the
+            interest, 0 to 1.
+        liked, disliked: ids of the five strongest items each way.
+        searches: the last five searches, newest first.
+        consents: decisions by purpose.
+    """
+
+    events: int
+    sessions: int
+    first: float | None
+    last: float | None
+    by_type: Mapping[EventType, int]
+    top_categories: Mapping[str, float]
+    liked: tuple[str, ...]
+    disliked: tuple[str, ...]
+    searches: tuple[str, ...]
+    consents: Mapping[str, bool]
+
+    def __repr__(self) -> str:
+        return f"Profile(events={self.events}, sessions={self.sessions})"
+
+    def to_json(self, *, indent: int | None = None) -> str:
+        """All attributes as one JSON object."""
+        return json.dumps(
+            {
+                "events": self.events,
+                "sessions": self.sessions,
+                "first": self.first,
+                "last": self.last,
+                "by_type": {kind.value: count for kind, count in self.by_type.items()},
+                "top_categories": dict(self.top_categories),
+                "liked": self.liked,
+                "disliked": self.disliked,
+                "searches": self.searches,
+                "consents": dict(self.consents),
+            },
+            ensure_ascii=False,
+            indent=indent,
+        )
+
+
+def summarise(history: Sequence[Event], *, consents: Mapping[str, bool], now: float) -> Profile:
+    """Condense a history, events oldest first, ``now`` in UTC seconds."""
+    times = [event.timestamp or 0.0 for event in history]
+    interests = read_interests(history, now=now)
+    weights: Counter[str] = Counter()
+    for one in interests.liked:
+        for category in one.item.categories:
+            weights[category] += one.strength * one.recency / len(one.item.categories)  # type: ignore[assignment]
+    total = sum(weights.values())
+    ages = session_ages(times, now=times[-1]) if times else []
+    return Profile(
+        events=len(history),
+        sessions=int(ages[0]) + 1 if len(ages) else 0,
+        first=times[0] if times else None,
+        last=times[-1] if times else None,
+        by_type=MappingProxyType(dict(Counter(event.type for event in history).most_common())),
+        top_categories=MappingProxyType(
+            {category: weight / total for category, weight in weights.most_common(TOP)}
+        ),
+        liked=_strongest(interests.liked),
+        disliked=_strongest(interests.disliked),
+        searches=tuple(query for query, _ in reversed(interests.searches)),
+        consents=consents,
+    )
+
+
+def _strongest(interests: Sequence[Interest]) -> tuple[str, ...]:
+    ranked = sorted(interests, key=lambda one: abs(one.strength) * one.recency, reverse=True)
+    return tuple(one.item.id for one in ranked[:TOP])

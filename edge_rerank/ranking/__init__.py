@@ -1,0 +1,1 @@
+"""From vectors and events to an order: features, blend, Markov chain, metrics."""

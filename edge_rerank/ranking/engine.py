@@ -1,0 +1,299 @@
+"""Ranking without storage: items and a history in, an order out.
+
+:class:`~edge_rerank.reranker.Reranker` adds the encrypted history, consent and users to
+this; evaluation and batch jobs use it directly.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.errors import ClosedError, InvalidRequest
+from edge_rerank.inference.encoder import Progress, TextEncoder
+from edge_rerank.inference.pack import Pack, shipped_pack
+from edge_rerank.inference.vectors import VectorCache
+from edge_rerank.ranking.blend import UNTRAINED
+from edge_rerank.ranking.diversify import diversify
+from edge_rerank.ranking.explain import explain
+from edge_rerank.ranking.features import Similarities, compute_features
+from edge_rerank.ranking.interests import Interest, Interests, read_interests
+from edge_rerank.types import Event, Item, RankedItem, Ranking, check_number
+
+MAX_CANDIDATES = 10_000
+DEFAULT_CACHE_ITEMS = 20_000
+CACHED_QUERIES = 256
+
+
+class RankingEngine:
+    """A loaded pack that ranks. Safe from several threads.
+
+    Make one with :meth:`open`; close it, or use it as a context manager.
+    """
+
+    def __init__(self, pack: Pack, encoder: TextEncoder, *, cache_items: int) -> None:
+        self.pack = pack
+        self.providers = encoder.providers
+        self.threads = encoder.threads
+        self._vectors = VectorCache(encoder, capacity=cache_items)
+        # Apart from the items', because these words are personal: see forget_queries().
+        self._query_vectors = VectorCache(encoder, capacity=CACHED_QUERIES)
+        self._dim = encoder.dim
+        self._closed = False
+
+    @classmethod
+    def open(
+        cls,
+        pack: str | Path | None = None,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        cache_items: int = DEFAULT_CACHE_ITEMS,
+        trusted_keys: Sequence[bytes] = (),
+    ) -> Self:
+        """Load a pack.
+
+        Args:
+            pack: a pack folder; ``None`` for the one shipped with this package.
+            providers: execution providers by preference, short or full names; CPU if ``None``.
+            threads: threads inside one operator; ``None`` for up to four.
+            cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
+            trusted_keys: Ed25519 public keys, 32 bytes each, one of which must have signed
+                the pack; empty for no such demand.
+
+        Raises:
+            PackError: when the pack is missing, malformed, not trusted or not supported.
+            ProviderUnavailable: when a provider cannot be used.
+            InvalidRequest: when an argument is malformed.
+        """
+        folder = shipped_pack() if pack is None else _path(pack)
+        loaded = Pack.open(folder, trusted_keys=trusted_keys)
+        encoder = TextEncoder(loaded, providers=providers, threads=threads)
+        return cls(loaded, encoder, cache_items=cache_items)
+
+    def rank(
+        self,
+        items: Sequence[Item],
+        *,
+        history: Sequence[Event] = (),
+        query: str | None = None,
+        top_k: int | None = None,
+        diversity: float = 0.0,
+        host_order: bool = False,
+        now: float | None = None,
+    ) -> Ranking:
+        """Order ``items`` for the person with this history.
+
+        Args:
+            items: candidates, at most 10,000; neither the sequence nor an item is changed.
+                Equal scores keep the order in which they came.
+            history: the person's events with timestamps, oldest first.
+            query: what the person asked for just now.
+            top_k: how many to return, all if ``None``.
+            diversity: 0 to 1, how much near-copies are pushed down.
+            host_order: whether the order of ``items`` is the host's own ranking and is to
+                be blended in; an item's ``score`` says more and is always blended in.
+            now: UTC seconds; the clock if ``None``.
+
+        Raises:
+            InvalidRequest: when an argument has the wrong type or is out of range.
+            InferenceError: when the model fails.
+            ClosedError: after :meth:`close`.
+        """
+        started = time.perf_counter()
+        self._check_open()
+        candidates = _candidates(items)
+        query = _query(query)
+        keep = _top_k(top_k, len(candidates))
+        diversity = _unit(diversity, "diversity")
+        if not candidates:
+            return Ranking((), id=_ranking_id())
+        moment = _moment(now, history)
+        interests = read_interests(history, now=moment)
+        vectors, similarities = self._similarities(candidates, interests, query)
+        evidence = compute_features(candidates, interests, similarities, host_order=host_order)
+        contributions = UNTRAINED.contributions(evidence.values)
+        scores = contributions.sum(axis=1)
+        order = diversify(scores, vectors, strength=diversity, top_k=keep)[:keep]
+        reasons = explain(contributions, evidence.nearest, order)
+        ranked = tuple(
+            RankedItem(candidates[row], rank, score, why)
+            for rank, (row, score, why) in enumerate(
+                zip(order, scores[order].tolist(), reasons, strict=True), start=1
+            )
+        )
+        return Ranking(
+            ranked,
+            id=_ranking_id(),
+            took_ms=(time.perf_counter() - started) * 1e3,
+            personalised=bool(interests),
+        )
+
+    def warmup(self, items: Sequence[Item] = (), *, progress: Progress | None = None) -> None:
+        """Run the model once and compute the vectors of ``items`` ahead of time.
+
+        Args:
+            items: the host's catalogue, or the part of it that is shown most.
+            progress: called with (items done, items to do) after each batch.
+        """
+        self._check_open()
+        texts = [item.text for item in _sequence_of_items(items) if item.vector is None]
+        self._vectors.get(texts or ["warm up"], progress=progress)
+
+    def vectors(self, items: Sequence[Item]) -> NDArray[np.float32]:
+        """Text vectors of ``items``, float32 of shape (n, dim); zero rows for empty texts."""
+        self._check_open()
+        return self._text_vectors([item.text for item in items])
+
+    def forget_queries(self) -> None:
+        """Drop the vectors of all queries and searches from memory."""
+        self._query_vectors.clear()
+
+    def close(self) -> None:
+        """Free the model and the vectors; every later call raises ClosedError."""
+        self._closed = True
+        self._vectors.clear()
+        self._query_vectors.clear()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise ClosedError("the engine is closed")
+
+    def _text_vectors(self, texts: Sequence[str]) -> NDArray[np.float32]:
+        vectors = self._vectors.get(texts)
+        blank = [row for row, text in enumerate(texts) if not text.strip()]
+        vectors[blank] = 0.0
+        return vectors
+
+    def _similarities(
+        self, candidates: Sequence[Item], interests: Interests, query: str | None
+    ) -> tuple[NDArray[np.float32], Similarities]:
+        """Vectors of the candidates, and their cosines with history and query."""
+        texts = {item.id: item.text for item in candidates}
+        touched = [*interests.liked, *interests.disliked]
+        words = [search for search, _ in interests.searches]
+        vectors = self._text_vectors(
+            [
+                *(item.text for item in candidates),
+                # Imported logs may name an item by its id alone.
+                *(one.item.text or texts.get(one.item.id, "") for one in touched),
+            ]
+        )
+        own, others = vectors[: len(candidates)], vectors[len(candidates) :]
+        cosines = (own @ others.T).astype(np.float64)
+        _compare_host_vectors(cosines, candidates, touched)
+        _ignore_self(cosines, candidates, touched)
+        asked = self._query_vectors.get([*words, query] if query else words)
+        to_words = (own @ asked.T).astype(np.float64)
+        likes = len(interests.liked)
+        return own, Similarities(
+            liked=cosines[:, :likes],
+            disliked=cosines[:, likes:],
+            searches=to_words[:, : len(words)],
+            query=to_words[:, -1] if query else None,
+        )
+
+
+def _compare_host_vectors(
+    cosines: NDArray[np.float64], candidates: Sequence[Item], touched: Sequence[Interest]
+) -> None:
+    """Where both items carry a vector of the host's of one length, let it replace the text."""
+    rows = {row: item.vector for row, item in enumerate(candidates) if item.vector is not None}
+    columns = {
+        column: one.item.vector for column, one in enumerate(touched) if one.item.vector is not None
+    }
+    for dim in {vector.size for vector in rows.values()}:
+        row_ids = [row for row, vector in rows.items() if vector.size == dim]
+        column_ids = [column for column, vector in columns.items() if vector.size == dim]
+        if column_ids:
+            left = _unit_rows([rows[row] for row in row_ids])
+            right = _unit_rows([columns[column] for column in column_ids])
+            cosines[np.ix_(row_ids, column_ids)] = left @ right.T
+
+
+def _unit_rows(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    matrix = np.stack(vectors).astype(np.float64)
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+
+
+def _ignore_self(
+    cosines: NDArray[np.float64], candidates: Sequence[Item], touched: Sequence[Interest]
+) -> None:
+    """An item resembles itself; that says nothing about its place."""
+    columns = {one.item.id: column for column, one in enumerate(touched)}
+    for row, item in enumerate(candidates):
+        column = columns.get(item.id)
+        if column is not None:
+            cosines[row, column] = 0.0
+
+
+def _ranking_id() -> str:
+    return secrets.token_hex(8)
+
+
+def _path(pack: object) -> Path:
+    if not isinstance(pack, str | Path):
+        raise InvalidRequest(f"pack: expected a path or None, got {type(pack).__name__}")
+    return Path(pack)
+
+
+def _sequence_of_items(items: object) -> list[Item]:
+    if isinstance(items, str | bytes) or not isinstance(items, Sequence):
+        raise InvalidRequest(f"items: expected a sequence of Item, got {type(items).__name__}")
+    for place, item in enumerate(items):
+        if not isinstance(item, Item):
+            raise InvalidRequest(
+                f"items: expected only Item, got {type(item).__name__} at index {place}"
+            )
+    return list(items)
+
+
+def _candidates(items: object) -> list[Item]:
+    candidates = _sequence_of_items(items)
+    if len(candidates) > MAX_CANDIDATES:
+        raise InvalidRequest(
+            f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
+        )
+    return candidates
+
+
+def _query(query: object) -> str | None:
+    if query is None:
+        return None
+    if not isinstance(query, str):
+        raise InvalidRequest(f"query: expected a string or None, got {type(query).__name__}")
+    return query if query.strip() else None
+
+
+def _top_k(top_k: object, count: int) -> int:
+    if top_k is None:
+        return count
+    if isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1:
+        raise InvalidRequest("top_k: expected an integer ≥ 1 or None")
+    return min(int(top_k), count)
+
+
+def _unit(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidRequest(f"{name}: expected a number from 0 to 1")
+    return float(value)
+
+
+def _moment(now: object, history: Sequence[Event]) -> float:
+    """The time of the call, never before the last event."""
+    moment = check_number(now, "now", InvalidRequest)
+    newest = history[-1].timestamp if history else None
+    return max(time.time() if moment is None else moment, newest or 0.0)

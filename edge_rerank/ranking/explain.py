@@ -1,0 +1,67 @@
+"""Why an item stands where it stands."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.features import Feature
+from edge_rerank.types import Item, Reason, ReasonCode
+
+MAX_REASONS = 3
+
+_CODES = {
+    Feature.SIMILAR_MAX: ReasonCode.SIMILAR,
+    Feature.SIMILAR_MEAN: ReasonCode.SIMILAR,
+    Feature.CATEGORY: ReasonCode.CATEGORY,
+    Feature.NEXT: ReasonCode.NEXT,
+    Feature.QUERY: ReasonCode.QUERY,
+    Feature.POPULARITY: ReasonCode.POPULAR,
+    Feature.HOST: ReasonCode.HOST,
+    Feature.DISLIKED: ReasonCode.DISLIKED,
+    Feature.REJECTED: ReasonCode.DISLIKED,
+    Feature.SHOWN: ReasonCode.SEEN,
+}
+_GROUPS = tuple(dict.fromkeys(_CODES.values()))
+_MEMBERSHIP = np.array(
+    [[_CODES[feature] is code for code in _GROUPS] for feature in Feature], float
+)
+
+
+def explain(
+    contributions: NDArray[np.float64], nearest: Sequence[Item | None], rows: Sequence[int]
+) -> list[tuple[Reason, ...]]:
+    """The largest contributions of each candidate, relative to the average candidate.
+
+    What all candidates have in common explains no order, so each feature's mean over the
+    candidates is taken off first; a reason's ``weight`` is what remains.
+
+    Args:
+        contributions: float64 of shape (n, features), see :class:`~.blend.Blend`.
+        nearest: for each candidate the item of the history it resembles most.
+        rows: the candidates to explain.
+
+    Returns:
+        For each of ``rows`` at most three reasons, the largest in size first.
+    """
+    grouped = contributions @ _MEMBERSHIP
+    if len(grouped) > 1:
+        grouped = grouped - grouped.mean(axis=0)
+    grouped = grouped[rows]
+    order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
+    return [
+        tuple(
+            Reason(
+                code,
+                weight,
+                item.id if code is ReasonCode.SIMILAR and item is not None else None,
+            )
+            for code, weight in ((_GROUPS[column], row[column]) for column in columns)
+            if abs(weight) > 1e-9
+        )
+        for row, columns, item in zip(
+            grouped.tolist(), order, (nearest[row] for row in rows), strict=True
+        )
+    ]
