@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoder import Progress, TextEncoder
-from edge_rerank.inference.pack import Pack, shipped_pack
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.inference.vectors import VectorCache
 from edge_rerank.ranking.blend import UNTRAINED
 from edge_rerank.ranking.diversify import diversify
@@ -38,7 +39,7 @@ class RankingEngine:
     """
 
     def __init__(self, pack: Pack, encoder: TextEncoder, *, cache_items: int) -> None:
-        self.pack = pack
+        self.pack = pack.without_files()
         self.providers = encoder.providers
         self.threads = encoder.threads
         self._vectors = VectorCache(encoder, capacity=cache_items)

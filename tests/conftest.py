@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from edge_rerank import Item, Reranker
+from edge_rerank.ranking.engine import RankingEngine
+
+DATA = Path(os.environ.get("EDGE_RERANK_DATA", Path(__file__).parents[2] / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def data_folder() -> Path:
+    """The folder of data sets, where there is one: they are not part of the repository."""
+    if not DATA.is_dir():
+        pytest.skip("no data sets here: set EDGE_RERANK_DATA to a folder of them")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[RankingEngine]:
+    with RankingEngine.open() as opened:
+        yield opened
+
+
+@pytest.fixture
+def reranker() -> Iterator[Reranker]:
+    with Reranker.open() as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def shelf() -> list[Item]:
+    """A few items of three kinds; 'bread' and 'sourdough' are near, 'telescope' is far."""
+    return [
+        Item("bread", "How to bake rustic bread at home", ["Food", "Baking"], popularity=20),
+        Item("sourdough", "Sourdough starter for beginners", ["Food", "Baking"], popularity=12),
+        Item("croissant", "Flaky butter croissants step by step", ["Food", "Baking"], popularity=9),
+        Item("telescope", "Choosing your first telescope", ["Science", "Astronomy"], popularity=30),
+        Item(
+            "mars", "New pictures from the surface of Mars", ["Science", "Astronomy"], popularity=25
+        ),
+        Item("football", "Cup final: late goal decides it", ["Sport", "Football"], popularity=40),
+        Item(
+            "tennis", "Young player wins the open in five sets", ["Sport", "Tennis"], popularity=35
+        ),
+    ]
