@@ -1,0 +1,1 @@
+"""The encrypted history: cleaning, sealing, keys, storage, import."""

@@ -1,0 +1,155 @@
+"""An event as bytes, and back.
+
+JSON arrays in a fixed order; :data:`FORMAT` stands first. Kept is what the ranker and the
+person's right of access need: not the item's ``score`` and ``fields``, and time only to the
+second.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.history._primitives import MAX_PLAINTEXT
+from edge_rerank.types import Event, Item
+
+FORMAT = 1
+MAX_TEXT_CHARS = 1_000
+MAX_QUERY_CHARS = 500
+
+
+class Undecodable(Exception):  # noqa: N818 - private; the store turns it into a typed error
+    """The bytes are not an encoded event."""
+
+
+def minimise(event: Event) -> Event:
+    """The event as it will be read back: cut, coarsened, and without what is not kept.
+
+    Args:
+        event: with a timestamp.
+    """
+    item = event.item
+    query = event.query
+    return replace(
+        event,
+        timestamp=float(int(event.timestamp or 0.0)),
+        item=None
+        if item is None
+        else Item(
+            item.id,
+            _valid(item.text[:MAX_TEXT_CHARS]),
+            item.categories,
+            item.popularity,
+            vector=None if item.vector is None else _half(item.vector),
+        ),
+        query=None if query is None else _valid(query[:MAX_QUERY_CHARS]),
+    )
+
+
+def encode(event: Event) -> bytes:
+    """At most 4,095 bytes for any event; what does not fit is cut, the vector first."""
+    small = minimise(event)
+    payload = _dump(small)
+    if len(payload) > MAX_PLAINTEXT and small.item is not None and small.item.vector is not None:
+        small = replace(small, item=_lighter(small.item, len(small.item.text), 64))
+        payload = _dump(small)
+    for text_chars, categories in ((250, 8), (60, 1), (0, 0)):
+        if len(payload) <= MAX_PLAINTEXT:
+            break
+        if small.item is not None:
+            small = replace(small, item=_lighter(small.item, text_chars, categories))
+        payload = _dump(small)
+    return payload
+
+
+def decode(payload: bytes) -> Event:
+    """Undo :func:`encode`.
+
+    Raises:
+        Undecodable: when the bytes are something else.
+    """
+    try:
+        (
+            version,
+            kind,
+            timestamp,
+            item,
+            dwell_s,
+            scroll,
+            query,
+            value,
+            ranking,
+            position,
+            event_id,
+        ) = json.loads(payload)
+        if version != FORMAT:
+            raise Undecodable
+        return Event(
+            kind,
+            None if item is None else _item(*item),
+            timestamp=timestamp,
+            dwell_s=dwell_s,
+            scroll=scroll,
+            query=query,
+            value=value,
+            ranking=ranking,
+            position=position,
+            id=event_id,
+        )
+    except (ValueError, TypeError):
+        raise Undecodable from None
+
+
+def _item(
+    item_id: str, text: str, categories: list[str], popularity: float | None, vector: str | None
+) -> Item:
+    numbers = None if vector is None else np.frombuffer(base64.b64decode(vector), dtype="<f2")
+    return Item(item_id, text, categories, popularity, vector=numbers)
+
+
+def _dump(event: Event) -> bytes:
+    item = event.item
+    fields = [
+        FORMAT,
+        event.type.value,
+        int(event.timestamp or 0.0),
+        None
+        if item is None
+        else [
+            item.id,
+            item.text,
+            list(item.categories),
+            item.popularity,
+            None
+            if item.vector is None
+            else base64.b64encode(item.vector.astype("<f2").tobytes()).decode(),
+        ],
+        event.dwell_s,
+        event.scroll,
+        event.query,
+        event.value,
+        event.ranking,
+        event.position,
+        event.id,
+    ]
+    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _half(vector: NDArray[np.float32]) -> NDArray[np.float32] | None:
+    """Rounded to half precision, as it is stored; ``None`` where that overflows."""
+    with np.errstate(over="ignore"):
+        half = vector.astype(np.float16).astype(np.float32)
+    return half if np.isfinite(half).all() else None
+
+
+def _lighter(item: Item, text_chars: int, categories: int) -> Item:
+    return Item(item.id, item.text[:text_chars], item.categories[:categories], item.popularity)
+
+
+def _valid(text: str) -> str:
+    """Lone surrogates, half an emoji cut off by the host, become U+FFFD."""
+    return text.encode("utf-8", "surrogatepass").decode("utf-8", "replace")
