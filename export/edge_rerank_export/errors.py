@@ -1,0 +1,34 @@
+"""What can go wrong while a pack is made.
+
+::
+
+    ExportError (edge_rerank.errors.EdgeRerankError)
+    ├── RecipeError        a recipe or an argument is malformed; exit code 2
+    ├── SourceError        weights cannot be fetched or are not the pinned ones; exit code 2
+    ├── UnsupportedModel   a model type this toolchain cannot convert; exit code 2
+    └── VerificationFailed the result does not rank like the original; exit code 3
+"""
+
+from __future__ import annotations
+
+from edge_rerank.errors import EdgeRerankError
+
+
+class ExportError(EdgeRerankError):
+    """Base of the toolchain's errors; never raised itself."""
+
+
+class RecipeError(ExportError):
+    """A recipe or an argument is malformed."""
+
+
+class SourceError(ExportError):
+    """The weights cannot be fetched, or are not the ones that were pinned."""
+
+
+class UnsupportedModel(ExportError):  # noqa: N818
+    """The model is of a type that cannot be converted."""
+
+
+class VerificationFailed(ExportError):  # noqa: N818
+    """The result falls short of the original."""

@@ -1,0 +1,195 @@
+"""Int8 that does not depend on the batch.
+
+Weights are quantised once, symmetrically, one scale per output channel. Activations are
+quantised while the model runs, symmetrically, one scale per token (the row's largest
+magnitude), so that an item's score is the same alone and among others: with one scale per
+tensor, as in onnxruntime's own dynamic quantisation, it moves with every other row.
+
+Only products with a constant matrix are touched; attention's own products stay float.
+Embedding tables keep int8 rows with one scale each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+import onnx
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_rerank_export.errors import UnsupportedModel
+
+MIN_OPSET = 21
+"""QuantizeLinear names its output type from this operator set on."""
+
+MIN_EMBEDDING_VALUES = 1 << 16
+_SMALLEST_SCALE = 1e-8
+
+
+class Scheme(StrEnum):
+    """How weights are quantised.
+
+    ``INT8`` uses -127..127. ``INT7`` uses -63..63: processors without VNNI add two products
+    in 16 bits, which overflows with full-range weights.
+    """
+
+    NONE = "none"
+    INT8 = "int8"
+    INT7 = "int7"
+
+    @property
+    def limit(self) -> int:
+        """Largest magnitude of a quantised weight."""
+        return {Scheme.INT8: 127, Scheme.INT7: 63}[self]
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedCount:
+    """What was quantised: products with a constant matrix, and embedding tables."""
+
+    products: int
+    embeddings: int
+
+
+def quantize(
+    source: Path,
+    target: Path,
+    scheme: Scheme,
+    *,
+    progress: Callable[[int, int], None] | None = None,
+) -> QuantizedCount:
+    """Write an int8 version of the float32 ONNX model ``source`` to ``target``.
+
+    Raises:
+        UnsupportedModel: when the model's operator set is too old, or nothing in it can be
+            quantised.
+    """
+    model = onnx.load(str(source))
+    opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
+    if opset < MIN_OPSET:
+        raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
+    rewriter = _Rewriter(model.graph, scheme)
+    count = rewriter.run(progress)
+    if not count.products:
+        raise UnsupportedModel("the model has no product with a constant matrix to quantise")
+    onnx.checker.check_model(model, full_check=True)
+    onnx.save(model, str(target))
+    return count
+
+
+class _Rewriter:
+    """Replaces MatMul and Gather nodes of one graph; keeps the nodes in topological order."""
+
+    def __init__(self, graph: onnx.GraphProto, scheme: Scheme) -> None:
+        self._graph = graph
+        self._scheme = scheme
+        self._constants = {tensor.name: tensor for tensor in graph.initializer}
+        self._nodes: list[onnx.NodeProto] = []
+        self._new: dict[str, onnx.TensorProto] = {}
+        self._rows: dict[str, tuple[str, str]] = {}
+
+    def run(self, progress: Callable[[int, int], None] | None) -> QuantizedCount:
+        products = embeddings = 0
+        nodes = list(self._graph.node)
+        for done, node in enumerate(nodes, start=1):
+            if node.op_type == "MatMul" and self._is_matrix(node.input[1]):
+                self._product(node)
+                products += 1
+            elif node.op_type == "Gather" and self._is_embedding(node):
+                self._embedding(node)
+                embeddings += 1
+            else:
+                self._nodes.append(node)
+            if progress is not None:
+                progress(done, len(nodes))
+        del self._graph.node[:]
+        self._graph.node.extend(self._nodes)
+        used = {name for node in self._nodes for name in node.input}
+        kept = [tensor for name, tensor in self._constants.items() if name in used]
+        del self._graph.initializer[:]
+        self._graph.initializer.extend([*kept, *self._new.values()])
+        del self._graph.value_info[:]
+        return QuantizedCount(products, embeddings)
+
+    def _is_matrix(self, name: str) -> bool:
+        tensor = self._constants.get(name)
+        return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+
+    def _is_embedding(self, node: onnx.NodeProto) -> bool:
+        axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
+        name = node.input[0]
+        return (
+            axis == 0
+            and self._is_matrix(name)
+            and int(np.prod(self._constants[name].dims)) >= MIN_EMBEDDING_VALUES
+        )
+
+    def _product(self, node: onnx.NodeProto) -> None:
+        """x @ W becomes (int8(x / s) @ int8(W / t)) · s · t, with s per row, t per column."""
+        source, matrix, result = node.input[0], node.input[1], node.output[0]
+        quantised, row_scale = self._quantised_rows(source)
+        weights, column_scale = self._weights(matrix, axis=0)
+        zero = self._constant("product.zero", np.uint8(128))
+        exact = self._node("MatMulInteger", [quantised, weights, zero], f"{result}.int32")
+        real = self._node("Cast", [exact], f"{result}.float", to=TensorProto.FLOAT)
+        by_row = self._node("Mul", [real, row_scale], f"{result}.by_row")
+        scaled = self._node("Mul", [by_row, column_scale], f"{result}.scaled")
+        width = self._constant(f"{result}.width", np.array([self._constants[matrix].dims[1]]))
+        leading = self._node("Shape", [source], f"{result}.leading", start=0, end=-1)
+        shape = self._node("Concat", [leading, width], f"{result}.shape", axis=0)
+        self._node("Reshape", [scaled, shape], result)
+
+    def _quantised_rows(self, source: str) -> tuple[str, str]:
+        """Int8 rows of ``source`` and their scales, shapes (rows, k) and (rows, 1); made once."""
+        if source not in self._rows:
+            flat = self._node("Flatten", [source], f"{source}.rows", axis=-1)
+            size = self._node("Abs", [flat], f"{source}.abs")
+            axis = self._constant("row.axis", np.array([1]))
+            largest = self._node("ReduceMax", [size, axis], f"{source}.largest", keepdims=0)
+            floor = self._constant("row.floor", np.float32(127 * _SMALLEST_SCALE))
+            bounded = self._node("Max", [largest, floor], f"{source}.bounded")
+            step = self._constant("row.step", np.float32(1 / 127))
+            scale = self._node("Mul", [bounded, step], f"{source}.scale")
+            # Unsigned with the zero in the middle: onnxruntime's fast int8 kernels want it so.
+            zero = self._constant("row.zero", np.array([128], dtype=np.uint8))
+            rows = self._node("Shape", [scale], f"{source}.count")
+            zeros = self._node("Expand", [zero, rows], f"{source}.zeros")
+            quantised = self._node(
+                "QuantizeLinear", [flat, scale, zeros], f"{source}.uint8", axis=0
+            )
+            column = self._node("Unsqueeze", [scale, axis], f"{source}.row_scale")
+            self._rows[source] = quantised, column
+        return self._rows[source]
+
+    def _embedding(self, node: onnx.NodeProto) -> None:
+        table, ids, result = node.input[0], node.input[1], node.output[0]
+        weights, scales = self._weights(table, axis=1)
+        rows = self._node("Gather", [weights, ids], f"{result}.int8", axis=0)
+        real = self._node("Cast", [rows], f"{result}.float", to=TensorProto.FLOAT)
+        scale = self._node("Gather", [scales, ids], f"{result}.scale", axis=0)
+        self._node("Mul", [real, scale], result)
+
+    def _weights(self, name: str, *, axis: int) -> tuple[str, str]:
+        """Int8 weights and their scales; ``axis`` is the one the scale is shared along."""
+        matrix = numpy_helper.to_array(self._constants[name])
+        limit = 127 if axis else self._scheme.limit  # table rows are looked up, not multiplied
+        largest = np.maximum(np.abs(matrix).max(axis=axis, keepdims=True), limit * _SMALLEST_SCALE)
+        scales = (largest / limit).astype(np.float32)
+        integers = np.clip(np.rint(matrix / scales), -limit, limit).astype(np.int8)
+        return (
+            self._constant(f"{name}.int8", integers),
+            self._constant(f"{name}.scales", scales if axis else scales[0]),
+        )
+
+    def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
+        if name not in self._new:
+            self._new[name] = numpy_helper.from_array(np.asarray(value), name)
+        return name
+
+    def _node(self, op_type: str, inputs: list[str], output: str, **attributes: int) -> str:
+        self._nodes.append(helper.make_node(op_type, inputs, [output], name=output, **attributes))
+        return output
