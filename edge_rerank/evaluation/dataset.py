@@ -321,7 +321,7 @@ def _event(catalogue: Mapping[str, Item], entry: object) -> Event:
         _or(entry.get("type"), EventType.CLICK),
         None if name is None else _known(catalogue, _id(name, "item", InvalidEvent)),
         timestamp=_seconds(entry.get("timestamp")),
-        **{member: entry.get(member) for member in _EVENT_MEMBERS},  # type: ignore[arg-type] - Event checks them
+        **{member: entry.get(member) for member in _EVENT_MEMBERS},
     )
 
 
