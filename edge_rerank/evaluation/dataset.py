@@ -15,20 +15,18 @@ error, so that no figure rests on half a file.
 
 from __future__ import annotations
 
-import gzip
-import json
 import re
-import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidItem, InvalidRequest
 from edge_rerank.history.importers import read_timestamp
+from edge_rerank.jsonl import Record, read_records
 from edge_rerank.types import Event, EventType, Item, check_id, check_number
 
 ITEMS = "items"
@@ -37,9 +35,6 @@ TRAIN_REQUESTS = "train_requests"
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _EVENT_MEMBERS = ("dwell_s", "scroll", "query", "value", "position")
-
-T = TypeVar("T")
-_Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -112,7 +107,7 @@ class DataSet:
             raise DataError(folder, "expected a data set folder, found none")
         items: dict[str, Item] = {}
         path = _locate(folder, ITEMS)
-        for line, item in _parse(path, _item):
+        for line, item in read_records(path, _item):
             if item.id in items:
                 raise DataError(path, "id: expected each item once, got one again", line=line)
             items[item.id] = item
@@ -139,7 +134,7 @@ class DataSet:
             DataError: at the first malformed line.
         """
         if self.has(TRAIN):
-            for _, sequence in _parse(_locate(self.folder, TRAIN), _sequence):
+            for _, sequence in read_records(_locate(self.folder, TRAIN), _sequence):
                 yield sequence
 
     def requests(self, split: str, *, limit: int | None = None) -> Iterator[Request]:
@@ -164,7 +159,7 @@ class DataSet:
         ):
             raise InvalidRequest("limit: expected an integer ≥ 1 or None")
         path = _locate(self.folder, split)
-        for number, (_, request) in enumerate(_parse(path, partial(_request, self.items))):
+        for number, (_, request) in enumerate(read_records(path, partial(_request, self.items))):
             if number == limit:
                 return
             yield request
@@ -227,42 +222,7 @@ def _locate(folder: Path, name: str) -> Path:
     return found[0]
 
 
-def _parse(path: Path, parse: Callable[[_Record], T]) -> Iterator[tuple[int, T]]:
-    """Each line's number and what ``parse`` makes of it; blank lines are passed over."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    try:
-        with opener(path, "rb") as stream:
-            for number, raw in enumerate(stream, start=1):
-                text = _decode(raw, path, number)
-                if text.strip():
-                    yield number, _parsed(text, parse, path, number)
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
-
-
-def _decode(raw: bytes, path: Path, line: int) -> str:
-    try:
-        return raw.decode("utf-8-sig" if line == 1 else "utf-8")
-    except UnicodeDecodeError:
-        raise DataError(path, "expected UTF-8, got other bytes", line=line) from None
-
-
-def _parsed(text: str, parse: Callable[[_Record], T], path: Path, line: int) -> T:
-    try:
-        record = json.loads(text)
-    except (ValueError, RecursionError):
-        reason = "expected one JSON object, got something that is not JSON"
-        raise DataError(path, reason, line=line) from None
-    if not isinstance(record, dict):
-        reason = f"expected one JSON object, got {type(record).__name__}"
-        raise DataError(path, reason, line=line)
-    try:
-        return parse(record)
-    except InvalidInput as error:
-        raise DataError(path, str(error), line=line) from None
-
-
-def _item(record: _Record) -> Item:
+def _item(record: Record) -> Item:
     return Item(
         _id(record.get("id"), "id", InvalidItem),
         _or(record.get("text"), ""),
@@ -271,7 +231,7 @@ def _item(record: _Record) -> Item:
     )
 
 
-def _sequence(record: _Record) -> TrainSequence:
+def _sequence(record: Record) -> TrainSequence:
     items = _ids(record, "items")
     times = record.get("timestamps")
     if times is None:
@@ -283,7 +243,7 @@ def _sequence(record: _Record) -> TrainSequence:
     )
 
 
-def _request(catalogue: Mapping[str, Item], record: _Record) -> Request:
+def _request(catalogue: Mapping[str, Item], record: Record) -> Request:
     names = tuple(dict.fromkeys(_ids(record, "candidates")))
     clicked = frozenset(_ids(record, "clicked"))
     if not clicked.issubset(names):
@@ -329,12 +289,12 @@ def _known(catalogue: Mapping[str, Item], name: str) -> Item:
     return catalogue.get(name) or Item(name)
 
 
-def _user(record: _Record) -> str | None:
+def _user(record: Record) -> str | None:
     user = record.get("user")
     return None if user is None else _id(user, "user", InvalidRequest)
 
 
-def _ids(record: _Record, member: str) -> tuple[str, ...]:
+def _ids(record: Record, member: str) -> tuple[str, ...]:
     values = record.get(member)
     if not isinstance(values, list):
         raise InvalidRequest(f"{member}: expected a list of ids, got {type(values).__name__}")
