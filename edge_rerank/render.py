@@ -282,7 +282,7 @@ def _grid_html(cards: Sequence[Card], heading: str, layout: Layout) -> str:
 
 
 def _card_html(card: Card) -> str:
-    hue = _hue(card.categories[0] if card.categories else card.id)
+    hue = _hue(card.categories[-1] if card.categories else card.id)
     parts = [f'<li style="--hue:{hue}"><article>']
     parts.append(f'<p class="er-art" aria-hidden="true">{escape(card.title[:1].upper())}</p>')
     parts.append('<div class="er-body">')
@@ -362,7 +362,7 @@ background:linear-gradient(135deg,hsl(var(--hue) 45% 34%),hsl(calc(var(--hue) + 
 .er ul.er-why li{font-size:.78rem;padding:.15rem .6rem;border-radius:1rem;
 border:1px solid var(--line);background:var(--ground)}
 .er-banner{padding:clamp(1.5rem,5vw,3.5rem);border-radius:18px;color:#fff;
-background:radial-gradient(circle at 85% 15%,hsl(calc(var(--hue) + 50) 55% 38%),transparent 55%),
+background:radial-gradient(circle at 85% 15%,hsl(calc(var(--hue) + 50) 55% 31%),transparent 55%),
 linear-gradient(120deg,hsl(var(--hue) 48% 30%),hsl(calc(var(--hue) + 30) 52% 18%))}
 .er.er-banner>h2{font-size:clamp(1.6rem,4.5vw,2.8rem);line-height:1.12;margin:.35rem 0 .6rem;
 max-width:24ch;overflow-wrap:anywhere}
