@@ -14,6 +14,7 @@ from enum import StrEnum
 from html import escape
 from typing import Any
 
+from edge_rerank.errors import InvalidRequest
 from edge_rerank.texttable import Column, one_line, shorten, text_table
 from edge_rerank.types import Item, Ranking, Reason, ReasonCode
 
@@ -225,9 +226,13 @@ def as_html(
         lang: language of the page, a BCP 47 tag.
 
     Raises:
-        ValueError: when ``layout`` is not a :class:`Layout`.
+        InvalidRequest: when ``layout`` is not a :class:`Layout`.
     """
-    layout = Layout(layout)
+    try:
+        layout = Layout(layout)
+    except ValueError:
+        known = ", ".join(Layout)
+        raise InvalidRequest(f"layout: expected one of {known}, got another") from None
     if layout is Layout.BANNER:
         body = _banner_html(as_banner(ranking, titles), heading)
     else:

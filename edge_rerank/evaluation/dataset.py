@@ -20,6 +20,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
@@ -159,9 +160,7 @@ class DataSet:
         ):
             raise InvalidRequest("limit: expected an integer ≥ 1 or None")
         path = _locate(self.folder, split)
-        for number, (_, request) in enumerate(read_records(path, partial(_request, self.items))):
-            if number == limit:
-                return
+        for _, request in islice(read_records(path, partial(_request, self.items)), limit):
             yield request
 
     def paths(self) -> Iterator[tuple[str, ...]]:
