@@ -202,7 +202,7 @@ def as_table(ranking: Ranking, titles: Titles | None = None, *, width: int = 80)
         (str(card.rank), card.title, ", ".join(card.reasons), f"{card.score:.2f}")
         for card in as_cards(ranking, titles)
     ]
-    return text_table(columns, rows, width=width)
+    return text_table(columns, rows, width=width, lines=1)
 
 
 def as_html(

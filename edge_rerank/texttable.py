@@ -5,6 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 
 MIN_FLEXIBLE_WIDTH = 8
 _GAP = "  "
@@ -47,30 +48,58 @@ def shorten(text: str, width: int) -> str:
     """``text`` in at most ``width`` ≥ 1 cells, with an ellipsis where something was cut off."""
     if display_width(text) <= width:
         return text
-    kept, used = [], 0
-    for character in text:
-        used += _cells(character)
-        if used > width - 1:
-            break
-        kept.append(character)
-    return "".join(kept).rstrip() + "…"
+    return _prefix(text, width - 1).rstrip() + "…"
 
 
-def text_table(columns: Sequence[Column], rows: Sequence[Sequence[str]], *, width: int = 80) -> str:
-    """Headings, a rule and the rows; cells of flexible columns are cut to fit ``width`` cells."""
+def wrap(text: str, width: int, *, lines: int) -> list[str]:
+    """``text`` in at most ``lines`` ≥ 1 lines of ``width`` ≥ 2 cells, broken between words.
+
+    What does not fit the last line is cut off there.
+    """
+    wrapped: list[str] = []
+    rest = text
+    while len(wrapped) < lines - 1 and display_width(rest) > width:
+        head = _prefix(rest, width)
+        if rest[len(head)] != " " and " " in head:
+            head = head[: head.rindex(" ")]
+        wrapped.append(head.rstrip())
+        rest = rest[len(head) :].lstrip()
+    return [*wrapped, shorten(rest, width)]
+
+
+def text_table(
+    columns: Sequence[Column],
+    rows: Sequence[Sequence[str]],
+    *,
+    width: int = 80,
+    lines: int = 3,
+) -> str:
+    """Headings, a rule and the rows.
+
+    Args:
+        columns: at least one.
+        rows: a cell for each column.
+        width: cells of the terminal; flexible columns give way to fit it.
+        lines: how many lines a row may take before its cells are cut.
+    """
     cells = [[one_line(cell) for cell in row] for row in rows]
-    table = [[column.heading for column in columns], *cells]
-    widths = [max(map(display_width, entries)) for entries in zip(*table, strict=True)]
+    headings = [column.heading for column in columns]
+    widths = [max(map(display_width, entries)) for entries in zip(headings, *cells, strict=True)]
     _give_way(widths, columns, width)
-    lines = [
+    rule = ["-" * room for room in widths]
+    table = [_row(headings, widths, columns, 1), _GAP.join(rule)]
+    return "\n".join([*table, *(_row(row, widths, columns, lines) for row in cells)])
+
+
+def _row(cells: Sequence[str], widths: Sequence[int], columns: Sequence[Column], lines: int) -> str:
+    wrapped = [wrap(cell, room, lines=lines) for cell, room in zip(cells, widths, strict=True)]
+    return "\n".join(
         _GAP.join(
-            _pad(shorten(cell, room), room, right=column.right)
-            for cell, room, column in zip(row, widths, columns, strict=True)
+            _pad(cell, room, right=column.right)
+            for cell, room, column in zip(line, widths, columns, strict=True)
         ).rstrip()
-        for row in table
-    ]
-    lines.insert(1, _GAP.join("-" * room for room in widths))
-    return "\n".join(lines)
+        for line in zip_longest(*wrapped, fillvalue="")
+    )
 
 
 def _give_way(widths: list[int], columns: Sequence[Column], width: int) -> None:
@@ -88,6 +117,15 @@ def _give_way(widths: list[int], columns: Sequence[Column], width: int) -> None:
 def _pad(text: str, width: int, *, right: bool) -> str:
     space = " " * (width - display_width(text))
     return space + text if right else text + space
+
+
+def _prefix(text: str, width: int) -> str:
+    used = 0
+    for place, character in enumerate(text):
+        used += _cells(character)
+        if used > width:
+            return text[:place]
+    return text
 
 
 def _cells(character: str) -> int:

@@ -85,7 +85,7 @@ class Console:
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         """Write a table that fits the terminal."""
         if not self._use_rich:
-            self.say(text_table(columns, rows, width=self.width))
+            self.say(f"\n{text_table(columns, rows, width=self.width)}\n")
             return
         table = rich.table.Table(
             box=rich.box.SIMPLE_HEAD if self._unicode else rich.box.ASCII2, pad_edge=False
