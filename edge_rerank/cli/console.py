@@ -107,7 +107,15 @@ class Console:
         if not self._err.isatty():
             yield lambda _done, _total: None
         elif self._use_rich:
-            with rich.progress.Progress(console=self._rich(self._err), transient=True) as bar:
+            columns = (
+                rich.progress.TextColumn("{task.description}"),
+                rich.progress.BarColumn(),
+                rich.progress.MofNCompleteColumn(),
+                rich.progress.TimeElapsedColumn(),
+            )
+            with rich.progress.Progress(
+                *columns, console=self._rich(self._err), transient=True
+            ) as bar:
                 task = bar.add_task(label, total=None)
                 yield lambda done, total: bar.update(task, completed=done, total=total or None)
         else:

@@ -63,4 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # The reader has gone, as `| head` does. Python would complain again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except OSError as error:
+        console.complain(f"edge-rerank: the system refused: {type(error).__name__}")
+        return EXIT_FAILED
     return code

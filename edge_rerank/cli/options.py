@@ -6,10 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable
+from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable, InvalidRequest
 from edge_rerank.history.keys import KeyFile
 from edge_rerank.history.recent import RecentHistory
 from edge_rerank.history.store import HistoryStore
+from edge_rerank.types import check_id
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""
@@ -44,7 +45,7 @@ def add_history(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--key-file", type=Path, required=True, metavar="FILE", help="its key, a file of 32 bytes"
     )
-    parser.add_argument("--user", required=True, metavar="USER", help="whose history")
+    parser.add_argument("--user", type=user_id, required=True, metavar="USER", help="whose history")
 
 
 def positive(text: str) -> int:
@@ -53,6 +54,14 @@ def positive(text: str) -> int:
     if value < 1:
         raise ValueError(text)
     return value
+
+
+def user_id(text: str) -> str:
+    """A user's identifier, for ``type=``."""
+    try:
+        return check_id(text, "user", InvalidRequest)
+    except InvalidRequest as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def open_history(path: Path, key_file: Path, *, create: bool) -> RecentHistory:
@@ -77,13 +86,13 @@ def open_history(path: Path, key_file: Path, *, create: bool) -> RecentHistory:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a result file.
+    """Write a result file; half an emoji in an item's text becomes a question mark.
 
     Raises:
         DataError: when the file system refuses.
     """
     try:
-        path.write_text(text, encoding="utf-8")
+        path.write_text(text, encoding="utf-8", errors="replace")
     except OSError as error:
         raise DataError(path, f"cannot be written: {type(error).__name__}") from error
 

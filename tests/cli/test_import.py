@@ -77,6 +77,13 @@ def test_the_wrong_key(run: Run, log: Path, stored: tuple[object, ...], tmp_path
     assert other.err.count("\n") == 1
 
 
+@pytest.mark.parametrize("user", ["", "\udcff", "u" * 513])
+def test_who_is_nobody(run: Run, log: Path, stored: tuple[object, ...], user: str) -> None:
+    result = run("import", log, *stored, "--user", user, "--consent")
+    assert result.code == 2
+    assert "argument --user: user: expected" in result.err
+
+
 def test_a_log_that_is_none(run: Run, tmp_path: Path, stored: tuple[object, ...]) -> None:
     result = run("import", tmp_path / "log.xml", *stored, "--user", "ada", "--consent")
     assert result.code == 2

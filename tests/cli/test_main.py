@@ -105,6 +105,18 @@ def test_a_message_cannot_fake_a_second_line(run: Run, monkeypatch: pytest.Monke
     assert run("demo").err == "edge-rerank: one two [31mthree\n"
 
 
+def test_a_system_that_refuses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Path:
+        raise PermissionError(13, "a path that is private")
+
+    monkeypatch.setattr("edge_rerank.cli.demo.example_catalogue", refuse)
+    result = run("demo")
+    assert (result.code, result.err) == (
+        2,
+        "edge-rerank: the system refused: PermissionError\n",
+    )
+
+
 def test_an_interrupt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupt() -> Path:
         raise KeyboardInterrupt

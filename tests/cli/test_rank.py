@@ -73,6 +73,15 @@ def test_html(run: Run, tmp_path: Path, layout: str) -> None:
     assert "because you liked" in text
 
 
+def test_half_an_emoji_can_be_written(run: Run, tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"id": "z", "text": "tea \\ud83d"}\n')
+    assert run("rank", "--items", items, "--json").code == 0
+    page = tmp_path / "page.html"
+    assert run("rank", "--items", items, "--html", page).code == 0
+    assert "tea" in page.read_text(encoding="utf-8")
+
+
 def test_html_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
     result = run("rank", "--items", ITEMS, "--html", tmp_path / "no" / "page.html")
     assert result.code == 2
