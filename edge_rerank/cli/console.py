@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from edge_rerank.texttable import Column, one_line, text_table
 
-try:
-    import rich.box
-    import rich.console
-    import rich.progress
-    import rich.table
-    import rich.text
-except ImportError:
-    HAS_RICH = False
-else:
-    HAS_RICH = True
+if TYPE_CHECKING:
+    from rich.console import Console as RichConsole
+    from rich.progress import Progress
+    from rich.text import Text
+
+HAS_RICH = importlib.util.find_spec("rich") is not None
+"""Whether the extra is installed; it is imported when the first thing is drawn with it."""
 
 MIN_WIDTH = 40
 MAX_WIDTH = 120
@@ -74,7 +72,7 @@ class Console:
     def heading(self, text: str) -> None:
         """Write a line that stands out."""
         if self._use_rich:
-            self._rich(self._out).print(rich.text.Text(self._plain(text), style="bold"))
+            self._rich(self._out).print(self._plain(text), style="bold", markup=False)
         else:
             self.say(text)
 
@@ -87,9 +85,10 @@ class Console:
         if not self._use_rich:
             self.say(f"\n{text_table(columns, rows, width=self.width)}\n")
             return
-        table = rich.table.Table(
-            box=rich.box.SIMPLE_HEAD if self._unicode else rich.box.ASCII2, pad_edge=False
-        )
+        from rich import box  # noqa: PLC0415
+        from rich.table import Table  # noqa: PLC0415
+
+        table = Table(box=box.SIMPLE_HEAD if self._unicode else box.ASCII2, pad_edge=False)
         for column in columns:
             table.add_column(
                 self._plain(column.heading),
@@ -107,35 +106,39 @@ class Console:
         if not self._err.isatty():
             yield lambda _done, _total: None
         elif self._use_rich:
-            columns = (
-                rich.progress.TextColumn("{task.description}"),
-                rich.progress.BarColumn(),
-                rich.progress.MofNCompleteColumn(),
-                rich.progress.TimeElapsedColumn(),
-            )
-            with rich.progress.Progress(
-                *columns, console=self._rich(self._err), transient=True
-            ) as bar:
+            with self._rich_progress() as bar:
                 task = bar.add_task(label, total=None)
                 yield lambda done, total: bar.update(task, completed=done, total=total or None)
         else:
             yield _PlainProgress(self._err, label)
             print("\r\x1b[K", end="", file=self._err, flush=True)
 
-    def _cell(self, cell: str) -> rich.text.Text:
-        text = one_line(cell)
-        style = next((style for sign, style in _STYLES.items() if text.startswith(sign)), "")
-        return rich.text.Text(self._plain(text), style=style)
-
     def _plain(self, text: str) -> str:
         return text if self._unicode else text.translate(_ASCII)
 
-    def _rich(self, stream: TextIO) -> rich.console.Console:
-        return rich.console.Console(
-            file=stream,
-            width=self.width,
-            highlight=False,
-            no_color="NO_COLOR" in os.environ or None,
+    def _cell(self, cell: str) -> Text:
+        from rich.text import Text  # noqa: PLC0415
+
+        text = one_line(cell)
+        style = next((style for sign, style in _STYLES.items() if text.startswith(sign)), "")
+        return Text(self._plain(text), style=style)
+
+    def _rich(self, stream: TextIO) -> RichConsole:
+        from rich.console import Console as RichConsole  # noqa: PLC0415
+
+        no_color = "NO_COLOR" in os.environ or None
+        return RichConsole(file=stream, width=self.width, highlight=False, no_color=no_color)
+
+    def _rich_progress(self) -> Progress:
+        from rich import progress  # noqa: PLC0415
+
+        return progress.Progress(
+            progress.TextColumn("{task.description}"),
+            progress.BarColumn(),
+            progress.MofNCompleteColumn(),
+            progress.TimeElapsedColumn(),
+            console=self._rich(self._err),
+            transient=True,
         )
 
 
