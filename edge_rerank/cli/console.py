@@ -83,7 +83,8 @@ class Console:
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         """Write a table that fits the terminal."""
         if not (self._use_rich and self._unicode):
-            self.say(f"\n{text_table(columns, rows, width=self.width)}\n")
+            plain = [[self._plain(cell) for cell in row] for row in rows]
+            self.say(f"\n{text_table(columns, plain, width=self.width)}\n")
             return
         from rich import box  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
