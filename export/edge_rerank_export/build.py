@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,6 +24,14 @@ from edge_rerank_export.verify import Verification, verify_encoder
 
 ENCODER_NAME = "encoder.onnx"
 TOKENIZER_NAME = "tokenizer.json"
+
+Report = Callable[[Verification], None]
+"""Told the figures before it is decided whether they suffice."""
+
+
+def _quietly(verification: Verification) -> None:
+    """Say nothing."""
+    del verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +84,7 @@ def write_pack(
     *,
     texts: Texts,
     steps: Steps = silent,
+    report: Report = _quietly,
 ) -> Verification:
     """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
 
@@ -107,6 +117,7 @@ def write_pack(
     pack = write_manifest(stage, draft)
     with steps("verify") as update:
         verification = verify_encoder(start.model, pack, texts, recipe.bounds, progress=update)
+    report(verification)
     verification.require()
     with steps("pack"):
         card = model_card(recipe, fetched, verification)
@@ -123,6 +134,7 @@ def build(
     texts: Texts | None = None,
     overwrite: bool = False,
     steps: Steps = silent,
+    report: Report = _quietly,
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
 
@@ -132,6 +144,7 @@ def build(
         texts: what to verify with; ``None`` for those that come with the toolchain.
         overwrite: whether a pack that is there already may be replaced.
         steps: told of each step.
+        report: called with the figures, good or bad.
 
     Raises:
         RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
@@ -142,7 +155,15 @@ def build(
         exported, quantised = work / "float32.onnx", work / "quantised.onnx"
         start = original(recipe, exported, work, steps=steps)
         quantize_encoder(exported, quantised, recipe.encoder.quantisation, steps=steps)
-        return write_pack(recipe, start, quantised, stage, texts=texts or own_texts(), steps=steps)
+        return write_pack(
+            recipe,
+            start,
+            quantised,
+            stage,
+            texts=texts or own_texts(),
+            steps=steps,
+            report=report,
+        )
 
 
 def _write_tokenizer(folder: Path, stage: Path, max_tokens: int) -> None:
