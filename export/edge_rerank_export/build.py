@@ -8,12 +8,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tokenizers import Tokenizer
-
 from edge_rerank.inference.manifest import Architecture, EncoderSpec, Manifest, Source
+from edge_rerank_export.calibrate import channel_maxima, read_tokenizer
 from edge_rerank_export.card import model_card
 from edge_rerank_export.convert import OPSET, TextEncoder, convert
-from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
@@ -67,13 +65,37 @@ def original(recipe: Recipe, target: Path, work: Path, *, steps: Steps = silent)
         return Original(convert(fetched.folder, target), fetched)
 
 
-def quantize_encoder(source: Path, target: Path, scheme: Scheme, *, steps: Steps = silent) -> None:
-    """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none"."""
+def quantize_encoder(
+    source: Path,
+    target: Path,
+    scheme: Scheme,
+    *,
+    tokenizer: Path | None = None,
+    steps: Steps = silent,
+) -> None:
+    """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none".
+
+    Args:
+        source: float32 ONNX file.
+        target: the ONNX file to write.
+        scheme: how to quantise.
+        tokenizer: the model's tokeniser file, to calibrate on the toolchain's own texts;
+            without one the channels are not smoothed.
+        steps: told of each step.
+
+    Raises:
+        UnsupportedModel: when model or tokeniser cannot be used.
+    """
+    if scheme is Scheme.NONE:
+        shutil.copyfile(source, target)
+        return
+    maxima = None
+    if tokenizer is not None:
+        with steps("calibrate") as update:
+            texts = own_texts().texts
+            maxima = channel_maxima(source, read_tokenizer(tokenizer), texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
-        else:
-            quantize(source, target, progress=update)
+        quantize(source, target, maxima=maxima, progress=update)
 
 
 def write_pack(
@@ -154,7 +176,13 @@ def build(
         work = Path(folder)
         exported, quantised = work / "float32.onnx", work / "quantised.onnx"
         start = original(recipe, exported, work, steps=steps)
-        quantize_encoder(exported, quantised, recipe.encoder.quantisation, steps=steps)
+        quantize_encoder(
+            exported,
+            quantised,
+            recipe.encoder.quantisation,
+            tokenizer=start.fetched.folder / TOKENIZER_NAME,
+            steps=steps,
+        )
         return write_pack(
             recipe,
             start,
@@ -167,12 +195,6 @@ def build(
 
 
 def _write_tokenizer(folder: Path, stage: Path, max_tokens: int) -> None:
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_NAME))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise UnsupportedModel(
-            f"{TOKENIZER_NAME}: cannot be read: {type(error).__name__}"
-        ) from error
-    tokenizer.no_padding()
+    tokenizer = read_tokenizer(folder / TOKENIZER_NAME)
     tokenizer.enable_truncation(max_tokens)
     tokenizer.save(str(stage / TOKENIZER_NAME), pretty=False)

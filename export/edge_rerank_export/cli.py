@@ -124,12 +124,21 @@ def _add_quantize(commands: Subparsers) -> None:
     parser.add_argument(
         "--scheme", type=Scheme, default=Scheme.INT8, choices=list(Scheme), help="default: int8"
     )
+    parser.add_argument(
+        "--tokenizer", type=Path, metavar="FILE", help="tokenizer.json, to smooth large channels"
+    )
     parser.set_defaults(run=_quantize)
 
 
 def _quantize(arguments: argparse.Namespace, console: Console) -> None:
     with _new_file(arguments.out) as target:
-        quantize_encoder(arguments.model, target, arguments.scheme, steps=on_console(console))
+        quantize_encoder(
+            arguments.model,
+            target,
+            arguments.scheme,
+            tokenizer=arguments.tokenizer,
+            steps=on_console(console),
+        )
 
 
 def _add_verify(commands: Subparsers) -> None:
