@@ -23,6 +23,7 @@ from edge_rerank.types import Event, EventType, FieldValue, Item
 FORMAT = 1
 MAX_TEXT_CHARS = 1_000
 MAX_QUERY_CHARS = 500
+_TYPES = {kind.value: kind for kind in EventType}
 _NO_FIELDS: Mapping[str, FieldValue] = MappingProxyType({})
 
 T = TypeVar("T")
@@ -92,7 +93,7 @@ def decode(payloads: Sequence[bytes]) -> list[Event]:
         if len(records) != len(payloads):
             raise Undecodable
         return [_event(*record) for record in records]
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, KeyError):
         raise Undecodable from None
 
 
@@ -103,7 +104,7 @@ def _event(version: int, kind: str, timestamp: int, item: list[Any] | None, *res
         Event,
         _EVENT_SLOTS,
         (
-            EventType(kind),
+            _TYPES[kind],
             None if item is None else _item(*item),
             float(timestamp),
             *rest,  # dwell_s, scroll, query, value, ranking, position, id

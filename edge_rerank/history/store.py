@@ -19,9 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Self
 
 from edge_rerank.errors import (
     ClosedError,
@@ -43,6 +41,9 @@ from edge_rerank.history._primitives import (
 from edge_rerank.history.codec import Undecodable, decode, encode, minimise
 from edge_rerank.history.keys import KeySource, as_source, check_key
 from edge_rerank.types import Event
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 LOCK_WAIT_S = 0.5
 MAX_KNOWN_PEOPLE = 256
@@ -652,6 +653,8 @@ def _row_hash(person: _Person, seq: int, tag: bytes, id_tag: bytes | None, seale
 
 
 def _connect(path: Path | None) -> Database:
+    from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the package's import time
+
     if path is not None:
         try:
             # Made here rather than by SQLite so that no other user can read it even once.
