@@ -131,9 +131,7 @@ class MarkovChain:
             )
         return self.joint(path) / known if known else 0.0
 
-    def scores(
-        self, previous: Hashable, candidates: Sequence[Hashable]
-    ) -> NDArray[np.float64]:
+    def scores(self, previous: Hashable, candidates: Sequence[Hashable]) -> NDArray[np.float64]:
         """P(candidate | previous) of each candidate, float64 of shape (n,)."""
         return np.array([self.probability(previous, one) for one in candidates], dtype=np.float64)
 
