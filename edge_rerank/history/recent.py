@@ -16,6 +16,7 @@ from typing import Self
 from edge_rerank.errors import ConsentRequired
 from edge_rerank.history.clean import clean
 from edge_rerank.history.store import ErasureReceipt, HistoryStore
+from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.types import Event
 
 PERSONALISATION = "personalisation"
@@ -29,16 +30,18 @@ MAX_PEOPLE = 64
 class RecentHistory:
     """A sealed store with the newest events of a few people in memory.
 
+    The one way into the store: nothing is sealed that was not cleaned and scrubbed here.
     Safe from several threads. Owns ``store`` and closes it.
     """
 
-    def __init__(self, store: HistoryStore) -> None:
+    def __init__(self, store: HistoryStore, scrubber: Scrubber | None = None) -> None:
         self._store = store
+        self._scrubber = Scrubber() if scrubber is None else scrubber
         self._people: OrderedDict[str, list[Event]] = OrderedDict()
         self._lock = threading.RLock()
 
     def record(self, user: str, events: Sequence[Event], *, now: float) -> int:
-        """Clean and store events; all of them or, on an error, none.
+        """Clean, scrub and store events; all of them or, on an error, none.
 
         Returns:
             How many were new; the others were duplicates.
@@ -48,7 +51,7 @@ class RecentHistory:
             InvalidEvent: when an event's timestamp lies in the future.
             HistoryError: when the store refuses.
         """
-        cleaned = [clean(event, now=now) for event in events]
+        cleaned = [self._scrubber.clean(clean(event, now=now)) for event in events]
         with self._lock:
             if not self._store.has_consent(user, PERSONALISATION):
                 raise ConsentRequired(

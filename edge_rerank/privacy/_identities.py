@@ -60,6 +60,7 @@ _NUMERIC = (
 )
 
 _LETTERED = (
+    _form(r"[12]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)2[AB]\d{8}", check.fr_nir),
     _form(r"[XYZ][ .\-]?(?:\d{7}|\d[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
     _form(
         r"[A-Z]{3}[ \-]?[A-Z]{3}[ \-]?[0-9L-NP-V]{2}[A-EHLMPRST][0-9L-NP-V]{2}[ \-]?"

@@ -78,7 +78,7 @@ def trunk(text: str) -> bool:
     """Whether what :data:`TRUNK` found has a phone number's length and is not a date."""
     digits = re.sub(r"\D", "", text)
     shortest = 9 if len(digits) == len(text) or digits.startswith("00") else 8
-    if not shortest <= len(digits) <= 12:
+    if not shortest <= len(digits) <= 12 or text.startswith("0."):
         return False
     match = _DATE.match(text)
     if match is None:

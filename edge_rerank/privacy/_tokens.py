@@ -62,7 +62,7 @@ def random_part(run: str) -> bool:
     average and hold three kinds of characters nearly always; words do not.
     """
     prefixed = _PREFIXED.match(run)
-    if prefixed is not None and _mixed(prefixed[1], bits=3.0):
+    if prefixed is not None and (_mixed(prefixed[1], bits=3.0) or _wild_letters(prefixed[1])):
         return True
     for piece in _PIECE.findall(run):
         if _HEX.fullmatch(piece) and _mixed(piece, bits=2.5):
@@ -74,8 +74,9 @@ def random_part(run: str) -> bool:
 
 def secret_value(value: str) -> bool:
     """Whether what follows "token" or "password:" is more than a word."""
-    kinds = (str.isdigit, str.isupper, str.islower, lambda c: not c.isalnum())
-    return sum(any(map(kind, value)) for kind in kinds) >= 2 and any(map(str.isdigit, value))
+    letters, digits = any(map(str.isalpha, value)), any(map(str.isdigit, value))
+    signs = any(not (character.isalnum() or character in "-.") for character in value)
+    return (digits and (letters or signs)) or _wild_letters(value)
 
 
 def _mixed(text: str, *, bits: float) -> bool:
@@ -87,6 +88,12 @@ def _three_kinds(text: str) -> bool:
     """Upper and lower case and digits, and not mostly CamelCase words and a year."""
     kinds = {0 if c.isdigit() else 1 if c.isupper() else 2 for c in text if c.isalnum()}
     return len(kinds) == 3 and 2 * len(_WORD.sub("", text)) >= len(text)
+
+
+def _wild_letters(text: str) -> bool:
+    """Sixteen letters or more of both cases that are not mostly words."""
+    both = text.upper() != text != text.lower()
+    return both and len(text) >= 16 and 2 * len(_WORD.sub("", text)) >= len(text)
 
 
 def _entropy(text: str) -> float:

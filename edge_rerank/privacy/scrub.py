@@ -25,6 +25,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import NamedTuple
 
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.privacy import _checksums as check
@@ -107,8 +108,7 @@ class Scrubber:
         return replace(event, item=item, query=query)
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class _Span:
+class _Span(NamedTuple):
     start: int
     stop: int
     kind: PersonalData
@@ -158,10 +158,12 @@ _CARD = re.compile(
     rf"{_NOT_INSIDE}(?=((?:(?:[2-6]\d{{3}}|1800)(?:\d{{8,15}}"
     rf"|{_GAP}\d{{4}}{_GAP}\d{{4}}(?:{_GAP}\d{{1,4}}(?:{_GAP}\d{{1,3}})?)?"
     rf"|{_GAP}\d{{6}}{_GAP}\d{{4,5}}|{_GAP}\d{{12}}|\d{{4}}{_GAP}\d{{8}}|\d\d{_GAP}\d{{10,13}}"
-    rf"|{_GAP}\d\d{_GAP}\d\d{_GAP}\d{{4}}{_GAP}\d{{4}})|81\d{{14,17}}){_END})"
+    rf"|{_GAP}\d\d{_GAP}\d\d{_GAP}\d{{4}}{_GAP}\d{{4}})|81\d{{14,17}})){_END})"
 )
 
 _DIGIT = re.compile(r"\d")
+_WITHOUT_SIGNS = str.maketrans("", "", " .-/_")
+_PAIR = re.compile(r"\d\d")
 _NOT_DIGIT = re.compile(r"\D")
 _ISLAND = re.compile(r"[+(]{0,2}\d[\d .\-/()_]{5,}\d")
 """Where numbers are looked for; in most texts there is no such place."""
@@ -290,13 +292,14 @@ def _find_numbers(shadow: str) -> Iterator[_Span]:
     for match in _after_words(_phones.WORDS, _phones.VALUE, shadow):
         yield _Span(match.start(1), match.end(1), PersonalData.PHONE)
     for island in _ISLAND.finditer(shadow):
-        if len(_NOT_DIGIT.sub("", island[0])) >= _FEWEST_DIGITS:
+        if _PAIR.search(island[0]) and len(_NOT_DIGIT.sub("", island[0])) >= _FEWEST_DIGITS:
             yield from _find_in_island(shadow, island.start(), island.end() + _ISLAND_MARGIN)
 
 
 def _find_in_island(shadow: str, start: int, stop: int) -> Iterator[_Span]:
     for match in _CARD.finditer(shadow, start, stop):
-        if check.payment_card(_NOT_DIGIT.sub("", match[1])):
+        digits = match[1].translate(_WITHOUT_SIGNS)
+        if check.luhn(digits) and check.card_network(digits):
             yield _Span(match.start(1), match.end(1), PersonalData.PAYMENT_CARD)
     if _CATALOGUE_BEFORE.search(shadow, max(0, start - 20), start):
         return

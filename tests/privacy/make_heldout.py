@@ -25,7 +25,7 @@ from stdnum import iban as stdnum_iban
 from stdnum.de import idnr
 from stdnum.ie import pps
 
-SEED = 7741902
+SEED = 55501873
 EACH = 120
 BENIGN = 3000
 TARGET = Path(__file__).with_name("heldout.jsonl.gz")
@@ -64,9 +64,35 @@ WIDE = str.maketrans(
     + "＠．－＋（）",
 )
 PHONE_REGIONS = (
-    "US CA GB DE FR ES IT NL BE AT CH PL PT SE FI CZ IE JP KR CN IN BR MX AU RU TR ZA".split()
+    "US",
+    "CA",
+    "GB",
+    "DE",
+    "FR",
+    "ES",
+    "IT",
+    "NL",
+    "BE",
+    "AT",
+    "CH",
+    "PL",
+    "PT",
+    "SE",
+    "FI",
+    "CZ",
+    "IE",
+    "JP",
+    "KR",
+    "CN",
+    "IN",
+    "BR",
+    "MX",
+    "AU",
+    "RU",
+    "TR",
+    "ZA",
 )
-INTERNATIONAL_ONLY = "NO DK SG HK".split()
+INTERNATIONAL_ONLY = ["NO", "DK", "SG", "HK"]
 
 Maker = Callable[[random.Random], str]
 
@@ -162,10 +188,26 @@ def address(fake: Faker, rng: random.Random) -> str:
 def makers() -> dict[tuple[str, str], Maker]:
     fakes = {
         name: Faker(name)
-        for name in (
-            "en_US en_GB de_DE fr_FR es_ES it_IT nl_NL pl_PL fi_FI sv_SE nl_BE da_DK zh_CN ja_JP"
-            " ko_KR pt_BR cs_CZ tr_TR"
-        ).split()
+        for name in [
+            "en_US",
+            "en_GB",
+            "de_DE",
+            "fr_FR",
+            "es_ES",
+            "it_IT",
+            "nl_NL",
+            "pl_PL",
+            "fi_FI",
+            "sv_SE",
+            "nl_BE",
+            "da_DK",
+            "zh_CN",
+            "ja_JP",
+            "ko_KR",
+            "pt_BR",
+            "cs_CZ",
+            "tr_TR",
+        ]
     }
     for number, fake in enumerate(fakes.values()):
         fake.seed_instance(SEED + number)
@@ -213,7 +255,7 @@ def benign(rng: random.Random) -> str:
         lambda: fake["ja_JP"].sentence(nb_words=number(2, 6)),
         lambda: fake["de_DE"].sentence(nb_words=number(2, 6)),
         lambda: f"{brand} {thing} {number(1, 9999)}",
-        lambda: f"{brand} {rng.choice('ABCGXZ')}{number(10, 9999)}{rng.choice('ABX ')}".strip(),
+        lambda: f"{brand} {rng.choice('ABCGXZ')}{number(10, 9999)}{rng.choice('ABX')}",
         lambda: f"{thing} under {number(1, 50) * 100}",
         lambda: f"{thing} {number(10, 90)}x{number(10, 90)}x{number(1, 40)} cm",
         lambda: f"{thing} {number(1950, 2026)}",
@@ -228,7 +270,7 @@ def benign(rng: random.Random) -> str:
         lambda: f"{number(1, 9)}.{number(0, 30)}.{number(0, 30)} release notes",
         lambda: f"{thing} {number(64, 8192)} gb ram {number(1, 9)}.{number(0, 9)} ghz",
         lambda: f"isbn {fake.isbn13()}",
-        lambda: fake.isbn10(),
+        fake.isbn10,
         lambda: f"ean {fake.ean13()}",
         lambda: f"{number(1, 8)}-{number(1, 8)} {number(1, 8)}-{number(1, 8)} tennis",
         lambda: f"{fake.latitude()}, {fake.longitude()}",
@@ -238,7 +280,7 @@ def benign(rng: random.Random) -> str:
         lambda: f"episode {number(1, 24)} season {number(1, 12)}",
         lambda: f"#{thing} @{fake['en_US'].user_name()}",
         lambda: f"{fake['en_US'].first_name()} {fake['en_US'].last_name()} movies",
-        lambda: fake.url(),
+        fake.url,
         lambda: f"how to {thing} a {fake['en_US'].word()} in {number(2, 90)} minutes",
         lambda: f"population {number(1, 80)},{number(0, 999):03},{number(0, 999):03}",
         lambda: f"order {number(10**6, 10**8)}",
@@ -259,8 +301,9 @@ def main() -> None:
                 value = value.translate(WIDE)
             text = sentence.format(value)
             lines.append({"kind": kind, "form": form, "text": text, "value": value})
-    for _ in range(BENIGN):
-        lines.append({"kind": None, "form": "benign", "text": benign(rng), "value": ""})
+    lines += [
+        {"kind": None, "form": "benign", "text": benign(rng), "value": ""} for _ in range(BENIGN)
+    ]
     raw = "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines)
     TARGET.write_bytes(gzip.compress(raw.encode(), mtime=0))
 
