@@ -29,7 +29,8 @@ from edge_rerank.errors import DataError, InvalidEvent, InvalidInput
 from edge_rerank.types import Event, EventType, Item, check_id
 
 MAX_LINE_CHARS = 1_000_000
-_MILLISECONDS_FROM = 1e11
+_MILLISECONDS = (1e11, 1e15)
+"""Numbers in this range are milliseconds: as seconds they lie after the year 5138."""
 _TEXT_FIELDS = ("text", "title", "name", "description")
 _CATEGORY_FIELDS = ("categories", "category", "genres", "genre", "tags")
 _NUMBERS = ("dwell_s", "scroll", "value")
@@ -187,7 +188,7 @@ def _from_record(record: Mapping[str, Any], catalogue: dict[str, Item]) -> tuple
     event = Event(
         record.get("type"),  # type: ignore[arg-type] - Event checks it
         item,
-        timestamp=_timestamp(record.get("timestamp")),
+        timestamp=read_timestamp(record.get("timestamp")),
         **given,  # type: ignore[arg-type] - Event checks them
     )
     return _user(record), event
@@ -210,7 +211,7 @@ def _from_envelope(
         return []
     if kind == "user":
         return []
-    timestamp = _timestamp(record.get("timestamp"))
+    timestamp = read_timestamp(record.get("timestamp"))
     if kind == "ranking":
         shown = record.get("items")
         if not isinstance(shown, list):
@@ -273,7 +274,7 @@ def _user(record: Mapping[str, Any]) -> str | None:
     return None if user is None else check_id(user, "user", InvalidEvent)
 
 
-def _timestamp(value: object) -> Any:
+def read_timestamp(value: object) -> Any:
     """Seconds, milliseconds or ISO 8601 as UTC seconds; the Event checks the rest."""
     if isinstance(value, str):
         try:
@@ -287,5 +288,5 @@ def _timestamp(value: object) -> Any:
                 ) from None
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value / 1000 if value >= _MILLISECONDS_FROM else value
+        return value / 1000 if _MILLISECONDS[0] <= value < _MILLISECONDS[1] else value
     return value

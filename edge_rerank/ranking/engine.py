@@ -122,6 +122,8 @@ class RankingEngine:
         query = _query(query)
         keep = _top_k(top_k, len(candidates))
         diversity = _unit(diversity, "diversity")
+        if not isinstance(host_order, bool):
+            raise InvalidRequest(f"host_order: expected a bool, got {type(host_order).__name__}")
         if not candidates:
             return Ranking((), id=_ranking_id())
         moment = _moment(now, history)

@@ -1,0 +1,116 @@
+"""The package as a whole: its names, its weight, its manners."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import edge_rerank
+from edge_rerank import errors
+
+PACKAGE = Path(edge_rerank.__file__).parent
+MODULES = [
+    info.name
+    for info in pkgutil.walk_packages([str(PACKAGE)], "edge_rerank.")
+    if not info.name.endswith("__main__")
+]
+
+
+def test_all_is_what_is_public() -> None:
+    public = {
+        name
+        for name, value in vars(edge_rerank).items()
+        if not name.startswith("_") and (name == "errors" or not inspect.ismodule(value))
+    }
+    assert public == set(edge_rerank.__all__)
+    assert list(edge_rerank.__all__) == sorted(edge_rerank.__all__)
+
+
+def test_every_error_stands_in_the_tree_of_the_docstring() -> None:
+    for name, value in vars(errors).items():
+        if inspect.isclass(value) and issubclass(value, Exception):
+            assert issubclass(value, errors.EdgeRerankError), name
+            assert name in (errors.__doc__ or ""), name
+
+
+def test_the_base_is_never_raised() -> None:
+    for path in PACKAGE.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+                assert getattr(node.exc.func, "id", "") != "EdgeRerankError", path
+
+
+@pytest.mark.parametrize("forbidden", ["print(", "logging.basicConfig"])
+def test_only_the_command_line_prints(forbidden: str) -> None:
+    guilty = []
+    for path in PACKAGE.rglob("*.py"):
+        if "cli" in path.relative_to(PACKAGE).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and f"{ast.unparse(node.func)}(".startswith(forbidden):
+                guilty.append(path.name)
+    assert not guilty
+
+
+def test_no_module_imports_torch_or_transformers() -> None:
+    """In one fresh interpreter, where both may well be installed."""
+    script = (
+        "import importlib, sys\n"
+        f"for name in {[name for name in MODULES if name != 'edge_rerank.export']!r}:\n"
+        "    importlib.import_module(name)\n"
+        "heavy = {'torch', 'transformers', 'optimum', 'onnx', 'pandas', 'scipy', 'rich'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_package_does_not_load_onnxruntime() -> None:
+    script = "import sys, edge_rerank; print('onnxruntime' in sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "False"
+
+
+def test_telemetry_is_off_before_onnxruntime_loads() -> None:
+    script = (
+        "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
+        "import edge_rerank._telemetry as t\n"
+        "print(t.TELEMETRY_OFF, os.environ['ORT_DISABLE_TELEMETRY'])\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["True", "1"]
+
+
+def test_a_host_that_loaded_onnxruntime_first_is_warned() -> None:
+    script = (
+        "import os; os.environ.pop('ORT_DISABLE_TELEMETRY', None)\n"
+        "import sys, types; sys.modules['onnxruntime'] = types.ModuleType('onnxruntime')\n"
+        "import edge_rerank\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
+    assert "telemetry may be on" in done.stderr
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_every_public_name_has_a_docstring(name: str) -> None:
+    module = importlib.import_module(name)
+    assert module.__doc__, name
+    for member, value in vars(module).items():
+        local = getattr(value, "__module__", None) == name
+        if local and not member.startswith("_") and (inspect.isclass(value) or callable(value)):
+            assert inspect.getdoc(value), f"{name}.{member}"

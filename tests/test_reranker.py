@@ -1,0 +1,343 @@
+from __future__ import annotations
+
+import asyncio
+import copy
+import json
+import logging
+import threading
+from pathlib import Path
+
+import pytest
+
+from edge_rerank import Degradation, Event, Item, ReasonCode, Reranker
+from edge_rerank.errors import (
+    ClosedError,
+    ConsentRequired,
+    HistoryCorrupt,
+    HistoryKeyError,
+    InvalidRequest,
+    PackNotFound,
+)
+from edge_rerank.history.store import HistoryStore
+
+KEY = bytes(range(32))
+
+
+def order(ranking: object) -> list[str]:
+    return [ranked.item.id for ranked in ranking]  # type: ignore[attr-defined]
+
+
+def test_the_order_follows_the_person(reranker: Reranker, shelf: list[Item]) -> None:
+    before = reranker.rank(shelf, user="alice")
+    assert not before.personalised
+    assert order(before)[0] == "football"  # the most popular
+    reranker.consent("alice", True)
+    reranker.record(Event("click", Item("new", "A simple sourdough loaf for weekends")), user="alice")
+    after = reranker.rank(shelf, user="alice")
+    assert after.personalised
+    assert order(after)[0] == "sourdough"
+    assert any(
+        reason.code is ReasonCode.SIMILAR and reason.item_id == "new" for reason in after[0].reasons
+    )
+    reranker.record(Event("dislike", shelf[1]), user="alice")
+    assert order(reranker.rank(shelf, user="alice"))[-1] == "sourdough"
+
+
+def test_a_category_counts_without_a_word_of_text(reranker: Reranker) -> None:
+    items = [Item("x", categories=["Maps"]), Item("y", categories=["Tea"])]
+    reranker.consent("alice", True)
+    reranker.record(Event("like", Item("z", categories=["Tea"])), user="alice")
+    assert order(reranker.rank(items, user="alice")) == ["y", "x"]
+
+
+def test_a_query_counts_without_history(reranker: Reranker, shelf: list[Item]) -> None:
+    ranking = reranker.rank(shelf, query="looking at planets")
+    assert {ranked.item.id for ranked in ranking[:2]} == {"telescope", "mars"}
+    assert ranking[0].reasons[0].code is ReasonCode.QUERY
+
+
+def test_the_hosts_order_survives_where_nothing_else_is_known(reranker: Reranker) -> None:
+    items = [Item(f"i{n}") for n in range(10)]
+    assert order(reranker.rank(items)) == [item.id for item in items]
+    scored = [Item(f"i{n}", score=float(n)) for n in range(10)]
+    assert order(reranker.rank(scored)) == [item.id for item in reversed(scored)]
+
+
+def test_equal_calls_give_equal_answers_and_change_nothing(
+    reranker: Reranker, shelf: list[Item]
+) -> None:
+    given, now = list(shelf), 1_700_000_000.0
+    reranker.consent("alice", True)
+    reranker.record(Event("click", shelf[0], timestamp=now - 60), user="alice")
+    rankings = [reranker.rank(given, user="alice", query="bread", now=now) for _ in range(3)]
+    assert rankings[0] == rankings[1] == rankings[2]
+    assert len({ranking.id for ranking in rankings}) == 3
+    assert given == shelf
+    shuffled = reranker.rank(given[::-1], user="alice", query="bread", now=now)
+    assert {r.item.id: r.score for r in shuffled} == pytest.approx(
+        {r.item.id: r.score for r in rankings[0]}, abs=1e-6
+    )
+
+
+def test_top_k_diversity_and_the_empty_list(reranker: Reranker, shelf: list[Item]) -> None:
+    everything = order(reranker.rank(shelf, query="bread"))
+    assert order(reranker.rank(shelf, query="bread", top_k=2)) == everything[:2]
+    assert order(reranker.rank(shelf, query="bread", top_k=99)) == everything
+    varied = order(reranker.rank(shelf, query="baking bread", diversity=0.7))
+    assert {"bread", "sourdough", "croissant"} != set(varied[:3])
+    assert len(reranker.rank([])) == 0
+
+
+def test_positions_are_filled_in_from_the_ranking(reranker: Reranker, shelf: list[Item]) -> None:
+    reranker.consent("alice", True)
+    ranking = reranker.rank(shelf, user="alice")
+    third = ranking[2].item
+    reranker.record(Event("click", third, ranking=ranking.id), user="alice")
+    (event,) = reranker._history.events("alice")
+    assert event.position == 3
+
+
+def test_consent_rules(reranker: Reranker, shelf: list[Item]) -> None:
+    with pytest.raises(ConsentRequired):
+        reranker.record(Event("click", shelf[0]), user="alice")
+    reranker.consent("alice", True, purpose="statistics")
+    with pytest.raises(ConsentRequired):
+        reranker.record(Event("click", shelf[0]), user="alice")
+    reranker.consent("alice", True)
+    reranker.record(Event("click", shelf[0]), user="alice")
+    reranker.consent("alice", False)
+    assert not reranker.rank(shelf, user="alice").personalised
+    with pytest.raises(ConsentRequired):
+        reranker.record(Event("click", shelf[1]), user="alice")
+    assert reranker.profile("alice").events == 1  # withdrawal hides, forget() erases
+    assert dict(reranker.profile("alice").consents) == {
+        "personalisation": False,
+        "statistics": True,
+    }
+
+
+def test_a_batch_is_recorded_whole_or_not_at_all(reranker: Reranker, shelf: list[Item]) -> None:
+    reranker.consent("alice", True)
+    with pytest.raises(InvalidRequest):
+        reranker.record([Event("click", shelf[0]), "click"], user="alice")  # type: ignore[list-item]
+    assert reranker.profile("alice").events == 0
+    assert reranker.record([Event("click", item) for item in shelf], user="alice") == len(shelf)
+
+
+def test_duplicates_are_dropped(reranker: Reranker, shelf: list[Item]) -> None:
+    reranker.consent("alice", True)
+    click = Event("click", shelf[0], timestamp=100.2)
+    assert reranker.record(click, user="alice") == 1
+    assert reranker.record(Event("click", shelf[0], timestamp=100.9), user="alice") == 0
+    assert reranker.record(Event("click", shelf[0], timestamp=101.0, id="e"), user="alice") == 1
+    assert reranker.record(Event("like", shelf[3], timestamp=500, id="e"), user="alice") == 0
+    assert reranker.profile("alice").events == 2
+
+
+def test_late_events_are_put_in_order(reranker: Reranker, shelf: list[Item]) -> None:
+    reranker.consent("alice", True)
+    for when in (300.0, 100.0, 200.0):
+        reranker.record(Event("click", shelf[0], timestamp=when), user="alice")
+    assert [event.timestamp for event in reranker._history.events("alice")] == [100, 200, 300]
+
+
+def test_a_history_file_outlives_the_process(tmp_path: Path, shelf: list[Item]) -> None:
+    path = tmp_path / "me.db"
+    with Reranker.open(history=path, key=KEY) as reranker:
+        reranker.consent("alice", True)
+        reranker.record([Event("click", shelf[0]), Event("like", shelf[4])], user="alice")
+        first = reranker.rank(shelf, user="alice", now=2e9)
+    with Reranker.open(history=path, key=KEY) as reranker:
+        assert reranker.rank(shelf, user="alice", now=2e9) == first
+    with pytest.raises(HistoryKeyError):
+        Reranker.open(history=path, key=bytes(reversed(KEY)))
+    with pytest.raises(HistoryKeyError, match="got None"):
+        Reranker.open(history=path)
+
+
+def test_forgetting(tmp_path: Path, shelf: list[Item]) -> None:
+    with Reranker.open(history=tmp_path / "me.db", key=KEY) as reranker:
+        for user in ("alice", "bob"):
+            reranker.consent(user, True)
+            reranker.record([Event("click", item) for item in shelf], user=user)
+        assert reranker.forget("alice").events == len(shelf)
+        assert not reranker.rank(shelf, user="alice").personalised
+        assert reranker.profile("alice").events == 0
+        assert reranker.profile("bob").events == len(shelf)
+        assert reranker.forget("nobody").events == 0
+
+
+def test_a_history_that_cannot_be_read_degrades_and_says_so(
+    reranker: Reranker,
+    shelf: list[Item],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reranker.consent("alice", True)
+
+    def broken(*_: object, **__: object) -> None:
+        raise HistoryCorrupt("a row cannot be opened")
+
+    monkeypatch.setattr(HistoryStore, "load", broken)
+    with caplog.at_level(logging.WARNING, logger="edge_rerank"):
+        ranking = reranker.rank(shelf, user="alice")
+    assert ranking.degraded == (Degradation.HISTORY_UNAVAILABLE,)
+    assert len(ranking) == len(shelf)
+    assert json.loads(ranking.to_json())["degraded"] == ["history-unavailable"]
+    assert "HistoryCorrupt" in caplog.text
+    assert "alice" not in caplog.text
+
+
+def test_a_guest_leaves_no_trace(tmp_path: Path, shelf: list[Item]) -> None:
+    path = tmp_path / "me.db"
+    with Reranker.open(history=path, key=KEY) as reranker:
+        size = path.stat().st_size
+        with reranker.guest_session() as guest:
+            before = guest.rank(shelf)
+            guest.record(Event("view", shelf[4], dwell_s=60))
+            after = guest.rank(shelf)
+            assert order(after) != order(before)
+            assert guest.profile().events == 1
+            guest.consent(False)
+            with pytest.raises(ConsentRequired):
+                guest.record(Event("click", shelf[0]))
+            assert not guest.rank(shelf).personalised
+        with pytest.raises(ClosedError):
+            guest.rank(shelf)
+        assert path.stat().st_size == size
+        with reranker.guest_session() as next_guest:
+            assert order(next_guest.rank(shelf)) == order(before)
+
+
+def test_rank_async(reranker: Reranker, shelf: list[Item]) -> None:
+    async def several() -> list[object]:
+        return await asyncio.gather(
+            *(reranker.rank_async(shelf, query="bread", now=2e9) for _ in range(4))
+        )
+
+    rankings = asyncio.run(several())
+    assert all(ranking == reranker.rank(shelf, query="bread", now=2e9) for ranking in rankings)
+
+
+def test_four_threads_give_what_one_gives(reranker: Reranker, shelf: list[Item]) -> None:
+    users = [f"user{n}" for n in range(4)]
+    for n, user in enumerate(users):
+        reranker.consent(user, True)
+        reranker.record(Event("like", shelf[n], timestamp=1000), user=user)
+    expected = {user: reranker.rank(shelf, user=user, now=2000) for user in users}
+    wrong: list[str] = []
+
+    def work(user: str) -> None:
+        for turn in range(50):
+            # A new text each time, so that the cache is written to by all at once.
+            extra = Item("extra", f"text number {turn} of {user}", popularity=0)
+            ranking = reranker.rank([*shelf, extra], user=user, now=2000)
+            if [r for r in order(ranking) if r != "extra"] != order(expected[user]):
+                wrong.append(user)
+
+    threads = [threading.Thread(target=work, args=(user,)) for user in users]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not wrong
+
+
+def test_items_known_by_id_alone_are_compared_by_the_candidates_text(reranker: Reranker) -> None:
+    reranker.consent("alice", True)
+    reranker.record(Event("click", Item("a")), user="alice")
+    items = [Item("a", "green tea"), Item("b", "jasmine tea"), Item("c", "football boots")]
+    ranking = order(reranker.rank(items, user="alice"))
+    assert ranking.index("b") < ranking.index("c")
+
+
+def test_the_hosts_vectors_replace_the_text(reranker: Reranker) -> None:
+    reranker.consent("alice", True)
+    reranker.record(Event("click", Item("seen", "irrelevant", vector=[1.0, 0.0])), user="alice")
+    near = Item("near", "quite other words", vector=[0.9, 0.1])
+    far = Item("far", "irrelevant", vector=[0.0, 1.0])
+    assert order(reranker.rank([far, near], user="alice")) == ["near", "far"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {"items": None},
+        {"items": "abc"},
+        {"items": [1]},
+        {"items": [Item("a")] * 10_001},
+        {"items": [], "top_k": 0},
+        {"items": [], "top_k": True},
+        {"items": [], "top_k": 2.0},
+        {"items": [], "query": 5},
+        {"items": [], "user": ""},
+        {"items": [], "user": 3},
+        {"items": [], "diversity": 2},
+        {"items": [], "diversity": float("nan")},
+        {"items": [], "host_order": 1},
+        {"items": [Item("a")], "now": "today"},
+    ],
+)
+def test_malformed_requests(reranker: Reranker, arguments: dict[str, object]) -> None:
+    before = copy.copy(arguments)
+    with pytest.raises(InvalidRequest, match="expected"):
+        reranker.rank(**arguments)  # type: ignore[arg-type]
+    assert arguments == before
+
+
+def test_repeated_ids_are_ranked_one_by_one(reranker: Reranker) -> None:
+    ranking = reranker.rank([Item("a", "tea"), Item("a", "football"), Item("a", "tea")], query="tea")
+    assert [ranked.item.text for ranked in ranking] == ["tea", "tea", "football"]
+
+
+def test_after_close(shelf: list[Item]) -> None:
+    reranker = Reranker.open()
+    reranker.close()
+    reranker.close()
+    for call in (
+        lambda: reranker.rank(shelf),
+        lambda: reranker.record(Event("click", shelf[0]), user="a"),
+        lambda: reranker.consent("a", True),
+        lambda: reranker.profile("a"),
+        lambda: reranker.forget("a"),
+        lambda: reranker.guest_session(),
+        lambda: reranker.warmup(),
+    ):
+        with pytest.raises(ClosedError):
+            call()
+
+
+def test_opening(tmp_path: Path) -> None:
+    with pytest.raises(PackNotFound):
+        Reranker.open(tmp_path / "nothing")
+    with pytest.raises(InvalidRequest, match="history"):
+        Reranker.open(history=5, key=KEY)  # type: ignore[arg-type]
+    with pytest.raises(HistoryKeyError, match="32 bytes"):
+        Reranker.open(history=tmp_path / "a.db", key=b"short")
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_warmup_reports_progress_and_makes_the_first_call_fast(
+    reranker: Reranker, shelf: list[Item]
+) -> None:
+    seen: list[tuple[int, int]] = []
+    reranker.warmup(shelf, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (len(shelf), len(shelf))
+
+
+def test_import_log(reranker: Reranker, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text(
+        '{"user": "alice", "type": "click", "item": {"id": "a", "text": "tea"}, "timestamp": 5}\n'
+        '{"user": "alice", "type": "click", "item": "a", "timestamp": 5.5}\n'
+        '{"user": "bob", "type": "click", "item": "a", "timestamp": 5}\n'
+        '{"type": "search", "query": "cups", "timestamp": 9}\n'
+        '{"user": "alice", "type": "click", "item": "a", "dwell_s": -1}\n'
+        "nonsense\n"
+    )
+    reranker.consent("alice", True)
+    summary = reranker.import_log(log)
+    assert (summary.read, summary.stored, summary.duplicates) == (4, 1, 1)
+    assert (summary.without_user, summary.without_consent, summary.bad) == (1, 1, 2)
+    assert [bad.line for bad in summary.bad_lines] == [5, 6]
+    assert reranker.import_log(log, user="alice").stored == 1  # the search is now alice's
