@@ -312,9 +312,6 @@ class HistoryStore:
         self._db.execute("BEGIN EXCLUSIVE")
         try:
             tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            application = self._db.execute("PRAGMA application_id").fetchone()[0]
-            if tables and application != schema.APPLICATION_ID:
-                raise HistoryCorrupt("the file is not a history file")  # noqa: TRY301
             if tables:
                 self._unlock(kek)
             schema.migrate(self._db)
@@ -646,9 +643,10 @@ def _connect(path: Path | None) -> Database:
     )
     db = Database(connection)
     try:
+        # Before WAL: it then needs no shared memory, and no second process gets in.
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _refuse_other_files(db)  # WAL is noted in the file: another application's must not change
         for pragma in (
-            # Before WAL: it then needs no shared memory, and no second process gets in.
-            "locking_mode = EXCLUSIVE",
             "journal_mode = WAL",
             "synchronous = FULL",
             "secure_delete = ON",
@@ -661,6 +659,13 @@ def _connect(path: Path | None) -> Database:
         db.close()
         raise
     return db
+
+
+def _refuse_other_files(db: Database) -> None:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != schema.APPLICATION_ID:
+        raise HistoryCorrupt("the file is not a history file")
 
 
 @contextmanager
