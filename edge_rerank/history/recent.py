@@ -6,6 +6,7 @@ without opening a single row.
 
 from __future__ import annotations
 
+import json
 import threading
 from bisect import insort_right
 from collections import OrderedDict
@@ -16,7 +17,7 @@ from typing import Self
 from edge_rerank.errors import ConsentRequired
 from edge_rerank.history.clean import clean
 from edge_rerank.history.store import ErasureReceipt, HistoryStore
-from edge_rerank.privacy.scrub import Scrubber
+from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
 from edge_rerank.types import Event
 
 PERSONALISATION = "personalisation"
@@ -37,6 +38,7 @@ class RecentHistory:
     def __init__(self, store: HistoryStore, scrubber: Scrubber | None = None) -> None:
         self._store = store
         self._scrubber = Scrubber() if scrubber is None else scrubber
+        self._noted = False
         self._people: OrderedDict[str, list[Event]] = OrderedDict()
         self._lock = threading.RLock()
 
@@ -57,6 +59,7 @@ class RecentHistory:
                 raise ConsentRequired(
                     "the person has not agreed to personalisation: call consent() first"
                 )
+            self._note_kept_kinds()
             appended = self._store.append(user, cleaned)
             known = self._people.get(user)
             if known is not None:
@@ -64,6 +67,14 @@ class RecentHistory:
                     insort_right(known, event, key=_when)
                 del known[:-MAX_EVENTS]
             return len(appended.stored)
+
+    def _note_kept_kinds(self) -> None:
+        """Say in the store itself what is left in, so that it cannot go unnoticed."""
+        if not self._noted:
+            kept = json.dumps(sorted(self._scrubber.keep)).encode()
+            if self._store.read_note(KEPT_NOTE) != kept:
+                self._store.write_note(KEPT_NOTE, kept)
+            self._noted = True
 
     def events(self, user: str) -> tuple[Event, ...]:
         """The person's newest 500 events, oldest first; none without consent.

@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edge_rerank import _telemetry
-from edge_rerank.privacy.scrub import PersonalData
+from edge_rerank.privacy.scrub import Kind
 
 OLDEST_SQLITE = (3, 39, 2)
 """The first without CVE-2022-35737 (memory corruption by long arguments)."""
@@ -83,7 +83,7 @@ class Facts:
     rotation_due: bool
     key_replaceable: bool
     anchored: bool
-    kept_kinds: frozenset[PersonalData] | None
+    kept_kinds: frozenset[Kind] | None
     epsilon_left: float
 
 
@@ -281,7 +281,7 @@ def minimisation(subject: Subject) -> Iterator[Finding]:
             "document why they are needed, or stop keeping them",
         )
     else:
-        evidence = f"taken out before sealing: {', '.join(PersonalData)}; time kept to the second"
+        evidence = f"taken out before sealing: {', '.join(Kind)}; time kept to the second"
         yield Finding("minimisation", Verdict.PASSED, evidence)
 
 

@@ -21,7 +21,7 @@ from edge_rerank.history.keys import KeyFile
 from edge_rerank.history.recent import PERSONALISATION, RecentHistory
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.privacy._checks import Finding, Subject, Verdict
-from edge_rerank.privacy.scrub import PersonalData, Scrubber
+from edge_rerank.privacy.scrub import Kind, Scrubber
 from edge_rerank.types import Event, Item
 
 _USER = "trial"
@@ -32,13 +32,13 @@ _EVENTS = (
     Event("search", query="trial words", timestamp=_NOW - 10),
 )
 _SAMPLES = {
-    PersonalData.ACCESS_TOKEN: "ghp_" + "a1B2c3D4e5" * 3,
-    PersonalData.EMAIL: "trial@example.com",
-    PersonalData.IP_ADDRESS: "192.0.2.1",
-    PersonalData.IBAN: "DE89 3704 0044 0532 0130 00",
-    PersonalData.PAYMENT_CARD: "4111 1111 1111 1111",
-    PersonalData.NATIONAL_ID: "078-05-1120",
-    PersonalData.PHONE: "+1 415 555 0100",
+    Kind.ACCESS_TOKEN: "ghp_" + "a1B2c3D4e5" * 3,
+    Kind.EMAIL: "trial@example.com",
+    Kind.IP_ADDRESS: "192.0.2.1",
+    Kind.IBAN: "DE89 3704 0044 0532 0130 00",
+    Kind.PAYMENT_CARD: "4111 1111 1111 1111",
+    Kind.NATIONAL_ID: "078-05-1120",
+    Kind.PHONE: "+1 415 555 0100",
 }
 
 Trial = Callable[[], str]

@@ -17,7 +17,7 @@ from __future__ import annotations
 import json
 import math
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Protocol
@@ -46,8 +46,8 @@ RandomBits = Callable[[int], int]
 class People(Protocol):
     """What is needed of the store."""
 
-    def histories(self, purpose: str) -> Iterable[Sequence[Event]]:
-        """The events of each person who agreed to ``purpose``."""
+    def everyone(self) -> Iterable[tuple[Mapping[str, bool], Sequence[Event]]]:
+        """Each person's decisions by purpose, and events."""
 
     def read_note(self, name: str) -> bytes | None:
         """A sealed note, ``None`` where there is none."""
@@ -109,7 +109,9 @@ def release_counts(
     coin = Coin(epsilon / len(cells), _random_bits)
     answers = [0] * len(cells)
     total = 0
-    for history in people.histories(AGGREGATES):
+    for consents, history in people.everyone():
+        if not consents.get(AGGREGATES, False):
+            continue
         total += 1
         present = {
             name

@@ -4,7 +4,7 @@ A query is worth keeping for its words. Addresses, numbers and secrets in it say
 person is and nothing about what they like, so each is replaced by its kind in brackets:
 ``mail to [email]``. Kinds can be kept, but only by name::
 
-    Scrubber(keep=[PersonalData.PHONE])
+    Scrubber(keep=[Kind.PHONE])
 
 Rules are regular expressions of bounded length, so the time is linear in the text, and
 check digits wherever the kind has some. Full-width and other digits, exotic dashes and
@@ -33,8 +33,11 @@ from edge_rerank.privacy import _identities, _phones, _tokens
 from edge_rerank.privacy._shadow import plain_shadow
 from edge_rerank.types import Event, Item
 
+KEPT_NOTE = "kept kinds"
+"""The note of the store that names the kinds left in, as a JSON array."""
 
-class PersonalData(StrEnum):
+
+class Kind(StrEnum):
     """The kinds that are taken out; the value is what stands in brackets instead."""
 
     ACCESS_TOKEN = "token"  # noqa: S105 - a label
@@ -51,7 +54,7 @@ class Scrubbed:
     """A text without what was found in it, and how often each kind was found."""
 
     text: str
-    found: dict[PersonalData, int]
+    found: dict[Kind, int]
 
 
 class Scrubber:
@@ -64,13 +67,13 @@ class Scrubber:
         InvalidRequest: when ``keep`` names an unknown kind.
     """
 
-    def __init__(self, *, keep: Iterable[PersonalData | str] = ()) -> None:
+    def __init__(self, *, keep: Iterable[Kind | str] = ()) -> None:
         if isinstance(keep, str):
             raise InvalidRequest("keep: expected several kinds, got one string")
         try:
-            self.keep: frozenset[PersonalData] = frozenset(map(PersonalData, keep))
+            self.keep: frozenset[Kind] = frozenset(map(Kind, keep))
         except (ValueError, TypeError):
-            known = ", ".join(PersonalData)
+            known = ", ".join(Kind)
             raise InvalidRequest(f"keep: expected kinds among {known}") from None
 
     def scrub(self, text: str) -> Scrubbed:
@@ -78,7 +81,7 @@ class Scrubber:
         if not _WORTH_A_LOOK.search(text):
             return Scrubbed(text, {})
         shadow, places = plain_shadow(text)
-        found: dict[PersonalData, int] = {}
+        found: dict[Kind, int] = {}
         pieces: list[str] = []
         end = 0
         for span in _settle(span for span in _find(shadow) if span.kind not in self.keep):
@@ -111,10 +114,10 @@ class Scrubber:
 class _Span(NamedTuple):
     start: int
     stop: int
-    kind: PersonalData
+    kind: Kind
 
 
-_KINDS = tuple(PersonalData)
+_KINDS = tuple(Kind)
 _WORTH_A_LOOK = re.compile(
     r"[\d@＠]|::|[0-9A-Za-z_+/=.\-]{20}|[:：=]\s?\S{8}|bearer |\W(?:at|arroba)\W", re.IGNORECASE
 )
@@ -190,7 +193,7 @@ def _find(shadow: str) -> Iterator[_Span]:
 
 
 def _find_tokens(shadow: str) -> Iterator[_Span]:
-    kind = PersonalData.ACCESS_TOKEN
+    kind = Kind.ACCESS_TOKEN
     for run in _tokens.RUN.finditer(shadow):
         if _tokens.random_part(run[0]):
             yield _Span(run.start(), run.end(), kind)
@@ -224,9 +227,9 @@ def _find_emails(shadow: str) -> Iterator[_Span]:
         domain = _DOMAIN.match(shadow, at.end(), at.end() + 255)
         start = _local_start(shadow, at.start()) if domain else at.start()
         if domain and start < at.start():
-            yield _Span(start, domain.end(), PersonalData.EMAIL)
+            yield _Span(start, domain.end(), Kind.EMAIL)
     for match in _SPELT_EMAIL.finditer(shadow):
-        yield _Span(match.start(), match.end(), PersonalData.EMAIL)
+        yield _Span(match.start(), match.end(), Kind.EMAIL)
 
 
 def _local_start(shadow: str, at: int) -> int:
@@ -247,12 +250,12 @@ def _local_start(shadow: str, at: int) -> int:
 def _find_addresses(shadow: str) -> Iterator[_Span]:
     for match in _IPV4.finditer(shadow):
         if not _VERSION_BEFORE.search(shadow[max(0, match.start() - 10) : match.start()]):
-            yield _Span(match.start(), match.end(), PersonalData.IP_ADDRESS)
+            yield _Span(match.start(), match.end(), Kind.IP_ADDRESS)
     for match in _IPV6.finditer(shadow) if ":" in shadow else ():
         # "node:2001:db8::1" begins with two hexadecimal digits that are none.
         for start in (match.start(), match.start() + match[0].find(":") + 1):
             if _is_ipv6(shadow[start : match.end()].partition("/")[0].partition("%")[0]):
-                yield _Span(start, match.end(), PersonalData.IP_ADDRESS)
+                yield _Span(start, match.end(), Kind.IP_ADDRESS)
                 break
 
 
@@ -278,7 +281,7 @@ def _find_ibans(shadow: str) -> Iterator[_Span]:
                 stop = start.start() + place + 1
                 following = shadow[stop : stop + 1]
                 if not (following.isascii() and following.isalnum()) and check.iban(compact):
-                    yield _Span(start.start(), stop, PersonalData.IBAN)
+                    yield _Span(start.start(), stop, Kind.IBAN)
                 break
 
 
@@ -286,11 +289,11 @@ def _find_numbers(shadow: str) -> Iterator[_Span]:
     if not _DIGIT.search(shadow):
         return
     for start, stop in _identities.find_lettered(shadow):
-        yield _Span(start, stop, PersonalData.NATIONAL_ID)
+        yield _Span(start, stop, Kind.NATIONAL_ID)
     for match in _after_words(_identities.WORDS, _identities.VALUE, shadow):
-        yield _Span(match.start(1), match.end(1), PersonalData.NATIONAL_ID)
+        yield _Span(match.start(1), match.end(1), Kind.NATIONAL_ID)
     for match in _after_words(_phones.WORDS, _phones.VALUE, shadow):
-        yield _Span(match.start(1), match.end(1), PersonalData.PHONE)
+        yield _Span(match.start(1), match.end(1), Kind.PHONE)
     for island in _ISLAND.finditer(shadow):
         if _PAIR.search(island[0]) and len(_NOT_DIGIT.sub("", island[0])) >= _FEWEST_DIGITS:
             yield from _find_in_island(shadow, island.start(), island.end() + _ISLAND_MARGIN)
@@ -300,31 +303,31 @@ def _find_in_island(shadow: str, start: int, stop: int) -> Iterator[_Span]:
     for match in _CARD.finditer(shadow, start, stop):
         digits = match[1].translate(_WITHOUT_SIGNS)
         if check.luhn(digits) and check.card_network(digits):
-            yield _Span(match.start(1), match.end(1), PersonalData.PAYMENT_CARD)
+            yield _Span(match.start(1), match.end(1), Kind.PAYMENT_CARD)
     if _CATALOGUE_BEFORE.search(shadow, max(0, start - 20), start):
         return
     for first, end in _identities.find_numeric(shadow, start, stop):
-        yield _Span(first, end, PersonalData.NATIONAL_ID)
+        yield _Span(first, end, Kind.NATIONAL_ID)
     for match in _phones.SHAPE.finditer(shadow, start, stop):
-        yield _Span(match.start(1), match.end(1), PersonalData.PHONE)
+        yield _Span(match.start(1), match.end(1), Kind.PHONE)
     for match in _phones.TRUNK.finditer(shadow, start, stop):
         if _phones.trunk(match[1]):
-            yield _Span(match.start(1), match.end(1), PersonalData.PHONE)
+            yield _Span(match.start(1), match.end(1), Kind.PHONE)
     for match in _BARE.finditer(shadow, start, stop):
         kind = _bare_kind(match[0])
         if kind is not None:
             yield _Span(match.start(), match.end(), kind)
 
 
-def _bare_kind(digits: str) -> PersonalData | None:
+def _bare_kind(digits: str) -> Kind | None:
     """What digits that stand alone may be: an identity number, a phone number, or neither."""
     if _identities.bare(digits):
-        return PersonalData.NATIONAL_ID
-    return PersonalData.PHONE if _phones.bare(digits) else None
+        return Kind.NATIONAL_ID
+    return Kind.PHONE if _phones.bare(digits) else None
 
 
 def _settle(spans: Iterable[_Span]) -> list[_Span]:
-    """Join what overlaps; the kind that stands first in :class:`PersonalData` names it."""
+    """Join what overlaps; the kind that stands first in :class:`Kind` names it."""
     settled: list[_Span] = []
     for span in sorted(spans):
         last = settled[-1] if settled else None

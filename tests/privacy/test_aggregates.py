@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import random
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -32,9 +32,8 @@ class Crowd:
         self._histories = [mine if number < yes else [] for number in range(total)]
         self._notes: dict[str, bytes] = {}
 
-    def histories(self, purpose: str) -> Iterable[Sequence[Event]]:
-        assert purpose == AGGREGATES
-        return self._histories
+    def everyone(self) -> Iterable[tuple[Mapping[str, bool], Sequence[Event]]]:
+        return [({AGGREGATES: True}, history) for history in self._histories]
 
     def read_note(self, name: str) -> bytes | None:
         return self._notes.get(name)
@@ -131,7 +130,7 @@ def test_only_events_of_the_type_asked_for_count() -> None:
 
 def test_the_price_is_noted_before_anything_is_counted() -> None:
     class Crashing(Crowd):
-        def histories(self, purpose: str) -> Iterable[Sequence[Event]]:
+        def everyone(self) -> Iterable[tuple[Mapping[str, bool], Sequence[Event]]]:
             raise KeyboardInterrupt
 
     crowd = Crashing(0, 0)

@@ -26,7 +26,7 @@ from edge_rerank.history.ingest import ingest
 from edge_rerank.history.recent import PERSONALISATION, RecentHistory
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.privacy import _checksums
-from edge_rerank.privacy.scrub import PersonalData, Scrubber
+from edge_rerank.privacy.scrub import Kind, Scrubber
 from tests.privacy import tokens
 from tests.privacy.scrub_dev import BENIGN, POSITIVE
 
@@ -110,7 +110,7 @@ def test_item_titles_are_left_alone(data_folder: Path) -> None:
 def test_the_development_set_passes_but_for_three_known_lookalikes() -> None:
     for kind, texts in POSITIVE.items():
         for text in texts:
-            assert PersonalData(kind) in SCRUBBER.scrub(text).found, (kind, text)
+            assert Kind(kind) in SCRUBBER.scrub(text).found, (kind, text)
     changed = {text for text in BENIGN if SCRUBBER.scrub(text).found}
     assert changed == {"bosch 0 986 494 104", "rgb 255 255 255", "lottery 05 12 23 34 45"}
 
@@ -118,7 +118,7 @@ def test_the_development_set_passes_but_for_three_known_lookalikes() -> None:
 def test_what_was_found_is_replaced_by_its_kind_and_counted() -> None:
     result = SCRUBBER.scrub("mail jane@example.com or call +49 171 1234567, jane@example.org")
     assert result.text == "mail [email] or call [phone], [email]"
-    assert result.found == {PersonalData.EMAIL: 2, PersonalData.PHONE: 1}
+    assert result.found == {Kind.EMAIL: 2, Kind.PHONE: 1}
 
 
 def test_a_kind_stays_only_when_it_is_named() -> None:
