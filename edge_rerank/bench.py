@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edge_rerank.errors import InferenceError
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.reranker import Reranker
@@ -226,7 +227,9 @@ def _python(script: str, repeats: int, *arguments: str) -> float:
     values = []
     for _ in range(repeats):
         done = subprocess.run(  # noqa: S603 - our own scripts, see above
-            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=True
+            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
         )
+        if done.returncode:
+            raise InferenceError(f"a measurement process ended with code {done.returncode}")
         values.append(float(done.stdout))
     return statistics.median(values)

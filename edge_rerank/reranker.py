@@ -244,6 +244,8 @@ class Reranker:
             HistoryError: when the history cannot be written; batches before it are kept.
         """
         self._check_open()
+        if not isinstance(path, str | Path):
+            raise InvalidRequest(f"path: expected a path, got {type(path).__name__}")
         owner = None if user is None else check_id(user, "user", InvalidRequest)
         return ingest(Path(path), self._history, owner=owner, progress=progress)
 

@@ -264,17 +264,21 @@ class Ranking(Sequence[RankedItem]):
 
         return as_list(self)
 
-    def to_cards(self) -> list[Card]:
-        """The ranking as cards, see :class:`edge_rerank.render.Card`."""
+    def to_cards(self, titles: Mapping[str, str] | None = None) -> list[Card]:
+        """The ranking as cards, see :class:`edge_rerank.render.Card`.
+
+        Args:
+            titles: titles of the history's items by id, for "because you liked ...".
+        """
         from edge_rerank.render import as_cards  # noqa: PLC0415
 
-        return as_cards(self)
+        return as_cards(self, titles)
 
-    def to_banner(self) -> Banner | None:
-        """The first item as a banner, ``None`` for an empty ranking."""
+    def to_banner(self, titles: Mapping[str, str] | None = None) -> Banner | None:
+        """The first item as a banner, ``None`` for an empty ranking; ``titles`` as for cards."""
         from edge_rerank.render import as_banner  # noqa: PLC0415
 
-        return as_banner(self)
+        return as_banner(self, titles)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The whole ranking as one JSON object: ``id``, ``took_ms``, ``items``, ..."""

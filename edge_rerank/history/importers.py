@@ -29,7 +29,8 @@ from edge_rerank.errors import DataError, InvalidEvent, InvalidInput
 from edge_rerank.types import Event, EventType, Item, check_id
 
 MAX_LINE_CHARS = 1_000_000
-_MILLISECONDS_FROM = 1e11
+_MILLISECONDS = (1e11, 1e15)
+"""Numbers in this range are milliseconds: as seconds they lie after the year 5138."""
 _TEXT_FIELDS = ("text", "title", "name", "description")
 _CATEGORY_FIELDS = ("categories", "category", "genres", "genre", "tags")
 _NUMBERS = ("dwell_s", "scroll", "value")
@@ -185,10 +186,10 @@ def _from_record(record: Mapping[str, Any], catalogue: dict[str, Item]) -> tuple
         item = catalogue.get(item_id) or Item(item_id)
     given = {name: record.get(name) for name in (*_NUMBERS, *_STRINGS, "position")}
     event = Event(
-        record.get("type"),  # type: ignore[arg-type] - Event checks it
+        record.get("type"),  # type: ignore[arg-type]  # Event checks it
         item,
-        timestamp=_timestamp(record.get("timestamp")),
-        **given,  # type: ignore[arg-type] - Event checks them
+        timestamp=read_timestamp(record.get("timestamp")),
+        **given,
     )
     return _user(record), event
 
@@ -210,7 +211,7 @@ def _from_envelope(
         return []
     if kind == "user":
         return []
-    timestamp = _timestamp(record.get("timestamp"))
+    timestamp = read_timestamp(record.get("timestamp"))
     if kind == "ranking":
         shown = record.get("items")
         if not isinstance(shown, list):
@@ -252,7 +253,7 @@ def _known(item_id: object, catalogue: Mapping[str, Item]) -> Item:
 
 def _item(record: Mapping[str, Any]) -> Item:
     return Item(
-        record.get("id"),  # type: ignore[arg-type] - Item checks it
+        record.get("id"),  # type: ignore[arg-type]  # Item checks it
         record.get("text", ""),
         record.get("categories", ()),
         record.get("popularity"),
@@ -273,19 +274,19 @@ def _user(record: Mapping[str, Any]) -> str | None:
     return None if user is None else check_id(user, "user", InvalidEvent)
 
 
-def _timestamp(value: object) -> Any:
+def read_timestamp(value: Any) -> Any:
     """Seconds, milliseconds or ISO 8601 as UTC seconds; the Event checks the rest."""
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             try:
-                moment = datetime.fromisoformat(value.strip())
+                moment = datetime.fromisoformat(str(value).strip())
             except ValueError:
                 raise InvalidEvent(
                     "timestamp: expected UTC seconds, milliseconds or ISO 8601, got other text"
                 ) from None
             return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     if isinstance(value, int | float) and not isinstance(value, bool):
-        return value / 1000 if value >= _MILLISECONDS_FROM else value
+        return value / 1000 if _MILLISECONDS[0] <= value < _MILLISECONDS[1] else value
     return value

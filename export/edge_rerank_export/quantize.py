@@ -15,6 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -28,23 +29,20 @@ MIN_OPSET = 21
 
 MIN_EMBEDDING_VALUES = 1 << 16
 _SMALLEST_SCALE = 1e-8
+_LIMIT = 127
+_ZERO = np.array(128, dtype=np.uint8)
 
 
 class Scheme(StrEnum):
     """How weights are quantised.
 
-    ``INT8`` uses -127..127. ``INT7`` uses -63..63: processors without VNNI add two products
-    in 16 bits, which overflows with full-range weights.
+    ``INT8`` uses -127..127, stored unsigned around 128: processors without VNNI add pairs
+    of unsigned-by-signed products in 16 bits, where these would overflow, but multiply
+    unsigned by unsigned exactly. With VNNI both forms run the same kernels.
     """
 
     NONE = "none"
     INT8 = "int8"
-    INT7 = "int7"
-
-    @property
-    def limit(self) -> int:
-        """Largest magnitude of a quantised weight."""
-        return {Scheme.INT8: 127, Scheme.INT7: 63}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +56,6 @@ class QuantizedCount:
 def quantize(
     source: Path,
     target: Path,
-    scheme: Scheme,
     *,
     progress: Callable[[int, int], None] | None = None,
 ) -> QuantizedCount:
@@ -72,7 +69,7 @@ def quantize(
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < MIN_OPSET:
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
-    rewriter = _Rewriter(model.graph, scheme)
+    rewriter = _Rewriter(model.graph)
     count = rewriter.run(progress)
     if not count.products:
         raise UnsupportedModel("the model has no product with a constant matrix to quantise")
@@ -84,9 +81,8 @@ def quantize(
 class _Rewriter:
     """Replaces MatMul and Gather nodes of one graph; keeps the nodes in topological order."""
 
-    def __init__(self, graph: onnx.GraphProto, scheme: Scheme) -> None:
+    def __init__(self, graph: onnx.GraphProto) -> None:
         self._graph = graph
-        self._scheme = scheme
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._nodes: list[onnx.NodeProto] = []
         self._new: dict[str, onnx.TensorProto] = {}
@@ -117,7 +113,9 @@ class _Rewriter:
 
     def _is_matrix(self, name: str) -> bool:
         tensor = self._constants.get(name)
-        return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+        return (
+            tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+        )
 
     def _is_embedding(self, node: onnx.NodeProto) -> bool:
         axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
@@ -129,12 +127,15 @@ class _Rewriter:
         )
 
     def _product(self, node: onnx.NodeProto) -> None:
-        """x @ W becomes (int8(x / s) @ int8(W / t)) · s · t, with s per row, t per column."""
+        """X @ W becomes (int8(x / s) @ int8(W / t)) · s · t, with s per row, t per column."""
         source, matrix, result = node.input[0], node.input[1], node.output[0]
         quantised, row_scale = self._quantised_rows(source)
-        weights, column_scale = self._weights(matrix, axis=0)
-        zero = self._constant("product.zero", np.uint8(128))
-        exact = self._node("MatMulInteger", [quantised, weights, zero], f"{result}.int32")
+        integers, scales = self._integers(matrix, axis=0)
+        # Unsigned by unsigned: see Scheme.
+        weights = self._constant(f"{matrix}.uint8", integers.view(np.uint8) ^ _ZERO)
+        column_scale = self._constant(f"{matrix}.column_scales", scales[0])
+        zero = self._constant("zero", _ZERO)
+        exact = self._node("MatMulInteger", [quantised, weights, zero, zero], f"{result}.int32")
         real = self._node("Cast", [exact], f"{result}.float", to=TensorProto.FLOAT)
         by_row = self._node("Mul", [real, row_scale], f"{result}.by_row")
         scaled = self._node("Mul", [by_row, column_scale], f"{result}.scaled")
@@ -150,12 +151,11 @@ class _Rewriter:
             size = self._node("Abs", [flat], f"{source}.abs")
             axis = self._constant("row.axis", np.array([1]))
             largest = self._node("ReduceMax", [size, axis], f"{source}.largest", keepdims=0)
-            floor = self._constant("row.floor", np.float32(127 * _SMALLEST_SCALE))
+            floor = self._constant("row.floor", np.float32(_LIMIT * _SMALLEST_SCALE))
             bounded = self._node("Max", [largest, floor], f"{source}.bounded")
-            step = self._constant("row.step", np.float32(1 / 127))
+            step = self._constant("row.step", np.float32(1 / _LIMIT))
             scale = self._node("Mul", [bounded, step], f"{source}.scale")
-            # Unsigned with the zero in the middle: onnxruntime's fast int8 kernels want it so.
-            zero = self._constant("row.zero", np.array([128], dtype=np.uint8))
+            zero = self._constant("row.zero", _ZERO[None])
             rows = self._node("Shape", [scale], f"{source}.count")
             zeros = self._node("Expand", [zero, rows], f"{source}.zeros")
             quantised = self._node(
@@ -167,29 +167,26 @@ class _Rewriter:
 
     def _embedding(self, node: onnx.NodeProto) -> None:
         table, ids, result = node.input[0], node.input[1], node.output[0]
-        weights, scales = self._weights(table, axis=1)
+        integers, table_scales = self._integers(table, axis=1)
+        weights = self._constant(f"{table}.int8", integers)
+        scales = self._constant(f"{table}.scales", table_scales)
         rows = self._node("Gather", [weights, ids], f"{result}.int8", axis=0)
         real = self._node("Cast", [rows], f"{result}.float", to=TensorProto.FLOAT)
         scale = self._node("Gather", [scales, ids], f"{result}.scale", axis=0)
         self._node("Mul", [real, scale], result)
 
-    def _weights(self, name: str, *, axis: int) -> tuple[str, str]:
-        """Int8 weights and their scales; ``axis`` is the one the scale is shared along."""
+    def _integers(self, name: str, *, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """A matrix as integers and scales; ``axis`` is the one each scale is shared along."""
         matrix = numpy_helper.to_array(self._constants[name])
-        limit = 127 if axis else self._scheme.limit  # table rows are looked up, not multiplied
-        largest = np.maximum(np.abs(matrix).max(axis=axis, keepdims=True), limit * _SMALLEST_SCALE)
-        scales = (largest / limit).astype(np.float32)
-        integers = np.clip(np.rint(matrix / scales), -limit, limit).astype(np.int8)
-        return (
-            self._constant(f"{name}.int8", integers),
-            self._constant(f"{name}.scales", scales if axis else scales[0]),
-        )
+        largest = np.abs(matrix).max(axis=axis, keepdims=True)
+        scales = (np.maximum(largest, _LIMIT * _SMALLEST_SCALE) / _LIMIT).astype(np.float32)
+        return np.clip(np.rint(matrix / scales), -_LIMIT, _LIMIT).astype(np.int8), scales
 
     def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
         if name not in self._new:
             self._new[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
 
-    def _node(self, op_type: str, inputs: list[str], output: str, **attributes: int) -> str:
+    def _node(self, op_type: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(op_type, inputs, [output], name=output, **attributes))
         return output

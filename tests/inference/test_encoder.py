@@ -51,6 +51,16 @@ def test_special_tokens_in_a_text_are_text(encoder: TextEncoder) -> None:
     assert plain @ injected < 0.999
 
 
+@pytest.mark.parametrize("text", ["大数据与城市规划", "\U0001f600\U0001f600"])
+def test_what_the_tokeniser_cannot_read_is_no_text(encoder: TextEncoder, text: str) -> None:
+    assert not encoder.encode([text]).any()
+
+
+def test_a_few_unknown_words_do_no_harm(encoder: TextEncoder) -> None:
+    plain, marked = encoder.encode(["how to bake bread", "how to bake bread \U0001f956"])
+    assert plain @ marked > 0.8
+
+
 def test_long_texts_are_cut(encoder: TextEncoder) -> None:
     long = "word " * 2_000_000
     cut, same = encoder.encode([long, long + "another end"])

@@ -1,0 +1,56 @@
+"""``edge-rerank bench``: the promised figures on this machine."""
+
+from __future__ import annotations
+
+import argparse
+
+from edge_rerank import bench
+from edge_rerank.cli.console import Console
+from edge_rerank.cli.options import Subparsers
+from edge_rerank.texttable import Column
+
+
+def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
+    """Add the command."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="measure speed and memory on this machine",
+        description="Measure ranking, encoding, the history file and what a fresh process "
+        "costs, each against its bound. Exit code 1 when a bound is missed.",
+    )
+    parser.add_argument(
+        "--pack", metavar="FOLDER", help="the model pack (default: the shipped one)"
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, for a first look")
+    parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> int:
+    """Measure and print."""
+    with console.progress("measurements") as progress:
+        report = bench.run(arguments.pack, quick=arguments.quick, progress=progress)
+    if arguments.json:
+        console.say(report.to_json())
+    else:
+        console.heading(f"{report.threads} threads, {', '.join(report.providers)}")
+        console.table(
+            (
+                Column(""),
+                Column("what", flexible=True),
+                Column("median", right=True),
+                Column("at most", right=True),
+                Column("unit"),
+            ),
+            [
+                (
+                    "✓" if figure.ok else "✗",
+                    figure.name,
+                    f"{figure.value:.2f}",
+                    f"{figure.bound:g}",
+                    figure.unit,
+                )
+                for figure in report.figures
+            ],
+        )
+    return 0 if all(figure.ok for figure in report.figures) else 1

@@ -1,0 +1,69 @@
+"""The parser of all commands, and what becomes of errors.
+
+A command is a module with ``register(subparsers)``, which adds a parser whose default
+``run`` takes the parsed arguments and a :class:`~edge_rerank.cli.console.Console` and
+returns the exit code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+import edge_rerank
+from edge_rerank.cli import bench, demo, doctor, evaluate, import_log, profile, rank
+from edge_rerank.cli.console import Console
+from edge_rerank.errors import EdgeRerankError
+
+COMMANDS = (demo, rank, import_log, profile, evaluate, doctor, bench)
+
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser with every command."""
+    parser = argparse.ArgumentParser(
+        prog="edge-rerank",
+        description="Personalised reranking on this machine: nothing leaves it.",
+        epilog="Exit codes: 0 done, 1 a check failed, 2 wrong usage or an error.",
+    )
+    parser.add_argument(
+        "--version", action="version", version=f"edge-rerank {edge_rerank.__version__}"
+    )
+    subparsers = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        command.register(subparsers)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: the arguments, those of the process if ``None``.
+
+    Returns:
+        The exit code; an error of ours is one line on standard error and exit code 2.
+    """
+    console = Console.of_process()
+    try:
+        arguments = build_parser().parse_args(argv)
+        code: int = arguments.run(arguments, console)
+        sys.stdout.flush()
+    except EdgeRerankError as error:
+        console.complain(f"edge-rerank: {error}")
+        return EXIT_FAILED
+    except KeyboardInterrupt:
+        console.complain("edge-rerank: interrupted")
+        return EXIT_INTERRUPTED
+    except BrokenPipeError:
+        # The reader has gone, as `| head` does. Python would complain again at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return EXIT_FAILED
+    except OSError as error:
+        console.complain(f"edge-rerank: the system refused: {type(error).__name__}")
+        return EXIT_FAILED
+    return code

@@ -1,0 +1,1 @@
+"""Judging a pack on data set folders, beside the classic baselines."""

@@ -1,0 +1,156 @@
+"""The classic orders every pack is measured against.
+
+A baseline only scores; who evaluates breaks ties, so that no baseline profits from the order
+in which a file lists its candidates. The one that means that order says so in its name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from hashlib import blake2b
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.evaluation.dataset import DataSet, Request, chosen
+from edge_rerank.ranking.markov import MarkovChain
+from edge_rerank.types import Item
+
+RECENT_ITEMS = 10
+"""How far back :class:`MaxSimilarity` looks."""
+
+Vectors = Mapping[str, NDArray[np.float32]]
+"""Unit text vectors by item id, float32 of shape (dim,); zeros for an item without text."""
+
+
+class Baseline(Protocol):
+    """A way to order candidates."""
+
+    @property
+    def name(self) -> str:
+        """What the report calls it."""
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """One score for each of ``request.candidates``, float64 of shape (n,), higher is better."""
+
+
+class Random:
+    """An order by hash: the same in every run, whatever the order of the file."""
+
+    name = "random"
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """Uniform in 0..1."""
+        return lottery(request, salt=b"random")
+
+
+class HostOrder:
+    """The candidates as the file lists them."""
+
+    name = "host-order"
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """Minus the place."""
+        return -np.arange(len(request.candidates), dtype=np.float64)
+
+
+class Popularity:
+    """What most people chose in the training part."""
+
+    name = "popularity"
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """The popularity; 0 where it is unknown."""
+        return np.array([item.popularity or 0.0 for item in request.candidates])
+
+
+class LastItemSimilarity:
+    """What reads most like the last thing the person chose.
+
+    Args:
+        vectors: of all candidates and histories.
+    """
+
+    name = "last-item-similarity"
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors = vectors
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """Cosine; 0 for everything without a history."""
+        return _largest_cosine(self._vectors, request, chosen(request.history)[-1:])
+
+
+class MaxSimilarity:
+    """What reads most like any of the last ten things the person chose.
+
+    Args:
+        vectors: of all candidates and histories.
+    """
+
+    name = "max-similarity"
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._vectors = vectors
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """Largest cosine; 0 for everything without a history."""
+        return _largest_cosine(self._vectors, request, chosen(request.history)[-RECENT_ITEMS:])
+
+
+class Markov:
+    """What most often came right after the last thing the person chose.
+
+    Args:
+        data: gives the paths that the chain counts.
+    """
+
+    name = "markov"
+
+    def __init__(self, data: DataSet) -> None:
+        self._chain = MarkovChain()
+        for path in data.paths():
+            self._chain.observe(path)
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """P(candidate | last item); Q(candidate) without a history."""
+        names = [item.id for item in request.candidates]
+        before = chosen(request.history)
+        if not before:
+            return np.array([self._chain.chosen(name) for name in names])
+        return self._chain.scores(before[-1].id, names)
+
+
+def default_baselines(data: DataSet, vectors: Vectors) -> tuple[Baseline, ...]:
+    """All of the above, in the order of the report."""
+    return (
+        Random(),
+        HostOrder(),
+        Popularity(),
+        LastItemSimilarity(vectors),
+        MaxSimilarity(vectors),
+        Markov(data),
+    )
+
+
+def lottery(request: Request, *, salt: bytes) -> NDArray[np.float64]:
+    """A number in 0..1 for each candidate that depends on ids alone, not on their order.
+
+    Args:
+        request: is known by its user and its candidates, so that no item is lucky everywhere.
+        salt: one draw's name.
+    """
+    names = [item.id for item in request.candidates]
+    draw = "\0".join([request.user or "", *sorted(names)]).encode()
+    stem = blake2b(draw, digest_size=8, key=salt).digest()
+    digests = (blake2b(stem + name.encode(), digest_size=8).digest() for name in names)
+    return np.array([int.from_bytes(digest) / 2**64 for digest in digests])
+
+
+def _largest_cosine(vectors: Vectors, request: Request, items: list[Item]) -> NDArray[np.float64]:
+    if not items or not request.candidates:
+        return np.zeros(len(request.candidates))
+    own = np.stack([vectors[item.id] for item in request.candidates]).astype(np.float64)
+    others = np.stack([vectors[item.id] for item in items]).astype(np.float64)
+    return np.asarray((own @ others.T).max(axis=1))

@@ -1,0 +1,378 @@
+"""A ranking as something to show: data for any user interface, HTML, a terminal table.
+
+The first line of an item's text is its title, the rest its description. Everything that
+comes from an item is escaped; the HTML has no script, loads nothing, and follows the
+reader's light or dark setting.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from html import escape
+from typing import Any
+
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.texttable import Column, one_line, shorten, text_table
+from edge_rerank.types import Item, Ranking, Reason, ReasonCode
+
+MAX_PHRASES = 2
+_TITLE_IN_PHRASE = 40
+_LINK_SCHEMES = ("https://", "http://")
+
+LIFTS = {
+    ReasonCode.SIMILAR: "like what you chose before",
+    ReasonCode.CATEGORY: "from a category you like",
+    ReasonCode.NEXT: "what you tend to look at next",
+    ReasonCode.QUERY: "fits your search",
+    ReasonCode.POPULAR: "popular with others",
+    ReasonCode.HOST: "recommended here",
+    ReasonCode.DISLIKED: "unlike what you turned down",
+    ReasonCode.SEEN: "not shown to you before",
+}
+"""Words for a reason that moves an item up."""
+
+LOWERS = {
+    ReasonCode.SIMILAR: "unlike what you chose before",
+    ReasonCode.CATEGORY: "from a category you seldom choose",
+    ReasonCode.NEXT: "seldom what you look at next",
+    ReasonCode.QUERY: "far from your search",
+    ReasonCode.POPULAR: "less known",
+    ReasonCode.HOST: "further down here",
+    ReasonCode.DISLIKED: "like something you turned down",
+    ReasonCode.SEEN: "shown to you before",
+}
+"""Words for a reason that moves an item down."""
+
+_FAINT = {ReasonCode.DISLIKED, ReasonCode.SEEN}
+"""Moved up for the lack of a fault: not worth a word where there is a better reason."""
+
+BECAUSE = "because you liked {title}"
+"""Words for likeness to one item whose title is known."""
+
+Titles = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One item as a tile.
+
+    Attributes:
+        id: the item's.
+        title: first line of its text; the id where there is no text.
+        text: the rest, on one line.
+        categories: the item's, from general to specific.
+        rank: 1-based place.
+        score: higher is better.
+        reasons: why it stands here, in a person's words, at most two.
+        url: the item's field ``url`` where that is an http(s) address.
+    """
+
+    id: str
+    title: str
+    text: str
+    categories: tuple[str, ...]
+    rank: int
+    score: float
+    reasons: tuple[str, ...]
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """The one item that gets the whole width.
+
+    Attributes:
+        id: the item's.
+        title: first line of its text; the id where there is no text.
+        text: the rest, on one line.
+        reason: why this one, in a person's words; ``None`` where nothing sets it apart.
+        category: its most specific category, if it has one.
+        url: the item's field ``url`` where that is an http(s) address.
+    """
+
+    id: str
+    title: str
+    text: str
+    reason: str | None
+    category: str | None
+    url: str | None
+
+
+class Layout(StrEnum):
+    """How :func:`as_html` arranges a ranking."""
+
+    LIST = "list"
+    CARDS = "cards"
+    BANNER = "banner"
+
+
+def title_of(item: Item) -> str:
+    """First line of the item's text that says something; the id where there is none."""
+    lines = (one_line(line) for line in item.text.splitlines())
+    return next((line for line in lines if line), one_line(item.id) or item.id)
+
+
+def phrases(
+    reasons: Sequence[Reason], titles: Titles | None = None, *, limit: int = MAX_PHRASES
+) -> tuple[str, ...]:
+    """Reasons in a person's words, the strongest first.
+
+    What moves an item up is said; what moves it down only where nothing moves it up.
+
+    Args:
+        reasons: see :attr:`~edge_rerank.types.RankedItem.reasons`.
+        titles: titles by item id, for "because you liked ...".
+        limit: how many to return at most.
+    """
+    ups = [reason for reason in reasons if reason.weight > 0]
+    strong = [reason for reason in ups if reason.code not in _FAINT]
+    return tuple(_phrase(reason, titles or {}) for reason in (strong or ups or reasons)[:limit])
+
+
+def as_list(ranking: Ranking) -> list[dict[str, Any]]:
+    """See :meth:`edge_rerank.types.Ranking.to_list`."""
+    return [
+        {
+            "rank": ranked.rank,
+            "score": ranked.score,
+            "id": ranked.item.id,
+            "text": ranked.item.text,
+            "categories": list(ranked.item.categories),
+            "fields": dict(ranked.item.fields),
+            "reasons": [
+                {"code": reason.code.value, "weight": reason.weight, "item_id": reason.item_id}
+                for reason in ranked.reasons
+            ],
+        }
+        for ranked in ranking
+    ]
+
+
+def as_cards(ranking: Ranking, titles: Titles | None = None) -> list[Card]:
+    """One card for each item.
+
+    Args:
+        ranking: what to show.
+        titles: titles of the history's items by id; those of the ranking are known.
+    """
+    known = _titles(ranking, titles)
+    return [
+        Card(
+            id=ranked.item.id,
+            title=title_of(ranked.item),
+            text=_description(ranked.item),
+            categories=ranked.item.categories,
+            rank=ranked.rank,
+            score=ranked.score,
+            reasons=phrases(ranked.reasons, known),
+            url=_url(ranked.item),
+        )
+        for ranked in ranking
+    ]
+
+
+def as_banner(ranking: Ranking, titles: Titles | None = None) -> Banner | None:
+    """The first item, ``None`` for an empty ranking; arguments as for :func:`as_cards`."""
+    if not ranking:
+        return None
+    first = ranking[0]
+    why = [reason for reason in first.reasons if reason.weight > 0]
+    return Banner(
+        id=first.item.id,
+        title=title_of(first.item),
+        text=_description(first.item),
+        reason=next(iter(phrases(why, _titles(ranking, titles))), None),
+        category=first.item.categories[-1] if first.item.categories else None,
+        url=_url(first.item),
+    )
+
+
+def as_table(ranking: Ranking, titles: Titles | None = None, *, width: int = 80) -> str:
+    """A table of plain text, ``width`` cells wide; other arguments as for :func:`as_cards`."""
+    columns = (
+        Column("#", right=True),
+        Column("item", flexible=True),
+        Column("why", flexible=True),
+        Column("score", right=True),
+    )
+    rows = [
+        (str(card.rank), card.title, ", ".join(card.reasons), f"{card.score:.2f}")
+        for card in as_cards(ranking, titles)
+    ]
+    return text_table(columns, rows, width=width, lines=1)
+
+
+def as_html(
+    ranking: Ranking,
+    *,
+    layout: Layout | str = Layout.CARDS,
+    heading: str = "Picked for you",
+    titles: Titles | None = None,
+    full_page: bool = True,
+    lang: str = "en",
+) -> str:
+    """HTML that stands on its own.
+
+    Args:
+        ranking: what to show.
+        layout: list, cards, or a banner with the first item.
+        heading: what stands above it.
+        titles: as for :func:`as_cards`.
+        full_page: a whole document; else a ``style`` and a ``section`` element to be put
+            into the host's own page.
+        lang: language of the page, a BCP 47 tag.
+
+    Raises:
+        InvalidRequest: when ``layout`` is not a :class:`Layout`.
+    """
+    try:
+        layout = Layout(layout)
+    except ValueError:
+        known = ", ".join(Layout)
+        raise InvalidRequest(f"layout: expected one of {known}, got another") from None
+    if layout is Layout.BANNER:
+        body = _banner_html(as_banner(ranking, titles), heading)
+    else:
+        body = _grid_html(as_cards(ranking, titles), heading, layout)
+    section = f"<style>{_CSS}</style>\n{body}"
+    if not full_page:
+        return section
+    return _PAGE.format(lang=escape(lang), title=escape(heading), section=section)
+
+
+def _phrase(reason: Reason, titles: Titles) -> str:
+    title = titles.get(reason.item_id) if reason.item_id is not None else None
+    if reason.code is ReasonCode.SIMILAR and reason.weight > 0 and title:
+        return BECAUSE.format(title=shorten(title, _TITLE_IN_PHRASE))
+    return (LIFTS if reason.weight > 0 else LOWERS)[reason.code]
+
+
+def _titles(ranking: Ranking, titles: Titles | None) -> Titles:
+    return {ranked.item.id: title_of(ranked.item) for ranked in ranking if ranked.item.text} | {
+        name: one_line(title) for name, title in (titles or {}).items()
+    }
+
+
+def _description(item: Item) -> str:
+    lines = [line for line in (one_line(line) for line in item.text.splitlines()) if line]
+    return " ".join(lines[1:])
+
+
+def _url(item: Item) -> str | None:
+    url = item.fields.get("url")
+    return url if isinstance(url, str) and url.lower().startswith(_LINK_SCHEMES) else None
+
+
+def _hue(name: str) -> int:
+    """A colour for a category: the same in every run and on every machine."""
+    return zlib.crc32(name.encode("utf-8", "replace")) % 360
+
+
+def _linked(title: str, url: str | None) -> str:
+    if url is None:
+        return escape(title)
+    return f'<a href="{escape(url)}" rel="noreferrer">{escape(title)}</a>'
+
+
+def _grid_html(cards: Sequence[Card], heading: str, layout: Layout) -> str:
+    entries = "\n".join(_card_html(card) for card in cards)
+    body = f"<ol>\n{entries}\n</ol>" if cards else "<p>Nothing to show.</p>"
+    return (
+        f'<section class="er er-{layout.value}" aria-label="{escape(heading)}">\n'
+        f"<h2>{escape(heading)}</h2>\n{body}\n</section>"
+    )
+
+
+def _card_html(card: Card) -> str:
+    hue = _hue(card.categories[-1] if card.categories else card.id)
+    parts = [f'<li style="--hue:{hue}"><article>']
+    parts.append(f'<p class="er-art" aria-hidden="true">{escape(card.title[:1].upper())}</p>')
+    parts.append('<div class="er-body">')
+    if card.categories:
+        parts.append(f'<p class="er-category">{escape(" › ".join(card.categories))}</p>')
+    parts.append(f"<h3>{_linked(card.title, card.url)}</h3>")
+    if card.text:
+        parts.append(f'<p class="er-text">{escape(card.text)}</p>')
+    if card.reasons:
+        reasons = "".join(f"<li>{escape(reason)}</li>" for reason in card.reasons)
+        parts.append(f'<ul class="er-why" aria-label="Why you see this">{reasons}</ul>')
+    parts.append("</div></article></li>")
+    return "".join(parts)
+
+
+def _banner_html(banner: Banner | None, heading: str) -> str:
+    label = f'aria-label="{escape(heading)}"'
+    if banner is None:
+        return f'<section class="er er-empty" {label}><p>Nothing to show.</p></section>'
+    hue = _hue(banner.category or banner.id)
+    parts = [f'<section class="er er-banner" style="--hue:{hue}" {label}>']
+    parts.append(f'<p class="er-kicker">{escape(heading)}</p>')
+    parts.append(f"<h2>{_linked(banner.title, banner.url)}</h2>")
+    if banner.text:
+        parts.append(f'<p class="er-text">{escape(banner.text)}</p>')
+    if banner.reason:
+        parts.append(f'<p class="er-why">{escape(banner.reason)}</p>')
+    parts.append("</section>")
+    return "\n".join(parts)
+
+
+_PAGE = """<!doctype html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+</head>
+<body class="er-page">
+<main>
+{section}
+</main>
+</body>
+</html>
+"""
+
+_CSS = """
+.er,.er-page{--ink:#1c2128;--soft:#59636e;--paper:#fff;--ground:#f4f5f7;--line:#dfe3e8;
+color:var(--ink);font:1rem/1.45 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
+@media (prefers-color-scheme:dark){.er,.er-page{--ink:#e8ebef;--soft:#a3adb8;--paper:#1d2229;
+--ground:#13161b;--line:#333b45}}
+.er-page{margin:0;background:var(--ground)}
+.er-page main{max-width:70rem;margin:0 auto;padding:1.5rem}
+.er *{margin:0;box-sizing:border-box}
+.er>h2{font-size:1.35rem;margin-bottom:1rem}
+.er ol,.er ul{list-style:none;padding:0}
+.er a{color:inherit;text-decoration:none}
+.er a:hover{text-decoration:underline}
+.er a:focus-visible{outline:3px solid currentColor;outline-offset:3px;border-radius:4px}
+.er-cards ol{display:grid;grid-template-columns:repeat(auto-fill,minmax(15rem,1fr));gap:1rem}
+.er-list ol{display:grid;gap:.75rem}
+.er article{height:100%;overflow:hidden;background:var(--paper);border:1px solid var(--line);
+border-radius:14px}
+.er-cards article{display:flex;flex-direction:column}
+.er-list article{display:grid;grid-template-columns:4.5rem 1fr}
+.er-art{display:grid;place-items:center;color:#fff;font-size:2.2rem;font-weight:700;
+background:linear-gradient(135deg,hsl(var(--hue) 45% 34%),hsl(calc(var(--hue) + 35) 50% 24%))}
+.er-cards .er-art{height:6rem}
+.er-body{display:flex;flex-direction:column;gap:.4rem;padding:.9rem 1rem 1rem;flex:1}
+.er-category{color:var(--soft);font-size:.78rem;letter-spacing:.02em}
+.er h3{font-size:1.05rem;line-height:1.25;overflow-wrap:anywhere}
+.er-body .er-text{color:var(--soft);font-size:.9rem;display:-webkit-box;-webkit-line-clamp:3;
+-webkit-box-orient:vertical;overflow:hidden}
+.er ul.er-why{display:flex;flex-wrap:wrap;gap:.35rem;margin-top:auto;padding-top:.35rem}
+.er ul.er-why li{font-size:.78rem;padding:.15rem .6rem;border-radius:1rem;
+border:1px solid var(--line);background:var(--ground)}
+.er-banner{padding:clamp(1.5rem,5vw,3.5rem);border-radius:18px;color:#fff;
+background:radial-gradient(circle at 85% 15%,hsl(calc(var(--hue) + 50) 55% 31%),transparent 55%),
+linear-gradient(120deg,hsl(var(--hue) 48% 30%),hsl(calc(var(--hue) + 30) 52% 18%))}
+.er.er-banner>h2{font-size:clamp(1.6rem,4.5vw,2.8rem);line-height:1.12;margin:.35rem 0 .6rem;
+max-width:24ch;overflow-wrap:anywhere}
+.er-kicker{font-size:.85rem;font-weight:600;letter-spacing:.08em;text-transform:uppercase}
+.er-banner .er-text{max-width:60ch;font-size:1.05rem}
+.er-banner .er-why{display:inline-block;margin-top:1.1rem;padding:.3rem .9rem;border-radius:2rem;
+background:rgb(0 0 0/.3)}
+"""

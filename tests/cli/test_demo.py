@@ -1,0 +1,48 @@
+from __future__ import annotations
+
+import re
+
+from edge_rerank.cli.items import read_events, read_items
+
+from .conftest import EVENTS, ITEMS, Run
+
+
+def test_the_catalogue() -> None:
+    items = read_items(ITEMS)
+    assert 55 <= len(items) <= 70
+    assert len({item.id for item in items}) == len(items)
+    assert len({item.categories[0] for item in items}) == 8
+    assert all(item.popularity and len(item.text.splitlines()) == 2 for item in items)
+
+
+def test_the_events() -> None:
+    events, bad = read_events(EVENTS, read_items(ITEMS))
+    assert not bad
+    assert len(events) >= 10
+    known = {item.id: item.text for item in read_items(ITEMS)}
+    for event in events:
+        assert event.item is None or event.item.text == known[event.item.id]
+
+
+def test_the_order_follows_the_person(run: Run) -> None:
+    result = run("demo", "--threads", 1, "--providers", "cpu")
+    assert (result.code, result.err) == (0, "")
+    did, both, later = re.split(r"^52 items.*|^Robin likes.*", result.out, flags=re.MULTILINE)
+    assert "Bread without kneading" in did
+    assert "because you liked Dark rye" in both
+    assert "A week of sourdough" in both
+    assert "Your first telescope" not in both
+    assert "Your first telescope" in later
+    assert "because you liked A map of the Moon" in later
+    assert "▲" in later
+
+
+def test_it_is_the_same_every_time(run: Run) -> None:
+    first, second = (re.sub(r"[\d.]+ ms", "", run("demo").out) for _ in range(2))
+    assert first == second
+
+
+def test_another_pack(run: Run, tmp_path: object) -> None:
+    result = run("demo", "--pack", tmp_path)
+    assert result.code == 2
+    assert "manifest.json" in result.err

@@ -1,0 +1,57 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "items.jsonl").write_text(
+        '{"id": 1, "text": "green tea", "popularity": 1}\n{"id": 2, "text": "bicycle"}\n'
+    )
+    request = {"history": [1], "candidates": [2, 1], "clicked": [1]}
+    for split in ("test", "valid"):
+        (tmp_path / f"{split}.jsonl").write_text(f"{json.dumps(request)}\n" * 3)
+    return tmp_path
+
+
+def test_table(run: Run, folder: Path) -> None:
+    result = run("eval", "shipped", folder)
+    assert (result.code, result.err) == (0, "")
+    for name in ("pack", "random", "host-order", "popularity", "max-similarity", "markov"):
+        assert name in result.out
+    assert "ndcg@10" in result.out
+    assert "3 requests of test" in result.out
+
+
+def test_json(run: Run, folder: Path) -> None:
+    result = run("eval", "shipped", folder, "--split", "valid", "--limit", 2, "--json")
+    assert result.code == 0
+    report = json.loads(result.out)
+    assert (report["folder"], report["split"], report["requests"]) == (str(folder), "valid", 2)
+    assert report["baselines"]["popularity"]["ndcg@1"] == 1.0
+    assert set(report["pack"]) >= {"ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "mrr", "hit@1", "auc"}
+
+
+def test_runtime_options(run: Run, folder: Path) -> None:
+    assert run("eval", "shipped", folder, "--threads", 1, "--providers", "cpu").code == 0
+    assert run("eval", "shipped", folder, "--providers", "abacus").code == 2
+
+
+def test_a_broken_line(run: Run, folder: Path) -> None:
+    with (folder / "test.jsonl").open("a") as stream:
+        stream.write('{"candidates": [1], "clicked": "1"}\n')
+    result = run("eval", "shipped", folder)
+    assert result.code == 2
+    assert result.out == ""
+    assert "test.jsonl:4: clicked: expected a list of ids, got str" in result.err
+
+
+def test_what_is_not_there(run: Run, folder: Path, tmp_path: Path) -> None:
+    assert "expected no.jsonl" in run("eval", "shipped", folder, "--split", "no").err
+    assert run("eval", tmp_path / "pack", folder).code == 2
+    assert run("eval", "shipped", tmp_path / "nowhere").code == 2

@@ -1,0 +1,90 @@
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import pytest
+
+from edge_rerank.history.keys import KeyFile
+
+from .conftest import Run
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> tuple[object, ...]:
+    """Options that name a history file and its key."""
+    return ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key")
+
+
+def counts(text: str) -> dict[str, int]:
+    rows = re.findall(r"^\s*(\w.*?)\s{2,}(\d+)\s*$", text, flags=re.MULTILINE)
+    return {name: int(count) for name, count in rows}
+
+
+def test_import(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Path) -> None:
+    result = run("import", log, *stored, "--user", "ada", "--consent")
+    assert result.code == 0
+    assert counts(result.out) == {
+        "good events": 4,
+        "stored": 2,
+        "known already": 1,
+        "of others without consent, left out": 1,
+        "bad lines, left out": 2,
+    }
+    first, second = result.err.splitlines()
+    assert first.startswith("line 5: type: expected one of ")
+    assert second.startswith("line 6: expected one JSON object")
+    assert "secret-item" not in result.err
+    if os.name == "posix":
+        assert (tmp_path / "me.key").stat().st_mode & 0o077 == 0
+    assert b"green tea" not in (tmp_path / "me.db").read_bytes()
+
+
+def test_consent_is_needed_once(run: Run, log: Path, stored: tuple[object, ...]) -> None:
+    refused = run("import", log, *stored, "--user", "ada")
+    assert refused.code == 2
+    assert refused.err == (
+        "edge-rerank: the person has not agreed to personalisation: give --consent if they have\n"
+    )
+    assert not Path(str(stored[1])).exists()
+    assert not Path(str(stored[3])).exists()
+    assert run("import", log, *stored, "--user", "ada", "--consent").code == 0
+    again = run("import", log, *stored, "--user", "ada")
+    assert again.code == 0
+    assert counts(again.out)["known already"] == 3
+    assert run("import", log, *stored, "--user", "bob").code == 2
+
+
+def test_many_bad_lines_are_counted(run: Run, tmp_path: Path, stored: tuple[object, ...]) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("type,item,timestamp\n" + "stare,a,1\n" * 50)
+    result = run("import", log, *stored, "--user", "ada", "--consent")
+    assert result.code == 0
+    assert counts(result.out)["bad lines, left out"] == 50
+    assert result.err.splitlines()[-1] == "30 more bad lines"
+
+
+def test_the_wrong_key(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Path) -> None:
+    run("import", log, *stored, "--user", "ada", "--consent")
+    (tmp_path / "me.key").unlink()
+    missing = run("import", log, *stored, "--user", "ada", "--consent")
+    assert missing.code == 2
+    assert "me.key: expected the key of the history file" in missing.err
+    KeyFile.create(tmp_path / "me.key")
+    other = run("import", log, *stored, "--user", "ada", "--consent")
+    assert other.code == 2
+    assert other.err.count("\n") == 1
+
+
+@pytest.mark.parametrize("user", ["", "\udcff", "u" * 513])
+def test_who_is_nobody(run: Run, log: Path, stored: tuple[object, ...], user: str) -> None:
+    result = run("import", log, *stored, "--user", user, "--consent")
+    assert result.code == 2
+    assert "argument --user: user: expected" in result.err
+
+
+def test_a_log_that_is_none(run: Run, tmp_path: Path, stored: tuple[object, ...]) -> None:
+    result = run("import", tmp_path / "log.xml", *stored, "--user", "ada", "--consent")
+    assert result.code == 2
+    assert "expected .jsonl" in result.err

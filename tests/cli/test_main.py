@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import edge_rerank
+from edge_rerank.cli.main import COMMANDS, build_parser
+from edge_rerank.errors import EdgeRerankError
+
+from .conftest import Run
+
+ROOT = Path(__file__).parents[2]
+
+
+def parsers() -> Iterator[tuple[str, argparse.ArgumentParser]]:
+    """Every command's parser with its full name."""
+    todo = [("edge-rerank", build_parser())]
+    while todo:
+        name, parser = todo.pop()
+        yield name, parser
+        for action in parser._actions:
+            if isinstance(action, argparse._SubParsersAction):
+                todo += [(f"{name} {word}", one) for word, one in action.choices.items()]
+
+
+PARSERS = dict(parsers())
+FLAGS = sorted(
+    {
+        option
+        for parser in PARSERS.values()
+        for one in parser._actions
+        for option in one.option_strings
+    }
+)
+
+
+def test_the_commands() -> None:
+    names = {name.split()[1] for name in PARSERS if " " in name}
+    assert names == {"demo", "rank", "import", "profile", "eval", "doctor", "bench"}
+    assert len(names) == len(COMMANDS)
+    actions = {name.split()[2] for name in PARSERS if name.startswith("edge-rerank profile ")}
+    assert actions == {"show", "export", "forget"}
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_every_argument_is_documented(name: str) -> None:
+    parser = PARSERS[name]
+    assert parser.description
+    for action in parser._actions:
+        if not isinstance(action, argparse._SubParsersAction):
+            assert action.help, action.option_strings or action.dest
+        assert action.help is not argparse.SUPPRESS
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_every_flag_is_tested(flag: str) -> None:
+    tests = [path.read_text(encoding="utf-8") for path in Path(__file__).parent.glob("test_*.py")]
+    assert any(f'"{flag}"' in text for text in tests)
+
+
+@pytest.mark.parametrize("name", PARSERS)
+@pytest.mark.parametrize("flag", ["--help", "-h"])
+def test_help(run: Run, name: str, flag: str) -> None:
+    result = run(*name.split()[1:], flag)
+    assert result.code == 0
+    assert result.out.startswith("usage: ")
+
+
+def test_version(run: Run) -> None:
+    assert run("--version").out == f"edge-rerank {edge_rerank.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [(), ("dance",), ("rank",), ("eval", "shipped"), ("demo", "--threads", "0"), ("profile",)],
+)
+def test_wrong_usage(run: Run, arguments: tuple[str, ...]) -> None:
+    result = run(*arguments)
+    assert result.code == 2
+    assert result.out == ""
+    assert "usage: " in result.err
+
+
+def test_an_error_of_ours_is_one_line(run: Run, tmp_path: Path) -> None:
+    result = run("rank", "--items", tmp_path / "none.jsonl")
+    assert result.code == 2
+    assert result.out == ""
+    assert result.err.count("\n") == 1
+    assert result.err.startswith("edge-rerank: ")
+    assert "Traceback" not in result.err
+
+
+def test_a_message_cannot_fake_a_second_line(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> int:
+        raise type("Odd", (EdgeRerankError,), {})("one\ntwo \x1b[31mthree")
+
+    monkeypatch.setattr("edge_rerank.cli.demo.example_catalogue", fail)
+    assert run("demo").err == "edge-rerank: one two [31mthree\n"
+
+
+def test_a_system_that_refuses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse() -> Path:
+        raise PermissionError(13, "a path that is private")
+
+    monkeypatch.setattr("edge_rerank.cli.demo.example_catalogue", refuse)
+    result = run("demo")
+    assert (result.code, result.err) == (
+        2,
+        "edge-rerank: the system refused: PermissionError\n",
+    )
+
+
+def test_an_interrupt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt() -> Path:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("edge_rerank.cli.demo.example_catalogue", interrupt)
+    result = run("demo")
+    assert (result.code, result.err) == (130, "edge-rerank: interrupted\n")
+
+
+def spawn(*arguments: str, **environment: str) -> subprocess.CompletedProcess[bytes]:
+    return subprocess.run(
+        [sys.executable, "-m", "edge_rerank", *arguments],
+        capture_output=True,
+        check=False,
+        env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+    )
+
+
+def test_a_pipe_that_knows_only_ascii() -> None:
+    done = spawn("demo", PYTHONIOENCODING="ascii", COLUMNS="80", NO_COLOR="1")
+    assert done.returncode == 0, done.stderr
+    text = done.stdout.decode("ascii")
+    assert "\x1b" not in text
+    assert re.search(r"\+ \d+ ", text)  # moved up
+    assert 'Robin likes "A map of the Moon"' in text
+    assert max(map(len, text.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("columns", ["20", "40", "200"])
+def test_narrow_and_wide_terminals(columns: str) -> None:
+    done = spawn("doctor", COLUMNS=columns)
+    width = min(max(int(columns), 40), 120)
+    assert max(len(line) for line in done.stdout.decode().splitlines()) <= width
+
+
+def test_a_reader_who_leaves_early() -> None:
+    command = [sys.executable, "-m", "edge_rerank", "demo"]
+    with subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert process.stderr.read() == b""
+        assert process.wait() != 0

@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from .conftest import EVENTS, ITEMS, Run
+
+
+def ids(text: str) -> list[str]:
+    return [entry["id"] for entry in json.loads(text)["items"]]
+
+
+def test_table(run: Run) -> None:
+    result = run("rank", "--items", ITEMS, "--history", EVENTS, "--top-k", 3)
+    assert (result.code, result.err) == (0, "")
+    assert "because you liked Dark rye" in result.out
+    assert "A week of sourdough" in result.out
+
+
+def test_json(run: Run) -> None:
+    result = run("rank", "--items", ITEMS, "--json", "--top-k", 2)
+    report = json.loads(result.out)
+    assert set(report) == {"id", "took_ms", "personalised", "degraded", "items"}
+    assert not report["personalised"]
+    assert ids(result.out) == ["harbour-case", "no-knead"]  # the most popular two
+
+
+def test_the_history_counts(run: Run) -> None:
+    result = run("rank", "--items", ITEMS, "--history", EVENTS, "--json", "--top-k", 4)
+    assert json.loads(result.out)["personalised"]
+    assert "sourdough-week" in ids(result.out)
+
+
+def test_the_query_counts(run: Run) -> None:
+    result = run("rank", "--items", ITEMS, "--query", "stars and planets", "--json", "--top-k", 3)
+    assert set(ids(result.out)) & {"planets-tonight", "first-telescope", "moon-map"}
+
+
+def test_diversity_counts(run: Run) -> None:
+    arguments = ("rank", "--items", ITEMS, "--history", EVENTS, "--json", "--top-k", 5)
+    assert ids(run(*arguments).out) != ids(run(*arguments, "--diversity", 0.7).out)
+
+
+def test_the_hosts_order_counts(run: Run, tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"id": "z", "text": "tea"}\n{"id": "y", "text": "tea"}\n')
+    result = run("rank", "--items", items, "--host-order", "--json")
+    assert json.loads(result.out)["items"][0]["reasons"][0]["code"] == "host"
+
+
+def test_the_hosts_score_and_fields(run: Run, tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text(
+        '{"id": "z", "text": "tea", "score": 1, "vector": [1, 0], "fields": {"price": 2}}\n'
+        '{"id": "y", "text": "tea", "score": 5}\n'
+    )
+    result = run("rank", "--items", items, "--json")
+    assert ids(result.out) == ["y", "z"]
+    assert json.loads(result.out)["items"][1]["fields"] == {"price": 2}
+
+
+@pytest.mark.parametrize("layout", ["cards", "list", "banner"])
+def test_html(run: Run, tmp_path: Path, layout: str) -> None:
+    page = tmp_path / "page.html"
+    result = run(
+        *("rank", "--items", ITEMS, "--history", EVENTS, "--html", page, "--layout", layout)
+    )
+    assert result.code == 0
+    text = page.read_text(encoding="utf-8")
+    assert f'class="er er-{layout}"' in text
+    assert "because you liked" in text
+
+
+def test_half_an_emoji_can_be_written(run: Run, tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text('{"id": "z", "text": "tea \\ud83d"}\n')
+    assert run("rank", "--items", items, "--json").code == 0
+    page = tmp_path / "page.html"
+    assert run("rank", "--items", items, "--html", page).code == 0
+    assert "tea" in page.read_text(encoding="utf-8")
+
+
+def test_html_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
+    result = run("rank", "--items", ITEMS, "--html", tmp_path / "no" / "page.html")
+    assert result.code == 2
+    assert "page.html: cannot be written" in result.err
+
+
+def test_whose_events(run: Run, log: Path) -> None:
+    several = run("rank", "--items", ITEMS, "--history", log)
+    assert several.code == 2
+    assert "--user" in several.err
+    assert "ada" not in several.err
+    one = run("rank", "--items", ITEMS, "--history", log, "--user", "ada", "--json")
+    assert one.code == 0
+    assert json.loads(one.out)["personalised"]
+    assert "line 5 of the log left out: type: " in one.err
+    assert "line 6 of the log left out: " in one.err
+    assert "secret-item" not in one.err
+
+
+def test_many_bad_lines_are_counted(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text("{\n" * 30)
+    result = run("rank", "--items", ITEMS, "--history", log)
+    assert result.code == 0
+    assert result.err.splitlines()[-1] == "25 more lines of the log left out"
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        ('{"id": "a"}\n{"id": 5}\n', ":2: item id: expected a string"),
+        ('{"id": "a", "text": "x", "score": "high"}\n', ":1: score: expected a number"),
+        ("[]\n", ":1: expected one JSON object, got list"),
+        ("\n\nno\n", ":3: expected one JSON object"),
+    ],
+)
+def test_broken_items_name_file_and_line(
+    run: Run, tmp_path: Path, content: str, reason: str
+) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text(content)
+    result = run("rank", "--items", items)
+    assert result.code == 2
+    assert result.out == ""
+    assert f"items.jsonl{reason}" in result.err
+
+
+def test_no_items(run: Run, tmp_path: Path) -> None:
+    items = tmp_path / "items.jsonl"
+    items.write_text("")
+    result = run("rank", "--items", items, "--json")
+    assert (result.code, ids(result.out)) == (0, [])
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [("--providers", "abacus"), ("--diversity", "2"), ("--pack", "nowhere"), ("--query", "\ud800")],
+)
+def test_arguments_out_of_range(run: Run, arguments: tuple[str, str]) -> None:
+    result = run("rank", "--items", ITEMS, *arguments)
+    if arguments[0] == "--query":
+        assert result.code == 0
+    else:
+        assert result.code == 2
+        assert result.err.startswith("edge-rerank: ")

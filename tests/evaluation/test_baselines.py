@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_rerank.evaluation.baselines import (
+    HostOrder,
+    LastItemSimilarity,
+    Markov,
+    MaxSimilarity,
+    Popularity,
+    Random,
+    default_baselines,
+    lottery,
+)
+from edge_rerank.evaluation.dataset import DataSet, Request
+from edge_rerank.types import Event, Item
+
+VECTORS = {
+    "bread": np.array([1, 0, 0], np.float32),
+    "sourdough": np.array([0.8, 0.6, 0], np.float32),
+    "mars": np.array([0, 0, 1], np.float32),
+    "moon": np.array([0, 0.6, 0.8], np.float32),
+}
+
+
+@pytest.fixture
+def request_of_a(shop: Path) -> Request:
+    """History bread, moon; candidates sourdough, mars."""
+    return next(DataSet.open(shop).requests("test"))
+
+
+def test_popularity(request_of_a: Request) -> None:
+    assert Popularity().scores(request_of_a).tolist() == [1.0, 9.0]
+
+
+def test_unknown_popularity_is_none(request_of_a: Request) -> None:
+    unknown = Request(None, (), (Item("x"), Item("y", popularity=1)), frozenset())
+    assert Popularity().scores(unknown).tolist() == [0.0, 1.0]
+
+
+def test_host_order(request_of_a: Request) -> None:
+    assert HostOrder().scores(request_of_a).tolist() == [0.0, -1.0]
+
+
+def test_last_item_similarity(request_of_a: Request) -> None:
+    scores = LastItemSimilarity(VECTORS).scores(request_of_a)
+    assert scores == pytest.approx([0.36, 0.8])  # with moon
+
+
+def test_max_similarity(request_of_a: Request) -> None:
+    scores = MaxSimilarity(VECTORS).scores(request_of_a)
+    assert scores == pytest.approx([0.8, 0.8])  # with bread, with moon
+
+
+def test_max_similarity_looks_back_ten_items() -> None:
+    history = [Event("click", Item("bread"), timestamp=0)]
+    history += [Event("click", Item("mars"), timestamp=n) for n in range(1, 11)]
+    request = Request(None, tuple(history), (Item("sourdough"),), frozenset())
+    assert MaxSimilarity(VECTORS).scores(request) == pytest.approx([0.0])
+    shorter = Request(None, tuple(history[:-1]), (Item("sourdough"),), frozenset())
+    assert MaxSimilarity(VECTORS).scores(shorter) == pytest.approx([0.8])
+
+
+def test_similarity_passes_over_dislikes() -> None:
+    history = (
+        Event("click", Item("bread"), timestamp=0),
+        Event("dislike", Item("mars"), timestamp=1),
+    )
+    request = Request(None, history, (Item("sourdough"),), frozenset())
+    assert LastItemSimilarity(VECTORS).scores(request) == pytest.approx([0.8])
+
+
+def test_markov(shop: Path) -> None:
+    data = DataSet.open(shop)
+    # Paths: bread sourdough bread mars; moon mars. Six choices, two of them mars, one
+    # sourdough. From moon only mars came, once; smoothing adds Q with weight 1.
+    scores = Markov(data).scores(next(data.requests("test")))
+    assert scores == pytest.approx([(0 + 1 / 6) / 2, (1 + 2 / 6) / 2])
+
+
+def test_markov_without_a_history(shop: Path) -> None:
+    data = DataSet.open(shop)
+    request = Request(None, (), (data.items["mars"], Item("never seen")), frozenset())
+    assert Markov(data).scores(request) == pytest.approx([2 / 6, 0.0])
+
+
+def test_random_is_uniform_and_repeatable(request_of_a: Request) -> None:
+    items = tuple(Item(str(number)) for number in range(2000))
+    request = Request("u", (), items, frozenset())
+    scores = Random().scores(request)
+    assert scores.tolist() == Random().scores(request).tolist()
+    assert scores.min() >= 0.0
+    assert scores.max() <= 1.0
+    assert scores.mean() == pytest.approx(0.5, abs=0.03)
+
+
+def test_the_lottery_does_not_know_the_order() -> None:
+    items = tuple(Item(str(number)) for number in range(50))
+    request = Request("u", (), items, frozenset())
+    turned = Request("u", (), items[::-1], frozenset())
+    assert lottery(request, salt=b"s").tolist() == lottery(turned, salt=b"s").tolist()[::-1]
+    assert lottery(request, salt=b"s").tolist() != lottery(request, salt=b"t").tolist()
+    other = Request("v", (), items, frozenset())
+    assert lottery(request, salt=b"s").tolist() != lottery(other, salt=b"s").tolist()
+
+
+def test_every_baseline_copes_with_nothing(shop: Path) -> None:
+    data = DataSet.open(shop)
+    nobody = Request(None, (), tuple(data.items.values()), frozenset())
+    nothing = Request(None, (), (), frozenset())
+    for baseline in default_baselines(data, VECTORS):
+        assert baseline.scores(nobody).shape == (4,)
+        assert np.isfinite(baseline.scores(nobody)).all()
+        assert baseline.scores(nothing).shape == (0,)
+
+
+def test_names_are_the_reports(shop: Path) -> None:
+    assert [one.name for one in default_baselines(DataSet.open(shop), VECTORS)] == [
+        "random",
+        "host-order",
+        "popularity",
+        "last-item-similarity",
+        "max-similarity",
+        "markov",
+    ]
