@@ -109,20 +109,23 @@ class ScorerSpec:
 
     The ONNX model works on one row of tokens, in which sequences lie end to end: the next
     part of a history, or candidates, each of which sees the past and itself. Inputs, int64
-    if not said otherwise (past, new keys and values are float32, or float16 in a pack for
-    GPUs; d is the dimension of a head):
+    if not said otherwise (mask, past and states are float32, or float16 in a pack for GPUs; d
+    is the dimension of a head):
 
     - ``input_ids``, ``position_ids``: (tokens,);
     - ``layout``: (sequences, width), the token at each place, any one where there is none;
     - ``places``: (tokens,), the place of each token, row by row;
-    - ``mask``: (sequences, width, width), float, added to the scores of (query, key);
+    - ``mask``: (sequences, width, width), added to the scores of (query, key);
     - ``past_keys``: (layers, key heads, d, past), ``past_values``: (layers, key heads,
       past, d), what was read before;
     - ``extend``: (), 1 to return the new keys and values of the only sequence, 0 to score;
-    - ``scored``, ``targets``: (rows,), tokens to score, and, for likelihoods, what each is
-      to be followed by.
+    - ``start``: (1, hidden), the past's last state, which predicts what comes next;
+    - ``scored``: (rows,), the tokens whose last state is needed;
+    - ``predictors``: (scores,), 0 for ``start``, 1 and more for ``scored``; ``targets``:
+      (scores,), for likelihoods the token each predictor is to predict.
 
-    Outputs: ``score``, float32 (rows, outputs); ``new_keys`` and ``new_values``, shaped like
+    Outputs: ``score``, float32 (scores, outputs); ``end``, (1, hidden), the last state of
+    ``scored``, or (0, hidden) if that is empty; ``new_keys`` and ``new_values``, shaped like
     the past, of all tokens or none.
 
     Attributes:

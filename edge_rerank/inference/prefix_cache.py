@@ -29,10 +29,12 @@ class Prefix:
     Attributes:
         keys: shape (layers, key heads, dim, tokens), float32 or float16.
         values: shape (layers, key heads, tokens, dim), of the same type.
+        end: shape (1, hidden), the last state, from which the next token is predicted.
     """
 
     keys: NDArray[Any]
     values: NDArray[Any]
+    end: NDArray[Any]
 
     @property
     def tokens(self) -> int:
@@ -41,15 +43,17 @@ class Prefix:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of both tensors."""
-        return self.keys.nbytes + self.values.nbytes
+        """Bytes of all tensors."""
+        return self.keys.nbytes + self.values.nbytes + self.end.nbytes
 
-    def extended(self, keys: NDArray[Any], values: NDArray[Any]) -> Prefix:
+    def extended(self, keys: NDArray[Any], values: NDArray[Any], end: NDArray[Any]) -> Prefix:
         """This prefix followed by the tokens whose tensors are given."""
         if not self.tokens:
-            return Prefix(keys, values)
+            return Prefix(keys, values, end)
         return Prefix(
-            np.concatenate([self.keys, keys], axis=3), np.concatenate([self.values, values], axis=2)
+            np.concatenate([self.keys, keys], axis=3),
+            np.concatenate([self.values, values], axis=2),
+            end,
         )
 
 

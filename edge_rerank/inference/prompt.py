@@ -53,6 +53,11 @@ class Prompt:
         """What every prompt begins with."""
         return self._spec.prefix
 
+    @property
+    def separator(self) -> Tokens:
+        """What every line ends with."""
+        return self._spec.separator
+
     def line(self, text: str) -> Tokens:
         """``text`` as one line, cut to ``line_tokens``, with the separator after it."""
         # Line breaks end a line for the model too.

@@ -37,7 +37,8 @@ _PACE_WEIGHT = 0.3
 INPUTS = frozenset(
     {
         *("input_ids", "position_ids", "layout", "places", "mask"),
-        *("past_keys", "past_values", "extend", "scored", "targets"),
+        *("past_keys", "past_values", "extend"),
+        *("start", "scored", "predictors", "targets"),
     }
 )
 
@@ -48,14 +49,21 @@ class _Past:
 
     Attributes:
         version: stands for every token of it.
-        prefix: the model's memory of all but ``held``.
-        held: the last token of a likelihood scorer's past: what it predicts is the first
-            token of a candidate, so it is read with each of them.
+        prefix: the model's memory of it.
     """
 
     version: bytes
     prefix: Prefix
-    held: Tokens
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one run is for, see :class:`~.manifest.ScorerSpec`; no targets stands for zeros."""
+
+    extend: bool = False
+    scored: Sequence[int] = ()
+    predictors: Sequence[int] = ()
+    targets: Sequence[int] = ()
 
 
 class Scorer:
@@ -103,7 +111,7 @@ class Scorer:
         self.threads = self._session.threads
         self._nothing = _nothing_read(self._session)
         self._pace = _UNKNOWN_PACE_S
-        self._unread = _Past(b"", self._nothing, ())
+        self._unread = _Past(b"", self._nothing)
         self._bare = self._read(self._unread, spec.prefix, chain(b"", spec.prefix))
 
     def score(
@@ -134,7 +142,7 @@ class Scorer:
             return np.full(len(candidates), np.nan)
         if past is self._bare and self._likelihood:
             return np.zeros(len(candidates))
-        lines = [self._prompt.line(text) for text in candidates]
+        lines = [self._candidate(text) for text in candidates]
         scores = _Wanted(past, self._scores, lines)
         parts = [scores, _Wanted(self._bare, self._priors, lines)] if self._likelihood else [scores]
         for pack in _packs(
@@ -151,7 +159,7 @@ class Scorer:
         """Compute ahead what needs no history: the likelihood of each text by itself."""
         if not self._likelihood:
             return
-        priors = _Wanted(self._bare, self._priors, [self._prompt.line(one) for one in candidates])
+        priors = _Wanted(self._bare, self._priors, [self._candidate(one) for one in candidates])
         for pack in _packs(line for line in priors.found if priors.lacks(line)):
             priors.add(pack, self._run(self._bare, pack))
 
@@ -193,7 +201,7 @@ class Scorer:
         if known is not None:
             version, prefix = known
             place = versions.index(version)
-            start = _Past(version, prefix, self._held(lines[place]))
+            start = _Past(version, prefix)
             lines = lines[place + 1 :]
             replaces = None if keep_shorter else version
         if not lines:
@@ -205,44 +213,45 @@ class Scorer:
         self._prefixes.put(past.version, past.prefix, replaces=replaces)
         return past
 
-    def _held(self, tokens: Tokens) -> Tokens:
-        return tokens[-1:] if self._likelihood else ()
+    def _candidate(self, text: str) -> Tokens:
+        """A trained head sits on the separator; a likelihood is better without it."""
+        line = self._prompt.line(text)
+        return line[: -len(self._prompt.separator)] if self._likelihood else line
 
     def _read(self, start: _Past, tokens: Tokens, version: bytes) -> _Past:
         """``start`` followed by ``tokens``, read by the model."""
-        held = self._held(tokens)
-        row = (*start.held, *tokens)
-        row = row[: len(row) - len(held)]
-        if not row:
-            return _Past(version, start.prefix, held)
-        _, keys, values = self._feed(start.prefix, [row], extend=True, scored=[], targets=[])
-        return _Past(version, start.prefix.extended(keys, values), held)
+        last = [len(tokens) - 1]
+        _, end, keys, values = self._feed(
+            start.prefix, [tokens], _Reading(extend=True, scored=last)
+        )
+        return _Past(version, start.prefix.extended(keys, values, end))
 
     def _run(self, past: _Past, lines: Sequence[Tokens]) -> list[float]:
         """One score a line, read by the model after ``past``."""
-        if self._likelihood:
-            rows = [(*past.held, *line[:-1]) for line in lines]
-            targets = list(concatenate.from_iterable(lines))
-            scored = list(range(len(targets)))
-        else:
-            rows = list(lines)
-            scored = [end - 1 for end in accumulate(map(len, rows))]
-            targets = [0] * len(rows)
-        score, _, _ = self._feed(past.prefix, rows, extend=False, scored=scored, targets=targets)
-        first = score[:, 0].astype(np.float64)
         if not self._likelihood:
-            return cast("list[float]", first.tolist())
+            ends = [end - 1 for end in accumulate(map(len, lines))]
+            reading = _Reading(scored=ends, predictors=range(1, len(lines) + 1))
+            return cast("list[float]", self._feed(past.prefix, lines, reading)[0][:, 0].tolist())
+        # The past predicts the first token; the last predicts nothing that is asked for.
+        rows = [line[:-1] or line for line in lines]
+        predictors: list[int] = []
+        for row, line, end in zip(rows, lines, accumulate(map(len, rows)), strict=True):
+            first = 1 + end - len(row)
+            predictors += [0, *range(first, first + len(line) - 1)]
+        reading = _Reading(
+            scored=range(sum(map(len, rows))),
+            predictors=predictors,
+            targets=list(concatenate.from_iterable(lines)),
+        )
+        score = self._feed(past.prefix, rows, reading)[0][:, 0].astype(np.float64)
         starts = [0, *accumulate(map(len, lines[:-1]))]
-        return cast("list[float]", np.add.reduceat(first, starts).tolist())
+        return cast("list[float]", np.add.reduceat(score, starts).tolist())
 
     def _feed(
         self,
         past: Prefix,
         rows: Sequence[Tokens],
-        *,
-        extend: bool,
-        scored: Sequence[int],
-        targets: Sequence[int],
+        reading: _Reading,
     ) -> list[NDArray[Any]]:
         """Run the model on sequences, see :class:`~.manifest.ScorerSpec`."""
         lengths = np.array([len(row) for row in rows])
@@ -261,9 +270,13 @@ class Scorer:
                 "mask": self._mask(real),
                 "past_keys": past.keys,
                 "past_values": past.values,
-                "extend": np.array(int(extend)),
-                "scored": np.array(scored, dtype=np.int64),
-                "targets": np.array(targets, dtype=np.int64),
+                "extend": np.array(int(reading.extend)),
+                "start": past.end,
+                "scored": np.array(reading.scored, dtype=np.int64),
+                "predictors": np.array(reading.predictors, dtype=np.int64),
+                "targets": np.array(
+                    reading.targets or [0] * len(reading.predictors), dtype=np.int64
+                ),
             }
         )
         pace = (time.perf_counter() - started) / count
@@ -317,6 +330,9 @@ class _Wanted:
         self._cache = cache
         distinct = list(dict.fromkeys(lines))
         self.found = dict(zip(distinct, cache.get(self._keys(distinct)), strict=True))
+        if () in self.found:
+            # No text: nothing speaks for it, nothing against it.
+            self.found[()] = 0.0
 
     def lacks(self, line: Tokens) -> bool:
         return math.isnan(self.found[line])
@@ -352,9 +368,12 @@ def _nothing_read(session: Session) -> Prefix:
     if set(inputs) != INPUTS:
         raise PackInvalid(f"scorer: expected a model with the inputs {', '.join(sorted(INPUTS))}")
     keys = inputs["past_keys"]
-    layers, heads, dim, _ = keys.shape
-    if not (isinstance(layers, int) and isinstance(heads, int) and isinstance(dim, int)):
+    sizes = (*keys.shape[:3], *inputs["start"].shape[1:])
+    if len(sizes) != 4 or not all(isinstance(size, int) for size in sizes):
         raise PackInvalid("scorer: expected past_keys of shape (layers, heads, dim, past)")
+    layers, heads, dim, hidden = (int(size or 0) for size in sizes)
     return Prefix(
-        np.empty((layers, heads, dim, 0), keys.dtype), np.empty((layers, heads, 0, dim), keys.dtype)
+        np.zeros((layers, heads, dim, 0), keys.dtype),
+        np.zeros((layers, heads, 0, dim), keys.dtype),
+        np.zeros((1, hidden), keys.dtype),
     )

@@ -84,7 +84,9 @@ class ScoringDecoder(torch.nn.Module):
         past_keys: torch.Tensor,
         past_values: torch.Tensor,
         extend: torch.Tensor,
+        start: torch.Tensor,
         scored: torch.Tensor,
+        predictors: torch.Tensor,
         targets: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """See :class:`edge_rerank.inference.manifest.ScorerSpec` for names and shapes."""
@@ -110,7 +112,8 @@ class ScoringDecoder(torch.nn.Module):
             update = self._feed_forward(block.mlp, states)
         _, states = self._add(stream, update, self.norm)
         return OrderedDict(
-            score=self._score(states, targets),
+            score=self._score(torch.cat([start, states]), predictors, targets),
+            end=states[-1:],
             new_keys=self._new(keys, extend).transpose(-1, -2),
             new_values=self._new(values, extend),
         )
@@ -135,7 +138,9 @@ class ScoringDecoder(torch.nn.Module):
                 torch.zeros(layers, heads, dim, 0),
                 torch.zeros(layers, heads, 0, dim),
                 torch.tensor(1),
-                places[:-1],
+                torch.zeros(1, self.embedding.weight.shape[1]),
+                places,
+                places[1:],
                 tokens[1:],
             ),
         )
@@ -231,13 +236,15 @@ class ScoringDecoder(torch.nn.Module):
         turned = inner.reshape(1, -1, self.inner.shape[-1]) @ self.inner
         return mlp.down_proj(turned.reshape(-1, mlp.down_proj.in_features))
 
-    def _score(self, states: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    def _score(
+        self, states: torch.Tensor, predictors: torch.Tensor, targets: torch.Tensor
+    ) -> torch.Tensor:
         if self.head is not None:
-            return states @ self.head.t() + 0.0 * targets[:, None]
+            return (states @ self.head.t())[predictors] + 0.0 * targets[:, None]
         states = (states[None] @ self.to_table).squeeze(0)
-        wanted = (states * self.table[targets]).sum(dim=-1)
         common = torch.logsumexp(states @ self.common, dim=-1)
-        return (wanted - common)[:, None]
+        wanted = (states[predictors] * self.table[targets]).sum(dim=-1)
+        return (wanted - common[predictors])[:, None]
 
     def _new(self, states: list[torch.Tensor], extend: torch.Tensor) -> torch.Tensor:
         """(layers, kv heads, tokens or none, dim)."""

@@ -48,14 +48,18 @@ class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
             past_keys={3: "past"},
             past_values={2: "past"},
             extend={},
+            start={},
             scored={0: "rows"},
-            targets={0: "rows"},
+            predictors={0: "wanted"},
+            targets={0: "wanted"},
         )
 
     @property
     def outputs(self) -> dict[str, dict[int, str]]:
         """Names and dynamic axes of the outputs."""
-        return OrderedDict(score={0: "rows"}, new_keys={3: "kept"}, new_values={2: "kept"})
+        return OrderedDict(
+            score={0: "wanted"}, end={0: "last"}, new_keys={3: "kept"}, new_values={2: "kept"}
+        )
 
     def generate_dummy_inputs(self, **_: Any) -> dict[str, torch.Tensor]:
         """Three sequences, the last one shorter, after a past of seven tokens."""
@@ -72,8 +76,10 @@ class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
             past_keys=torch.zeros(shape).transpose(2, 3),
             past_values=torch.zeros(shape),
             extend=torch.tensor(1),
+            start=torch.zeros(1, model.config.hidden_size),
             scored=torch.arange(sequences),
-            targets=torch.full((sequences,), 3),
+            predictors=torch.arange(sequences + 1),
+            targets=torch.full((sequences + 1,), 3),
         )
 
 
@@ -93,7 +99,9 @@ def load_decoder(folder: Path) -> Any:
     try:
         config = AutoConfig.from_pretrained(folder, **options)
     except (OSError, ValueError) as error:
-        raise UnsupportedModel(f"the configuration cannot be read: {type(error).__name__}") from error
+        raise UnsupportedModel(
+            f"the configuration cannot be read: {type(error).__name__}"
+        ) from error
     if config.model_type not in DECODER_TYPES:
         known = ", ".join(DECODER_TYPES)
         raise UnsupportedModel(
@@ -114,9 +122,7 @@ def load_tokenizer(folder: Path) -> Any:
 def convert_decoder(model: ScoringDecoder, output: Path) -> None:
     """Write ``model`` to ``output`` as float32 ONNX."""
     with quiet():
-        export(
-            model, ScorerOnnxConfig(model), output, opset=OPSET, disable_dynamic_axes_fix=True
-        )
+        export(model, ScorerOnnxConfig(model), output, opset=OPSET, disable_dynamic_axes_fix=True)
 
 
 def round_decoder(
