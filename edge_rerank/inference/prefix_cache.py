@@ -39,7 +39,7 @@ class Prefix:
     @property
     def tokens(self) -> int:
         """Number of tokens read."""
-        return self.keys.shape[3]
+        return int(self.keys.shape[3])
 
     @property
     def nbytes(self) -> int:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import shutil
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-
-from tokenizers import Tokenizer
+from typing import TypedDict
 
 from edge_rerank.inference.manifest import Architecture, EncoderSpec, Manifest, Source
+from edge_rerank_export.calibrate import channel_maxima, read_tokenizer
 from edge_rerank_export.card import model_card
 from edge_rerank_export.convert import OPSET, TextEncoder, convert
-from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
@@ -23,6 +23,23 @@ from edge_rerank_export.verify import Verification, verify_encoder
 
 ENCODER_NAME = "encoder.onnx"
 TOKENIZER_NAME = "tokenizer.json"
+
+Report = Callable[[Verification], None]
+"""Told the figures before it is decided whether they suffice."""
+
+
+class BuildOptions(TypedDict):
+    """The keyword arguments of :func:`build`."""
+
+    texts: Texts | None
+    overwrite: bool
+    steps: Steps
+    report: Report
+
+
+def quietly(verification: Verification) -> None:
+    """Say nothing."""
+    del verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +75,37 @@ def original(recipe: Recipe, target: Path, work: Path, *, steps: Steps = silent)
         return Original(convert(fetched.folder, target), fetched)
 
 
-def quantize_encoder(source: Path, target: Path, scheme: Scheme, *, steps: Steps = silent) -> None:
-    """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none"."""
+def quantize_encoder(
+    source: Path,
+    target: Path,
+    scheme: Scheme,
+    *,
+    tokenizer: Path | None = None,
+    steps: Steps = silent,
+) -> None:
+    """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none".
+
+    Args:
+        source: float32 ONNX file.
+        target: the ONNX file to write.
+        scheme: how to quantise.
+        tokenizer: the model's tokeniser file, to calibrate on the toolchain's own texts;
+            without one the channels are not smoothed.
+        steps: told of each step.
+
+    Raises:
+        UnsupportedModel: when model or tokeniser cannot be used.
+    """
+    if scheme is Scheme.NONE:
+        shutil.copyfile(source, target)
+        return
+    maxima = None
+    if tokenizer is not None:
+        with steps("calibrate") as update:
+            texts = own_texts().texts
+            maxima = channel_maxima(source, read_tokenizer(tokenizer), texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
-        else:
-            quantize(source, target, progress=update)
+        quantize(source, target, scheme, maxima=maxima, progress=update)
 
 
 def write_pack(
@@ -75,6 +116,7 @@ def write_pack(
     *,
     texts: Texts,
     steps: Steps = silent,
+    report: Report = quietly,
 ) -> Verification:
     """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
 
@@ -107,6 +149,7 @@ def write_pack(
     pack = write_manifest(stage, draft)
     with steps("verify") as update:
         verification = verify_encoder(start.model, pack, texts, recipe.bounds, progress=update)
+    report(verification)
     verification.require()
     with steps("pack"):
         card = model_card(recipe, fetched, verification)
@@ -123,6 +166,7 @@ def build(
     texts: Texts | None = None,
     overwrite: bool = False,
     steps: Steps = silent,
+    report: Report = quietly,
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
 
@@ -132,6 +176,7 @@ def build(
         texts: what to verify with; ``None`` for those that come with the toolchain.
         overwrite: whether a pack that is there already may be replaced.
         steps: told of each step.
+        report: called with the figures, good or bad.
 
     Raises:
         RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
@@ -141,17 +186,25 @@ def build(
         work = Path(folder)
         exported, quantised = work / "float32.onnx", work / "quantised.onnx"
         start = original(recipe, exported, work, steps=steps)
-        quantize_encoder(exported, quantised, recipe.encoder.quantisation, steps=steps)
-        return write_pack(recipe, start, quantised, stage, texts=texts or own_texts(), steps=steps)
+        quantize_encoder(
+            exported,
+            quantised,
+            recipe.encoder.quantisation,
+            tokenizer=start.fetched.folder / TOKENIZER_NAME,
+            steps=steps,
+        )
+        return write_pack(
+            recipe,
+            start,
+            quantised,
+            stage,
+            texts=texts or own_texts(),
+            steps=steps,
+            report=report,
+        )
 
 
 def _write_tokenizer(folder: Path, stage: Path, max_tokens: int) -> None:
-    try:
-        tokenizer = Tokenizer.from_file(str(folder / TOKENIZER_NAME))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise UnsupportedModel(
-            f"{TOKENIZER_NAME}: cannot be read: {type(error).__name__}"
-        ) from error
-    tokenizer.no_padding()
+    tokenizer = read_tokenizer(folder / TOKENIZER_NAME)
     tokenizer.enable_truncation(max_tokens)
     tokenizer.save(str(stage / TOKENIZER_NAME), pretty=False)

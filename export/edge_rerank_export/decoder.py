@@ -37,6 +37,11 @@ class ScoringDecoder(torch.nn.Module):
             ``None`` scores by likelihood.
     """
 
+    cosines: torch.Tensor
+    sines: torch.Tensor
+    inner: torch.Tensor
+    to_table: torch.Tensor
+
     def __init__(
         self,
         model: Any,
@@ -74,7 +79,7 @@ class ScoringDecoder(torch.nn.Module):
             self.table = model.lm_head.weight
             self.common = torch.nn.Parameter(self.table.detach()[:vocabulary].t().contiguous())
 
-    def forward(
+    def forward(  # noqa: PLR0917 - in the order of the graph's inputs
         self,
         input_ids: torch.Tensor,
         position_ids: torch.Tensor,
@@ -234,7 +239,8 @@ class ScoringDecoder(torch.nn.Module):
     def _feed_forward(self, mlp: Any, states: torch.Tensor) -> torch.Tensor:
         inner = fused.silu(mlp.gate_proj(states)) * mlp.up_proj(states)
         turned = inner.reshape(1, -1, self.inner.shape[-1]) @ self.inner
-        return mlp.down_proj(turned.reshape(-1, mlp.down_proj.in_features))
+        down: torch.Tensor = mlp.down_proj(turned.reshape(-1, mlp.down_proj.in_features))
+        return down
 
     def _score(
         self, states: torch.Tensor, predictors: torch.Tensor, targets: torch.Tensor
@@ -243,7 +249,7 @@ class ScoringDecoder(torch.nn.Module):
             return (states @ self.head.t())[predictors] + 0.0 * targets[:, None]
         states = (states[None] @ self.to_table).squeeze(0)
         common = torch.logsumexp(states @ self.common, dim=-1)
-        wanted = (states[predictors] * self.table[targets]).sum(dim=-1)
+        wanted: torch.Tensor = (states[predictors] * self.table[targets]).sum(dim=-1)
         return (wanted - common[predictors])[:, None]
 
     def _new(self, states: list[torch.Tensor], extend: torch.Tensor) -> torch.Tensor:

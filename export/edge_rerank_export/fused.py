@@ -46,7 +46,9 @@ class _SkipLayerNorm(torch.autograd.Function):
         return torch.nn.functional.layer_norm(x + skip, weight.shape, weight, bias, epsilon)
 
     @staticmethod
-    def symbolic(g: Any, x: Any, skip: Any, weight: Any, bias: Any, epsilon: float) -> Any:
+    def symbolic(  # noqa: PLR0917 - the exporter's signature
+        g: Any, x: Any, skip: Any, weight: Any, bias: Any, epsilon: float
+    ) -> Any:
         output = g.op(
             "com.microsoft::SkipLayerNormalization", x, skip, weight, bias, epsilon_f=epsilon
         )
@@ -71,7 +73,9 @@ class _Rotary(torch.autograd.Function):
         return turned.reshape(x.shape)
 
     @staticmethod
-    def symbolic(g: Any, x: Any, positions: Any, cosines: Any, sines: Any, heads: int) -> Any:
+    def symbolic(  # noqa: PLR0917 - the exporter's signature
+        g: Any, x: Any, positions: Any, cosines: Any, sines: Any, heads: int
+    ) -> Any:
         output = g.op(
             "com.microsoft::RotaryEmbedding",
             *(x, positions, cosines, sines),
@@ -94,6 +98,11 @@ class _Silu(torch.autograd.Function):
         return output
 
 
+def _apply(function: Any, *arguments: Any) -> Any:
+    """PyTorch's ``apply`` has no types."""
+    return function.apply(*arguments)
+
+
 def rms_norm(x: torch.Tensor, weight: torch.Tensor, epsilon: float) -> torch.Tensor:
     """Root-mean-square norm over the last axis (Zhang and Sennrich, NeurIPS 2019)."""
     return _rms(x, epsilon) * weight
@@ -103,14 +112,14 @@ def skip_rms_norm(
     x: torch.Tensor, skip: torch.Tensor, weight: torch.Tensor, epsilon: float
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The norm of ``x + skip``, and ``x + skip`` itself."""
-    return cast("tuple[torch.Tensor, torch.Tensor]", _SkipRmsNorm.apply(x, skip, weight, epsilon))
+    return cast("tuple[torch.Tensor, torch.Tensor]", _apply(_SkipRmsNorm, x, skip, weight, epsilon))
 
 
 def skip_layer_norm(
     x: torch.Tensor, skip: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor, epsilon: float
 ) -> torch.Tensor:
     """Layer norm of ``x + skip`` over the last axis."""
-    return cast("torch.Tensor", _SkipLayerNorm.apply(x, skip, weight, bias, epsilon))
+    return cast("torch.Tensor", _apply(_SkipLayerNorm, x, skip, weight, bias, epsilon))
 
 
 def rotary(
@@ -125,15 +134,16 @@ def rotary(
     Args:
         x: (1, tokens, heads * dim).
         positions: int64 (1, tokens).
-        cosines, sines: (positions, dim / 2).
+        cosines: (positions, dim / 2).
+        sines: likewise.
         heads: number of heads in ``x``.
     """
-    return cast("torch.Tensor", _Rotary.apply(x, positions, cosines, sines, heads))
+    return cast("torch.Tensor", _apply(_Rotary, x, positions, cosines, sines, heads))
 
 
 def silu(x: torch.Tensor) -> torch.Tensor:
-    """x * sigmoid(x)."""
-    return cast("torch.Tensor", _Silu.apply(x))
+    """X * sigmoid(x)."""
+    return cast("torch.Tensor", _apply(_Silu, x))
 
 
 def _rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:

@@ -107,16 +107,18 @@ def load_decoder(folder: Path) -> Any:
         raise UnsupportedModel(
             f"model type: a language-model scorer must be one of {known}, got {config.model_type!r}"
         )
-    return AutoModelForCausalLM.from_pretrained(
+    model: Any = AutoModelForCausalLM.from_pretrained(
         folder, dtype=torch.float32, attn_implementation="eager", **options
-    ).eval()
+    )
+    return model.eval()
 
 
 def load_tokenizer(folder: Path) -> Any:
     """The checkpoint's fast tokeniser."""
     gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
     options = {"gguf_file": gguf} if gguf is not None else {}
-    return AutoTokenizer.from_pretrained(folder, local_files_only=True, **options)
+    load: Any = AutoTokenizer.from_pretrained
+    return load(folder, local_files_only=True, **options)
 
 
 def convert_decoder(model: ScoringDecoder, output: Path) -> None:

@@ -5,13 +5,17 @@ quantised while the model runs, symmetrically, one scale per token (the row's la
 magnitude), so that an item's score is the same alone and among others: with one scale per
 tensor, as in onnxruntime's own dynamic quantisation, it moves with every other row.
 
+A few channels of a transformer are much larger than the rest, and a scale per token is
+theirs alone. With ``maxima`` they are divided by a factor per channel before rounding, and
+the rows of the matrix multiplied by it (SmoothQuant: Xiao et al., ICML 2023).
+
 Only products with a constant matrix are touched; attention's own products stay float.
 Embedding tables keep int8 rows with one scale each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +26,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_rerank_export.calibrate import ChannelMaxima
 from edge_rerank_export.errors import UnsupportedModel
 
 MIN_OPSET = 21
@@ -31,6 +36,11 @@ MIN_EMBEDDING_VALUES = 1 << 16
 _SMALLEST_SCALE = 1e-8
 _LIMIT = 127
 _SAFE_LIMIT = 63
+_SMOOTHING = 0.6
+"""The share of a channel's size that moves into the matrix: 0 for none, 1 for all. Measured
+on the default encoder, mean Kendall τ to float32 on item lists of four data sets: 0.94 to
+0.95 without, 0.956 to 0.967 at 0.5, 0.960 to 0.969 at 0.65."""
+_TINY = 1e-5
 _ZERO = np.array(128, dtype=np.uint8)
 _CONTRIB = "com.microsoft"
 
@@ -70,9 +80,18 @@ def quantize(
     target: Path,
     scheme: Scheme = Scheme.INT8,
     *,
+    maxima: ChannelMaxima | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> QuantizedCount:
     """Write a quantised version of the float32 ONNX model ``source`` to ``target``.
+
+    Args:
+        source: an ONNX file.
+        target: the ONNX file to write.
+        scheme: how the weights are quantised.
+        maxima: see :func:`edge_rerank_export.calibrate.channel_maxima`; ``None`` for no
+            smoothing.
+        progress: called with (nodes done, nodes to do).
 
     Raises:
         UnsupportedModel: when the model's operator set is too old, or nothing in it can be
@@ -82,7 +101,7 @@ def quantize(
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < MIN_OPSET:
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
-    rewriter = _Rewriter(model.graph, scheme)
+    rewriter = _Rewriter(model.graph, scheme, maxima or {})
     count = rewriter.run(progress)
     if not count.products:
         raise UnsupportedModel("the model has no product with a constant matrix to quantise")
@@ -96,9 +115,11 @@ def quantize(
 class _Rewriter:
     """Replaces MatMul and Gather nodes of one graph; keeps the nodes in topological order."""
 
-    def __init__(self, graph: onnx.GraphProto, scheme: Scheme) -> None:
+    def __init__(self, graph: onnx.GraphProto, scheme: Scheme, maxima: ChannelMaxima) -> None:
         self._graph = graph
         self._scheme = scheme
+        self._maxima = maxima
+        self._factors: dict[str, NDArray[np.float32]] = {}
         self._matrices = {
             value.name for value in graph.value_info if len(value.type.tensor_type.shape.dim) == 2
         }
@@ -110,6 +131,7 @@ class _Rewriter:
     def run(self, progress: Callable[[int, int], None] | None) -> QuantizedCount:
         products = embeddings = 0
         nodes = list(self._graph.node)
+        self._choose_factors(nodes)
         for done, node in enumerate(nodes, start=1):
             if node.op_type == "MatMul" and self._is_matrix(node.input[1]):
                 self._product(node)
@@ -145,11 +167,29 @@ class _Rewriter:
             and int(np.prod(self._constants[name].dims)) >= MIN_EMBEDDING_VALUES
         )
 
+    def _choose_factors(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        """One factor per channel for each input, from it and all matrices it is multiplied by."""
+        for source, largest in self._maxima.items():
+            matrices = [
+                numpy_helper.to_array(self._constants[node.input[1]])
+                for node in nodes
+                if node.op_type == "MatMul"
+                and node.input[0] == source
+                and self._is_matrix(node.input[1])
+            ]
+            if matrices:
+                rows = np.max([np.abs(matrix).max(axis=1) for matrix in matrices], axis=0)
+                factors = np.maximum(largest, _TINY) ** _SMOOTHING / np.maximum(rows, _TINY) ** (
+                    1 - _SMOOTHING
+                )
+                factors /= np.exp(np.log(factors).mean())
+                self._factors[source] = factors.astype(np.float32)
+
     def _product(self, node: onnx.NodeProto) -> None:
         """X @ W becomes (int8(x / s) @ int8(W / t)) · s · t, with s per row, t per column."""
         source, matrix, result = node.input[0], node.input[1], node.output[0]
         quantised, row_scale = self._quantised_rows(source)
-        scaled = self._scaled_product(quantised, matrix, row_scale, result)
+        scaled = self._scaled_product(node, quantised, row_scale)
         if source in self._matrices:
             self._nodes[-1].output[0] = result
             return
@@ -158,8 +198,9 @@ class _Rewriter:
         shape = self._node("Concat", [leading, width], f"{result}.shape", axis=0)
         self._node("Reshape", [scaled, shape], result)
 
-    def _scaled_product(self, quantised: str, matrix: str, row_scale: str, result: str) -> str:
-        integers, scales = self._integers(matrix, axis=0)
+    def _scaled_product(self, node: onnx.NodeProto, quantised: str, row_scale: str) -> str:
+        source, matrix, result = node.input[0], node.input[1], node.output[0]
+        integers, scales = self._integers(matrix, axis=0, factors=self._factors.get(source))
         column_scale = self._constant(f"{matrix}.column_scales", scales[0])
         zero = self._constant("zero", _ZERO)
         if self._scheme is Scheme.INT7:
@@ -182,7 +223,11 @@ class _Rewriter:
     def _quantised_rows(self, source: str) -> tuple[str, str]:
         """Int8 rows of ``source`` and their scales, shapes (rows, k) and (rows, 1); made once."""
         if source not in self._rows:
-            flat = self._node("Flatten", [source], f"{source}.rows", axis=-1)
+            smooth = source
+            if source in self._factors:
+                inverse = self._constant(f"{source}.inverse", 1 / self._factors[source])
+                smooth = self._node("Mul", [source, inverse], f"{source}.smooth")
+            flat = self._node("Flatten", [smooth], f"{source}.rows", axis=-1)
             size = self._node("Abs", [flat], f"{source}.abs")
             axis = self._constant("row.axis", np.array([1]))
             largest = self._node("ReduceMax", [size, axis], f"{source}.largest", keepdims=0)
@@ -210,9 +255,13 @@ class _Rewriter:
         scale = self._node("Gather", [scales, ids], f"{result}.scale", axis=0)
         self._node("Mul", [real, scale], result)
 
-    def _integers(self, name: str, *, axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-        """A matrix as integers and scales; ``axis`` is the one each scale is shared along."""
+    def _integers(
+        self, name: str, *, axis: int, factors: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """A matrix, its rows times ``factors``, as integers and scales shared along ``axis``."""
         matrix = numpy_helper.to_array(self._constants[name])
+        if factors is not None:
+            matrix = matrix * factors[:, None]
         # The rows of a table are looked up, not multiplied.
         limit = _LIMIT if axis else self._scheme.limit
         largest = np.abs(matrix).max(axis=axis, keepdims=True)

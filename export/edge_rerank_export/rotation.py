@@ -72,14 +72,16 @@ def hadamard(size: int) -> torch.Tensor:
     matrix = torch.ones(1, 1)
     while len(matrix) < size:
         matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)])
-    return matrix / size**0.5
+    scaled: torch.Tensor = matrix / size**0.5
+    return scaled
 
 
 def _orthogonal(size: int, generator: torch.Generator) -> torch.Tensor:
     basis, upper = torch.linalg.qr(
         torch.randn(size, size, dtype=torch.float64, generator=generator)
     )
-    return basis * upper.diagonal().sign()
+    turn: torch.Tensor = basis * upper.diagonal().sign()
+    return turn
 
 
 def _turn_values(attention: Any, head: torch.Tensor) -> None:
