@@ -105,7 +105,7 @@ class Scorer:
         self._scores = _ScoreCache(CACHED_SCORES)
         # Apart from the others, because nothing in it is personal.
         self._priors = _ScoreCache(CACHED_SCORES)
-        self._prompt = Prompt(spec, pack.read(spec.tokenizer))
+        self.prompt = Prompt(spec, pack.read(spec.tokenizer))
         self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
         self.providers = self._session.providers
         self.threads = self._session.threads
@@ -113,6 +113,11 @@ class Scorer:
         self._pace = _UNKNOWN_PACE_S
         self._unread = _Past(b"", self._nothing)
         self._bare = self._read(self._unread, spec.prefix, chain(b"", spec.prefix))
+
+    @property
+    def cached_bytes(self) -> int:
+        """Bytes of the histories kept in memory."""
+        return self._prefixes.nbytes
 
     def score(
         self,
@@ -172,12 +177,12 @@ class Scorer:
         self, history: Sequence[str], query: str | None, stop_at: float | None
     ) -> _Past | None:
         """What the candidates follow; ``None`` when there is no time to read it."""
-        lines = list(self._prompt.window([self._prompt.line(text) for text in history]))
-        asked = [] if query is None else [self._prompt.line(query)]
+        lines = list(self.prompt.window([self.prompt.line(text) for text in history]))
+        asked = [] if query is None else [self.prompt.line(query)]
         if not self._causal:
             if not lines and not asked:
                 return self._bare
-            return self._continue(self._unread, [self._prompt.prefix, *lines, *asked], stop_at)
+            return self._continue(self._unread, [self.prompt.prefix, *lines, *asked], stop_at)
         past = self._continue(self._bare, lines, stop_at)
         if past is not None:
             # The history without the query will be needed again.
@@ -215,8 +220,8 @@ class Scorer:
 
     def _candidate(self, text: str) -> Tokens:
         """A trained head sits on the separator; a likelihood is better without it."""
-        line = self._prompt.line(text)
-        return line[: -len(self._prompt.separator)] if self._likelihood else line
+        line = self.prompt.line(text)
+        return line[: -len(self.prompt.separator)] if self._likelihood else line
 
     def _read(self, start: _Past, tokens: Tokens, version: bytes) -> _Past:
         """``start`` followed by ``tokens``, read by the model."""

@@ -24,7 +24,7 @@ from edge_rerank.inference.vectors import VectorCache
 from edge_rerank.ranking.blend import UNTRAINED
 from edge_rerank.ranking.diversify import diversify
 from edge_rerank.ranking.explain import explain
-from edge_rerank.ranking.features import Feature, Similarities, compute_features, standardise
+from edge_rerank.ranking.features import Feature, Similarities, compute_features
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
 from edge_rerank.ranking.transcript import transcript
 from edge_rerank.types import Degradation, Event, Item, RankedItem, Ranking, check_number
@@ -167,9 +167,12 @@ class RankingEngine:
                 query=query,
                 stop_at=None if budget_s is None else started + budget_s - _AFTER_SCORING_S,
             )
-            if np.isnan(refined).any():
+            reached = ~np.isnan(refined)
+            if not reached.all():
                 degraded = (Degradation.TIME_BUDGET,)
-            evidence.values[best, Feature.SCORER] = standardise(refined)
+            if reached.any():
+                centred = refined - refined[reached].mean()
+                evidence.values[best, Feature.SCORER] = np.where(reached, centred, 0.0)
             contributions = UNTRAINED.contributions(evidence.values)
             scores = contributions.sum(axis=1)
         order = diversify(scores, vectors, strength=diversity, top_k=keep)[:keep]

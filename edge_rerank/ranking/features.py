@@ -44,8 +44,9 @@ class Feature(IntEnum):
     SHOWN = 9
     """log(1 + times shown and not chosen)."""
     SCORER = 10
-    """The scorer's number, standardised over the candidates it refined; 0 for the others.
-    Filled in after the rest, because the rest says which candidates are refined."""
+    """The scorer's number (nats, where it scores by likelihood) against the mean of the
+    candidates it refined; 0 for the others. Filled in after the rest, because the rest says
+    which candidates are refined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,19 +186,11 @@ def _host(candidates: Sequence[Item], *, host_order: bool) -> NDArray[np.float64
         # The discount of DCG: the first places differ most.
         scores = -np.log2(np.arange(len(candidates)) + 2.0)
         known = ~known
-    return standardise(np.where(known, scores, np.nan))
-
-
-def standardise(scores: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Mean 0 and standard deviation 1 over the finite ``scores``, (n,); 0 where they are NaN."""
-    known = ~np.isnan(scores)
-    if not known.any():
-        return np.zeros(len(scores))
     # Halved first: the difference of two scores near the largest float must stay finite.
     halves = scores / 2
     centred = halves - halves[known].mean()
     spread = np.abs(centred[known]).max()
     if not spread > 0:
-        return np.zeros(len(scores))
+        return np.zeros(len(candidates))
     centred /= spread
     return np.where(known, centred / centred[known].std(), 0.0)

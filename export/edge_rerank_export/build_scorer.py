@@ -68,6 +68,7 @@ def build_scorer(
         with steps("load"):
             model = load_decoder(fetched.folder)
             tokenizer = load_tokenizer(fetched.folder)
+            backend = tokenizer.backend_tokenizer
             rows = [tokenizer(text).input_ids for text in texts.texts]
             written = write_text(model)
             decoder = ScoringDecoder(
@@ -92,8 +93,8 @@ def build_scorer(
                 convert_decoder(decoder, rounded)
                 quantize(rounded, quantised, wanted.quantisation, progress=update)
         shutil.move(quantised, stage / SCORER_NAME)
-        reference = _pack(recipe, fetched, tokenizer, exact, Scheme.NONE)
-        draft = _pack(recipe, fetched, tokenizer, stage, wanted.quantisation)
+        reference = describe(recipe, fetched, backend, exact, Scheme.NONE)
+        draft = describe(recipe, fetched, backend, stage, wanted.quantisation)
         with steps("verify") as update:
             verification = verify_scorer(
                 Scorer(reference),
@@ -117,12 +118,22 @@ def build_scorer(
         return verification
 
 
-def _pack(
-    recipe: ScorerPackRecipe, fetched: Fetched, tokenizer: Any, folder: Path, scheme: Scheme
+def describe(
+    recipe: ScorerPackRecipe, fetched: Fetched, backend: Any, folder: Path, scheme: Scheme
 ) -> Pack:
-    """Describe the model in ``folder`` and read it back."""
+    """Write tokeniser and manifest beside the model in ``folder`` and read all of it back.
+
+    Args:
+        recipe: what to make.
+        fetched: where the weights came from.
+        backend: the model's tokeniser, of the tokenizers library.
+        folder: holds the model.
+        scheme: how it is quantised.
+
+    Raises:
+        RecipeError: when the tokeniser lacks the recipe's first token.
+    """
     wanted = recipe.scorer
-    backend = tokenizer.backend_tokenizer
     start = backend.token_to_id(wanted.start)
     if start is None:
         raise RecipeError("scorer.start: not a token of this model")

@@ -17,7 +17,7 @@ import torch
 SEQUENCES = 8
 TOKENS = 96
 _DAMPING = 0.01
-_BLOCK = 128
+_BLOCK = 32
 
 
 def write_text(model: Any, *, seed: int = 0) -> torch.Tensor:
