@@ -17,7 +17,7 @@ from edge_rerank_export.convert import OPSET
 from edge_rerank_export.decoder import ScoringDecoder
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.language_model import (
-    convert_decoder,
+    convert_scorer,
     load_decoder,
     load_tokenizer,
     round_decoder,
@@ -82,7 +82,7 @@ def build_scorer(
         exact, quantised = work / "exact", work / "quantised.onnx"
         exact.mkdir()
         with steps("convert"):
-            convert_decoder(decoder, exact / SCORER_NAME)
+            convert_scorer(decoder, exact / SCORER_NAME)
         if wanted.quantisation is Scheme.NONE:
             shutil.copyfile(exact / SCORER_NAME, quantised)
         else:
@@ -90,7 +90,7 @@ def build_scorer(
                 round_decoder(decoder, written, limit=wanted.quantisation.limit, progress=update)
             with steps(f"quantise ({wanted.quantisation})") as update:
                 rounded = work / "rounded.onnx"
-                convert_decoder(decoder, rounded)
+                convert_scorer(decoder, rounded)
                 quantize(rounded, quantised, wanted.quantisation, progress=update)
         shutil.move(quantised, stage / SCORER_NAME)
         reference = describe(recipe, fetched, backend, exact, Scheme.NONE)

@@ -17,6 +17,7 @@ from optimum.utils import NormalizedConfig
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from edge_rerank_export.convert import OPSET, quiet
+from edge_rerank_export.cross_encoder import ScoringCrossEncoder
 from edge_rerank_export.decoder import ScoringDecoder
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.rounding import round_weights
@@ -32,7 +33,7 @@ class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
     DUMMY_INPUT_GENERATOR_CLASSES = ()
 
-    def __init__(self, model: ScoringDecoder) -> None:
+    def __init__(self, model: ScoringDecoder | ScoringCrossEncoder) -> None:
         super().__init__(model.config, task="text-generation")
         self._model = model
 
@@ -121,7 +122,7 @@ def load_tokenizer(folder: Path) -> Any:
     return load(folder, local_files_only=True, **options)
 
 
-def convert_decoder(model: ScoringDecoder, output: Path) -> None:
+def convert_scorer(model: ScoringDecoder | ScoringCrossEncoder, output: Path) -> None:
     """Write ``model`` to ``output`` as float32 ONNX."""
     with quiet():
         export(model, ScorerOnnxConfig(model), output, opset=OPSET, disable_dynamic_axes_fix=True)

@@ -34,14 +34,18 @@ CANDIDATES = [
 
 
 def make_pack(
-    folder: Path, *, scheme: str = "int7", heads: int = 4, scoring: Scoring = Scoring.LIKELIHOOD
+    folder: Path,
+    *,
+    scheme: str = "int7",
+    scoring: Scoring = Scoring.LIKELIHOOD,
+    causal: bool = True,
 ) -> Path:
     """A pack with a tiny random decoder and a byte-level tokeniser."""
     from dataclasses import replace
 
     from edge_rerank_export.build_scorer import describe
     from edge_rerank_export.decoder import ScoringDecoder
-    from edge_rerank_export.language_model import convert_decoder
+    from edge_rerank_export.language_model import convert_scorer
     from edge_rerank_export.packing import write_manifest
     from edge_rerank_export.quantize import Scheme, quantize
     from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe, SourceRecipe
@@ -50,12 +54,13 @@ def make_pack(
     torch.manual_seed(0)
     wanted = ScorerRecipe("Liked:", "<s>", 12, 60, 100, Scheme(scheme))
     head = None if scoring is Scoring.LIKELIHOOD else torch.randn(1, 64)
-    model = ScoringDecoder(
-        tiny_llama(heads=heads), max_positions=128, vocabulary=100, head=head
-    ).eval()
+    if causal:
+        model = ScoringDecoder(tiny_llama(), max_positions=128, vocabulary=100, head=head).eval()
+    else:
+        model = tiny_cross_encoder()
     folder.mkdir(parents=True)
     exact = folder.parent / f"{folder.name}.onnx"
-    convert_decoder(model, exact)
+    convert_scorer(model, exact)
     if wanted.quantisation is Scheme.NONE:
         exact.rename(folder / "scorer.onnx")
     else:
@@ -70,9 +75,26 @@ def make_pack(
         folder,
         wanted.quantisation,
     )
-    spec = replace(pack.manifest.scorer, scoring=scoring)
+    spec = replace(pack.manifest.scorer, scoring=scoring, causal=causal)
     write_manifest(folder, replace(pack.manifest, scorer=spec))
     return folder
+
+
+def tiny_cross_encoder() -> object:
+    from transformers import BertConfig, BertModel
+
+    from edge_rerank_export.cross_encoder import ScoringCrossEncoder
+
+    config = BertConfig(
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        attn_implementation="eager",
+    )
+    return ScoringCrossEncoder(BertModel(config), head=torch.randn(1, 64)).eval()
 
 
 def tiny_llama(*, heads: int = 4, kind: str = "llama") -> object:
@@ -265,6 +287,45 @@ def test_a_trained_head(tmp_path: Path) -> None:
     assert len(set(together[:5].tolist())) == 5
     alone = [Scorer(pack).score([text], HISTORY)[0] for text in CANDIDATES]
     assert np.abs(together - alone).max() <= 1e-4
+
+
+@pytest.mark.parametrize("scheme", ["none", "int7"])
+def test_the_bert_kind_runs_by_the_same_contract(scheme: str, tmp_path: Path) -> None:
+    pack = Pack.open(
+        make_pack(tmp_path / "bert", scheme=scheme, scoring=Scoring.HEAD, causal=False)
+    )
+    scorer = Scorer(pack)
+    together = scorer.score(CANDIDATES[:5], HISTORY)
+    assert len(set(together.tolist())) == 5
+    alone = [Scorer(pack).score([text], HISTORY)[0] for text in CANDIDATES[:5]]
+    assert np.abs(together - alone).max() <= 1e-4
+    scorer.score(CANDIDATES[:1], HISTORY[:2])
+    assert np.abs(scorer.score(CANDIDATES[:5], HISTORY) - together).max() == 0.0
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
+def test_the_decoder_computes_what_transformers_computes(kind: str) -> None:
+    from edge_rerank_export.decoder import ScoringDecoder
+    from edge_rerank_export.verify_scorer import conversion_error
+
+    torch.manual_seed(1)
+    original = tiny_llama(kind=kind)
+    torch.manual_seed(1)
+    decoder = ScoringDecoder(tiny_llama(kind=kind), max_positions=64, vocabulary=100).eval()
+    rows = [torch.randint(0, 300, (40,)).tolist() for _ in range(3)]
+    error = conversion_error(original, lambda row: decoder.read(row)["score"][:, 0], rows, 100)
+    assert error < 1e-3
+
+
+def test_an_unsupported_model_is_refused_by_name(tmp_path: Path) -> None:
+    import json
+
+    from edge_rerank_export.errors import UnsupportedModel
+    from edge_rerank_export.language_model import load_decoder
+
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    with pytest.raises(UnsupportedModel, match="gpt2"):
+        load_decoder(tmp_path)
 
 
 def test_a_pack_without_scorer_is_refused() -> None:
