@@ -141,6 +141,9 @@ class Session:
             raise InferenceError(
                 f"the model could not be loaded: {type(error).__name__}"
             ) from error
+        # The session keeps the file's bytes beside the weights it made of them, for a fallback
+        # that is never taken here.
+        self._session._model_bytes = b""
         self.threads: int = options.intra_op_num_threads
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         if self.providers[0] != names[0]:

@@ -303,6 +303,46 @@ def test_the_bert_kind_runs_by_the_same_contract(scheme: str, tmp_path: Path) ->
     assert np.abs(scorer.score(CANDIDATES[:5], HISTORY) - together).max() == 0.0
 
 
+def test_the_cross_encoder_is_a_bert_with_a_mask() -> None:
+    """The prefix sees itself, the candidate sees both: plain BERT with that mask."""
+    from transformers import BertConfig, BertModel
+
+    from edge_rerank_export.cross_encoder import ScoringCrossEncoder
+
+    torch.manual_seed(2)
+    config = BertConfig(
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        attn_implementation="eager",
+    )
+    bert = BertModel(config).eval()
+    head = torch.randn(1, 64)
+    prefix, candidate = torch.arange(5, 17), torch.arange(30, 36)
+    count, more = len(prefix), len(candidate)
+    seen = torch.ones(1, count + more, count + more)
+    seen[:, :count, count:] = 0
+    with torch.inference_mode():
+        states = bert(torch.cat([prefix, candidate])[None], attention_mask=seen).last_hidden_state
+        expected = states[0, -1] @ head[0]
+        mine = ScoringCrossEncoder(bert, head=head).eval()
+        nothing = torch.zeros(1, 64), torch.tensor([0]), torch.tensor([0]), torch.tensor([0])
+        read = mine(
+            *(prefix, torch.arange(count), torch.arange(count)[None], torch.arange(count)),
+            *(torch.zeros(1, count, count), torch.zeros(2, 4, 16, 0), torch.zeros(2, 4, 0, 16)),
+            *(torch.tensor(1), *nothing),
+        )
+        after = torch.arange(more)
+        scored = mine(
+            *(candidate, count + after, after[None], after, torch.zeros(1, more, more)),
+            *(read["new_keys"], read["new_values"], torch.tensor(0), read["end"]),
+            *(torch.tensor([more - 1]), torch.tensor([1]), torch.tensor([0])),
+        )
+    assert scored["score"][0, 0] == pytest.approx(float(expected), abs=1e-4)
+
+
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
 def test_the_decoder_computes_what_transformers_computes(kind: str) -> None:
     from edge_rerank_export.decoder import ScoringDecoder
