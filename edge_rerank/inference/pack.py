@@ -164,10 +164,12 @@ def _check_names(folder: Path, manifest: Manifest) -> None:
 def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Check each model and tokeniser that a part of the manifest names, and any other ONNX."""
     models = {name for name in files if name.endswith(".onnx")}
-    tokenizers = set()
+    tokenizers: set[str] = set()
     for part in (getattr(manifest, member.name) for member in fields(manifest)):
-        models |= {getattr(part, "model", None)} - {None}
-        tokenizers |= {getattr(part, "tokenizer", None)} - {None}
+        if hasattr(part, "model"):
+            models.add(part.model)
+        if hasattr(part, "tokenizer"):
+            tokenizers.add(part.tokenizer)
     for name in sorted(models):
         try:
             check_model(files[name])
