@@ -83,8 +83,9 @@ _ENTRIES = {"model": 14, "graph": 16, "node": 9, "tensor": 16, "value": 4}
 
 
 class Message:
-    """One message, split into its fields, its numbers checked; what the messages inside it
-    hold is read when it is asked for.
+    """One message, split into its fields, its numbers checked.
+
+    What the messages inside it hold is read when it is asked for.
 
     Raises:
         Malformed: see the module's description.
