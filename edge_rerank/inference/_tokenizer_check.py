@@ -8,7 +8,7 @@ models use, within bounds.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import Any
 
 MAX_TOKENIZER_BYTES = 64 << 20
@@ -126,7 +126,7 @@ def _check_lengths(members: Mapping[str, Any]) -> None:
         _bounded(padding["strategy"], "Fixed", MAX_INPUT_TOKENS)
 
 
-def _walk(component: object, allowed: Iterable[str]) -> Iterable[Mapping[str, Any]]:
+def _walk(component: object, allowed: Container[object]) -> Iterable[Mapping[str, Any]]:
     """A component and all inside it, each checked."""
     if component is None:
         return

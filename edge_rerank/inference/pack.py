@@ -166,10 +166,8 @@ def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     models = {name for name in files if name.endswith(".onnx")}
     tokenizers: set[str] = set()
     for part in (getattr(manifest, member.name) for member in fields(manifest)):
-        if hasattr(part, "model"):
-            models.add(part.model)
-        if hasattr(part, "tokenizer"):
-            tokenizers.add(part.tokenizer)
+        models.update(name for name in [getattr(part, "model", None)] if name)
+        tokenizers.update(name for name in [getattr(part, "tokenizer", None)] if name)
     for name in sorted(models):
         try:
             check_model(files[name])

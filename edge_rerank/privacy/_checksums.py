@@ -38,8 +38,10 @@ _PL_WEIGHTS = (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)
 _DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _HETU_LETTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
 _OMOCODIA = str.maketrans("LMNPQRSTUV", "0123456789")
-_IT_ODD: tuple[int, ...] = (1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18)
-_IT_ODD += (20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23)
+_IT_ODD = (
+    *(1, 0, 5, 7, 9, 13, 15, 17, 19, 21, 2, 4, 18),
+    *(20, 11, 3, 6, 8, 12, 14, 16, 10, 22, 25, 24, 23),
+)
 _LUHN_DOUBLED = bytes.maketrans(b"0123456789", b"0246813579")
 
 

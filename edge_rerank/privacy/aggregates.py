@@ -152,7 +152,7 @@ class Coin:
             context.prec = 60
             lie = Decimal(2**_BITS) / (1 + Decimal(epsilon).exp())
             self.lies = int(lie.to_integral_value(rounding=ROUND_CEILING))
-        self._lie_rate: float = self.lies / 2**_BITS
+        self._lie_rate: float = self.lies / float(2**_BITS)
         self._random_bits = random_bits
 
     def answer(self, truth: bool) -> bool:
