@@ -211,8 +211,10 @@ class HistoryStore:
         for (pseudonym,) in rows:
             with self._use():
                 person = self._find_person(pseudonym)
-                if person is not None:
-                    yield person.consents, self._load(person, None)
+                if person is None:  # erased meanwhile
+                    continue
+                found = person.consents, self._load(person, None)
+            yield found
 
     def count(self, user: str) -> int:
         """How many events are stored about the person."""
