@@ -1,14 +1,15 @@
 """An event as bytes, and back.
 
-JSON arrays in a fixed order; :data:`FORMAT` stands first. Kept is what the ranker and the
-person's right of access need: not the item's ``score`` and ``fields``, and time only to the
-second.
+JSON arrays in a fixed order; :data:`FORMAT` stands first, then when the store recorded the
+event. Kept is what the ranker and the person's right of access need: not the item's ``score``
+and ``fields``, and time only to the second.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -50,24 +51,28 @@ def minimise(event: Event) -> Event:
     )
 
 
-def encode(event: Event) -> bytes:
-    """At most 4,095 bytes for any event; what does not fit is cut, the vector first."""
-    small = minimise(event)
-    payload = _dump(small)
-    if len(payload) > MAX_PLAINTEXT and small.item is not None and small.item.vector is not None:
-        small = replace(small, item=_lighter(small.item, len(small.item.text), 64))
-        payload = _dump(small)
-    for text_chars, categories in ((250, 8), (60, 1), (0, 0)):
+def encode(event: Event, *, recorded: int) -> tuple[bytes, Event]:
+    """At most 4,095 bytes for any event; what does not fit is cut, the vector first.
+
+    Args:
+        event: with a timestamp.
+        recorded: the store's clock, seconds.
+
+    Returns:
+        The bytes, and the event as :func:`decode` gives it back.
+    """
+    kept = minimise(event)
+    for cut in (None, *_CUTS):
+        if cut is not None:
+            kept = cut(kept)
+        payload = _dump(kept, recorded)
         if len(payload) <= MAX_PLAINTEXT:
             break
-        if small.item is not None:
-            small = replace(small, item=_lighter(small.item, text_chars, categories))
-        payload = _dump(small)
-    return payload
+    return payload, kept
 
 
-def decode(payload: bytes) -> Event:
-    """Undo :func:`encode`.
+def decode(payload: bytes) -> tuple[Event, int]:
+    """Undo :func:`encode`: the event, and when it was recorded.
 
     Raises:
         Undecodable: when the bytes are something else.
@@ -75,6 +80,7 @@ def decode(payload: bytes) -> Event:
     try:
         (
             version,
+            recorded,
             kind,
             timestamp,
             item,
@@ -86,9 +92,9 @@ def decode(payload: bytes) -> Event:
             position,
             event_id,
         ) = json.loads(payload)
-        if version != FORMAT:
+        if version != FORMAT or not isinstance(recorded, int):
             raise Undecodable
-        return Event(
+        event = Event(
             kind,
             None if item is None else _item(*item),
             timestamp=timestamp,
@@ -102,6 +108,7 @@ def decode(payload: bytes) -> Event:
         )
     except (ValueError, TypeError):
         raise Undecodable from None
+    return event, recorded
 
 
 def _item(
@@ -111,10 +118,11 @@ def _item(
     return Item(item_id, text, categories, popularity, vector=numbers)
 
 
-def _dump(event: Event) -> bytes:
+def _dump(event: Event, recorded: int) -> bytes:
     item = event.item
     fields = [
         FORMAT,
+        recorded,
         event.type.value,
         int(event.timestamp or 0.0),
         None
@@ -146,8 +154,24 @@ def _half(vector: NDArray[np.float32]) -> NDArray[np.float32] | None:
     return half if np.isfinite(half).all() else None
 
 
-def _lighter(item: Item, text_chars: int, categories: int) -> Item:
-    return Item(item.id, item.text[:text_chars], item.categories[:categories], item.popularity)
+def _lighter(event: Event, text_chars: int, categories: int) -> Event:
+    item = event.item
+    if item is None:
+        return event
+    lighter = Item(item.id, item.text[:text_chars], item.categories[:categories], item.popularity)
+    return replace(event, item=lighter)
+
+
+_CUTS: tuple[Callable[[Event], Event], ...] = (
+    lambda event: _lighter(event, MAX_TEXT_CHARS, 64),
+    lambda event: _lighter(event, 250, 8),
+    lambda event: _lighter(event, 60, 1),
+    lambda event: _lighter(event, 0, 0),
+    lambda event: replace(event, ranking=None, position=None, id=None),
+    lambda event: replace(event, query=event.query[:100] if event.query else None),
+)
+"""Tried in turn. The last leaves an item id of 512 and a query of 100 characters, at most
+3,672 bytes even if JSON escapes each of them."""
 
 
 def _valid(text: str) -> str:
