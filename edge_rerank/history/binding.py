@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from edge_rerank.history._primitives import KEY_ID_BYTES
 
+SEQ_BYTES = 8
 SEALED_SCHEMA = 1
 """The schema version in which sealed values have had their present meaning."""
 
@@ -35,7 +36,7 @@ class Binding:
             bytes([SEALED_SCHEMA]),
             key_id.to_bytes(KEY_ID_BYTES, "big"),
             subject,
-            seq.to_bytes(8, "big"),
+            seq.to_bytes(SEQ_BYTES, "big"),
         )
 
 

@@ -7,9 +7,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Any
 
 from edge_rerank.errors import (
     EdgeRerankError,
@@ -18,6 +16,9 @@ from edge_rerank.errors import (
     HistoryUnavailable,
 )
 from edge_rerank.history.schema import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 LOCK_WAIT_S = 0.3
 
@@ -51,7 +52,11 @@ class HistoryFile:
         HistoryUnavailable: when the file system refuses.
     """
 
+    db: Database
+
     def __init__(self, path: Path | None) -> None:
+        from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the import time
+
         self.path = path
         if path is not None:
             _make(path)
@@ -172,3 +177,6 @@ def typed_errors() -> Iterator[None]:
         raise HistoryUnavailable(f"the history file cannot be used: {name}") from None
     except OSError as error:
         raise HistoryUnavailable(f"the history file cannot be used: {error.strerror}") from None
+    except UnicodeDecodeError:
+        # SQLite quotes a damaged schema in its message, and Python cannot read the quotation.
+        raise HistoryCorrupt("the history file is damaged: its schema is not text") from None

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history._primitives import Unsealable, key_id_of, keyed_hash
-from edge_rerank.history.binding import Binding
+from edge_rerank.history.binding import SEQ_BYTES, Binding
 from edge_rerank.history.codec import Undecodable, decode, encode, minimise
 from edge_rerank.history.file import HistoryFile
 from edge_rerank.history.people import Person
@@ -110,7 +110,7 @@ class Rows:
                 (person.pseudonym, first),
             ):
                 if self._open(person, [(seq, sealed)])[0][2] >= recorded_after:
-                    return max(first, seq)
+                    return int(max(first, seq))
             return person.last_seq + 1
         return first
 
@@ -144,7 +144,8 @@ class Rows:
         )
         change = sum(_hash(person, row) for row in fresh) - sum(_hash(person, row) for row in stale)
         person.total = (person.total + change) % MODULUS
-        return rows[-1][0]
+        last: int = rows[-1][0]
+        return last
 
     def verify(self, person: Person, *, again: bool = False) -> None:
         """Compare the head with all rows, once; from then on the exclusive lock guards them.
@@ -155,6 +156,7 @@ class Rows:
         if person.verified and not again:
             return
         count = total = last = 0
+        tags: list[tuple[int, bytes | None]] = []
         for row in self._file.execute(
             "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ?",
             (person.pseudonym,),
@@ -162,20 +164,36 @@ class Rows:
             count += 1
             last = max(last, row[0])
             total += _hash(person, row)
+            tags += (row[0], row[1]), (row[0], row[2])
         if count != person.count or total % MODULUS != person.total or last > person.last_seq:
             raise HistoryCorrupt("an event was added, removed or replaced")
+        if set(tags) != set(self._indexed_tags(person)):
+            raise HistoryCorrupt("an index of events was changed")
         person.verified = True
+
+    def _indexed_tags(self, person: Person) -> list[tuple[int, bytes | None]]:
+        """The tags as the indexes that find duplicates hold them, read from those alone."""
+        return [
+            row
+            for column, index in (("content_tag", 2), ("id_tag", 3))
+            for row in self._file.execute(
+                f"SELECT seq, {column} FROM events"  # noqa: S608
+                f" INDEXED BY sqlite_autoindex_events_{index} WHERE person = ?",
+                (person.pseudonym,),
+            )
+        ]
 
     def _open(
         self, person: Person, rows: Sequence[tuple[int, bytes]]
     ) -> list[tuple[int, Event, int]]:
         try:
-            return [
-                (seq, *decode(payload))
-                for (seq, _), payload in zip(rows, self._payloads(person, rows), strict=True)
-            ]
+            decoded = decode(self._payloads(person, rows))
         except Undecodable:
             raise HistoryCorrupt("an event cannot be read") from None
+        return [
+            (seq, event, recorded)
+            for (seq, _), (event, recorded) in zip(rows, decoded, strict=True)
+        ]
 
     def _payloads(self, person: Person, rows: Sequence[tuple[int, bytes]]) -> list[bytes]:
         opened: dict[int, bytes] = {}
@@ -183,12 +201,16 @@ class Rows:
             # Two keys are in use while the person's key is being rotated.
             for key_id in {key_id_of(sealed) for _, sealed in rows}:
                 mine = [(seq, sealed) for seq, sealed in rows if key_id_of(sealed) == key_id]
-                contexts = [self._context(person, key_id, seq) for seq, _ in mine]
+                contexts = self._contexts(person, key_id, [seq for seq, _ in mine])
                 payloads = person.keys[key_id].open_many([one for _, one in mine], contexts)
                 opened.update(zip((seq for seq, _ in mine), payloads, strict=True))
         except (Unsealable, KeyError):
             raise HistoryCorrupt("an event cannot be opened") from None
         return [opened[seq] for seq, _ in rows]
+
+    def _contexts(self, person: Person, key_id: int, seqs: Sequence[int]) -> list[bytes]:
+        start = self._binding("events", key_id, person.pseudonym)[:-SEQ_BYTES]
+        return [start + seq.to_bytes(SEQ_BYTES, "big") for seq in seqs]
 
     def _context(self, person: Person, key_id: int, seq: int) -> bytes:
         return self._binding("events", key_id, person.pseudonym, seq)
