@@ -9,6 +9,7 @@
     │   └── InvalidRequest             an argument of rank(), open(), consent(), ...
     ├── ConsentRequired                record() without the person's consent
     │   └── RecordingPaused            the person has paused recording
+    ├── PrivacyBudgetSpent             counts were asked for more often than is safe
     ├── ClosedError                    used after close()
     ├── HistoryError                   the encrypted history file
     │   ├── HistoryKeyError            no key, malformed key, or not this file's key
@@ -62,6 +63,10 @@ class ConsentRequired(EdgeRerankError):  # noqa: N818
 
 class RecordingPaused(ConsentRequired):
     """Something was to be recorded for a person who has paused recording."""
+
+
+class PrivacyBudgetSpent(EdgeRerankError):  # noqa: N818
+    """What the lifetime budget of aggregates has left does not cover a release."""
 
 
 class ClosedError(EdgeRerankError):

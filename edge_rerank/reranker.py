@@ -27,6 +27,7 @@ from edge_rerank.history.recent import PERSONALISATION, RecentHistory
 from edge_rerank.history.retention import Retention
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.inference.encoder import Progress
+from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, RankingEngine
 from edge_rerank.types import Degradation, Event, Item, Ranking, check_id
@@ -71,6 +72,7 @@ class Reranker:
         threads: int | None = None,
         cache_items: int = DEFAULT_CACHE_ITEMS,
         trusted_keys: Sequence[bytes] = (),
+        scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
     ) -> Self:
@@ -87,8 +89,9 @@ class Reranker:
             threads: threads inside one operator; ``None`` for up to four.
             cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
             trusted_keys: Ed25519 public keys, one of which must have signed the pack.
-            retention: when events are deleted by themselves; ``None`` for 13 months and
-                10,000 events a person.
+            scrubber: takes personal data out of what is recorded; every kind if ``None``.
+            retention: when events are deleted by themselves, noted in the file; ``None``
+                for what is noted there, in a new file 13 months and 10,000 events a person.
             anchor: a path, or an :class:`~edge_rerank.history.anchor.Anchor`, outside the
                 history's volume: detects that an old copy of the file was put in its place.
 
@@ -117,7 +120,7 @@ class Reranker:
         except BaseException:
             engine.close()
             raise
-        return cls(engine, RecentHistory(store))
+        return cls(engine, RecentHistory(store, scrubber))
 
     @property
     def engine(self) -> RankingEngine:

@@ -36,6 +36,7 @@ class Root:
         notes: sum over the notes.
         anchored: whether an anchor outside the file has been set.
         rotation_due: whether something was erased and the outer key not yet replaced.
+        max_age_days, max_events: the retention that was set last.
         resealing: number of people whose data key is being rotated.
         sums: one sum a bucket.
     """
@@ -51,6 +52,8 @@ class Root:
     notes: int = 0
     anchored: bool = False
     rotation_due: bool = False
+    max_age_days: float | None = None
+    max_events: int | None = None
     resealing: int = 0
     sums: list[int] = field(default_factory=lambda: [0] * BUCKETS)
 

@@ -45,12 +45,11 @@ class HistoryStore:
     Make one with :meth:`open`.
     """
 
-    def __init__(self, vault: Vault, source: KeySource, retention: Retention) -> None:
+    def __init__(self, vault: Vault, source: KeySource) -> None:
         self._vault = vault
         self._source = source
         self._lock = threading.RLock()
         self._closed = False
-        self.retention = retention
         self.removals = 0
         """How often stored events were deleted since the file was opened."""
 
@@ -72,8 +71,8 @@ class HistoryStore:
             path: ``None`` keeps everything in memory.
             key: 32 random bytes or a key source; ``None`` only in memory, for a key that
                 dies with the store.
-            retention: when events are deleted by themselves; the default is
-                ``Retention()``.
+            retention: when events are deleted by themselves, noted in the file; ``None``
+                for what is noted there, in a new file ``Retention()``.
             anchor: a path or an :class:`~edge_rerank.history.anchor.Anchor` outside the
                 file, to detect that an old copy was put in its place.
 
@@ -100,9 +99,9 @@ class HistoryStore:
             except BaseException:
                 file.abandon()
                 raise
-            store = cls(vault, source, retention or Retention())
+            store = cls(vault, source)
             try:
-                store._complete()
+                store._complete(retention or (Retention() if file.is_new else None))
             except BaseException:
                 file.close()
                 raise
@@ -357,11 +356,20 @@ class HistoryStore:
     # -- the store as a whole ---------------------------------------------------------
 
     def everyone(self) -> Iterator[tuple[Mapping[str, bool], tuple[Event, ...]]]:
-        """Each person's decisions by purpose, and events in the order of recording."""
+        """Each person's decisions by purpose, and events in the order of recording.
+
+        Raises:
+            HistoryCorrupt: when anything of a person is missing, damaged or out of place.
+        """
         with self._use() as vault:
-            for person in list(vault.people.everyone(vault.root)):
-                events = tuple(event for _, event, _ in vault.rows.load(person))
-                yield _decisions(person), events
+            people = list(vault.people.everyone(vault.root))
+        for known in people:
+            with self._use() as vault:
+                person = vault.people.find(vault.root, known.pseudonym)
+                if person is None:
+                    continue
+                found = _decisions(person), tuple(one for _, one, _ in vault.rows.load(person))
+            yield found
 
     def read_note(self, name: str) -> bytes | None:
         """A sealed note of the store as a whole, ``None`` where there is none."""
@@ -398,6 +406,35 @@ class HistoryStore:
         with self._use() as vault:
             return verify_vault(vault)
 
+    @property
+    def retention(self) -> Retention:
+        """When events are deleted by themselves, as noted in the file."""
+        with self._use() as vault:
+            return Retention(vault.root.max_age_days, vault.root.max_events)
+
+    @property
+    def anchored(self) -> bool:
+        """Whether an anchor outside the file is in use, or once was."""
+        with self._use() as vault:
+            return vault.anchored or vault.root.anchored
+
+    @property
+    def rotation_due(self) -> bool:
+        """Whether something was erased and the outer key not yet replaced."""
+        with self._use() as vault:
+            return vault.root.rotation_due
+
+    def overdue(self) -> int:
+        """How many people have events that retention no longer allows."""
+        with self._use() as vault:
+            oldest = self.retention.oldest_kept(vault.now().clock)
+            most = self.retention.max_events
+            return sum(
+                bool(person.count and person.oldest < oldest)
+                or (most is not None and person.count > most)
+                for person in vault.people.everyone(vault.root)
+            )
+
     def anchor_to(self, anchor: str | os.PathLike[str] | Anchor) -> None:
         """Begin to use an anchor, or accept a new one because the old one is lost."""
         with self._use() as vault:
@@ -420,9 +457,13 @@ class HistoryStore:
 
     # -- inside -----------------------------------------------------------------------
 
-    def _complete(self) -> None:
+    def _complete(self, retention: Retention | None) -> None:
         """Finish what a crash interrupted, and what has expired meanwhile."""
         vault = self._vault
+        if retention is not None and retention != self.retention:
+            with vault.write() as change:
+                change.root.max_age_days = retention.max_age_days
+                change.root.max_events = retention.max_events
         vault.settle_outer()
         if vault.root.rotation_due and self._source.replaceable:
             vault.file.empty_log()

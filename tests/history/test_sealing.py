@@ -65,7 +65,7 @@ def test_another_key_id_is_refused() -> None:
 
 def test_nonces_of_cloned_machines_differ(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two clones draw the same random bytes, and seal different things."""
-    monkeypatch.setattr(_primitives.os, "urandom", lambda size: bytes(size))
+    monkeypatch.setattr(_primitives.os, "urandom", bytes)
     first, again, other = (KEY.seal(text, b"ctx") for text in (b"one", b"one", b"two"))
     assert first == again
     assert first[6:30] != other[6:30]

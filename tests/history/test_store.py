@@ -145,11 +145,13 @@ TAMPERING: dict[str, tuple[str, ...]] = {
         f"UPDATE events SET sealed = zeroblob(length(sealed)) WHERE person = {ALICE} AND seq = 3",
     ),
     "a ciphertext is changed": (
-        "UPDATE events SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42) AS BLOB)"
+        "UPDATE events SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42)"
+        " AS BLOB)"
         f" WHERE person = {ALICE} AND seq = 3",
     ),
     "a key id is changed": (
-        "UPDATE events SET sealed = CAST(substr(sealed, 1, 2) || x'00000002' || substr(sealed, 7) AS BLOB)"
+        "UPDATE events SET sealed = CAST(substr(sealed, 1, 2) || x'00000002' || substr(sealed, 7)"
+        " AS BLOB)"
         f" WHERE person = {ALICE} AND seq = 3",
     ),
     "a duplicate's mark is changed": (
