@@ -8,11 +8,13 @@
     │   ├── InvalidEvent
     │   └── InvalidRequest             an argument of rank(), open(), consent(), ...
     ├── ConsentRequired                record() without the person's consent
+    │   └── RecordingPaused            the person has paused recording
     ├── PrivacyBudgetSpent             counts were asked for more often than is safe
     ├── ClosedError                    used after close()
     ├── HistoryError                   the encrypted history file
     │   ├── HistoryKeyError            no key, malformed key, or not this file's key
     │   ├── HistoryCorrupt             tampered with, damaged, or not a history file
+    │   │   └── HistoryRolledBack      an old copy, as the anchor outside the file tells
     │   ├── HistoryLocked              another process holds the file
     │   ├── HistoryUnavailable         the file system refused: full, read-only, gone
     │   └── HistoryVersionError        written by a newer edge-rerank
@@ -59,6 +61,10 @@ class ConsentRequired(EdgeRerankError):  # noqa: N818
     """Something was to be recorded for a person who has not agreed to it."""
 
 
+class RecordingPaused(ConsentRequired):
+    """Something was to be recorded for a person who has paused recording."""
+
+
 class PrivacyBudgetSpent(EdgeRerankError):  # noqa: N818
     """What the lifetime budget of aggregates has left does not cover a release."""
 
@@ -77,6 +83,10 @@ class HistoryKeyError(HistoryError):
 
 class HistoryCorrupt(HistoryError):  # noqa: N818
     """The file was tampered with, is damaged, or is not a history file."""
+
+
+class HistoryRolledBack(HistoryCorrupt):
+    """The anchor outside the file knows a newer state, or is not this file's."""
 
 
 class HistoryLocked(HistoryError):  # noqa: N818

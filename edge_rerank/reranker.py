@@ -17,10 +17,15 @@ from edge_rerank.errors import (
     HistoryKeyError,
     InvalidRequest,
 )
+from edge_rerank.history.anchor import Anchor
+from edge_rerank.history.audit import AuditEntry
 from edge_rerank.history.ingest import ImportSummary, ingest
 from edge_rerank.history.keys import KeySource
+from edge_rerank.history.personal_data import PersonalData
+from edge_rerank.history.receipts import ErasureReceipt, Verification
 from edge_rerank.history.recent import PERSONALISATION, RecentHistory
-from edge_rerank.history.store import ErasureReceipt, HistoryStore
+from edge_rerank.history.retention import Retention
+from edge_rerank.history.store import HistoryStore
 from edge_rerank.inference.encoder import Progress
 from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES
 from edge_rerank.privacy.scrub import Scrubber
@@ -71,6 +76,8 @@ class Reranker:
         prefix_bytes: int = DEFAULT_PREFIX_BYTES,
         trusted_keys: Sequence[bytes] = (),
         scrubber: Scrubber | None = None,
+        retention: Retention | None = None,
+        anchor: str | Path | Anchor | None = None,
     ) -> Self:
         """Load a pack and open the history.
 
@@ -88,6 +95,10 @@ class Reranker:
             prefix_bytes: memory for the histories that a scorer has read.
             trusted_keys: Ed25519 public keys, one of which must have signed each pack.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
+            retention: when events are deleted by themselves, noted in the file; ``None``
+                for what is noted there, in a new file 13 months and 10,000 events a person.
+            anchor: a path, or an :class:`~edge_rerank.history.anchor.Anchor`, outside the
+                history's volume: detects that an old copy of the file was put in its place.
 
         Raises:
             PackError: when the pack is missing, malformed, untrusted or unsupported.
@@ -108,7 +119,13 @@ class Reranker:
             trusted_keys=trusted_keys,
         )
         path = None if history is None else Path(history)
-        store = HistoryStore.open(path, key if path else None)
+        try:
+            store = HistoryStore.open(
+                path, key if path else None, retention=retention, anchor=anchor
+            )
+        except BaseException:
+            engine.close()
+            raise
         return cls(engine, RecentHistory(store, scrubber))
 
     @property
@@ -188,7 +205,8 @@ class Reranker:
             How many were new; duplicates are dropped.
 
         Raises:
-            ConsentRequired: when the person has not agreed to personalisation.
+            ConsentRequired: when the person has not agreed to personalisation, or, as
+                RecordingPaused, has paused recording.
             InvalidEvent, InvalidRequest: when something is malformed.
             HistoryError: when the history cannot be written.
             ClosedError: after :meth:`close`.
@@ -234,6 +252,87 @@ class Reranker:
         self._shown.clear()
         self._engine.forget_queries()
         return receipt
+
+    def access(self, user: str) -> PersonalData:
+        """Everything that is stored about ``user``, as readable JSON with a schema.
+
+        ``access(user).to_json()`` is also what :meth:`restore` takes back.
+        """
+        self._check_open()
+        return self._history.access(check_id(user, "user", InvalidRequest))
+
+    def restore(self, data: str, *, user: str) -> int:
+        """Record the events of an earlier :meth:`access` again, here or on another device.
+
+        Args:
+            data: ``PersonalData.to_json()``.
+            user: whose they are; must have agreed to personalisation.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            InvalidRequest: when ``data`` is not such a text.
+            ConsentRequired: when the person has not agreed to personalisation.
+            HistoryError: when the history cannot be written.
+        """
+        self._check_open()
+        if not isinstance(data, str):
+            raise InvalidRequest(f"data: expected a string, got {type(data).__name__}")
+        person = check_id(user, "user", InvalidRequest)
+        return self._history.restore(person, data, now=time.time())
+
+    def remove_event(self, user: str, record: int) -> bool:
+        """Delete one stored event of ``user``, for instance because it is not true.
+
+        Args:
+            user: whose event it is.
+            record: its number, ``StoredEvent.record`` in :meth:`access`.
+
+        Returns:
+            Whether there was such an event.
+        """
+        self._check_open()
+        if isinstance(record, bool) or not isinstance(record, int) or not 0 < record < 2**63:
+            raise InvalidRequest("record: expected a whole number from 1")
+        return self._history.remove_event(check_id(user, "user", InvalidRequest), record)
+
+    def pause(self, user: str) -> None:
+        """Stop recording ``user`` without erasing anything, until :meth:`resume`."""
+        self._check_open()
+        self._history.set_paused(check_id(user, "user", InvalidRequest), True)
+
+    def resume(self, user: str) -> None:
+        """Record ``user`` again."""
+        self._check_open()
+        self._history.set_paused(check_id(user, "user", InvalidRequest), False)
+
+    def audit_log(self) -> tuple[AuditEntry, ...]:
+        """What was done with whose data, oldest first; no content, no identifiers.
+
+        Raises:
+            HistoryCorrupt: when an entry was added, changed, moved or removed.
+        """
+        self._check_open()
+        return self._history.audit_log()
+
+    def verify(self) -> Verification:
+        """Look at every byte of the history file and say what is wrong."""
+        self._check_open()
+        return self._history.verify()
+
+    def rotate_key(self, key: bytes | None = None) -> None:
+        """Replace the key-encryption key; old copies of the file then stay closed for ever.
+
+        Args:
+            key: 32 bytes that the host has already stored durably; ``None`` for a fresh one
+                where ``key=`` of :meth:`open` was a source that can take it.
+
+        Raises:
+            HistoryKeyError: when the key is malformed or cannot be stored.
+        """
+        self._check_open()
+        self._history.rotate_key(key)
 
     def guest_session(self) -> GuestSession:
         """A visitor who leaves no trace: memory only, wiped at exit.

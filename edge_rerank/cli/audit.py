@@ -10,6 +10,7 @@ from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers
 from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
 from edge_rerank.history.keys import KeyFile
+from edge_rerank.history.receipts import Verification
 from edge_rerank.history.store import HistoryStore
 
 EXIT_CHECK_FAILED = 1
@@ -26,8 +27,9 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     verify = actions.add_parser(
         "verify",
         help="open every row and compare it with the seals",
-        description="Open every person's record and every event, and compare them with the "
-        "sealed heads and the sealed root. Exit code 1 when anything was changed.",
+        description="Open every person's record, every event and every audit entry, and "
+        "compare them with the sealed heads, the sealed root and the anchor. Exit code 1 when "
+        "anything was changed.",
     )
     verify.add_argument(
         "--history", type=Path, required=True, metavar="FILE", help="the encrypted history file"
@@ -35,6 +37,10 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     verify.add_argument(
         "--key-file", type=Path, required=True, metavar="FILE", help="its key, a file of 32 bytes"
     )
+    verify.add_argument(
+        "--anchor", type=Path, metavar="FILE", help="the anchor file, to detect an old copy"
+    )
+    verify.add_argument("--json", action="store_true", help="print one JSON object")
     verify.set_defaults(run=_verify)
     audit_report.register(actions)
 
@@ -42,14 +48,24 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 def _verify(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.history.is_file():
         raise HistoryUnavailable("history: expected a history file, found none")
-    people = events = 0
     try:
-        with HistoryStore.open(arguments.history, KeyFile(arguments.key_file)) as store:
-            for _, history in store.everyone():
-                people += 1
-                events += len(history)
+        with HistoryStore.open(
+            arguments.history, KeyFile(arguments.key_file), anchor=arguments.anchor
+        ) as store:
+            found = store.verify()
     except HistoryCorrupt as error:
-        console.say(f"damaged or changed: {error}")
-        return EXIT_CHECK_FAILED
-    console.say(f"whole: {events} events of {people} people, all as they were sealed")
-    return 0
+        found = Verification(0, 0, 0, 0, arguments.anchor is not None, (str(error),))
+    if arguments.json:
+        console.say(found.to_json(indent=2))
+    elif found.ok:
+        console.say(
+            f"whole: {found.events} events of {found.people} people and {found.audit_entries} "
+            f"audit entries, all as they were sealed; {_anchor(found)}"
+        )
+    for finding in () if arguments.json else found.findings:
+        console.say(f"damaged or changed: {finding}")
+    return 0 if found.ok else EXIT_CHECK_FAILED
+
+
+def _anchor(found: Verification) -> str:
+    return "the anchor agrees" if found.anchored else "no anchor, so an old copy would pass"

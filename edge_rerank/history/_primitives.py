@@ -3,7 +3,7 @@
 XAES-256-GCM is the extended-nonce AEAD of C2SP (https://c2sp.org/XAES-256-GCM): 256-bit
 keys, 192-bit random nonces, built from AES-256-GCM. A sealed value is::
 
-    version (1) | suite (1) | nonce (24) | ciphertext | tag (16)
+    version (1) | suite (1) | key id (4) | nonce (24) | ciphertext | tag (16)
 
 and the plaintext is padded to one of :data:`BUCKETS` (0x80, then zeros, as in ISO/IEC 7816-4),
 so that the length tells little.
@@ -25,8 +25,9 @@ NONCE_BYTES = 24
 TAG_BYTES = 16
 VERSION = 1
 SUITE_XAES_256_GCM = 1
-HEADER = bytes([VERSION, SUITE_XAES_256_GCM])
-OVERHEAD = len(HEADER) + NONCE_BYTES + TAG_BYTES
+KEY_ID_BYTES = 4
+HEADER_BYTES = 2 + KEY_ID_BYTES
+OVERHEAD = HEADER_BYTES + NONCE_BYTES + TAG_BYTES
 BUCKETS = (256, 512, 1024, 2048, 4096)
 SEALED_SIZES = tuple(bucket + OVERHEAD for bucket in BUCKETS)
 MAX_PLAINTEXT = BUCKETS[-1] - 1
@@ -41,13 +42,20 @@ class Unsealable(Exception):  # noqa: N818 - private; callers turn it into a typ
 
 
 class SealingKey:
-    """One XAES-256-GCM key, with its AES key schedule kept. Safe from several threads."""
+    """One XAES-256-GCM key, with its AES key schedule kept. Safe from several threads.
 
-    __slots__ = ("_ecb", "_mask")
+    Args:
+        key: 32 bytes.
+        key_id: written into the header of what is sealed, and demanded of what is opened.
+    """
 
-    def __init__(self, key: bytes) -> None:
+    __slots__ = ("_ecb", "_header", "_mask", "key_id")
+
+    def __init__(self, key: bytes, key_id: int = 1) -> None:
         if len(key) != KEY_BYTES:
             raise ValueError(f"expected a key of {KEY_BYTES} bytes, got {len(key)}")
+        self.key_id = key_id
+        self._header = bytes([VERSION, SUITE_XAES_256_GCM]) + key_id.to_bytes(KEY_ID_BYTES, "big")
         # ECB on single blocks is the block cipher itself, from which XAES derives its keys.
         self._ecb = Cipher(algorithms.AES256(key), modes.ECB())  # noqa: S305
         zero = self._encryptor().update(bytes(_BLOCK))
@@ -62,7 +70,7 @@ class SealingKey:
         """Pad and encrypt; ``plaintext`` is at most 4,095 bytes."""
         nonce = _nonce or fresh_nonce(associated_data, plaintext)
         sealed = self.encrypt(nonce, pad(plaintext), associated_data)
-        return HEADER + nonce + sealed
+        return self._header + nonce + sealed
 
     def open(self, sealed: bytes, associated_data: bytes) -> bytes:
         """Decrypt and unpad.
@@ -78,10 +86,10 @@ class SealingKey:
         Raises:
             Unsealable: when anything is wrong with any of them.
         """
-        start = len(HEADER)
+        start = HEADER_BYTES
         end = start + NONCE_BYTES
         for value in sealed:
-            if len(value) < OVERHEAD or value[:start] != HEADER:
+            if len(value) < OVERHEAD or value[:start] != self._header:
                 raise Unsealable
         keys = self._derive([value[start:end] for value in sealed])
         try:
@@ -108,6 +116,16 @@ class SealingKey:
 
     def _encryptor(self) -> CipherContext:
         return self._ecb.encryptor()
+
+
+def key_id_of(sealed: bytes) -> int:
+    """The key id in the header of a sealed value; not authenticated until it is opened."""
+    return int.from_bytes(sealed[2:HEADER_BYTES], "big")
+
+
+def imprint(sealed: bytes) -> bytes:
+    """What identifies a sealed value: its header, nonce and authentication tag."""
+    return sealed[: HEADER_BYTES + NONCE_BYTES] + sealed[-TAG_BYTES:]
 
 
 def fresh_key() -> bytes:

@@ -1,10 +1,11 @@
 """An event as bytes, and back.
 
-JSON arrays in a fixed order; :data:`FORMAT` stands first. Kept is what the ranker and the
-person's right of access need: not the item's ``score`` and ``fields``, and time only to the
-second. The ranker itself would do with minutes (it counts sessions, cut at half an hour);
-seconds are what tells a repeated log line from a second click, here and when an export is
-imported again. What is finer, and could tell two people's hands apart, is dropped.
+JSON arrays in a fixed order; :data:`FORMAT` stands first, then when the store recorded the
+event. Kept is what the ranker and the person's right of access need: not the item's ``score``
+and ``fields``, and time only to the second. The ranker itself would do with minutes (it
+counts sessions, cut at half an hour); seconds are what tells a repeated log line from a second
+click, here and when an export is imported again. What is finer, and could tell two people's
+hands apart, is dropped.
 """
 
 from __future__ import annotations
@@ -68,24 +69,31 @@ def minimise(event: Event) -> Event:
     )
 
 
-def encode(event: Event) -> bytes:
-    """At most 4,095 bytes for any event; what does not fit is cut, the vector first."""
-    small = minimise(event)
-    payload = _dump(small)
-    if len(payload) > MAX_PLAINTEXT and small.item is not None and small.item.vector is not None:
-        small = replace(small, item=_lighter(small.item, len(small.item.text), 64))
-        payload = _dump(small)
-    for text_chars, categories in ((250, 8), (60, 1), (0, 0)):
+def encode(event: Event, *, recorded: int) -> tuple[bytes, Event]:
+    """At most 4,095 bytes for any event; what does not fit is cut, the vector first.
+
+    Args:
+        event: with a timestamp.
+        recorded: the store's clock, seconds.
+
+    Returns:
+        The bytes, and the event as :func:`decode` gives it back.
+    """
+    kept = minimise(event)
+    for cut in (None, *_CUTS):
+        if cut is not None:
+            kept = cut(kept)
+        payload = _dump(kept, recorded)
         if len(payload) <= MAX_PLAINTEXT:
             break
-        if small.item is not None:
-            small = replace(small, item=_lighter(small.item, text_chars, categories))
-        payload = _dump(small)
-    return payload
+    return payload, kept
 
 
-def decode(payloads: Sequence[bytes]) -> list[Event]:
+def decode(payloads: Sequence[bytes]) -> list[tuple[Event, int]]:
     """Undo :func:`encode` for several events, which are read as one JSON array.
+
+    Returns:
+        Each event, and when it was recorded.
 
     Raises:
         Undecodable: when the bytes are something else.
@@ -99,10 +107,17 @@ def decode(payloads: Sequence[bytes]) -> list[Event]:
         raise Undecodable from None
 
 
-def _event(version: int, kind: str, timestamp: int, item: list[Any] | None, *rest: Any) -> Event:
+def _event(
+    version: int,
+    recorded: int,
+    kind: str,
+    timestamp: int,
+    item: list[Any] | None,
+    *rest: Any,
+) -> tuple[Event, int]:
     if version != FORMAT:
         raise Undecodable
-    return _unchecked(
+    event = _unchecked(
         Event,
         _EVENT_SLOTS,
         (
@@ -112,6 +127,7 @@ def _event(version: int, kind: str, timestamp: int, item: list[Any] | None, *res
             *rest,  # dwell_s, scroll, query, value, ranking, position, id
         ),
     )
+    return event, recorded
 
 
 def _item(
@@ -136,10 +152,11 @@ def _unchecked(kind: type[T], slots: Sequence[Setter], values: Sequence[Any]) ->
     return made
 
 
-def _dump(event: Event) -> bytes:
+def _dump(event: Event, recorded: int) -> bytes:
     item = event.item
     record = [
         FORMAT,
+        recorded,
         event.type.value,
         int(event.timestamp or 0.0),
         None
@@ -171,8 +188,24 @@ def _half(vector: NDArray[np.float32]) -> NDArray[np.float32] | None:
     return half if np.isfinite(half).all() else None
 
 
-def _lighter(item: Item, text_chars: int, categories: int) -> Item:
-    return Item(item.id, item.text[:text_chars], item.categories[:categories], item.popularity)
+def _lighter(event: Event, text_chars: int, categories: int) -> Event:
+    item = event.item
+    if item is None:
+        return event
+    lighter = Item(item.id, item.text[:text_chars], item.categories[:categories], item.popularity)
+    return replace(event, item=lighter)
+
+
+_CUTS: tuple[Callable[[Event], Event], ...] = (
+    lambda event: _lighter(event, MAX_TEXT_CHARS, 64),
+    lambda event: _lighter(event, 250, 8),
+    lambda event: _lighter(event, 60, 1),
+    lambda event: _lighter(event, 0, 0),
+    lambda event: replace(event, ranking=None, position=None, id=None),
+    lambda event: replace(event, query=event.query[:100] if event.query else None),
+)
+"""Tried in turn. The last leaves an item id of 512 and a query of 100 characters, at most
+3,672 bytes even if JSON escapes each of them."""
 
 
 def _valid(text: str) -> str:

@@ -2,7 +2,9 @@
 
 A source that can :meth:`~KeySource.replace` its key lets erasure rotate it, so that an old
 copy of the file stays closed for ever. With a key that the host holds itself, the host
-calls ``rotate_key`` and destroys the old one.
+calls ``rotate_key`` and destroys the old one. Two more sources have modules of their own:
+:class:`~edge_rerank.history.passphrase.Passphrase` and
+:class:`~edge_rerank.history.keychain.KeyringKey`.
 """
 
 from __future__ import annotations
@@ -109,28 +111,16 @@ class KeyFile:
                 to other users of the machine.
         """
         try:
-            mode = self._path.stat().st_mode
+            check_mode(self._path)
             key = self._path.read_bytes()
         except OSError as error:
             raise HistoryKeyError(f"key file: cannot be read: {type(error).__name__}") from error
-        if os.name == "posix" and mode & 0o077:
-            raise HistoryKeyError(
-                f"key file: expected mode 0600, got {mode & 0o777:04o}; run chmod 600 on it"
-            )
         return check_key(key)
 
     def replace(self, key: bytes) -> None:
         """Write ``key`` beside the file and rename it into place."""
-        staged = self._path.with_name(self._path.name + ".new")
         try:
-            staged.unlink(missing_ok=True)
-            descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(check_key(key))
-                stream.flush()
-                os.fsync(stream.fileno())
-            staged.replace(self._path)
-            sync_folder(self._path.parent)
+            replace_file(self._path, check_key(key))
         except OSError as error:
             raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
 
@@ -208,6 +198,37 @@ def check_key(key: object) -> bytes:
     if len(set(key)) == 1:
         raise HistoryKeyError("key: expected random bytes, got one byte repeated")
     return key
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Durably put ``content`` in the place of the file, for its owner only; all or nothing.
+
+    Raises:
+        OSError: when the file system refuses; the old file is then still there.
+    """
+    staged = path.with_name(path.name + ".new")
+    staged.unlink(missing_ok=True)
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    staged.replace(path)
+    sync_folder(path.parent)
+
+
+def check_mode(path: Path) -> None:
+    """See that only the owner can read the file, where the system knows such a thing.
+
+    Raises:
+        HistoryKeyError: when others can.
+        OSError: when the file is not there.
+    """
+    mode = path.stat().st_mode
+    if os.name == "posix" and mode & 0o077:
+        raise HistoryKeyError(
+            f"key file: expected mode 0600, got {mode & 0o777:04o}; run chmod 600 on it"
+        )
 
 
 def sync_folder(folder: Path) -> None:

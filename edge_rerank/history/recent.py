@@ -14,14 +14,17 @@ from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
-from edge_rerank.errors import ConsentRequired
+from edge_rerank.errors import ConsentRequired, RecordingPaused
+from edge_rerank.history.audit import AuditAction, AuditEntry
 from edge_rerank.history.clean import clean
-from edge_rerank.history.store import ErasureReceipt, HistoryStore
+from edge_rerank.history.consents import PERSONALISATION
+from edge_rerank.history.personal_data import PersonalData, read_events
+from edge_rerank.history.receipts import ErasureReceipt, Verification
+from edge_rerank.history.store import HistoryStore
 from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
 from edge_rerank.types import Event
 
-PERSONALISATION = "personalisation"
-"""The purpose without whose consent nothing is recorded and no history is read."""
+__all__ = ["PERSONALISATION", "RecentHistory"]
 
 MAX_EVENTS = 500
 MAX_PEOPLE = 64
@@ -40,6 +43,7 @@ class RecentHistory:
         self._scrubber = Scrubber() if scrubber is None else scrubber
         self._noted = False
         self._people: OrderedDict[str, list[Event]] = OrderedDict()
+        self._removals = store.removals
         self._lock = threading.RLock()
 
     def record(self, user: str, events: Sequence[Event], *, now: float) -> int:
@@ -50,6 +54,7 @@ class RecentHistory:
 
         Raises:
             ConsentRequired: without the person's consent to personalisation.
+            RecordingPaused: while the person has paused recording.
             InvalidEvent: when an event's timestamp lies in the future.
             HistoryError: when the store refuses.
         """
@@ -59,8 +64,12 @@ class RecentHistory:
                 raise ConsentRequired(
                     "the person has not agreed to personalisation: call consent() first"
                 )
+            if self._store.is_paused(user):
+                raise RecordingPaused("the person has paused recording: call resume() first")
             self._note_kept_kinds()
+            self._store.tend()
             appended = self._store.append(user, cleaned)
+            self._drop_removed()
             known = self._people.get(user)
             if known is not None:
                 for event in appended.stored:
@@ -85,6 +94,8 @@ class RecentHistory:
         with self._lock:
             if not self._store.has_consent(user, PERSONALISATION):
                 return ()
+            self._store.tend()
+            self._drop_removed()
             known = self._people.get(user)
             if known is None:
                 known = list(self._store.load(user, limit=MAX_EVENTS))
@@ -118,11 +129,60 @@ class RecentHistory:
             self._people.pop(user, None)
             return self._store.erase(user)
 
+    def access(self, user: str) -> PersonalData:
+        """Everything stored about the person."""
+        with self._lock:
+            return self._store.access(user)
+
+    def restore(self, user: str, text: str, *, now: float) -> int:
+        """Record the events of an export of :meth:`access` again; returns how many were new.
+
+        Raises:
+            InvalidRequest: when ``text`` is not an export.
+            ConsentRequired: without the person's consent to personalisation.
+            HistoryError: when the store refuses.
+        """
+        events = read_events(text)
+        with self._lock:
+            new = self.record(user, events, now=now)
+            self._store.log(AuditAction.RESTORED, user=user, count=new)
+            return new
+
+    def remove_event(self, user: str, record: int) -> bool:
+        """Delete one event, by its number in :meth:`access`; whether there was one."""
+        with self._lock:
+            removed = self._store.remove_event(user, record)
+            self._drop_removed()
+            return removed
+
+    def set_paused(self, user: str, paused: bool) -> None:
+        """Pause or resume recording."""
+        with self._lock:
+            self._store.set_paused(user, paused)
+
+    def audit_log(self) -> tuple[AuditEntry, ...]:
+        """The whole audit log, oldest first."""
+        return self._store.audit_log()
+
+    def verify(self) -> Verification:
+        """Look at every byte of the file."""
+        return self._store.verify()
+
+    def rotate_key(self, key: bytes | None = None) -> None:
+        """Replace the key-encryption key, see :meth:`HistoryStore.rotate_key`."""
+        self._store.rotate_key(key)
+
     def close(self) -> None:
         """Close the store and empty the memory."""
         with self._lock:
             self._people.clear()
             self._store.close()
+
+    def _drop_removed(self) -> None:
+        """Empty the memory if the store has deleted events since the last look."""
+        if self._removals != self._store.removals:
+            self._removals = self._store.removals
+            self._people.clear()
 
     def __enter__(self) -> Self:
         return self

@@ -61,7 +61,7 @@ class Facts:
         withdrawn: people with events who have withdrawn their consent.
         retention_days: how long events are kept; ``None`` for ever.
         retention_events: how many are kept a person; ``None`` for any number.
-        expired: events that are past their time and still there.
+        expired: people with events that are past their time and still there.
         damage: what verifying every row, head and audit entry found; empty for nothing.
         audit_entries: how many the audit log has.
         rotation_due: whether something was erased and the key not replaced since.
@@ -218,7 +218,7 @@ def retention(subject: Subject) -> Iterator[Finding]:
     if facts.retention_events is not None:
         limit += f", at most {facts.retention_events} a person"
     if facts.expired:
-        evidence = f"{limit}; {facts.expired} are past that and still there"
+        evidence = f"{limit}; {facts.expired} people have events past that"
         yield Finding("retention", Verdict.FAILED, evidence, "open the store more often")
     else:
         yield Finding("retention", Verdict.PASSED, f"{limit}; none is past that")

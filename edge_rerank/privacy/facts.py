@@ -24,7 +24,7 @@ def gather(store: HistoryStore, source: KeySource) -> Facts:
     Raises:
         HistoryError: when the store cannot be read at all; what is damaged in it is a fact.
     """
-    people = events = without_consent = withdrawn = 0
+    people = events = entries = without_consent = withdrawn = 0
     damage = ""
     left = 0.0
     kept: frozenset[Kind] | None = None
@@ -35,6 +35,8 @@ def gather(store: HistoryStore, source: KeySource) -> Facts:
             if history and not consents.get(_PERSONALISATION, False):
                 withdrawn += _PERSONALISATION in consents
                 without_consent += _PERSONALISATION not in consents
+        found = store.verify()
+        damage, entries = "; ".join(found.findings), found.audit_entries
         left = epsilon_left(store)
         note = store.read_note(KEPT_NOTE)
         kept = None if note is None else frozenset(map(Kind, json.loads(note)))
@@ -45,14 +47,14 @@ def gather(store: HistoryStore, source: KeySource) -> Facts:
         events=events,
         without_consent=without_consent,
         withdrawn=withdrawn,
-        retention_days=None,
-        retention_events=None,
-        expired=0,
+        retention_days=store.retention.max_age_days,
+        retention_events=store.retention.max_events,
+        expired=0 if damage else store.overdue(),
         damage=damage,
-        audit_entries=0,
-        rotation_due=False,
+        audit_entries=entries,
+        rotation_due=store.rotation_due,
         key_replaceable=source.replaceable,
-        anchored=False,
+        anchored=store.anchored,
         kept_kinds=kept,
         epsilon_left=left,
     )

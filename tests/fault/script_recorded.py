@@ -26,7 +26,7 @@ def main(folder: Path, log: Path, synchronous: str) -> None:
     counts = dict.fromkeys(PEOPLE, 0)
     for sitting in range(3):
         with HistoryStore.open(folder / "me.db", KEY) as store:
-            store._db.execute(f"PRAGMA synchronous = {synchronous}")
+            store._vault.file.execute(f"PRAGMA synchronous = {synchronous}")
             for _ in range(60):
                 user = rng.choice(PEOPLE)
                 events = [
@@ -41,7 +41,7 @@ def main(folder: Path, log: Path, synchronous: str) -> None:
                 counts[user] += len(events)
                 faults.fault_note(f"{user} {counts[user]}".encode())
             if sitting == 1:
-                store._checkpoint()
+                store._vault.file.empty_log()
 
 
 if __name__ == "__main__":

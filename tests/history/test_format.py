@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import hmac
 import json
@@ -16,7 +17,7 @@ from edge_rerank import Event, Item
 from edge_rerank.history.store import HistoryStore
 
 KEY = bytes(range(32))
-MODULUS = 1 << 256
+MODULUS = 1 << 128
 
 
 def derive(key: bytes, *parts: bytes) -> bytes:
@@ -39,60 +40,97 @@ def xaes_decrypt(key: bytes, nonce: bytes, ciphertext: bytes, associated_data: b
     return AESGCM(derived).decrypt(nonce[12:], ciphertext, associated_data)
 
 
+def keyed_hash(key: bytes, message: bytes) -> int:
+    return int.from_bytes(hashlib.blake2b(message, key=key, digest_size=16).digest(), "big")
+
+
+def imprint(sealed: bytes) -> bytes:
+    return sealed[:30] + sealed[-16:]
+
+
 class Reader:
     def __init__(self, path: Path) -> None:
         self.db = sqlite3.connect(path)
-        (self.version,) = self.db.execute("PRAGMA user_version").fetchone()
         self.meta = dict(self.db.execute("SELECT name, value FROM meta"))
-        self.secret = self.open(KEY, self.meta["secret"], b"meta", b"secret")
+        commitment = derive(KEY, b"commitment", self.meta["store"])
+        (self.outer,) = self.db.execute(
+            "SELECT id FROM outer_keys WHERE commitment = ?", [commitment]
+        ).fetchone()
+        self.secret = self.unwrap(bytes(16))[1]
+        self.root = json.loads(self.open("root", self.meta["root"], b"meta", b"root"))
 
-    def open(self, key: bytes, sealed: bytes, place: bytes, subject: bytes) -> bytes:
+    def open(
+        self, key: str | bytes, sealed: bytes, table: bytes, subject: bytes, seq: int = 0
+    ) -> bytes:
+        key = derive(self.secret, key.encode()) if isinstance(key, str) else key
         assert sealed[:2] == b"\1\1"
-        parts = (b"edge-rerank", self.meta["store"], place, bytes([self.version]), subject)
+        place = (table, b"\1", sealed[2:6], subject, seq.to_bytes(8, "big"))
+        parts = (b"edge-rerank", self.meta["store"], *place)
         context = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-        padded = xaes_decrypt(key, sealed[2:26], sealed[26:], context)
+        padded = xaes_decrypt(key, sealed[6:30], sealed[30:], context)
         return padded.rstrip(b"\0")[:-1]
 
+    def unwrap(self, owner: bytes) -> dict[int, bytes]:
+        rows = self.db.execute(
+            "SELECT id, wrapped FROM wrapped_keys WHERE owner = ? AND outer_id = ?",
+            [owner, self.outer],
+        )
+        return {
+            number: self.open(KEY, wrapped, b"wrapped_keys", owner, number)
+            for number, wrapped in rows
+        }
+
     def person(self, user: str) -> tuple[dict[str, Any], list[Any]]:
-        pseudonym = derive(self.secret, b"pseudonym", user.encode())
-        number, wrapped, head = self.db.execute(
-            "SELECT id, wrapped_key, head FROM people WHERE pseudonym = ?", [pseudonym]
+        pseudonym = derive(derive(self.secret, b"pseudonyms"), b"user", user.encode())[:16]
+        keys = self.unwrap(pseudonym)
+        (head,) = self.db.execute(
+            "SELECT head FROM people WHERE pseudonym = ?", [pseudonym]
         ).fetchone()
-        key = self.open(KEY, wrapped, b"people.wrapped_key", pseudonym)
-        fields = json.loads(self.open(key, head, b"people.head", pseudonym))
-        tag_key = derive(key, b"tags")
+        number = int.from_bytes(head[2:6], "big")
+        fields = json.loads(self.open(keys[number], head, b"people", pseudonym))
+        row_key = derive(bytes.fromhex(fields["tag_key"]), b"rows")
         total, events = 0, []
         for seq, tag, id_tag, sealed in self.db.execute(
             "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ? ORDER BY seq",
-            [number],
+            [pseudonym],
         ):
-            place = seq.to_bytes(8, "big")
-            row = place + tag + (id_tag or bytes(16)) + sealed[-16:]
-            total += int.from_bytes(
-                hashlib.blake2b(row, key=tag_key, digest_size=32).digest(), "big"
-            )
-            events.append(json.loads(self.open(key, sealed, b"events", pseudonym + place)))
+            place = seq.to_bytes(8, "big") + tag + (id_tag or bytes(16))
+            total += keyed_hash(row_key, place + imprint(sealed))
+            key = keys[int.from_bytes(sealed[2:6], "big")]
+            events.append(json.loads(self.open(key, sealed, b"events", pseudonym, seq)))
         assert int(fields["sum"], 16) == total % MODULUS
         assert fields["count"] == len(events)
         return fields, events
 
     def root_holds(self) -> bool:
-        people, total = json.loads(
-            self.open(derive(self.secret, b"root"), self.meta["root"], b"meta", b"root")
+        found = [0] * 64
+        for pseudonym, head in self.db.execute("SELECT pseudonym, head FROM people"):
+            addend = keyed_hash(derive(self.secret, b"heads"), pseudonym + imprint(head))
+            found[pseudonym[0] // 4] = (found[pseudonym[0] // 4] + addend) % MODULUS
+        packed = b"".join(one.to_bytes(16, "big") for one in found)
+        notes = sum(
+            keyed_hash(derive(self.secret, b"notes sum"), name.encode() + imprint(sealed))
+            for name, sealed in self.db.execute("SELECT name, sealed FROM notes")
         )
-        key, found = derive(self.secret, b"root sum"), 0
-        heads = self.db.execute("SELECT pseudonym, head FROM people").fetchall()
-        for pseudonym, head in heads:
-            message = pseudonym + head[2:26] + head[-16:]
-            found += int.from_bytes(
-                hashlib.blake2b(message, key=key, digest_size=32).digest(), "big"
-            )
-        return bool(people == len(heads) and int(total, 16) == found % MODULUS)
+        return (
+            base64.b64decode(self.root["sums"]) == packed
+            and int(self.root["notes"], 16) == notes % MODULUS
+        )
+
+    def audit(self) -> list[dict[str, Any]]:
+        entries, previous = [], ""
+        for seq, sealed in self.db.execute("SELECT seq, sealed FROM audit ORDER BY seq"):
+            entry = json.loads(self.open("audit", sealed, b"audit", b"", seq))
+            assert (entry["seq"], entry["previous"]) == (len(entries) + 1, previous)
+            previous = hashlib.sha256(sealed).hexdigest()
+            entries.append(entry)
+        assert (self.root["audited"], self.root["audit_tip"]) == (len(entries), previous)
+        return entries
 
 
 def test_a_second_reader_reads_a_real_file(tmp_path: Path) -> None:
     path = tmp_path / "me.db"
-    with HistoryStore.open(path, KEY) as store:
+    with HistoryStore.open(path, KEY, anchor=tmp_path / "anchor", _clock=lambda: 50.0) as store:
         store.set_consent("alice", "personalisation", True)
         store.append(
             "alice",
@@ -102,14 +140,22 @@ def test_a_second_reader_reads_a_real_file(tmp_path: Path) -> None:
             ],
         )
         store.append("bob", [Event("like", Item("j", vector=[1.0, -2.0]), timestamp=3)])
+        store.write_note("budget", b"3")
+        store.rotate_person_key("bob")
     reader = Reader(path)
     fields, events = reader.person("alice")
-    assert fields["consents"] == {"personalisation": True}
+    assert fields["consents"] == {"personalisation": [True, 50]}
     item = ["i", "a text", ["A"], 3.0, None]
     assert events == [
-        [1, "view", 7, item, 2.5, None, None, None, None, None, "e"],
-        [1, "search", 9, None, None, None, "tea", None, None, None, None],
+        [1, 50, "view", 7, item, 2.5, None, None, None, None, None, "e"],
+        [1, 50, "search", 9, None, None, None, "tea", None, None, None, None],
     ]
-    assert reader.person("bob")[1][0][3] == ["j", "", [], None, "ADwAwA=="]
-    assert derive(KEY, b"commitment", reader.meta["store"]) == reader.meta["commitment"]
+    assert reader.person("bob")[1][0][4] == ["j", "", [], None, "ADwAwA=="]
     assert reader.root_holds()
+    actions = [entry["action"] for entry in reader.audit()]
+    assert actions == ["created", "consent-granted", "person-key-rotated"]
+    anchor = (tmp_path / "anchor").read_bytes()
+    key = derive(reader.secret, b"anchor")
+    print_ = keyed_hash(key, imprint(reader.meta["root"])).to_bytes(16, "big")
+    body = reader.meta["store"] + reader.root["generation"].to_bytes(8, "big") + print_
+    assert anchor == body + derive(key, b"state", body)

@@ -111,7 +111,7 @@ def test_nothing_readable_is_in_the_file(tmp_path: Path) -> None:
     path = tmp_path / "me.db"
     statements: list[str] = []
     store = HistoryStore.open(path, KEY)
-    store._db.conn.set_trace_callback(statements.append)
+    store._vault.file.db.conn.set_trace_callback(statements.append)
     store.set_consent(CANARIES["user"], "personalisation", True)
     item = Item(CANARIES["id"], CANARIES["text"], [CANARIES["category"]])
     store.append(CANARIES["user"], [Event("click", item, timestamp=5, ranking=CANARIES["ranking"])])
@@ -127,32 +127,48 @@ def test_nothing_readable_is_in_the_file(tmp_path: Path) -> None:
             assert not any(form.decode("latin-1") in statement for statement in statements)
 
 
+ALICE = "(SELECT person FROM events WHERE seq = 10)"
+BOB = f"(SELECT pseudonym FROM people EXCEPT SELECT {ALICE})"
+
 TAMPERING: dict[str, tuple[str, ...]] = {
-    "a row is dropped": ("DELETE FROM events WHERE person = 1 AND seq = 4",),
-    "the last row is dropped": ("DELETE FROM events WHERE person = 1 AND seq = 10",),
+    "a row is dropped": (f"DELETE FROM events WHERE person = {ALICE} AND seq = 4",),
+    "the last row is dropped": (f"DELETE FROM events WHERE person = {ALICE} AND seq = 10",),
     "two rows are exchanged": (
-        "UPDATE events SET seq = 100 WHERE person = 1 AND seq = 1",
-        "UPDATE events SET seq = 1 WHERE person = 1 AND seq = 2",
-        "UPDATE events SET seq = 2 WHERE person = 1 AND seq = 100",
+        f"UPDATE events SET seq = 100 WHERE person = {ALICE} AND seq = 1",
+        f"UPDATE events SET seq = 1 WHERE person = {ALICE} AND seq = 2",
+        f"UPDATE events SET seq = 2 WHERE person = {ALICE} AND seq = 100",
     ),
     "a row is given to another person": (
-        "UPDATE events SET person = 2, seq = 6 WHERE person = 1 AND seq = 10",
+        f"UPDATE events SET person = {BOB}, seq = 6 WHERE person = {ALICE} AND seq = 10",
     ),
     "a sealed value is changed": (
-        "UPDATE events SET sealed = zeroblob(length(sealed)) WHERE person = 1 AND seq = 3",
+        f"UPDATE events SET sealed = zeroblob(length(sealed)) WHERE person = {ALICE} AND seq = 3",
+    ),
+    "a ciphertext is changed": (
+        "UPDATE events SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42)"
+        " AS BLOB)"
+        f" WHERE person = {ALICE} AND seq = 3",
+    ),
+    "a key id is changed": (
+        "UPDATE events SET sealed = CAST(substr(sealed, 1, 2) || x'00000002' || substr(sealed, 7)"
+        " AS BLOB)"
+        f" WHERE person = {ALICE} AND seq = 3",
     ),
     "a duplicate's mark is changed": (
-        "UPDATE events SET content_tag = randomblob(16) WHERE person = 1 AND seq = 3",
+        f"UPDATE events SET content_tag = randomblob(16) WHERE person = {ALICE} AND seq = 3",
     ),
-    "a head is replaced": ("UPDATE people SET head = (SELECT head FROM people WHERE id = 2)",),
+    "a head is replaced": (
+        f"UPDATE people SET head = (SELECT head FROM people WHERE pseudonym = {BOB})",
+    ),
     "a person is removed": (
-        "DELETE FROM events WHERE person = 1",
-        "DELETE FROM people WHERE id = 1",
+        f"DELETE FROM people WHERE pseudonym = {BOB}",
+        "DELETE FROM events WHERE person NOT IN (SELECT pseudonym FROM people)",
     ),
+    "a person's key is removed": (f"DELETE FROM wrapped_keys WHERE owner = {BOB}",),
     "two people change names": (
-        "UPDATE people SET pseudonym = zeroblob(32) WHERE id = 1",
-        "UPDATE people SET pseudonym = (SELECT value FROM meta WHERE name = 'commitment')"
-        " WHERE id = 2",
+        f"UPDATE people SET pseudonym = zeroblob(16) WHERE pseudonym = {BOB}",
+        f"UPDATE people SET pseudonym = (SELECT value FROM meta WHERE name = 'store')"
+        f" WHERE pseudonym = {ALICE}",
     ),
 }
 
@@ -170,13 +186,15 @@ def test_tampering_is_detected(path: Path, what: str) -> None:
 def test_an_earlier_head_is_detected(path: Path) -> None:
     """A replay: rows and head of one person as they were an hour ago."""
     with sqlite3.connect(path) as connection:
-        (head,) = connection.execute("SELECT head FROM people WHERE id = 1").fetchone()
+        (head,) = connection.execute(
+            f"SELECT head FROM people WHERE pseudonym = {ALICE}"
+        ).fetchone()
     connection.close()
     with HistoryStore.open(path, KEY) as store:
         store.append("alice", clicks(1, start=50))
     with sqlite3.connect(path) as connection:
-        connection.execute("UPDATE people SET head = ? WHERE id = 1", [head])
-        connection.execute("DELETE FROM events WHERE person = 1 AND seq = 11")
+        connection.execute(f"UPDATE people SET head = ? WHERE pseudonym = {ALICE}", [head])
+        connection.execute("DELETE FROM events WHERE seq = 11")
     connection.close()
     with pytest.raises(HistoryCorrupt):
         read_all(path)
@@ -269,11 +287,11 @@ def test_a_key_that_the_host_holds_is_rotated_by_the_host(path: Path) -> None:
         assert len(store.load("alice")) == 11
 
 
-@pytest.mark.parametrize("after", ["note", "source"])
+@pytest.mark.parametrize("after", ["wrapping", "source"])
 def test_a_rotation_that_was_cut_off_is_finished(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
 ) -> None:
-    """Cut off after the note was written, and after the key source took the new key."""
+    """Cut off after everything was wrapped twice, and after the source took the new key."""
     source = KeyFile.create(tmp_path / "key")
     path = tmp_path / "me.db"
     store = HistoryStore.open(path, source)
@@ -283,12 +301,14 @@ def test_a_rotation_that_was_cut_off_is_finished(
     def cut(*_: object) -> None:
         raise KeyboardInterrupt
 
-    target: tuple[object, str] = (source, "replace") if after == "note" else (store, "_rewrap")
+    target: tuple[object, str] = (
+        (source, "replace") if after == "wrapping" else (store._vault, "keep_outer")
+    )
     monkeypatch.setattr(*target, cut)
     with pytest.raises(KeyboardInterrupt):
         store.erase("bob")
     monkeypatch.undo()
-    store._db.close()
+    store._vault.file.abandon()
     with HistoryStore.open(path, source) as again:
         assert len(again.load("alice")) == 4
         assert again.load("bob") == ()

@@ -120,7 +120,7 @@ def test_a_store_that_says_bad_things_of_itself_fails(
 
 def test_damage_fails(site: Site) -> None:
     connection = sqlite3.connect(site.history)
-    connection.execute("UPDATE events SET sealed = zeroblob(length(sealed)) WHERE rowid = 1")
+    connection.execute("UPDATE events SET sealed = zeroblob(length(sealed)) WHERE seq = 1")
     connection.commit()
     connection.close()
     assert failed(site.report()) == {"sealing", "audit log"}

@@ -1,0 +1,218 @@
+from __future__ import annotations
+
+import json
+import os
+import sys
+import types
+from pathlib import Path
+
+import pytest
+
+from edge_rerank.errors import HistoryKeyError, MissingExtra
+from edge_rerank.history.keychain import KeyringKey
+from edge_rerank.history.keys import HeldKey, KeyCallback, KeyEnv, KeyFile, as_source
+from edge_rerank.history.passphrase import Argon2Cost, Passphrase
+
+KEY = bytes(range(32))
+NEW = bytes(range(1, 33))
+CHEAP = Argon2Cost(memory_kib=19_456, iterations=1, lanes=1)
+
+
+@pytest.mark.parametrize("key", [b"", b"short", bytes(32), b"a" * 32, KEY + b"x"])
+def test_malformed_keys_are_refused(key: bytes) -> None:
+    with pytest.raises(HistoryKeyError):
+        HeldKey(key)
+
+
+def test_what_can_be_a_source() -> None:
+    assert as_source(KEY).load() == KEY
+    source = KeyCallback(lambda: KEY)
+    assert as_source(source) is source
+    with pytest.raises(HistoryKeyError, match="got str"):
+        as_source("secret")  # type: ignore[arg-type]
+
+
+def test_a_key_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
+    source = KeyFile.create(tmp_path / "key")
+    first = source.load()
+    assert (tmp_path / "key").stat().st_mode & 0o777 == 0o600
+    source.replace(NEW)
+    assert KeyFile(tmp_path / "key").load() == NEW != first
+    assert [file.name for file in tmp_path.iterdir()] == ["key"]
+    with pytest.raises(HistoryKeyError, match="found one"):
+        KeyFile.create(tmp_path / "key")
+    (tmp_path / "key").chmod(0o644)
+    with pytest.raises(HistoryKeyError, match="0600"):
+        source.load()
+    with pytest.raises(HistoryKeyError, match="FileNotFoundError"):
+        KeyFile(tmp_path / "none").load()
+
+
+def test_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("K", KEY.hex())
+    assert KeyEnv("K").load() == KEY
+    assert not KeyEnv("K").replaceable
+    monkeypatch.setenv("K", "not hexadecimal")
+    with pytest.raises(HistoryKeyError, match="64 hexadecimal"):
+        KeyEnv("K")
+    monkeypatch.delenv("K")
+    with pytest.raises(HistoryKeyError, match="expected a key"):
+        KeyEnv("K")
+
+
+def test_a_callback_that_fails_is_a_key_error() -> None:
+    def fail(*_: object) -> bytes:
+        raise RuntimeError("secret words")
+
+    with pytest.raises(HistoryKeyError) as caught:
+        KeyCallback(fail).load()
+    assert "secret words" not in str(caught.value)
+    with pytest.raises(HistoryKeyError, match="no replace"):
+        KeyCallback(lambda: KEY).replace(NEW)
+    with pytest.raises(HistoryKeyError):
+        KeyCallback(lambda: KEY, fail).replace(NEW)
+    with pytest.raises(HistoryKeyError):
+        KeyCallback(lambda: b"short").load()
+
+
+class TestPassphrase:
+    def test_opens_with_the_words_alone(self, tmp_path: Path) -> None:
+        path = tmp_path / "key"
+        first = Passphrase.create("correct horse battery", path, cost=CHEAP).load()
+        assert Passphrase("correct horse battery", path).load() == first
+        with pytest.raises(HistoryKeyError, match="not the one"):
+            Passphrase("correct horse batterz", path).load()
+        source = Passphrase("correct horse battery", path)
+        source.load()
+        source.replace(NEW)
+        assert Passphrase("correct horse battery", path).load() == NEW
+        # The cost that was stored is kept.
+        assert json.loads(path.read_text())["argon2id"]["memory_kib"] == 19_456
+
+    def test_known_answer_of_argon2id(self) -> None:
+        """Section 5.3 of RFC 9106 needs a secret and data; this is argon2-cffi's own vector:
+        the reference implementation's test.c, Argon2id v19, t=2, m=2^16 KiB, p=1."""
+        from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+
+        digest = Argon2id(
+            salt=b"somesalt", length=32, iterations=2, lanes=1, memory_cost=1 << 16
+        ).derive(b"password")
+        assert digest.hex() == "09316115d5cf24ed5a15a31a3ba326e5cf32edc24702987c02b6566f61913cf7"
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [
+            ("memory_kib", 1 << 30),
+            ("memory_kib", 8),
+            ("iterations", 10**6),
+            ("lanes", 0),
+            ("lanes", True),
+        ],
+    )
+    def test_planted_parameters_are_refused(
+        self, tmp_path: Path, field: str, value: object
+    ) -> None:
+        path = tmp_path / "key"
+        Passphrase.create("correct horse battery", path, cost=CHEAP)
+        fields = json.loads(path.read_text())
+        fields["argon2id"][field] = value
+        path.write_text(json.dumps(fields))
+        with pytest.raises(HistoryKeyError, match="Argon2id"):
+            Passphrase("correct horse battery", path).load()
+
+    def test_a_changed_file_is_refused(self, tmp_path: Path) -> None:
+        path = tmp_path / "key"
+        Passphrase.create("correct horse battery", path, cost=CHEAP)
+        whole = json.loads(path.read_text())
+        for name in whole:
+            fields = {key: value for key, value in whole.items() if key != name}
+            path.write_text(json.dumps(fields))
+            with pytest.raises(HistoryKeyError):
+                Passphrase("correct horse battery", path).load()
+        path.write_text(json.dumps({**whole, "argon2id": {**whole["argon2id"], "iterations": 2}}))
+        with pytest.raises(HistoryKeyError, match="not the one"):
+            Passphrase("correct horse battery", path).load()
+        path.write_bytes(b"x" * 10_000)
+        with pytest.raises(HistoryKeyError, match="malformed"):
+            Passphrase("correct horse battery", path).load()
+
+    def test_short_words_are_refused(self, tmp_path: Path) -> None:
+        with pytest.raises(HistoryKeyError, match="at least 8"):
+            Passphrase("short", tmp_path / "key")
+
+
+class Ring:
+    """A keyring backend as the package ``keyring`` has them."""
+
+    def __init__(self) -> None:
+        self.entries: dict[tuple[str, str], str] = {}
+
+    def get_password(self, service: str, account: str) -> str | None:
+        return self.entries.get((service, account))
+
+    def set_password(self, service: str, account: str, password: str) -> None:
+        self.entries[service, account] = password
+
+
+def backend(module: str, name: str = "Keyring") -> Ring:
+    kind = type(name, (Ring,), {"__module__": module, "__qualname__": name})
+    made = kind()
+    assert isinstance(made, Ring)
+    return made
+
+
+@pytest.fixture
+def ring(monkeypatch: pytest.MonkeyPatch) -> types.SimpleNamespace:
+    holder = types.SimpleNamespace(backend=backend("keyring.backends.SecretService"))
+    module = types.ModuleType("keyring")
+    module.get_keyring = lambda: holder.backend  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "keyring", module)
+    return holder
+
+
+class TestKeyring:
+    def test_keeps_and_replaces(self, ring: types.SimpleNamespace) -> None:
+        source = KeyringKey.create("app")
+        assert KeyringKey("app").load() == source.load()
+        source.replace(NEW)
+        assert KeyringKey("app").load() == NEW
+        with pytest.raises(HistoryKeyError, match="found one"):
+            KeyringKey.create("app")
+        with pytest.raises(HistoryKeyError, match="found none"):
+            KeyringKey("other").load()
+
+    @pytest.mark.parametrize(
+        "module", ["keyring.backends.fail", "keyring.backends.null", "keyrings.alt.file"]
+    )
+    def test_weak_backends_are_refused(self, ring: types.SimpleNamespace, module: str) -> None:
+        ring.backend = backend(module)
+        with pytest.raises(HistoryKeyError, match="none that is allowed"):
+            KeyringKey("app")
+
+    def test_the_first_allowed_one_of_a_chain(self, ring: types.SimpleNamespace) -> None:
+        good = backend("keyring.backends.kwallet", "DBusKeyring")
+        ring.backend = types.SimpleNamespace(backends=[backend("keyrings.alt.file"), good])
+        KeyringKey.create("app")
+        assert good.entries
+
+    def test_a_ring_that_forgets_is_noticed(
+        self, ring: types.SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        source = KeyringKey.create("app")
+        monkeypatch.setattr(Ring, "set_password", lambda *_: None)
+        with pytest.raises(HistoryKeyError, match="did not keep"):
+            source.replace(NEW)
+
+    def test_without_the_package(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "keyring", None)
+        with pytest.raises(MissingExtra, match="pip install keyring"):
+            KeyringKey("app")
+
+
+@pytest.mark.skipif(os.name != "posix", reason="modes are a POSIX matter")
+def test_a_passphrase_file_open_to_others(tmp_path: Path) -> None:
+    path = tmp_path / "key"
+    Passphrase.create("correct horse battery", path, cost=CHEAP)
+    path.chmod(0o640)
+    with pytest.raises(HistoryKeyError, match="0600"):
+        Passphrase("correct horse battery", path).load()
