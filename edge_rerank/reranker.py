@@ -27,9 +27,10 @@ from edge_rerank.history.recent import PERSONALISATION, RecentHistory
 from edge_rerank.history.retention import Retention
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.inference.encoder import Progress
+from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
-from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, RankingEngine
+from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, Packs, RankingEngine
 from edge_rerank.types import Degradation, Event, Item, Ranking, check_id
 
 logger = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ class RankOptions(TypedDict, total=False):
     top_k: int | None
     diversity: float
     host_order: bool
+    budget_ms: float | None
     now: float | None
 
 
@@ -64,13 +66,14 @@ class Reranker:
     @classmethod
     def open(
         cls,
-        pack: str | Path | None = None,
+        pack: Packs | None = None,
         *,
         history: str | Path | None = None,
         key: bytes | KeySource | None = None,
         providers: Sequence[str] | None = None,
         threads: int | None = None,
         cache_items: int = DEFAULT_CACHE_ITEMS,
+        prefix_bytes: int = DEFAULT_PREFIX_BYTES,
         trusted_keys: Sequence[bytes] = (),
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
@@ -79,7 +82,8 @@ class Reranker:
         """Load a pack and open the history.
 
         Args:
-            pack: a pack folder; ``None`` for the one shipped with this package.
+            pack: a pack folder, or several that complete each other, such as one with an
+                encoder and one with a scorer; ``None`` for the one shipped with this package.
             history: the encrypted history file, made if missing; ``None`` keeps everything
                 in memory, gone with the process.
             key: 32 random bytes, or a key source of :mod:`edge_rerank.history.keys`.
@@ -88,7 +92,8 @@ class Reranker:
                 "CUDAExecutionProvider"; CPU if ``None``. No silent fallback.
             threads: threads inside one operator; ``None`` for up to four.
             cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
-            trusted_keys: Ed25519 public keys, one of which must have signed the pack.
+            prefix_bytes: memory for the histories that a scorer has read.
+            trusted_keys: Ed25519 public keys, one of which must have signed each pack.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves, noted in the file; ``None``
                 for what is noted there, in a new file 13 months and 10,000 events a person.
@@ -110,6 +115,7 @@ class Reranker:
             providers=providers,
             threads=threads,
             cache_items=cache_items,
+            prefix_bytes=prefix_bytes,
             trusted_keys=trusted_keys,
         )
         path = None if history is None else Path(history)
@@ -136,6 +142,7 @@ class Reranker:
         *,
         diversity: float = 0.0,
         host_order: bool = False,
+        budget_ms: float | None = None,
         now: float | None = None,
     ) -> Ranking:
         """Order ``items`` for ``user``.
@@ -149,10 +156,12 @@ class Reranker:
             diversity: 0 to 1, how much near-copies are pushed down.
             host_order: whether the order of ``items`` is the host's own ranking and is to
                 be blended in; an item's ``score`` always is.
+            budget_ms: milliseconds after which a scorer is to stop refining.
             now: UTC seconds; the clock if ``None``.
 
         Returns:
-            The ranking; ``degraded`` says so if the history could not be read.
+            The ranking; ``degraded`` says so if the history could not be read, or if time
+            ran out.
 
         Raises:
             InvalidRequest: when an argument has the wrong type or is out of range.
@@ -168,10 +177,11 @@ class Reranker:
             top_k=top_k,
             diversity=diversity,
             host_order=host_order,
+            budget_ms=budget_ms,
             now=now,
         )
         self._shown.remember(ranking)
-        return replace(ranking, degraded=degraded) if degraded else ranking
+        return replace(ranking, degraded=degraded + ranking.degraded) if degraded else ranking
 
     async def rank_async(
         self, items: Sequence[Item], user: str | None = None, **options: Unpack[RankOptions]

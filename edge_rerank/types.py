@@ -180,6 +180,7 @@ class ReasonCode(StrEnum):
     HOST = "host"
     DISLIKED = "disliked"
     SEEN = "seen"
+    MODEL = "model"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +220,7 @@ class Degradation(StrEnum):
     """Why a ranking is poorer than it could have been."""
 
     HISTORY_UNAVAILABLE = "history-unavailable"
+    TIME_BUDGET = "time-budget"
 
 
 @dataclass(frozen=True, slots=True)

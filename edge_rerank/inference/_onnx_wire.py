@@ -44,7 +44,7 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
     },
     "opset": {1: _ONE_BYTES, 2: _ONE_INT},
     "graph": {
-        **dict.fromkeys((1, 5, 11, 12, 13, 14, 16), _MANY_BYTES),
+        **dict.fromkeys((1, 5, 11, 12, 13, 16), _MANY_BYTES),
         **dict.fromkeys((2, 10), _ONE_BYTES),  # name, doc_string
     },
     "node": {
@@ -73,13 +73,19 @@ _MESSAGES: dict[str, dict[int, _Field]] = {
     "tensor_type": {1: _ONE_INT, 2: _ONE_BYTES},
     "shape": {1: _MANY_BYTES},
     "dimension": {1: _ONE_INT, 2: _ONE_BYTES, 3: _ONE_BYTES},
+    "entry": {1: _ONE_BYTES, 2: _ONE_BYTES},
 }
 """Field numbers by message. Not among them, and so refused: functions, training, sparse
 tensors, string tensors, sequences, maps, optionals, and devices."""
 
+_ENTRIES = {"model": 14, "graph": 16, "node": 9, "tensor": 16, "value": 4}
+"""Where metadata stand; nothing reads them here, but other parsers do."""
+
 
 class Message:
-    """One message, split into its fields; what is inside them is read when it is asked for.
+    """One message, split into its fields, its numbers checked.
+
+    What the messages inside it hold is read when it is asked for.
 
     Raises:
         Malformed: see the module's description.
@@ -98,6 +104,16 @@ class Message:
             if values and not field.repeated:
                 raise Malformed(f"{kind}: a field twice")
             values.append(value)
+        for number in self._values:
+            self._check_numbers(number, fields[number])
+        for entry in self.messages(_ENTRIES.get(kind, 0), "entry"):
+            entry.data(1)
+
+    def _check_numbers(self, number: int, field: _Field) -> None:
+        if field is _MANY_INTS:
+            self.integers(number)
+        elif field is _MANY_FLOATS or field is _MANY_DOUBLES:
+            self.count_fixed(number, 4 if field is _MANY_FLOATS else 8)
 
     def __contains__(self, number: int) -> bool:
         return number in self._values

@@ -130,7 +130,7 @@ def _walk(component: object, allowed: Container[object]) -> Iterable[Mapping[str
     """A component and all inside it, each checked."""
     if component is None:
         return
-    if not isinstance(component, dict) or component.get("type") not in allowed:
+    if not isinstance(component, dict) or str(component.get("type")) not in allowed:
         raise Unsafe("a component that is not allowed")
     _check_component(component)
     yield component

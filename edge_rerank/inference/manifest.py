@@ -26,6 +26,7 @@ MAX_FILES = 64
 MAX_FILE_BYTES = 2 << 30
 MAX_DIM = 4096
 MAX_TOKENS = 32_768
+MAX_PREFIX = 256
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
@@ -91,6 +92,67 @@ class EncoderSpec:
     quantisation: str = "none"
 
 
+class Scoring(StrEnum):
+    """What a scorer's number means.
+
+    ``LIKELIHOOD``: the log-probability of each token, for packs without a trained head.
+    ``HEAD``: a trained head's output over a candidate's last token.
+    """
+
+    LIKELIHOOD = "likelihood"
+    HEAD = "head"
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerSpec:
+    """The scorer: a language model that reads a history once and candidates after it.
+
+    The ONNX model works on one row of tokens, in which sequences lie end to end: the next
+    part of a history, or candidates, each of which sees the past and itself. Inputs, int64
+    if not said otherwise (mask, past and states are float32, or float16 in a pack for GPUs; d
+    is the dimension of a head):
+
+    - ``input_ids``, ``position_ids``: (tokens,);
+    - ``layout``: (sequences, width), the token at each place, any one where there is none;
+    - ``places``: (tokens,), the place of each token, row by row;
+    - ``mask``: (sequences, width, width), added to the scores of (query, key);
+    - ``past_keys``: (layers, key heads, d, past), ``past_values``: (layers, key heads,
+      past, d), what was read before;
+    - ``extend``: (), 1 to return the new keys and values of the only sequence, 0 to score;
+    - ``start``: (1, hidden), the past's last state, which predicts what comes next;
+    - ``scored``: (rows,), the tokens whose last state is needed;
+    - ``predictors``: (scores,), 0 for ``start``, 1 and more for ``scored``; ``targets``:
+      (scores,), for likelihoods the token each predictor is to predict.
+
+    Outputs: ``score``, float32 (scores, outputs); ``end``, (1, hidden), the last state of
+    ``scored``, or (0, hidden) if that is empty; ``new_keys`` and ``new_values``, shaped like
+    the past, of all tokens or none.
+
+    Attributes:
+        model: file name of the ONNX model.
+        tokenizer: file name of the tokeniser, in the format of the tokenizers library.
+        scoring: see :class:`Scoring`.
+        causal: whether a token sees only those before it, so that a history can be added to.
+        prefix: tokens at the beginning of every prompt.
+        separator: tokens at the end of every line.
+        line_tokens: most tokens of an event or a candidate, without the separator.
+        history_tokens: most tokens of a history, prefix included.
+        opset: ONNX operator set version.
+        quantisation: "none" or the scheme's name.
+    """
+
+    model: str
+    tokenizer: str
+    scoring: Scoring
+    causal: bool
+    prefix: tuple[int, ...]
+    separator: tuple[int, ...]
+    line_tokens: int
+    history_tokens: int
+    opset: int
+    quantisation: str = "none"
+
+
 @dataclass(frozen=True, slots=True)
 class Manifest:
     """A model pack's description.
@@ -103,6 +165,7 @@ class Manifest:
         source: where the weights came from.
         files: everything in the folder but the manifest and its signature.
         encoder: the text encoder, if the pack has one.
+        scorer: the scorer, if the pack has one.
         verification: figures measured when the pack was made, by name.
     """
 
@@ -113,6 +176,7 @@ class Manifest:
     source: Source
     files: tuple[FileEntry, ...]
     encoder: EncoderSpec | None = None
+    scorer: ScorerSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
@@ -149,6 +213,7 @@ class Manifest:
             source=top.object("source", _source),
             files=top.array("files", _file_entry),
             encoder=top.optional("encoder", _encoder),
+            scorer=top.optional("scorer", _scorer),
             verification=top.object("verification", _figures),
         )
         top.nothing_else()
@@ -159,11 +224,12 @@ class Manifest:
         names = [entry.name for entry in self.files]
         if len({name.lower() for name in names}) != len(names):
             _refuse("files: expected each name once")
-        if self.encoder is None:
-            _refuse("expected at least one part: encoder")
-        for name in (self.encoder.model, self.encoder.tokenizer):
-            if name not in names:
-                _refuse("encoder: names a file that is not among the pack's files")
+        parts = {"encoder": self.encoder, "scorer": self.scorer}
+        if not any(parts.values()):
+            _refuse(f"expected at least one part: {', '.join(parts)}")
+        for part, spec in parts.items():
+            if spec is not None and not {spec.model, spec.tokenizer} <= set(names):
+                _refuse(f"{part}: names a file that is not among the pack's files")
 
 
 class _Members:
@@ -193,6 +259,21 @@ class _Members:
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             _refuse(f"{self._where}.{name}: expected an integer from {low} to {high}")
         return value
+
+    def flag(self, name: str) -> bool:
+        value = self._take(name)
+        if not isinstance(value, bool):
+            _refuse(f"{self._where}.{name}: expected true or false")
+        return value
+
+    def integers(self, name: str, low: int, high: int, most: int) -> tuple[int, ...]:
+        values = self._take(name)
+        if not isinstance(values, list) or not 1 <= len(values) <= most:
+            _refuse(f"{self._where}.{name}: expected an array of 1 to {most} integers")
+        for value in values:
+            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+                _refuse(f"{self._where}.{name}: expected only integers from {low} to {high}")
+        return tuple(values)
 
     def object(self, name: str, read: Callable[[_Members], T]) -> T:
         members = _Members(self._take(name), f"{self._where}.{name}")
@@ -245,6 +326,26 @@ def _encoder(members: _Members) -> EncoderSpec:
         dim=members.integer("dim", 1, MAX_DIM),
         max_tokens=members.integer("max_tokens", 3, MAX_TOKENS),
         pad_id=members.integer("pad_id", 0, 2**31 - 1),
+        opset=members.integer("opset", 1, 1_000),
+        quantisation=members.text("quantisation"),
+    )
+
+
+def _scorer(members: _Members) -> ScorerSpec:
+    scoring = members.text("scoring")
+    if scoring not in list(Scoring):
+        raise PackUnsupported(
+            f"{MANIFEST_NAME}: scorer.scoring: expected one of {', '.join(Scoring)}, got another"
+        )
+    return ScorerSpec(
+        model=members.text("model", _FILE_NAME),
+        tokenizer=members.text("tokenizer", _FILE_NAME),
+        scoring=Scoring(scoring),
+        causal=members.flag("causal"),
+        prefix=members.integers("prefix", 0, 2**31 - 1, MAX_PREFIX),
+        separator=members.integers("separator", 0, 2**31 - 1, MAX_PREFIX),
+        line_tokens=members.integer("line_tokens", 1, MAX_TOKENS),
+        history_tokens=members.integer("history_tokens", 1, MAX_TOKENS),
         opset=members.integer("opset", 1, 1_000),
         quantisation=members.text("quantisation"),
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
@@ -36,6 +37,26 @@ _SHORT_NAMES = {
     "webgpu": "WebGpuExecutionProvider",
     "qnn": "QNNExecutionProvider",
 }
+
+
+_NUMPY_TYPES = {
+    "tensor(float)": np.float32,
+    "tensor(float16)": np.float16,
+    "tensor(int64)": np.int64,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TensorType:
+    """Shape and element type of a model's input.
+
+    Attributes:
+        shape: sizes; the name of an axis where any size will do.
+        dtype: object for element types that this package never uses.
+    """
+
+    shape: tuple[int | str | None, ...]
+    dtype: np.dtype[Any]
 
 
 def available_providers() -> tuple[str, ...]:
@@ -120,6 +141,9 @@ class Session:
             raise InferenceError(
                 f"the model could not be loaded: {type(error).__name__}"
             ) from error
+        # The session keeps the file's bytes beside the weights it made of them, for a fallback
+        # that is never taken here.
+        self._session._model_bytes = b""
         self.threads: int = options.intra_op_num_threads
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         if self.providers[0] != names[0]:
@@ -127,6 +151,16 @@ class Session:
                 f"providers: {names[0]!r} could not be initialised; "
                 f"onnxruntime offered {self.providers[0]!r} instead"
             )
+
+    @property
+    def inputs(self) -> Mapping[str, TensorType]:
+        """What the model expects, by name."""
+        return {
+            entry.name: TensorType(
+                tuple(entry.shape), np.dtype(_NUMPY_TYPES.get(entry.type, np.object_))
+            )
+            for entry in self._session.get_inputs()
+        }
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; safe from several threads.

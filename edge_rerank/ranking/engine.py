@@ -18,28 +18,46 @@ from numpy.typing import NDArray
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoder import Progress, TextEncoder
 from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES, Scorer
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.inference.vectors import VectorCache
 from edge_rerank.ranking.blend import UNTRAINED
 from edge_rerank.ranking.diversify import diversify
 from edge_rerank.ranking.explain import explain
-from edge_rerank.ranking.features import Similarities, compute_features
+from edge_rerank.ranking.features import Feature, Similarities, compute_features
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
-from edge_rerank.types import Event, Item, RankedItem, Ranking, check_number
+from edge_rerank.ranking.transcript import transcript
+from edge_rerank.types import Degradation, Event, Item, RankedItem, Ranking, check_number
 
 MAX_CANDIDATES = 10_000
+REFINED = 50
+"""How many of the encoder's best the scorer looks at."""
+
+_AFTER_SCORING_S = 0.002
+"""Kept back from a time budget for what comes after the scorer."""
+
+Packs = str | Path | Sequence[str | Path]
 DEFAULT_CACHE_ITEMS = 20_000
 CACHED_QUERIES = 256
 
 
 class RankingEngine:
-    """A loaded pack that ranks. Safe from several threads.
+    """Loaded packs that rank. Safe from several threads.
 
+    The encoder orders all candidates; where there is a scorer, it refines the best of them.
     Make one with :meth:`open`; close it, or use it as a context manager.
     """
 
-    def __init__(self, pack: Pack, encoder: TextEncoder, *, cache_items: int) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        encoder: TextEncoder,
+        *,
+        cache_items: int,
+        scorer: Scorer | None = None,
+    ) -> None:
         self.pack = pack.without_files()
+        self.scorer = scorer
         self.providers = encoder.providers
         self.threads = encoder.threads
         self._vectors = VectorCache(encoder, capacity=cache_items)
@@ -51,25 +69,29 @@ class RankingEngine:
     @classmethod
     def open(
         cls,
-        pack: str | Path | None = None,
+        pack: Packs | None = None,
         *,
         providers: Sequence[str] | None = None,
         threads: int | None = None,
         cache_items: int = DEFAULT_CACHE_ITEMS,
+        prefix_bytes: int = DEFAULT_PREFIX_BYTES,
         trusted_keys: Sequence[bytes] = (),
         minimum_release: int = 1,
         seen_releases: Mapping[str, int] | None = None,
     ) -> Self:
-        """Load a pack.
+        """Load a pack, or several that complete each other.
 
         Args:
-            pack: a pack folder; ``None`` for the one shipped with this package.
+            pack: a pack folder, or several, each part in one of them; what they lack of an
+                encoder comes from the pack shipped with this package, as does everything
+                if ``None``.
             providers: execution providers by preference, short or full names; CPU if ``None``.
             threads: threads inside one operator; ``None`` for up to four.
             cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
+            prefix_bytes: memory for the histories that a scorer has read.
             trusted_keys: Ed25519 public keys, 32 bytes each, one of which must have signed
-                the pack; empty for no such demand.
-            minimum_release: an older release of the pack is refused.
+                each pack; empty for no such demand.
+            minimum_release: an older release of a pack is refused.
             seen_releases: see :meth:`edge_rerank.inference.pack.Pack.open`.
 
         Raises:
@@ -77,15 +99,26 @@ class RankingEngine:
             ProviderUnavailable: when a provider cannot be used.
             InvalidRequest: when an argument is malformed.
         """
-        folder = shipped_pack() if pack is None else _path(pack)
-        loaded = Pack.open(
-            folder,
-            trusted_keys=trusted_keys,
-            minimum_release=minimum_release,
-            seen_releases=seen_releases,
-        )
-        encoder = TextEncoder(loaded, providers=providers, threads=threads)
-        return cls(loaded, encoder, cache_items=cache_items)
+        packs = [
+            Pack.open(
+                folder,
+                trusted_keys=trusted_keys,
+                minimum_release=minimum_release,
+                seen_releases=seen_releases,
+            )
+            for folder in _folders(pack)
+        ]
+        with_scorer = _the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
+        with_encoder = _the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
+        if with_encoder is None:
+            with_encoder = Pack.open(shipped_pack())
+        encoder = TextEncoder(with_encoder, providers=providers, threads=threads)
+        scorer = None
+        if with_scorer is not None:
+            scorer = Scorer(
+                with_scorer, providers=providers, threads=threads, prefix_bytes=prefix_bytes
+            )
+        return cls(with_encoder, encoder, cache_items=cache_items, scorer=scorer)
 
     def rank(
         self,
@@ -96,6 +129,7 @@ class RankingEngine:
         top_k: int | None = None,
         diversity: float = 0.0,
         host_order: bool = False,
+        budget_ms: float | None = None,
         now: float | None = None,
     ) -> Ranking:
         """Order ``items`` for the person with this history.
@@ -109,6 +143,8 @@ class RankingEngine:
             diversity: 0 to 1, how much near-copies are pushed down.
             host_order: whether the order of ``items`` is the host's own ranking and is to
                 be blended in; an item's ``score`` says more and is always blended in.
+            budget_ms: milliseconds after which the scorer is to stop refining; the result
+                is then marked as degraded. No limit if ``None``; the encoder always runs.
             now: UTC seconds; the clock if ``None``.
 
         Raises:
@@ -122,6 +158,7 @@ class RankingEngine:
         query = _query(query)
         keep = _top_k(top_k, len(candidates))
         diversity = _unit(diversity, "diversity")
+        budget_s = _budget(budget_ms)
         if not isinstance(host_order, bool):
             raise InvalidRequest(f"host_order: expected a bool, got {type(host_order).__name__}")
         if not candidates:
@@ -132,6 +169,24 @@ class RankingEngine:
         evidence = compute_features(candidates, interests, similarities, host_order=host_order)
         contributions = UNTRAINED.contributions(evidence.values)
         scores = contributions.sum(axis=1)
+        degraded: tuple[Degradation, ...] = ()
+        if self.scorer is not None:
+            best = np.argsort(-scores, kind="stable")[:REFINED]
+            texts = {item.id: item.text for item in candidates}
+            refined = self.scorer.score(
+                [candidates[row].text for row in best.tolist()],
+                transcript(history, texts),
+                query=query,
+                stop_at=None if budget_s is None else started + budget_s - _AFTER_SCORING_S,
+            )
+            reached = ~np.isnan(refined)
+            if not reached.all():
+                degraded = (Degradation.TIME_BUDGET,)
+            if reached.any():
+                centred = refined - refined[reached].mean()
+                evidence.values[best, Feature.SCORER] = np.where(reached, centred, 0.0)
+            contributions = UNTRAINED.contributions(evidence.values)
+            scores = contributions.sum(axis=1)
         order = diversify(scores, vectors, strength=diversity, top_k=keep)[:keep]
         reasons = explain(contributions, evidence.nearest, order)
         ranked = tuple(
@@ -145,6 +200,7 @@ class RankingEngine:
             id=_ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(interests),
+            degraded=degraded,
         )
 
     def warmup(self, items: Sequence[Item] = (), *, progress: Progress | None = None) -> None:
@@ -157,6 +213,8 @@ class RankingEngine:
         self._check_open()
         texts = [item.text for item in _sequence_of_items(items) if item.vector is None]
         self._vectors.get(texts or ["warm up"], progress=progress)
+        if self.scorer is not None:
+            self.scorer.prepare(texts)
 
     def vectors(self, items: Sequence[Item]) -> NDArray[np.float32]:
         """Text vectors of ``items``, float32 of shape (n, dim); zero rows for empty texts."""
@@ -164,14 +222,16 @@ class RankingEngine:
         return self._text_vectors([item.text for item in items])
 
     def forget_queries(self) -> None:
-        """Drop the vectors of all queries and searches from memory."""
+        """Drop what was derived from people's words and histories from memory."""
         self._query_vectors.clear()
+        if self.scorer is not None:
+            self.scorer.forget()
 
     def close(self) -> None:
         """Free the model and the vectors; every later call raises ClosedError."""
         self._closed = True
         self._vectors.clear()
-        self._query_vectors.clear()
+        self.forget_queries()
 
     def __enter__(self) -> Self:
         return self
@@ -257,10 +317,28 @@ def _ranking_id() -> str:
     return secrets.token_hex(8)
 
 
-def _path(pack: object) -> Path:
-    if not isinstance(pack, str | Path):
-        raise InvalidRequest(f"pack: expected a path or None, got {type(pack).__name__}")
-    return Path(pack)
+def _folders(pack: object) -> list[Path]:
+    if pack is None:
+        return [shipped_pack()]
+    folders = [pack] if isinstance(pack, str | Path) else pack
+    if not isinstance(folders, Sequence) or not folders:
+        raise InvalidRequest(f"pack: expected a path, several, or None, got {type(pack).__name__}")
+    for folder in folders:
+        if not isinstance(folder, str | Path):
+            raise InvalidRequest(f"pack: expected only paths, got {type(folder).__name__}")
+    return [Path(folder) for folder in folders]
+
+
+def _the_one(packs: Sequence[Pack], part: str) -> Pack | None:
+    if len(packs) > 1:
+        raise InvalidRequest(f"pack: expected at most one with a part {part}, got {len(packs)}")
+    return packs[0] if packs else None
+
+
+def _budget(budget_ms: object) -> float | None:
+    """Milliseconds as the caller gave them, in seconds."""
+    budget = check_number(budget_ms, "budget_ms", InvalidRequest, minimum=0.0)
+    return None if budget is None else budget / 1e3
 
 
 def _sequence_of_items(items: object) -> list[Item]:

@@ -23,6 +23,7 @@ _CODES = {
     Feature.DISLIKED: ReasonCode.DISLIKED,
     Feature.REJECTED: ReasonCode.DISLIKED,
     Feature.SHOWN: ReasonCode.SEEN,
+    Feature.SCORER: ReasonCode.MODEL,
 }
 _GROUPS = tuple(dict.fromkeys(_CODES.values()))
 _MEMBERSHIP = np.array(

@@ -43,6 +43,10 @@ class Feature(IntEnum):
     """1 when this very item was disliked or dismissed."""
     SHOWN = 9
     """log(1 + times shown and not chosen)."""
+    SCORER = 10
+    """The scorer's number (nats, where it scores by likelihood) against the mean of the
+    candidates it refined; 0 for the others. Filled in after the rest, because the rest says
+    which candidates are refined."""
 
 
 @dataclass(frozen=True, slots=True)

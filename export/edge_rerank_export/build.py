@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypedDict
 
 from edge_rerank.inference.manifest import Architecture, EncoderSpec, Manifest, Source
 from edge_rerank_export.calibrate import channel_maxima, read_tokenizer
@@ -27,7 +28,16 @@ Report = Callable[[Verification], None]
 """Told the figures before it is decided whether they suffice."""
 
 
-def _quietly(verification: Verification) -> None:
+class BuildOptions(TypedDict):
+    """The keyword arguments of :func:`build`."""
+
+    texts: Texts | None
+    overwrite: bool
+    steps: Steps
+    report: Report
+
+
+def quietly(verification: Verification) -> None:
     """Say nothing."""
     del verification
 
@@ -95,7 +105,7 @@ def quantize_encoder(
             texts = own_texts().texts
             maxima = channel_maxima(source, read_tokenizer(tokenizer), texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        quantize(source, target, maxima=maxima, progress=update)
+        quantize(source, target, scheme, maxima=maxima, progress=update)
 
 
 def write_pack(
@@ -106,7 +116,7 @@ def write_pack(
     *,
     texts: Texts,
     steps: Steps = silent,
-    report: Report = _quietly,
+    report: Report = quietly,
 ) -> Verification:
     """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
 
@@ -156,7 +166,7 @@ def build(
     texts: Texts | None = None,
     overwrite: bool = False,
     steps: Steps = silent,
-    report: Report = _quietly,
+    report: Report = quietly,
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
 

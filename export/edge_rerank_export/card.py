@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rerank_export.recipe import Recipe
+from edge_rerank_export.recipe import Recipe, ScorerPackRecipe
 from edge_rerank_export.sources import Fetched
 from edge_rerank_export.verify import Verification
 
@@ -12,16 +12,14 @@ _EXPLAINED = {
     "difference": "largest difference in one component",
     "batch_effect": "largest change of a component by batch or padding",
     "ndcg_loss": "share of NDCG@10 lost",
+    "conversion_error": "largest difference of a token's log-probability by conversion",
+    "company_effect": "largest change of a score by company or by how the history was read",
 }
 
 
 def model_card(recipe: Recipe, fetched: Fetched, verification: Verification) -> str:
     """The text of the card, in Markdown."""
-    rows = "\n".join(
-        f"| {_EXPLAINED[figure.name]} | {figure.value:.4g} | "
-        f"{'≥' if figure.at_least else '≤'} {figure.bound:g} |"
-        for figure in verification.figures
-    )
+    rows = _rows(verification)
     return f"""# {recipe.name}, release {recipe.release}
 
 {recipe.summary}
@@ -48,3 +46,44 @@ A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.nam
 The vectors carry what the original learnt, its gaps and its prejudices included. Text in
 languages that the original was not trained on is poorly told apart.
 """
+
+
+def scorer_card(recipe: ScorerPackRecipe, fetched: Fetched, verification: Verification) -> str:
+    """The text of a scorer's card, in Markdown."""
+    scorer = recipe.scorer
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It scores
+a candidate by log P(candidate | history) - log P(candidate).
+
+- Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
+- Licence of the weights: {recipe.licence}
+- Changed against the original: converted to ONNX in edge-rerank's scorer form, states turned
+  into a basis without outliers, quantised ({scorer.quantisation}), likelihoods normalised over
+  the {scorer.vocabulary} most frequent tokens, at most {scorer.line_tokens} tokens an item and
+  {scorer.history_tokens} a history
+- Not trained further, on nobody's behaviour; weights rounded on text of the model's own
+
+## Compared with the original in float32
+
+{verification.texts} item texts, {verification.rankings} lists put in order.
+
+| figure | measured | bound |
+|---|---|---|
+{_rows(verification)}
+
+## Limits
+
+The scores carry what the original learnt, its gaps and its prejudices included. It read
+mostly English.
+"""
+
+
+def _rows(verification: Verification) -> str:
+    return "\n".join(
+        f"| {_EXPLAINED[figure.name]} | {figure.value:.4g} | "
+        f"{'≥' if figure.at_least else '≤'} {figure.bound:g} |"
+        for figure in verification.figures
+    )

@@ -19,13 +19,14 @@ from rich.table import Table
 import edge_rerank
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank.inference.pack import Pack
-from edge_rerank_export.build import build, original, quantize_encoder, write_pack
+from edge_rerank_export.build import BuildOptions, build, original, quantize_encoder, write_pack
+from edge_rerank_export.build_scorer import build_scorer
 from edge_rerank_export.convert import load_encoder
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize import Scheme
-from edge_rerank_export.recipe import Recipe, find_recipe, read_recipe
+from edge_rerank_export.recipe import Recipe, ScorerPackRecipe, find_recipe, read_recipe
 from edge_rerank_export.sources import fetch
 from edge_rerank_export.texts import Texts, own_texts, texts_of
 from edge_rerank_export.verify import Verification, verify_encoder
@@ -93,14 +94,17 @@ def _add_build(commands: Subparsers) -> None:
 
 
 def _build(arguments: argparse.Namespace, console: Console) -> None:
-    verification = build(
-        _read(arguments),
-        arguments.out,
-        texts=_verified_with(arguments),
-        overwrite=arguments.overwrite,
-        steps=on_console(console),
-        report=lambda figures: show(figures, console),
-    )
+    recipe = _read_any(arguments)
+    options: BuildOptions = {
+        "texts": _verified_with(arguments),
+        "overwrite": arguments.overwrite,
+        "steps": on_console(console),
+        "report": lambda figures: show(figures, console),
+    }
+    if isinstance(recipe, ScorerPackRecipe):
+        verification = build_scorer(recipe, arguments.out, **options)
+    else:
+        verification = build(recipe, arguments.out, **options)
     console.print(f"packed {arguments.out.name}, verified on {verification.texts} texts")
 
 
@@ -240,8 +244,15 @@ def _texts(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _read(arguments: argparse.Namespace) -> Recipe:
+def _read_any(arguments: argparse.Namespace) -> Recipe | ScorerPackRecipe:
     return read_recipe(find_recipe(arguments.recipe))
+
+
+def _read(arguments: argparse.Namespace) -> Recipe:
+    recipe = _read_any(arguments)
+    if isinstance(recipe, ScorerPackRecipe):
+        raise RecipeError("recipe: a scorer is made by build alone, in one go")
+    return recipe
 
 
 def _verified_with(arguments: argparse.Namespace) -> Texts:

@@ -97,7 +97,7 @@ def convert(folder: Path, output: Path) -> TextEncoder:
         UnsupportedModel: see :func:`load_encoder`.
     """
     model = load_encoder(folder)
-    with _quiet():
+    with quiet():
         export(
             model,
             TextEncoderOnnxConfig(model.config, task="feature-extraction"),
@@ -109,7 +109,7 @@ def convert(folder: Path, output: Path) -> TextEncoder:
     return model
 
 
-class _quiet:  # noqa: N801 - used like a function
+class quiet:  # noqa: N801 - used like a function
     """Keep the exporters' chatter out of the progress display."""
 
     def __enter__(self) -> None:

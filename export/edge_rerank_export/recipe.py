@@ -19,6 +19,16 @@
     [bounds]                        # see edge_rerank_export.verify.Bounds
     min_tau = 0.95
 
+A pack with a scorer has, in place of ``[encoder]``::
+
+    [scorer]
+    heading = "What every prompt begins with"
+    start = "<|endoftext|>"         # the token before it, by name
+    line_tokens = 24                # see edge_rerank.inference.manifest.ScorerSpec
+    history_tokens = 512
+    vocabulary = 8192               # see edge_rerank_export.decoder.ScoringDecoder
+    quantisation = "int7"
+
 ``subfolder``, ``quantisation`` and everything in ``[bounds]`` may be left out. A key that is
 not known is refused: a misspelt bound must not pass for none.
 """
@@ -34,6 +44,7 @@ from typing import Any, TypeVar, get_type_hints
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.quantize import Scheme
 from edge_rerank_export.verify import Bounds
+from edge_rerank_export.verify_scorer import ScorerBounds
 
 T = TypeVar("T")
 
@@ -58,6 +69,46 @@ class EncoderRecipe:
 
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerRecipe:
+    """How a scorer is made.
+
+    Attributes:
+        heading: the text that every prompt begins with.
+        start: the token before it, by name.
+        line_tokens, history_tokens: see :class:`~edge_rerank.inference.manifest.ScorerSpec`.
+        vocabulary: see :class:`~edge_rerank_export.decoder.ScoringDecoder`.
+        quantisation: see :class:`~edge_rerank_export.quantize.Scheme`.
+    """
+
+    heading: str
+    start: str
+    line_tokens: int
+    history_tokens: int
+    vocabulary: int
+    quantisation: Scheme = Scheme.INT7
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerPackRecipe:
+    """How a pack with a scorer is made; see the module's description."""
+
+    name: str
+    release: int
+    licence: str
+    summary: str
+    source: SourceRecipe
+    scorer: ScorerRecipe
+    bounds: ScorerBounds = field(default_factory=ScorerBounds)
+
+    def __post_init__(self) -> None:
+        if self.release < 1:
+            raise RecipeError("release: expected an integer ≥ 1")
+        scorer = self.scorer
+        if min(scorer.line_tokens, scorer.history_tokens, scorer.vocabulary) < 1:
+            raise RecipeError("scorer: expected numbers of tokens ≥ 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +155,7 @@ def find_recipe(name: str) -> Path:
     return ours[name]
 
 
-def read_recipe(path: Path) -> Recipe:
+def read_recipe(path: Path) -> Recipe | ScorerPackRecipe:
     """Read and check a recipe.
 
     Raises:
@@ -116,6 +167,8 @@ def read_recipe(path: Path) -> Recipe:
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
     try:
+        if "scorer" in members:
+            return _table(ScorerPackRecipe, members, "")
         return _table(Recipe, members, "")
     except RecipeError as error:
         raise RecipeError(f"{path.name}: {error}") from None

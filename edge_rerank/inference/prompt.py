@@ -1,0 +1,99 @@
+"""How a history and a candidate become tokens.
+
+One line an event, oldest first, so that a new event only adds to the end; a candidate is the
+line that might come next::
+
+    <prefix> line <separator> line <separator> ... candidate <separator>
+
+Prefix and separator are token ids in the pack's manifest. User text is encoded with special
+tokens switched off: an item called "<|im_start|>" stays text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+
+from tokenizers import Tokenizer
+
+from edge_rerank.errors import PackInvalid
+from edge_rerank.inference.manifest import ScorerSpec
+
+Tokens = tuple[int, ...]
+
+_CHARS_PER_TOKEN = 16
+"""Text beyond this many characters a token is cut before tokenisation."""
+
+
+class Prompt:
+    """Tokenises for one scorer. Safe from several threads.
+
+    Args:
+        spec: the scorer's description.
+        tokenizer: the bytes of its tokeniser file.
+
+    Raises:
+        PackInvalid: when the tokeniser cannot be read.
+    """
+
+    def __init__(self, spec: ScorerSpec, tokenizer: bytes) -> None:
+        self._spec = spec
+        try:
+            self._tokenizer = Tokenizer.from_buffer(tokenizer)
+        except Exception as error:  # tokenizers raises bare Exception
+            raise PackInvalid(
+                f"{spec.tokenizer}: not a tokeniser: {type(error).__name__}"
+            ) from error
+        self._tokenizer.no_padding()
+        self._tokenizer.no_truncation()
+        self._tokenizer.encode_special_tokens = True
+
+    @property
+    def prefix(self) -> Tokens:
+        """What every prompt begins with."""
+        return self._spec.prefix
+
+    @property
+    def separator(self) -> Tokens:
+        """What every line ends with."""
+        return self._spec.separator
+
+    def line(self, text: str) -> Tokens:
+        """``text`` as one line, cut to ``line_tokens``, with the separator after it."""
+        # Line breaks end a line for the model too.
+        text = " ".join(text[: self._spec.line_tokens * _CHARS_PER_TOKEN].split())
+        # Half an emoji cut off by the host is not valid UTF-8; it must not cost the call.
+        text = text.encode("utf-8", "replace").decode()
+        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        return (*ids[: self._spec.line_tokens], *self._spec.separator)
+
+    def window(self, lines: Sequence[Tokens]) -> Sequence[Tokens]:
+        """The newest of ``lines``, oldest first, within ``history_tokens``.
+
+        When not all fit, what is left begins at the line of the smallest hash in the older
+        half of those that do. That line stays the beginning while newer ones are added,
+        until it no longer fits itself: a long history is read again only now and then, and
+        where it begins does not depend on what was read before.
+        """
+        budget = self._spec.history_tokens - len(self._spec.prefix)
+        fits = _newest(lines, budget)
+        if fits == len(lines):
+            return lines
+        first = len(lines) - fits
+        half = len(lines) - _newest(lines, budget // 2)
+        oldest = range(first, max(half, first + 1))
+        return lines[min(oldest, key=lambda place: _hash(lines[place])) :] if fits else ()
+
+
+def _newest(lines: Sequence[Tokens], budget: int) -> int:
+    """How many of the last lines hold at most ``budget`` tokens together."""
+    used = 0
+    for count, line in enumerate(reversed(lines)):
+        used += len(line)
+        if used > budget:
+            return count
+    return len(lines)
+
+
+def _hash(line: Tokens) -> bytes:
+    return blake2b(repr(line).encode(), digest_size=8).digest()

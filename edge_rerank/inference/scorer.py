@@ -1,0 +1,384 @@
+"""The scorer: a language model reads the history once, and then each candidate after it."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import accumulate
+from itertools import chain as concatenate
+from typing import Any, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.inference.manifest import Scoring
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
+from edge_rerank.inference.prompt import Prompt, Tokens
+from edge_rerank.inference.session import Session
+
+PACK_TOKENS = 256
+"""Candidate tokens in one run of the model."""
+
+DEFAULT_PREFIX_BYTES = 96 << 20
+CACHED_SCORES = 65_536
+
+_UNKNOWN_PACE_S = 1e-3
+"""Seconds a token takes, until the first run says better."""
+
+_PACE_WEIGHT = 0.3
+
+
+INPUTS = frozenset(
+    {
+        *("input_ids", "position_ids", "layout", "places", "mask"),
+        *("past_keys", "past_values", "extend"),
+        *("start", "scored", "predictors", "targets"),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Past:
+    """What candidates are read after.
+
+    Attributes:
+        version: stands for every token of it.
+        prefix: the model's memory of it.
+    """
+
+    version: bytes
+    prefix: Prefix
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """What one run is for, see :class:`~.manifest.ScorerSpec`; no targets stands for zeros."""
+
+    extend: bool = False
+    scored: Sequence[int] = ()
+    predictors: Sequence[int] = ()
+    targets: Sequence[int] = ()
+
+
+class Scorer:
+    """Runs the ``scorer`` part of a pack. Safe from several threads.
+
+    A score says how well a candidate goes with the history: the trained head's output, or,
+    in a pack that scores by likelihood, log P(candidate | history) - log P(candidate). It is
+    the same number in any company, in any order, and however the history came to be read.
+
+    Args:
+        pack: a pack whose manifest has a scorer.
+        providers: execution providers by preference, see
+            :func:`edge_rerank.inference.session.resolve_providers`.
+        threads: threads inside one operator.
+        prefix_bytes: memory for histories that were read, about 46 KB a token for a model of
+            135 million weights.
+
+    Raises:
+        PackUnsupported: when the pack has no scorer.
+        PackInvalid: when its tokeniser or model is not what the manifest says.
+        InvalidRequest: when an argument is out of range.
+        ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        prefix_bytes: int = DEFAULT_PREFIX_BYTES,
+    ) -> None:
+        spec = pack.manifest.scorer
+        if spec is None:
+            raise PackUnsupported("the pack has no scorer")
+        self._causal = spec.causal
+        self._likelihood = spec.scoring is Scoring.LIKELIHOOD
+        self._prefixes = PrefixCache(prefix_bytes)
+        self._scores = _ScoreCache(CACHED_SCORES)
+        # Apart from the others, because nothing in it is personal.
+        self._priors = _ScoreCache(CACHED_SCORES)
+        self.prompt = Prompt(spec, pack.read(spec.tokenizer))
+        self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
+        self.providers = self._session.providers
+        self.threads = self._session.threads
+        self._nothing = _nothing_read(self._session)
+        self._pace = _UNKNOWN_PACE_S
+        self._unread = _Past(b"", self._nothing)
+        self._bare = self._read(self._unread, spec.prefix, chain(b"", spec.prefix))
+
+    @property
+    def cached_bytes(self) -> int:
+        """Bytes of the histories kept in memory."""
+        return self._prefixes.nbytes
+
+    def score(
+        self,
+        candidates: Sequence[str],
+        history: Sequence[str],
+        *,
+        query: str | None = None,
+        stop_at: float | None = None,
+    ) -> NDArray[np.float64]:
+        """Score candidates after a history.
+
+        Args:
+            candidates: texts, the most promising first.
+            history: one text an event, oldest first.
+            query: what the person asked for just now; read after the history.
+            stop_at: time by ``time.perf_counter()`` at which to be done.
+
+        Returns:
+            float64 of shape (len(candidates),), higher is better; NaN for those that there
+            was no time for.
+
+        Raises:
+            InferenceError: when the model fails.
+        """
+        past = self._past(history, query, stop_at)
+        if past is None:
+            return np.full(len(candidates), np.nan)
+        if past is self._bare and self._likelihood:
+            return np.zeros(len(candidates))
+        lines = [self._candidate(text) for text in candidates]
+        scores = _Wanted(past, self._scores, lines)
+        parts = [scores, _Wanted(self._bare, self._priors, lines)] if self._likelihood else [scores]
+        for pack in _packs(
+            line for line in scores.found if any(part.lacks(line) for part in parts)
+        ):
+            for part in parts:
+                missing = [line for line in pack if part.lacks(line)]
+                if missing and self._in_time(sum(map(len, missing)), stop_at):
+                    part.add(missing, self._run(part.past, missing))
+        values = [part.values(lines) for part in parts]
+        return values[0] - values[1] if self._likelihood else values[0]
+
+    def prepare(self, candidates: Sequence[str]) -> None:
+        """Compute ahead what needs no history: the likelihood of each text by itself."""
+        if not self._likelihood:
+            return
+        priors = _Wanted(self._bare, self._priors, [self._candidate(one) for one in candidates])
+        for pack in _packs(line for line in priors.found if priors.lacks(line)):
+            priors.add(pack, self._run(self._bare, pack))
+
+    def forget(self) -> None:
+        """Drop everything that was derived from anyone's history."""
+        self._prefixes.clear()
+        self._scores.clear()
+
+    def _past(
+        self, history: Sequence[str], query: str | None, stop_at: float | None
+    ) -> _Past | None:
+        """What the candidates follow; ``None`` when there is no time to read it."""
+        lines = list(self.prompt.window([self.prompt.line(text) for text in history]))
+        asked = [] if query is None else [self.prompt.line(query)]
+        if not self._causal:
+            if not lines and not asked:
+                return self._bare
+            return self._continue(self._unread, [self.prompt.prefix, *lines, *asked], stop_at)
+        past = self._continue(self._bare, lines, stop_at)
+        if past is not None:
+            # The history without the query will be needed again.
+            past = self._continue(past, asked, stop_at, keep_shorter=True)
+        return past
+
+    def _continue(
+        self,
+        start: _Past,
+        lines: Sequence[Tokens],
+        stop_at: float | None,
+        *,
+        keep_shorter: bool = False,
+    ) -> _Past | None:
+        """``start`` followed by ``lines``, from memory as far as that goes."""
+        if not lines:
+            return start
+        versions = list(accumulate(lines, chain, initial=start.version))[1:]
+        known = self._prefixes.longest(versions if self._causal else versions[-1:])
+        replaces = None
+        if known is not None:
+            version, prefix = known
+            place = versions.index(version)
+            start = _Past(version, prefix)
+            lines = lines[place + 1 :]
+            replaces = None if keep_shorter else version
+        if not lines:
+            return start
+        tokens = tuple(concatenate.from_iterable(lines))
+        if not self._in_time(len(tokens), stop_at):
+            return None
+        past = self._read(start, tokens, versions[-1])
+        self._prefixes.put(past.version, past.prefix, replaces=replaces)
+        return past
+
+    def _candidate(self, text: str) -> Tokens:
+        """A trained head sits on the separator; a likelihood is better without it."""
+        line = self.prompt.line(text)
+        return line[: -len(self.prompt.separator)] if self._likelihood else line
+
+    def _read(self, start: _Past, tokens: Tokens, version: bytes) -> _Past:
+        """``start`` followed by ``tokens``, read by the model."""
+        last = [len(tokens) - 1]
+        _, end, keys, values = self._feed(
+            start.prefix, [tokens], _Reading(extend=True, scored=last)
+        )
+        return _Past(version, start.prefix.extended(keys, values, end))
+
+    def _run(self, past: _Past, lines: Sequence[Tokens]) -> list[float]:
+        """One score a line, read by the model after ``past``."""
+        if not self._likelihood:
+            ends = [end - 1 for end in accumulate(map(len, lines))]
+            reading = _Reading(scored=ends, predictors=range(1, len(lines) + 1))
+            return cast("list[float]", self._feed(past.prefix, lines, reading)[0][:, 0].tolist())
+        # The past predicts the first token; the last predicts nothing that is asked for.
+        rows = [line[:-1] or line for line in lines]
+        predictors: list[int] = []
+        for row, line, end in zip(rows, lines, accumulate(map(len, rows)), strict=True):
+            first = 1 + end - len(row)
+            predictors += [0, *range(first, first + len(line) - 1)]
+        reading = _Reading(
+            scored=range(sum(map(len, rows))),
+            predictors=predictors,
+            targets=list(concatenate.from_iterable(lines)),
+        )
+        score = self._feed(past.prefix, rows, reading)[0][:, 0].astype(np.float64)
+        starts = [0, *accumulate(map(len, lines[:-1]))]
+        return cast("list[float]", np.add.reduceat(score, starts).tolist())
+
+    def _feed(
+        self,
+        past: Prefix,
+        rows: Sequence[Tokens],
+        reading: _Reading,
+    ) -> list[NDArray[Any]]:
+        """Run the model on sequences, see :class:`~.manifest.ScorerSpec`."""
+        lengths = np.array([len(row) for row in rows])
+        width = int(lengths.max())
+        offsets = np.arange(width)
+        real = offsets < lengths[:, None]
+        starts = np.cumsum(lengths) - lengths
+        count = int(lengths.sum())
+        started = time.perf_counter()
+        outputs = self._session.run(
+            {
+                "input_ids": np.fromiter(concatenate.from_iterable(rows), np.int64, count),
+                "position_ids": past.tokens + np.nonzero(real)[1],
+                "layout": np.where(real, starts[:, None] + offsets, starts[:, None]),
+                "places": np.flatnonzero(real),
+                "mask": self._mask(real),
+                "past_keys": past.keys,
+                "past_values": past.values,
+                "extend": np.array(int(reading.extend)),
+                "start": past.end,
+                "scored": np.array(reading.scored, dtype=np.int64),
+                "predictors": np.array(reading.predictors, dtype=np.int64),
+                "targets": np.array(
+                    reading.targets or [0] * len(reading.predictors), dtype=np.int64
+                ),
+            }
+        )
+        pace = (time.perf_counter() - started) / count
+        self._pace += _PACE_WEIGHT * (pace - self._pace)
+        return outputs
+
+    def _mask(self, real: NDArray[np.bool_]) -> NDArray[Any]:
+        """Which places each place sees, (sequences, width, width): 0 or minus infinity."""
+        width = real.shape[1]
+        if self._causal:
+            seen = np.broadcast_to(np.tri(width, dtype=bool), (*real.shape, width))
+        else:
+            seen = np.broadcast_to(real[:, None, :], (*real.shape, width))
+        return np.where(seen, 0.0, -np.inf).astype(self._nothing.keys.dtype)
+
+    def _in_time(self, tokens: int, stop_at: float | None) -> bool:
+        return stop_at is None or time.perf_counter() + tokens * self._pace <= stop_at
+
+
+class _ScoreCache:
+    """Scores by digest of all tokens behind them, least recently used out first."""
+
+    def __init__(self, capacity: int) -> None:
+        self._capacity = capacity
+        self._scores: OrderedDict[bytes, float] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, keys: Sequence[bytes]) -> list[float]:
+        with self._lock:
+            for key in keys:
+                if key in self._scores:
+                    self._scores.move_to_end(key)
+            return [self._scores.get(key, math.nan) for key in keys]
+
+    def put(self, keys: Sequence[bytes], scores: Sequence[float]) -> None:
+        with self._lock:
+            self._scores.update(zip(keys, scores, strict=True))
+            while len(self._scores) > self._capacity:
+                self._scores.popitem(last=False)
+
+    def clear(self) -> None:
+        with self._lock:
+            self._scores.clear()
+
+
+class _Wanted:
+    """What one call wants to know of its candidates after one past."""
+
+    def __init__(self, past: _Past, cache: _ScoreCache, lines: Sequence[Tokens]) -> None:
+        self.past = past
+        self._cache = cache
+        distinct = list(dict.fromkeys(lines))
+        self.found = dict(zip(distinct, cache.get(self._keys(distinct)), strict=True))
+        if () in self.found:
+            # No text: nothing speaks for it, nothing against it.
+            self.found[()] = 0.0
+
+    def lacks(self, line: Tokens) -> bool:
+        return math.isnan(self.found[line])
+
+    def add(self, lines: Sequence[Tokens], scores: Sequence[float]) -> None:
+        self.found.update(zip(lines, scores, strict=True))
+        self._cache.put(self._keys(lines), scores)
+
+    def values(self, lines: Sequence[Tokens]) -> NDArray[np.float64]:
+        return np.array([self.found[line] for line in lines], dtype=np.float64)
+
+    def _keys(self, lines: Sequence[Tokens]) -> list[bytes]:
+        return [chain(self.past.version, line) for line in lines]
+
+
+def _packs(lines: Iterable[Tokens]) -> Iterator[list[Tokens]]:
+    """Cut into runs of at most ``PACK_TOKENS`` tokens, or one line if that is longer."""
+    pack: list[Tokens] = []
+    used = 0
+    for line in lines:
+        if pack and used + len(line) > PACK_TOKENS:
+            yield pack
+            pack, used = [], 0
+        pack.append(line)
+        used += len(line)
+    if pack:
+        yield pack
+
+
+def _nothing_read(session: Session) -> Prefix:
+    """A past of no tokens, shaped as the model wants it."""
+    inputs = session.inputs
+    if set(inputs) != INPUTS:
+        raise PackInvalid(f"scorer: expected a model with the inputs {', '.join(sorted(INPUTS))}")
+    keys = inputs["past_keys"]
+    sizes = (*keys.shape[:3], *inputs["start"].shape[1:])
+    if len(sizes) != 4 or not all(isinstance(size, int) for size in sizes):
+        raise PackInvalid("scorer: expected past_keys of shape (layers, heads, dim, past)")
+    layers, heads, dim, hidden = (int(size or 0) for size in sizes)
+    return Prefix(
+        np.zeros((layers, heads, dim, 0), keys.dtype),
+        np.zeros((layers, heads, 0, dim), keys.dtype),
+        np.zeros((1, hidden), keys.dtype),
+    )

@@ -1,0 +1,163 @@
+"""From a recipe to a verified pack with a scorer."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from edge_rerank.inference.manifest import Architecture, Manifest, ScorerSpec, Scoring, Source
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.scorer import Scorer
+from edge_rerank_export.build import Report, quietly
+from edge_rerank_export.card import scorer_card
+from edge_rerank_export.convert import OPSET
+from edge_rerank_export.decoder import ScoringDecoder
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.language_model import (
+    convert_scorer,
+    load_decoder,
+    load_tokenizer,
+    round_decoder,
+)
+from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize import Scheme, quantize
+from edge_rerank_export.recipe import ScorerPackRecipe
+from edge_rerank_export.rounding import write_text
+from edge_rerank_export.sources import Fetched, fetch
+from edge_rerank_export.texts import Texts, own_texts
+from edge_rerank_export.verify import Verification
+from edge_rerank_export.verify_scorer import conversion_error, verify_scorer
+
+SCORER_NAME = "scorer.onnx"
+TOKENIZER_NAME = "scorer-tokenizer.json"
+
+
+def build_scorer(
+    recipe: ScorerPackRecipe,
+    output: Path,
+    *,
+    texts: Texts | None = None,
+    overwrite: bool = False,
+    steps: Steps = silent,
+    report: Report = quietly,
+) -> Verification:
+    """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
+
+    Args:
+        recipe: what to make.
+        output: the pack's folder to be.
+        texts: what to verify with; ``None`` for those that come with the toolchain.
+        overwrite: whether a pack that is there already may be replaced.
+        steps: told of each step.
+        report: called with the figures, good or bad.
+
+    Raises:
+        RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
+        VerificationFailed: when the result falls short of the original.
+    """
+    texts = texts or own_texts()
+    source, wanted = recipe.source, recipe.scorer
+    with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        with steps("fetch"):
+            fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
+        with steps("load"):
+            model = load_decoder(fetched.folder)
+            tokenizer = load_tokenizer(fetched.folder)
+            backend = tokenizer.backend_tokenizer
+            rows = [tokenizer(text).input_ids for text in texts.texts]
+            written = write_text(model)
+            decoder = ScoringDecoder(
+                load_decoder(fetched.folder),
+                max_positions=wanted.history_tokens + 2 * wanted.line_tokens + 64,
+                vocabulary=wanted.vocabulary,
+            ).eval()
+            error = conversion_error(
+                model, lambda row: decoder.read(row)["score"][:, 0], rows, wanted.vocabulary
+            )
+        exact, quantised = work / "exact", work / "quantised.onnx"
+        exact.mkdir()
+        with steps("convert"):
+            convert_scorer(decoder, exact / SCORER_NAME)
+        if wanted.quantisation is Scheme.NONE:
+            shutil.copyfile(exact / SCORER_NAME, quantised)
+        else:
+            with steps("round") as update:
+                round_decoder(decoder, written, limit=wanted.quantisation.limit, progress=update)
+            with steps(f"quantise ({wanted.quantisation})") as update:
+                rounded = work / "rounded.onnx"
+                convert_scorer(decoder, rounded)
+                quantize(rounded, quantised, wanted.quantisation, progress=update)
+        shutil.move(quantised, stage / SCORER_NAME)
+        reference = describe(recipe, fetched, backend, exact, Scheme.NONE)
+        draft = describe(recipe, fetched, backend, stage, wanted.quantisation)
+        with steps("verify") as update:
+            verification = verify_scorer(
+                Scorer(reference),
+                Scorer(draft),
+                texts,
+                recipe.bounds,
+                error=error,
+                progress=update,
+            )
+        report(verification)
+        verification.require()
+        with steps("pack"):
+            card = scorer_card(recipe, fetched, verification)
+            (stage / CARD_NAME).write_text(card, encoding="utf-8")
+            final = replace(
+                draft.manifest,
+                files=file_entries(stage),
+                verification=verification.for_manifest(),
+            )
+            write_manifest(stage, final)
+        return verification
+
+
+def describe(
+    recipe: ScorerPackRecipe, fetched: Fetched, backend: Any, folder: Path, scheme: Scheme
+) -> Pack:
+    """Write tokeniser and manifest beside the model in ``folder`` and read all of it back.
+
+    Args:
+        recipe: what to make.
+        fetched: where the weights came from.
+        backend: the model's tokeniser, of the tokenizers library.
+        folder: holds the model.
+        scheme: how it is quantised.
+
+    Raises:
+        RecipeError: when the tokeniser lacks the recipe's first token.
+    """
+    wanted = recipe.scorer
+    start = backend.token_to_id(wanted.start)
+    if start is None:
+        raise RecipeError("scorer.start: not a token of this model")
+    backend.save(str(folder / TOKENIZER_NAME), pretty=False)
+    line_break = tuple(backend.encode("\n", add_special_tokens=False).ids)
+    heading = backend.encode(wanted.heading, add_special_tokens=False).ids
+    manifest = Manifest(
+        name=recipe.name,
+        release=recipe.release,
+        architecture=Architecture.CROSS_ENCODER,
+        licence=recipe.licence,
+        source=Source(fetched.uri, fetched.revision, fetched.sha256),
+        files=file_entries(folder),
+        scorer=ScorerSpec(
+            model=SCORER_NAME,
+            tokenizer=TOKENIZER_NAME,
+            scoring=Scoring.LIKELIHOOD,
+            causal=True,
+            prefix=(start, *heading, *line_break),
+            separator=line_break,
+            line_tokens=wanted.line_tokens,
+            history_tokens=wanted.history_tokens,
+            opset=OPSET,
+            quantisation=scheme,
+        ),
+    )
+    return write_manifest(folder, manifest)

@@ -1,0 +1,144 @@
+"""From a causal language model to the scorer's ONNX, through Optimum.
+
+The graph is described in :class:`edge_rerank.inference.manifest.ScorerSpec`.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from optimum.exporters.onnx import export
+from optimum.exporters.onnx.base import OnnxConfig
+from optimum.utils import NormalizedConfig
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+
+from edge_rerank_export.convert import OPSET, quiet
+from edge_rerank_export.cross_encoder import ScoringCrossEncoder
+from edge_rerank_export.decoder import ScoringDecoder
+from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.rounding import round_weights
+
+DECODER_TYPES = ("llama", "qwen2", "qwen3")
+
+_EXAMPLE_SEQUENCES, _EXAMPLE_WIDTH, _EXAMPLE_PAST = 3, 5, 7
+
+
+class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
+    """The scorer's inputs and outputs; Optimum's own decoders have neither layout nor rows."""
+
+    NORMALIZED_CONFIG_CLASS = NormalizedConfig
+    DUMMY_INPUT_GENERATOR_CLASSES = ()
+
+    def __init__(self, model: ScoringDecoder | ScoringCrossEncoder) -> None:
+        super().__init__(model.config, task="text-generation")
+        self._model = model
+
+    @property
+    def inputs(self) -> dict[str, dict[int, str]]:
+        """Names and dynamic axes of the inputs."""
+        return OrderedDict(
+            input_ids={0: "tokens"},
+            position_ids={0: "tokens"},
+            layout={0: "sequences", 1: "width"},
+            places={0: "tokens"},
+            mask={0: "sequences", 1: "width", 2: "width"},
+            past_keys={3: "past"},
+            past_values={2: "past"},
+            extend={},
+            start={},
+            scored={0: "rows"},
+            predictors={0: "wanted"},
+            targets={0: "wanted"},
+        )
+
+    @property
+    def outputs(self) -> dict[str, dict[int, str]]:
+        """Names and dynamic axes of the outputs."""
+        return OrderedDict(
+            score={0: "wanted"}, end={0: "last"}, new_keys={3: "kept"}, new_values={2: "kept"}
+        )
+
+    def generate_dummy_inputs(self, **_: Any) -> dict[str, torch.Tensor]:
+        """Three sequences, the last one shorter, after a past of seven tokens."""
+        sequences, width, past = _EXAMPLE_SEQUENCES, _EXAMPLE_WIDTH, _EXAMPLE_PAST
+        tokens = torch.arange(sequences * width - 1)
+        model = self._model
+        shape = (len(model.blocks), model.kv_heads, past, model.head_dim)
+        return OrderedDict(
+            input_ids=torch.full_like(tokens, 3),
+            position_ids=tokens % width + past,
+            layout=torch.arange(sequences * width).clamp(max=len(tokens) - 1).reshape(-1, width),
+            places=tokens,
+            mask=torch.zeros(sequences, width, width),
+            past_keys=torch.zeros(shape).transpose(2, 3),
+            past_values=torch.zeros(shape),
+            extend=torch.tensor(1),
+            start=torch.zeros(1, model.config.hidden_size),
+            scored=torch.arange(sequences),
+            predictors=torch.arange(sequences + 1),
+            targets=torch.full((sequences + 1,), 3),
+        )
+
+
+def load_decoder(folder: Path) -> Any:
+    """A causal language model in PyTorch float32, in evaluation mode.
+
+    Args:
+        folder: holds config.json and one .safetensors file, or one .gguf file.
+
+    Raises:
+        UnsupportedModel: when the model is not of a supported type; nothing was loaded.
+    """
+    gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
+    options: dict[str, Any] = {"local_files_only": True}
+    if gguf is not None:
+        options["gguf_file"] = gguf
+    try:
+        config = AutoConfig.from_pretrained(folder, **options)
+    except (OSError, ValueError) as error:
+        raise UnsupportedModel(
+            f"the configuration cannot be read: {type(error).__name__}"
+        ) from error
+    if config.model_type not in DECODER_TYPES:
+        known = ", ".join(DECODER_TYPES)
+        raise UnsupportedModel(
+            f"model type: a language-model scorer must be one of {known}, got {config.model_type!r}"
+        )
+    model: Any = AutoModelForCausalLM.from_pretrained(
+        folder, dtype=torch.float32, attn_implementation="eager", **options
+    )
+    return model.eval()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The checkpoint's fast tokeniser."""
+    gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
+    options = {"gguf_file": gguf} if gguf is not None else {}
+    load: Any = AutoTokenizer.from_pretrained
+    return load(folder, local_files_only=True, **options)
+
+
+def convert_scorer(model: ScoringDecoder | ScoringCrossEncoder, output: Path) -> None:
+    """Write ``model`` to ``output`` as float32 ONNX."""
+    with quiet():
+        export(model, ScorerOnnxConfig(model), output, opset=OPSET, disable_dynamic_axes_fix=True)
+
+
+def round_decoder(
+    model: ScoringDecoder,
+    text: torch.Tensor,
+    *,
+    limit: int,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> None:
+    """Round the weights of ``model`` in place, see :mod:`edge_rerank_export.rounding`."""
+
+    def run() -> None:
+        for row in text:
+            model.read(row)
+
+    round_weights(model.products, run, limit=limit, progress=progress)

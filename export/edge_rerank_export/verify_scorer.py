@@ -1,0 +1,141 @@
+"""Does the packed scorer do what the original does?
+
+Three comparisons: the converted float32 model against the original in PyTorch, token by
+token; the packed model's order of candidates against the float32 model's; and the packed
+model's scores of candidates together, alone, and after a history read event by event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge_rerank.inference.scorer import Scorer
+from edge_rerank_export.texts import RankingCase, Texts
+from edge_rerank_export.verify import Figure, Verification, kendall_tau, ndcg
+
+MAX_CASES = 60
+_CONVERSION_TEXTS = 8
+_COMPANY_CASES = 4
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerBounds:
+    """What the packed scorer must reach.
+
+    Attributes:
+        min_tau: mean Kendall τ of the candidates' order, float32 against packed.
+        max_conversion_error: largest difference of a token's log-probability between the
+            original and the converted float32 model.
+        max_company_effect: largest difference of a score by the company a candidate is
+            in or by how the history came to be read.
+        max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
+    """
+
+    min_tau: float = 0.9
+    max_conversion_error: float = 0.01
+    max_company_effect: float = 1e-4
+    max_ndcg_loss: float = 0.01
+
+
+def conversion_error(
+    original: Any,
+    convert: Callable[[torch.Tensor], torch.Tensor],
+    rows: Sequence[Sequence[int]],
+    vocabulary: int,
+) -> float:
+    """The largest difference of a token's log-probability.
+
+    Args:
+        original: the causal language model as it was loaded.
+        convert: scores each token of a row, int64 (tokens,), by those before it.
+        rows: token ids of a few texts.
+        vocabulary: how many of the first tokens likelihoods are normalised over.
+    """
+    largest = 0.0
+    with torch.inference_mode():
+        for row in rows[:_CONVERSION_TEXTS]:
+            tokens = torch.tensor(row)
+            logits = original(tokens[None]).logits[0, :-1]
+            wanted = logits.gather(1, tokens[1:, None])[:, 0]
+            expected = wanted - logits[:, :vocabulary].logsumexp(dim=1)
+            largest = max(largest, float((convert(tokens) - expected).abs().max()))
+    return largest
+
+
+def verify_scorer(
+    reference: Scorer,
+    packed: Scorer,
+    texts: Texts,
+    bounds: ScorerBounds,
+    *,
+    error: float,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
+) -> Verification:
+    """Compare two scorers on lists of texts.
+
+    Args:
+        reference: the float32 model.
+        packed: the quantised one.
+        texts: what to score and in which lists.
+        bounds: what must be reached.
+        error: see :func:`conversion_error`.
+        progress: called with (lists done, lists to do).
+    """
+    cases = texts.cases[:MAX_CASES]
+    pairs = []
+    for done, case in enumerate(cases, start=1):
+        pairs.append((_scores(reference, texts, case), _scores(packed, texts, case)))
+        progress(done, len(cases))
+    figures = [
+        Figure(
+            "kendall_tau",
+            float(np.mean([kendall_tau(*pair) for pair in pairs])),
+            bounds.min_tau,
+            at_least=True,
+        ),
+        Figure("conversion_error", error, bounds.max_conversion_error, at_least=False),
+        Figure(
+            "company_effect",
+            max(_company_effect(packed, texts, case) for case in cases[:_COMPANY_CASES]),
+            bounds.max_company_effect,
+            at_least=False,
+        ),
+    ]
+    judged = [(case.clicked, pair) for case, pair in zip(cases, pairs, strict=True) if case.clicked]
+    if judged:
+        before, after = (
+            float(np.mean([ndcg(pair[side], clicked) for clicked, pair in judged]))
+            for side in (0, 1)
+        )
+        figures.append(
+            Figure("ndcg_loss", 1 - after / before, bounds.max_ndcg_loss, at_least=False)
+        )
+    return Verification(tuple(figures), len(texts.texts), len(cases))
+
+
+def _scores(scorer: Scorer, texts: Texts, case: RankingCase) -> NDArray[np.float64]:
+    return scorer.score(*_case(texts, case))
+
+
+def _case(texts: Texts, case: RankingCase) -> tuple[list[str], list[str]]:
+    return (
+        [texts.texts[place] for place in case.candidates],
+        [texts.texts[place] for place in case.history],
+    )
+
+
+def _company_effect(scorer: Scorer, texts: Texts, case: RankingCase) -> float:
+    candidates, history = _case(texts, case)
+    scorer.forget()
+    together = scorer.score(candidates, history)
+    scorer.forget()
+    for end in range(1, len(history)):
+        scorer.score(candidates[:1], history[:end])
+    alone = [scorer.score([one], history)[0] for one in reversed(candidates)]
+    return float(np.abs(together - alone[::-1]).max())
