@@ -204,10 +204,14 @@ class HistoryStore:
             return removed
 
     def tend(self) -> None:
-        """Call :meth:`expire` if the last time is a day ago."""
+        """Call :meth:`expire` if the last time is a day ago, or the wall clock was moved.
+
+        A move must be noted in the file, or the store's clock would stand still.
+        """
         with self._use() as vault:
             root = vault.now()
-            if self.retention.max_age_days is not None and root.clock - root.swept >= DAY_S:
+            moved = abs(root.wall - vault.root.wall) >= DAY_S
+            if root.max_age_days is not None and (moved or root.clock - root.swept >= DAY_S):
                 self.expire()
 
     # -- consent, pause ---------------------------------------------------------------

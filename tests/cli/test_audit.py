@@ -55,3 +55,16 @@ def test_the_report_in_three_forms(run: Run, arguments: list[str], tmp_path: Pat
     assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
     text = run("audit", "report", *arguments)
     assert "at least one check failed" in text.out
+
+
+def test_an_old_copy_with_an_anchor(run: Run, arguments: list[str], tmp_path: Path) -> None:
+    path, key, anchor = Path(arguments[1]), Path(arguments[3]), tmp_path / "anchor"
+    anchored = (*arguments, "--anchor", str(anchor))
+    assert "the anchor agrees" in run("audit", "verify", *anchored).out
+    before = path.read_bytes()
+    with HistoryStore.open(path, KeyFile(key), anchor=anchor) as store:
+        store.set_consent("alice", "aggregates", True)
+    path.write_bytes(before)
+    result = run("audit", "verify", *anchored)
+    assert result.code == 1
+    assert "newer state" in result.out

@@ -1,7 +1,9 @@
 """Kill a process that works on a history file, again and again, and look at the file.
 
-Usage: script_killed.py MODE FOLDER KILLS SEED. MODE "append" records events; MODE "rotate"
-records events and erases people, which rotates the key each time. Prints one JSON object.
+Usage: script_killed.py MODE FOLDER KILLS SEED ARCHIVE. MODE "append" records events; MODE
+"rotate" records events and erases people, which rotates the outer key each time; MODE "reseal"
+records events while the data key of a person with ARCHIVE events is rotated, again and again.
+Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -9,8 +11,11 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
+import sqlite3
 import sys
+import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -18,6 +23,7 @@ from pathlib import Path
 from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryError
 from edge_rerank.history.keys import KeyFile
+from edge_rerank.history.retention import Retention
 from edge_rerank.history.store import HistoryStore
 
 PEOPLE = ("alice", "bob", "carol")
@@ -28,13 +34,21 @@ def event(number: int) -> Event:
     return Event("click", Item(str(number), f"text {number}"), timestamp=float(number))
 
 
-def work(path: Path, key: KeyFile, acks: int, start: int, *, rotate: bool) -> None:
+def reseal(store: HistoryStore, acks: int) -> None:
+    while True:
+        store.rotate_person_key("archive")
+        os.write(acks, b"resealed\n")
+
+
+def work(path: Path, key: KeyFile, acks: int, start: int, mode: str) -> None:
     """Acknowledge each stored event by its number, until killed."""
     with HistoryStore.open(path, key) as store:
         os.write(acks, b"open\n")
+        if mode == "reseal":
+            threading.Thread(target=reseal, args=(store, acks), daemon=True).start()
         number = start
         while True:
-            if rotate and number % 3 == 0:
+            if mode == "rotate" and number % 3 == 0:
                 store.append("visitor", [event(number)])
                 store.erase("visitor")
                 os.write(acks, b"rotated\n")
@@ -43,13 +57,13 @@ def work(path: Path, key: KeyFile, acks: int, start: int, *, rotate: bool) -> No
             number += 1
 
 
-def killed(path: Path, key: KeyFile, start: int, delay: float, *, rotate: bool) -> list[str]:
+def killed(path: Path, key: KeyFile, start: int, delay: float, mode: str) -> list[str]:
     """Let a child work for ``delay`` seconds, kill it, and return what it acknowledged."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(read)
-        work(path, key, write, start, rotate=rotate)
+        work(path, key, write, start, mode)
         os._exit(1)
     os.close(write)
     time.sleep(delay)
@@ -59,35 +73,68 @@ def killed(path: Path, key: KeyFile, start: int, delay: float, *, rotate: bool) 
         return stream.read().split()
 
 
-def main(mode: str, folder: Path, kills: int, seed: int) -> dict[str, int]:
+def resealing(path: Path) -> bool:
+    """Whether the kill left a person with two data keys, read without opening the store."""
+    copy = path.with_suffix(".look")
+    for suffix in ("", "-wal"):
+        if path.with_name(path.name + suffix).exists():
+            shutil.copy(path.with_name(path.name + suffix), f"{copy}{suffix}")
+    connection = sqlite3.connect(copy)
+    try:
+        sql = "SELECT 1 FROM wrapped_keys GROUP BY owner HAVING count(DISTINCT id) > 1"
+        return connection.execute(sql).fetchone() is not None
+    except sqlite3.OperationalError:  # killed before the tables were made
+        return False
+    finally:
+        connection.close()
+        for left in path.parent.glob(f"{copy.name}*"):
+            left.unlink()
+
+
+def main(mode: str, folder: Path, kills: int, seed: int, archive: int) -> dict[str, int]:
     rng = random.Random(seed)
-    found: Counter[str] = Counter(kills=0, acknowledged=0, lost=0, unreadable=0, rotations=0)
+    found: Counter[str] = Counter(
+        kills=0, acknowledged=0, lost=0, unreadable=0, rotations=0, interrupted=0
+    )
     path, key, expected, start = folder / "none", KeyFile(folder / "none.key"), set[str](), 0
     for run in range(kills):
         if run % RUNS_PER_FILE == 0:
             path, expected, start = folder / f"{run}.db", set(), 0
             key = KeyFile.create(folder / f"{run}.key")
-            if mode == "rotate":
-                with HistoryStore.open(path, key) as store:
-                    store.append("archive", [event(number) for number in range(2000)])
-        longest = 0.25 if mode == "rotate" else 0.06
-        lines = killed(path, key, start, rng.uniform(0.002, longest), rotate=mode == "rotate")
-        found["rotations"] += lines.count("rotated")
+            if archive:
+                with HistoryStore.open(path, key, retention=Retention.UNLIMITED) as store:
+                    store.append("archive", [event(number) for number in range(archive)])
+        longest = {"append": 0.06, "rotate": 0.25, "reseal": archive / 5000}[mode]
+        lines = killed(path, key, start, rng.uniform(0.002, longest), mode)
+        found["rotations"] += lines.count("rotated") + lines.count("resealed")
+        found["interrupted"] += resealing(path)
         expected |= {line for line in lines if line.isdecimal()}
         start = max([start, *(int(line) + 1 for line in lines if line.isdecimal())])
         found["kills"] += 1
         try:
             with HistoryStore.open(path, key) as store:
                 kept = {e.item.id for user in PEOPLE for e in store.load(user) if e.item}
-                whole = mode != "rotate" or store.count("archive") == 2000
+                whole = len(store.load("archive")) == archive
+                settled = store._vault.root.resealing == 0
+                stale = store._vault.file.execute(
+                    "SELECT count(DISTINCT substr(sealed, 3, 4)) > 1 FROM events"
+                    " WHERE person = (SELECT person FROM events WHERE seq = ?)",
+                    (max(archive, 1),),
+                ).fetchone()[0]
         except HistoryError:
             found["unreadable"] += 1
             continue
-        found["lost"] += len(expected - kept) + (not whole)
+        found["lost"] += len(expected - kept) + (not whole) + (not settled) + stale
         start = max([start, *(int(name) + 1 for name in kept)])
         found["acknowledged"] += len(lines)
     return dict(found)
 
 
 if __name__ == "__main__":
-    print(json.dumps(main(sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]))))
+    print(
+        json.dumps(
+            main(
+                sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), int(sys.argv[5])
+            )
+        )
+    )

@@ -10,7 +10,12 @@ import pytest
 
 from tests.fault.conftest import FULL
 
-KILLS = {"append": 1000 if FULL else 60, "rotate": 150 if FULL else 25}
+KILLS = {
+    "append": 1000 if FULL else 60,
+    "rotate": 150 if FULL else 25,
+    "reseal": 120 if FULL else 10,
+}
+ARCHIVE = {"append": 0, "rotate": 2000, "reseal": 20_000 if FULL else 2000}
 
 
 @pytest.mark.slow
@@ -18,8 +23,12 @@ KILLS = {"append": 1000 if FULL else 60, "rotate": 150 if FULL else 25}
 def test_nothing_acknowledged_is_lost(
     run_script: Callable[..., str], tmp_path: Path, mode: str
 ) -> None:
-    found = json.loads(run_script("script_killed.py", mode, tmp_path, KILLS[mode], 1))
+    found = json.loads(
+        run_script("script_killed.py", mode, tmp_path, KILLS[mode], 1, ARCHIVE[mode])
+    )
     assert found["kills"] == KILLS[mode]
     assert found["acknowledged"] > KILLS[mode]  # or the children never got to work
     assert (found["lost"], found["unreadable"]) == (0, 0)
     assert mode != "rotate" or found["rotations"] > KILLS[mode] / 10
+    # Most of the kills fell into a rotation, and the next opening ended it on the new key.
+    assert mode != "reseal" or found["interrupted"] > KILLS[mode] / 3

@@ -1,0 +1,559 @@
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rerank import Event, Item, Reranker
+from edge_rerank.errors import (
+    ConsentRequired,
+    HistoryCorrupt,
+    HistoryKeyError,
+    HistoryRolledBack,
+    HistoryUnavailable,
+    InvalidRequest,
+    RecordingPaused,
+)
+from edge_rerank.history.anchor import AnchorCallback
+from edge_rerank.history.audit import AuditAction
+from edge_rerank.history.keys import KeyCallback, KeyFile
+from edge_rerank.history.personal_data import SCHEMA, read_events
+from edge_rerank.history.recent import PERSONALISATION, RecentHistory
+from edge_rerank.history.retention import DAY_S, Retention
+from edge_rerank.history.store import HistoryStore
+
+KEY = bytes(range(32))
+NEW = bytes(range(1, 33))
+YEAR_S = 365 * DAY_S
+NOW = 1_800_000_000.0
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def clicks(count: int, *, start: int = 0) -> list[Event]:
+    return [
+        Event("click", Item(f"i{n}", f"text {n}"), timestamp=1000.0 + n)
+        for n in range(start, start + count)
+    ]
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    path = tmp_path / "me.db"
+    with HistoryStore.open(path, KEY) as store:
+        for user, count in (("alice", 10), ("bob", 5)):
+            store.set_consent(user, PERSONALISATION, True)
+            store.append(user, clicks(count))
+    return path
+
+
+def conforms(value: Any, schema: Any) -> bool:
+    """As much of JSON Schema as the export uses."""
+    if "const" in schema:
+        return bool(value == schema["const"])
+    kinds = schema.get("type", [])
+    names = {str: "string", bool: "boolean", dict: "object", list: "array", type(None): "null"}
+    kind = names.get(type(value), "number")
+    if kind == "number" and isinstance(value, int) and "number" not in kinds:
+        kind = "integer"
+    if kind not in ([kinds] if isinstance(kinds, str) else kinds):
+        return False
+    if isinstance(value, list):
+        return all(conforms(one, schema["items"]) for one in value)
+    if isinstance(value, dict) and "properties" in schema:
+        return set(value) == set(schema["required"]) and all(
+            conforms(one, schema["properties"][name]) for name, one in value.items()
+        )
+    if isinstance(value, dict) and isinstance(schema.get("additionalProperties"), dict):
+        return all(conforms(one, schema["additionalProperties"]) for one in value.values())
+    return True
+
+
+class TestAccess:
+    def test_everything_as_json_that_fits_its_schema(self, path: Path) -> None:
+        full = Event(
+            "view",
+            Item("v", "a text", ["A"], 2.0, vector=[0.5, -1.0]),
+            timestamp=5,
+            dwell_s=3,
+            scroll=0.5,
+            query="q",
+            value=1.0,
+            ranking="r",
+            position=2,
+            id="e",
+        )
+        with HistoryStore.open(path, KEY) as store:
+            store.append("alice", [full, Event("search", query="tea", timestamp=6)])
+            data = store.access("alice")
+        document = json.loads(data.to_json())
+        assert document["schema"] == SCHEMA
+        assert conforms(document, SCHEMA)
+        assert not conforms({**document, "more": 1}, SCHEMA)
+        assert len(document["events"]) == 12
+        assert document["consents"][PERSONALISATION]["granted"] is True
+        assert [entry["action"] for entry in document["audit"]] == ["consent-granted", "accessed"]
+        assert "alice" not in data.to_json()
+        again = read_events(data.to_json())
+        assert again == tuple(stored.event for stored in data.events)
+        assert again[10].item is not None
+        assert again[10].item.vector is not None
+        assert again[10].item.vector.tolist() == [0.5, -1.0]
+        assert "12" in repr(data)
+        assert "tea" not in repr(data)
+
+    def test_of_a_stranger_is_empty_and_makes_nothing(self, path: Path) -> None:
+        with HistoryStore.open(path, KEY) as store:
+            before = store.audit_log()
+            assert store.access("nobody").events == ()
+            assert conforms(json.loads(store.access("nobody").to_json()), SCHEMA)
+            assert store.audit_log() == before
+
+    def test_is_imported_again(self, path: Path, tmp_path: Path) -> None:
+        with HistoryStore.open(path, KEY) as store:
+            text = store.access("alice").to_json()
+            before = store.load("alice")
+        with RecentHistory(HistoryStore.open(tmp_path / "other.db", NEW)) as other:
+            with pytest.raises(ConsentRequired):
+                other.restore("a", text, now=NOW)
+            other.set_consent("a", PERSONALISATION, granted=True)
+            assert other.restore("a", text, now=NOW) == 10
+            assert other.restore("a", text, now=NOW) == 0
+            assert other.all_events("a") == before
+            assert other.audit_log()[-1].action is AuditAction.RESTORED
+            for bad in ("", "[]", "{}", '{"format": 1}', "[" * 100_000, text.replace("click", "?")):
+                with pytest.raises(InvalidRequest):
+                    other.restore("a", bad, now=NOW)
+
+
+def test_one_event_is_removed(path: Path) -> None:
+    with HistoryStore.open(path, KEY) as store:
+        stored = store.access("alice").events[3]
+        sealed = store._vault.file.execute(
+            "SELECT sealed FROM events WHERE seq = ? AND person IN"
+            " (SELECT person FROM events WHERE seq = 10)",
+            (stored.record,),
+        ).fetchone()[0]
+        assert store.remove_event("alice", stored.record)
+        assert not store.remove_event("alice", stored.record)
+        assert not store.remove_event("nobody", 1)
+        assert stored.event not in store.load("alice")
+        for file in path.parent.iterdir():
+            assert sealed[6:] not in file.read_bytes()
+        assert store.append("alice", [stored.event]).stored  # it is no duplicate any more
+    with HistoryStore.open(path, KEY) as store:
+        assert len(store.load("alice")) == 10
+        assert store.verify().ok
+
+
+def test_consent_by_purpose_and_pause(path: Path) -> None:
+    with RecentHistory(HistoryStore.open(path, KEY)) as history:
+        history.set_consent("alice", "aggregates", granted=True)
+        history.set_consent("alice", PERSONALISATION, granted=False)
+        assert history.consents("alice") == {"aggregates": True, PERSONALISATION: False}
+        assert history.events("alice") == ()
+        with pytest.raises(ConsentRequired):
+            history.record("alice", clicks(1, start=50), now=NOW)
+        history.set_consent("alice", PERSONALISATION, granted=True)
+        history.set_paused("alice", True)
+        assert len(history.events("alice")) == 10
+        with pytest.raises(RecordingPaused):
+            history.record("alice", clicks(1, start=50), now=NOW)
+        history.set_paused("alice", False)
+        assert history.record("alice", clicks(1, start=50), now=NOW) == 1
+        for bad in ("", "a b", "ä", "x" * 65, 5):
+            with pytest.raises(InvalidRequest):
+                history.set_consent("alice", bad, granted=True)  # type: ignore[arg-type]
+        for n in range(14):
+            history.set_consent("alice", f"{n}" + "x" * 62, granted=True)
+        with pytest.raises(InvalidRequest, match="at most 16"):
+            history.set_consent("alice", "one-more", granted=True)
+        actions = [entry.action.value for entry in history.audit_log()]
+        assert actions[3:8] == [
+            "consent-granted",
+            "consent-withdrawn",
+            "consent-granted",
+            "paused",
+            "resumed",
+        ]
+
+
+class TestRetention:
+    def open(self, path: Path, clock: Clock, retention: Retention | None) -> HistoryStore:
+        return HistoryStore.open(path, KEY, retention=retention, _clock=clock)
+
+    def test_by_count(self, tmp_path: Path) -> None:
+        with HistoryStore.open(tmp_path / "a.db", KEY, retention=Retention(None, 5)) as store:
+            assert store.append("alice", clicks(4)).expired == 0
+            assert store.append("alice", clicks(4, start=4)).expired == 3
+            assert [e.item.id for e in store.load("alice") if e.item] == [
+                *("i3", "i4", "i5", "i6", "i7"),
+            ]
+            assert store.verify().ok
+
+    def test_by_age_also_of_people_who_never_come_back(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        with self.open(path, clock, Retention(30, None)) as store:
+            store.append("alice", clicks(3))
+            store.append("bob", clicks(2))
+            clock.now += 20 * DAY_S
+            store.append("alice", clicks(3, start=10))
+            clock.now += 11 * DAY_S
+            store.tend()
+            assert (store.count("alice"), store.count("bob")) == (3, 0)
+            assert store.audit_log()[-1].action is AuditAction.EXPIRED
+            assert store.audit_log()[-1].count == 5
+        clock.now += 25 * DAY_S
+        with self.open(path, clock, None) as store:  # the file knows its retention
+            assert store.retention == Retention(30, None)
+            assert store.count("alice") == 0
+            assert store.verify().ok
+
+    def test_a_clock_ten_years_ahead_drops_nothing(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        with self.open(path, clock, Retention(90, None)) as store:
+            store.append("alice", clicks(3))
+        clock.now += 10 * YEAR_S
+        for day in range(20):
+            with self.open(path, clock, None) as store:
+                store.append("alice", clicks(1, start=100 + day))
+                assert store.count("alice") == 4 + day
+            clock.now += DAY_S
+        clock.now -= 10 * YEAR_S
+        with self.open(path, clock, None) as store:
+            assert store.count("alice") == 23
+        clock.now += 31 * DAY_S
+        with self.open(path, clock, None) as store:
+            assert store.count("alice") == 23
+        for _ in range(3):
+            clock.now += 30 * DAY_S
+            with self.open(path, clock, None) as store:
+                left = store.count("alice")
+        assert left == 0
+
+    def test_a_clock_ten_years_back_keeps_nothing_for_ever(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        with self.open(path, clock, Retention(90, None)) as store:
+            store.append("alice", clicks(3))
+        clock.now -= 10 * YEAR_S
+        with self.open(path, clock, None) as store:
+            assert store.count("alice") == 3
+        for _ in range(4):
+            clock.now += 30 * DAY_S
+            with self.open(path, clock, None) as store:
+                left = store.count("alice")
+        assert left == 0
+
+    def test_ten_years_of_absence_are_believed_after_a_month(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        with self.open(path, clock, Retention(90, None)) as store:
+            store.append("alice", clicks(3))
+        for step, left in ((10 * YEAR_S, 3), (30 * DAY_S, 3), (2 * DAY_S, 0)):
+            clock.now += step
+            with self.open(path, clock, None) as store:
+                assert store.count("alice") == left
+
+    @pytest.mark.parametrize("bad", [(0, 1), (-1, 1), (float("nan"), 1), (1, 0), (1, 1.5)])
+    def test_malformed(self, bad: tuple[Any, Any]) -> None:
+        with pytest.raises(InvalidRequest):
+            Retention(*bad)
+
+
+class TestErasure:
+    def test_the_receipt_and_what_is_left(self, tmp_path: Path) -> None:
+        path, source = tmp_path / "me.db", KeyFile.create(tmp_path / "key")
+        with HistoryStore.open(path, source) as store:
+            store.set_consent("alice", PERSONALISATION, True)
+            store.append("alice", clicks(10))
+            subject = store.access("alice").subject
+            receipt = store.erase("alice")
+            assert (receipt.events, receipt.key_rotated) == (10, True)
+            assert json.loads(receipt.to_json())["subject"] == subject == receipt.subject
+            entry = store.audit_log()[(receipt.audit_seq or 0) - 1]
+            assert (entry.action, entry.count) == (AuditAction.ERASED, 10)
+            store.append("alice", clicks(1))
+            assert store.access("alice").subject != subject
+            assert store.consents("alice") == {}
+            again = store.erase("nobody")
+            assert (again.events, again.key_rotated, again.subject) == (0, False, None)
+
+    def test_completed_at_the_next_open(self, tmp_path: Path) -> None:
+        keys = [KEY]
+        broken = True
+
+        def replace(key: bytes) -> None:
+            if broken:
+                raise OSError
+            keys.append(key)
+
+        source = KeyCallback(lambda: keys[-1], replace)
+        with HistoryStore.open(tmp_path / "me.db", source) as store:
+            store.append("alice", clicks(3))
+            with pytest.raises(HistoryKeyError):
+                store.erase("alice")
+            assert store.load("alice") == ()
+            assert store.rotation_due
+        shutil.copy(tmp_path / "me.db", tmp_path / "copy.db")
+        broken = False
+        with HistoryStore.open(tmp_path / "me.db", source) as store:
+            assert not store.rotation_due
+        assert len(keys) == 2
+        with pytest.raises(HistoryKeyError):
+            HistoryStore.open(tmp_path / "copy.db", source)
+
+    def test_of_a_person_whose_rows_are_damaged(self, path: Path) -> None:
+        with sqlite3.connect(path) as connection:
+            connection.execute("DELETE FROM events WHERE seq = 7")
+        connection.close()
+        with HistoryStore.open(path, KEY) as store:
+            with pytest.raises(HistoryCorrupt):
+                store.load("alice")
+            assert store.erase("alice").events == 9
+            assert len(store.load("bob")) == 5
+            assert store.verify().ok
+
+
+class TestKeysOfPeople:
+    def test_rotation_under_load(self, path: Path) -> None:
+        with HistoryStore.open(path, KEY) as store:
+            store.append("alice", clicks(3000, start=100))
+            old = store._vault.keybook.unwrap(store._vault.people.pseudonym("alice"))
+            done = threading.Event()
+            added = 0
+
+            def work() -> None:
+                nonlocal added
+                while not done.is_set():
+                    store.append("alice", clicks(1, start=10_000 + added))
+                    added += 1
+                    assert len(store.load("alice", limit=5)) == 5
+
+            worker = threading.Thread(target=work)
+            worker.start()
+            store.rotate_person_key("alice")
+            done.set()
+            worker.join()
+            assert store.count("alice") == 3010 + added
+            new = store._vault.keybook.unwrap(store._vault.people.pseudonym("alice"))
+            assert len(new) == 1
+            assert not set(new.values()) & set(old.values())
+            assert len(store.append("alice", clicks(3000, start=100)).stored) == 0
+            assert store.verify().ok
+        with HistoryStore.open(path, KEY) as store:
+            assert len(store.load("alice")) == 3010 + added
+
+    def test_cut_off_and_completed(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        store = HistoryStore.open(path, KEY)
+        monkeypatch.setattr("edge_rerank.history.store.RESEAL_BATCH", 3)
+        batches = 0
+        reseal = store._vault.reseal
+
+        def cut(*arguments: Any) -> int:
+            nonlocal batches
+            batches += 1
+            if batches == 3:
+                raise KeyboardInterrupt
+            return reseal(*arguments)
+
+        monkeypatch.setattr(store._vault, "reseal", cut)
+        with pytest.raises(KeyboardInterrupt):
+            store.rotate_person_key("alice")
+        assert len(store.load("alice")) == 10  # under two keys
+        store._vault.file.abandon()
+        with HistoryStore.open(path, KEY) as again:
+            assert len(again._vault.keybook.unwrap(again._vault.people.pseudonym("alice"))) == 1
+            assert len(again.load("alice")) == 10
+            assert again.verify().ok
+
+
+class TestAnchor:
+    def test_an_old_copy_is_detected(self, path: Path, tmp_path: Path) -> None:
+        anchor, copy = tmp_path / "anchor", tmp_path / "copy.db"
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            assert store.verify().anchored
+        shutil.copy(path, copy)
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            store.append("alice", clicks(1, start=50))
+        control = path.read_bytes()
+        shutil.copy(copy, path)
+        before = path.read_bytes()
+        with pytest.raises(HistoryRolledBack, match="newer state"):
+            HistoryStore.open(path, KEY, anchor=anchor)
+        assert path.read_bytes() == before
+        with HistoryStore.open(path, KEY) as store:  # without an anchor it passes
+            assert store.verify().ok
+        path.write_bytes(control)
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            assert len(store.load("alice")) == 11
+
+    def test_a_fork_of_the_same_length_is_detected(self, path: Path, tmp_path: Path) -> None:
+        anchor, copy = tmp_path / "anchor", tmp_path / "copy.db"
+        with HistoryStore.open(path, KEY, anchor=anchor):
+            pass
+        shutil.copy(path, copy)
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            store.append("alice", clicks(1, start=50))
+        with HistoryStore.open(copy, KEY) as store:
+            store.append("alice", clicks(1, start=60))
+        with pytest.raises(HistoryRolledBack):
+            HistoryStore.open(copy, KEY, anchor=anchor)
+
+    def test_a_lost_or_foreign_anchor(self, path: Path, tmp_path: Path) -> None:
+        anchor = tmp_path / "anchor"
+        with HistoryStore.open(path, KEY, anchor=anchor):
+            pass
+        whole = anchor.read_bytes()
+        for bad in (b"", whole[:-1], bytes(72), whole[:-1] + bytes([whole[-1] ^ 1])):
+            anchor.write_bytes(bad)
+            with pytest.raises(HistoryRolledBack, match="not the one"):
+                HistoryStore.open(path, KEY, anchor=anchor)
+        anchor.unlink()
+        with pytest.raises(HistoryRolledBack, match="gone"):
+            HistoryStore.open(path, KEY, anchor=anchor)
+        with HistoryStore.open(path, KEY) as store:
+            store.anchor_to(anchor)
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            assert store.anchored
+
+    def test_one_that_was_cut_off_may_lag_behind(self, path: Path) -> None:
+        kept: list[bytes] = []
+        anchor = AnchorCallback(lambda: kept[-1] if kept else None, kept.append)
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            store.append("alice", clicks(1, start=50))
+        del kept[-1]
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            assert len(store.load("alice")) == 11
+
+    def test_one_that_fails(self, path: Path) -> None:
+        def fail(*_: object) -> None:
+            raise RuntimeError
+
+        with HistoryStore.open(path, KEY) as store:
+            with pytest.raises(HistoryUnavailable):
+                store.anchor_to(AnchorCallback(lambda: None, fail))
+            with pytest.raises(HistoryUnavailable):
+                store.append("alice", clicks(1, start=50))
+            assert len(store.load("alice")) == 11  # on disk, only the anchor is behind
+        with pytest.raises(InvalidRequest):
+            HistoryStore.open(path, KEY, anchor=5)  # type: ignore[arg-type]
+
+
+AUDIT_EDITS = {
+    "last": "DELETE FROM audit WHERE seq = (SELECT max(seq) FROM audit)",
+    "first": "DELETE FROM audit WHERE seq = 1",
+    "changed": "UPDATE audit SET sealed = zeroblob(length(sealed)) WHERE seq = 2",
+    "renumbered": "UPDATE audit SET seq = 9 WHERE seq = 2",
+    "repeated": "INSERT INTO audit SELECT 9, sealed FROM audit WHERE seq = 2",
+}
+
+
+@pytest.mark.parametrize("edit", AUDIT_EDITS)
+def test_any_edit_of_the_audit_log_shows(path: Path, edit: str) -> None:
+    with sqlite3.connect(path) as connection:
+        connection.execute(AUDIT_EDITS[edit])
+    connection.close()
+    with HistoryStore.open(path, KEY) as store:
+        with pytest.raises(HistoryCorrupt, match="audit"):
+            store.audit_log()
+        (finding,) = store.verify().findings
+        assert "audit" in finding
+
+
+NOTE_EDITS = {
+    "dropped": "DELETE FROM notes",
+    "put back": "UPDATE notes SET sealed = ?",
+}
+
+
+@pytest.mark.parametrize("edit", NOTE_EDITS)
+def test_notes_cannot_be_put_back(path: Path, edit: str) -> None:
+    with HistoryStore.open(path, KEY) as store:
+        store.write_note("budget", b"1")
+    with sqlite3.connect(path) as connection:
+        old = connection.execute("SELECT sealed FROM notes").fetchone()
+    connection.close()
+    with HistoryStore.open(path, KEY) as store:
+        store.write_note("budget", b"2")
+        assert store.read_note("budget") == b"2"
+        assert store.read_note("other") is None
+    with sqlite3.connect(path) as connection:
+        connection.execute(NOTE_EDITS[edit], old if "?" in NOTE_EDITS[edit] else ())
+    connection.close()
+    with pytest.raises(HistoryCorrupt, match="note"):
+        HistoryStore.open(path, KEY)
+
+
+def test_a_wrong_key_leaves_a_crashed_file_as_it_is(tmp_path: Path) -> None:
+    """SQLite would copy the log of a crashed process into the file when it closes."""
+    source, crashed = tmp_path / "live", tmp_path / "crashed"
+    source.mkdir()
+    crashed.mkdir()
+    with HistoryStore.open(source / "me.db", KEY) as store:
+        store.append("alice", clicks(20))
+        for file in source.iterdir():
+            shutil.copy(file, crashed)
+    before = {file.name: file.read_bytes() for file in crashed.iterdir()}
+    assert len(before["me.db-wal"]) > 0
+    lost = KeyFile(tmp_path / "no such key")
+    for key in (NEW, lost, KeyCallback(lambda: NEW)):
+        with pytest.raises(HistoryKeyError):
+            HistoryStore.open(crashed / "me.db", key)
+        assert {file.name: file.read_bytes() for file in crashed.iterdir()} == before
+    with HistoryStore.open(crashed / "me.db", KEY) as store:
+        assert len(store.load("alice")) == 20
+
+
+def test_a_swapped_key_is_no_key(tmp_path: Path) -> None:
+    """The keys of two files exchanged; and the commitment of one put into the other."""
+    for name, key in (("a", KEY), ("b", NEW)):
+        with HistoryStore.open(tmp_path / f"{name}.db", key) as store:
+            store.append("alice", clicks(2))
+    with pytest.raises(HistoryKeyError):
+        HistoryStore.open(tmp_path / "a.db", NEW)
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.execute("ATTACH ? AS b", [str(tmp_path / "b.db")])
+        connection.execute(
+            "UPDATE outer_keys SET commitment = (SELECT commitment FROM b.outer_keys)"
+        )
+    connection.close()
+    with pytest.raises(HistoryKeyError):
+        HistoryStore.open(tmp_path / "a.db", NEW)
+
+
+def test_the_door(tmp_path: Path) -> None:
+    path, source = tmp_path / "me.db", KeyFile.create(tmp_path / "key")
+    with Reranker.open(
+        history=path, key=source, retention=Retention(30, 100), anchor=tmp_path / "anchor"
+    ) as reranker:
+        reranker.consent("alice", True)
+        reranker.record(Event("click", Item("a", "bread")), user="alice")
+        reranker.record(Event("click", Item("b", "cheese")), user="alice")
+        data = reranker.access("alice")
+        assert [stored.event.item.id for stored in data.events if stored.event.item] == ["a", "b"]
+        assert reranker.remove_event("alice", data.events[0].record)
+        assert reranker.profile("alice").events == 1
+        reranker.pause("alice")
+        with pytest.raises(RecordingPaused):
+            reranker.record(Event("click", Item("c")), user="alice")
+        reranker.resume("alice")
+        assert reranker.restore(data.to_json(), user="alice") == 1
+        reranker.rotate_key()
+        found = reranker.verify()
+        assert (found.ok, found.people, found.events, found.anchored) == (True, 1, 2, True)
+        assert reranker.forget("alice").key_rotated
+        actions = [entry.action for entry in reranker.audit_log()]
+        assert actions[-1] is AuditAction.OUTER_KEY_ROTATED
+        for bad in (0, -1, True, "1", 2**63):
+            with pytest.raises(InvalidRequest):
+                reranker.remove_event("alice", bad)  # type: ignore[arg-type]
