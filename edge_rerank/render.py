@@ -31,6 +31,7 @@ LIFTS = {
     ReasonCode.HOST: "recommended here",
     ReasonCode.DISLIKED: "unlike what you turned down",
     ReasonCode.SEEN: "not shown to you before",
+    ReasonCode.TOGETHER: "often chosen along with what you chose",
 }
 """Words for a reason that moves an item up."""
 
@@ -43,6 +44,7 @@ LOWERS = {
     ReasonCode.HOST: "further down here",
     ReasonCode.DISLIKED: "like something you turned down",
     ReasonCode.SEEN: "shown to you before",
+    ReasonCode.TOGETHER: "seldom chosen along with what you chose",
 }
 """Words for a reason that moves an item down."""
 

@@ -180,6 +180,7 @@ class ReasonCode(StrEnum):
     HOST = "host"
     DISLIKED = "disliked"
     SEEN = "seen"
+    TOGETHER = "together"
 
 
 @dataclass(frozen=True, slots=True)

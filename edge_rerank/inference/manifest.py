@@ -92,6 +92,29 @@ class EncoderSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryEncoderSpec:
+    """The history encoder, see :mod:`edge_rerank.inference.history_encoder`.
+
+    The ONNX model takes the arrays of :class:`edge_rerank.ranking.signals.Signals` with one
+    leading axis, and returns ``parts``, float32 of shape (requests, candidates, 4).
+
+    Attributes:
+        model: file name of the ONNX model.
+        lexicon: file name of the weights of words.
+        together: file name of the table of pairs, if the pack was tuned on a catalogue.
+        opset: ONNX operator set version.
+        slope, intercept: of the sigmoid that makes a score a probability.
+    """
+
+    model: str
+    lexicon: str
+    together: str | None
+    opset: int
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A model pack's description.
 
@@ -103,6 +126,7 @@ class Manifest:
         source: where the weights came from.
         files: everything in the folder but the manifest and its signature.
         encoder: the text encoder, if the pack has one.
+        history_encoder: the history encoder, if the pack has one; it needs a text encoder.
         verification: figures measured when the pack was made, by name.
     """
 
@@ -113,6 +137,7 @@ class Manifest:
     source: Source
     files: tuple[FileEntry, ...]
     encoder: EncoderSpec | None = None
+    history_encoder: HistoryEncoderSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
@@ -149,6 +174,7 @@ class Manifest:
             source=top.object("source", _source),
             files=top.array("files", _file_entry),
             encoder=top.optional("encoder", _encoder),
+            history_encoder=top.optional("history_encoder", _history_encoder),
             verification=top.object("verification", _figures),
         )
         top.nothing_else()
@@ -164,6 +190,10 @@ class Manifest:
         for name in (self.encoder.model, self.encoder.tokenizer):
             if name not in names:
                 _refuse("encoder: names a file that is not among the pack's files")
+        if (history := self.history_encoder) is not None:
+            for name in (history.model, history.lexicon, history.together):
+                if name is not None and name not in names:
+                    _refuse("history_encoder: names a file that is not among the pack's files")
 
 
 class _Members:
@@ -188,11 +218,22 @@ class _Members:
             _refuse(f"{self._where}.{name}: expected the form {pattern.pattern}")
         return value
 
+    def text_or_null(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        if name in self._members and self._members[name] is None:
+            return self._take(name)  # type: ignore[no-any-return]
+        return self.text(name, pattern)
+
     def integer(self, name: str, low: int, high: int) -> int:
         value = self._take(name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
             _refuse(f"{self._where}.{name}: expected an integer from {low} to {high}")
         return value
+
+    def number(self, name: str) -> float:
+        value = self._take(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _refuse(f"{self._where}.{name}: expected a number")
+        return float(value)
 
     def object(self, name: str, read: Callable[[_Members], T]) -> T:
         members = _Members(self._take(name), f"{self._where}.{name}")
@@ -247,6 +288,17 @@ def _encoder(members: _Members) -> EncoderSpec:
         pad_id=members.integer("pad_id", 0, 2**31 - 1),
         opset=members.integer("opset", 1, 1_000),
         quantisation=members.text("quantisation"),
+    )
+
+
+def _history_encoder(members: _Members) -> HistoryEncoderSpec:
+    return HistoryEncoderSpec(
+        model=members.text("model", _FILE_NAME),
+        lexicon=members.text("lexicon", _FILE_NAME),
+        together=members.text_or_null("together", _FILE_NAME),
+        opset=members.integer("opset", 1, 1_000),
+        slope=members.number("slope"),
+        intercept=members.number("intercept"),
     )
 
 

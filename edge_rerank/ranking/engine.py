@@ -17,19 +17,30 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoder import Progress, TextEncoder
+from edge_rerank.inference.history_encoder import HistoryEncoder
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.inference.vectors import VectorCache
-from edge_rerank.ranking.blend import UNTRAINED
+from edge_rerank.ranking.blend import LEARNED, UNTRAINED
 from edge_rerank.ranking.diversify import diversify
 from edge_rerank.ranking.explain import explain
-from edge_rerank.ranking.features import Similarities, compute_features
+from edge_rerank.ranking.features import Feature, Similarities, compute_features
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
+from edge_rerank.ranking.signals import Situation, signals
+from edge_rerank.ranking.situation import describe
 from edge_rerank.types import Event, Item, RankedItem, Ranking, check_number
 
 MAX_CANDIDATES = 10_000
 DEFAULT_CACHE_ITEMS = 20_000
 CACHED_QUERIES = 256
+
+_LEARNED = [
+    Feature.LEARNED_CONTENT,
+    Feature.LEARNED_CATEGORY,
+    Feature.LEARNED_TOGETHER,
+    Feature.LEARNED_POPULARITY,
+]
+"""Columns of the history encoder's parts, in its order."""
 
 
 class RankingEngine:
@@ -38,7 +49,14 @@ class RankingEngine:
     Make one with :meth:`open`; close it, or use it as a context manager.
     """
 
-    def __init__(self, pack: Pack, encoder: TextEncoder, *, cache_items: int) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        encoder: TextEncoder,
+        history_encoder: HistoryEncoder | None = None,
+        *,
+        cache_items: int,
+    ) -> None:
         self.pack = pack.without_files()
         self.providers = encoder.providers
         self.threads = encoder.threads
@@ -46,6 +64,9 @@ class RankingEngine:
         # Apart from the items', because these words are personal: see forget_queries().
         self._query_vectors = VectorCache(encoder, capacity=CACHED_QUERIES)
         self._dim = encoder.dim
+        self._history_encoder = history_encoder
+        if history_encoder is not None:
+            self._words = VectorCache(history_encoder.lexicon, capacity=cache_items)
         self._closed = False
 
     @classmethod
@@ -76,7 +97,12 @@ class RankingEngine:
         folder = shipped_pack() if pack is None else _path(pack)
         loaded = Pack.open(folder, trusted_keys=trusted_keys)
         encoder = TextEncoder(loaded, providers=providers, threads=threads)
-        return cls(loaded, encoder, cache_items=cache_items)
+        history_encoder = (
+            None
+            if loaded.manifest.history_encoder is None
+            else HistoryEncoder(loaded, providers=providers, threads=threads)
+        )
+        return cls(loaded, encoder, history_encoder, cache_items=cache_items)
 
     def rank(
         self,
@@ -119,12 +145,19 @@ class RankingEngine:
             return Ranking((), id=_ranking_id())
         moment = _moment(now, history)
         interests = read_interests(history, now=moment)
-        vectors, similarities = self._similarities(candidates, interests, query)
+        vectors, likeness, similarities = self._similarities(candidates, interests, query)
         evidence = compute_features(candidates, interests, similarities, host_order=host_order)
-        contributions = UNTRAINED.contributions(evidence.values)
+        blend = UNTRAINED
+        if self._history_encoder is not None:
+            blend = LEARNED
+            situation = self._situation(candidates, interests, similarities, likeness)
+            evidence.values[:, _LEARNED] = self._history_encoder.parts(signals(situation))
+        contributions = blend.contributions(evidence.values)
         scores = contributions.sum(axis=1)
         order = diversify(scores, vectors, strength=diversity, top_k=keep)[:keep]
         reasons = explain(contributions, evidence.nearest, order)
+        if self._history_encoder is not None:
+            scores = self._history_encoder.probabilities(scores)
         ranked = tuple(
             RankedItem(candidates[row], rank, score, why)
             for rank, (row, score, why) in enumerate(
@@ -162,7 +195,7 @@ class RankingEngine:
         """Free the model and the vectors; every later call raises ClosedError."""
         self._closed = True
         self._vectors.clear()
-        self._query_vectors.clear()
+        self.forget_queries()
 
     def __enter__(self) -> Self:
         return self
@@ -182,8 +215,13 @@ class RankingEngine:
 
     def _similarities(
         self, candidates: Sequence[Item], interests: Interests, query: str | None
-    ) -> tuple[NDArray[np.float32], Similarities]:
-        """Vectors of the candidates, and their cosines with history and query."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], Similarities]:
+        """Compare what takes part in a call.
+
+        Returns:
+            Vectors of the candidates, cosines among liked items and searches, and those of
+            the candidates with history and query.
+        """
         texts = {item.id: item.text for item in candidates}
         touched = [*interests.liked, *interests.disliked]
         words = [search for search, _ in interests.searches]
@@ -201,11 +239,42 @@ class RankingEngine:
         asked = self._query_vectors.get([*words, query] if query else words)
         to_words = (own @ asked.T).astype(np.float64)
         likes = len(interests.liked)
-        return own, Similarities(
+        mine = np.concatenate([others[:likes], asked[: len(words)]]).astype(np.float64)
+        return own, mine @ mine.T, Similarities(
             liked=cosines[:, :likes],
             disliked=cosines[:, likes:],
             searches=to_words[:, : len(words)],
             query=to_words[:, -1] if query else None,
+        )
+
+
+    def _situation(
+        self,
+        candidates: Sequence[Item],
+        interests: Interests,
+        similarities: Similarities,
+        likeness: NDArray[np.float64],
+    ) -> Situation:
+        assert self._history_encoder is not None  # noqa: S101 - the only caller has checked
+        texts = {item.id: item.text for item in candidates}
+        words = self._words.get(
+            [
+                *(item.text for item in candidates),
+                *(one.item.text or texts.get(one.item.id, "") for one in interests.liked),
+            ]
+        )
+        # Not through the cache: these words are personal, see forget_queries().
+        asked = self._history_encoder.lexicon.encode([search for search, _ in interests.searches])
+        own, others = words[: len(candidates)], np.concatenate([words[len(candidates) :], asked])
+        lexical = (own @ others.T).astype(np.float64)
+        _ignore_self(lexical, candidates, interests.liked)
+        return describe(
+            candidates,
+            interests,
+            cosine=np.concatenate([similarities.liked, similarities.searches], axis=1),
+            lexical=lexical,
+            likeness=likeness,
+            together=self._history_encoder.together,
         )
 
 

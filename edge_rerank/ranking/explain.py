@@ -23,6 +23,10 @@ _CODES = {
     Feature.DISLIKED: ReasonCode.DISLIKED,
     Feature.REJECTED: ReasonCode.DISLIKED,
     Feature.SHOWN: ReasonCode.SEEN,
+    Feature.LEARNED_CONTENT: ReasonCode.SIMILAR,
+    Feature.LEARNED_CATEGORY: ReasonCode.CATEGORY,
+    Feature.LEARNED_TOGETHER: ReasonCode.TOGETHER,
+    Feature.LEARNED_POPULARITY: ReasonCode.POPULAR,
 }
 _GROUPS = tuple(dict.fromkeys(_CODES.values()))
 _MEMBERSHIP = np.array(

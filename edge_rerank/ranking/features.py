@@ -43,6 +43,15 @@ class Feature(IntEnum):
     """1 when this very item was disliked or dismissed."""
     SHOWN = 9
     """log(1 + times shown and not chosen)."""
+    LEARNED_CONTENT = 10
+    """Log-odds by the history encoder, from texts beside texts; like the next three 0 in
+    packs without one."""
+    LEARNED_CATEGORY = 11
+    """Likewise from categories."""
+    LEARNED_TOGETHER = 12
+    """Likewise from what people of this catalogue chose together."""
+    LEARNED_POPULARITY = 13
+    """Likewise from popularity, against the popularity of what the person chose before."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,46 @@
+"""How long steps tell how far they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+Update = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+class Steps(Protocol):
+    """Announces steps; each yields the function that is told how far the step is."""
+
+    def __call__(self, name: str) -> AbstractContextManager[Update]:
+        """Begin the step called ``name``."""
+        ...
+
+
+def silent(name: str) -> AbstractContextManager[Update]:  # noqa: ARG001 - see Steps
+    """Say nothing."""
+    return nullcontext(lambda _done, _total: None)
+
+
+def on_console(console: Console) -> Steps:
+    """Bars on a terminal, one line a step anywhere else."""
+
+    @contextmanager
+    def plain(name: str) -> Iterator[Update]:
+        console.print(f"{name} ...", highlight=False)
+        yield lambda _done, _total: None
+
+    @contextmanager
+    def bar(name: str) -> Iterator[Update]:
+        columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console) as display:
+            task = display.add_task(name, total=None)
+            yield lambda done, total: display.update(task, completed=done, total=total)
+            total = display.tasks[0].total or 1
+            display.update(task, completed=total, total=total)
+
+    return bar if console.is_terminal else plain
