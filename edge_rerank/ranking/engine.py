@@ -240,13 +240,16 @@ class RankingEngine:
         to_words = (own @ asked.T).astype(np.float64)
         likes = len(interests.liked)
         mine = np.concatenate([others[:likes], asked[: len(words)]]).astype(np.float64)
-        return own, mine @ mine.T, Similarities(
-            liked=cosines[:, :likes],
-            disliked=cosines[:, likes:],
-            searches=to_words[:, : len(words)],
-            query=to_words[:, -1] if query else None,
+        return (
+            own,
+            mine @ mine.T,
+            Similarities(
+                liked=cosines[:, :likes],
+                disliked=cosines[:, likes:],
+                searches=to_words[:, : len(words)],
+                query=to_words[:, -1] if query else None,
+            ),
         )
-
 
     def _situation(
         self,

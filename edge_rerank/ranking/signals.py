@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.together import SIGNALS as TOGETHER_SIGNALS
 
-Array = NDArray[np.float32]
+Array = NDArray[np.floating[Any]]
 
 CONTENT_SIGNALS = 2
 CATEGORY_SIGNALS = 2
@@ -145,7 +146,7 @@ def _events(
         ],
         axis=-1,
     )
-    return events * history[..., None], np.log1p(youngest[..., 0]) / 8
+    return events * history[..., None], np.asarray(np.log1p(youngest[..., 0]) / 8)
 
 
 def _popularity(
@@ -155,7 +156,7 @@ def _popularity(
     present = situation.present
     log = np.log1p(situation.popularity)
     known = present & ~np.isnan(log)
-    counted = known.any(axis=-1)
+    counted = np.asarray(known.any(axis=-1))
     centre = _mean(log, known)[..., None]
     log = np.where(known, log, centre) * present
     spread = np.sqrt(_mean((log - centre) ** 2, present))[..., None]
@@ -214,9 +215,7 @@ def _context(
     )
 
 
-def _mean(
-    values: Array, where: NDArray[np.bool_], axis: int | tuple[int, ...] = -1
-) -> Array:
+def _mean(values: Array, where: NDArray[np.bool_], axis: int | tuple[int, ...] = -1) -> Array:
     """Mean over the places that count; 0 where none does."""
     total = np.where(where, values, 0.0).sum(axis=axis)
     return np.asarray(total / where.sum(axis=axis).clip(min=1))

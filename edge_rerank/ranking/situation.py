@@ -41,12 +41,12 @@ def describe(
     ages = [one.age_s for one in liked] + [None] * len(searches)
     popular = [one.item.popularity for one in liked] + [None] * len(searches)
     return Situation(
-        cosine=cosine,  # type: ignore[arg-type] - signals() brings all to float32
-        lexical=lexical,  # type: ignore[arg-type]
-        category=category,  # type: ignore[arg-type]
-        leaf=leaf,  # type: ignore[arg-type]
+        cosine=cosine,
+        lexical=lexical,
+        category=category,
+        leaf=leaf,
         together=None if together is None else _together(together, candidates, interests),
-        likeness=likeness,  # type: ignore[arg-type]
+        likeness=likeness,
         strength=np.array(
             [one.strength for one in liked]
             + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
@@ -81,7 +81,8 @@ def _categories(
         for name in item.categories:
             numbers.setdefault(name, len(numbers))
     if not numbers:
-        return np.zeros((2, len(candidates), len(liked)), dtype=np.float32)  # type: ignore[return-value]
+        nothing = np.zeros((len(candidates), len(liked)), dtype=np.float32)
+        return nothing, nothing
     own, others = _sets(candidates, numbers), _sets(liked, numbers)
     leaves = [_leaf(item, numbers) for item in candidates]
     liked_leaves = np.array([_leaf(item, numbers) for item in liked])

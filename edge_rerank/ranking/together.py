@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,6 +67,7 @@ class Together:
 
     def __init__(
         self,
+        *,
         ids: NDArray[np.uint64],
         chosen: NDArray[np.uint32],
         starts: NDArray[np.int64],
@@ -75,7 +76,7 @@ class Together:
         following: NDArray[np.float16],
         people: int,
     ) -> None:
-        self._arrays = {
+        self._arrays: dict[str, NDArray[Any]] = {
             "ids": ids,
             "chosen": chosen,
             "starts": starts,
@@ -129,7 +130,7 @@ class Together:
     def to_bytes(self) -> bytes:
         """All arrays as an ``.npz`` file; equal tables give equal bytes."""
         stream = io.BytesIO()
-        np.savez_compressed(stream, **self._arrays)
+        np.savez_compressed(stream, allow_pickle=False, **self._arrays)
         return stream.getvalue()
 
     def rows(self, item_ids: Sequence[str]) -> NDArray[np.int64]:

@@ -13,9 +13,7 @@ def finetune_card(
     recipe: FinetuneRecipe, base: Manifest, folders: Sequence[str], outcome: Outcome
 ) -> str:
     """The text of the card, in Markdown."""
-    rows = "\n".join(
-        f"| {name} | {100 * value:.1f} |" for name, value in outcome.by_domain.items()
-    )
+    rows = "\n".join(f"| {name} | {100 * value:.1f} |" for name, value in outcome.by_domain.items())
     own = (
         "The table of pairs and the model belong to this catalogue; items that came later are\n"
         "ordered by the other kinds of evidence."

@@ -230,7 +230,7 @@ def describe_batch(
     other = there & (own[:, :, None] != before[:, None, :])
 
     def compare(rows: NDArray[np.float32]) -> NDArray[np.float32]:
-        return np.matmul(rows[own], rows[before].transpose(0, 2, 1)) * there
+        return np.asarray(np.matmul(rows[own], rows[before].transpose(0, 2, 1)) * there)
 
     leaves = domain.leaves[before][:, None, :]
     same = there & (domain.leaves[own][:, :, None] == leaves) & (leaves >= 0)

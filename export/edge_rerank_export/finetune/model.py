@@ -75,12 +75,11 @@ class Evidence(nn.Module):
         attend = self.attend(hidden) + events[:, None, :, -1:]
         weight = attend.masked_fill(~there, -1e4).softmax(2) * history[:, None, :, None]
         largest = value.masked_fill(~there, -1e4).amax(2)
-        pooled = torch.cat(
-            [(weight * value).sum(2), largest * history.amax(1)[:, None, None]], -1
-        )
+        pooled = torch.cat([(weight * value).sum(2), largest * history.amax(1)[:, None, None]], -1)
         context = steer[:, None].expand(-1, pairs.shape[1], -1)
         hidden = nn.functional.gelu(self.hidden(torch.cat([pooled, context], -1)))
-        return (self.out(hidden) + self.direct(pooled))[..., 0]
+        score: Tensor = (self.out(hidden) + self.direct(pooled))[..., 0]
+        return score
 
 
 class HistoryModel(nn.Module):
@@ -99,7 +98,7 @@ class HistoryModel(nn.Module):
         )
         self.popularity_direct = nn.Linear(POPULARITY_SIGNALS, 1, bias=False)
 
-    def forward(
+    def forward(  # noqa: PLR0917 - the model's inputs, in their order
         self,
         content: Tensor,
         category: Tensor,
@@ -111,7 +110,9 @@ class HistoryModel(nn.Module):
         known: Tensor,
     ) -> Tensor:
         """The arrays of :class:`Signals` with one leading axis to parts, (B, C, 4)."""
-        has_history, has_category, has_together, has_popularity, has_time = known.split(1, -1)
+        has_history, has_category, has_together, has_popularity, has_time = torch.split(
+            known, 1, -1
+        )
         history = history * has_history
         ones = torch.ones_like(has_time)
         events = events * torch.cat([ones, has_time, has_time, ones], -1)[:, None]
@@ -125,9 +126,7 @@ class HistoryModel(nn.Module):
             -1,
         )
         steer = self.describe(torch.cat([context * alive, known], -1))
-        crowd = torch.cat(
-            [popularity, steer[:, None].expand(-1, popularity.shape[1], -1)], -1
-        )
+        crowd = torch.cat([popularity, steer[:, None].expand(-1, popularity.shape[1], -1)], -1)
         return torch.stack(
             [
                 self.content(content, events, history, steer) * has_history,

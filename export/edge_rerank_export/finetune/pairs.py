@@ -77,6 +77,9 @@ def count_pairs(names: Sequence[str], paths: Iterable[NDArray[np.int64]]) -> Pai
     return Pairs(table, order)
 
 
+_Sums = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]
+
+
 class _Counts:
     """Adds up keys without ever holding all of them unsorted."""
 
@@ -84,7 +87,7 @@ class _Counts:
         self._keys: list[NDArray[np.int64]] = []
         self._near: list[NDArray[np.float32]] = []
         self._waiting = 0
-        self._done = (
+        self._done: _Sums = (
             np.zeros(0, dtype=np.int64),
             np.zeros(0, dtype=np.int64),
             np.zeros(0, dtype=np.float64),
@@ -97,7 +100,7 @@ class _Counts:
         if self._waiting > _BUFFER:
             self.finish()
 
-    def finish(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64]]:
+    def finish(self) -> _Sums:
         """Keys in rising order, how often each came, and the sum of its nearness."""
         old_keys, old_counts, old_near = self._done
         keys = np.concatenate([old_keys, *self._keys])
@@ -107,7 +110,7 @@ class _Counts:
         self._done = (
             unique,
             np.bincount(place, counts, minlength=len(unique)).astype(np.int64),
-            np.bincount(place, near, minlength=len(unique)),
+            np.bincount(place, near, minlength=len(unique)).astype(np.float64),
         )
         self._keys, self._near, self._waiting = [], [], 0
         return self._done

@@ -130,7 +130,7 @@ def _table(kind: type[T], members: Mapping[str, Any], where: str) -> T:
             known = ", ".join(types)
             raise RecipeError(f"{where}{key}: not a known key; expected one of {known}")
     values = {}
-    for entry in fields(kind):  # type: ignore[arg-type] - every kind is a dataclass
+    for entry in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
         name = f"{where}{entry.name}"
         if entry.name in members:
             values[entry.name] = _value(types[entry.name], members[entry.name], name)

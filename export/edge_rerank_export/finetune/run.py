@@ -102,9 +102,7 @@ def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
     return Plan(len(folders), requests, size, settings.steps)
 
 
-def check(
-    recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent
-) -> Plan:
+def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent) -> Plan:
     """Read base pack and data, but train nothing.
 
     Raises:
@@ -160,7 +158,14 @@ def finetune(
     with staged(output, overwrite=overwrite) as stage:
         domains = read_domains(recipe, folders, work=work, threads=threads, steps=steps)
         return train_on(
-            recipe, domains, stage, base=base, work=work, resume=resume, threads=threads, steps=steps
+            recipe,
+            domains,
+            stage,
+            base=base,
+            work=work,
+            resume=resume,
+            threads=threads,
+            steps=steps,
         )
 
 
@@ -175,7 +180,7 @@ def read_domains(
     """Read the folders and encode their items, see :func:`finetune`."""
     base = _base(recipe)
     encoder = TextEncoder(base, threads=threads)
-    domains = []
+    domains: list[Domain] = []
     for folder in folders:
         with steps(f"read {folder.name}") as update:
             rng = np.random.default_rng([recipe.training.seed, len(domains), 1])

@@ -94,9 +94,7 @@ def train(
             mean = sum(by_domain.values()) / len(by_domain)
             if mean > state.best:
                 state.best, state.by_domain, state.stale = mean, by_domain, 0
-                state.weights = {
-                    name: value.clone() for name, value in model.state_dict().items()
-                }
+                state.weights = {name: value.clone() for name, value in model.state_dict().items()}
             else:
                 state.stale += 1
             _save(checkpoint, mark, model, optimizer, state)
@@ -239,9 +237,7 @@ def _save(
     os.replace(partial, path)  # noqa: PTH105 - atomic on every system
 
 
-def _load(
-    path: Path, mark: str, model: HistoryModel, optimizer: torch.optim.Optimizer
-) -> _State:
+def _load(path: Path, mark: str, model: HistoryModel, optimizer: torch.optim.Optimizer) -> _State:
     try:
         stored = torch.load(path, weights_only=True)
     except Exception as error:  # torch raises many kinds
