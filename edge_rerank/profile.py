@@ -74,10 +74,10 @@ def summarise(history: Sequence[Event], *, consents: Mapping[str, bool], now: fl
         for category in one.item.categories:
             weights[category] += one.strength * one.recency / len(one.item.categories)  # type: ignore[assignment]
     total = sum(weights.values())
-    ages = session_ages(times, now=times[-1]) if times else []
+    sessions = int(session_ages(times, now=times[-1])[0]) + 1 if times else 0
     return Profile(
         events=len(history),
-        sessions=int(ages[0]) + 1 if len(ages) else 0,
+        sessions=sessions,
         first=times[0] if times else None,
         last=times[-1] if times else None,
         by_type=MappingProxyType(dict(Counter(event.type for event in history).most_common())),

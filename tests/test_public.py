@@ -49,13 +49,13 @@ def test_the_base_is_never_raised() -> None:
 
 @pytest.mark.parametrize("forbidden", ["print(", "logging.basicConfig"])
 def test_only_the_command_line_prints(forbidden: str) -> None:
-    guilty = []
-    for path in PACKAGE.rglob("*.py"):
-        if "cli" in path.relative_to(PACKAGE).parts:
-            continue
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and f"{ast.unparse(node.func)}(".startswith(forbidden):
-                guilty.append(path.name)
+    guilty = [
+        path.name
+        for path in PACKAGE.rglob("*.py")
+        if "cli" not in path.relative_to(PACKAGE).parts
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and f"{ast.unparse(node.func)}(".startswith(forbidden)
+    ]
     assert not guilty
 
 

@@ -44,7 +44,7 @@ onnxruntime.get_available_providers()
 time.sleep(1)
 """
 
-_CALLS = "socket,connect,sendto,sendmsg,bind,openat,open,creat,mkdir,rename,renameat,renameat2"
+_CALLS = "socket,connect,bind,openat,open,creat,mkdir,rename,renameat,renameat2"
 _WRITING = re.compile(r"O_WRONLY|O_RDWR|O_CREAT|O_TRUNC")
 
 
@@ -64,8 +64,19 @@ def watch(script: str, folder: Path, *arguments: str) -> Watched:
     variables |= {"HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1"}
     variables["PYTHONPATH"] = os.pathsep.join(path for path in sys.path if path)
     subprocess.run(
-        ["strace", "-f", "-qq", "-e", f"trace={_CALLS}", "-o", str(trace)]
-        + [sys.executable, "-c", script, *arguments],
+        [
+            "strace",
+            "-f",
+            "-qq",
+            "-e",
+            f"trace={_CALLS}",
+            "-o",
+            str(trace),
+            sys.executable,
+            "-c",
+            script,
+            *arguments,
+        ],
         env=variables,
         cwd=home,
         check=True,
@@ -76,7 +87,7 @@ def watch(script: str, folder: Path, *arguments: str) -> Watched:
     for line in trace.read_text(errors="replace").splitlines():
         call, _, rest = line.partition("(")
         name = call.split()[-1]
-        if name in {"socket", "connect", "sendto", "sendmsg", "bind"}:
+        if name in {"socket", "connect", "bind"}:
             sockets.append(line)
         elif " = -1 " not in line and (not name.startswith("open") or _WRITING.search(rest)):
             written.extend(home / path for path in re.findall(r'"([^"]*)"', rest)[-1:])

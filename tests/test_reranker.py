@@ -32,7 +32,9 @@ def test_the_order_follows_the_person(reranker: Reranker, shelf: list[Item]) -> 
     assert not before.personalised
     assert order(before)[0] == "football"  # the most popular
     reranker.consent("alice", True)
-    reranker.record(Event("click", Item("new", "A simple sourdough loaf for weekends")), user="alice")
+    reranker.record(
+        Event("click", Item("new", "A simple sourdough loaf for weekends")), user="alice"
+    )
     after = reranker.rank(shelf, user="alice")
     assert after.personalised
     assert order(after)[0] == "sourdough"
@@ -286,7 +288,9 @@ def test_malformed_requests(reranker: Reranker, arguments: dict[str, object]) ->
 
 
 def test_repeated_ids_are_ranked_one_by_one(reranker: Reranker) -> None:
-    ranking = reranker.rank([Item("a", "tea"), Item("a", "football"), Item("a", "tea")], query="tea")
+    ranking = reranker.rank(
+        [Item("a", "tea"), Item("a", "football"), Item("a", "tea")], query="tea"
+    )
     assert [ranked.item.text for ranked in ranking] == ["tea", "tea", "football"]
 
 
@@ -300,8 +304,8 @@ def test_after_close(shelf: list[Item]) -> None:
         lambda: reranker.consent("a", True),
         lambda: reranker.profile("a"),
         lambda: reranker.forget("a"),
-        lambda: reranker.guest_session(),
-        lambda: reranker.warmup(),
+        reranker.guest_session,
+        reranker.warmup,
     ):
         with pytest.raises(ClosedError):
             call()

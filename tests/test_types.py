@@ -73,7 +73,7 @@ def test_malformed_items(arguments: dict[str, object]) -> None:
 def test_malformed_events(arguments: dict[str, object]) -> None:
     if arguments["type"] != "search":
         arguments = {"item": Item("a"), **arguments}
-    with pytest.raises(InvalidEvent, match="expected|needs"):
+    with pytest.raises(InvalidEvent, match=r"expected|needs"):
         Event(**arguments)  # type: ignore[arg-type]
 
 

@@ -82,23 +82,26 @@ class Console:
 
     def table(self, columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> None:
         """Write a table that fits the terminal."""
-        if not self._use_rich:
-            self.say(f"\n{text_table(columns, rows, width=self.width)}\n")
+        if not (self._use_rich and self._unicode):
+            plain = [[self._plain(cell) for cell in row] for row in rows]
+            self.say(f"\n{text_table(columns, plain, width=self.width)}\n")
             return
         from rich import box  # noqa: PLC0415
         from rich.table import Table  # noqa: PLC0415
 
-        table = Table(box=box.SIMPLE_HEAD if self._unicode else box.ASCII2, pad_edge=False)
+        table = Table(box=box.SIMPLE_HEAD, show_edge=False, padding=(0, 1, 0, 0))
         for column in columns:
             table.add_column(
-                self._plain(column.heading),
+                column.heading,
                 justify="right" if column.right else "left",
                 no_wrap=not column.flexible,
                 overflow="fold",
             )
         for row in rows:
             table.add_row(*(self._cell(cell) for cell in row))
+        self.say()
         self._rich(self._out).print(table)
+        self.say()
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Report]:
@@ -121,7 +124,7 @@ class Console:
 
         text = one_line(cell)
         style = next((style for sign, style in _STYLES.items() if text.startswith(sign)), "")
-        return Text(self._plain(text), style=style)
+        return Text(text, style=style)
 
     def _rich(self, stream: TextIO) -> RichConsole:
         from rich.console import Console as RichConsole  # noqa: PLC0415

@@ -9,17 +9,33 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields, replace
+from types import MappingProxyType
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.history._primitives import MAX_PLAINTEXT
-from edge_rerank.types import Event, Item
+from edge_rerank.types import Event, EventType, FieldValue, Item
 
 FORMAT = 1
 MAX_TEXT_CHARS = 1_000
 MAX_QUERY_CHARS = 500
+_TYPES = {kind.value: kind for kind in EventType}
+_NO_FIELDS: Mapping[str, FieldValue] = MappingProxyType({})
+
+T = TypeVar("T")
+Setter = Callable[[Any, Any], None]
+
+
+def _slots(kind: type[Any]) -> tuple[Setter, ...]:
+    return tuple(vars(kind)[entry.name].__set__ for entry in fields(kind))
+
+
+_EVENT_SLOTS = _slots(Event)
+_ITEM_SLOTS = _slots(Item)
 
 
 class Undecodable(Exception):  # noqa: N818 - private; the store turns it into a typed error
@@ -66,54 +82,61 @@ def encode(event: Event) -> bytes:
     return payload
 
 
-def decode(payload: bytes) -> Event:
-    """Undo :func:`encode`.
+def decode(payloads: Sequence[bytes]) -> list[Event]:
+    """Undo :func:`encode` for several events, which are read as one JSON array.
 
     Raises:
         Undecodable: when the bytes are something else.
     """
     try:
-        (
-            version,
-            kind,
-            timestamp,
-            item,
-            dwell_s,
-            scroll,
-            query,
-            value,
-            ranking,
-            position,
-            event_id,
-        ) = json.loads(payload)
-        if version != FORMAT:
+        records = json.loads((b"[" + b",".join(payloads) + b"]").decode())
+        if len(records) != len(payloads):
             raise Undecodable
-        return Event(
-            kind,
-            None if item is None else _item(*item),
-            timestamp=timestamp,
-            dwell_s=dwell_s,
-            scroll=scroll,
-            query=query,
-            value=value,
-            ranking=ranking,
-            position=position,
-            id=event_id,
-        )
-    except (ValueError, TypeError):
+        return [_event(*record) for record in records]
+    except (ValueError, TypeError, KeyError):
         raise Undecodable from None
+
+
+def _event(version: int, kind: str, timestamp: int, item: list[Any] | None, *rest: Any) -> Event:
+    if version != FORMAT:
+        raise Undecodable
+    return _unchecked(
+        Event,
+        _EVENT_SLOTS,
+        (
+            _TYPES[kind],
+            None if item is None else _item(*item),
+            float(timestamp),
+            *rest,  # dwell_s, scroll, query, value, ranking, position, id
+        ),
+    )
 
 
 def _item(
     item_id: str, text: str, categories: list[str], popularity: float | None, vector: str | None
 ) -> Item:
-    numbers = None if vector is None else np.frombuffer(base64.b64decode(vector), dtype="<f2")
-    return Item(item_id, text, categories, popularity, vector=numbers)
+    numbers = None
+    if vector is not None:
+        numbers = np.frombuffer(base64.b64decode(vector), dtype="<f2").astype(np.float32)
+        numbers.setflags(write=False)
+    return _unchecked(
+        Item,
+        _ITEM_SLOTS,
+        (item_id, text, tuple(categories), popularity, None, numbers, _NO_FIELDS),
+    )
+
+
+def _unchecked(kind: type[T], slots: Sequence[Setter], values: Sequence[Any]) -> T:
+    """A value whose parts were checked before they were sealed: a third of the cost of reading."""
+    made = object.__new__(kind)
+    for put, value in zip(slots, values, strict=True):
+        put(made, value)
+    return made
 
 
 def _dump(event: Event) -> bytes:
     item = event.item
-    fields = [
+    record = [
         FORMAT,
         event.type.value,
         int(event.timestamp or 0.0),
@@ -136,7 +159,7 @@ def _dump(event: Event) -> bytes:
         event.position,
         event.id,
     ]
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _half(vector: NDArray[np.float32]) -> NDArray[np.float32] | None:

@@ -186,10 +186,10 @@ def _from_record(record: Mapping[str, Any], catalogue: dict[str, Item]) -> tuple
         item = catalogue.get(item_id) or Item(item_id)
     given = {name: record.get(name) for name in (*_NUMBERS, *_STRINGS, "position")}
     event = Event(
-        record.get("type"),  # type: ignore[arg-type] - Event checks it
+        record.get("type"),  # type: ignore[arg-type]  # Event checks it
         item,
         timestamp=read_timestamp(record.get("timestamp")),
-        **given,  # type: ignore[arg-type] - Event checks them
+        **given,
     )
     return _user(record), event
 
@@ -253,7 +253,7 @@ def _known(item_id: object, catalogue: Mapping[str, Item]) -> Item:
 
 def _item(record: Mapping[str, Any]) -> Item:
     return Item(
-        record.get("id"),  # type: ignore[arg-type] - Item checks it
+        record.get("id"),  # type: ignore[arg-type]  # Item checks it
         record.get("text", ""),
         record.get("categories", ()),
         record.get("popularity"),
@@ -274,14 +274,14 @@ def _user(record: Mapping[str, Any]) -> str | None:
     return None if user is None else check_id(user, "user", InvalidEvent)
 
 
-def read_timestamp(value: object) -> Any:
+def read_timestamp(value: Any) -> Any:
     """Seconds, milliseconds or ISO 8601 as UTC seconds; the Event checks the rest."""
     if isinstance(value, str):
         try:
             value = float(value)
         except ValueError:
             try:
-                moment = datetime.fromisoformat(value.strip())
+                moment = datetime.fromisoformat(str(value).strip())
             except ValueError:
                 raise InvalidEvent(
                     "timestamp: expected UTC seconds, milliseconds or ISO 8601, got other text"

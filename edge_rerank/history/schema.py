@@ -7,10 +7,13 @@ is not sealed cannot be inserted by mistake.
 
 from __future__ import annotations
 
-from sqlite_utils import Database
+from typing import TYPE_CHECKING
 
 from edge_rerank.errors import HistoryVersionError
 from edge_rerank.history._primitives import SEALED_SIZES
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 APPLICATION_ID = 0x65727231
 """``PRAGMA application_id``: "err1" in ASCII; tells a history file from other databases."""

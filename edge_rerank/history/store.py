@@ -19,9 +19,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
-
-from sqlite_utils import Database
+from typing import TYPE_CHECKING, Self
 
 from edge_rerank.errors import (
     ClosedError,
@@ -43,6 +41,9 @@ from edge_rerank.history._primitives import (
 from edge_rerank.history.codec import Undecodable, decode, encode, minimise
 from edge_rerank.history.keys import KeySource, as_source, check_key
 from edge_rerank.types import Event
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
 
 LOCK_WAIT_S = 0.5
 MAX_KNOWN_PEOPLE = 256
@@ -116,6 +117,7 @@ class HistoryStore:
         self._lock = threading.RLock()
         self._closed = False
         self._people: dict[bytes, _Person] = {}
+        self._rows: dict[bytes, int] = {}
         self._store = b""
         self._kek = SealingKey(fresh_key())
         self._secret = b""
@@ -204,10 +206,9 @@ class HistoryStore:
                 [person.row, -1 if limit is None else limit],
             ).fetchall()
             rows.reverse()
-            contexts = [self._event_context(person, seq) for seq, _ in rows]
+            contexts = self._event_contexts(person, [seq for seq, _ in rows])
             try:
-                payloads = person.key.open_many([sealed for _, sealed in rows], contexts)
-                events = [decode(payload) for payload in payloads]
+                events = decode(person.key.open_many([sealed for _, sealed in rows], contexts))
             except (Unsealable, Undecodable):
                 raise HistoryCorrupt("an event cannot be opened") from None
             events.sort(key=lambda event: event.timestamp or 0.0)
@@ -271,6 +272,7 @@ class HistoryStore:
                         )
                     )
                 self._people.pop(person.pseudonym, None)
+                self._rows.pop(person.pseudonym, None)
                 self._checkpoint()
             rotated = self._source.replaceable
             if rotated:
@@ -312,9 +314,6 @@ class HistoryStore:
         self._db.execute("BEGIN EXCLUSIVE")
         try:
             tables = self._db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
-            application = self._db.execute("PRAGMA application_id").fetchone()[0]
-            if tables and application != schema.APPLICATION_ID:
-                raise HistoryCorrupt("the file is not a history file")  # noqa: TRY301
             if tables:
                 self._unlock(kek)
             schema.migrate(self._db)
@@ -368,10 +367,11 @@ class HistoryStore:
         key = self._root_key()
         count = found = 0
         rows = self._db.execute(
-            f"SELECT pseudonym, substr(head, -{_TAG_BYTES}), substr(head, 3, 24) FROM people"  # noqa: S608
+            f"SELECT id, pseudonym, substr(head, -{_TAG_BYTES}), substr(head, 3, 24) FROM people"  # noqa: S608
         )
-        for pseudonym, tag, nonce in rows:
+        for row, pseudonym, tag, nonce in rows:
             count += 1
+            self._rows[pseudonym] = row
             found += int.from_bytes(keyed_hash(key, pseudonym + nonce + tag, _SUM_BYTES), "big")
         if count != root.people or found % _MODULUS != root.sum:
             raise HistoryCorrupt("a person's record was added, removed or replaced")
@@ -393,12 +393,16 @@ class HistoryStore:
         person = self._people.get(pseudonym)
         if person is not None:
             return person
+        # Not by the index on pseudonyms: damaged, it would make a person unknown.
+        person_id = self._rows.get(pseudonym)
+        if person_id is None:
+            return self._enrol(pseudonym) if create else None
         row = self._db.execute(
-            "SELECT id, wrapped_key, head FROM people WHERE pseudonym = ?", [pseudonym]
+            "SELECT wrapped_key, head FROM people WHERE id = ?", [person_id]
         ).fetchone()
         if row is None:
-            return self._enrol(pseudonym) if create else None
-        person_id, wrapped, head = row
+            raise HistoryCorrupt("a person's record is missing")
+        wrapped, head = row
         try:
             key = self._kek.open(wrapped, self._context("people.wrapped_key", pseudonym))
             person = _opened(person_id, pseudonym, key, head)
@@ -428,6 +432,7 @@ class HistoryStore:
             person = _opened(row, pseudonym, key, b"")
             person.verified = True
             self._write_head(person)
+        self._rows[pseudonym] = row
         self._remember(person)
         return person
 
@@ -484,7 +489,7 @@ class HistoryStore:
             else keyed_hash(person.tag_key, b"id:" + event.id.encode(), _TAG_BYTES)
         )
         seq = person.last_seq + 1
-        sealed = person.key.seal(encode(event), self._event_context(person, seq))
+        sealed = person.key.seal(encode(event), self._event_contexts(person, [seq])[0])
         done = self._db.execute(
             "INSERT OR IGNORE INTO events (person, seq, content_tag, id_tag, sealed)"
             " VALUES (?, ?, ?, ?, ?)",
@@ -502,23 +507,41 @@ class HistoryStore:
         if person.verified:
             return
         count = total = last = 0
+        tags: list[bytes] = []
         for seq, tag, id_tag, sealed in self._db.execute(
             "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ?", [person.row]
         ):
             count += 1
             last = max(last, seq)
             total += _row_hash(person, seq, tag, id_tag, sealed)
+            tags += tag, id_tag or b""
         if count != person.count or total % _MODULUS != person.sum or last > person.last_seq:
             raise HistoryCorrupt("an event was added, removed or replaced")
+        if sorted(tags) != sorted(self._indexed_tags(person)):
+            raise HistoryCorrupt("an index was replaced")
         person.verified = True
+
+    def _indexed_tags(self, person: _Person) -> list[bytes]:
+        """The tags as the indexes that find duplicates hold them, read from those alone."""
+        found: list[bytes] = []
+        for column, index in (("content_tag", 2), ("id_tag", 3)):
+            rows = self._db.execute(
+                f"SELECT {column} FROM events INDEXED BY sqlite_autoindex_events_{index}"  # noqa: S608
+                " WHERE person = ?",
+                [person.row],
+            )
+            found.extend(row[0] or b"" for row in rows)
+        return found
 
     def _context(self, table: str, subject: bytes) -> bytes:
         """Associated data: where a sealed value belongs."""
         parts = (b"edge-rerank", self._store, table.encode(), bytes([schema.VERSION]), subject)
         return b"".join(len(part).to_bytes(4, "big") + part for part in parts)
 
-    def _event_context(self, person: _Person, seq: int) -> bytes:
-        return self._context("events", person.pseudonym + seq.to_bytes(8, "big"))
+    def _event_contexts(self, person: _Person, seqs: Sequence[int]) -> list[bytes]:
+        number = 8
+        start = self._context("events", person.pseudonym + bytes(number))[:-number]
+        return [start + seq.to_bytes(number, "big") for seq in seqs]
 
     # -- rotation ---------------------------------------------------------------------
 
@@ -630,6 +653,8 @@ def _row_hash(person: _Person, seq: int, tag: bytes, id_tag: bytes | None, seale
 
 
 def _connect(path: Path | None) -> Database:
+    from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the package's import time
+
     if path is not None:
         try:
             # Made here rather than by SQLite so that no other user can read it even once.
@@ -646,9 +671,10 @@ def _connect(path: Path | None) -> Database:
     )
     db = Database(connection)
     try:
+        # Before WAL: it then needs no shared memory, and no second process gets in.
+        db.execute("PRAGMA locking_mode = EXCLUSIVE")
+        _refuse_other_files(db)  # WAL is noted in the file: another application's must not change
         for pragma in (
-            # Before WAL: it then needs no shared memory, and no second process gets in.
-            "locking_mode = EXCLUSIVE",
             "journal_mode = WAL",
             "synchronous = FULL",
             "secure_delete = ON",
@@ -661,6 +687,13 @@ def _connect(path: Path | None) -> Database:
         db.close()
         raise
     return db
+
+
+def _refuse_other_files(db: Database) -> None:
+    application = db.execute("PRAGMA application_id").fetchone()[0]
+    tables = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if tables and application != schema.APPLICATION_ID:
+        raise HistoryCorrupt("the file is not a history file")
 
 
 @contextmanager
@@ -682,3 +715,6 @@ def _typed_errors() -> Iterator[None]:
         raise HistoryUnavailable(f"the history file cannot be used: {name}") from error
     except OSError as error:
         raise HistoryUnavailable(f"the history file cannot be used: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        # SQLite quotes a damaged schema in its message, and Python cannot read the quotation.
+        raise HistoryCorrupt("the history file is damaged: its schema is not text") from error

@@ -12,8 +12,9 @@ from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.session import Session
 
-BATCH_TOKENS = 1024
-"""Padded tokens in one run of the model; measured best between 512 and 2,048 on two cores."""
+BATCH_TOKENS = 256
+"""Padded tokens in one run of the model. On two cores 1,024 are 3 % faster an item and take
+200 MiB more."""
 
 _CHARS_PER_TOKEN = 16
 """Text beyond ``max_tokens`` times this is cut before tokenisation: a 10 MB text must not

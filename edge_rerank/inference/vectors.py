@@ -64,7 +64,8 @@ class VectorCache:
         with self._lock:
             found = [self._touch(key) for key in keys]
             if None not in found:
-                return self._table[found]
+                hit: NDArray[np.float32] = self._table[np.array(found, dtype=np.intp)]
+                return hit
         vectors = np.empty((len(texts), self._encoder.dim), dtype=np.float32)
         missing: dict[bytes, list[int]] = {}
         with self._lock:

@@ -28,7 +28,9 @@ class Blend:
         Returns:
             float64 of the same shape; a candidate's score is the sum of its row.
         """
-        return values * np.array([self.weights.get(feature, 0.0) for feature in Feature])
+        weights = np.array([self.weights.get(feature, 0.0) for feature in Feature])
+        contributions: NDArray[np.float64] = values * weights
+        return contributions
 
 
 UNTRAINED = Blend(

@@ -27,7 +27,7 @@ def diversify(
     Returns:
         All n indices in their new order.
     """
-    order = np.argsort(-scores, kind="stable").tolist()
+    order: list[int] = np.argsort(-scores, kind="stable").tolist()
     spread = float(np.ptp(scores)) if len(scores) else 0.0
     if strength <= 0 or spread <= 0 or len(order) < 3:
         return order

@@ -301,7 +301,8 @@ def _compare_host_vectors(
 def _unit_rows(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
     matrix = np.stack(vectors).astype(np.float64)
     norms = np.linalg.norm(matrix, axis=1, keepdims=True)
-    return np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+    unit: NDArray[np.float64] = np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+    return unit
 
 
 def _ignore_self(

@@ -11,6 +11,7 @@ P(A, B, C) = Q(A) · P(B | A) · P(C | B).
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from typing import Self
@@ -66,10 +67,10 @@ class MarkovChain:
             if any(not 0 <= value <= 1 for value in row.values()) or sum(row.values()) > 1 + 1e-9:
                 raise InvalidInput("expected probabilities from 0 to 1 that add up to at most 1")
         chain = cls(smoothing=0.0)
-        chain._chosen.update(chosen)  # type: ignore[arg-type]
+        chain._chosen.update(chosen)
         chain._total = 1.0
         for state, row in transitions.items():
-            chain._next[state] = Counter(row)  # type: ignore[arg-type]
+            chain._next[state] = Counter(row)
             chain._left[state] = 1
         return chain
 
@@ -77,7 +78,7 @@ class MarkovChain:
         """Count one person's choices in the order in which they were made."""
         self._chosen.update(path)
         self._total += len(path)
-        for previous, following in zip(path[:-1], path[1:], strict=True):
+        for previous, following in itertools.pairwise(path):
             successors = self._next.setdefault(previous, Counter())
             successors[following] += 1
             self._left[previous] += 1
@@ -97,7 +98,8 @@ class MarkovChain:
         background = self.chosen(following)
         if left + self._smoothing == 0:
             return background
-        count = self._next.get(previous, {}).get(following, 0)
+        successors = self._next.get(previous)
+        count = successors[following] if successors is not None else 0
         return (count + self._smoothing * background) / (left + self._smoothing)
 
     def joint(self, path: Sequence[Hashable]) -> float:
@@ -105,7 +107,7 @@ class MarkovChain:
         if not path:
             return 1.0
         probability = self.chosen(path[0])
-        for previous, following in zip(path[:-1], path[1:], strict=True):
+        for previous, following in itertools.pairwise(path):
             probability *= self.probability(previous, following)
         return probability
 
@@ -131,9 +133,7 @@ class MarkovChain:
             )
         return self.joint(path) / known if known else 0.0
 
-    def scores(
-        self, previous: Hashable, candidates: Sequence[Hashable]
-    ) -> NDArray[np.float64]:
+    def scores(self, previous: Hashable, candidates: Sequence[Hashable]) -> NDArray[np.float64]:
         """P(candidate | previous) of each candidate, float64 of shape (n,)."""
         return np.array([self.probability(previous, one) for one in candidates], dtype=np.float64)
 

@@ -5,22 +5,28 @@ quantised while the model runs, symmetrically, one scale per token (the row's la
 magnitude), so that an item's score is the same alone and among others: with one scale per
 tensor, as in onnxruntime's own dynamic quantisation, it moves with every other row.
 
+A few channels of a transformer are much larger than the rest, and a scale per token is
+theirs alone. With ``maxima`` they are divided by a factor per channel before rounding, and
+the rows of the matrix multiplied by it (SmoothQuant: Xiao et al., ICML 2023).
+
 Only products with a constant matrix are touched; attention's own products stay float.
 Embedding tables keep int8 rows with one scale each.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_rerank_export.calibrate import ChannelMaxima
 from edge_rerank_export.errors import UnsupportedModel
 
 MIN_OPSET = 21
@@ -28,23 +34,25 @@ MIN_OPSET = 21
 
 MIN_EMBEDDING_VALUES = 1 << 16
 _SMALLEST_SCALE = 1e-8
+_LIMIT = 127
+_SMOOTHING = 0.6
+"""The share of a channel's size that moves into the matrix: 0 for none, 1 for all. Measured
+on the default encoder, mean Kendall τ to float32 on item lists of four data sets: 0.94 to
+0.95 without, 0.956 to 0.967 at 0.5, 0.960 to 0.969 at 0.65."""
+_TINY = 1e-5
+_ZERO = np.array(128, dtype=np.uint8)
 
 
 class Scheme(StrEnum):
     """How weights are quantised.
 
-    ``INT8`` uses -127..127. ``INT7`` uses -63..63: processors without VNNI add two products
-    in 16 bits, which overflows with full-range weights.
+    ``INT8`` uses -127..127, stored unsigned around 128: processors without VNNI add pairs
+    of unsigned-by-signed products in 16 bits, where these would overflow, but multiply
+    unsigned by unsigned exactly. With VNNI both forms run the same kernels.
     """
 
     NONE = "none"
     INT8 = "int8"
-    INT7 = "int7"
-
-    @property
-    def limit(self) -> int:
-        """Largest magnitude of a quantised weight."""
-        return {Scheme.INT8: 127, Scheme.INT7: 63}[self]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,11 +66,18 @@ class QuantizedCount:
 def quantize(
     source: Path,
     target: Path,
-    scheme: Scheme,
     *,
+    maxima: ChannelMaxima | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> QuantizedCount:
     """Write an int8 version of the float32 ONNX model ``source`` to ``target``.
+
+    Args:
+        source: an ONNX file.
+        target: the ONNX file to write.
+        maxima: see :func:`edge_rerank_export.calibrate.channel_maxima`; ``None`` for no
+            smoothing.
+        progress: called with (nodes done, nodes to do).
 
     Raises:
         UnsupportedModel: when the model's operator set is too old, or nothing in it can be
@@ -72,7 +87,7 @@ def quantize(
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < MIN_OPSET:
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
-    rewriter = _Rewriter(model.graph, scheme)
+    rewriter = _Rewriter(model.graph, maxima or {})
     count = rewriter.run(progress)
     if not count.products:
         raise UnsupportedModel("the model has no product with a constant matrix to quantise")
@@ -84,9 +99,10 @@ def quantize(
 class _Rewriter:
     """Replaces MatMul and Gather nodes of one graph; keeps the nodes in topological order."""
 
-    def __init__(self, graph: onnx.GraphProto, scheme: Scheme) -> None:
+    def __init__(self, graph: onnx.GraphProto, maxima: ChannelMaxima) -> None:
         self._graph = graph
-        self._scheme = scheme
+        self._maxima = maxima
+        self._factors: dict[str, NDArray[np.float32]] = {}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self._nodes: list[onnx.NodeProto] = []
         self._new: dict[str, onnx.TensorProto] = {}
@@ -95,6 +111,7 @@ class _Rewriter:
     def run(self, progress: Callable[[int, int], None] | None) -> QuantizedCount:
         products = embeddings = 0
         nodes = list(self._graph.node)
+        self._choose_factors(nodes)
         for done, node in enumerate(nodes, start=1):
             if node.op_type == "MatMul" and self._is_matrix(node.input[1]):
                 self._product(node)
@@ -117,7 +134,9 @@ class _Rewriter:
 
     def _is_matrix(self, name: str) -> bool:
         tensor = self._constants.get(name)
-        return tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+        return (
+            tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+        )
 
     def _is_embedding(self, node: onnx.NodeProto) -> bool:
         axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
@@ -128,13 +147,34 @@ class _Rewriter:
             and int(np.prod(self._constants[name].dims)) >= MIN_EMBEDDING_VALUES
         )
 
+    def _choose_factors(self, nodes: Sequence[onnx.NodeProto]) -> None:
+        """One factor per channel for each input, from it and all matrices it is multiplied by."""
+        for source, largest in self._maxima.items():
+            matrices = [
+                numpy_helper.to_array(self._constants[node.input[1]])
+                for node in nodes
+                if node.op_type == "MatMul"
+                and node.input[0] == source
+                and self._is_matrix(node.input[1])
+            ]
+            if matrices:
+                rows = np.max([np.abs(matrix).max(axis=1) for matrix in matrices], axis=0)
+                factors = np.maximum(largest, _TINY) ** _SMOOTHING / np.maximum(rows, _TINY) ** (
+                    1 - _SMOOTHING
+                )
+                factors /= np.exp(np.log(factors).mean())
+                self._factors[source] = factors.astype(np.float32)
+
     def _product(self, node: onnx.NodeProto) -> None:
-        """x @ W becomes (int8(x / s) @ int8(W / t)) · s · t, with s per row, t per column."""
+        """X @ W becomes (int8(x / s) @ int8(W / t)) · s · t, with s per row, t per column."""
         source, matrix, result = node.input[0], node.input[1], node.output[0]
         quantised, row_scale = self._quantised_rows(source)
-        weights, column_scale = self._weights(matrix, axis=0)
-        zero = self._constant("product.zero", np.uint8(128))
-        exact = self._node("MatMulInteger", [quantised, weights, zero], f"{result}.int32")
+        integers, scales = self._integers(matrix, axis=0, factors=self._factors.get(source))
+        # Unsigned by unsigned: see Scheme.
+        weights = self._constant(f"{matrix}.uint8", integers.view(np.uint8) ^ _ZERO)
+        column_scale = self._constant(f"{matrix}.column_scales", scales[0])
+        zero = self._constant("zero", _ZERO)
+        exact = self._node("MatMulInteger", [quantised, weights, zero, zero], f"{result}.int32")
         real = self._node("Cast", [exact], f"{result}.float", to=TensorProto.FLOAT)
         by_row = self._node("Mul", [real, row_scale], f"{result}.by_row")
         scaled = self._node("Mul", [by_row, column_scale], f"{result}.scaled")
@@ -146,16 +186,19 @@ class _Rewriter:
     def _quantised_rows(self, source: str) -> tuple[str, str]:
         """Int8 rows of ``source`` and their scales, shapes (rows, k) and (rows, 1); made once."""
         if source not in self._rows:
-            flat = self._node("Flatten", [source], f"{source}.rows", axis=-1)
+            smooth = source
+            if source in self._factors:
+                inverse = self._constant(f"{source}.inverse", 1 / self._factors[source])
+                smooth = self._node("Mul", [source, inverse], f"{source}.smooth")
+            flat = self._node("Flatten", [smooth], f"{source}.rows", axis=-1)
             size = self._node("Abs", [flat], f"{source}.abs")
             axis = self._constant("row.axis", np.array([1]))
             largest = self._node("ReduceMax", [size, axis], f"{source}.largest", keepdims=0)
-            floor = self._constant("row.floor", np.float32(127 * _SMALLEST_SCALE))
+            floor = self._constant("row.floor", np.float32(_LIMIT * _SMALLEST_SCALE))
             bounded = self._node("Max", [largest, floor], f"{source}.bounded")
-            step = self._constant("row.step", np.float32(1 / 127))
+            step = self._constant("row.step", np.float32(1 / _LIMIT))
             scale = self._node("Mul", [bounded, step], f"{source}.scale")
-            # Unsigned with the zero in the middle: onnxruntime's fast int8 kernels want it so.
-            zero = self._constant("row.zero", np.array([128], dtype=np.uint8))
+            zero = self._constant("row.zero", _ZERO[None])
             rows = self._node("Shape", [scale], f"{source}.count")
             zeros = self._node("Expand", [zero, rows], f"{source}.zeros")
             quantised = self._node(
@@ -167,29 +210,30 @@ class _Rewriter:
 
     def _embedding(self, node: onnx.NodeProto) -> None:
         table, ids, result = node.input[0], node.input[1], node.output[0]
-        weights, scales = self._weights(table, axis=1)
+        integers, table_scales = self._integers(table, axis=1)
+        weights = self._constant(f"{table}.int8", integers)
+        scales = self._constant(f"{table}.scales", table_scales)
         rows = self._node("Gather", [weights, ids], f"{result}.int8", axis=0)
         real = self._node("Cast", [rows], f"{result}.float", to=TensorProto.FLOAT)
         scale = self._node("Gather", [scales, ids], f"{result}.scale", axis=0)
         self._node("Mul", [real, scale], result)
 
-    def _weights(self, name: str, *, axis: int) -> tuple[str, str]:
-        """Int8 weights and their scales; ``axis`` is the one the scale is shared along."""
+    def _integers(
+        self, name: str, *, axis: int, factors: NDArray[np.float32] | None = None
+    ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+        """A matrix, its rows times ``factors``, as integers and scales shared along ``axis``."""
         matrix = numpy_helper.to_array(self._constants[name])
-        limit = 127 if axis else self._scheme.limit  # table rows are looked up, not multiplied
-        largest = np.maximum(np.abs(matrix).max(axis=axis, keepdims=True), limit * _SMALLEST_SCALE)
-        scales = (largest / limit).astype(np.float32)
-        integers = np.clip(np.rint(matrix / scales), -limit, limit).astype(np.int8)
-        return (
-            self._constant(f"{name}.int8", integers),
-            self._constant(f"{name}.scales", scales if axis else scales[0]),
-        )
+        if factors is not None:
+            matrix = matrix * factors[:, None]
+        largest = np.abs(matrix).max(axis=axis, keepdims=True)
+        scales = (np.maximum(largest, _LIMIT * _SMALLEST_SCALE) / _LIMIT).astype(np.float32)
+        return np.clip(np.rint(matrix / scales), -_LIMIT, _LIMIT).astype(np.int8), scales
 
     def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:
         if name not in self._new:
             self._new[name] = numpy_helper.from_array(np.asarray(value), name)
         return name
 
-    def _node(self, op_type: str, inputs: list[str], output: str, **attributes: int) -> str:
+    def _node(self, op_type: str, inputs: list[str], output: str, **attributes: Any) -> str:
         self._nodes.append(helper.make_node(op_type, inputs, [output], name=output, **attributes))
         return output

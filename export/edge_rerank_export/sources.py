@@ -54,7 +54,9 @@ def fetch(uri: str, *, sha256: str, work: Path, subfolder: str = "") -> Fetched:
     """
     match = _URI.fullmatch(uri)
     if match is None:
-        raise SourceError("source: expected pypi:NAME==VERSION, hf:ORG/NAME@REVISION or path:FOLDER")
+        raise SourceError(
+            "source: expected pypi:NAME==VERSION, hf:ORG/NAME@REVISION or path:FOLDER"
+        )
     if match[1]:
         return _from_index(uri, match[2], match[3], sha256, work, subfolder)
     if match[4]:
@@ -75,7 +77,7 @@ def file_sha256(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _from_index(
+def _from_index(  # noqa: PLR0917
     uri: str, name: str, version: str, sha256: str, work: Path, subfolder: str
 ) -> Fetched:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]

@@ -101,7 +101,11 @@ def test_any_member_of_any_type_gives_a_manifest_or_a_typed_error(data: st.DataO
     changed = members()
     name = data.draw(st.sampled_from(sorted(changed)))
     json_values = st.recursive(
-        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(max_size=5),
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
         max_leaves=5,
     )

@@ -1,0 +1,200 @@
+"""From a recipe to a verified pack: fetch, convert, quantise, verify, pack."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from edge_rerank.inference.manifest import Architecture, EncoderSpec, Manifest, Source
+from edge_rerank_export.calibrate import channel_maxima, read_tokenizer
+from edge_rerank_export.card import model_card
+from edge_rerank_export.convert import OPSET, TextEncoder, convert
+from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize import Scheme, quantize
+from edge_rerank_export.recipe import Recipe
+from edge_rerank_export.sources import Fetched, fetch
+from edge_rerank_export.texts import Texts, own_texts
+from edge_rerank_export.verify import Verification, verify_encoder
+
+ENCODER_NAME = "encoder.onnx"
+TOKENIZER_NAME = "tokenizer.json"
+
+Report = Callable[[Verification], None]
+"""Told the figures before it is decided whether they suffice."""
+
+
+def _quietly(verification: Verification) -> None:
+    """Say nothing."""
+    del verification
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The model that a recipe starts from.
+
+    Attributes:
+        model: in PyTorch float32.
+        fetched: where it lies and came from.
+    """
+
+    model: TextEncoder
+    fetched: Fetched
+
+
+def original(recipe: Recipe, target: Path, work: Path, *, steps: Steps = silent) -> Original:
+    """Fetch the recipe's model and write it to ``target`` as float32 ONNX.
+
+    Args:
+        recipe: names the source.
+        target: the ONNX file to write.
+        work: folder for downloads, kept by the caller as long as the result is used.
+        steps: told of each step.
+
+    Raises:
+        SourceError: when the weights cannot be fetched or are not the pinned ones.
+        UnsupportedModel: when they cannot be converted.
+    """
+    source = recipe.source
+    with steps("fetch"):
+        fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
+    with steps("convert"):
+        return Original(convert(fetched.folder, target), fetched)
+
+
+def quantize_encoder(
+    source: Path,
+    target: Path,
+    scheme: Scheme,
+    *,
+    tokenizer: Path | None = None,
+    steps: Steps = silent,
+) -> None:
+    """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none".
+
+    Args:
+        source: float32 ONNX file.
+        target: the ONNX file to write.
+        scheme: how to quantise.
+        tokenizer: the model's tokeniser file, to calibrate on the toolchain's own texts;
+            without one the channels are not smoothed.
+        steps: told of each step.
+
+    Raises:
+        UnsupportedModel: when model or tokeniser cannot be used.
+    """
+    if scheme is Scheme.NONE:
+        shutil.copyfile(source, target)
+        return
+    maxima = None
+    if tokenizer is not None:
+        with steps("calibrate") as update:
+            texts = own_texts().texts
+            maxima = channel_maxima(source, read_tokenizer(tokenizer), texts, progress=update)
+    with steps(f"quantise ({scheme})") as update:
+        quantize(source, target, maxima=maxima, progress=update)
+
+
+def write_pack(
+    recipe: Recipe,
+    start: Original,
+    model: Path,
+    stage: Path,
+    *,
+    texts: Texts,
+    steps: Steps = silent,
+    report: Report = _quietly,
+) -> Verification:
+    """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
+
+    Raises:
+        VerificationFailed: when it falls short of the original.
+        PackError: when the runtime refuses it.
+        UnsupportedModel: when the source's tokeniser cannot be read.
+    """
+    config = start.model.config
+    shutil.copyfile(model, stage / ENCODER_NAME)
+    _write_tokenizer(start.fetched.folder, stage, recipe.encoder.max_tokens)
+    fetched = start.fetched
+    draft = Manifest(
+        name=recipe.name,
+        release=recipe.release,
+        architecture=Architecture.BI_ENCODER,
+        licence=recipe.licence,
+        source=Source(fetched.uri, fetched.revision, fetched.sha256),
+        files=file_entries(stage),
+        encoder=EncoderSpec(
+            model=ENCODER_NAME,
+            tokenizer=TOKENIZER_NAME,
+            dim=config.hidden_size,
+            max_tokens=recipe.encoder.max_tokens,
+            pad_id=config.pad_token_id or 0,
+            opset=OPSET,
+            quantisation=recipe.encoder.quantisation,
+        ),
+    )
+    pack = write_manifest(stage, draft)
+    with steps("verify") as update:
+        verification = verify_encoder(start.model, pack, texts, recipe.bounds, progress=update)
+    report(verification)
+    verification.require()
+    with steps("pack"):
+        card = model_card(recipe, fetched, verification)
+        (stage / CARD_NAME).write_text(card, encoding="utf-8")
+        final = replace(draft, files=file_entries(stage), verification=verification.for_manifest())
+        write_manifest(stage, final)
+    return verification
+
+
+def build(
+    recipe: Recipe,
+    output: Path,
+    *,
+    texts: Texts | None = None,
+    overwrite: bool = False,
+    steps: Steps = silent,
+    report: Report = _quietly,
+) -> Verification:
+    """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
+
+    Args:
+        recipe: what to make.
+        output: the pack's folder to be.
+        texts: what to verify with; ``None`` for those that come with the toolchain.
+        overwrite: whether a pack that is there already may be replaced.
+        steps: told of each step.
+        report: called with the figures, good or bad.
+
+    Raises:
+        RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
+        VerificationFailed: when the result falls short of the original.
+    """
+    with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        exported, quantised = work / "float32.onnx", work / "quantised.onnx"
+        start = original(recipe, exported, work, steps=steps)
+        quantize_encoder(
+            exported,
+            quantised,
+            recipe.encoder.quantisation,
+            tokenizer=start.fetched.folder / TOKENIZER_NAME,
+            steps=steps,
+        )
+        return write_pack(
+            recipe,
+            start,
+            quantised,
+            stage,
+            texts=texts or own_texts(),
+            steps=steps,
+            report=report,
+        )
+
+
+def _write_tokenizer(folder: Path, stage: Path, max_tokens: int) -> None:
+    tokenizer = read_tokenizer(folder / TOKENIZER_NAME)
+    tokenizer.enable_truncation(max_tokens)
+    tokenizer.save(str(stage / TOKENIZER_NAME), pretty=False)

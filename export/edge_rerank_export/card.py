@@ -1,0 +1,50 @@
+"""MODEL_CARD.md: what a person should know of a pack before using it."""
+
+from __future__ import annotations
+
+from edge_rerank_export.recipe import Recipe
+from edge_rerank_export.sources import Fetched
+from edge_rerank_export.verify import Verification
+
+_EXPLAINED = {
+    "kendall_tau": "mean Kendall τ of the candidates' order",
+    "cosine": "smallest cosine of a text's two vectors",
+    "difference": "largest difference in one component",
+    "batch_effect": "largest change of a component by batch or padding",
+    "ndcg_loss": "share of NDCG@10 lost",
+}
+
+
+def model_card(recipe: Recipe, fetched: Fetched, verification: Verification) -> str:
+    """The text of the card, in Markdown."""
+    rows = "\n".join(
+        f"| {_EXPLAINED[figure.name]} | {figure.value:.4g} | "
+        f"{'≥' if figure.at_least else '≤'} {figure.bound:g} |"
+        for figure in verification.figures
+    )
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`.
+
+- Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
+- Licence of the weights: {recipe.licence}
+- Changed against the original: converted to ONNX with mean pooling and scaling to length 1
+  inside, quantised ({recipe.encoder.quantisation}), input cut to
+  {recipe.encoder.max_tokens} tokens
+- Not trained further, on nobody's behaviour
+
+## Compared with the original in float32
+
+{verification.texts} item texts, {verification.rankings} lists put in order.
+
+| figure | measured | bound |
+|---|---|---|
+{rows}
+
+## Limits
+
+The vectors carry what the original learnt, its gaps and its prejudices included. Text in
+languages that the original was not trained on is poorly told apart.
+"""

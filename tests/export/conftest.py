@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+try:
+    import edge_rerank_export.cli  # noqa: F401
+except ModuleNotFoundError as error:
+    collect_ignore_glob = ["test_*.py"]
+    MISSING = error.name
+else:
+    MISSING = None
+
+SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+@pytest.fixture(scope="session")
+def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A BERT of two layers with random weights and a word-level tokeniser, on disk."""
+    import torch
+    from tokenizers import Tokenizer
+    from tokenizers.models import WordLevel
+    from tokenizers.pre_tokenizers import Whitespace
+    from tokenizers.processors import TemplateProcessing
+    from transformers import BertConfig, BertModel
+
+    from edge_rerank_export.texts import own_texts
+
+    folder = tmp_path_factory.mktemp("tiny-bert")
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=2100,  # large enough for the embedding to be quantised
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=2,
+        intermediate_size=64,
+        max_position_embeddings=64,
+        pad_token_id=0,
+    )
+    BertModel(config).save_pretrained(folder)
+    split = Whitespace()
+    words = {word for text in own_texts().texts for word, _ in split.pre_tokenize_str(text)}
+    vocabulary = {word: place for place, word in enumerate([*SPECIAL, *sorted(words)])}
+    assert len(vocabulary) <= config.vocab_size
+    tokenizer = Tokenizer(WordLevel(vocabulary, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = split
+    tokenizer.post_processor = TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    tokenizer.save(str(folder / "tokenizer.json"))
+    return folder
+
+
+@pytest.fixture
+def tiny_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
+    """A recipe for the tiny model, with bounds that random weights can meet."""
+    from edge_rerank_export.sources import file_sha256
+
+    recipe = tmp_path / "tiny.toml"
+    recipe.write_text(
+        "name = 'tiny'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
+        f"[source]\nuri = {json.dumps(f'path:{tiny_bert}')}\n"
+        f"sha256 = '{file_sha256(tiny_bert / 'model.safetensors')}'\n"
+        "[encoder]\nmax_tokens = 32\nquantisation = 'int8'\n"
+        "[bounds]\nmin_tau = 0.5\nmin_cosine = 0.9\nmax_difference = 0.2\n"
+    )
+    return recipe

@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper, numpy_helper
+
+from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.quantize import quantize
+
+RNG = np.random.default_rng(0)
+
+
+def product(path: Path, matrix: NDArray[np.float32], *, opset: int = 21) -> Path:
+    """y = x @ matrix as an ONNX file; x is (batch, tokens, k)."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        "product",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", "t", matrix.shape[0]])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", "t", matrix.shape[1]])],
+        [numpy_helper.from_array(matrix, "w")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+    model.ir_version = 10
+    onnx.save(model, str(path))
+    return path
+
+
+def run(path: Path, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    result: NDArray[np.float32] = session.run(None, {"x": x})[0]
+    return result
+
+
+def test_a_product_by_hand(tmp_path: Path) -> None:
+    """Values that int8 holds exactly: row scales 127/127 and 254/127, column scales 1 and 2."""
+    source = product(tmp_path / "f.onnx", np.array([[127, 254], [1, -2]], np.float32))
+    count = quantize(source, tmp_path / "q.onnx")
+    assert (count.products, count.embeddings) == (1, 0)
+    x = np.array([[[127, 3], [-254, 4]]], np.float32)
+    expected = [[[127 * 127 + 3, 127 * 254 - 6], [-254 * 127 + 4, -254 * 254 - 8]]]
+    assert run(tmp_path / "q.onnx", x).tolist() == expected
+
+
+def test_extreme_values_do_not_saturate(tmp_path: Path) -> None:
+    """Pairs of full-range products overflow 16 bits, where some processors add them."""
+    source = product(tmp_path / "f.onnx", np.full((64, 8), 5.0, np.float32))
+    quantize(source, tmp_path / "q.onnx")
+    x = np.full((1, 3, 64), -2.0, np.float32)
+    assert run(tmp_path / "q.onnx", x) == pytest.approx(np.full((1, 3, 8), -640.0), rel=1e-6)
+
+
+def test_a_row_does_not_depend_on_the_others(tmp_path: Path) -> None:
+    source = product(tmp_path / "f.onnx", RNG.normal(size=(48, 24)).astype(np.float32))
+    quantize(source, tmp_path / "q.onnx")
+    x = RNG.normal(size=(4, 7, 48)).astype(np.float32)
+    x[2] *= 1000
+    together = run(tmp_path / "q.onnx", x)
+    for row in range(4):
+        assert (run(tmp_path / "q.onnx", x[row : row + 1])[0] == together[row]).all()
+
+
+def test_smoothing_tames_a_large_channel(tmp_path: Path) -> None:
+    matrix = RNG.normal(size=(48, 24)).astype(np.float32)
+    source = product(tmp_path / "f.onnx", matrix)
+    x = RNG.normal(size=(1, 50, 48)).astype(np.float32)
+    x[..., 5] *= 80
+    exact = x @ matrix
+    quantize(source, tmp_path / "plain.onnx")
+    quantize(source, tmp_path / "smooth.onnx", maxima={"x": np.abs(x).max(axis=(0, 1))})
+    plain = np.abs(run(tmp_path / "plain.onnx", x) - exact).mean()
+    smooth = np.abs(run(tmp_path / "smooth.onnx", x) - exact).mean()
+    assert smooth < plain / 2
+
+
+def test_rows_of_zeros_stay_zero(tmp_path: Path) -> None:
+    source = product(tmp_path / "f.onnx", np.zeros((4, 2), np.float32))
+    quantize(source, tmp_path / "q.onnx")
+    assert not run(tmp_path / "q.onnx", np.zeros((2, 3, 4), np.float32)).any()
+
+
+def test_models_that_cannot_be_quantised(tmp_path: Path) -> None:
+    old = product(tmp_path / "old.onnx", np.ones((2, 2), np.float32), opset=17)
+    with pytest.raises(UnsupportedModel, match="opset 21 or newer, got 17"):
+        quantize(old, tmp_path / "q.onnx")
+    other = product(tmp_path / "int.onnx", np.ones((2, 2), np.float32))
+    model = onnx.load(str(other))
+    model.graph.node[0].op_type = "Add"
+    onnx.save(model, str(other))
+    with pytest.raises(UnsupportedModel, match="no product"):
+        quantize(other, tmp_path / "q.onnx")
+    assert not (tmp_path / "q.onnx").exists()
