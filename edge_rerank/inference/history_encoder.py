@@ -24,6 +24,8 @@ CHUNK = 1_000
 
 _BY_CANDIDATE = ("content", "category", "together", "popularity")
 
+_EVENT_AXES = {"content": 2, "category": 2, "together": 2, "events": 1, "history": 1}
+
 
 class Part(IntEnum):
     """Columns of the model's output: log-odds from one kind of evidence."""
@@ -75,6 +77,11 @@ class HistoryEncoder:
             InferenceError: when the model fails or returns something that is no number.
         """
         inputs = {name: value[None] for name, value in signals.inputs().items()}
+        if not len(signals.history):
+            # Operators that look for a maximum want something to look at; it is masked.
+            for name, axis in _EVENT_AXES.items():
+                shape = [1 if at == axis else n for at, n in enumerate(inputs[name].shape)]
+                inputs[name] = np.zeros(shape, dtype=np.float32)
         count = signals.popularity.shape[0]
         parts = np.empty((count, len(Part)))
         for start in range(0, count, CHUNK):

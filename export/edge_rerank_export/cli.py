@@ -22,6 +22,7 @@ from edge_rerank.inference.pack import Pack
 from edge_rerank_export.build import build, original, quantize_encoder, write_pack
 from edge_rerank_export.convert import load_encoder
 from edge_rerank_export.errors import RecipeError, VerificationFailed
+from edge_rerank_export.finetune.command import add_finetune
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize import Scheme
@@ -79,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_quantize(commands)
     _add_verify(commands)
     _add_pack(commands)
+    add_finetune(commands)
     return parser
 
 
