@@ -62,7 +62,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write(
         folder / "train.jsonl",
         [
-            {"user": str(n), "items": path, "timestamps": [86400 * (1 + k) for k in range(len(path))]}
+            {
+                "user": str(n),
+                "items": path,
+                "timestamps": [86400 * (1 + k) for k in range(len(path))],
+            }
             for n, path in enumerate(people)
         ],
     )
@@ -181,7 +185,11 @@ def test_the_same_seed_gives_the_same_model(
 
 
 def test_a_training_broken_off_goes_on_to_the_same_end(
-    folder: Path, recipe: FinetuneRecipe, pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    folder: Path,
+    recipe: FinetuneRecipe,
+    pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from edge_rerank_export.finetune import train
 
@@ -214,7 +222,9 @@ def test_a_checkpoint_of_another_training_is_refused(
         finetune(other, [folder], tmp_path / "two", work=work, resume=True, threads=1)
 
 
-def test_broken_data_name_file_and_line(folder: Path, recipe: FinetuneRecipe, tmp_path: Path) -> None:
+def test_broken_data_name_file_and_line(
+    folder: Path, recipe: FinetuneRecipe, tmp_path: Path
+) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
     for path in folder.iterdir():
