@@ -42,7 +42,6 @@ class HistoryEncoder:
     Args:
         pack: a pack whose manifest has a history encoder.
         providers: as for :class:`~edge_rerank.inference.encoder.TextEncoder`.
-        threads: likewise.
 
     Raises:
         PackUnsupported: when the pack has no history encoder.
@@ -50,9 +49,7 @@ class HistoryEncoder:
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
     """
 
-    def __init__(
-        self, pack: Pack, *, providers: Sequence[str] | None = None, threads: int | None = None
-    ) -> None:
+    def __init__(self, pack: Pack, *, providers: Sequence[str] | None = None) -> None:
         spec = pack.manifest.history_encoder
         if spec is None:
             raise PackUnsupported("the pack has no history encoder")
@@ -61,7 +58,8 @@ class HistoryEncoder:
         self.together = (
             None if spec.together is None else Together.from_bytes(pack.read(spec.together))
         )
-        self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
+        # Too small to share: a second thread costs more than it brings.
+        self._session = Session(pack.read(spec.model), providers=providers, threads=1)
 
     def parts(self, signals: Signals) -> NDArray[np.float64]:
         """Judge the candidates of one request.
@@ -82,12 +80,15 @@ class HistoryEncoder:
             for name, axis in _EVENT_AXES.items():
                 shape = [1 if at == axis else n for at, n in enumerate(inputs[name].shape)]
                 inputs[name] = np.zeros(shape, dtype=np.float32)
+        for name, there in (("category", signals.known[1]), ("together", signals.known[2])):
+            if not there:
+                inputs[name] = inputs[name][:, :1]  # its column is 0: compute it once
         count = signals.popularity.shape[0]
         parts = np.empty((count, len(Part)))
         for start in range(0, count, CHUNK):
             rows = slice(start, start + CHUNK)
             chunk = {
-                name: value[:, rows] if name in _BY_CANDIDATE else value
+                name: value[:, rows] if name in _BY_CANDIDATE and value.shape[1] == count else value
                 for name, value in inputs.items()
             }
             parts[rows] = self._session.run(chunk)[0][0]

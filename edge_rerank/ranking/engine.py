@@ -100,7 +100,7 @@ class RankingEngine:
         history_encoder = (
             None
             if loaded.manifest.history_encoder is None
-            else HistoryEncoder(loaded, providers=providers, threads=threads)
+            else HistoryEncoder(loaded, providers=providers)
         )
         return cls(loaded, encoder, history_encoder, cache_items=cache_items)
 

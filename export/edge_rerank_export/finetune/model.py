@@ -65,10 +65,14 @@ class Evidence(nn.Module):
 
     def forward(self, pairs: Tensor, events: Tensor, history: Tensor, steer: Tensor) -> Tensor:
         """Shapes (B, C, H, signals), (B, H, 4), (B, H), (B, WIDTH) to (B, C)."""
-        spread = events[:, None, :, :-1].expand(-1, pairs.shape[1], -1, -1)
-        hidden = torch.relu(
-            self.pairs(torch.cat([pairs, spread], -1)) + self.steer(steer)[:, None, None]
+        # One layer over pair and event, multiplied apart: events repeat for every candidate.
+        count = pairs.shape[-1]
+        by_pair = nn.functional.linear(pairs, self.pairs.weight[:, :count])
+        by_event = nn.functional.linear(
+            events[..., :-1], self.pairs.weight[:, count:], self.pairs.bias
         )
+        by_event = by_event + self.steer(steer)[:, None]
+        hidden = torch.relu(by_pair + by_event[:, None])
         value = self.value(hidden)
         there = history[:, None, :, None] > 0
         # An item that is liked half as much gets half the attention.
@@ -127,11 +131,15 @@ class HistoryModel(nn.Module):
         )
         steer = self.describe(torch.cat([context * alive, known], -1))
         crowd = torch.cat([popularity, steer[:, None].expand(-1, popularity.shape[1], -1)], -1)
+        first = self.content(content, events, history, steer) * has_history
+        # The runtime hands in a single candidate of a kind of evidence that is not there.
+        none = torch.zeros_like(first)
+        has_category, has_together = has_category * has_history, has_together * has_history
         return torch.stack(
             [
-                self.content(content, events, history, steer) * has_history,
-                self.category(category, events, history, steer) * has_history * has_category,
-                self.together(together, events, history, steer) * has_history * has_together,
+                first,
+                self.category(category, events, history, steer) * has_category + none,
+                self.together(together, events, history, steer) * has_together + none,
                 (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
                 * has_popularity,
             ],
@@ -163,7 +171,10 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
         torch.zeros(requests, CONTEXT_SIGNALS),
         torch.ones(requests, KNOWN_SIGNALS),
     )
-    axes = {0: "requests", 1: "candidates", 2: "events"}
+
+    def axes(candidates: str) -> dict[int, str]:
+        return {0: "requests", 1: candidates, 2: "events"}
+
     by_event = {0: "requests", 1: "events"}
     torch.onnx.export(
         model,
@@ -176,9 +187,9 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
         input_names=list(INPUTS),
         output_names=["parts"],
         dynamic_axes={
-            "content": axes,
-            "category": axes,
-            "together": axes,
+            "content": axes("candidates"),
+            "category": axes("candidates_or_one"),
+            "together": axes("candidates_or_one_too"),
             "events": by_event,
             "history": by_event,
             "popularity": {0: "requests", 1: "candidates"},

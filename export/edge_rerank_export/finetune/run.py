@@ -164,7 +164,6 @@ def finetune(
             base=base,
             work=work,
             resume=resume,
-            threads=threads,
             steps=steps,
         )
 
@@ -196,7 +195,6 @@ def train_on(
     base: Pack,
     work: Path,
     resume: bool = False,
-    threads: int | None = None,
     steps: Steps = silent,
 ) -> Result:
     """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
@@ -243,7 +241,7 @@ def train_on(
             verification={**base.manifest.verification, "valid_ndcg_10": outcome.best},
         )
         pack = write_manifest(stage, manifest)
-        _verify(model, HistoryEncoder(pack, threads=threads), valid)
+        _verify(model, HistoryEncoder(pack), valid)
     size = sum(path.stat().st_size for path in stage.iterdir())
     return Result(outcome, pack.digest, size)
 
