@@ -140,13 +140,14 @@ def _events(
     events = np.stack(
         [
             np.exp2(-situation.place / _PLACES),
-            np.log1p(age) / 8,
+            # Whole days, so that two calls in a row see the same.
+            np.log1p(np.floor(age)) / 8,
             dated & (age - youngest <= 1.0),
             np.log(strength),
         ],
         axis=-1,
     )
-    return events * history[..., None], np.asarray(np.log1p(youngest[..., 0]) / 8)
+    return events * history[..., None], np.asarray(np.log1p(np.floor(youngest[..., 0])) / 8)
 
 
 def _popularity(

@@ -262,8 +262,9 @@ def _requests(
                 candidates=settings.candidates,
                 history=settings.history,
             )
-            pools.extend(_pool(domain, words, batch) for batch in made)
-            valid[domain.name] = _pool(domain, words, domain.valid)
+            pools.extend(_pool(domain, words, batch, pairs=True) for batch in made)
+            # Judged with what the pack is going to have.
+            valid[domain.name] = _pool(domain, words, domain.valid, pairs=settings.keep_pairs)
             update(number + 1, len(domains))
     return pools, valid
 
@@ -321,10 +322,10 @@ def _cached(
     return encode
 
 
-def _pool(domain: Domain, words: NDArray[np.float32], batch: Batch) -> Pool:
+def _pool(domain: Domain, words: NDArray[np.float32], batch: Batch, *, pairs: bool) -> Pool:
     pieces = [
         {
-            **tensors(describe_batch(domain, words, piece, pairs=True)),
+            **tensors(describe_batch(domain, words, piece, pairs=pairs)),
             "present": torch.from_numpy(piece.candidates >= 0),
             "clicked": torch.from_numpy(piece.clicked),
         }
