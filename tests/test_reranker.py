@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import Degradation, Event, Item, ReasonCode, Reranker
+from edge_rerank import Degradation, Event, Item, Ranking, ReasonCode, Reranker
 from edge_rerank.errors import (
     ClosedError,
     ConsentRequired,
