@@ -6,6 +6,7 @@ in which a file lists its candidates. The one that means that order says so in i
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from hashlib import blake2b
 from typing import Protocol
@@ -154,7 +155,7 @@ class ItemKnn:
         mine, theirs = self._people.get(one, set()), self._people.get(other, set())
         if one == other or not mine or not theirs:
             return 0.0
-        return len(mine & theirs) / float(len(mine) * len(theirs)) ** 0.5
+        return len(mine & theirs) / math.sqrt(len(mine) * len(theirs))
 
 
 def default_baselines(data: DataSet, vectors: Vectors) -> tuple[Baseline, ...]:
