@@ -8,6 +8,7 @@
     │   ├── InvalidEvent
     │   └── InvalidRequest             an argument of rank(), open(), consent(), ...
     ├── ConsentRequired                record() without the person's consent
+    ├── PrivacyBudgetSpent             counts were asked for more often than is safe
     ├── ClosedError                    used after close()
     ├── HistoryError                   the encrypted history file
     │   ├── HistoryKeyError            no key, malformed key, or not this file's key
@@ -56,6 +57,10 @@ class InvalidRequest(InvalidInput):
 
 class ConsentRequired(EdgeRerankError):  # noqa: N818
     """Something was to be recorded for a person who has not agreed to it."""
+
+
+class PrivacyBudgetSpent(EdgeRerankError):  # noqa: N818
+    """What the lifetime budget of aggregates has left does not cover a release."""
 
 
 class ClosedError(EdgeRerankError):

@@ -22,6 +22,7 @@ from edge_rerank.history.keys import KeySource
 from edge_rerank.history.recent import PERSONALISATION, RecentHistory
 from edge_rerank.history.store import ErasureReceipt, HistoryStore
 from edge_rerank.inference.encoder import Progress
+from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, RankingEngine
 from edge_rerank.types import Degradation, Event, Item, Ranking, check_id
@@ -66,6 +67,7 @@ class Reranker:
         threads: int | None = None,
         cache_items: int = DEFAULT_CACHE_ITEMS,
         trusted_keys: Sequence[bytes] = (),
+        scrubber: Scrubber | None = None,
     ) -> Self:
         """Load a pack and open the history.
 
@@ -80,6 +82,7 @@ class Reranker:
             threads: threads inside one operator; ``None`` for up to four.
             cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
             trusted_keys: Ed25519 public keys, one of which must have signed the pack.
+            scrubber: takes personal data out of what is recorded; every kind if ``None``.
 
         Raises:
             PackError: when the pack is missing, malformed, untrusted or unsupported.
@@ -99,7 +102,8 @@ class Reranker:
             trusted_keys=trusted_keys,
         )
         path = None if history is None else Path(history)
-        return cls(engine, RecentHistory(HistoryStore.open(path, key if path else None)))
+        store = HistoryStore.open(path, key if path else None)
+        return cls(engine, RecentHistory(store, scrubber))
 
     @property
     def engine(self) -> RankingEngine:

@@ -5,9 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from edge_rerank import Item, Reranker
 from edge_rerank.ranking.engine import RankingEngine
+
+# The same examples in every run: a check that is red by luck teaches people to run it twice.
+settings.register_profile("ci", derandomize=True, deadline=None)
+settings.load_profile("ci" if os.environ.get("CI") else "default")
 
 DATA = Path(os.environ.get("EDGE_RERANK_DATA", Path(__file__).parents[2] / "shared" / "data"))
 

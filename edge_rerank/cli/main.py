@@ -13,11 +13,11 @@ import sys
 from collections.abc import Sequence
 
 import edge_rerank
-from edge_rerank.cli import bench, demo, doctor, evaluate, import_log, profile, rank
+from edge_rerank.cli import audit, bench, demo, doctor, evaluate, import_log, profile, rank
 from edge_rerank.cli.console import Console
 from edge_rerank.errors import EdgeRerankError
 
-COMMANDS = (demo, rank, import_log, profile, evaluate, doctor, bench)
+COMMANDS = (demo, rank, import_log, profile, evaluate, audit, doctor, bench)
 
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130

@@ -2,7 +2,9 @@
 
 JSON arrays in a fixed order; :data:`FORMAT` stands first. Kept is what the ranker and the
 person's right of access need: not the item's ``score`` and ``fields``, and time only to the
-second.
+second. The ranker itself would do with minutes (it counts sessions, cut at half an hour);
+seconds are what tells a repeated log line from a second click, here and when an export is
+imported again. What is finer, and could tell two people's hands apart, is dropped.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ without opening a single row.
 
 from __future__ import annotations
 
+import json
 import threading
 from bisect import insort_right
 from collections import OrderedDict
@@ -16,6 +17,7 @@ from typing import Self
 from edge_rerank.errors import ConsentRequired
 from edge_rerank.history.clean import clean
 from edge_rerank.history.store import ErasureReceipt, HistoryStore
+from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
 from edge_rerank.types import Event
 
 PERSONALISATION = "personalisation"
@@ -29,16 +31,19 @@ MAX_PEOPLE = 64
 class RecentHistory:
     """A sealed store with the newest events of a few people in memory.
 
+    The one way into the store: nothing is sealed that was not cleaned and scrubbed here.
     Safe from several threads. Owns ``store`` and closes it.
     """
 
-    def __init__(self, store: HistoryStore) -> None:
+    def __init__(self, store: HistoryStore, scrubber: Scrubber | None = None) -> None:
         self._store = store
+        self._scrubber = Scrubber() if scrubber is None else scrubber
+        self._noted = False
         self._people: OrderedDict[str, list[Event]] = OrderedDict()
         self._lock = threading.RLock()
 
     def record(self, user: str, events: Sequence[Event], *, now: float) -> int:
-        """Clean and store events; all of them or, on an error, none.
+        """Clean, scrub and store events; all of them or, on an error, none.
 
         Returns:
             How many were new; the others were duplicates.
@@ -48,12 +53,13 @@ class RecentHistory:
             InvalidEvent: when an event's timestamp lies in the future.
             HistoryError: when the store refuses.
         """
-        cleaned = [clean(event, now=now) for event in events]
+        cleaned = [self._scrubber.clean(clean(event, now=now)) for event in events]
         with self._lock:
             if not self._store.has_consent(user, PERSONALISATION):
                 raise ConsentRequired(
                     "the person has not agreed to personalisation: call consent() first"
                 )
+            self._note_kept_kinds()
             appended = self._store.append(user, cleaned)
             known = self._people.get(user)
             if known is not None:
@@ -61,6 +67,14 @@ class RecentHistory:
                     insort_right(known, event, key=_when)
                 del known[:-MAX_EVENTS]
             return len(appended.stored)
+
+    def _note_kept_kinds(self) -> None:
+        """Say in the store itself what is left in, so that it cannot go unnoticed."""
+        if not self._noted:
+            kept = json.dumps(sorted(self._scrubber.keep)).encode()
+            if self._store.read_note(KEPT_NOTE) != kept:
+                self._store.write_note(KEPT_NOTE, kept)
+            self._noted = True
 
     def events(self, user: str) -> tuple[Event, ...]:
         """The person's newest 500 events, oldest first; none without consent.

@@ -198,27 +198,51 @@ class HistoryStore:
         """
         with self._use():
             person = self._person(user)
-            if person is None:
-                return ()
-            self._verify_rows(person)
-            rows = self._db.execute(
-                "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq DESC LIMIT ?",
-                [person.row, -1 if limit is None else limit],
-            ).fetchall()
-            rows.reverse()
-            contexts = self._event_contexts(person, [seq for seq, _ in rows])
-            try:
-                events = decode(person.key.open_many([sealed for _, sealed in rows], contexts))
-            except (Unsealable, Undecodable):
-                raise HistoryCorrupt("an event cannot be opened") from None
-            events.sort(key=lambda event: event.timestamp or 0.0)
-            return tuple(events)
+            return () if person is None else self._load(person, limit)
+
+    def everyone(self) -> Iterator[tuple[Mapping[str, bool], tuple[Event, ...]]]:
+        """Each person's decisions and events, without a name; for counts and inspection.
+
+        Raises:
+            HistoryCorrupt: when anything of a person is missing, damaged or out of place.
+        """
+        with self._use():
+            rows = self._db.execute("SELECT pseudonym FROM people").fetchall()
+        for (pseudonym,) in rows:
+            with self._use():
+                person = self._find_person(pseudonym)
+                if person is not None:
+                    yield person.consents, self._load(person, None)
 
     def count(self, user: str) -> int:
         """How many events are stored about the person."""
         with self._use():
             person = self._person(user)
             return 0 if person is None else person.count
+
+    # -- notes ------------------------------------------------------------------------
+
+    def read_note(self, name: str) -> bytes | None:
+        """A small value of the store as a whole, ``None`` if there is none.
+
+        Raises:
+            HistoryCorrupt: when it cannot be opened.
+        """
+        with self._use():
+            entry = f"note.{name}"
+            if self._find(entry) is None:
+                return None
+            try:
+                return self._kek_free_open(entry)
+            except Unsealable:
+                raise HistoryCorrupt("a note cannot be opened") from None
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """Seal a note in the place of the one with the same name; on disk when this returns."""
+        with self._use(), self._transaction():
+            entry = f"note.{name}"
+            key = SealingKey(derive(self._secret, entry))
+            self._put(entry, key.seal(content, self._context("meta", entry.encode())))
 
     # -- consent and erasure ----------------------------------------------------------
 
@@ -389,7 +413,9 @@ class HistoryStore:
         return derive(self._secret, "pseudonym", user.encode())
 
     def _person(self, user: str, *, create: bool = False) -> _Person | None:
-        pseudonym = self._pseudonym(user)
+        return self._find_person(self._pseudonym(user), create=create)
+
+    def _find_person(self, pseudonym: bytes, *, create: bool = False) -> _Person | None:
         person = self._people.get(pseudonym)
         if person is not None:
             return person
@@ -501,6 +527,21 @@ class HistoryStore:
         person.count += 1
         person.sum = (person.sum + _row_hash(person, seq, tag, id_tag, sealed)) % _MODULUS
         return True
+
+    def _load(self, person: _Person, limit: int | None) -> tuple[Event, ...]:
+        self._verify_rows(person)
+        rows = self._db.execute(
+            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq DESC LIMIT ?",
+            [person.row, -1 if limit is None else limit],
+        ).fetchall()
+        rows.reverse()
+        contexts = self._event_contexts(person, [seq for seq, _ in rows])
+        try:
+            events = decode(person.key.open_many([sealed for _, sealed in rows], contexts))
+        except (Unsealable, Undecodable):
+            raise HistoryCorrupt("an event cannot be opened") from None
+        events.sort(key=lambda event: event.timestamp or 0.0)
+        return tuple(events)
 
     def _verify_rows(self, person: _Person) -> None:
         """Compare the head with all rows, once; from then on the exclusive lock guards."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -78,6 +78,8 @@ class RankingEngine:
         threads: int | None = None,
         cache_items: int = DEFAULT_CACHE_ITEMS,
         trusted_keys: Sequence[bytes] = (),
+        minimum_release: int = 1,
+        seen_releases: Mapping[str, int] | None = None,
     ) -> Self:
         """Load a pack.
 
@@ -88,6 +90,8 @@ class RankingEngine:
             cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
             trusted_keys: Ed25519 public keys, 32 bytes each, one of which must have signed
                 the pack; empty for no such demand.
+            minimum_release: an older release of the pack is refused.
+            seen_releases: see :meth:`edge_rerank.inference.pack.Pack.open`.
 
         Raises:
             PackError: when the pack is missing, malformed, not trusted or not supported.
@@ -95,7 +99,12 @@ class RankingEngine:
             InvalidRequest: when an argument is malformed.
         """
         folder = shipped_pack() if pack is None else _path(pack)
-        loaded = Pack.open(folder, trusted_keys=trusted_keys)
+        loaded = Pack.open(
+            folder,
+            trusted_keys=trusted_keys,
+            minimum_release=minimum_release,
+            seen_releases=seen_releases,
+        )
         encoder = TextEncoder(loaded, providers=providers, threads=threads)
         history_encoder = (
             None

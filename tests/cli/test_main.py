@@ -43,7 +43,7 @@ FLAGS = sorted(
 
 def test_the_commands() -> None:
     names = {name.split()[1] for name in PARSERS if " " in name}
-    assert names == {"demo", "rank", "import", "profile", "eval", "doctor", "bench"}
+    assert names == {"demo", "rank", "import", "profile", "eval", "audit", "doctor", "bench"}
     assert len(names) == len(COMMANDS)
     actions = {name.split()[2] for name in PARSERS if name.startswith("edge-rerank profile ")}
     assert actions == {"show", "export", "forget"}

@@ -1,0 +1,189 @@
+"""What a tokeniser file may contain, checked before the tokenizers library sees it.
+
+The library's format can hold regular expressions of any cost, replacements that blow a text
+up, and padding of any length. Allowed are the components and patterns that published text
+models use, within bounds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Container, Iterable, Mapping
+from typing import Any
+
+MAX_TOKENIZER_BYTES = 64 << 20
+MAX_VOCABULARY = 1_000_000
+MAX_TOKEN_ID = 1 << 21
+MAX_TOKEN_CHARS = 512
+MAX_ADDED_TOKENS = 10_000
+MAX_INPUT_TOKENS = 32_768
+MAX_COMPONENTS = 32
+MAX_INSERTED_CHARS = 16
+MAX_CHARSMAP_CHARS = 4 << 20
+MAX_WORD_CHARS = 1_000
+
+_MODELS = {"WordPiece", "BPE", "Unigram", "WordLevel"}
+_COMPONENTS = {
+    "normalizer": {
+        *("BertNormalizer", "ByteLevel", "Lowercase", "NFC", "NFD", "NFKC", "NFKD", "Nmt"),
+        *("Precompiled", "Prepend", "Replace", "Sequence", "Strip", "StripAccents"),
+    },
+    "pre_tokenizer": {
+        *("BertPreTokenizer", "ByteLevel", "CharDelimiterSplit", "Digits", "Metaspace"),
+        *("Punctuation", "Sequence", "Split", "UnicodeScripts", "Whitespace", "WhitespaceSplit"),
+    },
+    "post_processor": {
+        *("BertProcessing", "ByteLevel", "RobertaProcessing", "Sequence", "TemplateProcessing"),
+    },
+    "decoder": {
+        *("BPEDecoder", "ByteFallback", "ByteLevel", "CTC", "Fuse", "Metaspace", "Replace"),
+        *("Sequence", "Strip", "WordPiece"),
+    },
+}
+_PARTS_OF_SEQUENCES = ("normalizers", "pretokenizers", "processors", "decoders")
+_PATTERNS = {
+    r" {2,}",
+    r"\d{1,3}(?=(?:\d{3})*\b)",
+    r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
+    *(
+        r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|"
+        + digits
+        + r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
+        for digits in (r"\p{N}", r"\p{N}{1,3}")
+    ),
+    r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
+}
+"""Regular expressions of GPT-2, Llama 3, Qwen 2 and SmolLM; each is linear but for blanks."""
+
+
+class Unsafe(Exception):  # noqa: N818 - private; the pack turns it into a typed error
+    """The file is not a tokeniser, or has something in it that is not allowed."""
+
+
+def check_tokenizer(raw: bytes) -> None:
+    """Check the bytes of a ``tokenizer.json``.
+
+    Raises:
+        Unsafe: with a reason that repeats nothing of the file.
+    """
+    if len(raw) > MAX_TOKENIZER_BYTES:
+        raise Unsafe(f"more than {MAX_TOKENIZER_BYTES} bytes")
+    try:
+        members = json.loads(raw, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError):
+        raise Unsafe("not JSON, or a name twice") from None
+    if not isinstance(members, dict):
+        raise Unsafe("not a JSON object")
+    _check_model(members.get("model"))
+    _check_added(members.get("added_tokens") or [])
+    _check_lengths(members)
+    for place, allowed in _COMPONENTS.items():
+        if sum(1 for _ in _walk(members.get(place), allowed)) > MAX_COMPONENTS:
+            raise Unsafe(f"{place}: more than {MAX_COMPONENTS} components")
+
+
+def _check_model(model: object) -> None:
+    if not isinstance(model, dict) or model.get("type", "BPE") not in _MODELS:
+        raise Unsafe("model: a kind that is not allowed")
+    if model.get("dropout"):
+        raise Unsafe("model: dropout makes equal texts differ")
+    vocabulary = model.get("vocab")
+    if isinstance(vocabulary, dict):
+        tokens, ids = list(vocabulary), list(vocabulary.values())
+    elif isinstance(vocabulary, list) and all(isinstance(e, list) and e for e in vocabulary):
+        tokens, ids = [entry[0] for entry in vocabulary], list(range(len(vocabulary)))
+    else:
+        raise Unsafe("model: no vocabulary")
+    if not 0 < len(tokens) <= MAX_VOCABULARY or len(model.get("merges") or ()) > MAX_VOCABULARY:
+        raise Unsafe(f"model: more than {MAX_VOCABULARY} tokens or merges, or none")
+    if not all(isinstance(token, str) and len(token) <= MAX_TOKEN_CHARS for token in tokens):
+        raise Unsafe(f"model: a token of more than {MAX_TOKEN_CHARS} characters")
+    if not all(type(number) is int and 0 <= number < MAX_TOKEN_ID for number in ids):
+        raise Unsafe("model: a token id out of range")
+    _bounded(model, "max_input_chars_per_word", MAX_WORD_CHARS)
+
+
+def _check_added(tokens: object) -> None:
+    if not isinstance(tokens, list) or len(tokens) > MAX_ADDED_TOKENS:
+        raise Unsafe(f"added_tokens: more than {MAX_ADDED_TOKENS}")
+    for token in tokens:
+        if not isinstance(token, dict):
+            raise Unsafe("added_tokens: not objects")
+        content = token.get("content")
+        if not isinstance(content, str) or not 0 < len(content) <= MAX_TOKEN_CHARS:
+            raise Unsafe(f"added_tokens: expected 1 to {MAX_TOKEN_CHARS} characters")
+        _bounded(token, "id", MAX_TOKEN_ID - 1)
+
+
+def _check_lengths(members: Mapping[str, Any]) -> None:
+    truncation, padding = members.get("truncation") or {}, members.get("padding") or {}
+    if not isinstance(truncation, dict) or not isinstance(padding, dict):
+        raise Unsafe("truncation or padding: not an object")
+    _bounded(truncation, "max_length", MAX_INPUT_TOKENS)
+    _bounded(truncation, "stride", MAX_INPUT_TOKENS)
+    _bounded(padding, "pad_to_multiple_of", MAX_INPUT_TOKENS)
+    if isinstance(padding.get("strategy"), dict):
+        _bounded(padding["strategy"], "Fixed", MAX_INPUT_TOKENS)
+
+
+def _walk(component: object, allowed: Container[object]) -> Iterable[Mapping[str, Any]]:
+    """A component and all inside it, each checked."""
+    if component is None:
+        return
+    if not isinstance(component, dict) or component.get("type") not in allowed:
+        raise Unsafe("a component that is not allowed")
+    _check_component(component)
+    yield component
+    for name in _PARTS_OF_SEQUENCES:
+        parts = component.get(name)
+        if parts is not None:
+            if not isinstance(parts, list) or len(parts) > MAX_COMPONENTS:
+                raise Unsafe(f"more than {MAX_COMPONENTS} components")
+            for part in parts:
+                yield from _walk(part, allowed)
+
+
+def _check_component(component: Mapping[str, Any]) -> None:
+    pattern = component.get("pattern")
+    if pattern is not None:
+        if not isinstance(pattern, dict) or len(pattern) != 1:
+            raise Unsafe("a pattern that is not allowed")
+        kind, text = next(iter(pattern.items()))
+        plain = kind == "String" and isinstance(text, str) and 0 < len(text) <= MAX_TOKEN_CHARS
+        if not plain and not (kind == "Regex" and text in _PATTERNS):
+            raise Unsafe("a pattern that is not known to be safe")
+    for name in ("content", "prepend", "replacement"):
+        if len(str(component.get(name) or "")) > MAX_INSERTED_CHARS:
+            raise Unsafe(f"a component that inserts more than {MAX_INSERTED_CHARS} characters")
+    if len(str(component.get("precompiled_charsmap") or "")) > MAX_CHARSMAP_CHARS:
+        raise Unsafe("a character map that is too large")
+    for name in ("single", "pair"):
+        if len(component.get(name) or ()) > MAX_COMPONENTS:
+            raise Unsafe(f"a template of more than {MAX_COMPONENTS} pieces")
+    _check_template_tokens(component.get("special_tokens"))
+
+
+def _check_template_tokens(tokens: object) -> None:
+    if not isinstance(tokens, dict):
+        return
+    if len(tokens) > MAX_COMPONENTS:
+        raise Unsafe(f"a template of more than {MAX_COMPONENTS} tokens")
+    for token in tokens.values():
+        ids = token.get("ids") if isinstance(token, dict) else None
+        if not isinstance(ids, list) or len(ids) > MAX_COMPONENTS:
+            raise Unsafe("a template token of too many ids")
+        if not all(type(number) is int and 0 <= number < MAX_TOKEN_ID for number in ids):
+            raise Unsafe("a template token id out of range")
+
+
+def _bounded(members: Mapping[str, Any], name: str, high: int) -> None:
+    value = members.get(name)
+    if value is not None and (type(value) is not int or not 0 <= value <= high):
+        raise Unsafe(f"{name}: expected an integer from 0 to {high}")
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a name twice")
+    return members

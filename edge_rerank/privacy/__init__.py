@@ -1,0 +1,1 @@
+"""What keeps a person unharmed: scrubbing, aggregates, the compliance report."""

@@ -1,0 +1,119 @@
+"""National identity numbers: the shapes in which they are written, and their check digits.
+
+China, the United States, the United Kingdom, and of the European Union Belgium, Denmark,
+Finland, France, Germany, Ireland, Italy, the Netherlands, Poland, Spain and Sweden. Any
+other is found where a word before it says what it is.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from edge_rerank.privacy import _checksums as check
+
+_NOT_INSIDE = r"(?<![0-9A-Za-z])(?<!\d[.,])"
+_END = r"(?![0-9A-Za-z])"
+_SEPARATORS = re.compile(r"[ .\-/]")
+
+
+@dataclass(frozen=True, slots=True)
+class _Form:
+    """A number's shape, and a test of it without separators where there is one."""
+
+    shape: re.Pattern[str]
+    valid: Callable[[str], bool] | None
+
+
+def _form(shape: str, valid: Callable[[str], bool] | None = None) -> _Form:
+    # Inside a lookahead, so that a match that fails its test hides no other.
+    return _Form(re.compile(f"{_NOT_INSIDE}(?=({shape}){_END})", re.IGNORECASE), valid)
+
+
+_NUMERIC = (
+    _form(
+        r"\d{6}[ \-]?(?:18|19|20)\d\d[ \-]?\d\d[ \-]?\d\d[ \-]?\d{3}[ \-]?[\dX]",
+        check.cn_resident,
+    ),
+    # Social Security: no check digit, but three groups that nothing else has.
+    _form(r"(?!000|666)\d{3}([ .\-])(?!00)\d\d\2(?!0000)\d{4}"),
+    _form(r"[1-9]\d(?:[ /.\-]?\d{3}){3}|[1-9]\d{3}[ ]\d{4}[ ]\d{3}", check.de_tax),
+    _form(
+        r"[1-478][ .\-]?\d\d[ .\-]?(?:0[1-9]|1[0-2]|[2-9]\d)[ .\-]?(?:\d\d|2[AB])"
+        r"(?:[ .\-]?\d{3}){2}[ .\-/]{0,3}\d\d",
+        check.fr_nir,
+    ),
+    # The same without its key.
+    _form(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3}"),
+    _form(r"(?:\d{8}|\d\d?[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
+    _form(
+        r"\d{3}(?P<a>[ .\-])\d{3}(?P=a)\d{3}|\d{4}[ .]\d\d[ .]\d{3}|\d{4}[ .]\d{3}[ .]\d\d"
+        r"|\d\d(?P<b>[ .])\d\d(?P=b)\d\d(?P=b)\d{3}",
+        check.nl_bsn,
+    ),
+    _form(r"\d{6}[ \-]\d{5}|\d\d[ \-]\d\d[ \-]\d\d[ \-]\d{5}", check.pl_pesel),
+    _form(r"\d\d[.\- ]?\d\d[.\- ]?\d\d[.\- ]?\d{3}[.\- ]?\d\d", check.be_register),
+    _form(r"\d{6}[ ]?[\-+][ ]?\d{4}", check.se_personal),
+    _form(r"\d{6}-\d{4}", check.dk_personal),
+    _form(r"\d{7}[ ]?[A-W][ABHWTX]?", check.ie_pps),
+)
+
+_LETTERED = (
+    _form(r"[12]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)2[AB]\d{8}", check.fr_nir),
+    _form(r"[XYZ][ .\-]?(?:\d{7}|\d[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
+    _form(
+        r"[A-Z]{3}[ \-]?[A-Z]{3}[ \-]?[0-9L-NP-V]{2}[A-EHLMPRST][0-9L-NP-V]{2}[ \-]?"
+        r"[A-Z][0-9L-NP-V]{3}[ \-]?[A-Z]",
+        check.it_fiscal,
+    ),
+    _form(r"\d{6}[\-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", check.fi_personal),
+    # National Insurance: no check digit, but letters that are never given out.
+    _form(
+        r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ \-]?\d\d"
+        r"[ \-]?\d\d[ \-]?\d\d[ \-]?[A-D]"
+    ),
+)
+
+WORDS = re.compile(
+    "ssn|social security|sozialversicherung|steuer-id|steuerid|idnr|nir|bsn|pesel|dni|nie|insee"
+    "|身份证|tax id|national id|passport|reisepass|passeport|pasaporte|护照|personnummer"
+    "|sofinummer"
+)
+"""Words, in lower case, after which any longer number is an identity number."""
+
+VALUE = re.compile(
+    r"(?:[ .:#=-]|no|nr|num(?:ber|mer|éro|ero)?|号码|号|is|ist|est|es){0,10}"
+    r"([A-Z]{0,3}\d(?:[ .\-/]?[0-9A-Z]){5,17}?)(?![0-9A-Za-z])",
+    re.IGNORECASE,
+)
+"""What follows one of :data:`WORDS`; group 1 is the number."""
+
+
+def find_numeric(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """Where numbers that begin with digits stand in ``text[start:stop]``."""
+    for form in _NUMERIC:
+        yield from _find(form, text, start, stop)
+
+
+def find_lettered(text: str) -> Iterator[tuple[int, int]]:
+    """Where numbers that may begin with a letter stand in ``text``."""
+    for form in _LETTERED:
+        yield from _find(form, text, 0, len(text))
+
+
+def bare(digits: str) -> bool:
+    """Whether digits that stand alone pass the test of a number that is written so."""
+    size = len(digits)
+    return (
+        (size == 9 and check.nl_bsn(digits))
+        or (size == 11 and (check.pl_pesel(digits) or check.be_register(digits)))
+        or (size == 12 and digits[:2] in {"19", "20"} and check.se_personal(digits[2:]))
+    )
+
+
+def _find(form: _Form, text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
+    for match in form.shape.finditer(text, start, stop):
+        compact = _SEPARATORS.sub("", match[1]).upper()
+        if form.valid is None or form.valid(compact):
+            yield match.span(1)

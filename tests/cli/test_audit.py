@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from edge_rerank import Event, Item
+from edge_rerank.history.keys import KeyFile
+from edge_rerank.history.store import HistoryStore
+
+from .conftest import Run
+
+
+@pytest.fixture
+def arguments(tmp_path: Path) -> list[str]:
+    path, key = tmp_path / "me.db", tmp_path / "key"
+    with HistoryStore.open(path, KeyFile.create(key)) as store:
+        for user in ("alice", "bob"):
+            store.set_consent(user, "personalisation", True)
+            store.append(user, [Event("click", Item(str(n)), timestamp=n) for n in range(3)])
+    return ["--history", str(path), "--key-file", str(key)]
+
+
+def test_a_whole_history(run: Run, arguments: list[str]) -> None:
+    result = run("audit", "verify", *arguments)
+    assert result.code == 0
+    assert result.out.strip() == "whole: 6 events of 2 people, all as they were sealed"
+
+
+def test_a_changed_history(run: Run, arguments: list[str]) -> None:
+    with sqlite3.connect(arguments[1]) as connection:
+        connection.execute("DELETE FROM events WHERE person = 2 AND seq = 1")
+    connection.close()
+    result = run("audit", "verify", *arguments)
+    assert result.code == 1
+    assert result.out.startswith("damaged or changed: ")
+
+
+def test_what_is_not_there(run: Run, arguments: list[str], tmp_path: Path) -> None:
+    assert run("audit", "verify", "--history", "none", "--key-file", "none").code == 2
+    assert run("audit", "verify", *arguments[:2], "--key-file", str(tmp_path / "no")).code == 2
+
+
+def test_the_report_in_three_forms(run: Run, arguments: list[str], tmp_path: Path) -> None:
+    page = tmp_path / "report.html"
+    result = run("audit", "report", *arguments, "--json", "--html", str(page))
+    assert result.code == 1  # no retention is set, and the key lies beside the history
+    assert json.loads(result.out)
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    text = run("audit", "report", *arguments)
+    assert "at least one check failed" in text.out
