@@ -32,6 +32,7 @@ LIFTS = {
     ReasonCode.DISLIKED: "unlike what you turned down",
     ReasonCode.SEEN: "not shown to you before",
     ReasonCode.MODEL: "goes with what you did before",
+    ReasonCode.TOGETHER: "often chosen along with what you chose",
 }
 """Words for a reason that moves an item up."""
 
@@ -45,6 +46,7 @@ LOWERS = {
     ReasonCode.DISLIKED: "like something you turned down",
     ReasonCode.SEEN: "shown to you before",
     ReasonCode.MODEL: "unlike what you did before",
+    ReasonCode.TOGETHER: "seldom chosen along with what you chose",
 }
 """Words for a reason that moves an item down."""
 

@@ -181,6 +181,7 @@ class ReasonCode(StrEnum):
     DISLIKED = "disliked"
     SEEN = "seen"
     MODEL = "model"
+    TOGETHER = "together"
 
 
 @dataclass(frozen=True, slots=True)

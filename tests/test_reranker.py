@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import Degradation, Event, Item, ReasonCode, Reranker
+from edge_rerank import Degradation, Event, Item, Ranking, ReasonCode, Reranker
 from edge_rerank.errors import (
     ClosedError,
     ConsentRequired,
@@ -226,23 +226,24 @@ def test_four_threads_give_what_one_gives(reranker: Reranker, shelf: list[Item])
     for n, user in enumerate(users):
         reranker.consent(user, True)
         reranker.record(Event("like", shelf[n], timestamp=1000), user=user)
-    expected = {user: reranker.rank(shelf, user=user, now=2000) for user in users}
-    wrong: list[str] = []
+    got: dict[tuple[str, int], Ranking] = {}
+
+    def rank(user: str, turn: int) -> Ranking:
+        # A new text each time, so that the cache is written to by all at once.
+        extra = Item("extra", f"text number {turn} of {user}", popularity=0)
+        return reranker.rank([*shelf, extra], user=user, now=2000)
 
     def work(user: str) -> None:
         for turn in range(50):
-            # A new text each time, so that the cache is written to by all at once.
-            extra = Item("extra", f"text number {turn} of {user}", popularity=0)
-            ranking = reranker.rank([*shelf, extra], user=user, now=2000)
-            if [r for r in order(ranking) if r != "extra"] != order(expected[user]):
-                wrong.append(user)
+            got[user, turn] = rank(user, turn)
 
     threads = [threading.Thread(target=work, args=(user,)) for user in users]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert not wrong
+    assert len(got) == 200
+    assert all(ranking == rank(user, turn) for (user, turn), ranking in got.items())
 
 
 def test_items_known_by_id_alone_are_compared_by_the_candidates_text(reranker: Reranker) -> None:

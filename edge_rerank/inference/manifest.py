@@ -154,6 +154,29 @@ class ScorerSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class HistoryEncoderSpec:
+    """The history encoder, see :mod:`edge_rerank.inference.history_encoder`.
+
+    The ONNX model takes the arrays of :class:`edge_rerank.ranking.signals.Signals` with one
+    leading axis, and returns ``parts``, float32 of shape (requests, candidates, 4).
+
+    Attributes:
+        model: file name of the ONNX model.
+        lexicon: file name of the weights of words.
+        together: file name of the table of pairs, if the pack was tuned on a catalogue.
+        opset: ONNX operator set version.
+        slope, intercept: of the sigmoid that makes a score a probability.
+    """
+
+    model: str
+    lexicon: str
+    together: str | None
+    opset: int
+    slope: float
+    intercept: float
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A model pack's description.
 
@@ -166,6 +189,7 @@ class Manifest:
         files: everything in the folder but the manifest and its signature.
         encoder: the text encoder, if the pack has one.
         scorer: the scorer, if the pack has one.
+        history_encoder: the history encoder, if the pack has one; it needs a text encoder.
         verification: figures measured when the pack was made, by name.
     """
 
@@ -177,6 +201,7 @@ class Manifest:
     files: tuple[FileEntry, ...]
     encoder: EncoderSpec | None = None
     scorer: ScorerSpec | None = None
+    history_encoder: HistoryEncoderSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
@@ -214,6 +239,7 @@ class Manifest:
             files=top.array("files", _file_entry),
             encoder=top.optional("encoder", _encoder),
             scorer=top.optional("scorer", _scorer),
+            history_encoder=top.optional("history_encoder", _history_encoder),
             verification=top.object("verification", _figures),
         )
         top.nothing_else()
@@ -230,6 +256,12 @@ class Manifest:
         for part, spec in parts.items():
             if spec is not None and not {spec.model, spec.tokenizer} <= set(names):
                 _refuse(f"{part}: names a file that is not among the pack's files")
+        if (history := self.history_encoder) is not None:
+            if self.encoder is None:
+                _refuse("history_encoder: expected an encoder beside it")
+            for name in (history.model, history.lexicon, history.together):
+                if name is not None and name not in names:
+                    _refuse("history_encoder: names a file that is not among the pack's files")
 
 
 class _Members:
@@ -254,6 +286,11 @@ class _Members:
             _refuse(f"{self._where}.{name}: expected the form {pattern.pattern}")
         return value
 
+    def text_or_null(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        if name in self._members and self._members[name] is None:
+            return self._take(name)  # type: ignore[no-any-return]
+        return self.text(name, pattern)
+
     def integer(self, name: str, low: int, high: int) -> int:
         value = self._take(name)
         if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
@@ -274,6 +311,12 @@ class _Members:
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 _refuse(f"{self._where}.{name}: expected only integers from {low} to {high}")
         return tuple(values)
+
+    def number(self, name: str) -> float:
+        value = self._take(name)
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            _refuse(f"{self._where}.{name}: expected a number")
+        return float(value)
 
     def object(self, name: str, read: Callable[[_Members], T]) -> T:
         members = _Members(self._take(name), f"{self._where}.{name}")
@@ -348,6 +391,17 @@ def _scorer(members: _Members) -> ScorerSpec:
         history_tokens=members.integer("history_tokens", 1, MAX_TOKENS),
         opset=members.integer("opset", 1, 1_000),
         quantisation=members.text("quantisation"),
+    )
+
+
+def _history_encoder(members: _Members) -> HistoryEncoderSpec:
+    return HistoryEncoderSpec(
+        model=members.text("model", _FILE_NAME),
+        lexicon=members.text("lexicon", _FILE_NAME),
+        together=members.text_or_null("together", _FILE_NAME),
+        opset=members.integer("opset", 1, 1_000),
+        slope=members.number("slope"),
+        intercept=members.number("intercept"),
     )
 
 

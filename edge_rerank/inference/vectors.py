@@ -6,14 +6,26 @@ import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.inference.encoder import Progress, TextEncoder
+from edge_rerank.inference.encoder import Progress
 
 _FIRST_ROWS = 256
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of one length, each text by itself."""
+
+    dim: int
+
+    def encode(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Float32 of shape (len(texts), dim)."""
 
 
 class VectorCache:
@@ -30,7 +42,7 @@ class VectorCache:
         InvalidRequest: when ``capacity`` is below 1.
     """
 
-    def __init__(self, encoder: TextEncoder, *, capacity: int) -> None:
+    def __init__(self, encoder: Encoder, *, capacity: int) -> None:
         if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
             raise InvalidRequest("cache_items: expected an integer ≥ 1")
         self._encoder = encoder

@@ -53,3 +53,27 @@ UNTRAINED = Blend(
 """For packs without trained weights. Similarity, category and popularity were chosen on
 validation requests of shop, film, game and news data, and so was the weight of a scorer by
 likelihood; the rest by reason alone."""
+
+LEARNED = Blend(
+    MappingProxyType(
+        {
+            Feature.LEARNED_CONTENT: 1.0,
+            Feature.LEARNED_CATEGORY: 1.0,
+            Feature.LEARNED_TOGETHER: 1.0,
+            Feature.LEARNED_POPULARITY: 1.0,
+            **{
+                feature: UNTRAINED.weights[feature]
+                for feature in (
+                    Feature.QUERY,
+                    Feature.HOST,
+                    Feature.DISLIKED,
+                    Feature.REJECTED,
+                    Feature.SHOWN,
+                    Feature.SCORER,
+                )
+            },
+        }
+    )
+)
+"""For packs with a history encoder, whose parts are log-odds already; what its training data
+cannot teach (queries, host scores, dislikes) keeps the untrained weight."""

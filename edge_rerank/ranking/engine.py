@@ -17,15 +17,18 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoder import Progress, TextEncoder
+from edge_rerank.inference.history_encoder import HistoryEncoder
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES, Scorer
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.inference.vectors import VectorCache
-from edge_rerank.ranking.blend import UNTRAINED
+from edge_rerank.ranking.blend import LEARNED, UNTRAINED
 from edge_rerank.ranking.diversify import diversify
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.features import Feature, Similarities, compute_features
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
+from edge_rerank.ranking.signals import Situation, signals
+from edge_rerank.ranking.situation import describe
 from edge_rerank.ranking.transcript import transcript
 from edge_rerank.types import Degradation, Event, Item, RankedItem, Ranking, check_number
 
@@ -40,6 +43,14 @@ Packs = str | Path | Sequence[str | Path]
 DEFAULT_CACHE_ITEMS = 20_000
 CACHED_QUERIES = 256
 
+_LEARNED = [
+    Feature.LEARNED_CONTENT,
+    Feature.LEARNED_CATEGORY,
+    Feature.LEARNED_TOGETHER,
+    Feature.LEARNED_POPULARITY,
+]
+"""Columns of the history encoder's parts, in its order."""
+
 
 class RankingEngine:
     """Loaded packs that rank. Safe from several threads.
@@ -52,6 +63,7 @@ class RankingEngine:
         self,
         pack: Pack,
         encoder: TextEncoder,
+        history_encoder: HistoryEncoder | None = None,
         *,
         cache_items: int,
         scorer: Scorer | None = None,
@@ -64,6 +76,9 @@ class RankingEngine:
         # Apart from the items', because these words are personal: see forget_queries().
         self._query_vectors = VectorCache(encoder, capacity=CACHED_QUERIES)
         self._dim = encoder.dim
+        self._history_encoder = history_encoder
+        if history_encoder is not None:
+            self._words = VectorCache(history_encoder.lexicon, capacity=cache_items)
         self._closed = False
 
     @classmethod
@@ -118,7 +133,10 @@ class RankingEngine:
             scorer = Scorer(
                 with_scorer, providers=providers, threads=threads, prefix_bytes=prefix_bytes
             )
-        return cls(with_encoder, encoder, cache_items=cache_items, scorer=scorer)
+        history_encoder = None
+        if with_encoder.manifest.history_encoder is not None:
+            history_encoder = HistoryEncoder(with_encoder, providers=providers)
+        return cls(with_encoder, encoder, history_encoder, cache_items=cache_items, scorer=scorer)
 
     def rank(
         self,
@@ -165,9 +183,14 @@ class RankingEngine:
             return Ranking((), id=_ranking_id())
         moment = _moment(now, history)
         interests = read_interests(history, now=moment)
-        vectors, similarities = self._similarities(candidates, interests, query)
+        vectors, likeness, similarities = self._similarities(candidates, interests, query)
         evidence = compute_features(candidates, interests, similarities, host_order=host_order)
-        contributions = UNTRAINED.contributions(evidence.values)
+        blend = UNTRAINED
+        if self._history_encoder is not None:
+            blend = LEARNED
+            situation = self._situation(candidates, interests, similarities, likeness)
+            evidence.values[:, _LEARNED] = self._history_encoder.parts(signals(situation))
+        contributions = blend.contributions(evidence.values)
         scores = contributions.sum(axis=1)
         degraded: tuple[Degradation, ...] = ()
         if self.scorer is not None:
@@ -185,10 +208,12 @@ class RankingEngine:
             if reached.any():
                 centred = refined - refined[reached].mean()
                 evidence.values[best, Feature.SCORER] = np.where(reached, centred, 0.0)
-            contributions = UNTRAINED.contributions(evidence.values)
+            contributions = blend.contributions(evidence.values)
             scores = contributions.sum(axis=1)
         order = diversify(scores, vectors, strength=diversity, top_k=keep)[:keep]
         reasons = explain(contributions, evidence.nearest, order)
+        if self._history_encoder is not None:
+            scores = self._history_encoder.probabilities(scores)
         ranked = tuple(
             RankedItem(candidates[row], rank, score, why)
             for rank, (row, score, why) in enumerate(
@@ -251,8 +276,13 @@ class RankingEngine:
 
     def _similarities(
         self, candidates: Sequence[Item], interests: Interests, query: str | None
-    ) -> tuple[NDArray[np.float32], Similarities]:
-        """Vectors of the candidates, and their cosines with history and query."""
+    ) -> tuple[NDArray[np.float32], NDArray[np.float64], Similarities]:
+        """Compare what takes part in a call.
+
+        Returns:
+            Vectors of the candidates, cosines among liked items and searches, and those of
+            the candidates with history and query.
+        """
         texts = {item.id: item.text for item in candidates}
         touched = [*interests.liked, *interests.disliked]
         words = [search for search, _ in interests.searches]
@@ -270,11 +300,45 @@ class RankingEngine:
         asked = self._query_vectors.get([*words, query] if query else words)
         to_words = (own @ asked.T).astype(np.float64)
         likes = len(interests.liked)
-        return own, Similarities(
-            liked=cosines[:, :likes],
-            disliked=cosines[:, likes:],
-            searches=to_words[:, : len(words)],
-            query=to_words[:, -1] if query else None,
+        mine = np.concatenate([others[:likes], asked[: len(words)]]).astype(np.float64)
+        return (
+            own,
+            mine @ mine.T,
+            Similarities(
+                liked=cosines[:, :likes],
+                disliked=cosines[:, likes:],
+                searches=to_words[:, : len(words)],
+                query=to_words[:, -1] if query else None,
+            ),
+        )
+
+    def _situation(
+        self,
+        candidates: Sequence[Item],
+        interests: Interests,
+        similarities: Similarities,
+        likeness: NDArray[np.float64],
+    ) -> Situation:
+        assert self._history_encoder is not None  # noqa: S101 - the only caller has checked
+        texts = {item.id: item.text for item in candidates}
+        words = self._words.get(
+            [
+                *(item.text for item in candidates),
+                *(one.item.text or texts.get(one.item.id, "") for one in interests.liked),
+            ]
+        )
+        # Not through the cache: these words are personal, see forget_queries().
+        asked = self._history_encoder.lexicon.encode([search for search, _ in interests.searches])
+        own, others = words[: len(candidates)], np.concatenate([words[len(candidates) :], asked])
+        lexical = (own @ others.T).astype(np.float64)
+        _ignore_self(lexical, candidates, interests.liked)
+        return describe(
+            candidates,
+            interests,
+            cosine=np.concatenate([similarities.liked, similarities.searches], axis=1),
+            lexical=lexical,
+            likeness=likeness,
+            together=self._history_encoder.together,
         )
 
 

@@ -24,6 +24,10 @@ _CODES = {
     Feature.REJECTED: ReasonCode.DISLIKED,
     Feature.SHOWN: ReasonCode.SEEN,
     Feature.SCORER: ReasonCode.MODEL,
+    Feature.LEARNED_CONTENT: ReasonCode.SIMILAR,
+    Feature.LEARNED_CATEGORY: ReasonCode.CATEGORY,
+    Feature.LEARNED_TOGETHER: ReasonCode.TOGETHER,
+    Feature.LEARNED_POPULARITY: ReasonCode.POPULAR,
 }
 _GROUPS = tuple(dict.fromkeys(_CODES.values()))
 _MEMBERSHIP = np.array(

@@ -47,6 +47,15 @@ class Feature(IntEnum):
     """The scorer's number (nats, where it scores by likelihood) against the mean of the
     candidates it refined; 0 for the others. Filled in after the rest, because the rest says
     which candidates are refined."""
+    LEARNED_CONTENT = 11
+    """Log-odds by the history encoder, from texts beside texts; like the next three 0 in
+    packs without one."""
+    LEARNED_CATEGORY = 12
+    """Likewise from categories."""
+    LEARNED_TOGETHER = 13
+    """Likewise from what people of this catalogue chose together."""
+    LEARNED_POPULARITY = 14
+    """Likewise from popularity, against the popularity of what the person chose before."""
 
 
 @dataclass(frozen=True, slots=True)

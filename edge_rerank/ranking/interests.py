@@ -54,11 +54,13 @@ class Interest:
         item: as it was when the person last touched it.
         strength: signed, at most 2 in size; an ordinary click is 1.
         recency: 1 for the newest, halved every 20 items and every 20 sessions.
+        age_s: seconds since the person last touched it; ``None`` where no time is known.
     """
 
     item: Item
     strength: float
     recency: float
+    age_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def read_interests(history: Sequence[Event], *, now: float) -> Interests:
         return Interests()
     ages = session_ages([event.timestamp or 0.0 for event in history], now=now)
     ratings = _RatingScale.of(history)
-    touched: dict[str, tuple[Item, float, int]] = {}
+    touched: dict[str, tuple[Item, float, int, float | None]] = {}
     shown: dict[str, int] = {}
     searches: dict[str, int] = {}
     for event, age in zip(history, ages.tolist(), strict=True):
@@ -109,12 +111,14 @@ def read_interests(history: Sequence[Event], *, now: float) -> Interests:
             continue
         earlier = touched.pop(item.id, None)
         strength = _strength(event, ratings) + (earlier[1] if earlier else 0.0)
-        touched[item.id] = (item, strength, age)
+        # Data sets without times give 0: the beginning of 1970 is no time to reckon with.
+        seconds = now - event.timestamp if event.timestamp else None
+        touched[item.id] = (item, strength, age, seconds)
     newest = list(touched.values())[-MAX_ITEMS:]
-    recency = _recency([age for _, _, age in newest])
+    recency = _recency([age for _, _, age, _ in newest])
     interests = [
-        Interest(item, max(-MAX_STRENGTH, min(MAX_STRENGTH, strength)), weight)
-        for (item, strength, _), weight in zip(newest, recency.tolist(), strict=True)
+        Interest(item, max(-MAX_STRENGTH, min(MAX_STRENGTH, strength)), weight, seconds)
+        for (item, strength, _, seconds), weight in zip(newest, recency.tolist(), strict=True)
     ]
     last_searches = list(searches.items())[-MAX_SEARCHES:]
     search_recency = _recency([age for _, age in last_searches])

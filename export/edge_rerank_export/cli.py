@@ -19,10 +19,12 @@ from rich.table import Table
 import edge_rerank
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank.inference.pack import Pack
+from edge_rerank_export import sign
 from edge_rerank_export.build import BuildOptions, build, original, quantize_encoder, write_pack
 from edge_rerank_export.build_scorer import build_scorer
 from edge_rerank_export.convert import load_encoder
 from edge_rerank_export.errors import RecipeError, VerificationFailed
+from edge_rerank_export.finetune.command import add_finetune
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize import Scheme
@@ -80,6 +82,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_quantize(commands)
     _add_verify(commands)
     _add_pack(commands)
+    add_finetune(commands)
+    sign.register(commands)
     return parser
 
 
@@ -212,11 +216,11 @@ def show(verification: Verification, console: Console) -> None:
     """Print each figure with its bound and whether it holds."""
     table = Table("figure", "measured", "bound", "ok")
     for figure in verification.figures:
-        sign = "≥" if figure.at_least else "≤"
+        side = "≥" if figure.at_least else "≤"
         table.add_row(
             figure.name,
             f"{figure.value:.4g}",
-            f"{sign} {figure.bound:g}",
+            f"{side} {figure.bound:g}",
             "yes" if figure.ok else "NO",
         )
     console.print(table)

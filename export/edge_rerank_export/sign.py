@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import os
 import stat
+import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.console import Console
 
 from edge_rerank.errors import PackInvalid
 from edge_rerank.inference.manifest import MANIFEST_NAME, SIGNATURE_NAME
@@ -106,14 +108,13 @@ def _read_key(path: Path) -> bytes:
     return key
 
 
-def _run_keygen(arguments: argparse.Namespace) -> int:
+def _run_keygen(arguments: argparse.Namespace, console: Console) -> None:
     public = generate_key(arguments.key)
-    print(f"private key: {arguments.key} (keep it; nobody can make it again)")  # noqa: T201
-    print(f"public key:  {public.hex()}")  # noqa: T201
-    return 0
+    console.print(f"made {arguments.key.name}: keep it, nobody can make it again", highlight=False)
+    sys.stdout.write(f"{public.hex()}\n")
 
 
-def _run_sign(arguments: argparse.Namespace) -> int:
+def _run_sign(arguments: argparse.Namespace, console: Console) -> None:
     public = sign_pack(arguments.pack, arguments.key)
-    print(f"{arguments.pack / SIGNATURE_NAME} written; public key {public.hex()}")  # noqa: T201
-    return 0
+    console.print(f"{SIGNATURE_NAME} written; the public key is", highlight=False)
+    sys.stdout.write(f"{public.hex()}\n")

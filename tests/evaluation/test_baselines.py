@@ -7,6 +7,7 @@ import pytest
 
 from edge_rerank.evaluation.baselines import (
     HostOrder,
+    ItemKnn,
     LastItemSimilarity,
     Markov,
     MaxSimilarity,
@@ -87,6 +88,14 @@ def test_markov_without_a_history(shop: Path) -> None:
     assert Markov(data).scores(request) == pytest.approx([2 / 6, 0.0])
 
 
+def test_item_knn(shop: Path) -> None:
+    data = DataSet.open(shop)
+    # One person chose bread, sourdough and mars, another moon and mars; the history is bread
+    # and moon. Mars shares one of its two people with either.
+    scores = ItemKnn(data).scores(next(data.requests("test")))
+    assert scores == pytest.approx([1.0, 2 / 2**0.5])
+
+
 def test_random_is_uniform_and_repeatable(request_of_a: Request) -> None:
     items = tuple(Item(str(number)) for number in range(2000))
     request = Request("u", (), items, frozenset())
@@ -125,4 +134,5 @@ def test_names_are_the_reports(shop: Path) -> None:
         "last-item-similarity",
         "max-similarity",
         "markov",
+        "item-knn",
     ]

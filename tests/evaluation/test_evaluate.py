@@ -19,6 +19,7 @@ BASELINES = {
     "last-item-similarity",
     "max-similarity",
     "markov",
+    "item-knn",
 }
 METRICS = {
     "ndcg@1",

@@ -43,6 +43,48 @@ def test_round_trip() -> None:
     assert manifest.to_json() == Manifest.from_json(manifest.to_json()).to_json()
 
 
+def with_history() -> dict[str, Any]:
+    changed = members()
+    changed["files"] += [
+        {"name": "history.onnx", "size": 10, "sha256": "3" * 64},
+        {"name": "lexicon.npy", "size": 10, "sha256": "4" * 64},
+    ]
+    changed["history_encoder"] = {
+        "model": "history.onnx",
+        "lexicon": "lexicon.npy",
+        "together": None,
+        "opset": 20,
+        "slope": 0.9,
+        "intercept": -3,
+    }
+    return changed
+
+
+def test_round_trip_with_a_history_encoder() -> None:
+    manifest = Manifest.from_json(json.dumps(with_history()).encode())
+    assert manifest.history_encoder is not None
+    assert manifest.history_encoder.intercept == -3.0
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec: spec.update(model="other.onnx"),
+        lambda spec: spec.update(together="absent.npz"),
+        lambda spec: spec.update(slope="steep"),
+        lambda spec: spec.update(slope=True),
+        lambda spec: spec.update(surprise=1),
+        lambda spec: spec.pop("together"),
+    ],
+)
+def test_malformed_history_encoder(change: Callable[[dict[str, Any]], object]) -> None:
+    changed = with_history()
+    change(changed["history_encoder"])
+    with pytest.raises(PackInvalid, match="history_encoder"):
+        Manifest.from_json(json.dumps(changed).encode())
+
+
 Change = Callable[[dict[str, Any]], object]
 
 

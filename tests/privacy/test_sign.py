@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import argparse
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from tests.privacy import packs
 
 sign = pytest.importorskip("edge_rerank_export.sign")
 RecipeError = pytest.importorskip("edge_rerank_export.errors").RecipeError
+main = pytest.importorskip("edge_rerank_export.cli").main
 
 
 @pytest.fixture
@@ -71,16 +71,12 @@ def test_a_pack_that_no_runtime_would_load_is_not_signed(tmp_path: Path, pack: P
 
 
 def test_the_commands(tmp_path: Path, pack: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    parser = argparse.ArgumentParser()
-    sign.register(parser.add_subparsers())
-    for line in (
-        ["keygen", str(tmp_path / "key")],
-        ["sign", str(pack), "--key", str(tmp_path / "key")],
-    ):
-        arguments = parser.parse_args(line)
-        assert arguments.run(arguments) == 0
-    public = capsys.readouterr().out.split("public key")[-1].strip()
-    Pack.open(pack, trusted_keys=[bytes.fromhex(public)])
+    assert main(["keygen", str(tmp_path / "key")]) == 0
+    made = capsys.readouterr().out
+    assert main(["sign", str(pack), "--key", str(tmp_path / "key")]) == 0
+    assert capsys.readouterr().out == made
+    Pack.open(pack, trusted_keys=[bytes.fromhex(made)])
+    assert main(["sign", str(pack), "--key", str(tmp_path / "other")]) == 2
 
 
 def test_no_private_key_is_in_the_repository() -> None:

@@ -1,0 +1,1 @@
+"""Training the history encoder of a pack on data set folders."""

@@ -1,0 +1,218 @@
+"""The history encoder in PyTorch, and its way to ONNX and back.
+
+Target attention (Zhou et al., "Deep interest network", KDD 2018) over relations rather than
+over vectors: the model sees how a candidate compares with each item of the history, not what
+either is about, and so carries over to catalogues it never saw. Each kind of evidence has an
+attention of its own, and the parts add up (a generalised additive model), all of them steered
+by a short description of the whole situation.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import Tensor, nn
+
+from edge_rerank.ranking.signals import (
+    CATEGORY_SIGNALS,
+    CONTENT_SIGNALS,
+    CONTEXT_SIGNALS,
+    EVENT_SIGNALS,
+    KNOWN_SIGNALS,
+    POPULARITY_SIGNALS,
+    Signals,
+)
+from edge_rerank.ranking.together import SIGNALS as TOGETHER_SIGNALS
+
+OPSET = 20
+INPUTS = (
+    "content",
+    "category",
+    "together",
+    "events",
+    "history",
+    "popularity",
+    "context",
+    "known",
+)
+WIDTH = 16
+_CROWD = 5
+"""Columns of the context that come from popularity, at its end; the one before is a time."""
+
+
+class Evidence(nn.Module):
+    """One kind of evidence: signals of every pair, pooled over the history into a number.
+
+    Args:
+        signals: numbers a pair.
+        pools: weighted means and maxima that are taken.
+        hidden: width of the layer over pairs.
+    """
+
+    def __init__(self, signals: int, pools: int, hidden: int) -> None:
+        super().__init__()
+        self.pairs = nn.Linear(signals + EVENT_SIGNALS - 1, hidden)
+        self.steer = nn.Linear(WIDTH, hidden, bias=False)
+        self.attend = nn.Linear(hidden, pools)
+        self.value = nn.Linear(hidden, pools)
+        self.hidden = nn.Linear(2 * pools + WIDTH, 24)
+        self.out = nn.Linear(24, 1)
+        self.direct = nn.Linear(2 * pools, 1, bias=False)
+
+    def forward(self, pairs: Tensor, events: Tensor, history: Tensor, steer: Tensor) -> Tensor:
+        """Shapes (B, C, H, signals), (B, H, 4), (B, H), (B, WIDTH) to (B, C)."""
+        # One layer over pair and event, multiplied apart: events repeat for every candidate.
+        count = pairs.shape[-1]
+        by_pair = nn.functional.linear(pairs, self.pairs.weight[:, :count])
+        by_event = nn.functional.linear(
+            events[..., :-1], self.pairs.weight[:, count:], self.pairs.bias
+        )
+        by_event = by_event + self.steer(steer)[:, None]
+        hidden = torch.relu(by_pair + by_event[:, None])
+        value = self.value(hidden)
+        there = history[:, None, :, None] > 0
+        # An item that is liked half as much gets half the attention.
+        attend = self.attend(hidden) + events[:, None, :, -1:]
+        weight = attend.masked_fill(~there, -1e4).softmax(2) * history[:, None, :, None]
+        largest = value.masked_fill(~there, -1e4).amax(2)
+        pooled = torch.cat([(weight * value).sum(2), largest * history.amax(1)[:, None, None]], -1)
+        context = steer[:, None].expand(-1, pairs.shape[1], -1)
+        hidden = nn.functional.gelu(self.hidden(torch.cat([pooled, context], -1)))
+        score: Tensor = (self.out(hidden) + self.direct(pooled))[..., 0]
+        return score
+
+
+class HistoryModel(nn.Module):
+    """All kinds of evidence; see the module's description."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.describe = nn.Sequential(
+            nn.Linear(CONTEXT_SIGNALS + KNOWN_SIGNALS, 32), nn.GELU(), nn.Linear(32, WIDTH)
+        )
+        self.content = Evidence(CONTENT_SIGNALS, 6, 16)
+        self.category = Evidence(CATEGORY_SIGNALS, 3, 8)
+        self.together = Evidence(TOGETHER_SIGNALS, 6, 16)
+        self.popularity = nn.Sequential(
+            nn.Linear(POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+        )
+        self.popularity_direct = nn.Linear(POPULARITY_SIGNALS, 1, bias=False)
+
+    def forward(  # noqa: PLR0917 - the model's inputs, in their order
+        self,
+        content: Tensor,
+        category: Tensor,
+        together: Tensor,
+        events: Tensor,
+        history: Tensor,
+        popularity: Tensor,
+        context: Tensor,
+        known: Tensor,
+    ) -> Tensor:
+        """The arrays of :class:`Signals` with one leading axis to parts, (B, C, 4)."""
+        has_history, has_category, has_together, has_popularity, has_time = torch.split(
+            known, 1, -1
+        )
+        history = history * has_history
+        ones = torch.ones_like(has_time)
+        events = events * torch.cat([ones, has_time, has_time, ones], -1)[:, None]
+        spaces = CONTEXT_SIGNALS - _CROWD - 1
+        alive = torch.cat(
+            [
+                has_history.expand(-1, spaces),
+                has_history * has_time,
+                has_popularity.expand(-1, _CROWD),
+            ],
+            -1,
+        )
+        steer = self.describe(torch.cat([context * alive, known], -1))
+        crowd = torch.cat([popularity, steer[:, None].expand(-1, popularity.shape[1], -1)], -1)
+        first = self.content(content, events, history, steer) * has_history
+        # The runtime hands in a single candidate of a kind of evidence that is not there.
+        none = torch.zeros_like(first)
+        has_category, has_together = has_category * has_history, has_together * has_history
+        return torch.stack(
+            [
+                first,
+                self.category(category, events, history, steer) * has_category + none,
+                self.together(together, events, history, steer) * has_together + none,
+                (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
+                * has_popularity,
+            ],
+            -1,
+        )
+
+
+def tensors(signals: Signals) -> dict[str, Tensor]:
+    """The model's inputs as tensors; those by pair in half precision, to save memory."""
+    by_pair = {"content", "category", "together"}
+    return {
+        name: torch.from_numpy(value).half() if name in by_pair else torch.from_numpy(value)
+        for name, value in signals.inputs().items()
+    }
+
+
+def export_onnx(model: HistoryModel, target: Path) -> None:
+    """Write ``model`` as ONNX with free numbers of requests, candidates and events."""
+    model.eval()
+    requests, candidates, events = 2, 3, 4
+    pairs = (requests, candidates, events)
+    example = (
+        torch.zeros(*pairs, CONTENT_SIGNALS),
+        torch.zeros(*pairs, CATEGORY_SIGNALS),
+        torch.zeros(*pairs, TOGETHER_SIGNALS),
+        torch.zeros(requests, events, EVENT_SIGNALS),
+        torch.ones(requests, events),
+        torch.zeros(requests, candidates, POPULARITY_SIGNALS),
+        torch.zeros(requests, CONTEXT_SIGNALS),
+        torch.ones(requests, KNOWN_SIGNALS),
+    )
+
+    def axes(candidates: str) -> dict[int, str]:
+        return {0: "requests", 1: candidates, 2: "events"}
+
+    by_event = {0: "requests", 1: "events"}
+    torch.onnx.export(
+        model,
+        example,
+        str(target),
+        dynamo=False,
+        opset_version=OPSET,
+        # Weights keep their names and shapes, so that load_weights() finds them.
+        do_constant_folding=False,
+        input_names=list(INPUTS),
+        output_names=["parts"],
+        dynamic_axes={
+            "content": axes("candidates"),
+            "category": axes("candidates_or_one"),
+            "together": axes("candidates_or_one_too"),
+            "events": by_event,
+            "history": by_event,
+            "popularity": {0: "requests", 1: "candidates"},
+            "context": {0: "requests"},
+            "known": {0: "requests"},
+            "parts": {0: "requests", 1: "candidates"},
+        },
+    )
+    onnx.checker.check_model(str(target), full_check=True)
+
+
+def load_weights(model: HistoryModel, raw: bytes) -> None:
+    """Bring back the weights of a model that :func:`export_onnx` wrote.
+
+    Raises:
+        ValueError: when they do not fit.
+    """
+    stored = {
+        tensor.name: numpy_helper.to_array(tensor)
+        for tensor in onnx.load_model_from_string(raw).graph.initializer
+    }
+    state = model.state_dict()
+    missing = [name for name, value in state.items() if name not in stored]
+    if missing or any(stored[name].shape != tuple(state[name].shape) for name in state):
+        raise ValueError("not the weights of this model")
+    model.load_state_dict({name: torch.from_numpy(np.array(stored[name])) for name in state})

@@ -1,0 +1,151 @@
+"""Recipes for fine-tuning: TOML files that say how a history encoder is trained.
+
+::
+
+    name = "default"
+    release = 2
+    summary = "One sentence for the model card."
+    base = "../../models/default"    # pack whose text encoder is used, relative to this file
+
+    [training]                       # all of it may be left out, see Training
+    seed = 0
+    steps = 1000
+
+    [dropout]                        # see Dropout
+    popularity = 0.25
+"""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from pathlib import Path
+from typing import Any, TypeVar, get_type_hints
+
+from edge_rerank_export.errors import RecipeError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Chances that a training request loses a kind of evidence, so that none is relied on."""
+
+    history: float = 0.02
+    category: float = 0.3
+    together: float = 0.5
+    popularity: float = 0.25
+    time: float = 0.2
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if not 0 <= getattr(self, entry.name) < 1:
+                raise RecipeError(f"dropout.{entry.name}: expected a number from 0 to below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How long and on what.
+
+    Attributes:
+        seed: same seed, same data, same figures.
+        requests: training requests made from each folder.
+        candidates: items in a made-up request: the one that was chosen, the rest sampled.
+        history: most recent items of the history in training.
+        steps: batches.
+        batch: requests in one.
+        learning_rate: its peak; it rises over 50 steps and falls as a cosine.
+        weight_decay: of AdamW.
+        evaluate_every: steps between two looks at the validation requests.
+        patience: looks without improvement until the training ends.
+        warm_start: whether to begin with the base pack's history encoder, if it has one.
+        keep_pairs: whether the pack gets the table of what was chosen together; needs
+            exactly one folder.
+    """
+
+    seed: int = 0
+    requests: int = 4000
+    candidates: int = 20
+    history: int = 15
+    steps: int = 1500
+    batch: int = 96
+    learning_rate: float = 3e-3
+    weight_decay: float = 1e-2
+    evaluate_every: int = 250
+    patience: int = 4
+    warm_start: bool = False
+    keep_pairs: bool = False
+
+    def __post_init__(self) -> None:
+        least = {"seed": 0, "candidates": 2, "patience": 1}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            low = least.get(entry.name, 1)
+            if type(value) is int and value < low:
+                raise RecipeError(f"training.{entry.name}: expected an integer ≥ {low}")
+        if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
+            raise RecipeError("training: learning_rate and weight_decay: expected below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneRecipe:
+    """How one history encoder is trained; see the module's description."""
+
+    name: str
+    release: int
+    summary: str
+    base: str
+    training: Training = field(default_factory=Training)
+    dropout: Dropout = field(default_factory=Dropout)
+
+    def __post_init__(self) -> None:
+        if self.release < 1:
+            raise RecipeError("release: expected an integer ≥ 1")
+
+
+def read_finetune_recipe(path: Path) -> FinetuneRecipe:
+    """Read and check a recipe; its ``base`` comes back as an absolute path.
+
+    Raises:
+        RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
+            value has the wrong type or is out of range.
+    """
+    try:
+        members = tomllib.loads(path.read_text(encoding="utf-8"))
+        if isinstance(members.get("base"), str):
+            members["base"] = str((path.parent / members["base"]).resolve())
+        return _table(FinetuneRecipe, members, "")
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
+    except RecipeError as error:
+        raise RecipeError(f"{path.name}: {error}") from None
+
+
+def _table(kind: type[T], members: Mapping[str, Any], where: str) -> T:
+    """Make the dataclass ``kind`` of a TOML table with exactly its fields."""
+    types = get_type_hints(kind)
+    for key in members:
+        if key not in types:
+            known = ", ".join(types)
+            raise RecipeError(f"{where}{key}: not a known key; expected one of {known}")
+    values = {}
+    for entry in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
+        name = f"{where}{entry.name}"
+        if entry.name in members:
+            values[entry.name] = _value(types[entry.name], members[entry.name], name)
+        elif entry.default is MISSING and entry.default_factory is MISSING:
+            raise RecipeError(f"{name}: expected, not found")
+    return kind(**values)
+
+
+def _value(kind: Any, value: Any, name: str) -> Any:
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind in {str, int, float, bool}:
+        if type(value) is not kind:
+            raise RecipeError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
+        return value
+    if not isinstance(value, dict):
+        raise RecipeError(f"{name}: expected a table, got {type(value).__name__}")
+    return _table(kind, value, f"{name}.")

@@ -1,0 +1,350 @@
+"""From data set folders and a base pack to a pack with a trained history encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge_rerank.inference.encoder import TextEncoder
+from edge_rerank.inference.history_encoder import HistoryEncoder
+from edge_rerank.inference.manifest import HistoryEncoderSpec
+from edge_rerank.inference.pack import Pack
+from edge_rerank.ranking.lexical import Lexicon
+from edge_rerank.ranking.signals import Signals
+from edge_rerank_export.errors import RecipeError, VerificationFailed
+from edge_rerank_export.finetune.card import finetune_card
+from edge_rerank_export.finetune.data import (
+    Batch,
+    Domain,
+    chunks,
+    describe_batch,
+    load_domain,
+    make_requests,
+)
+from edge_rerank_export.finetune.model import (
+    INPUTS,
+    OPSET,
+    HistoryModel,
+    export_onnx,
+    load_weights,
+    tensors,
+)
+from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training
+from edge_rerank_export.finetune.train import Outcome, Pool, calibrate, train
+from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
+from edge_rerank_export.progress import Steps, silent
+
+MODEL_NAME = "history.onnx"
+LEXICON_NAME = "lexicon.npy"
+PAIRS_NAME = "together.npz"
+CHECKPOINT_NAME = "checkpoint.pt"
+
+MAX_DIFFERENCE = 1e-3
+"""Largest difference of a score between PyTorch and ONNX that is let pass."""
+
+_BYTES_A_PAIR = 16
+_ENCODED_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training is going to need, known before it starts.
+
+    Attributes:
+        folders: data sets.
+        requests: training requests.
+        request_bytes: what they take in memory.
+        steps: batches at most.
+    """
+
+    folders: int
+    requests: int
+    request_bytes: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished training.
+
+    Attributes:
+        outcome: see there.
+        digest: of the new pack.
+        size: of the new pack, in bytes.
+    """
+
+    outcome: Outcome
+    digest: str
+    size: int
+
+
+def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
+    """Say what ``recipe`` needs for ``folders``.
+
+    Raises:
+        RecipeError: when the two do not go together.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if not folders or len(set(names)) != len(names):
+        raise RecipeError("data: expected at least one folder, each name once")
+    settings = recipe.training
+    if settings.keep_pairs and len(folders) != 1:
+        raise RecipeError(f"training.keep_pairs: expected one folder of data, got {len(folders)}")
+    requests = settings.requests * len(folders)
+    # Folders of real requests are read with twice the candidates.
+    size = requests * 2 * settings.candidates * settings.history * _BYTES_A_PAIR
+    return Plan(len(folders), requests, size, settings.steps)
+
+
+def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent) -> Plan:
+    """Read base pack and data, but train nothing.
+
+    Raises:
+        DataError: at the first malformed line.
+        PackError, RecipeError: when pack or recipe cannot be used.
+    """
+    planned = plan(recipe, folders)
+    _base(recipe)
+    for folder in folders:
+        with steps(f"check {folder.name}"):
+            load_domain(
+                folder,
+                lambda texts: np.zeros((len(texts), 1), dtype=np.float32),
+                rng=np.random.default_rng(0),
+            )
+    return planned
+
+
+def finetune(
+    recipe: FinetuneRecipe,
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    work: Path,
+    resume: bool = False,
+    overwrite: bool = False,
+    threads: int | None = None,
+    steps: Steps = silent,
+) -> Result:
+    """Train a history encoder and write the pack.
+
+    Args:
+        recipe: how.
+        folders: data sets, see :mod:`edge_rerank.evaluation.dataset`; their test splits are
+            not opened.
+        output: folder of the new pack.
+        work: where checkpoints and item vectors are kept from one run to the next.
+        resume: whether to go on from a checkpoint in ``work``.
+        overwrite: whether a pack at ``output`` may be replaced.
+        threads: of PyTorch and onnxruntime; ``None`` for their own choice.
+        steps: told of each step.
+
+    Raises:
+        DataError: at the first malformed line of a folder.
+        PackError, RecipeError: when base pack, recipe or checkpoint cannot be used.
+        VerificationFailed: when the exported model differs from the trained one.
+    """
+    plan(recipe, folders)
+    base = _base(recipe)
+    work.mkdir(parents=True, exist_ok=True)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with staged(output, overwrite=overwrite) as stage:
+        domains = read_domains(recipe, folders, work=work, threads=threads, steps=steps)
+        return train_on(
+            recipe,
+            domains,
+            stage,
+            base=base,
+            work=work,
+            resume=resume,
+            steps=steps,
+        )
+
+
+def read_domains(
+    recipe: FinetuneRecipe,
+    folders: Sequence[Path],
+    *,
+    work: Path,
+    threads: int | None = None,
+    steps: Steps = silent,
+) -> list[Domain]:
+    """Read the folders and encode their items, see :func:`finetune`."""
+    base = _base(recipe)
+    encoder = TextEncoder(base, threads=threads)
+    domains: list[Domain] = []
+    for folder in folders:
+        with steps(f"read {folder.name}") as update:
+            rng = np.random.default_rng([recipe.training.seed, len(domains), 1])
+            domains.append(load_domain(folder, _cached(encoder, base, work, update), rng=rng))
+    return domains
+
+
+def train_on(
+    recipe: FinetuneRecipe,
+    domains: Sequence[Domain],
+    stage: Path,
+    *,
+    base: Pack,
+    work: Path,
+    resume: bool = False,
+    steps: Steps = silent,
+) -> Result:
+    """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
+    lexicon = Lexicon.count(text for domain in domains for text in domain.texts[:-1])
+    pools, valid = _requests(recipe.training, domains, lexicon, steps)
+    torch.manual_seed(recipe.training.seed)
+    model = HistoryModel()
+    if recipe.training.warm_start:
+        _warm_start(model, base)
+    with steps("train") as update:
+        outcome = train(
+            model,
+            pools,
+            valid,
+            recipe,
+            checkpoint=work / CHECKPOINT_NAME,
+            resume=resume,
+            progress=update,
+        )
+    slope, intercept = calibrate(model, list(valid.values()))
+    with steps("write"):
+        pairs = domains[0].pairs.table.to_bytes() if recipe.training.keep_pairs else None
+        export_onnx(model, stage / MODEL_NAME)
+        (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
+        if pairs is not None:
+            (stage / PAIRS_NAME).write_bytes(pairs)
+        _copy_encoder(base, stage)
+        card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
+        (stage / CARD_NAME).write_text(card, encoding="utf-8")
+        spec = HistoryEncoderSpec(
+            model=MODEL_NAME,
+            lexicon=LEXICON_NAME,
+            together=None if pairs is None else PAIRS_NAME,
+            opset=OPSET,
+            slope=slope,
+            intercept=intercept,
+        )
+        manifest = replace(
+            base.manifest,
+            name=recipe.name,
+            release=recipe.release,
+            files=file_entries(stage),
+            history_encoder=spec,
+            verification={**base.manifest.verification, "valid_ndcg_10": outcome.best},
+        )
+        pack = write_manifest(stage, manifest)
+        _verify(model, HistoryEncoder(pack), valid)
+    size = sum(path.stat().st_size for path in stage.iterdir())
+    return Result(outcome, pack.digest, size)
+
+
+def _requests(
+    settings: Training, domains: Sequence[Domain], lexicon: Lexicon, steps: Steps
+) -> tuple[list[Pool], dict[str, Pool]]:
+    """Training requests, and validation requests by domain."""
+    pools: list[Pool] = []
+    valid: dict[str, Pool] = {}
+    with steps("make requests") as update:
+        for number, domain in enumerate(domains):
+            words = lexicon.encode(domain.texts)
+            made = make_requests(
+                domain,
+                settings.requests,
+                rng=np.random.default_rng([settings.seed, number, 2]),
+                candidates=settings.candidates,
+                history=settings.history,
+            )
+            pools.extend(_pool(domain, words, batch, pairs=True) for batch in made)
+            # Judged with what the pack is going to have.
+            valid[domain.name] = _pool(domain, words, domain.valid, pairs=settings.keep_pairs)
+            update(number + 1, len(domains))
+    return pools, valid
+
+
+def _copy_encoder(base: Pack, stage: Path) -> None:
+    spec = base.manifest.encoder
+    assert spec is not None  # noqa: S101 - _base() has checked
+    for name in (spec.model, spec.tokenizer):
+        (stage / name).write_bytes(base.read(name))
+
+
+def _base(recipe: FinetuneRecipe) -> Pack:
+    base = Pack.open(recipe.base)
+    if base.manifest.encoder is None:
+        raise RecipeError("base: expected a pack with a text encoder")
+    if recipe.training.warm_start and base.manifest.history_encoder is None:
+        raise RecipeError("training.warm_start: the base pack has no history encoder")
+    return base
+
+
+def _warm_start(model: HistoryModel, base: Pack) -> None:
+    spec = base.manifest.history_encoder
+    assert spec is not None  # noqa: S101 - _base() has checked
+    try:
+        load_weights(model, base.read(spec.model))
+    except ValueError as error:
+        raise RecipeError(f"training.warm_start: {error}") from None
+
+
+def _cached(
+    encoder: TextEncoder, base: Pack, work: Path, update: Callable[[int, int], None]
+) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    """The encoder with its results kept in ``work``: encoding costs more than training."""
+    files = {entry.name: entry.sha256 for entry in base.manifest.files}
+    assert base.manifest.encoder is not None  # noqa: S101 - _base() has checked
+    model = files[base.manifest.encoder.model]
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        digest = sha256(model.encode())
+        for text in texts:
+            digest.update(sha256(text.encode("utf-8", "replace")).digest())
+        path = work / f"vectors-{digest.hexdigest()[:32]}.npy"
+        if path.is_file():
+            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
+        worded = np.array([row for row, text in enumerate(texts) if text.strip()], dtype=np.intp)
+        for start in range(0, len(worded), _ENCODED_AT_ONCE):
+            rows = worded[start : start + _ENCODED_AT_ONCE]
+            vectors[rows] = encoder.encode([texts[row] for row in rows])
+            update(start + len(rows), len(worded))
+        np.save(path, vectors.astype(np.float16), allow_pickle=False)
+        # Through half precision in every run, so that a cached run gives the same model.
+        return vectors.astype(np.float16).astype(np.float32)
+
+    return encode
+
+
+def _pool(domain: Domain, words: NDArray[np.float32], batch: Batch, *, pairs: bool) -> Pool:
+    pieces = [
+        {
+            **tensors(describe_batch(domain, words, piece, pairs=pairs)),
+            "present": torch.from_numpy(piece.candidates >= 0),
+            "clicked": torch.from_numpy(piece.clicked),
+        }
+        for piece in chunks(batch)
+    ]
+    return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+
+
+def _verify(model: HistoryModel, encoder: HistoryEncoder, valid: dict[str, Pool]) -> None:
+    """The runtime must give what was trained."""
+    model.eval()
+    for pool in valid.values():
+        inputs = [pool[name][:1].float() for name in INPUTS]
+        with torch.no_grad():
+            expected = model(*inputs)[0].numpy()
+        got = encoder.parts(Signals(*(one[0].numpy() for one in inputs)))
+        difference = float(np.abs(expected - got).max())
+        if difference > MAX_DIFFERENCE:
+            raise VerificationFailed(
+                f"history encoder: expected a difference of at most {MAX_DIFFERENCE}, "
+                f"got {difference:.3g}"
+            )

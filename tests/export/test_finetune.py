@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+from edge_rerank import Event, Item, ReasonCode
+from edge_rerank.errors import DataError
+from edge_rerank.evaluation.dataset import DataSet
+from edge_rerank.inference.history_encoder import HistoryEncoder
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.lexical import Lexicon
+from edge_rerank.ranking.signals import Signals
+from edge_rerank_export.cli import main
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune import data as finetune_data
+from edge_rerank_export.finetune.pairs import count_pairs
+from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training, read_finetune_recipe
+from edge_rerank_export.finetune.run import check, finetune, plan
+from edge_rerank_export.finetune.train import fit_sigmoid
+
+KINDS = ("bread", "planet", "violin", "bicycle")
+WORDS = ("old", "quick", "small", "bright", "simple")
+
+
+def write(path: Path, records: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """People who stay with one kind of thing, most of the time."""
+    rng = random.Random(0)
+    folder = tmp_path_factory.mktemp("data") / "tiny"
+    folder.mkdir()
+    items = [
+        {
+            "id": f"{kind}-{word}",
+            "text": f"{word} {kind}",
+            "categories": ["Things", kind.title()],
+            "popularity": rng.randrange(1, 30),
+        }
+        for kind in KINDS
+        for word in WORDS
+    ]
+    write(folder / "items.jsonl", items)
+
+    def walk(length: int) -> list[str]:
+        kind = rng.choice(KINDS)
+        own = [f"{kind}-{word}" for word in rng.sample(WORDS, k=length - 1)]
+        return [*own, rng.choice(items)["id"]] if rng.random() < 0.2 else own  # type: ignore[list-item]
+
+    people = [list(dict.fromkeys(walk(5))) for _ in range(80)]
+    write(
+        folder / "train.jsonl",
+        [
+            {
+                "user": str(n),
+                "items": path,
+                "timestamps": [86400 * (1 + k) for k in range(len(path))],
+            }
+            for n, path in enumerate(people)
+        ],
+    )
+    requests = []
+    for n in range(30):
+        *before, last = dict.fromkeys(walk(5))
+        others = [item["id"] for item in items if item["id"] not in {*before, last}]
+        candidates = [*rng.sample(others, 9), last]
+        rng.shuffle(candidates)
+        history = [{"item": name, "timestamp": 86400 * (1 + k)} for k, name in enumerate(before)]
+        requests.append(
+            {
+                "user": str(n),
+                "history": history,
+                "candidates": candidates,
+                "clicked": [last],
+                "timestamp": 86400 * 9,
+            }
+        )
+    write(folder / "valid.jsonl", requests)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe() -> FinetuneRecipe:
+    training = Training(
+        requests=200, candidates=8, history=5, steps=60, evaluate_every=20, keep_pairs=True
+    )
+    return FinetuneRecipe("tiny", 1, "A test.", str(shipped_pack()), training)
+
+
+@pytest.fixture(scope="module")
+def pack(folder: Path, recipe: FinetuneRecipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    work = tmp_path_factory.mktemp("work")
+    finetune(recipe, [folder], work / "pack", work=work / "kept", threads=1)
+    return work / "pack"
+
+
+def weights(pack: Path) -> bytes:
+    return (pack / "history.onnx").read_bytes()
+
+
+def test_the_pack_ranks_by_the_history_and_says_why(pack: Path, folder: Path) -> None:
+    items = DataSet.open(folder).items
+    history = [
+        Event("click", items[f"violin-{word}"], timestamp=86400.0 * n)
+        for n, word in enumerate(WORDS[:3], start=1)
+    ]
+    candidates = [items["bread-old"], items["planet-old"], items["violin-bright"]]
+    with RankingEngine.open(pack) as engine:
+        ranking = engine.rank(candidates, history=history, now=86400.0 * 5)
+    assert ranking[0].item.id == "violin-bright"
+    assert all(0 < ranked.score < 1 for ranked in ranking)
+    known = {ReasonCode.SIMILAR, ReasonCode.CATEGORY, ReasonCode.TOGETHER, ReasonCode.POPULAR}
+    assert ranking[0].reasons
+    assert {reason.code for reason in ranking[0].reasons} <= known
+
+
+def test_what_is_missing_costs_no_error(pack: Path) -> None:
+    strangers = [Item("x"), Item("y", "a quick bread"), Item("z", "", ["New"], popularity=3)]
+    past = [Event("click", Item("w", "bread"), timestamp=1.0), Event("search", query="planet")]
+    with RankingEngine.open(pack) as engine:
+        for history in ([], past[:1], past[1:], past):
+            ranking = engine.rank(strangers, history=history, query="bread", now=9.0)
+            assert np.isfinite([ranked.score for ranked in ranking]).all()
+        assert engine.rank([strangers[0]], history=past, now=9.0)[0].rank == 1
+
+
+def test_training_and_runtime_see_the_same(
+    pack: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Signals] = []
+    real = HistoryEncoder.parts
+
+    def parts(self: HistoryEncoder, signals: Signals) -> object:
+        seen.append(signals)
+        return real(self, signals)
+
+    monkeypatch.setattr(HistoryEncoder, "parts", parts)
+    requests = list(DataSet.open(folder).requests("valid"))
+    with RankingEngine.open(pack) as engine:
+        domain = finetune_data.load_domain(
+            folder,
+            lambda texts: engine.vectors([Item(str(n), text) for n, text in enumerate(texts)]),
+            rng=np.random.default_rng(0),
+        )
+        for request in requests:
+            clicked_first = sorted(
+                request.candidates, key=lambda item: item.id not in request.clicked
+            )
+            engine.rank(clicked_first, history=request.history, now=request.now)
+    lexicon = Lexicon.from_bytes(Pack.open(pack).read("lexicon.npy"))
+    batch = finetune_data.describe_batch(
+        domain, lexicon.encode(domain.texts), domain.valid, pairs=True
+    )
+    assert len(seen) == len(requests)
+    for row, alone in enumerate(seen):
+        length = alone.history.shape[0]
+        for name, value in alone.inputs().items():
+            trained = batch.inputs()[name][row]
+            if name in {"content", "category", "together"}:
+                trained = trained[:, -length:]
+            elif name in {"events", "history"}:
+                trained = trained[-length:]
+            np.testing.assert_allclose(value, trained, atol=1e-5, err_msg=name)
+
+
+def test_the_same_seed_gives_the_same_model(
+    folder: Path, recipe: FinetuneRecipe, pack: Path, tmp_path: Path
+) -> None:
+    finetune(recipe, [folder], tmp_path / "again", work=tmp_path / "work", threads=1)
+    assert weights(tmp_path / "again") == weights(pack)
+    other = replace(recipe, training=replace(recipe.training, seed=1))
+    finetune(other, [folder], tmp_path / "other", work=tmp_path / "other.work", threads=1)
+    assert weights(tmp_path / "other") != weights(pack)
+
+
+def test_a_training_broken_off_goes_on_to_the_same_end(
+    folder: Path,
+    recipe: FinetuneRecipe,
+    pack: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from edge_rerank_export.finetune import train
+
+    real, calls = train._step, 0
+
+    def step(*arguments: object) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 50:
+            raise KeyboardInterrupt
+        real(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(train, "_step", step)
+    with pytest.raises(KeyboardInterrupt):
+        finetune(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", threads=1)
+    assert not (tmp_path / "pack").exists()
+    calls = 100
+    finetune(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", resume=True, threads=1)
+    assert calls == 120
+    assert weights(tmp_path / "pack") == weights(pack)
+
+
+def test_a_checkpoint_of_another_training_is_refused(
+    folder: Path, recipe: FinetuneRecipe, tmp_path: Path
+) -> None:
+    work = tmp_path / "work"
+    finetune(recipe, [folder], tmp_path / "one", work=work, threads=1)
+    other = replace(recipe, training=replace(recipe.training, seed=5))
+    with pytest.raises(RecipeError, match="checkpoint"):
+        finetune(other, [folder], tmp_path / "two", work=work, resume=True, threads=1)
+
+
+def test_broken_data_name_file_and_line(
+    folder: Path, recipe: FinetuneRecipe, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for path in folder.iterdir():
+        (broken / path.name).write_bytes(path.read_bytes())
+    lines = (broken / "train.jsonl").read_text().splitlines()
+    lines[6] = '{"user": "6", "items": 3}'
+    (broken / "train.jsonl").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"train\.jsonl.*7.*items"):
+        check(recipe, [broken])
+
+
+def test_a_dry_run_writes_nothing(
+    folder: Path, recipe: FinetuneRecipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "r.toml"
+    path.write_text(f'name = "t"\nrelease = 1\nsummary = "s"\nbase = "{recipe.base}"\n')
+    assert main(["finetune", str(path), "--data", str(folder), "--dry-run"]) == 0
+    assert "nothing was trained" in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
+    path = tmp_path / "r.toml"
+    head = 'name = "t"\nrelease = 1\nsummary = "s"\nbase = "."\n'
+    for wrong in ("stepps = 3", "steps = 0", 'steps = "3"', "learning_rate = 2.0"):
+        path.write_text(f"{head}[training]\n{wrong}\n")
+        with pytest.raises(RecipeError, match="training"):
+            read_finetune_recipe(path)
+    path.write_text(f"{head}[training]\nkeep_pairs = true\n")
+    with pytest.raises(RecipeError, match="keep_pairs"):
+        plan(read_finetune_recipe(path), [folder, tmp_path])
+
+
+def test_pairs_counted_by_hand() -> None:
+    names = ["a", "b", "c"]
+    pairs = count_pairs(names, [np.array([0, 1, 2]), np.array([0, 1])])
+    rows = pairs.table.rows(names)
+    assert rows.tolist() == pairs.order.tolist()
+    assert pairs.table.rows(["stranger"]).tolist() == [-1]
+    signals = pairs.table.signals(rows[[1, 2]], rows[[0]])
+    # a and b: two people chose both, each of the two chosen twice, b right after a twice.
+    assert signals[0, 0, 0] == pytest.approx(1.0)
+    assert signals[0, 0, 1] == pytest.approx(np.log(3) / 3)
+    assert signals[0, 0, 3] == pytest.approx(1.0)
+    # a and c: one person, two places apart.
+    assert signals[1, 0, 0] == pytest.approx(0.5**0.25)
+    assert signals[1, 0, 3] == pytest.approx(0.5)
+
+
+def test_the_sigmoid_is_fitted() -> None:
+    rng = np.random.default_rng(0)
+    values = rng.normal(size=20_000)
+    hits = rng.random(20_000) < 1 / (1 + np.exp(-(2.0 * values - 1.0)))
+    slope, intercept = fit_sigmoid(values, hits)
+    assert slope == pytest.approx(2.0, abs=0.1)
+    assert intercept == pytest.approx(-1.0, abs=0.1)
