@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import select
 import shutil
 import signal
 import sqlite3
@@ -28,6 +29,7 @@ from edge_rerank.history.store import HistoryStore
 
 PEOPLE = ("alice", "bob", "carol")
 RUNS_PER_FILE = 25
+PATIENCE_S = 10.0
 
 
 def event(number: int) -> Event:
@@ -57,8 +59,14 @@ def work(path: Path, key: KeyFile, acks: int, start: int, mode: str) -> None:
             number += 1
 
 
-def killed(path: Path, key: KeyFile, start: int, delay: float, mode: str) -> list[str]:
-    """Let a child work for ``delay`` seconds, kill it, and return what it acknowledged."""
+def killed(
+    path: Path, key: KeyFile, start: int, delay: float, mode: str, *, at_work: bool
+) -> list[str]:
+    """Let a child work for ``delay`` seconds, kill it, and return what it acknowledged.
+
+    ``at_work`` counts from its first acknowledgement: on a busy machine it would otherwise
+    be killed before it did anything, every time.
+    """
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -66,6 +74,8 @@ def killed(path: Path, key: KeyFile, start: int, delay: float, mode: str) -> lis
         work(path, key, write, start, mode)
         os._exit(1)
     os.close(write)
+    if at_work:
+        select.select([read], [], [], PATIENCE_S)
     time.sleep(delay)
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
@@ -105,7 +115,8 @@ def main(mode: str, folder: Path, kills: int, seed: int, archive: int) -> dict[s
                 with HistoryStore.open(path, key, retention=Retention.UNLIMITED) as store:
                     store.append("archive", [event(number) for number in range(archive)])
         longest = {"append": 0.06, "rotate": 0.25, "reseal": archive / 5000}[mode]
-        lines = killed(path, key, start, rng.uniform(0.002, longest), mode)
+        delay, at_work = rng.uniform(0.002, longest), rng.random() < 0.7
+        lines = killed(path, key, start, delay, mode, at_work=at_work)
         found["rotations"] += lines.count("rotated") + lines.count("resealed")
         found["interrupted"] += resealing(path)
         expected |= {line for line in lines if line.isdecimal()}
