@@ -18,17 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from edge_rerank.errors import ClosedError, HistoryError, HistoryKeyError
+from edge_rerank.errors import ClosedError, HistoryKeyError
 from edge_rerank.history._primitives import fresh_key
 from edge_rerank.history.anchor import Anchor, as_anchor
 from edge_rerank.history.audit import AuditAction, AuditEntry
 from edge_rerank.history.consents import Decision, check_purpose, decide
+from edge_rerank.history.expiry import expire_everyone, expire_person, overdue, retention_of
 from edge_rerank.history.file import HistoryFile, typed_errors
 from edge_rerank.history.keys import KeySource, as_source, check_key
 from edge_rerank.history.people import Person
 from edge_rerank.history.personal_data import PersonalData, StoredEvent
 from edge_rerank.history.receipts import Appended, ErasureReceipt, Verification
 from edge_rerank.history.retention import DAY_S, Retention
+from edge_rerank.history.rotation import rotate_outer
 from edge_rerank.history.vault import Vault
 from edge_rerank.history.verify import verify_vault
 from edge_rerank.types import Event
@@ -130,7 +132,7 @@ class HistoryStore:
                     kept = vault.rows.insert(person, event, recorded=change.root.clock)
                     if kept is not None:
                         stored.append(kept)
-                expired = self._expire(vault, person, change.root.clock)
+                expired = expire_person(vault, person, change.root)
                 if stored or expired:
                     change.save(person)
             self.removals += bool(expired)
@@ -187,20 +189,8 @@ class HistoryStore:
     def expire(self) -> int:
         """Delete what retention no longer allows, of everyone; returns how many events."""
         with self._use() as vault:
-            removed = 0
-            with vault.write() as change:
-                change.root.swept = change.root.clock
-                for known in list(vault.people.everyone(change.root)):
-                    person = known.draft()
-                    gone = self._expire(vault, person, change.root.clock)
-                    if gone:
-                        change.save(person)
-                        removed += gone
-                if removed:
-                    change.audit(AuditAction.EXPIRED, count=removed)
-            if removed:
-                self.removals += 1
-                vault.file.empty_log()
+            removed = expire_everyone(vault)
+            self.removals += bool(removed)
             return removed
 
     def tend(self) -> None:
@@ -414,7 +404,7 @@ class HistoryStore:
     def retention(self) -> Retention:
         """When events are deleted by themselves, as noted in the file."""
         with self._use() as vault:
-            return Retention(vault.root.max_age_days, vault.root.max_events)
+            return retention_of(vault.root)
 
     @property
     def anchored(self) -> bool:
@@ -431,13 +421,7 @@ class HistoryStore:
     def overdue(self) -> int:
         """How many people have events that retention no longer allows."""
         with self._use() as vault:
-            oldest = self.retention.oldest_kept(vault.now().clock)
-            most = self.retention.max_events
-            return sum(
-                bool(person.count and person.oldest < oldest)
-                or (most is not None and person.count > most)
-                for person in vault.people.everyone(vault.root)
-            )
+            return overdue(vault)
 
     def anchor_to(self, anchor: str | os.PathLike[str] | Anchor) -> None:
         """Begin to use an anchor, or accept a new one because the old one is lost."""
@@ -477,30 +461,8 @@ class HistoryStore:
         self.tend()
 
     def _rotate(self, key: bytes | None = None) -> bool:
-        """Give the source a new key; survives a crash at any point.
-
-        First everything is wrapped under both keys; then the source takes the new one; then
-        what is wrapped under the old one goes.
-        """
-        vault = self._vault
-        new = key or fresh_key()
-        added = vault.add_outer(new)
-        try:
-            self._source.replace(new)
-        except HistoryError:
-            self._undo_rotation(new)
-            raise
-        vault.keep_outer(added)
+        rotate_outer(self._vault, self._source, key)
         return True
-
-    def _undo_rotation(self, new: bytes) -> None:
-        """The source failed: keep both keys unless it is sure that it has the old one."""
-        try:
-            taken = self._source.load() == new
-        except HistoryError:
-            return
-        if not taken:
-            self._vault.settle_outer()
 
     def _finish_reseal(self, pseudonym: bytes) -> None:
         after = 0
@@ -510,14 +472,6 @@ class HistoryStore:
                 if not after:
                     vault.file.empty_log()
                     return
-
-    def _expire(self, vault: Vault, person: Person, clock: int) -> int:
-        first = vault.rows.first_kept(
-            person,
-            recorded_after=self.retention.oldest_kept(clock),
-            at_most=self.retention.max_events,
-        )
-        return vault.rows.remove(person, 0, first - 1) if first else 0
 
     def _granted(self, person: Person, purpose: str) -> bool | None:
         decision = person.consents.get(purpose)
