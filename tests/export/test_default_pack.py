@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import pytest
+
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank_export.convert import load_encoder
+from edge_rerank_export.errors import SourceError
+from edge_rerank_export.recipe import Recipe, find_recipe, read_recipe
+from edge_rerank_export.sources import Fetched, fetch
+from edge_rerank_export.texts import own_texts
+from edge_rerank_export.verify import verify_encoder
+
+
+@pytest.fixture(scope="module")
+def recipe() -> Recipe:
+    return read_recipe(find_recipe("default"))
+
+
+@pytest.fixture(scope="module")
+def fetched(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Fetched:
+    source = recipe.source
+    work = tmp_path_factory.mktemp("source")
+    try:
+        return fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
+    except SourceError as error:
+        if "could not download" not in str(error):
+            raise
+        pytest.skip("the default pack's original cannot be downloaded here")
+
+
+def test_the_shipped_pack_is_the_one_of_the_recipe(recipe: Recipe) -> None:
+    manifest = Pack.open(shipped_pack()).manifest
+    assert (manifest.name, manifest.release) == (recipe.name, recipe.release)
+    assert (manifest.source.uri, manifest.source.sha256) == (
+        recipe.source.uri,
+        recipe.source.sha256,
+    )
+    assert manifest.encoder is not None
+    assert manifest.encoder.quantisation == recipe.encoder.quantisation
+    assert manifest.encoder.max_tokens == recipe.encoder.max_tokens
+
+
+def test_the_shipped_pack_fits_into_the_wheel() -> None:
+    assert sum(path.stat().st_size for path in shipped_pack().iterdir()) <= 40_000_000
+
+
+@pytest.mark.slow
+def test_the_shipped_pack_ranks_like_its_original(recipe: Recipe, fetched: Fetched) -> None:
+    pack = Pack.open(shipped_pack())
+    verification = verify_encoder(load_encoder(fetched.folder), pack, own_texts(), recipe.bounds)
+    short = [figure for figure in verification.figures if not figure.ok]
+    assert not short
+    # Integer products are exact, so another processor may differ in the last digits only.
+    measured = verification.for_manifest()
+    assert measured["kendall_tau"] == pytest.approx(
+        pack.manifest.verification["kendall_tau"], abs=0.01
+    )
