@@ -7,13 +7,11 @@ from pathlib import Path
 
 from edge_rerank.cli import audit_report
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers
+from edge_rerank.cli.options import Subparsers, add_history_files
 from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
 from edge_rerank.history.keys import KeyFile
 from edge_rerank.history.receipts import Verification
 from edge_rerank.history.store import HistoryStore
-
-EXIT_CHECK_FAILED = 1
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -31,12 +29,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "compare them with the sealed heads, the sealed root and the anchor. Exit code 1 when "
         "anything was changed.",
     )
-    verify.add_argument(
-        "--history", type=Path, required=True, metavar="FILE", help="the encrypted history file"
-    )
-    verify.add_argument(
-        "--key-file", type=Path, required=True, metavar="FILE", help="its key, a file of 32 bytes"
-    )
+    add_history_files(verify)
     verify.add_argument(
         "--anchor", type=Path, metavar="FILE", help="the anchor file, to detect an old copy"
     )
@@ -64,7 +57,7 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
         )
     for finding in () if arguments.json else found.findings:
         console.say(f"damaged or changed: {finding}")
-    return 0 if found.ok else EXIT_CHECK_FAILED
+    return 0 if found.ok else audit_report.EXIT_CHECK_FAILED
 
 
 def _anchor(found: Verification) -> str:

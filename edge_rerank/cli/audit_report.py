@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, write_text
+from edge_rerank.cli.options import Subparsers, add_history_files, write_text
 from edge_rerank.errors import HistoryUnavailable
 from edge_rerank.history.keys import HeldKey, KeyFile, KeySource
 from edge_rerank.history.store import HistoryStore
@@ -25,12 +25,7 @@ def register(actions: Subparsers[argparse.ArgumentParser]) -> None:
         description="Inspect a history file and print, per article, what was checked, the "
         "evidence, and what the host still owes. Exit code 1 when a check failed.",
     )
-    parser.add_argument(
-        "--history", type=Path, required=True, metavar="FILE", help="the encrypted history file"
-    )
-    parser.add_argument(
-        "--key-file", type=Path, required=True, metavar="FILE", help="its key, a file of 32 bytes"
-    )
+    add_history_files(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--html", type=Path, metavar="PAGE", help="write an HTML page as well")
     parser.set_defaults(run=_run)

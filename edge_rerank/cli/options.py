@@ -39,13 +39,18 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
 
 def add_history(parser: argparse.ArgumentParser) -> None:
     """``--history``, ``--key-file`` and ``--user`` of a stored history, all required."""
+    add_history_files(parser)
+    parser.add_argument("--user", type=user_id, required=True, metavar="USER", help="whose history")
+
+
+def add_history_files(parser: argparse.ArgumentParser) -> None:
+    """``--history`` and ``--key-file``, both required."""
     parser.add_argument(
         "--history", type=Path, required=True, metavar="FILE", help="the encrypted history file"
     )
     parser.add_argument(
         "--key-file", type=Path, required=True, metavar="FILE", help="its key, a file of 32 bytes"
     )
-    parser.add_argument("--user", type=user_id, required=True, metavar="USER", help="whose history")
 
 
 def positive(text: str) -> int:

@@ -75,7 +75,6 @@ class RankingEngine:
         self._vectors = VectorCache(encoder, capacity=cache_items)
         # Apart from the items', because these words are personal: see forget_queries().
         self._query_vectors = VectorCache(encoder, capacity=CACHED_QUERIES)
-        self._dim = encoder.dim
         self._history_encoder = history_encoder
         if history_encoder is not None:
             self._words = VectorCache(history_encoder.lexicon, capacity=cache_items)
@@ -195,19 +194,11 @@ class RankingEngine:
         degraded: tuple[Degradation, ...] = ()
         if self.scorer is not None:
             best = np.argsort(-scores, kind="stable")[:REFINED]
-            texts = {item.id: item.text for item in candidates}
-            refined = self.scorer.score(
-                [candidates[row].text for row in best.tolist()],
-                transcript(history, texts),
-                query=query,
-                stop_at=None if budget_s is None else started + budget_s - _AFTER_SCORING_S,
-            )
-            reached = ~np.isnan(refined)
-            if not reached.all():
+            stop_at = None if budget_s is None else started + budget_s - _AFTER_SCORING_S
+            refined = _refine(self.scorer, candidates, best, history, query, stop_at)
+            if np.isnan(refined).any():
                 degraded = (Degradation.TIME_BUDGET,)
-            if reached.any():
-                centred = refined - refined[reached].mean()
-                evidence.values[best, Feature.SCORER] = np.where(reached, centred, 0.0)
+            evidence.values[best, Feature.SCORER] = np.where(np.isnan(refined), 0.0, refined)
             contributions = blend.contributions(evidence.values)
             scores = contributions.sum(axis=1)
         order = diversify(scores, vectors, strength=diversity, top_k=keep)[:keep]
@@ -340,6 +331,26 @@ class RankingEngine:
             likeness=likeness,
             together=self._history_encoder.together,
         )
+
+
+def _refine(  # noqa: PLR0917
+    scorer: Scorer,
+    candidates: Sequence[Item],
+    best: NDArray[np.intp],
+    history: Sequence[Event],
+    query: str | None,
+    stop_at: float | None,
+) -> NDArray[np.float64]:
+    """The scorer's numbers of ``best`` against their mean; NaN where time ran out."""
+    texts = {item.id: item.text for item in candidates}
+    refined: NDArray[np.float64] = scorer.score(
+        [candidates[row].text for row in best.tolist()],
+        transcript(history, texts),
+        query=query,
+        stop_at=stop_at,
+    )
+    reached = ~np.isnan(refined)
+    return refined - refined[reached].mean() if reached.any() else refined
 
 
 def _compare_host_vectors(

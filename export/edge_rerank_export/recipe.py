@@ -36,17 +36,14 @@ not known is refused: a misspelt bound must not pass for none.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.quantize import Scheme
+from edge_rerank_export.tables import read_table
 from edge_rerank_export.verify import Bounds
 from edge_rerank_export.verify_scorer import ScorerBounds
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,40 +165,7 @@ def read_recipe(path: Path) -> Recipe | ScorerPackRecipe:
         raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
     try:
         if "scorer" in members:
-            return _table(ScorerPackRecipe, members, "")
-        return _table(Recipe, members, "")
+            return read_table(ScorerPackRecipe, members)
+        return read_table(Recipe, members)
     except RecipeError as error:
         raise RecipeError(f"{path.name}: {error}") from None
-
-
-def _table(kind: type[T], members: Mapping[str, Any], where: str) -> T:
-    """Make the dataclass ``kind`` of a TOML table with exactly its fields."""
-    types = get_type_hints(kind)
-    unknown = [key for key in members if key not in types]
-    if unknown:
-        known = ", ".join(types)
-        raise RecipeError(f"{where}{unknown[0]}: not a known key; expected one of {known}")
-    values = {}
-    for entry in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
-        name = f"{where}{entry.name}"
-        if entry.name in members:
-            values[entry.name] = _value(types[entry.name], members[entry.name], name)
-        elif entry.default is MISSING and entry.default_factory is MISSING:
-            raise RecipeError(f"{name}: expected, not found")
-    return kind(**values)
-
-
-def _value(kind: Any, value: Any, name: str) -> Any:
-    if kind is Scheme:
-        if value not in list(Scheme):
-            raise RecipeError(f"{name}: expected one of {', '.join(Scheme)}, got {value!r}")
-        return Scheme(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        return float(value)
-    if kind in {str, int, float}:
-        if type(value) is not kind:
-            raise RecipeError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
-        return value
-    if not isinstance(value, dict):
-        raise RecipeError(f"{name}: expected a table, got {type(value).__name__}")
-    return _table(kind, value, f"{name}.")

@@ -19,6 +19,7 @@ from edge_rerank.inference.encoder import TextEncoder
 from edge_rerank.inference.manifest import EncoderSpec
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.session import Session
+from edge_rerank.ranking.metrics import ndcg
 from edge_rerank_export.errors import UnsupportedModel, VerificationFailed
 from edge_rerank_export.texts import RankingCase, Texts
 
@@ -28,6 +29,8 @@ _BATCH_TEXTS = 48
 _NDCG_AT = 10
 
 Vectors = NDArray[np.float32]
+ScorePair = tuple[NDArray[np.floating], NDArray[np.floating]]
+"""Scores of the same candidates by the original and by the packed model, shape (n,) each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,12 +124,7 @@ def verify_encoder(
     cosines = (packed * reference).sum(axis=1)
     pairs = [(_order_scores(reference, case), _order_scores(packed, case)) for case in texts.cases]
     figures = [
-        Figure(
-            "kendall_tau",
-            float(np.mean([kendall_tau(*pair) for pair in pairs])),
-            bounds.min_tau,
-            at_least=True,
-        ),
+        tau_figure(pairs, bounds.min_tau),
         Figure("cosine", float(cosines.min()), bounds.min_cosine, at_least=True),
         Figure(
             "difference",
@@ -141,17 +139,7 @@ def verify_encoder(
             at_least=False,
         ),
     ]
-    judged = [
-        (case.clicked, pair) for case, pair in zip(texts.cases, pairs, strict=True) if case.clicked
-    ]
-    if judged:
-        before, after = (
-            float(np.mean([ndcg(pair[side], clicked) for clicked, pair in judged]))
-            for side in (0, 1)
-        )
-        figures.append(
-            Figure("ndcg_loss", 1 - after / before, bounds.max_ndcg_loss, at_least=False)
-        )
+    figures += ndcg_figures(texts.cases, pairs, bounds.max_ndcg_loss)
     return Verification(tuple(figures), len(texts.texts), len(texts.cases))
 
 
@@ -167,12 +155,28 @@ def kendall_tau(left: NDArray[np.floating], right: NDArray[np.floating]) -> floa
     return float((signs_left * signs_right).sum() / size) if size else 1.0
 
 
-def ndcg(scores: NDArray[np.floating], clicked: Sequence[int]) -> float:
+def tau_figure(pairs: Sequence[ScorePair], bound: float) -> Figure:
+    """Mean Kendall τ between the two score lists of each pair."""
+    value = float(np.mean([kendall_tau(*pair) for pair in pairs]))
+    return Figure("kendall_tau", value, bound, at_least=True)
+
+
+def ndcg_figures(
+    cases: Sequence[RankingCase], pairs: Sequence[ScorePair], bound: float
+) -> list[Figure]:
+    """The share of NDCG@10 lost; nothing where no case has a click."""
+    judged = [(case.clicked, pair) for case, pair in zip(cases, pairs, strict=True) if case.clicked]
+    if not judged:
+        return []
+    before, after = (
+        float(np.mean([_ndcg(pair[side], clicked) for clicked, pair in judged])) for side in (0, 1)
+    )
+    return [Figure("ndcg_loss", 1 - after / before, bound, at_least=False)]
+
+
+def _ndcg(scores: NDArray[np.floating], clicked: Sequence[int]) -> float:
     """NDCG@10 of the order by falling score, gain 1 for each clicked place of ``scores``."""
-    order = np.argsort(-scores, kind="stable")[:_NDCG_AT]
-    discounts = 1 / np.log2(np.arange(_NDCG_AT) + 2.0)
-    gained = discounts[: len(order)][np.isin(order, clicked)].sum()
-    return float(gained / discounts[: len(clicked)].sum())
+    return ndcg(np.isin(np.argsort(-scores, kind="stable"), clicked), _NDCG_AT)
 
 
 def _order_scores(vectors: Vectors, case: RankingCase) -> Vectors:

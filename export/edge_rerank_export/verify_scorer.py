@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.texts import RankingCase, Texts
-from edge_rerank_export.verify import Figure, Verification, kendall_tau, ndcg
+from edge_rerank_export.verify import Figure, Verification, ndcg_figures, tau_figure
 
 MAX_CASES = 60
 _CONVERSION_TEXTS = 8
@@ -93,12 +93,7 @@ def verify_scorer(
         pairs.append((_scores(reference, texts, case), _scores(packed, texts, case)))
         progress(done, len(cases))
     figures = [
-        Figure(
-            "kendall_tau",
-            float(np.mean([kendall_tau(*pair) for pair in pairs])),
-            bounds.min_tau,
-            at_least=True,
-        ),
+        tau_figure(pairs, bounds.min_tau),
         Figure("conversion_error", error, bounds.max_conversion_error, at_least=False),
         Figure(
             "company_effect",
@@ -107,15 +102,7 @@ def verify_scorer(
             at_least=False,
         ),
     ]
-    judged = [(case.clicked, pair) for case, pair in zip(cases, pairs, strict=True) if case.clicked]
-    if judged:
-        before, after = (
-            float(np.mean([ndcg(pair[side], clicked) for clicked, pair in judged]))
-            for side in (0, 1)
-        )
-        figures.append(
-            Figure("ndcg_loss", 1 - after / before, bounds.max_ndcg_loss, at_least=False)
-        )
+    figures += ndcg_figures(cases, pairs, bounds.max_ndcg_loss)
     return Verification(tuple(figures), len(texts.texts), len(cases))
 
 

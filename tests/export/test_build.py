@@ -16,7 +16,7 @@ from edge_rerank_export.cli import main
 from edge_rerank_export.convert import load_encoder
 from edge_rerank_export.errors import UnsupportedModel, VerificationFailed
 from edge_rerank_export.packing import staged
-from edge_rerank_export.verify import kendall_tau, ndcg
+from edge_rerank_export.verify import _ndcg, kendall_tau
 
 
 @pytest.fixture(scope="module")
@@ -137,7 +137,7 @@ def test_rank_agreement_by_hand() -> None:
     assert kendall_tau(np.array([1.0, 2, 3]), np.array([1.0, 3, 2])) == pytest.approx(1 / 3)
     # One tie on the left: (2 concordant) / sqrt(2 · 3).
     assert kendall_tau(np.array([1.0, 1, 3]), np.array([1.0, 2, 3])) == pytest.approx(2 / 6**0.5)
-    assert ndcg(np.array([0.1, 0.9, 0.5]), [2]) == pytest.approx(1 / np.log2(3))
+    assert _ndcg(np.array([0.1, 0.9, 0.5]), [2]) == pytest.approx(1 / np.log2(3))
 
 
 def test_without_the_toolchain_the_command_says_how_to_install_it() -> None:

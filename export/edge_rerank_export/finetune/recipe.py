@@ -18,14 +18,11 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
 
 from edge_rerank_export.errors import RecipeError
-
-T = TypeVar("T")
+from edge_rerank_export.tables import read_table
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,37 +112,8 @@ def read_finetune_recipe(path: Path) -> FinetuneRecipe:
         members = tomllib.loads(path.read_text(encoding="utf-8"))
         if isinstance(members.get("base"), str):
             members["base"] = str((path.parent / members["base"]).resolve())
-        return _table(FinetuneRecipe, members, "")
+        return read_table(FinetuneRecipe, members)
     except (OSError, ValueError) as error:
         raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
     except RecipeError as error:
         raise RecipeError(f"{path.name}: {error}") from None
-
-
-def _table(kind: type[T], members: Mapping[str, Any], where: str) -> T:
-    """Make the dataclass ``kind`` of a TOML table with exactly its fields."""
-    types = get_type_hints(kind)
-    for key in members:
-        if key not in types:
-            known = ", ".join(types)
-            raise RecipeError(f"{where}{key}: not a known key; expected one of {known}")
-    values = {}
-    for entry in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
-        name = f"{where}{entry.name}"
-        if entry.name in members:
-            values[entry.name] = _value(types[entry.name], members[entry.name], name)
-        elif entry.default is MISSING and entry.default_factory is MISSING:
-            raise RecipeError(f"{name}: expected, not found")
-    return kind(**values)
-
-
-def _value(kind: Any, value: Any, name: str) -> Any:
-    if kind is float and type(value) is int:
-        return float(value)
-    if kind in {str, int, float, bool}:
-        if type(value) is not kind:
-            raise RecipeError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
-        return value
-    if not isinstance(value, dict):
-        raise RecipeError(f"{name}: expected a table, got {type(value).__name__}")
-    return _table(kind, value, f"{name}.")

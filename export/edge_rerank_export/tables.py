@@ -1,0 +1,54 @@
+"""TOML tables as frozen dataclasses: exactly the fields there are, each of its type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from enum import StrEnum
+from typing import Any, TypeVar, get_type_hints
+
+from edge_rerank_export.errors import RecipeError
+
+T = TypeVar("T")
+
+
+def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
+    """Make the dataclass ``kind`` of a TOML table with exactly its fields.
+
+    Args:
+        kind: with fields of type str, int, float, bool, a StrEnum, or such a dataclass.
+        members: the table.
+        where: what stands before a key in an error, as "encoder.".
+
+    Raises:
+        RecipeError: when a key is not known or missing, or a value has the wrong type.
+    """
+    types = get_type_hints(kind)
+    for key in members:
+        if key not in types:
+            known = ", ".join(types)
+            raise RecipeError(f"{where}{key}: not a known key; expected one of {known}")
+    values = {}
+    for entry in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
+        name = f"{where}{entry.name}"
+        if entry.name in members:
+            values[entry.name] = _value(types[entry.name], members[entry.name], name)
+        elif entry.default is MISSING and entry.default_factory is MISSING:
+            raise RecipeError(f"{name}: expected, not found")
+    return kind(**values)
+
+
+def _value(kind: Any, value: Any, name: str) -> Any:
+    if issubclass(kind, StrEnum):
+        if value not in list(kind):
+            raise RecipeError(f"{name}: expected one of {', '.join(kind)}, got {value!r}")
+        return kind(value)
+    if kind is float and type(value) is int:
+        return float(value)
+    if kind in {str, int, float, bool}:
+        if type(value) is not kind:
+            raise RecipeError(f"{name}: expected {kind.__name__}, got {type(value).__name__}")
+        return value
+    if not isinstance(value, dict):
+        raise RecipeError(f"{name}: expected a table, got {type(value).__name__}")
+    return read_table(kind, value, f"{name}.")
