@@ -7,6 +7,7 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from typing import Self, TypedDict, Unpack
@@ -24,14 +25,16 @@ from edge_rerank.history.keys import KeySource
 from edge_rerank.history.personal_data import PersonalData
 from edge_rerank.history.receipts import ErasureReceipt, Verification
 from edge_rerank.history.recent import PERSONALISATION, RecentHistory
+from edge_rerank.history.releases import remember_releases, seen_releases
 from edge_rerank.history.retention import Retention
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.inference.encoder import Progress
 from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES
+from edge_rerank.privacy.aggregates import Aggregate
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, Packs, RankingEngine
-from edge_rerank.types import Degradation, Event, Item, Ranking, check_id
+from edge_rerank.types import Degradation, Event, EventType, Item, Ranking, check_id
 
 logger = logging.getLogger(__name__)
 
@@ -75,6 +78,7 @@ class Reranker:
         cache_items: int = DEFAULT_CACHE_ITEMS,
         prefix_bytes: int = DEFAULT_PREFIX_BYTES,
         trusted_keys: Sequence[bytes] = (),
+        minimum_release: int = 1,
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
@@ -93,7 +97,9 @@ class Reranker:
             threads: threads inside one operator; ``None`` for up to four.
             cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
             prefix_bytes: memory for the histories that a scorer has read.
-            trusted_keys: Ed25519 public keys, one of which must have signed each pack.
+            trusted_keys: Ed25519 public keys, one of which must have signed each pack. The
+                history remembers the newest release of each, and an older one is refused.
+            minimum_release: an older release of any pack is refused as well.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves, noted in the file; ``None``
                 for what is noted there, in a new file 13 months and 10,000 events a person.
@@ -110,22 +116,23 @@ class Reranker:
             raise InvalidRequest(f"history: expected a path or None, got {type(history).__name__}")
         if history is not None and key is None:
             raise HistoryKeyError("key: a history file needs 32 bytes or a key source, got None")
-        engine = RankingEngine.open(
-            pack,
-            providers=providers,
-            threads=threads,
-            cache_items=cache_items,
-            prefix_bytes=prefix_bytes,
-            trusted_keys=trusted_keys,
-        )
         path = None if history is None else Path(history)
-        try:
-            store = HistoryStore.open(
-                path, key if path else None, retention=retention, anchor=anchor
+        store = HistoryStore.open(path, key if path else None, retention=retention, anchor=anchor)
+        with ExitStack() as opened:
+            opened.callback(store.close)
+            engine = RankingEngine.open(
+                pack,
+                providers=providers,
+                threads=threads,
+                cache_items=cache_items,
+                prefix_bytes=prefix_bytes,
+                trusted_keys=trusted_keys,
+                minimum_release=minimum_release,
+                seen_releases=seen_releases(store),
             )
-        except BaseException:
-            engine.close()
-            raise
+            opened.callback(engine.close)
+            remember_releases(store, engine.signed)
+            opened.pop_all()
         return cls(engine, RecentHistory(store, scrubber))
 
     @property
@@ -260,6 +267,48 @@ class Reranker:
         """
         self._check_open()
         return self._history.access(check_id(user, "user", InvalidRequest))
+
+    def export(self, user: str, recipient: bytes, target: str | Path) -> None:
+        """Write :meth:`access` to a new file that only ``recipient`` can open.
+
+        The audit log notes it. What :func:`edge_rerank.transfer.import_sealed` reads from the
+        file, :meth:`restore` takes back.
+
+        Args:
+            user: whose history.
+            recipient: an X25519 public key, 32 bytes.
+            target: must not exist yet.
+
+        Raises:
+            InvalidRequest: when an argument is malformed, or no file can be made there.
+            HistoryError: when the history cannot be read, or the export not be noted.
+        """
+        self._check_open()
+        person = check_id(user, "user", InvalidRequest)
+        if not isinstance(target, str | Path):
+            raise InvalidRequest(f"target: expected a path, got {type(target).__name__}")
+        self._history.export(person, recipient, Path(target))
+
+    def release_counts(
+        self, categories: Sequence[str], *, epsilon: float, event: EventType | None = None
+    ) -> Aggregate:
+        """How many people turned to each category, so that nobody is told apart.
+
+        Only people who agreed to the purpose "aggregates" take part, see
+        :func:`edge_rerank.privacy.aggregates.release_counts`.
+
+        Args:
+            categories: 1 to 16, chosen without looking at the data.
+            epsilon: the price, > 0, out of the file's lifetime budget of 8.
+            event: only events of this type; any if ``None``.
+
+        Raises:
+            InvalidRequest: when an argument is malformed.
+            PrivacyBudgetSpent: when less than ``epsilon`` is left; nothing is counted then.
+            HistoryError: when the budget cannot be noted; nothing is counted then.
+        """
+        self._check_open()
+        return self._history.release_counts(categories, epsilon=epsilon, event=event)
 
     def restore(self, data: str, *, user: str) -> int:
         """Record the events of an earlier :meth:`access` again, here or on another device.

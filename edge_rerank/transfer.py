@@ -1,7 +1,8 @@
 """The one way out: what the person exports, sealed for one recipient's key.
 
-Nothing else in the runtime opens a connection or writes history anywhere but into its own
-file; a test walks every module's imports. Here a file is written that only the holder of an
+Nothing else in the runtime opens a connection or hands history on; a test walks every
+module's imports. (What a person reads in plain, ``access()`` gives to the host that asked, and
+``edge-rerank profile export`` prints.) Here a file is written that only the holder of an
 X25519 private key can read, by HPKE (RFC 9180) in base mode with the suite
 DHKEM(X25519, HKDF-SHA256), HKDF-SHA256, AES-256-GCM, checked against the vectors of the
 RFC's authors. It is written out because the library's own HPKE came with a version of
@@ -44,24 +45,25 @@ _SUITE = b"HPKE" + b"".join(part.to_bytes(2, "big") for part in (0x0020, 0x0001,
 _BASE_MODE = b"\x00"
 
 
-def generate_recipient_key(private: Path) -> bytes:
-    """Make a recipient's key pair; the private half goes into a new file of mode 0600.
+def generate_recipient_key(private: Path, public: Path) -> None:
+    """Make a recipient's key pair, each half in a new file of mode 0600.
 
-    Returns:
-        The public half, 32 bytes, to be given to whoever exports.
+    Args:
+        private: for the recipient alone.
+        public: 32 bytes, to be given to whoever exports.
 
     Raises:
         InvalidRequest: when there is a file already, or none can be written.
     """
     key = X25519PrivateKey.generate()
     _write_new(private, key.private_bytes_raw())
-    return key.public_key().public_bytes_raw()
+    _write_new(public, key.public_key().public_bytes_raw())
 
 
 def export_sealed(content: bytes, recipient: bytes, target: Path) -> None:
     """Seal ``content`` for a recipient and write it to a new file of mode 0600.
 
-    This is the only function of the runtime through which history leaves it.
+    This is the only function of the runtime through which history goes to somebody else.
 
     Args:
         content: at most 1 GiB.
@@ -102,8 +104,7 @@ def seal_for(content: bytes, recipient: bytes, *, _ephemeral: bytes | None = Non
     Raises:
         InvalidRequest: when ``recipient`` is not an X25519 public key.
     """
-    if not isinstance(recipient, bytes) or len(recipient) != KEY_BYTES:
-        raise InvalidRequest("recipient: expected an X25519 public key of 32 bytes")
+    check_recipient(recipient)
     ephemeral = (
         X25519PrivateKey.generate()
         if _ephemeral is None
@@ -116,6 +117,16 @@ def seal_for(content: bytes, recipient: bytes, *, _ephemeral: bytes | None = Non
         raise InvalidRequest("recipient: expected an X25519 public key, got a weak one") from None
     key, nonce = _schedule(_shared_secret(exchanged, encapsulated, recipient), _INFO)
     return _HEADER + encapsulated + AESGCM(key).encrypt(nonce, _pad(content), _HEADER)
+
+
+def check_recipient(recipient: object) -> None:
+    """See that ``recipient`` has the form of an X25519 public key.
+
+    Raises:
+        InvalidRequest: when it is not 32 bytes.
+    """
+    if not isinstance(recipient, bytes) or len(recipient) != KEY_BYTES:
+        raise InvalidRequest("recipient: expected an X25519 public key of 32 bytes")
 
 
 def open_sealed(sealed: bytes, private: bytes) -> bytes | None:

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from edge_rerank.cli import audit_report
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, add_history_files
+from edge_rerank.cli.options import Subparsers, add_anchor, add_history_files
 from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
 from edge_rerank.history.keys import KeyFile
 from edge_rerank.history.receipts import Verification
@@ -30,9 +29,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "anything was changed.",
     )
     add_history_files(verify)
-    verify.add_argument(
-        "--anchor", type=Path, metavar="FILE", help="the anchor file, to detect an old copy"
-    )
+    add_anchor(verify)
     verify.add_argument("--json", action="store_true", help="print one JSON object")
     verify.set_defaults(run=_verify)
     audit_report.register(actions)

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, add_history_files, write_text
+from edge_rerank.cli.options import Subparsers, add_anchor, add_history_files, write_text
 from edge_rerank.errors import HistoryUnavailable
 from edge_rerank.history.keys import HeldKey, KeyFile, KeySource
 from edge_rerank.history.store import HistoryStore
@@ -26,13 +26,14 @@ def register(actions: Subparsers[argparse.ArgumentParser]) -> None:
         "evidence, and what the host still owes. Exit code 1 when a check failed.",
     )
     add_history_files(parser)
+    add_anchor(parser)
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     parser.add_argument("--html", type=Path, metavar="PAGE", help="write an HTML page as well")
     parser.set_defaults(run=_run)
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> int:
-    report = _inspect(arguments.history, arguments.key_file)
+    report = _inspect(arguments.history, arguments.key_file, arguments.anchor)
     if arguments.html is not None:
         write_text(arguments.html, as_html(report))
     if arguments.json:
@@ -42,10 +43,10 @@ def _run(arguments: argparse.Namespace, console: Console) -> int:
     return 0 if report.passed else EXIT_CHECK_FAILED
 
 
-def _inspect(history: Path, key_file: Path) -> ComplianceReport:
+def _inspect(history: Path, key_file: Path, anchor: Path | None) -> ComplianceReport:
     if not history.is_file():
         raise HistoryUnavailable(f"{history}: expected a history file, found none")
-    with HistoryStore.open(history, _source(key_file)) as store:
+    with HistoryStore.open(history, _source(key_file), anchor=anchor) as store:
         facts = gather(store, KeyFile(key_file))
     return inspect(history, key_file, facts)
 

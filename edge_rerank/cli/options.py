@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -53,6 +54,13 @@ def add_history_files(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_anchor(parser: argparse.ArgumentParser) -> None:
+    """``--anchor``."""
+    parser.add_argument(
+        "--anchor", type=Path, metavar="FILE", help="the anchor file, to detect an old copy"
+    )
+
+
 def positive(text: str) -> int:
     """An integer from 1 on, for ``type=``."""
     value = int(text)
@@ -91,15 +99,22 @@ def open_history(path: Path, key_file: Path, *, create: bool) -> RecentHistory:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a result file; half an emoji in an item's text becomes a question mark.
+    """Write a result file that, if new, only its owner can read: it is about a person.
+
+    Half an emoji in an item's text becomes a question mark.
 
     Raises:
         DataError: when the file system refuses.
     """
     try:
-        path.write_text(text, encoding="utf-8", errors="replace")
+        with open(path, "w", encoding="utf-8", errors="replace", opener=_private) as stream:
+            stream.write(text)
     except OSError as error:
         raise DataError(path, f"cannot be written: {type(error).__name__}") from error
+
+
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
 
 
 def _names(text: str) -> Sequence[str]:

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from edge_rerank import transfer
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, add_history, open_history, write_text
-from edge_rerank.profile import Profile, summarise
+from edge_rerank.errors import DataError
+from edge_rerank.history.consents import PERSONALISATION
+from edge_rerank.profile import summarise
 from edge_rerank.texttable import Column
-from edge_rerank.types import Event
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the command with its own: show, export, forget."""
+    """Add the command with its own: show, export, restore, keypair, forget."""
     parser = subparsers.add_parser(
         "profile",
-        help="show, export or erase what is stored about a person",
+        help="show, export, restore or erase what is stored about a person",
         description="What an encrypted history holds about a person.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -29,13 +29,43 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     show.set_defaults(run=_show)
     export = actions.add_parser(
         "export",
-        help="everything, as JSON",
-        description="Write the summary and every stored event as one JSON object.",
+        help="everything, as JSON or sealed for a recipient",
+        description="Write everything that is stored about the person as one JSON object that "
+        "carries its own schema; the history's audit log notes it.",
     )
     export.add_argument(
         "--output", type=Path, metavar="FILE", help="where to (default: standard output)"
     )
+    export.add_argument(
+        "--recipient",
+        type=Path,
+        metavar="KEY",
+        help="seal it for the holder of this public key, see keypair; needs --output, a new file",
+    )
     export.set_defaults(run=_export)
+    restore = actions.add_parser(
+        "restore",
+        help="record an export again, here or on another device",
+        description="Record the events of an export in a history that is there already.",
+    )
+    restore.add_argument("export", type=Path, metavar="EXPORT", help="what export wrote")
+    restore.add_argument(
+        "--private-key", type=Path, metavar="KEY", help="opens a sealed export, see keypair"
+    )
+    restore.add_argument(
+        "--consent", action="store_true", help="the person agrees to personalisation"
+    )
+    restore.set_defaults(run=_restore)
+    keypair = actions.add_parser(
+        "keypair",
+        help="make the two keys of someone who is to receive sealed exports",
+        description="Write a new X25519 key pair. The public key goes to whoever exports.",
+    )
+    for half in ("private", "public"):
+        keypair.add_argument(
+            f"--{half}", type=Path, required=True, metavar="FILE", help=f"the {half} key, new"
+        )
+    keypair.set_defaults(run=_keypair)
     forget = actions.add_parser(
         "forget",
         help="erase everything",
@@ -44,12 +74,15 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     forget.add_argument("--yes", action="store_true", help="required: this cannot be undone")
     forget.set_defaults(run=_forget)
-    for action in (show, export, forget):
+    for action in (show, export, restore, forget):
         add_history(action)
 
 
 def _show(arguments: argparse.Namespace, console: Console) -> int:
-    profile, _ = _read(arguments)
+    with open_history(arguments.history, arguments.key_file, create=False) as history:
+        events = history.all_events(arguments.user)
+        consents = history.consents(arguments.user)
+    profile = summarise(events, consents=consents, now=time.time())
     if arguments.json:
         console.say(profile.to_json(indent=2))
         return 0
@@ -74,17 +107,43 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:
-    profile, events = _read(arguments)
-    everything = {
-        "profile": json.loads(profile.to_json()),
-        "events": [_record(event) for event in events],
-    }
-    text = json.dumps(everything, ensure_ascii=False, indent=2)
+    sealed = arguments.recipient is not None
+    if sealed and arguments.output is None:
+        console.complain("edge-rerank: nothing exported: --recipient needs --output, a new file")
+        return 2
+    with open_history(arguments.history, arguments.key_file, create=False) as history:
+        if sealed:
+            recipient = _read_key(arguments.recipient)
+            data = history.export(arguments.user, recipient, arguments.output)
+        else:
+            data = history.access(arguments.user)
     if arguments.output is None:
-        console.say(text)
+        console.say(data.to_json())
+        return 0
+    if not sealed:
+        write_text(arguments.output, data.to_json() + "\n")
+    how = ", sealed" if sealed else ""
+    console.say(f"{len(data.events)} events written to {arguments.output}{how}")
+    return 0
+
+
+def _restore(arguments: argparse.Namespace, console: Console) -> int:
+    if arguments.private_key is None:
+        content = _read_bytes(arguments.export)
     else:
-        write_text(arguments.output, text + "\n")
-        console.say(f"{len(events)} events written to {arguments.output}")
+        content = transfer.import_sealed(arguments.export, _read_key(arguments.private_key))
+    with open_history(arguments.history, arguments.key_file, create=False) as history:
+        if arguments.consent:
+            history.set_consent(arguments.user, PERSONALISATION, granted=True)
+        text = content.decode("utf-8", errors="replace")
+        new = history.restore(arguments.user, text, now=time.time())
+    console.say(f"{new} new events recorded")
+    return 0
+
+
+def _keypair(arguments: argparse.Namespace, console: Console) -> int:
+    transfer.generate_recipient_key(arguments.private, arguments.public)
+    console.say(f"keep {arguments.private} to yourself, give {arguments.public} away")
     return 0
 
 
@@ -100,34 +159,21 @@ def _forget(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _read(arguments: argparse.Namespace) -> tuple[Profile, tuple[Event, ...]]:
-    with open_history(arguments.history, arguments.key_file, create=False) as history:
-        events = history.all_events(arguments.user)
-        consents = history.consents(arguments.user)
-    return summarise(events, consents=consents, now=time.time()), events
+def _read_key(path: Path) -> bytes:
+    content = _read_bytes(path)
+    if len(content) != transfer.KEY_BYTES:
+        raise DataError(path, f"expected a key of {transfer.KEY_BYTES} bytes, got {len(content)}")
+    return content
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
 
 
 def _day(timestamp: float | None) -> str:
     if timestamp is None:
         return ""
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _record(event: Event) -> dict[str, Any]:
-    """An event in the form that ``import`` reads; absent fields are left out."""
-    item = event.item
-    record = {
-        "type": event.type.value,
-        "timestamp": event.timestamp,
-        "item": None
-        if item is None
-        else {"id": item.id, "text": item.text, "categories": list(item.categories)},
-        "dwell_s": event.dwell_s,
-        "scroll": event.scroll,
-        "query": event.query,
-        "value": event.value,
-        "ranking": event.ranking,
-        "position": event.position,
-        "id": event.id,
-    }
-    return {name: value for name, value in record.items() if value is not None}

@@ -49,7 +49,7 @@ class AuditEntry:
         action: what was done.
         subject: 16 hexadecimal digits that stand for a person, as in the person's own
             access file; ``None`` where it concerns the whole store.
-        purpose: of a consent.
+        purpose: of a consent, or of what was released about everyone together.
         count: number of events concerned.
     """
 

@@ -11,6 +11,7 @@ import threading
 from bisect import insort_right
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -21,8 +22,10 @@ from edge_rerank.history.consents import PERSONALISATION
 from edge_rerank.history.personal_data import PersonalData, read_events
 from edge_rerank.history.receipts import ErasureReceipt, Verification
 from edge_rerank.history.store import HistoryStore
+from edge_rerank.privacy.aggregates import Aggregate, release_counts
 from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
-from edge_rerank.types import Event
+from edge_rerank.transfer import check_recipient, export_sealed
+from edge_rerank.types import Event, EventType
 
 __all__ = ["PERSONALISATION", "RecentHistory"]
 
@@ -133,6 +136,29 @@ class RecentHistory:
         """Everything stored about the person."""
         with self._lock:
             return self._store.access(user)
+
+    def export(self, user: str, recipient: bytes, target: Path) -> PersonalData:
+        """Write :meth:`access`, sealed for a recipient, to a new file; returns what went out.
+
+        Noted in the audit log first: a crash may leave a note too many, never one too few.
+
+        Raises:
+            InvalidRequest: when ``recipient`` is not an X25519 public key, or ``target``
+                cannot be made.
+            HistoryError: when the store refuses.
+        """
+        check_recipient(recipient)
+        with self._lock:
+            data = self._store.access(user)
+            self._store.log(AuditAction.RELEASED, user=user, count=len(data.events))
+        export_sealed(data.to_json().encode(), recipient, target)
+        return data
+
+    def release_counts(
+        self, categories: Sequence[str], *, epsilon: float, event: EventType | None = None
+    ) -> Aggregate:
+        """Counts over all people, see :func:`edge_rerank.privacy.aggregates.release_counts`."""
+        return release_counts(self._store, categories, epsilon=epsilon, event=event)
 
     def restore(self, user: str, text: str, *, now: float) -> int:
         """Record the events of an export of :meth:`access` again; returns how many were new.

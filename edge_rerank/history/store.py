@@ -380,11 +380,18 @@ class HistoryStore:
         with self._use() as vault, vault.write() as change:
             vault.notes.write(change.root, name, content)
 
-    def log(self, action: AuditAction, *, user: str | None = None, count: int = 0) -> AuditEntry:
+    def log(
+        self,
+        action: AuditAction,
+        *,
+        user: str | None = None,
+        purpose: str | None = None,
+        count: int | None = None,
+    ) -> AuditEntry:
         """Add an entry to the audit log, for what happens outside of the store."""
         with self._use() as vault, vault.write() as change:
             person = None if user is None else vault.find(user)
-            return change.audit(action, person, count=count)
+            return change.audit(action, person, purpose=purpose, count=count)
 
     def audit_log(self) -> tuple[AuditEntry, ...]:
         """The whole audit log, oldest first.

@@ -43,11 +43,13 @@ class Pack:
         path: the folder it was read from.
         manifest: what it says of itself.
         digest: sha256 of the manifest's raw bytes, in hex; stands for the whole pack.
+        signed: whether a key that the host trusts signed it.
     """
 
     path: Path
     manifest: Manifest
     digest: str
+    signed: bool = False
     _files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -108,7 +110,7 @@ class Pack:
                 raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
             files[entry.name] = content
         _check_contents(manifest, files)
-        return cls(path, manifest, digest, files)
+        return cls(path, manifest, digest, bool(keys) and not shipped, files)
 
     def read(self, name: str) -> bytes:
         """The checked content of one of the pack's files.

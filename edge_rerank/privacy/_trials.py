@@ -5,7 +5,6 @@ Each runs the code that serves the real store, in memory or in a temporary folde
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edge_rerank import transfer
 from edge_rerank.errors import ConsentRequired, EdgeRerankError, HistoryKeyError
-from edge_rerank.history.ingest import ingest
+from edge_rerank.history.audit import AuditAction
 from edge_rerank.history.keys import KeyFile
 from edge_rerank.history.recent import PERSONALISATION, RecentHistory
 from edge_rerank.history.store import HistoryStore
@@ -100,7 +99,7 @@ def ranking_without_history() -> str:
 def access() -> str:
     """Reading back everything stored about a person."""
     with _recorded(HistoryStore.open(None, None)) as history:
-        if history.all_events(_USER) != _EVENTS:
+        if tuple(stored.event for stored in history.access(_USER).events) != _EVENTS:
             raise _DoesNotHold("what was stored was not what was read")
     return f"all {len(_EVENTS)} stored events were read back with every field"
 
@@ -128,29 +127,34 @@ def erasure() -> str:
 def portability() -> str:
     """Exporting a person's events and importing them elsewhere."""
     with (
-        tempfile.TemporaryDirectory() as folder,
         _recorded(HistoryStore.open(None, None)) as history,
         RecentHistory(HistoryStore.open(None, None)) as other,
     ):
-        path = Path(folder) / "export.jsonl"
-        path.write_text("".join(map(_as_line, history.all_events(_USER))), encoding="utf-8")
         other.set_consent(_USER, PERSONALISATION, granted=True)
-        ingest(path, other, owner=_USER)
+        other.restore(_USER, history.access(_USER).to_json(), now=_NOW)
         if other.all_events(_USER) != history.all_events(_USER):
             raise _DoesNotHold("what was imported was not what was exported")
-    return "an export as JSON lines was imported into another store without loss"
+    return "an export as JSON was restored into another store without loss"
 
 
 @_trial("sealed export")
 def sealed_export() -> str:
-    """Sealing an export for a recipient."""
-    own = X25519PrivateKey.generate()
-    sealed = transfer.seal_for(b"trial", own.public_key().public_bytes_raw())
-    other = X25519PrivateKey.generate().private_bytes_raw()
+    """Exporting a person's history for a recipient."""
+    own, other = X25519PrivateKey.generate(), X25519PrivateKey.generate()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        _recorded(HistoryStore.open(None, None)) as history,
+    ):
+        path = Path(folder) / "export"
+        history.export(_USER, own.public_key().public_bytes_raw(), path)
+        sealed = path.read_bytes()
+        noted = history.audit_log()[-1].action is AuditAction.RELEASED
     opened = transfer.open_sealed(sealed, own.private_bytes_raw())
-    if opened != b"trial" or transfer.open_sealed(sealed, other) is not None:
+    if opened is None or transfer.open_sealed(sealed, other.private_bytes_raw()) is not None:
         raise _DoesNotHold("the recipient's key alone must open it")
-    return "a sealed export opened with the recipient's X25519 key and no other"
+    if not noted:
+        raise _DoesNotHold("the audit log does not know of it")
+    return "a sealed export opened with the recipient's X25519 key and no other, and was noted"
 
 
 @_trial("scrubbing")
@@ -176,16 +180,3 @@ def _refuses(history: RecentHistory) -> bool:
     except ConsentRequired:
         return True
     return False
-
-
-def _as_line(event: Event) -> str:
-    item = event.item
-    members = {
-        "type": event.type,
-        "timestamp": event.timestamp,
-        "item": None if item is None else {"id": item.id, "text": item.text},
-        "dwell_s": event.dwell_s,
-        "scroll": event.scroll,
-        "query": event.query,
-    }
-    return json.dumps({name: value for name, value in members.items() if value is not None}) + "\n"

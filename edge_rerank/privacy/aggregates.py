@@ -6,7 +6,7 @@ person: whatever is known beside it, it says little about whether someone is cou
 that a count is withheld unless at least :data:`MIN_PEOPLE` people are behind it but for a
 chance of one in a million, judged on the randomised answers alone, so that withholding tells
 nothing either. Every release costs ε, and a file's lifetime budget is noted, sealed, in the
-file before the first answer is drawn.
+file, and the release in its audit log, before the first answer is drawn.
 
 The number of people who took part is not protected. Only those who agreed to the purpose
 "aggregates" take part.
@@ -23,6 +23,7 @@ from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Protocol
 
 from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PrivacyBudgetSpent
+from edge_rerank.history.audit import AuditAction
 from edge_rerank.types import Event, EventType, check_id
 
 AGGREGATES = "aggregates"
@@ -54,6 +55,9 @@ class People(Protocol):
 
     def write_note(self, name: str, content: bytes) -> None:
         """Seal a note in place of the last one of that name, on disk when this returns."""
+
+    def log(self, action: AuditAction, *, purpose: str) -> object:
+        """Add an entry to the audit log."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +203,7 @@ def _spend(people: People, epsilon: object) -> float:
             f"{epsilon_left(people):.6g} is left"
         )
     people.write_note(_NOTE, json.dumps({"spent_micro_epsilon": spent}).encode())
+    people.log(AuditAction.RELEASED, purpose=AGGREGATES)
     return left / _MICRO
 
 

@@ -10,6 +10,7 @@ import secrets
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Self
 
 import numpy as np
@@ -57,6 +58,10 @@ class RankingEngine:
 
     The encoder orders all candidates; where there is a scorer, it refines the best of them.
     Make one with :meth:`open`; close it, or use it as a context manager.
+
+    Attributes:
+        pack: the one with the encoder.
+        signed: releases by name of the packs that a trusted key signed.
     """
 
     def __init__(
@@ -67,8 +72,10 @@ class RankingEngine:
         *,
         cache_items: int,
         scorer: Scorer | None = None,
+        signed: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.pack = pack.without_files()
+        self.signed = signed
         self.scorer = scorer
         self.providers = encoder.providers
         self.threads = encoder.threads
@@ -135,7 +142,14 @@ class RankingEngine:
         history_encoder = None
         if with_encoder.manifest.history_encoder is not None:
             history_encoder = HistoryEncoder(with_encoder, providers=providers)
-        return cls(with_encoder, encoder, history_encoder, cache_items=cache_items, scorer=scorer)
+        return cls(
+            with_encoder,
+            encoder,
+            history_encoder,
+            cache_items=cache_items,
+            scorer=scorer,
+            signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
+        )
 
     def rank(
         self,

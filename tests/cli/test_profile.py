@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank.history.importers import ImportedEvent, read_log
+from edge_rerank.history.personal_data import SCHEMA
 
 from .conftest import EVENTS, Run
 
@@ -31,16 +31,82 @@ def test_show(run: Run, robin: tuple[object, ...]) -> None:
 
 def test_export(run: Run, robin: tuple[object, ...], tmp_path: Path) -> None:
     printed = json.loads(run("profile", "export", *robin).out)
-    assert printed["profile"]["events"] == len(printed["events"]) == 12
+    assert printed["schema"] == SCHEMA
+    assert set(printed) == set(SCHEMA["required"])
+    assert len(printed["events"]) == 12
+    assert printed["consents"]["personalisation"]["granted"] is True
+    actions = [entry["action"] for entry in printed["audit"]]
+    assert actions == ["consent-granted", "accessed"]
     output = tmp_path / "me.json"
     assert run("profile", "export", *robin, "--output", output).code == 0
-    assert json.loads(output.read_text(encoding="utf-8")) == printed
-    # What was exported can be imported again.
-    log = tmp_path / "again.jsonl"
-    log.write_text("".join(f"{json.dumps(event)}\n" for event in printed["events"]))
-    original = [found.event for found in read_log(EVENTS) if isinstance(found, ImportedEvent)]
-    again = [found.event for found in read_log(log) if isinstance(found, ImportedEvent)]
-    assert again == original
+    written = json.loads(output.read_text(encoding="utf-8"))
+    assert written["events"] == printed["events"]
+    assert output.stat().st_mode & 0o077 == 0
+
+
+@pytest.fixture
+def other(run: Run, tmp_path: Path) -> tuple[object, ...]:
+    """Options that name another history, with nothing about robin in it yet."""
+    log = tmp_path / "other.jsonl"
+    log.write_text('{"user": "sam", "type": "search", "query": "tea", "timestamp": 5}\n')
+    files = ("--history", tmp_path / "other.db", "--key-file", tmp_path / "other.key")
+    assert run("import", log, *files, "--user", "sam", "--consent").code == 0
+    return (*files, "--user", "robin")
+
+
+@pytest.mark.parametrize("sealed", [False, True])
+def test_what_was_exported_is_restored_elsewhere(
+    run: Run, robin: tuple[object, ...], other: tuple[object, ...], tmp_path: Path, sealed: bool
+) -> None:
+    private, public, output = (tmp_path / name for name in ("private", "public", "export"))
+    assert run("profile", "keypair", "--private", private, "--public", public).code == 0
+    export = ("profile", "export", *robin, "--output", output)
+    restore = ("profile", "restore", output, *other)
+    if sealed:
+        assert run(*export, "--recipient", public).out.endswith("export, sealed\n")
+        assert b"fermentation" not in output.read_bytes().lower()
+        assert "malformed export" in run(*restore, "--consent").err  # without the private key
+        restore += ("--private-key", private)
+    else:
+        assert run(*export).code == 0
+        assert b"fermentation" in output.read_bytes().lower()
+    result = run(*restore, "--consent")
+    assert (result.code, result.out) == (0, "12 new events recorded\n")
+    assert run(*restore).out == "0 new events recorded\n"
+    again, before = (json.loads(run("profile", "export", *who).out) for who in (other, robin))
+    clean = [
+        [{**event, "record": 0, "recorded_at": 0} for event in one["events"]]
+        for one in (again, before)
+    ]
+    assert clean[0] == clean[1]
+    actions = [entry["action"] for entry in before["audit"]]
+    assert actions.count("released") == sealed
+
+
+def test_nothing_is_restored_without_consent(
+    run: Run, robin: tuple[object, ...], other: tuple[object, ...], tmp_path: Path
+) -> None:
+    output = tmp_path / "export"
+    assert run("profile", "export", *robin, "--output", output).code == 0
+    result = run("profile", "restore", output, *other)
+    assert result.code == 2
+    assert "not agreed" in result.err
+
+
+def test_a_sealed_export_needs_a_key_and_a_file_of_its_own(
+    run: Run, robin: tuple[object, ...], tmp_path: Path
+) -> None:
+    key, output = tmp_path / "key", tmp_path / "export"
+    key.write_bytes(b"short")
+    for extra, reason in (
+        (("--recipient", key), "needs --output"),
+        (("--recipient", key, "--output", output), "expected a key of 32 bytes, got 5"),
+        (("--recipient", tmp_path / "none", "--output", output), "cannot be read"),
+    ):
+        result = run("profile", "export", *robin, *extra)
+        assert result.code == 2
+        assert reason in result.err
+    assert not output.exists()
 
 
 def test_export_that_cannot_be_written(run: Run, robin: tuple[object, ...], tmp_path: Path) -> None:

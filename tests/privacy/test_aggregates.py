@@ -10,6 +10,7 @@ import pytest
 
 from edge_rerank import Event, EventType, Item
 from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PrivacyBudgetSpent
+from edge_rerank.history.audit import AuditAction
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.privacy.aggregates import (
     AGGREGATES,
@@ -31,6 +32,7 @@ class Crowd:
         mine = [Event("click", Item("i", "", ["a"]))]
         self._histories = [mine if number < yes else [] for number in range(total)]
         self._notes: dict[str, bytes] = {}
+        self.logged: list[str] = []
 
     def everyone(self) -> Iterable[tuple[Mapping[str, bool], Sequence[Event]]]:
         return [({AGGREGATES: True}, history) for history in self._histories]
@@ -40,6 +42,9 @@ class Crowd:
 
     def write_note(self, name: str, content: bytes) -> None:
         self._notes[name] = content
+
+    def log(self, action: AuditAction, *, purpose: str) -> None:
+        self.logged.append(f"{action} {purpose}")
 
 
 @pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0, math.log(3), 4.0, 8.0])
@@ -137,6 +142,7 @@ def test_the_price_is_noted_before_anything_is_counted() -> None:
     with pytest.raises(KeyboardInterrupt):
         release_counts(crowd, ["a"], epsilon=3.0)
     assert epsilon_left(crowd) == LIFETIME_EPSILON - 3.0
+    assert crowd.logged == ["released aggregates"]
 
 
 def test_a_note_that_is_not_ours_is_no_refund() -> None:
@@ -183,4 +189,6 @@ def test_only_people_who_agreed_take_part(tmp_path: Path) -> None:
         store.set_consent("u0", AGGREGATES, False)
         result = release_counts(store, ["a"], epsilon=8.0)
         assert result.people == 39
+        assert store.audit_log()[-1].action is AuditAction.RELEASED
+        assert store.audit_log()[-1].purpose == AGGREGATES
         assert result.counts[0].people is None or result.counts[0].people <= 39

@@ -17,7 +17,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_rerank.errors import InvalidRequest, PackError, PackInvalid, PackUntrusted
+from edge_rerank import Reranker
+from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PackError, PackInvalid, PackUntrusted
+from edge_rerank.history.releases import remember_releases, seen_releases
+from edge_rerank.history.store import HistoryStore
 from edge_rerank.inference import encoder as encoder_module
 from edge_rerank.inference._onnx_check import check_model
 from edge_rerank.inference._onnx_wire import Malformed
@@ -399,6 +402,44 @@ def test_a_release_older_than_the_newest_seen_is_refused(
     assert reached == []
     with pytest.raises(InvalidRequest, match="minimum_release"):
         RankingEngine.open(folder, minimum_release=True)
+
+
+def test_the_history_remembers_the_newest_release_across_restarts(tmp_path: Path) -> None:
+    old, new = (packs.write(tmp_path / f"{n}", release=n) for n in (1, 2))
+    files = {"history": tmp_path / "me.db", "key": bytes(range(32))}
+    signed = {**files, "trusted_keys": [packs.PUBLIC_KEY]}
+    for pack in (old, new, new):
+        Reranker.open(pack, **signed).close()
+    for _ in range(2):
+        with pytest.raises(PackUntrusted, match="expected 2 or later, got 1"):
+            Reranker.open(old, **signed)
+    Reranker.open(**files).close()  # the shipped pack has its own release 1
+    Reranker.open(new, **signed).close()
+    with pytest.raises(PackUntrusted, match="expected 3 or later, got 2"):
+        Reranker.open(new, **signed, minimum_release=3)
+    Reranker.open(old, trusted_keys=[packs.PUBLIC_KEY]).close()  # nothing to remember it in
+
+
+def test_an_unsigned_pack_cannot_lock_the_signed_one_out(tmp_path: Path) -> None:
+    fake = packs.write(tmp_path / "fake", release=2**31 - 1, signed_by=Ed25519PrivateKey.generate())
+    real = packs.write(tmp_path / "real", release=1)
+    files = {"history": tmp_path / "me.db", "key": bytes(range(32))}
+    Reranker.open(fake, **files).close()
+    Reranker.open(real, **files, trusted_keys=[packs.PUBLIC_KEY]).close()
+
+
+def test_the_record_of_releases_keeps_to_its_size_and_its_form(tmp_path: Path) -> None:
+    with HistoryStore.open(None, None) as store:
+        remember_releases(store, {f"{'x' * 400}{n}": n for n in range(1, 20)})
+        kept = seen_releases(store)
+        assert 5 < len(kept) < 19
+        assert max(kept.values()) == 19
+        remember_releases(store, {f"{'x' * 400}19": 3})
+        assert seen_releases(store) == kept
+        for content in (b"[]", b"x", b'{"a": null}'):
+            store.write_note("releases", content)
+            with pytest.raises(HistoryCorrupt):
+                seen_releases(store)
 
 
 def test_reasons_repeat_nothing_of_the_pack() -> None:

@@ -85,16 +85,16 @@ def test_padding_hides_the_length_and_costs_at_most_12_percent(size: int) -> Non
 
 
 def test_files_are_private_and_never_overwritten(tmp_path: Path) -> None:
-    key_file, target = tmp_path / "key", tmp_path / "out.sealed"
-    public = transfer.generate_recipient_key(key_file)
-    transfer.export_sealed(b"history", public, target)
+    key_file, public, target = (tmp_path / name for name in ("key", "public", "out.sealed"))
+    transfer.generate_recipient_key(key_file, public)
+    transfer.export_sealed(b"history", public.read_bytes(), target)
     assert transfer.import_sealed(target, key_file.read_bytes()) == b"history"
     assert key_file.stat().st_mode & 0o777 == target.stat().st_mode & 0o777 == 0o600
     assert b"history" not in target.read_bytes()
     with pytest.raises(InvalidRequest, match="cannot be made"):
-        transfer.export_sealed(b"other", public, target)
+        transfer.export_sealed(b"other", public.read_bytes(), target)
     with pytest.raises(InvalidRequest, match="cannot be made"):
-        transfer.generate_recipient_key(key_file)
+        transfer.generate_recipient_key(key_file, tmp_path / "another")
 
 
 def test_malformed_keys_and_files_are_typed_errors(tmp_path: Path) -> None:
