@@ -12,8 +12,10 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
+from itertools import repeat
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -102,53 +104,60 @@ def decode(payloads: Sequence[bytes]) -> list[tuple[Event, int]]:
         records = json.loads((b"[" + b",".join(payloads) + b"]").decode())
         if len(records) != len(payloads):
             raise Undecodable
-        return [_event(*record) for record in records]
+        return _events(records) if records else []
     except (ValueError, TypeError, KeyError):
         raise Undecodable from None
 
 
-def _event(
-    version: int,
-    recorded: int,
-    kind: str,
-    timestamp: int,
-    item: list[Any] | None,
-    *rest: Any,
-) -> tuple[Event, int]:
-    if version != FORMAT:
+def _events(records: Sequence[Sequence[Any]]) -> list[tuple[Event, int]]:
+    versions, recorded, kinds, times, items, *rest = zip(*records, strict=True)
+    if set(versions) != {FORMAT}:
         raise Undecodable
-    event = _unchecked(
-        Event,
-        _EVENT_SLOTS,
-        (
-            _TYPES[kind],
-            None if item is None else _item(*item),
-            float(timestamp),
-            *rest,  # dwell_s, scroll, query, value, ranking, position, id
-        ),
+    columns = (
+        map(_TYPES.__getitem__, kinds),
+        _items(items),
+        map(float, times),
+        *rest,  # dwell_s, scroll, query, value, ranking, position, id
     )
-    return event, recorded
+    return list(zip(_unchecked(Event, _EVENT_SLOTS, len(records), columns), recorded, strict=True))
 
 
-def _item(
-    item_id: str, text: str, categories: list[str], popularity: float | None, vector: str | None
-) -> Item:
-    numbers = None
-    if vector is not None:
-        numbers = np.frombuffer(base64.b64decode(vector), dtype="<f2").astype(np.float32)
-        numbers.setflags(write=False)
-    return _unchecked(
-        Item,
-        _ITEM_SLOTS,
-        (item_id, text, tuple(categories), popularity, None, numbers, _NO_FIELDS),
+def _items(records: Sequence[Sequence[Any] | None]) -> list[Item | None]:
+    present = [record for record in records if record is not None]
+    if not present:
+        return [None] * len(records)
+    ids, texts, categories, popularities, vectors = zip(*present, strict=True)
+    columns = (
+        ids,
+        texts,
+        map(tuple, categories),
+        popularities,
+        repeat(None),
+        map(_vector, vectors),
+        repeat(_NO_FIELDS),
     )
+    made = iter(_unchecked(Item, _ITEM_SLOTS, len(present), columns))
+    return [None if record is None else next(made) for record in records]
 
 
-def _unchecked(kind: type[T], slots: Sequence[Setter], values: Sequence[Any]) -> T:
-    """A value whose parts were checked before they were sealed: a third of the cost of reading."""
-    made = object.__new__(kind)
-    for put, value in zip(slots, values, strict=True):
-        put(made, value)
+def _vector(text: str | None) -> NDArray[np.float32] | None:
+    if text is None:
+        return None
+    numbers = np.frombuffer(base64.b64decode(text), dtype="<f2").astype(np.float32)
+    numbers.setflags(write=False)
+    return numbers
+
+
+def _unchecked(
+    kind: type[T], slots: Sequence[Setter], count: int, columns: Iterable[Iterable[Any]]
+) -> list[T]:
+    """Values whose parts were checked before they were sealed, filled in slot by slot.
+
+    No bytecode runs for each part: half the cost of reading a history lay here.
+    """
+    made = [object.__new__(kind) for _ in range(count)]
+    for put, column in zip(slots, columns, strict=True):
+        deque(map(put, made, column), maxlen=0)
     return made
 
 

@@ -177,8 +177,8 @@ def typed_errors() -> Iterator[None]:
         raise HistoryUnavailable(f"the history file cannot be used: {name}") from None
     except OSError as error:
         raise HistoryUnavailable(f"the history file cannot be used: {error.strerror}") from None
-    except (TypeError, OverflowError) as error:
-        # A damaged record can hold NULL or a number where the schema demands bytes.
+    except (TypeError, AttributeError, OverflowError) as error:
+        # A damaged record can hold a value of any type, whatever the schema demands.
         raise HistoryCorrupt("the history file is damaged: a value has another type") from error
     except UnicodeDecodeError:
         # SQLite quotes a damaged schema in its message, and Python cannot read the quotation.

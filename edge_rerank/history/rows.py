@@ -196,14 +196,17 @@ class Rows:
         ]
 
     def _payloads(self, person: Person, rows: Sequence[tuple[int, bytes]]) -> list[bytes]:
+        # Two keys are in use while the person's key is being rotated.
+        key_ids = [key_id_of(sealed) for _, sealed in rows]
         opened: dict[int, bytes] = {}
         try:
-            # Two keys are in use while the person's key is being rotated.
-            for key_id in {key_id_of(sealed) for _, sealed in rows}:
-                mine = [(seq, sealed) for seq, sealed in rows if key_id_of(sealed) == key_id]
-                contexts = self._contexts(person, key_id, [seq for seq, _ in mine])
-                payloads = person.keys[key_id].open_many([one for _, one in mine], contexts)
-                opened.update(zip((seq for seq, _ in mine), payloads, strict=True))
+            for key_id in set(key_ids):
+                mine = [row for row, its in zip(rows, key_ids, strict=True) if its == key_id]
+                seqs, sealed = zip(*mine, strict=True)
+                payloads = person.keys[key_id].open_many(
+                    sealed, self._contexts(person, key_id, seqs)
+                )
+                opened.update(zip(seqs, payloads, strict=True))
         except (Unsealable, KeyError):
             raise HistoryCorrupt("an event cannot be opened") from None
         return [opened[seq] for seq, _ in rows]

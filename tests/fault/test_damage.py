@@ -19,21 +19,33 @@ EVERY = 1 if FULL else 97
 
 def answers(path: Path) -> dict[str, object]:
     with HistoryStore.open(path, KEY) as store:
-        return {
+        people = {
             user: (store.load(user), dict(store.consents(user)))
             for user in ("alice", "bob", "nobody")
         }
+        return {**people, "note": store.read_note("note"), "audit": store.audit_log()}
 
 
-@pytest.mark.slow
-def test_every_byte_of_a_file_inverted_in_turn(tmp_path: Path) -> None:
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    """A closed file with something in every table."""
     path = tmp_path / "me.db"
     with HistoryStore.open(path, KEY) as store:
         for user in ("alice", "bob"):
             store.set_consent(user, "personalisation", True)
             store.append(
-                user, [Event("click", Item(f"{user}{n}", "text"), timestamp=n) for n in range(4)]
+                user,
+                [
+                    Event("click", Item(f"{user}{n}", "text"), timestamp=n, id=str(n))
+                    for n in range(4)
+                ],
             )
+        store.write_note("note", b"content")
+    return path
+
+
+@pytest.mark.slow
+def test_every_byte_of_a_file_inverted_in_turn(path: Path) -> None:
     whole, expected = path.read_bytes(), answers(path)
     detected = harmless = 0
     for place in range(0, len(whole), EVERY):
@@ -45,10 +57,53 @@ def test_every_byte_of_a_file_inverted_in_turn(tmp_path: Path) -> None:
         else:
             assert found == expected, f"byte {place} gave a wrong answer"
             harmless += 1
-        for left in tmp_path.glob("me.db-*"):
+        for left in path.parent.glob("me.db-*"):
             left.unlink()
     # Most bytes of a small file lie in unused parts of its pages.
     assert min(detected, harmless) > 1000 / EVERY
+
+
+COLUMNS = {
+    "meta": ("value",),
+    "outer_keys": ("commitment",),
+    "wrapped_keys": ("owner", "id", "outer_id", "wrapped"),
+    "people": ("pseudonym", "head"),
+    "events": ("person", "seq", "content_tag", "id_tag", "sealed"),
+    "notes": ("name", "sealed"),
+    "audit": ("sealed",),
+}
+
+
+@pytest.mark.parametrize("table", COLUMNS)
+def test_values_of_another_type(path: Path, table: str) -> None:
+    """As in a damaged record: SQLite checks types when a value is written, not when it is read."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute("UPDATE sqlite_schema SET sql = replace(sql, 'STRICT', 'WITHOUT ROWID')")
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'WITHOUT ROWID, WITHOUT', 'WITHOUT')"
+            " WHERE name NOT IN ('audit', 'outer_keys')"
+        )
+        connection.execute(
+            "UPDATE sqlite_schema SET sql = replace(sql, 'WITHOUT ROWID', '')"
+            " WHERE name IN ('audit', 'outer_keys')"
+        )
+    connection.close()
+    lax, expected = path.read_bytes(), answers(path)
+    for column in COLUMNS[table]:
+        for value in ("text", 7, 1.5, b"blob"):
+            path.write_bytes(lax)
+            with sqlite3.connect(path) as connection:
+                connection.execute("PRAGMA ignore_check_constraints = ON")
+                (before,) = connection.execute(f"SELECT {column} FROM {table}").fetchone()
+                connection.execute(
+                    f"UPDATE {table} SET {column} = ? WHERE {column} = ?", [value, before]
+                )
+            connection.close()
+            try:
+                assert answers(path) == expected, (column, value)
+            except HistoryError:
+                continue
 
 
 def test_every_bit_of_a_sealed_value_and_every_truncation() -> None:
