@@ -5,7 +5,9 @@ Each function takes the number without separators, in upper case, and is linear 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date
+from operator import mul
 
 IBAN_LENGTHS = {
     country: length
@@ -33,7 +35,9 @@ IBAN_LENGTHS = {
 }
 """Characters of an IBAN by country (SWIFT's IBAN registry)."""
 
+_IBAN_DIGITS = {ord("A") + place: str(10 + place) for place in range(26)}
 _CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
+_NL_WEIGHTS = (9, 8, 7, 6, 5, 4, 3, 2, -1)
 _PL_WEIGHTS = (1, 3, 7, 9, 1, 3, 7, 9, 1, 3, 1)
 _DNI_LETTERS = "TRWAGMYFPDXBNJZSQVHLCKE"
 _HETU_LETTERS = "0123456789ABCDEFHJKLMNPRSTUVWXY"
@@ -74,21 +78,22 @@ def iban(text: str) -> bool:
     if IBAN_LENGTHS.get(text[:2]) != len(text):
         return False
     rotated = text[4:] + text[:4]
-    return int("".join(str(int(character, 36)) for character in rotated)) % 97 == 1
+    return int(rotated.translate(_IBAN_DIGITS)) % 97 == 1
 
 
 def cn_resident(text: str) -> bool:
     """GB 11643: date of birth, and ISO 7064 MOD 11-2."""
     if not real_date(int(text[6:10]), int(text[10:12]), int(text[12:14])):
         return False
-    total = sum(int(digit) * weight for digit, weight in zip(text, _CN_WEIGHTS, strict=False))
-    return "10X98765432"[total % 11] == text[17]
+    return "10X98765432"[_weighted(text, _CN_WEIGHTS) % 11] == text[17]
 
 
 def de_tax(digits: str) -> bool:
     """Steuerliche Identifikationsnummer: one digit repeated, and ISO 7064 MOD 11,10."""
+    if digits[0] == "0" or len(set(digits[:10])) not in {8, 9}:
+        return False
     repeats = sorted(digits[:10].count(digit) for digit in set(digits[:10]))
-    if digits[0] == "0" or repeats[-1] not in {2, 3} or repeats[-2] != 1:
+    if repeats[-2] != 1:  # nine kinds of digits: one twice; eight: one three times
         return False
     product = 10
     for digit in digits[:10]:
@@ -120,18 +125,15 @@ def it_fiscal(text: str) -> bool:
 
 def nl_bsn(digits: str) -> bool:
     """Burgerservicenummer: the eleven test."""
-    weights = (9, 8, 7, 6, 5, 4, 3, 2, -1)
-    total = sum(int(digit) * weight for digit, weight in zip(digits, weights, strict=True))
-    return total % 11 == 0 and int(digits) > 0
+    return _weighted(digits, _NL_WEIGHTS) % 11 == 0 and int(digits) > 0
 
 
 def pl_pesel(digits: str) -> bool:
     """PESEL: date of birth with the century in the month, and weights 1, 3, 7, 9."""
     month = int(digits[2:4])
     century = {0: 1900, 1: 2000, 2: 2100, 3: 2200, 4: 1800}[month // 20]
-    total = sum(int(digit) * weight for digit, weight in zip(digits, _PL_WEIGHTS, strict=True))
     born = real_date(century + int(digits[:2]), month % 20, int(digits[4:6]))
-    return born and total % 10 == 0
+    return born and _weighted(digits, _PL_WEIGHTS) % 10 == 0
 
 
 def be_register(digits: str) -> bool:
@@ -158,10 +160,15 @@ def dk_personal(digits: str) -> bool:
 
 def ie_pps(text: str) -> bool:
     """Personal Public Service number: the letter after seven digits, modulo 23."""
-    total = sum(int(digit) * weight for digit, weight in zip(text, range(8, 1, -1), strict=False))
+    total = _weighted(text, range(8, 1, -1))
     if len(text) == 9 and text[8] != "W":
         total += 9 * (ord(text[8]) - ord("A") + 1)
     return "WABCDEFGHIJKLMNOPQRSTUV"[total % 23] == text[7]
+
+
+def _weighted(text: str, weights: Iterable[int]) -> int:
+    """Sum of the first digits, each times its weight."""
+    return sum(map(mul, weights, map(int, text)))
 
 
 def real_date(year: int, month: int, day: int) -> bool:

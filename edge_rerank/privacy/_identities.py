@@ -8,27 +8,28 @@ other is found where a word before it says what it is.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_rerank.privacy import _checksums as check
 
 _NOT_INSIDE = r"(?<![0-9A-Za-z])(?<!\d[.,])"
 _END = r"(?![0-9A-Za-z])"
-_SEPARATORS = re.compile(r"[ .\-/]")
+_WITHOUT_SEPARATORS = str.maketrans("", "", " .-/")
 
 
 @dataclass(frozen=True, slots=True)
 class _Form:
     """A number's shape, and a test of it without separators where there is one."""
 
+    text: str
     shape: re.Pattern[str]
     valid: Callable[[str], bool] | None
 
 
 def _form(shape: str, valid: Callable[[str], bool] | None = None) -> _Form:
     # Inside a lookahead, so that a match that fails its test hides no other.
-    return _Form(re.compile(f"{_NOT_INSIDE}(?=({shape}){_END})", re.IGNORECASE), valid)
+    return _Form(shape, re.compile(f"{_NOT_INSIDE}(?=({shape}){_END})", re.IGNORECASE), valid)
 
 
 _NUMERIC = (
@@ -36,9 +37,6 @@ _NUMERIC = (
         r"\d{6}[ \-]?(?:18|19|20)\d\d[ \-]?\d\d[ \-]?\d\d[ \-]?\d{3}[ \-]?[\dX]",
         check.cn_resident,
     ),
-    # Social Security: no check digit, but three groups that nothing else has.
-    _form(r"(?!000|666)\d{3}([ .\-])(?!00)\d\d\2(?!0000)\d{4}"),
-    _form(r"[1-9]\d(?:[ /.\-]?\d{3}){3}|[1-9]\d{3}[ ]\d{4}[ ]\d{3}", check.de_tax),
     _form(
         r"[1-478][ .\-]?\d\d[ .\-]?(?:0[1-9]|1[0-2]|[2-9]\d)[ .\-]?(?:\d\d|2[AB])"
         r"(?:[ .\-]?\d{3}){2}[ .\-/]{0,3}\d\d",
@@ -46,18 +44,22 @@ _NUMERIC = (
     ),
     # The same without its key.
     _form(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3}"),
-    _form(r"(?:\d{8}|\d\d?[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
+    _form(r"[1-9]\d(?:[ /.\-]?\d{3}){3}|[1-9]\d{3}[ ]\d{4}[ ]\d{3}", check.de_tax),
+    _form(r"\d{6}[ \-]\d{5}|\d\d[ \-]\d\d[ \-]\d\d[ \-]\d{5}", check.pl_pesel),
+    _form(r"\d\d[.\- ]?\d\d[.\- ]?\d\d[.\- ]?\d{3}[.\- ]?\d\d", check.be_register),
+    _form(r"\d{6}[ ]?[\-+][ ]?\d{4}", check.se_personal),
+    _form(r"\d{6}-\d{4}", check.dk_personal),
+    # Social Security: no check digit, but three groups that nothing else has.
+    _form(r"(?!000|666)\d{3}(?P<s>[ .\-])(?!00)\d\d(?P=s)(?!0000)\d{4}"),
     _form(
         r"\d{3}(?P<a>[ .\-])\d{3}(?P=a)\d{3}|\d{4}[ .]\d\d[ .]\d{3}|\d{4}[ .]\d{3}[ .]\d\d"
         r"|\d\d(?P<b>[ .])\d\d(?P=b)\d\d(?P=b)\d{3}",
         check.nl_bsn,
     ),
-    _form(r"\d{6}[ \-]\d{5}|\d\d[ \-]\d\d[ \-]\d\d[ \-]\d{5}", check.pl_pesel),
-    _form(r"\d\d[.\- ]?\d\d[.\- ]?\d\d[.\- ]?\d{3}[.\- ]?\d\d", check.be_register),
-    _form(r"\d{6}[ ]?[\-+][ ]?\d{4}", check.se_personal),
-    _form(r"\d{6}-\d{4}", check.dk_personal),
+    _form(r"(?:\d{8}|\d\d?[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
     _form(r"\d{7}[ ]?[A-W][ABHWTX]?", check.ie_pps),
 )
+"""Those with the most digits first."""
 
 _LETTERED = (
     _form(r"[12]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)2[AB]\d{8}", check.fr_nir),
@@ -75,6 +77,9 @@ _LETTERED = (
     ),
 )
 
+_LETTER_AT_DIGIT = re.compile(r"[A-Za-z][ .\-]?\d|\d[A-Za-z]|\d{6}[\-+]\d{3}")
+"""In each of :data:`_LETTERED`; most texts have no such place."""
+
 WORDS = re.compile(
     "ssn|social security|sozialversicherung|steuer-id|steuerid|idnr|nir|bsn|pesel|dni|nie|insee"
     "|身份证|tax id|national id|passport|reisepass|passeport|pasaporte|护照|personnummer"
@@ -90,16 +95,51 @@ VALUE = re.compile(
 """What follows one of :data:`WORDS`; group 1 is the number."""
 
 
-def find_numeric(text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    """Where numbers that begin with digits stand in ``text[start:stop]``."""
-    for form in _NUMERIC:
-        yield from _find(form, text, start, stop)
+class _Family:
+    """Forms of which at most one is wanted at a place."""
+
+    def __init__(self, forms: Sequence[_Form]) -> None:
+        groups = [f"(?P<form{place}>{form.text})" for place, form in enumerate(forms)]
+        # In most places none fits, and one look tells.
+        self._any = re.compile(f"(?:{'|'.join(groups)}){_END}", re.IGNORECASE)
+        self._from_group = {f"form{place}": forms[place:] for place in range(len(forms))}
+        self.starts = re.compile(f"{_NOT_INSIDE}(?={self._any.pattern})", re.IGNORECASE)
+
+    def at(self, text: str, place: int, stop: int) -> tuple[int, int] | None:
+        """The first form that fits at ``place`` and passes its test."""
+        found = self._any.match(text, place, stop)
+        if found is None or found.lastgroup is None:
+            return None
+        first, *others = self._from_group[found.lastgroup]
+        if _holds(first, found[found.lastgroup]):
+            return found.span()
+        for form in others:
+            match = form.shape.match(text, place, stop)
+            if match is not None and _holds(form, match[1]):
+                return match.span(1)
+        return None
+
+
+def _holds(form: _Form, text: str) -> bool:
+    return form.valid is None or form.valid(text.translate(_WITHOUT_SEPARATORS).upper())
+
+
+_BEGIN_WITH_DIGITS = _Family(_NUMERIC)
+_MAY_BEGIN_WITH_LETTERS = _Family(_LETTERED)
+
+
+def find_numeric(text: str, place: int, stop: int) -> tuple[int, int] | None:
+    """The longest number that begins with the digit at ``place`` and ends before ``stop``."""
+    return _BEGIN_WITH_DIGITS.at(text, place, stop)
 
 
 def find_lettered(text: str) -> Iterator[tuple[int, int]]:
     """Where numbers that may begin with a letter stand in ``text``."""
-    for form in _LETTERED:
-        yield from _find(form, text, 0, len(text))
+    if _LETTER_AT_DIGIT.search(text):
+        for start in _MAY_BEGIN_WITH_LETTERS.starts.finditer(text):
+            span = _MAY_BEGIN_WITH_LETTERS.at(text, start.start(), len(text))
+            if span is not None:
+                yield span
 
 
 def bare(digits: str) -> bool:
@@ -110,10 +150,3 @@ def bare(digits: str) -> bool:
         or (size == 11 and (check.pl_pesel(digits) or check.be_register(digits)))
         or (size == 12 and digits[:2] in {"19", "20"} and check.se_personal(digits[2:]))
     )
-
-
-def _find(form: _Form, text: str, start: int, stop: int) -> Iterator[tuple[int, int]]:
-    for match in form.shape.finditer(text, start, stop):
-        compact = _SEPARATORS.sub("", match[1]).upper()
-        if form.valid is None or form.valid(compact):
-            yield match.span(1)

@@ -42,7 +42,8 @@ WORDS = re.compile(
 """Words, in lower case, after which anything with digits and letters is a secret."""
 
 VALUE = re.compile(
-    r"[\"']?(?:[ ]?(?:is|ist|为|是))?[ ]?[=:][ ]?[\"']?([^\s\"',;]{8,512})|[ ]([^\s\"',;]{16,512})"
+    r"[\"']?(?:[ ]?(?:is|ist|为|是))?[ ]?[=:][ ]?[\"']?([^\x00- \"',;]{8,512})"
+    r"|[ ]([^\x00- \"',;]{16,512})"
 )
 """What follows one of :data:`WORDS`; group 1, or 2 without a colon, is the secret."""
 
@@ -52,6 +53,8 @@ RUN = re.compile(r"[0-9A-Za-z_+/=~.:\-]{15,}")
 _PIECE = re.compile(r"[0-9A-Za-z+/]{20,512}={0,2}")
 _PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9]{1,11}[_\-][A-Za-z0-9_]{0,12}?([0-9A-Za-z]{16,512})$")
 _WORD = re.compile(r"[A-Z]?[a-z]{3,}|\d{4,}")
+_DIGIT = re.compile(r"[0-9]")
+_LETTER_OR_SIGN = re.compile(r"[^\d.\-]")
 _HEX = re.compile(r"[0-9a-f]{32,512}|[0-9A-F]{32,512}")
 
 
@@ -74,9 +77,8 @@ def random_part(run: str) -> bool:
 
 def secret_value(value: str) -> bool:
     """Whether what follows "token" or "password:" is more than a word."""
-    letters, digits = any(map(str.isalpha, value)), any(map(str.isdigit, value))
-    signs = any(not (character.isalnum() or character in "-.") for character in value)
-    return (digits and (letters or signs)) or _wild_letters(value)
+    more_than_digits = _LETTER_OR_SIGN.search(value) is not None
+    return (more_than_digits and _DIGIT.search(value) is not None) or _wild_letters(value)
 
 
 def _mixed(text: str, *, bits: float) -> bool:

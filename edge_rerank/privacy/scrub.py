@@ -25,6 +25,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import islice
 from typing import NamedTuple
 
 from edge_rerank.errors import InvalidRequest
@@ -153,6 +154,8 @@ _SPELT_EMAIL = re.compile(
     re.IGNORECASE,
 )
 
+_AT_IN_WORDS = re.compile(r"at|ät|chez|arroba", re.IGNORECASE)
+
 _IBAN_START = re.compile(rf"{_NOT_INSIDE}(?=([A-Za-z]{{2}}[ ]?\d{{2}}[ \-.]?[0-9A-Za-z]))")
 _IBAN_BODY = re.compile(r"(?:[0-9A-Za-z][ \-.]{0,2}){15,34}")
 
@@ -165,13 +168,16 @@ _CARD = re.compile(
 )
 
 _DIGIT = re.compile(r"\d")
-_WITHOUT_SIGNS = str.maketrans("", "", " .-/_")
+_LETTER = re.compile(r"[^\W\d_]")
+_WITHOUT_SIGNS = str.maketrans("", "", " .-/_+()")
 _PAIR = re.compile(r"\d\d")
-_NOT_DIGIT = re.compile(r"\D")
 _ISLAND = re.compile(r"[+(]{0,2}\d[\d .\-/()_]{5,}\d")
 """Where numbers are looked for; in most texts there is no such place."""
 
+_NUMBER_START = re.compile(rf"\+|{_NOT_INSIDE}(?:\(|\d+)")
 _FEWEST_DIGITS = 7
+_FEWEST_BARE_DIGITS = 9
+_FEWEST_CARD_DIGITS = 12
 
 _ISLAND_MARGIN = 24
 """Longest tail of an identity number or extension from its first letter on."""
@@ -228,7 +234,7 @@ def _find_emails(shadow: str) -> Iterator[_Span]:
         start = _local_start(shadow, at.start()) if domain else at.start()
         if domain and start < at.start():
             yield _Span(start, domain.end(), Kind.EMAIL)
-    for match in _SPELT_EMAIL.finditer(shadow):
+    for match in _SPELT_EMAIL.finditer(shadow) if _AT_IN_WORDS.search(shadow) else ():
         yield _Span(match.start(), match.end(), Kind.EMAIL)
 
 
@@ -248,7 +254,7 @@ def _local_start(shadow: str, at: int) -> int:
 
 
 def _find_addresses(shadow: str) -> Iterator[_Span]:
-    for match in _IPV4.finditer(shadow):
+    for match in _IPV4.finditer(shadow) if "." in shadow else ():
         if not _VERSION_BEFORE.search(shadow[max(0, match.start() - 10) : match.start()]):
             yield _Span(match.start(), match.end(), Kind.IP_ADDRESS)
     for match in _IPV6.finditer(shadow) if ":" in shadow else ():
@@ -273,16 +279,18 @@ def _find_ibans(shadow: str) -> Iterator[_Span]:
         body = _IBAN_BODY.match(shadow, start.start(), start.start() + 3 * 34)
         if size is None or body is None:
             continue
-        compact = ""
-        for place, character in enumerate(body[0]):
-            if character.isalnum():
-                compact += character.upper()
-            if len(compact) == size:
-                stop = start.start() + place + 1
-                following = shadow[stop : stop + 1]
-                if not (following.isascii() and following.isalnum()) and check.iban(compact):
-                    yield _Span(start.start(), stop, Kind.IBAN)
-                break
+        if not check.iban(body[0].translate(_WITHOUT_SIGNS).upper()[:size]):
+            continue
+        stop = _place_after(body[0], size) + start.start()
+        following = shadow[stop : stop + 1]
+        if not (following.isascii() and following.isalnum()):
+            yield _Span(start.start(), stop, Kind.IBAN)
+
+
+def _place_after(text: str, count: int) -> int:
+    """The place behind the first ``count`` letters and digits."""
+    places = (place for place, character in enumerate(text) if character.isalnum())
+    return next(islice(places, count - 1, None)) + 1
 
 
 def _find_numbers(shadow: str) -> Iterator[_Span]:
@@ -295,28 +303,40 @@ def _find_numbers(shadow: str) -> Iterator[_Span]:
     for match in _after_words(_phones.WORDS, _phones.VALUE, shadow):
         yield _Span(match.start(1), match.end(1), Kind.PHONE)
     for island in _ISLAND.finditer(shadow):
-        if _PAIR.search(island[0]) and len(_NOT_DIGIT.sub("", island[0])) >= _FEWEST_DIGITS:
-            yield from _find_in_island(shadow, island.start(), island.end() + _ISLAND_MARGIN)
+        digits = len(island[0].translate(_WITHOUT_SIGNS))
+        if digits >= _FEWEST_DIGITS and _PAIR.search(island[0]):
+            yield from _find_in_island(shadow, island.start(), island.end(), digits)
 
 
-def _find_in_island(shadow: str, start: int, stop: int) -> Iterator[_Span]:
-    for match in _CARD.finditer(shadow, start, stop):
-        digits = match[1].translate(_WITHOUT_SIGNS)
-        if check.luhn(digits) and check.card_network(digits):
-            yield _Span(match.start(1), match.end(1), Kind.PAYMENT_CARD)
-    if _CATALOGUE_BEFORE.search(shadow, max(0, start - 20), start):
-        return
-    for first, end in _identities.find_numeric(shadow, start, stop):
-        yield _Span(first, end, Kind.NATIONAL_ID)
-    for match in _phones.SHAPE.finditer(shadow, start, stop):
-        yield _Span(match.start(1), match.end(1), Kind.PHONE)
-    for match in _phones.TRUNK.finditer(shadow, start, stop):
-        if _phones.trunk(match[1]):
-            yield _Span(match.start(1), match.end(1), Kind.PHONE)
-    for match in _BARE.finditer(shadow, start, stop):
-        kind = _bare_kind(match[0])
-        if kind is not None:
-            yield _Span(match.start(), match.end(), kind)
+def _find_in_island(shadow: str, start: int, end: int, count: int) -> Iterator[_Span]:
+    """What begins within an island of ``count`` digits."""
+    stop = end + _ISLAND_MARGIN
+    before = shadow[max(0, start - 20) : start]
+    in_catalogue = bool(_LETTER.search(before) and _CATALOGUE_BEFORE.search(before))
+    for begin in _NUMBER_START.finditer(shadow, start, end):
+        place, digits = begin.start(), begin[0]
+        card = _CARD.match(shadow, place, stop) if count >= _FEWEST_CARD_DIGITS else None
+        if card and _is_card(card[1].translate(_WITHOUT_SIGNS)):
+            yield _Span(place, card.end(1), Kind.PAYMENT_CARD)
+        if in_catalogue:
+            continue
+        if phone := _phones.SHAPE.match(shadow, place, stop):
+            yield _Span(place, phone.end(1), Kind.PHONE)
+        trunk = _phones.TRUNK.match(shadow, place, stop) if digits[0] in "0(" else None
+        if trunk and _phones.trunk(trunk[1]):
+            yield _Span(place, trunk.end(1), Kind.PHONE)
+        if not digits[0].isdigit():
+            continue
+        if identity := _identities.find_numeric(shadow, place, stop):
+            yield _Span(*identity, Kind.NATIONAL_ID)
+        if len(digits) >= _FEWEST_BARE_DIGITS and _BARE.match(shadow, place, stop):
+            kind = _bare_kind(digits)
+            if kind is not None:
+                yield _Span(place, place + len(digits), kind)
+
+
+def _is_card(digits: str) -> bool:
+    return check.luhn(digits) and check.card_network(digits)
 
 
 def _bare_kind(digits: str) -> Kind | None:
