@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from edge_rerank.history.audit import AuditAction
 from edge_rerank.history.people import Person
-from edge_rerank.history.retention import Retention
-from edge_rerank.history.root import Root
-from edge_rerank.history.vault import Vault
+from edge_rerank.history.retention import DAY_S, Retention
+from edge_rerank.history.root import BUCKETS, Root
+from edge_rerank.history.vault import Change, Vault
+
+STEP_S = DAY_S // BUCKETS
+"""Store seconds from one bucket's turn to the next one's."""
+
+SWEPT_AT_ONCE = 128
+"""People after which a sweep stops for this time."""
 
 
 def retention_of(root: Root) -> Retention:
@@ -27,20 +33,59 @@ def expire_person(vault: Vault, person: Person, root: Root) -> int:
 
 def expire_everyone(vault: Vault) -> int:
     """Delete what is too old or too many of everyone; returns how many events."""
-    removed = 0
     with vault.write() as change:
         change.root.swept = change.root.clock
-        for known in list(vault.people.everyone(change.root)):
-            person = known.draft()
-            gone = expire_person(vault, person, change.root)
-            if gone:
-                change.save(person)
-                removed += gone
-        if removed:
-            change.audit(AuditAction.EXPIRED, count=removed)
+        removed = sum(_expire_bucket(vault, change, bucket)[1] for bucket in range(BUCKETS))
+        _note(change, removed)
     if removed:
         vault.file.empty_log()
     return removed
+
+
+def sweep_due(root: Root) -> bool:
+    """Whether a bucket of people is to be looked at: the turn of each comes once a day."""
+    return root.max_age_days is not None and root.clock // STEP_S > root.swept // STEP_S
+
+
+def sweep(vault: Vault) -> int:
+    """Like :func:`expire_everyone` for the buckets that are due; returns how many events.
+
+    Ends early once it has seen :data:`SWEPT_AT_ONCE` people, so that a call in a file of
+    thousands is not held up; the next one goes on.
+    """
+    removed = seen = 0
+    with vault.write() as change:
+        root = change.root
+        now = root.clock // STEP_S
+        for step in range(max(root.swept // STEP_S, now - BUCKETS) + 1, now + 1):
+            people, gone = _expire_bucket(vault, change, step % BUCKETS)
+            root.swept = step * STEP_S
+            seen, removed = seen + people, removed + gone
+            if seen >= SWEPT_AT_ONCE:
+                break
+        _note(change, removed)
+    if removed:
+        vault.file.empty_log()
+    return removed
+
+
+def _expire_bucket(vault: Vault, change: Change, bucket: int) -> tuple[int, int]:
+    """How many people are in the bucket, and how many of their events were deleted."""
+    vault.people.verify_bucket(change.root, bucket)
+    people = list(vault.people.in_bucket(bucket))
+    removed = 0
+    for known in people:
+        person = known.draft()
+        gone = expire_person(vault, person, change.root)
+        if gone:
+            change.save(person)
+            removed += gone
+    return len(people), removed
+
+
+def _note(change: Change, removed: int) -> None:
+    if removed:
+        change.audit(AuditAction.EXPIRED, count=removed)
 
 
 def overdue(vault: Vault) -> int:

@@ -30,7 +30,8 @@ class Root:
         wall: the wall clock when last seen, UTC seconds.
         doubted: seconds of a leap forward that is not believed yet.
         doubted_at: the wall clock right after that leap.
-        swept: store clock of the last look for expired events.
+        swept: store clock up to which everyone's turn to be looked at for expired events has
+            come, see :mod:`edge_rerank.history.expiry`.
         audited: number of audit entries.
         audit_tip: hash of the last one.
         notes: sum over the notes.

@@ -18,12 +18,19 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from edge_rerank.errors import ClosedError, HistoryKeyError
+from edge_rerank.errors import ClosedError, HistoryKeyError, HistoryUnavailable
 from edge_rerank.history._primitives import fresh_key
 from edge_rerank.history.anchor import Anchor, as_anchor
 from edge_rerank.history.audit import AuditAction, AuditEntry
 from edge_rerank.history.consents import Decision, check_purpose, decide
-from edge_rerank.history.expiry import expire_everyone, expire_person, overdue, retention_of
+from edge_rerank.history.expiry import (
+    expire_everyone,
+    expire_person,
+    overdue,
+    retention_of,
+    sweep,
+    sweep_due,
+)
 from edge_rerank.history.file import HistoryFile, typed_errors
 from edge_rerank.history.keys import KeySource, as_source, check_key
 from edge_rerank.history.people import Person
@@ -194,15 +201,25 @@ class HistoryStore:
             return removed
 
     def tend(self) -> None:
-        """Call :meth:`expire` if the last time is a day ago, or the wall clock was moved.
+        """Delete what has expired of those whose daily turn it is, a few people at a time.
 
-        A move must be noted in the file, or the store's clock would stand still.
+        A move of the wall clock is noted in the file as well, or the store's clock would
+        stand still.
+
+        Raises:
+            HistoryUnavailable: when that cannot be written and is a day late.
         """
         with self._use() as vault:
             root = vault.now()
-            moved = abs(root.wall - vault.root.wall) >= DAY_S
-            if root.max_age_days is not None and (moved or root.clock - root.swept >= DAY_S):
-                self.expire()
+            moved = root.max_age_days is not None and abs(root.wall - vault.root.wall) >= DAY_S
+            if not moved and not sweep_due(root):
+                return
+            try:
+                with typed_errors():
+                    self.removals += bool(sweep(vault))
+            except HistoryUnavailable:
+                if moved or root.clock - root.swept >= DAY_S:
+                    raise
 
     # -- consent, pause ---------------------------------------------------------------
 

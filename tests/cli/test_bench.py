@@ -36,5 +36,5 @@ def test_exit_code_and_output(
 def test_a_real_run(run: Run) -> None:
     result = run("bench", "--quick", "--json")
     figures = {one["name"]: one for one in json.loads(result.out)["figures"]}
-    assert len(figures) == 8
+    assert len(figures) == 10
     assert all(one["value"] > 0 for one in figures.values())

@@ -27,3 +27,23 @@ def test_acknowledged_events_survive_and_work_goes_on(
     assert found["steps"] > 100 / EVERY
     assert found["refusals"] >= found["steps"] - 1
     assert (found["lost"], found["stuck"], found["untyped"]) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("name", ["ENOSPC", "EROFS"])
+def test_ranking_goes_on_and_says_what_it_lacks(
+    run_script: Callable[..., str], faults_library: Path, tmp_path: Path, name: str
+) -> None:
+    found = json.loads(
+        run_script("script_ranked.py", tmp_path, getattr(errno, name), preload=faults_library)
+    )
+    assert found == {
+        "recorded before": 1,
+        "ranked before": [3, True, []],
+        "recorded without space": "refused",
+        "ranked without space": [3, True, []],  # what is in memory and on disk can be read
+        "ranked half a day later": [3, True, []],
+        "ranked when retention is due": [3, False, ["history-unavailable"]],
+        "ranked afterwards": [3, True, []],
+        "recorded afterwards": 1,
+        "events": 2,
+    }

@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 import threading
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -219,6 +220,37 @@ class TestRetention:
             assert store.retention == Retention(30, None)
             assert store.count("alice") == 0
             assert store.verify().ok
+
+    def test_many_people_are_swept_a_few_at_a_time(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        users = [f"user {n}" for n in range(600)]
+        with self.open(path, clock, Retention(30, None)) as store:
+            for user in users:
+                store.append(user, clicks(1))
+            clock.now += 31 * DAY_S
+            left, calls = [600], 0
+            while left[-1]:
+                store.tend()
+                left.append(sum(store.count(user) for user in users))
+                calls += 1
+            assert 3 <= calls <= 600 / 128 + 1
+            assert max(before - after for before, after in pairwise(left)) < 128 + 30
+            assert store.overdue() == 0
+            assert store.verify().ok
+            generation = store.verify().generation
+            store.tend()
+            assert store.verify().generation == generation
+
+    def test_everyone_is_looked_at_within_a_day(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        users = [f"user {n}" for n in range(200)]
+        with self.open(path, clock, Retention(1, None)) as store:
+            for user in users:
+                store.append(user, clicks(1))
+            for _ in range(100):
+                clock.now += DAY_S / 50
+                store.tend()
+            assert not any(map(store.count, users))
 
     def test_a_clock_ten_years_ahead_drops_nothing(self, tmp_path: Path) -> None:
         path, clock = tmp_path / "a.db", Clock()
