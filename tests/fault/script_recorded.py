@@ -1,7 +1,7 @@
 """Work on a history file under faults.c and record what reaches the file system.
 
-Usage: script_recorded.py FOLDER LOG SYNCHRONOUS. Notes "USER COUNT" after each append that
-was acknowledged.
+Usage: script_recorded.py FOLDER LOG [SYNCHRONOUS], the store's own setting if left out.
+Notes "USER COUNT" after each append that was acknowledged.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ KEY = bytes(range(32))
 PEOPLE = ("alice", "bob", "carol")
 
 
-def main(folder: Path, log: Path, synchronous: str) -> None:
+def main(folder: Path, log: Path, synchronous: str | None) -> None:
     faults = ctypes.CDLL(None)
     faults.fault_watch(b"watched")
     faults.fault_record(str(log).encode())
@@ -26,7 +26,8 @@ def main(folder: Path, log: Path, synchronous: str) -> None:
     counts = dict.fromkeys(PEOPLE, 0)
     for sitting in range(3):
         with HistoryStore.open(folder / "me.db", KEY) as store:
-            store._vault.file.execute(f"PRAGMA synchronous = {synchronous}")
+            if synchronous is not None:
+                store._vault.file.execute(f"PRAGMA synchronous = {synchronous}")
             for _ in range(60):
                 user = rng.choice(PEOPLE)
                 events = [
@@ -45,4 +46,4 @@ def main(folder: Path, log: Path, synchronous: str) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
+    main(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3] if len(sys.argv) > 3 else None)

@@ -26,11 +26,11 @@ class Outcome:
 
 
 def cut_power(
-    run_script: Callable[..., str], library: Path, tmp_path: Path, synchronous: str
+    run_script: Callable[..., str], library: Path, tmp_path: Path, *synchronous: str
 ) -> Outcome:
     folder, log = tmp_path / "watched", tmp_path / "recording"
     folder.mkdir()
-    run_script("script_recorded.py", folder, log, synchronous, preload=library)
+    run_script("script_recorded.py", folder, log, *synchronous, preload=library)
     outcome = Outcome()
     for files, notes in cuts(read_recording(log), CUTS, seed=1):
         found = tmp_path / "found"
@@ -55,7 +55,7 @@ def cut_power(
 def test_nothing_acknowledged_is_lost(
     run_script: Callable[..., str], faults_library: Path, tmp_path: Path
 ) -> None:
-    outcome = cut_power(run_script, faults_library, tmp_path, "FULL")
+    outcome = cut_power(run_script, faults_library, tmp_path)
     assert outcome == Outcome(cuts=CUTS, lost=0, unreadable=0)
 
 

@@ -190,6 +190,12 @@ def test_consent_by_purpose_and_pause(path: Path) -> None:
         ]
 
 
+def sealed_rows(store: HistoryStore) -> list[bytes]:
+    rows = store._vault.file.execute("SELECT sealed FROM events").fetchall()
+    assert rows
+    return [sealed for (sealed,) in rows]
+
+
 class TestRetention:
     def open(self, path: Path, clock: Clock, retention: Retention | None) -> HistoryStore:
         return HistoryStore.open(path, KEY, retention=retention, _clock=clock)
@@ -296,6 +302,20 @@ class TestRetention:
             with self.open(path, clock, None) as store:
                 assert store.count("alice") == left
 
+    def test_what_has_expired_is_in_no_file_any_more(self, tmp_path: Path) -> None:
+        folder, clock = tmp_path / "store", Clock()
+        folder.mkdir()
+        with self.open(folder / "a.db", clock, Retention(30, None)) as store:
+            store.append("alice", clicks(3))
+            sealed = sealed_rows(store)
+            for expire in (store.tend, store.expire):
+                clock.now += 31 * DAY_S
+                expire()
+                for file in folder.iterdir():
+                    assert not any(row[6:] in file.read_bytes() for row in sealed)
+                store.append("alice", clicks(2, start=10))
+                sealed = sealed_rows(store)
+
     @pytest.mark.parametrize("bad", [(0, 1), (-1, 1), (float("nan"), 1), (1, 0), (1, 1.5)])
     def test_malformed(self, bad: tuple[Any, Any]) -> None:
         with pytest.raises(InvalidRequest):
@@ -354,6 +374,20 @@ class TestErasure:
             assert store.erase("alice").events == 9
             assert len(store.load("bob")) == 5
             assert store.verify().ok
+
+
+def test_what_the_old_outer_key_wrapped_is_in_no_file_any_more(tmp_path: Path) -> None:
+    key, folder = KeyFile.create(tmp_path / "key"), tmp_path / "store"
+    folder.mkdir()
+    with HistoryStore.open(folder / "me.db", key) as store:
+        store.append("alice", clicks(1))
+        for rotate in (store.rotate_key, lambda: store._vault.replace_outer(NEW)):
+            wrapped = store._vault.file.execute("SELECT wrapped FROM wrapped_keys").fetchall()
+            rotate()
+            for file in folder.iterdir():
+                content = file.read_bytes()
+                assert len(wrapped) == 2
+                assert not any(one[6:] in content for (one,) in wrapped)
 
 
 class TestKeysOfPeople:
