@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.ranking.record import SIGNALS as RECORD_SIGNALS
 from edge_rerank.ranking.together import SIGNALS as TOGETHER_SIGNALS
 
 Array = NDArray[np.floating[Any]]
@@ -23,7 +24,7 @@ CATEGORY_SIGNALS = 2
 EVENT_SIGNALS = 4
 POPULARITY_SIGNALS = 4
 CONTEXT_SIGNALS = 13
-KNOWN_SIGNALS = 5
+KNOWN_SIGNALS = 6
 
 _DAY_S = 86_400.0
 _PLACES = 5.0
@@ -40,6 +41,7 @@ class Situation:
         leaf: 1 where the most specific categories agree, shape (..., C, H).
         together: see :meth:`~.together.Together.signals`, shape (..., C, H, 4); ``None``
             without a table.
+        record: see :meth:`~.record.Record.signals`, shape (..., C, 7); ``None`` without one.
         likeness: cosines within the history, shape (..., H, H).
         strength: how much each item of the history is liked, shape (..., H); 0 is no item.
         place: 0 for the newest, 1 for the one before, ..., shape (..., H).
@@ -54,6 +56,7 @@ class Situation:
     category: Array
     leaf: Array
     together: Array | None
+    record: Array | None
     likeness: Array
     strength: Array
     place: Array
@@ -75,10 +78,11 @@ class Signals:
             shape (..., H, 4).
         history: 1 for an item, 0 for padding, shape (..., H).
         popularity: log, standardised log, log against the history's, rank; (..., C, 4).
+        record: see :meth:`~.record.Record.signals`, shape (..., C, 7).
         context: what is common to all candidates, shape (..., 13); the last five come
             from popularity.
         known: 1 for each signal that is there: history, categories, together, popularity,
-            time; shape (..., 5).
+            time, record; shape (..., 6).
     """
 
     content: Array
@@ -87,6 +91,7 @@ class Signals:
     events: Array
     history: Array
     popularity: Array
+    record: Array
     context: Array
     known: Array
 
@@ -109,6 +114,11 @@ def signals(situation: Situation) -> Signals:
         if situation.together is None
         else situation.together * pairs[..., None]
     )
+    record = (
+        np.zeros((*present.shape, RECORD_SIGNALS))
+        if situation.record is None
+        else situation.record * present[..., None]
+    )
     known = np.stack(
         [
             history.any(axis=-1),
@@ -116,6 +126,7 @@ def signals(situation: Situation) -> Signals:
             together.any(axis=(-3, -2, -1)),
             counted,
             dated.any(axis=-1),
+            record.any(axis=(-2, -1)),
         ],
         axis=-1,
     )
@@ -124,7 +135,17 @@ def signals(situation: Situation) -> Signals:
     return Signals(
         *(
             np.ascontiguousarray(one, dtype=np.float32)
-            for one in (content, categories, together, events, history, popularity, context, known)
+            for one in (
+                content,
+                categories,
+                together,
+                events,
+                history,
+                popularity,
+                record,
+                context,
+                known,
+            )
         )
     )
 

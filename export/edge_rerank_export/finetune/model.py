@@ -17,6 +17,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from edge_rerank.ranking.record import SIGNALS as RECORD_SIGNALS
 from edge_rerank.ranking.signals import (
     CATEGORY_SIGNALS,
     CONTENT_SIGNALS,
@@ -36,6 +37,7 @@ INPUTS = (
     "events",
     "history",
     "popularity",
+    "record",
     "context",
     "known",
 )
@@ -101,6 +103,10 @@ class HistoryModel(nn.Module):
             nn.Linear(POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
         self.popularity_direct = nn.Linear(POPULARITY_SIGNALS, 1, bias=False)
+        self.record = nn.Sequential(
+            nn.Linear(RECORD_SIGNALS + POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+        )
+        self.record_direct = nn.Linear(RECORD_SIGNALS, 1, bias=False)
 
     def forward(  # noqa: PLR0917 - the model's inputs, in their order
         self,
@@ -110,11 +116,12 @@ class HistoryModel(nn.Module):
         events: Tensor,
         history: Tensor,
         popularity: Tensor,
+        record: Tensor,
         context: Tensor,
         known: Tensor,
     ) -> Tensor:
         """The arrays of :class:`Signals` with one leading axis to parts, (B, C, 4)."""
-        has_history, has_category, has_together, has_popularity, has_time = torch.split(
+        has_history, has_category, has_together, has_popularity, has_time, has_record = torch.split(
             known, 1, -1
         )
         history = history * has_history
@@ -130,7 +137,9 @@ class HistoryModel(nn.Module):
             -1,
         )
         steer = self.describe(torch.cat([context * alive, known], -1))
-        crowd = torch.cat([popularity, steer[:, None].expand(-1, popularity.shape[1], -1)], -1)
+        context = steer[:, None].expand(-1, popularity.shape[1], -1)
+        crowd = torch.cat([popularity, context], -1)
+        log = torch.cat([record, popularity * has_popularity[:, None], context], -1)
         first = self.content(content, events, history, steer) * has_history
         # The runtime hands in a single candidate of a kind of evidence that is not there.
         none = torch.zeros_like(first)
@@ -141,7 +150,8 @@ class HistoryModel(nn.Module):
                 self.category(category, events, history, steer) * has_category + none,
                 self.together(together, events, history, steer) * has_together + none,
                 (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
-                * has_popularity,
+                * has_popularity
+                + (self.record(log) + self.record_direct(record))[..., 0] * has_record,
             ],
             -1,
         )
@@ -168,6 +178,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
         torch.zeros(requests, events, EVENT_SIGNALS),
         torch.ones(requests, events),
         torch.zeros(requests, candidates, POPULARITY_SIGNALS),
+        torch.zeros(requests, candidates, RECORD_SIGNALS),
         torch.zeros(requests, CONTEXT_SIGNALS),
         torch.ones(requests, KNOWN_SIGNALS),
     )
@@ -193,6 +204,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
             "events": by_event,
             "history": by_event,
             "popularity": {0: "requests", 1: "candidates"},
+            "record": {0: "requests", 1: "candidates"},
             "context": {0: "requests"},
             "known": {0: "requests"},
             "parts": {0: "requests", 1: "candidates"},

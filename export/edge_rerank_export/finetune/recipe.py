@@ -34,6 +34,7 @@ class Dropout:
     together: float = 0.5
     popularity: float = 0.25
     time: float = 0.2
+    record: float = 0.5
 
     def __post_init__(self) -> None:
         for entry in fields(self):
