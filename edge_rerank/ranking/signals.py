@@ -26,6 +26,9 @@ POPULARITY_SIGNALS = 4
 CONTEXT_SIGNALS = 13
 KNOWN_SIGNALS = 6
 
+EVENTS = 20
+"""Most recent items of the history that are looked at; more took time and brought nothing."""
+
 _DAY_S = 86_400.0
 _PLACES = 5.0
 
@@ -39,7 +42,7 @@ class Situation:
         lexical: of word vectors, see :mod:`~.lexical`, shape (..., C, H), likewise.
         category: of the sets of categories, shape (..., C, H).
         leaf: 1 where the most specific categories agree, shape (..., C, H).
-        together: see :meth:`~.together.Together.signals`, shape (..., C, H, 4); ``None``
+        together: see :meth:`~.together.Together.signals`, shape (..., 4, C, H); ``None``
             without a table.
         record: see :meth:`~.record.Record.signals`, shape (..., C, 7); ``None`` without one.
         likeness: cosines within the history, shape (..., H, H).
@@ -71,9 +74,9 @@ class Signals:
     """Inputs of the history encoder, float32, with leading axes (...).
 
     Attributes:
-        content: cosine and lexical, shape (..., C, H, 2).
-        category: cosine of the sets, same leaf, shape (..., C, H, 2).
-        together: shape (..., C, H, 4).
+        content: cosine and lexical, shape (..., 2, C, H).
+        category: cosine of the sets, same leaf, shape (..., 2, C, H).
+        together: shape (..., 4, C, H).
         events: recency by place, log age, same day as the newest, log strength,
             shape (..., H, 4).
         history: 1 for an item, 0 for padding, shape (..., H).
@@ -108,11 +111,12 @@ def signals(situation: Situation) -> Signals:
     dated = history & ~np.isnan(situation.age_s)
     events, newest = _events(situation, history, dated)
     popularity, crowd, counted = _popularity(situation, history)
-    categories = np.stack([situation.category, situation.leaf], axis=-1) * pairs[..., None]
+    each = pairs[..., None, :, :]
+    categories = np.stack([situation.category, situation.leaf], axis=-3) * each
     together = (
-        np.zeros((*pairs.shape, TOGETHER_SIGNALS))
+        np.zeros((*pairs.shape[:-2], TOGETHER_SIGNALS, *pairs.shape[-2:]), dtype=np.float32)
         if situation.together is None
-        else situation.together * pairs[..., None]
+        else situation.together * each
     )
     record = (
         np.zeros((*present.shape, RECORD_SIGNALS))
@@ -131,7 +135,7 @@ def signals(situation: Situation) -> Signals:
         axis=-1,
     )
     context = np.concatenate([_context(situation, history, pairs, newest), crowd], axis=-1)
-    content = np.stack([situation.cosine, situation.lexical], axis=-1) * pairs[..., None]
+    content = np.stack([situation.cosine, situation.lexical], axis=-3) * each
     return Signals(
         *(
             np.ascontiguousarray(one, dtype=np.float32)

@@ -169,7 +169,7 @@ class Together:
             own: in training, what has to be taken off because it gives the answer away.
 
         Returns:
-            float32 of shape (..., C, H, 4): root of the cosine of both items' choosers,
+            float32 of shape (..., 4, C, H): root of the cosine of both items' choosers,
             log(1 + common choosers) / 3, log of the lift / 8 within -1..2, and the root of
             P(candidate soon after | item of the history). 0 where nothing is known.
         """
@@ -200,6 +200,6 @@ class Together:
                 np.where(common > 0, lift, 0).clip(-1, 2),
                 np.sqrt(following / chosen_before.clip(min=1)),
             ],
-            axis=-1,
+            axis=-3,
         )
-        return (signals * known[..., None]).astype(np.float32)
+        return (signals * known[..., None, :, :]).astype(np.float32)

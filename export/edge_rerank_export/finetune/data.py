@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
 from edge_rerank.evaluation.dataset import TRAIN_REQUESTS, DataSet, Request
-from edge_rerank.ranking.interests import MAX_ITEMS, read_interests
+from edge_rerank.ranking.interests import read_interests
 from edge_rerank.ranking.record import OwnShown, Record
-from edge_rerank.ranking.signals import Signals, Situation, signals
+from edge_rerank.ranking.signals import EVENTS, Signals, Situation, signals
+from edge_rerank.ranking.situation import newest
 from edge_rerank.ranking.together import OwnShare
 from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import NEAR, Pairs, count_pairs
@@ -145,7 +146,7 @@ def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Do
             valid=_from_requests(held_out, rows, counted=True),
         )
     people = np.arange(0, len(starts) - 1, _HELD_OUT)[:_STAND_INS]
-    stand_in = sample(domain, people, rng=rng, candidates=20, history=MAX_ITEMS, last=1.0)
+    stand_in = sample(domain, people, rng=rng, candidates=20, history=EVENTS, last=1.0)
     return replace(domain, valid=stand_in)
 
 
@@ -359,7 +360,7 @@ def _from_requests(requests: Sequence[Request], rows: dict[str, int], *, counted
     """Requests as the runtime would read them."""
     empty = len(rows)
     useful = [one for one in requests if one.clicked and len(one.candidates) > len(one.clicked)]
-    interests = [read_interests(one.history, now=one.now).liked for one in useful]
+    interests = [newest(read_interests(one.history, now=one.now)).liked for one in useful]
     width = min(max((len(one.candidates) for one in useful), default=1), MAX_CANDIDATES)
     length = max((len(liked) for liked in interests), default=0) or 1
     shape, before = (len(useful), width), (len(useful), length)

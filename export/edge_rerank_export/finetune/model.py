@@ -42,6 +42,7 @@ INPUTS = (
     "known",
 )
 WIDTH = 16
+_FAR = 1e4
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
 
@@ -57,34 +58,35 @@ class Evidence(nn.Module):
 
     def __init__(self, signals: int, pools: int, hidden: int) -> None:
         super().__init__()
-        self.pairs = nn.Linear(signals + EVENT_SIGNALS - 1, hidden)
-        self.steer = nn.Linear(WIDTH, hidden, bias=False)
-        self.attend = nn.Linear(hidden, pools)
-        self.value = nn.Linear(hidden, pools)
+        self.pairs = nn.Linear(signals, hidden, bias=False)
+        self.events = nn.Linear(EVENT_SIGNALS - 1 + WIDTH, hidden)
+        self.pool = nn.Linear(hidden, 2 * pools)
         self.hidden = nn.Linear(2 * pools + WIDTH, 24)
         self.out = nn.Linear(24, 1)
         self.direct = nn.Linear(2 * pools, 1, bias=False)
 
     def forward(self, pairs: Tensor, events: Tensor, history: Tensor, steer: Tensor) -> Tensor:
-        """Shapes (B, C, H, signals), (B, H, 4), (B, H), (B, WIDTH) to (B, C)."""
-        # One layer over pair and event, multiplied apart: events repeat for every candidate.
-        count = pairs.shape[-1]
-        by_pair = nn.functional.linear(pairs, self.pairs.weight[:, :count])
-        by_event = nn.functional.linear(
-            events[..., :-1], self.pairs.weight[:, count:], self.pairs.bias
-        )
-        by_event = by_event + self.steer(steer)[:, None]
-        hidden = torch.relu(by_pair + by_event[:, None])
-        value = self.value(hidden)
-        there = history[:, None, :, None] > 0
+        """Shapes (B, signals, C, H), (B, H, 4), (B, H), (B, WIDTH) to (B, C).
+
+        The history stays the last axis throughout: sums and maxima then run over neighbours
+        in memory, and each layer over pairs is one matrix product.
+        """
+        count, length = pairs.shape[2], pairs.shape[3]
+        steered = steer[:, None].expand(-1, length, -1)
+        by_event = self.events(torch.cat([events[..., :-1], steered], -1)).transpose(1, 2)
+        by_pair = (self.pairs.weight @ pairs.flatten(2)).unflatten(2, (count, length))
+        hidden = torch.relu(by_pair + by_event[:, :, None])
+        pooled = self.pool.weight @ hidden.flatten(2) + self.pool.bias[:, None]
+        absent = ((history - 1) * _FAR)[:, None, None]
+        attend, value = pooled.unflatten(2, (count, length)).chunk(2, 1)
         # An item that is liked half as much gets half the attention.
-        attend = self.attend(hidden) + events[:, None, :, -1:]
-        weight = attend.masked_fill(~there, -1e4).softmax(2) * history[:, None, :, None]
-        largest = value.masked_fill(~there, -1e4).amax(2)
-        pooled = torch.cat([(weight * value).sum(2), largest * history.amax(1)[:, None, None]], -1)
-        context = steer[:, None].expand(-1, pairs.shape[1], -1)
-        hidden = nn.functional.gelu(self.hidden(torch.cat([pooled, context], -1)))
-        score: Tensor = (self.out(hidden) + self.direct(pooled))[..., 0]
+        weight = (attend + (events[..., -1][:, None, None] + absent)).softmax(3)
+        some = history.amax(1)[:, None, None]
+        pools = torch.cat([(weight * value).sum(3), (value + absent).amax(3)], 1) * some
+        pools = pools.transpose(1, 2)
+        context = steer[:, None].expand(-1, count, -1)
+        hidden = nn.functional.gelu(self.hidden(torch.cat([pools, context], -1)))
+        score: Tensor = (self.out(hidden) + self.direct(pools))[..., 0]
         return score
 
 
@@ -170,11 +172,11 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
     """Write ``model`` as ONNX with free numbers of requests, candidates and events."""
     model.eval()
     requests, candidates, events = 2, 3, 4
-    pairs = (requests, candidates, events)
+    pairs = (candidates, events)
     example = (
-        torch.zeros(*pairs, CONTENT_SIGNALS),
-        torch.zeros(*pairs, CATEGORY_SIGNALS),
-        torch.zeros(*pairs, TOGETHER_SIGNALS),
+        torch.zeros(requests, CONTENT_SIGNALS, *pairs),
+        torch.zeros(requests, CATEGORY_SIGNALS, *pairs),
+        torch.zeros(requests, TOGETHER_SIGNALS, *pairs),
         torch.zeros(requests, events, EVENT_SIGNALS),
         torch.ones(requests, events),
         torch.zeros(requests, candidates, POPULARITY_SIGNALS),
@@ -184,7 +186,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
     )
 
     def axes(candidates: str) -> dict[int, str]:
-        return {0: "requests", 1: candidates, 2: "events"}
+        return {0: "requests", 2: candidates, 3: "events"}
 
     by_event = {0: "requests", 1: "events"}
     torch.onnx.export(

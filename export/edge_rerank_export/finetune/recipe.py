@@ -65,7 +65,7 @@ class Training:
     seed: int = 0
     requests: int = 4000
     candidates: int = 20
-    history: int = 15
+    history: int = 20
     steps: int = 1500
     batch: int = 96
     learning_rate: float = 3e-3
