@@ -360,7 +360,12 @@ def _from_requests(requests: Sequence[Request], rows: dict[str, int], *, counted
     """Requests as the runtime would read them."""
     empty = len(rows)
     useful = [one for one in requests if one.clicked and len(one.candidates) > len(one.clicked)]
-    interests = [newest(read_interests(one.history, now=one.now)).liked for one in useful]
+    # The time of a call is never before the last event, at run time neither.
+    now = [max([one.now, *(event.timestamp or 0.0 for event in one.history)]) for one in useful]
+    interests = [
+        newest(read_interests(one.history, now=moment)).liked
+        for one, moment in zip(useful, now, strict=True)
+    ]
     width = min(max((len(one.candidates) for one in useful), default=1), MAX_CANDIDATES)
     length = max((len(liked) for liked in interests), default=0) or 1
     shape, before = (len(useful), width), (len(useful), length)
@@ -371,7 +376,7 @@ def _from_requests(requests: Sequence[Request], rows: dict[str, int], *, counted
         strength=np.zeros(before, dtype=np.float32),
         age_s=np.full(before, np.nan, dtype=np.float32),
         # Data sets without times give 0, see read_interests().
-        now=np.array([one.now or np.nan for one in useful], dtype=np.float64),
+        now=np.array([moment or np.nan for moment in now], dtype=np.float64),
         counted=counted,
         shown=counted,
     )

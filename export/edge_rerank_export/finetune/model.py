@@ -72,13 +72,14 @@ class Evidence(nn.Module):
         in memory, and each layer over pairs is one matrix product.
         """
         count, length = pairs.shape[2], pairs.shape[3]
+        shape = (pairs.shape[0], -1, count, length)
         steered = steer[:, None].expand(-1, length, -1)
         by_event = self.events(torch.cat([events[..., :-1], steered], -1)).transpose(1, 2)
-        by_pair = (self.pairs.weight @ pairs.flatten(2)).unflatten(2, (count, length))
+        by_pair = (self.pairs.weight @ pairs.flatten(2)).reshape(*shape)
         hidden = torch.relu(by_pair + by_event[:, :, None])
         pooled = self.pool.weight @ hidden.flatten(2) + self.pool.bias[:, None]
         absent = ((history - 1) * _FAR)[:, None, None]
-        attend, value = pooled.unflatten(2, (count, length)).chunk(2, 1)
+        attend, value = pooled.reshape(*shape).chunk(2, 1)
         # An item that is liked half as much gets half the attention.
         weight = (attend + (events[..., -1][:, None, None] + absent)).softmax(3)
         some = history.amax(1)[:, None, None]

@@ -112,9 +112,7 @@ def _count(
     return common, following
 
 
-def _matrix(
-    pairs: NDArray[np.int32], weights: NDArray[np.float32] | None, count: int
-) -> csr_array:
+def _matrix(pairs: NDArray[np.int32], weights: NDArray[np.float32] | None, count: int) -> csr_array:
     values = np.ones(pairs.shape[1], dtype=np.int32) if weights is None else weights
     return coo_array((values, (pairs[0], pairs[1])), shape=(count, count)).tocsr()
 
