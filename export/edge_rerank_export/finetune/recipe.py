@@ -88,12 +88,16 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneRecipe:
-    """How one history encoder is trained; see the module's description."""
+    """How one history encoder is trained; see the module's description.
+
+    ``terms`` says for the model card where the data are from and what binds whoever uses them.
+    """
 
     name: str
     release: int
     summary: str
     base: str
+    terms: str = ""
     training: Training = field(default_factory=Training)
     dropout: Dropout = field(default_factory=Dropout)
 
