@@ -16,15 +16,15 @@ from edge_rerank.errors import InferenceError, PackUnsupported
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.session import Session
 from edge_rerank.ranking.lexical import Lexicon
+from edge_rerank.ranking.record import Record
 from edge_rerank.ranking.signals import Signals
 from edge_rerank.ranking.together import Together
 
 CHUNK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
 
-_BY_CANDIDATE = ("content", "category", "together", "popularity")
-
-_EVENT_AXES = {"content": 2, "category": 2, "together": 2, "events": 1, "history": 1}
+_CANDIDATE_AXIS = {"content": 2, "category": 2, "together": 2, "popularity": 1, "record": 1}
+_EVENT_AXIS = {"content": 3, "category": 3, "together": 3, "events": 1, "history": 1}
 
 
 class Part(IntEnum):
@@ -45,7 +45,8 @@ class HistoryEncoder:
 
     Raises:
         PackUnsupported: when the pack has no history encoder.
-        PackInvalid: when its word weights or its table of pairs cannot be read.
+        PackInvalid: when its word weights, its table of pairs or its record of items cannot
+            be read.
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
     """
 
@@ -58,6 +59,7 @@ class HistoryEncoder:
         self.together = (
             None if spec.together is None else Together.from_bytes(pack.read(spec.together))
         )
+        self.record = None if spec.record is None else Record.from_bytes(pack.read(spec.record))
         # Too small to share: a second thread costs more than it brings.
         self._session = Session(pack.read(spec.model), providers=providers, threads=1)
 
@@ -77,21 +79,21 @@ class HistoryEncoder:
         inputs = {name: value[None] for name, value in signals.inputs().items()}
         if not len(signals.history):
             # Operators that look for a maximum want something to look at; it is masked.
-            for name, axis in _EVENT_AXES.items():
+            for name, axis in _EVENT_AXIS.items():
                 shape = [1 if at == axis else n for at, n in enumerate(inputs[name].shape)]
                 inputs[name] = np.zeros(shape, dtype=np.float32)
         for name, there in (("category", signals.known[1]), ("together", signals.known[2])):
             if not there:
-                inputs[name] = inputs[name][:, :1]  # its column is 0: compute it once
+                inputs[name] = inputs[name][:, :, :1]  # its column is 0: compute it once
         count = signals.popularity.shape[0]
         parts = np.empty((count, len(Part)))
         for start in range(0, count, CHUNK):
-            rows = slice(start, start + CHUNK)
-            chunk = {
-                name: value[:, rows] if name in _BY_CANDIDATE and value.shape[1] == count else value
-                for name, value in inputs.items()
-            }
-            parts[rows] = self._session.run(chunk)[0][0]
+            chunk = dict(inputs)
+            for name, axis in _CANDIDATE_AXIS.items():
+                if inputs[name].shape[axis] == count:
+                    rows = (slice(None),) * axis + (slice(start, start + CHUNK),)
+                    chunk[name] = inputs[name][rows]
+            parts[start : start + CHUNK] = self._session.run(chunk)[0][0]
         if not np.isfinite(parts).all():
             raise InferenceError("the history encoder returned something that is no number")
         return parts

@@ -164,16 +164,18 @@ class HistoryEncoderSpec:
         model: file name of the ONNX model.
         lexicon: file name of the weights of words.
         together: file name of the table of pairs, if the pack was tuned on a catalogue.
+        record: file name of the record of single items, likewise.
         opset: ONNX operator set version.
         slope, intercept: of the sigmoid that makes a score a probability.
     """
 
     model: str
     lexicon: str
-    together: str | None
     opset: int
     slope: float
     intercept: float
+    together: str | None = None
+    record: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,8 +207,12 @@ class Manifest:
     verification: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
-        """The bytes of ``manifest.json``; equal manifests give equal bytes."""
-        members = {"format": FORMAT, **asdict(self)}
+        """The bytes of ``manifest.json``; equal manifests give equal bytes.
+
+        What is ``None`` is left out, so that versions which do not know a part yet can read
+        the packs that have none.
+        """
+        members = {"format": FORMAT, **_present(asdict(self))}
         text = json.dumps(members, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return text.encode() + b"\n"
 
@@ -259,7 +265,7 @@ class Manifest:
         if (history := self.history_encoder) is not None:
             if self.encoder is None:
                 _refuse("history_encoder: expected an encoder beside it")
-            for name in (history.model, history.lexicon, history.together):
+            for name in (history.model, history.lexicon, history.together, history.record):
                 if name is not None and name not in names:
                     _refuse("history_encoder: names a file that is not among the pack's files")
 
@@ -286,9 +292,10 @@ class _Members:
             _refuse(f"{self._where}.{name}: expected the form {pattern.pattern}")
         return value
 
-    def text_or_null(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        if name in self._members and self._members[name] is None:
-            return self._take(name)  # type: ignore[no-any-return]
+    def optional_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        if self._members.get(name) is None:
+            self._members.pop(name, None)
+            return None
         return self.text(name, pattern)
 
     def integer(self, name: str, low: int, high: int) -> int:
@@ -398,10 +405,11 @@ def _history_encoder(members: _Members) -> HistoryEncoderSpec:
     return HistoryEncoderSpec(
         model=members.text("model", _FILE_NAME),
         lexicon=members.text("lexicon", _FILE_NAME),
-        together=members.text_or_null("together", _FILE_NAME),
         opset=members.integer("opset", 1, 1_000),
         slope=members.number("slope"),
         intercept=members.number("intercept"),
+        together=members.optional_text("together", _FILE_NAME),
+        record=members.optional_text("record", _FILE_NAME),
     )
 
 
@@ -421,6 +429,14 @@ def _architecture(name: str) -> Architecture:
         raise PackUnsupported(
             f"{MANIFEST_NAME}: architecture: expected one of {known}, got another"
         ) from None
+
+
+def _present(members: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        name: _present(value) if isinstance(value, dict) else value
+        for name, value in members.items()
+        if value is not None
+    }
 
 
 def _without_repeats(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +29,7 @@ from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.features import Feature, Similarities, compute_features
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
 from edge_rerank.ranking.signals import Situation, signals
-from edge_rerank.ranking.situation import describe
+from edge_rerank.ranking.situation import describe, newest
 from edge_rerank.ranking.transcript import transcript
 from edge_rerank.types import Degradation, Event, Item, RankedItem, Ranking, check_number
 
@@ -201,7 +201,7 @@ class RankingEngine:
         blend = UNTRAINED
         if self._history_encoder is not None:
             blend = LEARNED
-            situation = self._situation(candidates, interests, similarities, likeness)
+            situation = self._situation(candidates, interests, similarities, likeness, moment)
             evidence.values[:, _LEARNED] = self._history_encoder.parts(signals(situation))
         contributions = blend.contributions(evidence.values)
         scores = contributions.sum(axis=1)
@@ -323,8 +323,12 @@ class RankingEngine:
         interests: Interests,
         similarities: Similarities,
         likeness: NDArray[np.float64],
+        now: float,
     ) -> Situation:
         assert self._history_encoder is not None  # noqa: S101 - the only caller has checked
+        older = len(interests.liked)
+        interests = newest(interests)
+        older -= len(interests.liked)
         texts = {item.id: item.text for item in candidates}
         words = self._words.get(
             [
@@ -335,15 +339,17 @@ class RankingEngine:
         # Not through the cache: these words are personal, see forget_queries().
         asked = self._history_encoder.lexicon.encode([search for search, _ in interests.searches])
         own, others = words[: len(candidates)], np.concatenate([words[len(candidates) :], asked])
-        lexical = (own @ others.T).astype(np.float64)
+        lexical = own @ others.T
         _ignore_self(lexical, candidates, interests.liked)
         return describe(
             candidates,
             interests,
-            cosine=np.concatenate([similarities.liked, similarities.searches], axis=1),
+            cosine=np.concatenate([similarities.liked[:, older:], similarities.searches], axis=1),
             lexical=lexical,
-            likeness=likeness,
+            likeness=likeness[older:, older:],
             together=self._history_encoder.together,
+            record=self._history_encoder.record,
+            now=now,
         )
 
 
@@ -392,7 +398,7 @@ def _unit_rows(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
 
 
 def _ignore_self(
-    cosines: NDArray[np.float64], candidates: Sequence[Item], touched: Sequence[Interest]
+    cosines: NDArray[Any], candidates: Sequence[Item], touched: Sequence[Interest]
 ) -> None:
     """An item resembles itself; that says nothing about its place."""
     columns = {one.item.id: column for column, one in enumerate(touched)}

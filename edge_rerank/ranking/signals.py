@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.ranking.record import SIGNALS as RECORD_SIGNALS
 from edge_rerank.ranking.together import SIGNALS as TOGETHER_SIGNALS
 
 Array = NDArray[np.floating[Any]]
@@ -23,7 +24,10 @@ CATEGORY_SIGNALS = 2
 EVENT_SIGNALS = 4
 POPULARITY_SIGNALS = 4
 CONTEXT_SIGNALS = 13
-KNOWN_SIGNALS = 5
+KNOWN_SIGNALS = 6
+
+EVENTS = 20
+"""Most recent items of the history that are looked at; more took time and brought nothing."""
 
 _DAY_S = 86_400.0
 _PLACES = 5.0
@@ -38,8 +42,9 @@ class Situation:
         lexical: of word vectors, see :mod:`~.lexical`, shape (..., C, H), likewise.
         category: of the sets of categories, shape (..., C, H).
         leaf: 1 where the most specific categories agree, shape (..., C, H).
-        together: see :meth:`~.together.Together.signals`, shape (..., C, H, 4); ``None``
+        together: see :meth:`~.together.Together.signals`, shape (..., 4, C, H); ``None``
             without a table.
+        record: see :meth:`~.record.Record.signals`, shape (..., C, 7); ``None`` without one.
         likeness: cosines within the history, shape (..., H, H).
         strength: how much each item of the history is liked, shape (..., H); 0 is no item.
         place: 0 for the newest, 1 for the one before, ..., shape (..., H).
@@ -54,6 +59,7 @@ class Situation:
     category: Array
     leaf: Array
     together: Array | None
+    record: Array | None
     likeness: Array
     strength: Array
     place: Array
@@ -68,17 +74,18 @@ class Signals:
     """Inputs of the history encoder, float32, with leading axes (...).
 
     Attributes:
-        content: cosine and lexical, shape (..., C, H, 2).
-        category: cosine of the sets, same leaf, shape (..., C, H, 2).
-        together: shape (..., C, H, 4).
+        content: cosine and lexical, shape (..., 2, C, H).
+        category: cosine of the sets, same leaf, shape (..., 2, C, H).
+        together: shape (..., 4, C, H).
         events: recency by place, log age, same day as the newest, log strength,
             shape (..., H, 4).
         history: 1 for an item, 0 for padding, shape (..., H).
         popularity: log, standardised log, log against the history's, rank; (..., C, 4).
+        record: see :meth:`~.record.Record.signals`, shape (..., C, 7).
         context: what is common to all candidates, shape (..., 13); the last five come
             from popularity.
         known: 1 for each signal that is there: history, categories, together, popularity,
-            time; shape (..., 5).
+            time, record; shape (..., 6).
     """
 
     content: Array
@@ -87,6 +94,7 @@ class Signals:
     events: Array
     history: Array
     popularity: Array
+    record: Array
     context: Array
     known: Array
 
@@ -103,11 +111,17 @@ def signals(situation: Situation) -> Signals:
     dated = history & ~np.isnan(situation.age_s)
     events, newest = _events(situation, history, dated)
     popularity, crowd, counted = _popularity(situation, history)
-    categories = np.stack([situation.category, situation.leaf], axis=-1) * pairs[..., None]
+    each = pairs[..., None, :, :]
+    categories = np.stack([situation.category, situation.leaf], axis=-3) * each
     together = (
-        np.zeros((*pairs.shape, TOGETHER_SIGNALS))
+        np.zeros((*pairs.shape[:-2], TOGETHER_SIGNALS, *pairs.shape[-2:]), dtype=np.float32)
         if situation.together is None
-        else situation.together * pairs[..., None]
+        else situation.together * each
+    )
+    record = (
+        np.zeros((*present.shape, RECORD_SIGNALS))
+        if situation.record is None
+        else situation.record * present[..., None]
     )
     known = np.stack(
         [
@@ -116,15 +130,26 @@ def signals(situation: Situation) -> Signals:
             together.any(axis=(-3, -2, -1)),
             counted,
             dated.any(axis=-1),
+            record.any(axis=(-2, -1)),
         ],
         axis=-1,
     )
     context = np.concatenate([_context(situation, history, pairs, newest), crowd], axis=-1)
-    content = np.stack([situation.cosine, situation.lexical], axis=-1) * pairs[..., None]
+    content = np.stack([situation.cosine, situation.lexical], axis=-3) * each
     return Signals(
         *(
             np.ascontiguousarray(one, dtype=np.float32)
-            for one in (content, categories, together, events, history, popularity, context, known)
+            for one in (
+                content,
+                categories,
+                together,
+                events,
+                history,
+                popularity,
+                record,
+                context,
+                known,
+            )
         )
     )
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interests
-from edge_rerank.ranking.signals import Situation
+from edge_rerank.ranking.record import Record
+from edge_rerank.ranking.signals import EVENTS, Situation
 from edge_rerank.ranking.together import Together
 from edge_rerank.types import Item
 
@@ -21,16 +23,20 @@ def describe(
     lexical: NDArray[np.float64],
     likeness: NDArray[np.float64],
     together: Together | None,
+    record: Record | None,
+    now: float,
 ) -> Situation:
     """Lay out one request; the history is the liked items, then the searches.
 
     Args:
         candidates: n items.
-        interests: the person's, with h liked items and searches.
+        interests: the person's, with h liked items and searches; see :func:`newest`.
         cosine: of text vectors, shape (n, h); 0 for an item with itself.
         lexical: of word vectors, likewise.
         likeness: cosines within the history, shape (h, h).
         together: the pack's table of pairs, if it has one.
+        record: the pack's record of single items, likewise.
+        now: UTC seconds; 0 where unknown.
     """
     liked, searches = interests.liked, interests.searches
     count, length = len(candidates), len(liked) + len(searches)
@@ -46,6 +52,9 @@ def describe(
         category=category,
         leaf=leaf,
         together=None if together is None else _together(together, candidates, interests),
+        record=None
+        if record is None
+        else record.signals(record.rows([item.id for item in candidates]), np.array(now or np.nan)),
         likeness=likeness,
         strength=np.array(
             [one.strength for one in liked]
@@ -57,6 +66,11 @@ def describe(
         liked_popularity=_or_nan(popular),
         present=np.ones(count, dtype=np.bool_),
     )
+
+
+def newest(interests: Interests) -> Interests:
+    """The same with no more liked items than the history encoder looks at."""
+    return replace(interests, liked=interests.liked[-EVENTS:])
 
 
 def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:

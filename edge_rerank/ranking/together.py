@@ -39,6 +39,18 @@ def item_key(item_id: str) -> int:
     return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest())
 
 
+def closeness(
+    common: NDArray[np.number[Any]], chosen: NDArray[np.number[Any]]
+) -> NDArray[np.float32]:
+    """By which the toolchain picks the pairs of a row that stay, the largest ones.
+
+    Args:
+        common: people who chose both.
+        chosen: people who chose the column's item.
+    """
+    return np.asarray(common / np.sqrt(chosen.clip(min=1)), dtype=np.float32)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class OwnShare:
     """What the person whose next choice is to be predicted added to the counts themselves.
@@ -46,10 +58,13 @@ class OwnShare:
     Attributes:
         pairs: float of shape (..., C, H), 1 where the person chose both.
         following: float of shape (..., C, H), their share in ``following``.
+        least: float of shape (..., H), how close a pair of each row had to be to stay in the
+            table; one that stayed by the person's own choice alone must not be seen.
     """
 
     pairs: NDArray[np.float32]
     following: NDArray[np.float32]
+    least: NDArray[np.float32]
 
 
 class Together:
@@ -154,7 +169,7 @@ class Together:
             own: in training, what has to be taken off because it gives the answer away.
 
         Returns:
-            float32 of shape (..., C, H, 4): root of the cosine of both items' choosers,
+            float32 of shape (..., 4, C, H): root of the cosine of both items' choosers,
             log(1 + common choosers) / 3, log of the lift / 8 within -1..2, and the root of
             P(candidate soon after | item of the history). 0 where nothing is known.
         """
@@ -174,6 +189,8 @@ class Together:
             common = (common - own.pairs).clip(min=0)
             following = (following - own.following).clip(min=0)
             chosen_after = chosen_after - own.pairs
+            stays = closeness(common, chosen_after) >= own.least[..., None, :]
+            common, following = common * stays, following * stays
         expected = chosen_after.clip(min=1) * chosen_before.clip(min=1)
         lift = np.log(common.clip(min=0.5) * self._people / expected) / 8
         signals = np.stack(
@@ -183,6 +200,6 @@ class Together:
                 np.where(common > 0, lift, 0).clip(-1, 2),
                 np.sqrt(following / chosen_before.clip(min=1)),
             ],
-            axis=-1,
+            axis=-3,
         )
-        return (signals * known[..., None]).astype(np.float32)
+        return (signals * known[..., None, :, :]).astype(np.float32)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank_export.convert import load_encoder
 from edge_rerank_export.errors import SourceError
+from edge_rerank_export.finetune.recipe import read_finetune_recipe
 from edge_rerank_export.recipe import Recipe, find_recipe, read_recipe
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import own_texts
@@ -31,7 +34,11 @@ def fetched(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Fetched
 
 def test_the_shipped_pack_is_the_one_of_the_recipe(recipe: Recipe) -> None:
     manifest = Pack.open(shipped_pack()).manifest
-    assert (manifest.name, manifest.release) == (recipe.name, recipe.release)
+    trained = read_finetune_recipe(find_recipe("multi-domain"))
+    assert (manifest.name, manifest.release) == (trained.name, trained.release)
+    assert Path(trained.base) == shipped_pack()
+    assert trained.terms in Pack.open(shipped_pack()).read("MODEL_CARD.md").decode()
+    assert manifest.history_encoder is not None
     assert (manifest.source.uri, manifest.source.sha256) == (
         recipe.source.uri,
         recipe.source.sha256,

@@ -11,17 +11,21 @@ import pytest
 pytest.importorskip("torch")
 
 from edge_rerank import Event, Item, ReasonCode
-from edge_rerank.errors import DataError
-from edge_rerank.evaluation.dataset import DataSet
+from edge_rerank.errors import DataError, PackInvalid
+from edge_rerank.evaluation.dataset import DataSet, Request
 from edge_rerank.inference.history_encoder import HistoryEncoder
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.lexical import Lexicon
+from edge_rerank.ranking.record import OwnShown, Record
 from edge_rerank.ranking.signals import Signals
+from edge_rerank.ranking.together import OwnShare, closeness
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune import data as finetune_data
+from edge_rerank_export.finetune import pairs as finetune_pairs
+from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import count_pairs
 from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training, read_finetune_recipe
 from edge_rerank_export.finetune.run import check, finetune, plan
@@ -74,8 +78,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for n in range(30):
         *before, last = dict.fromkeys(walk(5))
         others = [item["id"] for item in items if item["id"] not in {*before, last}]
-        candidates = [*rng.sample(others, 9), last]
+        candidates = [*rng.sample(others, 5), last]
         rng.shuffle(candidates)
+        if n == 0:  # longer than what is looked at
+            before = [item["id"] for item in items] + [f"gone-{k}" for k in range(10)]
         history = [{"item": name, "timestamp": 86400 * (1 + k)} for k, name in enumerate(before)]
         requests.append(
             {
@@ -168,7 +174,7 @@ def test_training_and_runtime_see_the_same(
         for name, value in alone.inputs().items():
             trained = batch.inputs()[name][row]
             if name in {"content", "category", "together"}:
-                trained = trained[:, -length:]
+                trained = trained[..., -length:]
             elif name in {"events", "history"}:
                 trained = trained[-length:]
             np.testing.assert_allclose(value, trained, atol=1e-5, err_msg=name)
@@ -267,11 +273,52 @@ def test_pairs_counted_by_hand() -> None:
     signals = pairs.table.signals(rows[[1, 2]], rows[[0]])
     # a and b: two people chose both, each of the two chosen twice, b right after a twice.
     assert signals[0, 0, 0] == pytest.approx(1.0)
-    assert signals[0, 0, 1] == pytest.approx(np.log(3) / 3)
-    assert signals[0, 0, 3] == pytest.approx(1.0)
+    assert signals[1, 0, 0] == pytest.approx(np.log(3) / 3)
+    assert signals[3, 0, 0] == pytest.approx(1.0)
     # a and c: one person, two places apart.
-    assert signals[1, 0, 0] == pytest.approx(0.5**0.25)
-    assert signals[1, 0, 3] == pytest.approx(0.5)
+    assert signals[0, 1, 0] == pytest.approx(0.5**0.25)
+    assert signals[3, 1, 0] == pytest.approx(0.5)
+
+
+def test_a_pair_that_stayed_by_the_hidden_choice_alone_is_not_seen(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(finetune_pairs, "MIN_NEIGHBOURS", 1)
+    # Every path but one has a before b; the table has room for one pair a row.
+    pairs = count_pairs(["a", "b", "c"], [np.array([0, 1])] * 3 + [np.array([0, 2])] * 3, most=1)
+    a, b, c = pairs.order
+    hidden = np.ones((1, 1), dtype=np.float32)
+    own = OwnShare(hidden, hidden, pairs.least[[a]])
+    assert pairs.least[a] > closeness(np.array([2]), np.array([2]))[0]
+    for other in (b, c):
+        assert not pairs.table.signals(np.array([other]), np.array([a]), own=own).any()
+
+
+def test_a_record_counted_by_hand() -> None:
+    day = 86_400.0
+    times = np.array([1, 2, 3, 4, np.nan]) * day
+    request = Request(None, (), (Item("a"), Item("b"), Item("stranger")), frozenset({"b"}))
+    record = make_record(["a", "b", "c"], np.array([0, 1, 0, 0, 2]), times, [request])
+    again = Record.from_bytes(record.to_bytes())
+    rows = again.rows(["a", "b", "c", "stranger"])
+    assert rows[3] == -1
+    at_noon = again.signals(rows, np.array(3.5 * day))
+    # A span begins with each day, so the third day does not count yet: a and b once each.
+    assert at_noon[:, 3] == pytest.approx([np.log(2) / 4, np.log(2) / 4, 0, 0])
+    assert at_noon[:, 4] == pytest.approx([0.5**0.5, 0.5, 1, 0])
+    later = again.signals(rows, np.array(9 * day))
+    assert later[0, 3] == pytest.approx(np.log(4) / 4)
+    # Shown once each; b was clicked, one click in two impressions being usual.
+    assert later[:2, 5] == pytest.approx(np.log([10 / 11, 12 / 11]))
+    own = OwnShown(np.ones(2, dtype=np.float32), np.array([0, 1], dtype=np.float32))
+    assert not again.signals(rows[:2], np.array(np.nan), own=own).any()
+
+
+def test_a_damaged_record_is_refused() -> None:
+    record = make_record(["a"], np.array([0, 0]), np.array([1.0, 2.0]), [])
+    for raw in (b"", b"PK", record.to_bytes()[:-40]):
+        with pytest.raises(PackInvalid, match="record of items"):
+            Record.from_bytes(raw)
 
 
 def test_the_sigmoid_is_fitted() -> None:

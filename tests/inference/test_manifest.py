@@ -67,6 +67,12 @@ def test_round_trip_with_a_history_encoder() -> None:
     assert Manifest.from_json(manifest.to_json()) == manifest
 
 
+def test_what_is_absent_is_not_written() -> None:
+    written = json.loads(Manifest.from_json(json.dumps(with_history()).encode()).to_json())
+    assert "scorer" not in written
+    assert "together" not in written["history_encoder"]
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -75,7 +81,8 @@ def test_round_trip_with_a_history_encoder() -> None:
         lambda spec: spec.update(slope="steep"),
         lambda spec: spec.update(slope=True),
         lambda spec: spec.update(surprise=1),
-        lambda spec: spec.pop("together"),
+        lambda spec: spec.update(record=7),
+        lambda spec: spec.update(record="absent.npz"),
     ],
 )
 def test_malformed_history_encoder(change: Callable[[dict[str, Any]], object]) -> None:

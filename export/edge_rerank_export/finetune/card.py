@@ -14,8 +14,9 @@ def finetune_card(
 ) -> str:
     """The text of the card, in Markdown."""
     rows = "\n".join(f"| {name} | {100 * value:.1f} |" for name, value in outcome.by_domain.items())
+    terms = recipe.terms or "The terms of these data bind whoever passes the pack on."
     own = (
-        "The table of pairs and the model belong to this catalogue; items that came later are\n"
+        "The model and its tables of pairs and items belong to this catalogue; later items are\n"
         "ordered by the other kinds of evidence."
         if recipe.training.keep_pairs
         else "The model knows no item by its id and is meant for catalogues it never saw."
@@ -24,12 +25,16 @@ def finetune_card(
 
 {recipe.summary}
 
-- Text encoder: that of the pack `{base.name}`, release {base.release}, unchanged
+- Text encoder: that of the pack `{base.name}`, unchanged
   (`{base.source.uri}`, {base.licence})
 - History encoder: {outcome.steps} steps from seed {recipe.training.seed}, listwise softmax,
   target attention over the last {recipe.training.history} items in training
-- Trained on: {", ".join(folders)}. The terms of these data bind whoever passes the pack on
+- Trained on: {", ".join(folders)}
 - Test splits were opened neither for training nor for selection
+
+## Terms of the data
+
+{terms}
 
 ## NDCG@10 × 100 on the validation requests that training was stopped by
 

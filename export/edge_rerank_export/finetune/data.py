@@ -15,9 +15,12 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
 from edge_rerank.evaluation.dataset import TRAIN_REQUESTS, DataSet, Request
-from edge_rerank.ranking.interests import MAX_ITEMS, read_interests
-from edge_rerank.ranking.signals import Signals, Situation, signals
+from edge_rerank.ranking.interests import read_interests
+from edge_rerank.ranking.record import OwnShown, Record
+from edge_rerank.ranking.signals import EVENTS, Signals, Situation, signals
+from edge_rerank.ranking.situation import newest
 from edge_rerank.ranking.together import OwnShare
+from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import NEAR, Pairs, count_pairs
 
 VALID = "valid"
@@ -48,7 +51,9 @@ class Batch:
         history: int64 of shape (b, h); -1 for none.
         strength: float32 of shape (b, h); 0 for none.
         age_s: float32 of shape (b, h); NaN where unknown.
-        counted: whether what was clicked is part of the domain's own counts.
+        now: UTC seconds, float64 of shape (b,); NaN where unknown.
+        counted: whether what was clicked is part of the domain's own counts of choices.
+        shown: whether it is part of the counts of what was shown, too.
     """
 
     candidates: NDArray[np.int64]
@@ -56,7 +61,9 @@ class Batch:
     history: NDArray[np.int64]
     strength: NDArray[np.float32]
     age_s: NDArray[np.float32]
+    now: NDArray[np.float64]
     counted: bool
+    shown: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -77,6 +84,7 @@ class Domain:
         real: training requests that were really shown, if there are any.
         valid: requests to stop by.
         pairs: of items chosen together in the training part.
+        record: of single items there, by the rows of ``pairs.order``.
     """
 
     name: str
@@ -91,6 +99,7 @@ class Domain:
     real: Batch | None
     valid: Batch
     pairs: Pairs
+    record: Record
 
 
 def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Domain:
@@ -125,6 +134,7 @@ def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Do
         real=_from_requests(real, rows, counted=True) if real else None,
         valid=_from_requests(valid, rows, counted=False),
         pairs=count_pairs(names, _paths(data, rows)),
+        record=make_record(names, choices, times, real),
     )
     if len(domain.valid.candidates):
         return domain
@@ -136,7 +146,7 @@ def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Do
             valid=_from_requests(held_out, rows, counted=True),
         )
     people = np.arange(0, len(starts) - 1, _HELD_OUT)[:_STAND_INS]
-    stand_in = sample(domain, people, rng=rng, candidates=20, history=MAX_ITEMS, last=1.0)
+    stand_in = sample(domain, people, rng=rng, candidates=20, history=EVENTS, last=1.0)
     return replace(domain, valid=stand_in)
 
 
@@ -210,6 +220,7 @@ def sample(
         history=np.where(there, domain.choices[places], -1),
         strength=there.astype(np.float32),
         age_s=np.where(there, ages, np.nan).astype(np.float32),
+        now=domain.times[target],
         counted=True,
     )
 
@@ -223,7 +234,7 @@ def describe_batch(
         domain: gives the items.
         words: their word vectors, float32 of shape (items, lexicon's dim).
         batch: any number of requests.
-        pairs: whether the table of pairs takes part.
+        pairs: whether what the domain's own log says of pairs and items takes part.
     """
     own, before = batch.candidates, batch.history
     there = (own >= 0)[:, :, None] & (before >= 0)[:, None, :]
@@ -246,6 +257,7 @@ def describe_batch(
             category=compare(domain.categories),
             leaf=same.astype(np.float32),
             together=_together(domain, batch, there) if pairs else None,
+            record=_record(domain, batch) if pairs else None,
             likeness=np.matmul(mine, mine.transpose(0, 2, 1)),
             strength=batch.strength,
             place=np.broadcast_to(newest_first, before.shape),
@@ -267,26 +279,34 @@ def chunks(batch: Batch, size: int = _BATCH) -> Iterable[Batch]:
             batch.history[rows],
             batch.strength[rows],
             batch.age_s[rows],
+            batch.now[rows],
             batch.counted,
+            batch.shown,
         )
 
 
 def _together(domain: Domain, batch: Batch, there: NDArray[np.bool_]) -> NDArray[np.float32]:
+    # Padding is -1 already; the empty item has no row in the table.
+    order = np.append(domain.pairs.order, [-1, -1])
+    before, candidates = order[batch.history], order[batch.candidates]
     own = None
     if batch.counted:
         pairs = (there & batch.clicked[:, :, None]).astype(np.float32)
         distance = np.arange(batch.history.shape[1], 0, -1, dtype=np.float32)
-        own = OwnShare(pairs, pairs * np.where(distance <= NEAR, 1 / distance, 0))
-    # The empty item has no row in the table.
-    known = len(domain.texts) - 1
-    before = np.where(batch.history < known, batch.history, -1)
-    candidates = np.where(batch.candidates < known, batch.candidates, -1)
-    order = domain.pairs.order
-    return domain.pairs.table.signals(
-        np.where(candidates >= 0, order[candidates], -1),
-        np.where(before >= 0, order[before], -1),
-        own=own,
-    )
+        own = OwnShare(
+            pairs,
+            pairs * np.where(distance <= NEAR, 1 / distance, 0),
+            domain.pairs.least[before],
+        )
+    return domain.pairs.table.signals(candidates, before, own=own)
+
+
+def _record(domain: Domain, batch: Batch) -> NDArray[np.float32]:
+    order = np.append(domain.pairs.order, [-1, -1])
+    own = None
+    if batch.shown:
+        own = OwnShown((batch.candidates >= 0).astype(np.float32), batch.clicked.astype(np.float32))
+    return domain.record.signals(order[batch.candidates], batch.now, own=own)
 
 
 def _sequences(
@@ -340,7 +360,12 @@ def _from_requests(requests: Sequence[Request], rows: dict[str, int], *, counted
     """Requests as the runtime would read them."""
     empty = len(rows)
     useful = [one for one in requests if one.clicked and len(one.candidates) > len(one.clicked)]
-    interests = [read_interests(one.history, now=one.now).liked for one in useful]
+    # The time of a call is never before the last event, at run time neither.
+    now = [max([one.now, *(event.timestamp or 0.0 for event in one.history)]) for one in useful]
+    interests = [
+        newest(read_interests(one.history, now=moment)).liked
+        for one, moment in zip(useful, now, strict=True)
+    ]
     width = min(max((len(one.candidates) for one in useful), default=1), MAX_CANDIDATES)
     length = max((len(liked) for liked in interests), default=0) or 1
     shape, before = (len(useful), width), (len(useful), length)
@@ -350,7 +375,10 @@ def _from_requests(requests: Sequence[Request], rows: dict[str, int], *, counted
         history=np.full(before, -1, dtype=np.int64),
         strength=np.zeros(before, dtype=np.float32),
         age_s=np.full(before, np.nan, dtype=np.float32),
+        # Data sets without times give 0, see read_interests().
+        now=np.array([moment or np.nan for moment in now], dtype=np.float64),
         counted=counted,
+        shown=counted,
     )
     for row, (request, liked) in enumerate(zip(useful, interests, strict=True)):
         # Clicked ones first, should there be more than can be looked at.
@@ -379,5 +407,7 @@ def _shorten(
         history=batch.history[rows, -history:],
         strength=batch.strength[rows, -history:],
         age_s=batch.age_s[rows, -history:],
+        now=batch.now[rows],
         counted=batch.counted,
+        shown=batch.shown,
     )

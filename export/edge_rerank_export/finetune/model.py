@@ -17,6 +17,7 @@ import torch
 from onnx import numpy_helper
 from torch import Tensor, nn
 
+from edge_rerank.ranking.record import SIGNALS as RECORD_SIGNALS
 from edge_rerank.ranking.signals import (
     CATEGORY_SIGNALS,
     CONTENT_SIGNALS,
@@ -36,10 +37,12 @@ INPUTS = (
     "events",
     "history",
     "popularity",
+    "record",
     "context",
     "known",
 )
 WIDTH = 16
+_FAR = 1e4
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
 
@@ -55,34 +58,36 @@ class Evidence(nn.Module):
 
     def __init__(self, signals: int, pools: int, hidden: int) -> None:
         super().__init__()
-        self.pairs = nn.Linear(signals + EVENT_SIGNALS - 1, hidden)
-        self.steer = nn.Linear(WIDTH, hidden, bias=False)
-        self.attend = nn.Linear(hidden, pools)
-        self.value = nn.Linear(hidden, pools)
+        self.pairs = nn.Linear(signals, hidden, bias=False)
+        self.events = nn.Linear(EVENT_SIGNALS - 1 + WIDTH, hidden)
+        self.pool = nn.Linear(hidden, 2 * pools)
         self.hidden = nn.Linear(2 * pools + WIDTH, 24)
         self.out = nn.Linear(24, 1)
         self.direct = nn.Linear(2 * pools, 1, bias=False)
 
     def forward(self, pairs: Tensor, events: Tensor, history: Tensor, steer: Tensor) -> Tensor:
-        """Shapes (B, C, H, signals), (B, H, 4), (B, H), (B, WIDTH) to (B, C)."""
-        # One layer over pair and event, multiplied apart: events repeat for every candidate.
-        count = pairs.shape[-1]
-        by_pair = nn.functional.linear(pairs, self.pairs.weight[:, :count])
-        by_event = nn.functional.linear(
-            events[..., :-1], self.pairs.weight[:, count:], self.pairs.bias
-        )
-        by_event = by_event + self.steer(steer)[:, None]
-        hidden = torch.relu(by_pair + by_event[:, None])
-        value = self.value(hidden)
-        there = history[:, None, :, None] > 0
+        """Shapes (B, signals, C, H), (B, H, 4), (B, H), (B, WIDTH) to (B, C).
+
+        The history stays the last axis throughout: sums and maxima then run over neighbours
+        in memory, and each layer over pairs is one matrix product.
+        """
+        count, length = pairs.shape[2], pairs.shape[3]
+        shape = (pairs.shape[0], -1, count, length)
+        steered = steer[:, None].expand(-1, length, -1)
+        by_event = self.events(torch.cat([events[..., :-1], steered], -1)).transpose(1, 2)
+        by_pair = (self.pairs.weight @ pairs.flatten(2)).reshape(*shape)
+        hidden = torch.relu(by_pair + by_event[:, :, None])
+        pooled = self.pool.weight @ hidden.flatten(2) + self.pool.bias[:, None]
+        absent = ((history - 1) * _FAR)[:, None, None]
+        attend, value = pooled.reshape(*shape).chunk(2, 1)
         # An item that is liked half as much gets half the attention.
-        attend = self.attend(hidden) + events[:, None, :, -1:]
-        weight = attend.masked_fill(~there, -1e4).softmax(2) * history[:, None, :, None]
-        largest = value.masked_fill(~there, -1e4).amax(2)
-        pooled = torch.cat([(weight * value).sum(2), largest * history.amax(1)[:, None, None]], -1)
-        context = steer[:, None].expand(-1, pairs.shape[1], -1)
-        hidden = nn.functional.gelu(self.hidden(torch.cat([pooled, context], -1)))
-        score: Tensor = (self.out(hidden) + self.direct(pooled))[..., 0]
+        weight = (attend + (events[..., -1][:, None, None] + absent)).softmax(3)
+        some = history.amax(1)[:, None, None]
+        pools = torch.cat([(weight * value).sum(3), (value + absent).amax(3)], 1) * some
+        pools = pools.transpose(1, 2)
+        context = steer[:, None].expand(-1, count, -1)
+        hidden = nn.functional.gelu(self.hidden(torch.cat([pools, context], -1)))
+        score: Tensor = (self.out(hidden) + self.direct(pools))[..., 0]
         return score
 
 
@@ -101,6 +106,10 @@ class HistoryModel(nn.Module):
             nn.Linear(POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
         self.popularity_direct = nn.Linear(POPULARITY_SIGNALS, 1, bias=False)
+        self.record = nn.Sequential(
+            nn.Linear(RECORD_SIGNALS + POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+        )
+        self.record_direct = nn.Linear(RECORD_SIGNALS, 1, bias=False)
 
     def forward(  # noqa: PLR0917 - the model's inputs, in their order
         self,
@@ -110,11 +119,12 @@ class HistoryModel(nn.Module):
         events: Tensor,
         history: Tensor,
         popularity: Tensor,
+        record: Tensor,
         context: Tensor,
         known: Tensor,
     ) -> Tensor:
         """The arrays of :class:`Signals` with one leading axis to parts, (B, C, 4)."""
-        has_history, has_category, has_together, has_popularity, has_time = torch.split(
+        has_history, has_category, has_together, has_popularity, has_time, has_record = torch.split(
             known, 1, -1
         )
         history = history * has_history
@@ -130,7 +140,9 @@ class HistoryModel(nn.Module):
             -1,
         )
         steer = self.describe(torch.cat([context * alive, known], -1))
-        crowd = torch.cat([popularity, steer[:, None].expand(-1, popularity.shape[1], -1)], -1)
+        context = steer[:, None].expand(-1, popularity.shape[1], -1)
+        crowd = torch.cat([popularity, context], -1)
+        log = torch.cat([record, popularity * has_popularity[:, None], context], -1)
         first = self.content(content, events, history, steer) * has_history
         # The runtime hands in a single candidate of a kind of evidence that is not there.
         none = torch.zeros_like(first)
@@ -141,7 +153,8 @@ class HistoryModel(nn.Module):
                 self.category(category, events, history, steer) * has_category + none,
                 self.together(together, events, history, steer) * has_together + none,
                 (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
-                * has_popularity,
+                * has_popularity
+                + (self.record(log) + self.record_direct(record))[..., 0] * has_record,
             ],
             -1,
         )
@@ -160,20 +173,21 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
     """Write ``model`` as ONNX with free numbers of requests, candidates and events."""
     model.eval()
     requests, candidates, events = 2, 3, 4
-    pairs = (requests, candidates, events)
+    pairs = (candidates, events)
     example = (
-        torch.zeros(*pairs, CONTENT_SIGNALS),
-        torch.zeros(*pairs, CATEGORY_SIGNALS),
-        torch.zeros(*pairs, TOGETHER_SIGNALS),
+        torch.zeros(requests, CONTENT_SIGNALS, *pairs),
+        torch.zeros(requests, CATEGORY_SIGNALS, *pairs),
+        torch.zeros(requests, TOGETHER_SIGNALS, *pairs),
         torch.zeros(requests, events, EVENT_SIGNALS),
         torch.ones(requests, events),
         torch.zeros(requests, candidates, POPULARITY_SIGNALS),
+        torch.zeros(requests, candidates, RECORD_SIGNALS),
         torch.zeros(requests, CONTEXT_SIGNALS),
         torch.ones(requests, KNOWN_SIGNALS),
     )
 
     def axes(candidates: str) -> dict[int, str]:
-        return {0: "requests", 1: candidates, 2: "events"}
+        return {0: "requests", 2: candidates, 3: "events"}
 
     by_event = {0: "requests", 1: "events"}
     torch.onnx.export(
@@ -193,6 +207,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
             "events": by_event,
             "history": by_event,
             "popularity": {0: "requests", 1: "candidates"},
+            "record": {0: "requests", 1: "candidates"},
             "context": {0: "requests"},
             "known": {0: "requests"},
             "parts": {0: "requests", 1: "candidates"},

@@ -34,6 +34,7 @@ class Dropout:
     together: float = 0.5
     popularity: float = 0.25
     time: float = 0.2
+    record: float = 0.5
 
     def __post_init__(self) -> None:
         for entry in fields(self):
@@ -64,7 +65,7 @@ class Training:
     seed: int = 0
     requests: int = 4000
     candidates: int = 20
-    history: int = 15
+    history: int = 20
     steps: int = 1500
     batch: int = 96
     learning_rate: float = 3e-3
@@ -87,12 +88,16 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class FinetuneRecipe:
-    """How one history encoder is trained; see the module's description."""
+    """How one history encoder is trained; see the module's description.
+
+    ``terms`` says for the model card where the data are from and what binds whoever uses them.
+    """
 
     name: str
     release: int
     summary: str
     base: str
+    terms: str = ""
     training: Training = field(default_factory=Training)
     dropout: Dropout = field(default_factory=Dropout)
 

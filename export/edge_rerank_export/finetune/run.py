@@ -43,6 +43,7 @@ from edge_rerank_export.progress import Steps, silent
 MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
 PAIRS_NAME = "together.npz"
+RECORD_NAME = "record.npz"
 CHECKPOINT_NAME = "checkpoint.pt"
 
 MAX_DIFFERENCE = 1e-3
@@ -216,21 +217,23 @@ def train_on(
         )
     slope, intercept = calibrate(model, list(valid.values()))
     with steps("write"):
-        pairs = domains[0].pairs.table.to_bytes() if recipe.training.keep_pairs else None
         export_onnx(model, stage / MODEL_NAME)
         (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
-        if pairs is not None:
-            (stage / PAIRS_NAME).write_bytes(pairs)
+        kept = recipe.training.keep_pairs
+        if kept:
+            (stage / PAIRS_NAME).write_bytes(domains[0].pairs.table.to_bytes())
+            (stage / RECORD_NAME).write_bytes(domains[0].record.to_bytes())
         _copy_encoder(base, stage)
         card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         spec = HistoryEncoderSpec(
             model=MODEL_NAME,
             lexicon=LEXICON_NAME,
-            together=None if pairs is None else PAIRS_NAME,
             opset=OPSET,
             slope=slope,
             intercept=intercept,
+            together=PAIRS_NAME if kept else None,
+            record=RECORD_NAME if kept else None,
         )
         manifest = replace(
             base.manifest,
@@ -262,9 +265,10 @@ def _requests(
                 candidates=settings.candidates,
                 history=settings.history,
             )
-            pools.extend(_pool(domain, words, batch, pairs=True) for batch in made)
-            # Judged with what the pack is going to have.
-            valid[domain.name] = _pool(domain, words, domain.valid, pairs=settings.keep_pairs)
+            # With what the pack is going to have.
+            pairs = settings.keep_pairs
+            pools.extend(_pool(domain, words, batch, pairs=pairs) for batch in made)
+            valid[domain.name] = _pool(domain, words, domain.valid, pairs=pairs)
             update(number + 1, len(domains))
     return pools, valid
 

@@ -27,7 +27,7 @@ from edge_rerank_export.finetune.model import INPUTS, HistoryModel
 from edge_rerank_export.finetune.recipe import Dropout, FinetuneRecipe, Training
 
 WARM_UP = 50
-_KNOWN = ("history", "category", "together", "popularity", "time")
+_KNOWN = ("history", "category", "together", "popularity", "time", "record")
 _NO_CANDIDATE = -1e4
 
 Pool = dict[str, Tensor]
@@ -201,7 +201,7 @@ def _scores(model: HistoryModel, batch: Pool) -> Tensor:
 
 
 def _kept(dropout: Dropout, rng: np.random.Generator, count: int) -> Tensor:
-    """1 for each kind of evidence that stays, float32 of shape (count, 5)."""
+    """1 for each kind of evidence that stays, float32 of shape (count, 6)."""
     chances = np.array([getattr(dropout, name) for name in _KNOWN])
     return torch.from_numpy((rng.random((count, len(_KNOWN))) >= chances).astype(np.float32))
 
