@@ -28,6 +28,9 @@ PACK_TOKENS = 256
 DEFAULT_PREFIX_BYTES = 96 << 20
 CACHED_SCORES = 65_536
 
+_MIN_WIDTH = 2
+"""Products of a single column are summed in another order, and the last bit would differ."""
+
 _UNKNOWN_PACE_S = 1e-3
 """Seconds a token takes, until the first run says better."""
 
@@ -260,7 +263,7 @@ class Scorer:
     ) -> list[NDArray[Any]]:
         """Run the model on sequences, see :class:`~.manifest.ScorerSpec`."""
         lengths = np.array([len(row) for row in rows])
-        width = int(lengths.max())
+        width = max(_MIN_WIDTH, int(lengths.max()))
         offsets = np.arange(width)
         real = offsets < lengths[:, None]
         starts = np.cumsum(lengths) - lengths

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import random
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -170,15 +169,12 @@ def describe(
 
 
 def _prompts(pack: Pack, texts: Sequence[str]) -> list[list[int]]:
-    """All ``texts`` as histories of ``_PROMPT_TOKENS``: neighbours together, then shuffled."""
+    """All ``texts`` as histories of ``_PROMPT_TOKENS``, neighbours together."""
     spec = cast("ScorerSpec", pack.manifest.scorer)
     prompt = Prompt(spec, pack.read(spec.tokenizer))
-    rng = random.Random(0)  # noqa: S311 - a fixed order, not a secret
-    prompts: list[list[int]] = []
-    for order in (list(texts), rng.sample(texts, len(texts))):
-        prompts.append(list(prompt.prefix))
-        for text in order:
-            if len(prompts[-1]) >= _PROMPT_TOKENS:
-                prompts.append(list(prompt.prefix))
-            prompts[-1] += prompt.line(text)
+    prompts = [list(prompt.prefix)]
+    for text in texts:
+        if len(prompts[-1]) >= _PROMPT_TOKENS:
+            prompts.append(list(prompt.prefix))
+        prompts[-1] += prompt.line(text)
     return prompts

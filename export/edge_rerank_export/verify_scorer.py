@@ -19,7 +19,7 @@ from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.texts import RankingCase, Texts
 from edge_rerank_export.verify import Figure, Verification, ndcg_figures, tau_figure
 
-MAX_CASES = 60
+MAX_CASES = 40
 _CONVERSION_TEXTS = 8
 _COMPANY_CASES = 4
 
