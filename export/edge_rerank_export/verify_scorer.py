@@ -37,7 +37,7 @@ class ScorerBounds:
         max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
     """
 
-    min_tau: float = 0.9
+    min_tau: float = 0.95
     max_conversion_error: float = 0.01
     max_company_effect: float = 1e-4
     max_ndcg_loss: float = 0.01
