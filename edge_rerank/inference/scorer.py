@@ -28,6 +28,15 @@ PACK_TOKENS = 256
 DEFAULT_PREFIX_BYTES = 96 << 20
 CACHED_SCORES = 65_536
 
+PRIOR_SHARE = 0.7
+"""How much of a text's own likelihood is taken off. All of it would take off as well that some
+items are chosen by everyone. Mean NDCG@10 on validation requests of game, film, shop and news
+data: 0.32 at 0, 0.37 at 0.5, 0.39 at 0.7, 0.37 at 1; and the difference of two likelihoods
+suffers less from rounding."""
+
+_MIN_WIDTH = 2
+"""Products of a single column are summed in another order, and the last bit would differ."""
+
 _UNKNOWN_PACE_S = 1e-3
 """Seconds a token takes, until the first run says better."""
 
@@ -70,7 +79,7 @@ class Scorer:
     """Runs the ``scorer`` part of a pack. Safe from several threads.
 
     A score says how well a candidate goes with the history: the trained head's output, or,
-    in a pack that scores by likelihood, log P(candidate | history) - log P(candidate). It is
+    in a pack that scores by likelihood, log P(candidate | history) - 0.7 log P(candidate). It is
     the same number in any company, in any order, and however the history came to be read.
 
     Args:
@@ -158,7 +167,7 @@ class Scorer:
                 if missing and self._in_time(sum(map(len, missing)), stop_at):
                     part.add(missing, self._run(part.past, missing))
         values = [part.values(lines) for part in parts]
-        return values[0] - values[1] if self._likelihood else values[0]
+        return values[0] - PRIOR_SHARE * values[1] if self._likelihood else values[0]
 
     def prepare(self, candidates: Sequence[str]) -> None:
         """Compute ahead what needs no history: the likelihood of each text by itself."""
@@ -260,7 +269,7 @@ class Scorer:
     ) -> list[NDArray[Any]]:
         """Run the model on sequences, see :class:`~.manifest.ScorerSpec`."""
         lengths = np.array([len(row) for row in rows])
-        width = int(lengths.max())
+        width = max(_MIN_WIDTH, int(lengths.max()))
         offsets = np.arange(width)
         real = offsets < lengths[:, None]
         starts = np.cumsum(lengths) - lengths

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 import shutil
 import tempfile
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from edge_rerank.inference.manifest import Architecture, Manifest, ScorerSpec, Scoring, Source
 from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.card import scorer_card
@@ -26,7 +29,6 @@ from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_ma
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
 from edge_rerank_export.recipe import ScorerPackRecipe
-from edge_rerank_export.rounding import write_text
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification
@@ -34,6 +36,9 @@ from edge_rerank_export.verify_scorer import conversion_error, verify_scorer
 
 SCORER_NAME = "scorer.onnx"
 TOKENIZER_NAME = "scorer-tokenizer.json"
+
+_PROMPT_TOKENS = 128
+"""Length of the prompts that weights are rounded on."""
 
 
 def build_scorer(
@@ -70,9 +75,8 @@ def build_scorer(
             tokenizer = load_tokenizer(fetched.folder)
             backend = tokenizer.backend_tokenizer
             rows = [tokenizer(text).input_ids for text in texts.texts]
-            written = write_text(model)
             decoder = ScoringDecoder(
-                load_decoder(fetched.folder),
+                copy.deepcopy(model),
                 max_positions=wanted.history_tokens + 2 * wanted.line_tokens + 64,
                 vocabulary=wanted.vocabulary,
             ).eval()
@@ -83,17 +87,18 @@ def build_scorer(
         exact.mkdir()
         with steps("convert"):
             convert_scorer(decoder, exact / SCORER_NAME)
+        reference = describe(recipe, fetched, backend, exact, Scheme.NONE)
         if wanted.quantisation is Scheme.NONE:
             shutil.copyfile(exact / SCORER_NAME, quantised)
         else:
             with steps("round") as update:
-                round_decoder(decoder, written, limit=wanted.quantisation.limit, progress=update)
+                prompts = _prompts(reference, own_texts().texts)
+                round_decoder(decoder, prompts, limit=wanted.quantisation.limit, progress=update)
             with steps(f"quantise ({wanted.quantisation})") as update:
                 rounded = work / "rounded.onnx"
                 convert_scorer(decoder, rounded)
-                quantize(rounded, quantised, wanted.quantisation, progress=update)
+                quantize(rounded, quantised, wanted.quantisation, fine=wanted.fine, progress=update)
         shutil.move(quantised, stage / SCORER_NAME)
-        reference = describe(recipe, fetched, backend, exact, Scheme.NONE)
         draft = describe(recipe, fetched, backend, stage, wanted.quantisation)
         with steps("verify") as update:
             verification = verify_scorer(
@@ -161,3 +166,15 @@ def describe(
         ),
     )
     return write_manifest(folder, manifest)
+
+
+def _prompts(pack: Pack, texts: Sequence[str]) -> list[list[int]]:
+    """All ``texts`` as histories of ``_PROMPT_TOKENS``, neighbours together."""
+    spec = cast("ScorerSpec", pack.manifest.scorer)
+    prompt = Prompt(spec, pack.read(spec.tokenizer))
+    prompts = [list(prompt.prefix)]
+    for text in texts:
+        if len(prompts[-1]) >= _PROMPT_TOKENS:
+            prompts.append(list(prompt.prefix))
+        prompts[-1] += prompt.line(text)
+    return prompts

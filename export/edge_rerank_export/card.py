@@ -56,7 +56,7 @@ def scorer_card(recipe: ScorerPackRecipe, fetched: Fetched, verification: Verifi
 {recipe.summary}
 
 A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It scores
-a candidate by log P(candidate | history) - log P(candidate).
+a candidate by log P(candidate | history) - 0.7 log P(candidate).
 
 - Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
 - Licence of the weights: {recipe.licence}

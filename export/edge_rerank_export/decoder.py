@@ -151,14 +151,17 @@ class ScoringDecoder(torch.nn.Module):
         )
 
     @property
-    def products(self) -> list[torch.nn.Linear]:
-        """Every product with weights in the blocks, in the order of the computation."""
+    def products(self) -> list[list[torch.nn.Linear]]:
+        """Every product with weights in the blocks, those with one input together."""
         return [
-            layer
+            group
             for block in self.blocks
-            for part in (block.self_attn, block.mlp)
-            for layer in part.children()
-            if isinstance(layer, torch.nn.Linear)
+            for group in (
+                [block.self_attn.q_proj, block.self_attn.k_proj, block.self_attn.v_proj],
+                [block.self_attn.o_proj],
+                [block.mlp.gate_proj, block.mlp.up_proj],
+                [block.mlp.down_proj],
+            )
         ]
 
     def _add(

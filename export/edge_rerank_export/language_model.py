@@ -6,7 +6,7 @@ The graph is described in :class:`edge_rerank.inference.manifest.ScorerSpec`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -130,15 +130,22 @@ def convert_scorer(model: ScoringDecoder | ScoringCrossEncoder, output: Path) ->
 
 def round_decoder(
     model: ScoringDecoder,
-    text: torch.Tensor,
+    prompts: Sequence[Sequence[int]],
     *,
     limit: int,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
-    """Round the weights of ``model`` in place, see :mod:`edge_rerank_export.rounding`."""
+    """Round the weights of ``model`` in place, see :mod:`edge_rerank_export.rounding`.
+
+    Args:
+        model: changed in place.
+        prompts: token ids of what the model will be used on.
+        limit: the largest integer of the grid.
+        progress: called with (groups of products done, to do).
+    """
 
     def run() -> None:
-        for row in text:
-            model.read(row)
+        for row in prompts:
+            model.read(torch.tensor(row))
 
     round_weights(model.products, run, limit=limit, progress=progress)

@@ -27,10 +27,11 @@ A pack with a scorer has, in place of ``[encoder]``::
     line_tokens = 24                # see edge_rerank.inference.manifest.ScorerSpec
     history_tokens = 512
     vocabulary = 8192               # see edge_rerank_export.decoder.ScoringDecoder
-    quantisation = "int7"
+    quantisation = "int8"
+    fine = "/q_proj/"               # see edge_rerank_export.quantize.quantize
 
-``subfolder``, ``quantisation`` and everything in ``[bounds]`` may be left out. A key that is
-not known is refused: a misspelt bound must not pass for none.
+``subfolder``, ``quantisation``, ``fine`` and everything in ``[bounds]`` may be left out. A key
+that is not known is refused: a misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
@@ -78,6 +79,7 @@ class ScorerRecipe:
         line_tokens, history_tokens: see :class:`~edge_rerank.inference.manifest.ScorerSpec`.
         vocabulary: see :class:`~edge_rerank_export.decoder.ScoringDecoder`.
         quantisation: see :class:`~edge_rerank_export.quantize.Scheme`.
+        fine: see :func:`~edge_rerank_export.quantize.quantize`.
     """
 
     heading: str
@@ -85,7 +87,8 @@ class ScorerRecipe:
     line_tokens: int
     history_tokens: int
     vocabulary: int
-    quantisation: Scheme = Scheme.INT7
+    quantisation: Scheme = Scheme.INT8
+    fine: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,63 +1,60 @@
 """Rounds weights so that the products, not the weights, stay close.
 
 GPTQ (Frantar et al., ICLR 2023): column by column, what rounding one weight costs is made up
-for by those not yet rounded, measured on the inputs that the matrix really sees. These come
-from text that the model itself writes, so that no data is needed. The result lies on the
-grid of :mod:`edge_rerank_export.quantize`: one scale an output channel, its largest weight at
-the end of the range, so that quantising it later rounds nothing more.
+for by those not yet rounded, measured on the inputs that the matrix really sees. The result
+lies on the grid of :mod:`edge_rerank_export.quantize`: one scale an output channel, its largest
+weight at the end of the range, so that quantising it later rounds nothing more.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 
-SEQUENCES = 8
-TOKENS = 96
 _DAMPING = 0.01
 _BLOCK = 32
 
 
-def write_text(model: Any, *, seed: int = 0) -> torch.Tensor:
-    """Text by the model's own distribution, int64 (sequences, tokens)."""
-    first = model.config.bos_token_id or 0
-    with torch.random.fork_rng(devices=[]), torch.inference_mode():
-        torch.manual_seed(seed)
-        return torch.as_tensor(
-            model.generate(
-                torch.full((SEQUENCES, 1), first),
-                attention_mask=torch.ones(SEQUENCES, 1, dtype=torch.long),
-                max_new_tokens=TOKENS,
-                do_sample=True,
-                top_k=0,
-                eos_token_id=None,
-                pad_token_id=first,
-            )
-        )
-
-
 def round_weights(
-    layers: Sequence[torch.nn.Linear],
+    groups: Sequence[Sequence[torch.nn.Linear]],
     run: Callable[[], object],
     *,
     limit: int,
     progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> None:
-    """Round the weights of ``layers`` in place to ``limit`` steps on each side of 0.
+    """Round weights in place to ``limit`` steps on each side of 0.
 
     Args:
-        layers: each sees its input, float32 (..., in), when ``run`` is called.
+        groups: layers that have one input, float32 (..., in), which they see when ``run`` is
+            called.
         run: runs the model over the calibration text.
         limit: the largest integer of the grid.
-        progress: called after each layer.
+        progress: called after each group.
     """
-    moments = _second_moments(layers, run)
-    for done, layer in enumerate(layers, start=1):
-        with torch.no_grad():
-            layer.weight.copy_(_round(layer.weight.detach(), moments[layer], limit))
-        progress(done, len(layers))
+    moments = _second_moments([group[0] for group in groups], run)
+    for done, group in enumerate(groups, start=1):
+        with torch.no_grad(), _one_thread():
+            stacked = torch.cat([layer.weight.detach() for layer in group])
+            rounded = _round(stacked, moments[group[0]], limit)
+            first = 0
+            for layer in group:
+                layer.weight.copy_(rounded[first : first + layer.out_features])
+                first += layer.out_features
+        progress(done, len(groups))
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """Thousands of small steps in a row: handing each out to threads costs more than it saves."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def _second_moments(

@@ -19,7 +19,7 @@ from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.texts import RankingCase, Texts
 from edge_rerank_export.verify import Figure, Verification, ndcg_figures, tau_figure
 
-MAX_CASES = 60
+MAX_CASES = 40
 _CONVERSION_TEXTS = 8
 _COMPANY_CASES = 4
 
@@ -37,7 +37,7 @@ class ScorerBounds:
         max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
     """
 
-    min_tau: float = 0.9
+    min_tau: float = 0.95
     max_conversion_error: float = 0.01
     max_company_effect: float = 1e-4
     max_ndcg_loss: float = 0.01

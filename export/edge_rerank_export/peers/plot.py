@@ -1,0 +1,102 @@
+"""The timings as a plot: bars by shape, on a logarithmic scale, in one SVG file."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+
+from edge_rerank_export.peers.measure import PeerReport, Timing
+from edge_rerank_export.peers.task import Shape
+
+_WIDTH, _NAMES, _BAR, _GAP, _HEAD = 860, 270, 16, 6, 34
+_OURS, _PEER, _INK, _FAINT, _PAPER = "#0b7285", "#adb5bd", "#212529", "#dee2e6", "#ffffff"
+_RIGHT = 90
+"""Room after the longest bar for its number."""
+
+
+def as_svg(report: PeerReport) -> str:
+    """A picture of ``report``; shorter bars are better."""
+    shapes = list(
+        dict.fromkeys(Shape(one.candidates, one.history_tokens) for one in report.timings)
+    )
+    known = [one.median_ms for one in report.timings if one.median_ms]
+    low = 10.0 ** math.floor(math.log10(min(known, default=1.0)))
+    high = 10.0 ** math.ceil(math.log10(max(known, default=10.0) * 1.0001))
+    parts: list[str] = []
+    top = 52
+    for shape in shapes:
+        rows = report.of(shape)
+        height = len(rows) * (_BAR + _GAP)
+        parts.append(_text(12, top + 14, shape.label, weight="600"))
+        parts += _grid(low, high, top + _HEAD - 10, height)
+        parts += _bars(rows, low, high, top + _HEAD - 8)
+        top += _HEAD + height + 22
+    title = f"Milliseconds to score, {report.threads} threads, logarithmic; shorter is better"
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top}" width="{_WIDTH}" '
+        f'height="{top}" font-family="system-ui, sans-serif" font-size="13" role="img">'
+        f"<title>{escape(title)}</title>"
+        f'<rect width="{_WIDTH}" height="{top}" fill="{_PAPER}"/>'
+    )
+    return "\n".join([head, _text(12, 28, title, weight="600", size=15), *parts, "</svg>\n"])
+
+
+def _grid(low: float, high: float, top: float, height: float) -> list[str]:
+    parts = []
+    tick = low
+    while tick <= high * 1.001:
+        x = _place(tick, low, high)
+        parts.append(
+            f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{top}" y2="{top + height}" stroke="{_FAINT}"/>'
+        )
+        parts.append(_text(x, top + height + 14, f"{tick:,g} ms", size=11, anchor="middle"))
+        tick *= 10
+    return parts
+
+
+def _bars(rows: Sequence[Timing], low: float, high: float, top: float) -> list[str]:
+    parts = []
+    for number, row in enumerate(rows):
+        y = top + number * (_BAR + _GAP)
+        baseline = y + _BAR - 4
+        ours = number == 0
+        parts.append(
+            _text(
+                _NAMES - 8,
+                baseline,
+                row.contender,
+                anchor="end",
+                weight="600" if ours else "400",
+            )
+        )
+        if row.median_ms is None:
+            parts.append(_text(_NAMES + 4, baseline, row.note, size=11))
+            continue
+        end = _place(row.median_ms, low, high)
+        parts.append(
+            f'<rect x="{_NAMES}" y="{y}" width="{end - _NAMES:.1f}" height="{_BAR}" rx="2" '
+            f'fill="{_OURS if ours else _PEER}"/>'
+        )
+        parts.append(_text(end + 5, baseline, f"{row.median_ms:,.0f}", size=12))
+    return parts
+
+
+def _place(value: float, low: float, high: float) -> float:
+    share = math.log(value / low) / math.log(high / low)
+    return _NAMES + share * (_WIDTH - _NAMES - _RIGHT)
+
+
+def _text(
+    x: float,
+    y: float,
+    text: str,
+    *,
+    size: int = 13,
+    weight: str = "400",
+    anchor: str = "start",
+) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" font-weight="{weight}" '
+        f'text-anchor="{anchor}" fill="{_INK}">{escape(text)}</text>'
+    )

@@ -1,0 +1,56 @@
+"""What every contender has to rank: invented texts of a known number of tokens."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+
+_WORDS = (
+    *("quiet", "river", "night", "paper", "winter", "engine", "orange"),
+    *("signal", "market", "stone", "window", "forest", "letter", "planet"),
+)
+"""Each is one token to a GPT and to a BERT, at the beginning of a line and within it."""
+
+LINE_TOKENS = 12
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """How much there is to rank.
+
+    Attributes:
+        candidates: how many, of 12 tokens each.
+        history_tokens: tokens of the history.
+    """
+
+    candidates: int
+    history_tokens: int
+
+    @property
+    def label(self) -> str:
+        """For a heading."""
+        return f"{self.candidates} candidates, history of {self.history_tokens} tokens"
+
+
+SHAPES = (Shape(20, 200), Shape(50, 200), Shape(20, 500), Shape(50, 500))
+
+
+def history(shape: Shape) -> list[str]:
+    """Lines of 11 tokens, and the line break makes 12; the last line is shorter."""
+    rng = random.Random(0)  # noqa: S311 - invented texts, not secrets
+    lines, rest = [], shape.history_tokens
+    while rest > 1:
+        length = min(LINE_TOKENS, rest)
+        lines.append(_text(rng, length - 1))
+        rest -= length
+    return lines
+
+
+def candidates(shape: Shape, turn: int) -> list[str]:
+    """New ones for each ``turn``, so that nothing can be remembered."""
+    rng = random.Random(turn + 1)  # noqa: S311 - invented texts, not secrets
+    return [_text(rng, LINE_TOKENS) for _ in range(shape.candidates)]
+
+
+def _text(rng: random.Random, words: int) -> str:
+    return " ".join(rng.choices(_WORDS, k=words))
