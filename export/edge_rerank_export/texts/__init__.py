@@ -10,6 +10,7 @@ from pathlib import Path
 
 from edge_rerank.evaluation.dataset import DataSet, chosen
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.scripts import Language
 
 HISTORY = 10
 """Items of a history that take part, the newest."""
@@ -37,12 +38,20 @@ class Texts:
     cases: tuple[RankingCase, ...]
 
 
-def own_texts() -> Texts:
+def own_texts(languages: Sequence[Language] = ()) -> Texts:
     """The texts that come with the toolchain; neighbours are of one kind.
 
     Each case takes three neighbours for the history and twenty others to choose from.
+
+    Args:
+        languages: of the model; the texts are English, and Chinese too where it reads Chinese.
     """
-    lines = files(__name__).joinpath("items.txt").read_text(encoding="utf-8").splitlines()
+    names = ["items.txt", *(["items-zh.txt"] if Language.ZH in languages else [])]
+    lines = [
+        line
+        for name in names
+        for line in files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines()
+    ]
     texts = tuple(line for line in lines if line and not line.startswith("#"))
     rng = random.Random(0)  # noqa: S311 - a fixed sample, not a secret
     cases = []
