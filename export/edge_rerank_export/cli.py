@@ -20,6 +20,7 @@ import edge_rerank
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank.inference.pack import Pack
 from edge_rerank_export import sign
+from edge_rerank_export.baselines.command import add_baselines
 from edge_rerank_export.build import BuildOptions, build, original, quantize_encoder, write_pack
 from edge_rerank_export.build_scorer import build_scorer
 from edge_rerank_export.calibrate import read_tokenizer
@@ -83,6 +84,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_verify(commands)
     _add_pack(commands)
     add_finetune(commands)
+    add_baselines(commands)
     sign.register(commands)
     return parser
 
