@@ -11,6 +11,7 @@ from edge_rerank.ranking.features import Feature
 from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_REASONS = 3
+_NOTHING = 1e-9
 
 _CODES = {
     Feature.SIMILAR_MAX: ReasonCode.SIMILAR,
@@ -56,17 +57,18 @@ def explain(
         grouped = grouped - grouped.mean(axis=0)
     grouped = grouped[rows]
     order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
+    ids = [None if item is None else item.id for item in nearest]
     return [
-        tuple(
-            Reason(
-                code,
-                weight,
-                item.id if code is ReasonCode.SIMILAR and item is not None else None,
-            )
-            for code, weight in ((_GROUPS[column], row[column]) for column in columns)
-            if abs(weight) > 1e-9
-        )
-        for row, columns, item in zip(
-            grouped.tolist(), order, (nearest[row] for row in rows), strict=True
-        )
+        _reasons(row, columns, ids[place])
+        for row, columns, place in zip(grouped.tolist(), order, rows, strict=True)
     ]
+
+
+def _reasons(weights: list[float], columns: list[int], nearest: str | None) -> tuple[Reason, ...]:
+    reasons = []
+    for column in columns:
+        weight, code = weights[column], _GROUPS[column]
+        if abs(weight) <= _NOTHING:
+            break
+        reasons.append(Reason(code, weight, nearest if code is ReasonCode.SIMILAR else None))
+    return tuple(reasons)

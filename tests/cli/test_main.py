@@ -46,7 +46,7 @@ def test_the_commands() -> None:
     assert names == {"demo", "rank", "import", "profile", "eval", "audit", "doctor", "bench"}
     assert len(names) == len(COMMANDS)
     actions = {name.split()[2] for name in PARSERS if name.startswith("edge-rerank profile ")}
-    assert actions == {"show", "export", "forget"}
+    assert actions == {"show", "export", "restore", "keypair", "forget"}
 
 
 @pytest.mark.parametrize("name", PARSERS)

@@ -97,9 +97,9 @@ class FinetuneRecipe:
     release: int
     summary: str
     base: str
-    terms: str = ""
     training: Training = field(default_factory=Training)
     dropout: Dropout = field(default_factory=Dropout)
+    terms: str = ""
 
     def __post_init__(self) -> None:
         if self.release < 1:
