@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 
 from edge_rerank.privacy import _checksums as check
 
@@ -23,55 +24,61 @@ class _Form:
     """A number's shape, and a test of it without separators where there is one."""
 
     text: str
-    shape: re.Pattern[str]
-    valid: Callable[[str], bool] | None
+    valid: Callable[[str], bool] | None = None
+
+    @property
+    def shape(self) -> re.Pattern[str]:
+        """Group 1 is the number."""
+        return _shape(self.text)
 
 
-def _form(shape: str, valid: Callable[[str], bool] | None = None) -> _Form:
+# These patterns take 40 ms to compile: not while importing, and not for texts without digits.
+@cache
+def _shape(text: str) -> re.Pattern[str]:
     # Inside a lookahead, so that a match that fails its test hides no other.
-    return _Form(shape, re.compile(f"{_NOT_INSIDE}(?=({shape}){_END})", re.IGNORECASE), valid)
+    return re.compile(f"{_NOT_INSIDE}(?=({text}){_END})", re.IGNORECASE)
 
 
 _NUMERIC = (
-    _form(
+    _Form(
         r"\d{6}[ \-]?(?:18|19|20)\d\d[ \-]?\d\d[ \-]?\d\d[ \-]?\d{3}[ \-]?[\dX]",
         check.cn_resident,
     ),
-    _form(
+    _Form(
         r"[1-478][ .\-]?\d\d[ .\-]?(?:0[1-9]|1[0-2]|[2-9]\d)[ .\-]?(?:\d\d|2[AB])"
         r"(?:[ .\-]?\d{3}){2}[ .\-/]{0,3}\d\d",
         check.fr_nir,
     ),
     # The same without its key.
-    _form(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3}"),
-    _form(r"[1-9]\d(?:[ /.\-]?\d{3}){3}|[1-9]\d{3}[ ]\d{4}[ ]\d{3}", check.de_tax),
-    _form(r"\d{6}[ \-]\d{5}|\d\d[ \-]\d\d[ \-]\d\d[ \-]\d{5}", check.pl_pesel),
-    _form(r"\d\d[.\- ]?\d\d[.\- ]?\d\d[.\- ]?\d{3}[.\- ]?\d\d", check.be_register),
-    _form(r"\d{6}[ ]?[\-+][ ]?\d{4}", check.se_personal),
-    _form(r"\d{6}-\d{4}", check.dk_personal),
+    _Form(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3}"),
+    _Form(r"[1-9]\d(?:[ /.\-]?\d{3}){3}|[1-9]\d{3}[ ]\d{4}[ ]\d{3}", check.de_tax),
+    _Form(r"\d{6}[ \-]\d{5}|\d\d[ \-]\d\d[ \-]\d\d[ \-]\d{5}", check.pl_pesel),
+    _Form(r"\d\d[.\- ]?\d\d[.\- ]?\d\d[.\- ]?\d{3}[.\- ]?\d\d", check.be_register),
+    _Form(r"\d{6}[ ]?[\-+][ ]?\d{4}", check.se_personal),
+    _Form(r"\d{6}-\d{4}", check.dk_personal),
     # Social Security: no check digit, but three groups that nothing else has.
-    _form(r"(?!000|666)\d{3}(?P<s>[ .\-])(?!00)\d\d(?P=s)(?!0000)\d{4}"),
-    _form(
+    _Form(r"(?!000|666)\d{3}(?P<s>[ .\-])(?!00)\d\d(?P=s)(?!0000)\d{4}"),
+    _Form(
         r"\d{3}(?P<a>[ .\-])\d{3}(?P=a)\d{3}|\d{4}[ .]\d\d[ .]\d{3}|\d{4}[ .]\d{3}[ .]\d\d"
         r"|\d\d(?P<b>[ .])\d\d(?P=b)\d\d(?P=b)\d{3}",
         check.nl_bsn,
     ),
-    _form(r"(?:\d{8}|\d\d?[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
-    _form(r"\d{7}[ ]?[A-W][ABHWTX]?", check.ie_pps),
+    _Form(r"(?:\d{8}|\d\d?[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
+    _Form(r"\d{7}[ ]?[A-W][ABHWTX]?", check.ie_pps),
 )
 """Those with the most digits first."""
 
 _LETTERED = (
-    _form(r"[12]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)2[AB]\d{8}", check.fr_nir),
-    _form(r"[XYZ][ .\-]?(?:\d{7}|\d[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
-    _form(
+    _Form(r"[12]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)2[AB]\d{8}", check.fr_nir),
+    _Form(r"[XYZ][ .\-]?(?:\d{7}|\d[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
+    _Form(
         r"[A-Z]{3}[ \-]?[A-Z]{3}[ \-]?[0-9L-NP-V]{2}[A-EHLMPRST][0-9L-NP-V]{2}[ \-]?"
         r"[A-Z][0-9L-NP-V]{3}[ \-]?[A-Z]",
         check.it_fiscal,
     ),
-    _form(r"\d{6}[\-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", check.fi_personal),
+    _Form(r"\d{6}[\-+A-FU-Y]\d{3}[0-9A-FHJ-NPR-Y]", check.fi_personal),
     # National Insurance: no check digit, but letters that are never given out.
-    _form(
+    _Form(
         r"(?!BG|GB|KN|NK|NT|TN|ZZ)[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z][ \-]?\d\d"
         r"[ \-]?\d\d[ \-]?\d\d[ \-]?[A-D]"
     ),
@@ -124,20 +131,27 @@ def _holds(form: _Form, text: str) -> bool:
     return form.valid is None or form.valid(text.translate(_WITHOUT_SEPARATORS).upper())
 
 
-_BEGIN_WITH_DIGITS = _Family(_NUMERIC)
-_MAY_BEGIN_WITH_LETTERS = _Family(_LETTERED)
+@cache
+def _begin_with_digits() -> _Family:
+    return _Family(_NUMERIC)
+
+
+@cache
+def _may_begin_with_letters() -> _Family:
+    return _Family(_LETTERED)
 
 
 def find_numeric(text: str, place: int, stop: int) -> tuple[int, int] | None:
     """The longest number that begins with the digit at ``place`` and ends before ``stop``."""
-    return _BEGIN_WITH_DIGITS.at(text, place, stop)
+    return _begin_with_digits().at(text, place, stop)
 
 
 def find_lettered(text: str) -> Iterator[tuple[int, int]]:
     """Where numbers that may begin with a letter stand in ``text``."""
     if _LETTER_AT_DIGIT.search(text):
-        for start in _MAY_BEGIN_WITH_LETTERS.starts.finditer(text):
-            span = _MAY_BEGIN_WITH_LETTERS.at(text, start.start(), len(text))
+        family = _may_begin_with_letters()
+        for start in family.starts.finditer(text):
+            span = family.at(text, start.start(), len(text))
             if span is not None:
                 yield span
 
