@@ -7,8 +7,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from edge_rerank.cli.console import Console, Report
-from edge_rerank.cli.options import Subparsers, add_runtime, positive
-from edge_rerank.evaluation.evaluate import Evaluation, Progress, evaluate
+from edge_rerank.cli.options import Subparsers, add_runtime, positive, write_text
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.evaluation.evaluate import Progress, evaluate
+from edge_rerank.evaluation.report_html import as_html
+from edge_rerank.evaluation.results import PACK, Evaluation
+from edge_rerank.evaluation.statistics import Comparison
 from edge_rerank.texttable import Column
 
 SHIPPED = "shipped"
@@ -33,6 +37,18 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="only the first N requests of the split"
     )
+    parser.add_argument(
+        "--scores",
+        type=_named_file,
+        action="append",
+        default=[],
+        metavar="NAME=FILE",
+        help="one more baseline, from a file of its scores; may be repeated "
+        "(python -m edge_rerank.export baselines writes those of BPR and SASRec)",
+    )
+    parser.add_argument(
+        "--report", type=Path, metavar="PAGE", help="write a report as one HTML page as well"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
     add_runtime(parser)
     parser.set_defaults(run=run)
@@ -40,16 +56,22 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Evaluate and print."""
+    scores = dict(arguments.scores)
+    if len(scores) < len(arguments.scores):
+        raise InvalidRequest("--scores: expected each name once, got one again")
     with ExitStack() as bars:
         report = evaluate(
             None if arguments.pack == SHIPPED else arguments.pack,
             arguments.folder,
             arguments.split,
+            scores=scores,
             limit=arguments.limit,
             providers=arguments.providers,
             threads=arguments.threads,
             progress=_bars(console, bars),
         )
+    if arguments.report is not None:
+        write_text(arguments.report, as_html(report))
     if arguments.json:
         console.say(report.to_json())
     else:
@@ -74,7 +96,49 @@ def _show(report: Evaluation, console: Console) -> None:
     console.heading(f"{report.folder}: {report.requests} requests of {report.split}")
     rows = [
         (name, *(f"{quality.to_dict()[column]:.3f}" for column in _COLUMNS))
-        for name, quality in (("pack", report.pack), *report.baselines.items())
+        for name, quality in report.orders.items()
     ]
     columns = (Column("order"), *(Column(name, right=True) for name in _COLUMNS))
     console.table(columns, rows)
+    _show_comparisons(report, console)
+    latency = report.details[PACK].latency
+    assert latency is not None  # noqa: S101 - the pack has just run
+    console.say(
+        f"pack: {latency.median_ms:.1f} ms a request (p95 {latency.p95_ms:.1f} ms), "
+        f"after {report.texts} texts in {report.encoding_s:.1f} s"
+    )
+
+
+def _show_comparisons(report: Evaluation, console: Console) -> None:
+    rows = [
+        (
+            name,
+            f"{one.difference:+.3f}",
+            f"{one.interval.low:+.3f} to {one.interval.high:+.3f}",
+            f"{one.p_holm:.4f}",
+            _verdict(one),
+        )
+        for name, detail in report.details.items()
+        if (one := detail.comparison) is not None
+    ]
+    columns = (
+        Column("pack against"),
+        Column("ndcg@10", right=True),
+        Column("95 % interval", right=True),
+        Column("p (Holm)", right=True),
+        Column("pack is"),
+    )
+    console.table(columns, rows)
+
+
+def _verdict(comparison: Comparison) -> str:
+    if not comparison.significant:
+        return "not told apart"
+    return "▲ better" if comparison.difference > 0 else "▼ worse"
+
+
+def _named_file(text: str) -> tuple[str, Path]:
+    name, equals, file = text.partition("=")
+    if not (name and equals and file):
+        raise argparse.ArgumentTypeError(f"expected NAME=FILE, got {text!r}")
+    return name, Path(file)

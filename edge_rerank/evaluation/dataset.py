@@ -6,7 +6,8 @@ A folder holds, plain or gzipped, one JSON object a line:
 - ``train.jsonl``, if there is any: ``{"user"?, "items": [ids], "timestamps"?: [...]}``;
 - ``train_requests.jsonl``, ``valid.jsonl``, ``test.jsonl`` or any other split of requests:
   ``{"user"?, "history"?: [ids or {"item", "type"?, "timestamp"?, "dwell_s"?, "scroll"?, ...}],
-  "candidates": [ids], "clicked": [ids], "query"?, "timestamp"?}``.
+  "candidates": [ids], "clicked": [ids], "dwell_s"?: [seconds or null for each of clicked],
+  "query"?, "timestamp"?}``.
 
 Ids and users are strings or integers. Timestamps are UTC seconds, milliseconds or ISO 8601.
 Members that are not named here are ignored; a member that is there but malformed is an
@@ -18,7 +19,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -66,6 +67,7 @@ class Request:
         clicked: ids of the candidates that were chosen; may be empty.
         query: what was asked for.
         timestamp: UTC seconds; ``None`` where the file does not say.
+        dwell_s: seconds spent with what was clicked, by id, where they are known.
     """
 
     user: str | None
@@ -74,6 +76,7 @@ class Request:
     clicked: frozenset[str]
     query: str | None = None
     timestamp: float | None = None
+    dwell_s: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def now(self) -> float:
@@ -257,7 +260,23 @@ def _request(catalogue: Mapping[str, Item], record: Record) -> Request:
         clicked=clicked,
         query=query,
         timestamp=_seconds(record.get("timestamp")),
+        dwell_s=_dwell(record),
     )
+
+
+def _dwell(record: Record) -> Mapping[str, float]:
+    values = record.get("dwell_s")
+    if values is None:
+        return {}
+    clicked = _ids(record, "clicked")
+    if not isinstance(values, list) or len(values) != len(clicked):
+        raise InvalidRequest("dwell_s: expected a list as long as clicked")
+    known = {}
+    for name, value in zip(clicked, values, strict=True):
+        seconds = check_number(value, "dwell_s", InvalidRequest, minimum=0.0)
+        if seconds is not None:
+            known[name] = seconds
+    return known
 
 
 def _history(catalogue: Mapping[str, Item], entries: object) -> tuple[Event, ...]:

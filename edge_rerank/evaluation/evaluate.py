@@ -6,109 +6,40 @@ that order): candidates go to the pack shuffled, and ties are broken by lot.
 
 from __future__ import annotations
 
-import json
+import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
-from numpy.typing import NDArray
 
-from edge_rerank.errors import DataError
-from edge_rerank.evaluation.baselines import (
-    RECENT_ITEMS,
-    Baseline,
-    Vectors,
-    default_baselines,
-    lottery,
-)
+from edge_rerank.errors import DataError, InvalidRequest
+from edge_rerank.evaluation.baselines import RECENT_ITEMS, Baseline, default_baselines
+from edge_rerank.evaluation.calibration import calibration
 from edge_rerank.evaluation.dataset import DataSet, Request, chosen
+from edge_rerank.evaluation.outcomes import (
+    FIGURES,
+    Outcomes,
+    ask,
+    by_baseline,
+    by_pack,
+    self_information,
+)
+from edge_rerank.evaluation.results import PACK, Detail, Evaluation, Latency, Quality
+from edge_rerank.evaluation.scores import Prescored
+from edge_rerank.evaluation.slices import slices
+from edge_rerank.evaluation.statistics import Comparison, bootstrap, compare
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
-from edge_rerank.ranking.metrics import (
-    auc,
-    catalogue_coverage,
-    hit_rate,
-    intra_list_diversity,
-    ndcg,
-    reciprocal_rank,
-)
+from edge_rerank.ranking.metrics import catalogue_coverage
 from edge_rerank.types import Item
 
-VISIBLE = 10
-"""Places at the top over which coverage and diversity are taken."""
+SEED = 0
+"""Of resamples and permutations: the same figures give the same intervals."""
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, done, total)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Quality:
-    """How good one way of ordering is, means over the requests, 0 to 1, higher is better.
-
-    Accuracy is averaged over the requests with a click, ``auc`` over those of them that
-    also have a candidate without one.
-
-    Attributes:
-        ndcg_1, ndcg_5, ndcg_10, ndcg_20: normalised discounted cumulative gain.
-        mrr: mean reciprocal rank of the first click.
-        hit_1, hit_10: share of requests with a click in the first places.
-        auc: chance that a clicked item stands above another one.
-        coverage: share of all candidates that stand in some request's top ten.
-        diversity: mean dissimilarity of the texts in a top ten.
-    """
-
-    ndcg_1: float
-    ndcg_5: float
-    ndcg_10: float
-    ndcg_20: float
-    mrr: float
-    hit_1: float
-    hit_10: float
-    auc: float
-    coverage: float
-    diversity: float
-
-    def to_dict(self) -> dict[str, float]:
-        """By the names of the report: ``ndcg@1``, ``hit@10``, ``mrr``, ..."""
-        return {
-            one.name.replace("_", "@"): round(getattr(self, one.name), 6) for one in fields(self)
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Evaluation:
-    """A pack beside the baselines on one split.
-
-    Attributes:
-        folder: the data set, as it was named.
-        split: which requests.
-        requests: how many there were, those without a click included.
-        pack: the pack's quality.
-        baselines: that of the others by name.
-    """
-
-    folder: str
-    split: str
-    requests: int
-    pack: Quality
-    baselines: Mapping[str, Quality]
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """``{"folder", "split", "requests", "pack": {...}, "baselines": {name: {...}}}``."""
-        return json.dumps(
-            {
-                "folder": self.folder,
-                "split": self.split,
-                "requests": self.requests,
-                "pack": self.pack.to_dict(),
-                "baselines": {name: one.to_dict() for name, one in self.baselines.items()},
-            },
-            ensure_ascii=False,
-            indent=indent,
-        )
 
 
 def evaluate(
@@ -116,6 +47,7 @@ def evaluate(
     folder: str | Path,
     split: str,
     *,
+    scores: Mapping[str, Path] | None = None,
     limit: int | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
@@ -127,6 +59,8 @@ def evaluate(
         pack: a pack folder; ``None`` for the shipped one.
         folder: see :mod:`edge_rerank.evaluation.dataset`.
         split: name of a file of requests, as "test".
+        scores: files of more baselines' scores, by name; see
+            :class:`~edge_rerank.evaluation.scores.Prescored`.
         limit: how many requests at most.
         providers: as in :meth:`~edge_rerank.ranking.engine.RankingEngine.open`.
         threads: likewise.
@@ -141,27 +75,49 @@ def evaluate(
     requests = list(data.requests(split, limit=limit))
     if not any(request.clicked for request in requests):
         raise DataError(data.folder, f"{split}: expected at least one request with a click")
+    # Before the long work: a scores file that does not fit is told at once.
+    prescored = [Prescored(name, path, requests) for name, path in (scores or {}).items()]
     items = _needed(requests)
+    surprise = self_information(list(data.items.values()))
     with RankingEngine.open(
         pack, providers=providers, threads=threads, cache_items=max(len(items), 1)
     ) as engine:
+        began = time.perf_counter()
         engine.warmup(items, progress=_named(progress, "item texts"))
+        encoding_s = time.perf_counter() - began
         vectors = {
             item.id: vector for item, vector in zip(items, engine.vectors(items), strict=True)
         }
-        quality = _judge(
-            requests, vectors, partial(_order_by_pack, engine), _named(progress, "requests")
+        ours = ask(requests, by_pack(engine), vectors, surprise, _named(progress, "requests"))
+        manifest = engine.pack.manifest
+    own = default_baselines(data, vectors)
+    _check_names(prescored, own)
+    outcomes = {PACK: ours}
+    every: list[tuple[Baseline, bool]] = [(one, True) for one in own]
+    every += [(one, False) for one in prescored]
+    for one, timed in every:
+        outcomes[one.name] = ask(
+            requests,
+            by_baseline(one, timed=timed),
+            vectors,
+            surprise,
+            _named(progress, one.name),
         )
-    baselines = {
-        one.name: _judge(requests, vectors, partial(_order_by_baseline, one))
-        for one in default_baselines(data, vectors)
-    }
+    comparisons = _compare(outcomes)
+    qualities = {name: _quality(one, requests) for name, one in outcomes.items()}
     return Evaluation(
         folder=str(folder),
         split=split,
         requests=len(requests),
-        pack=quality,
-        baselines=MappingProxyType(baselines),
+        model=f"{manifest.name} {manifest.release}",
+        pack=qualities.pop(PACK),
+        baselines=MappingProxyType(qualities),
+        details=MappingProxyType(
+            {name: _detail(one, requests, comparisons.get(name)) for name, one in outcomes.items()}
+        ),
+        slices=slices(requests, outcomes, np.random.default_rng(SEED)),
+        texts=len(items),
+        encoding_s=encoding_s,
     )
 
 
@@ -176,55 +132,74 @@ def _needed(requests: Iterable[Request]) -> list[Item]:
     return list(items.values())
 
 
-def _order_by_pack(engine: RankingEngine, request: Request) -> list[str]:
-    shuffled = [request.candidates[row] for row in np.argsort(lottery(request, salt=b"shuffle"))]
-    ranking = engine.rank(shuffled, history=request.history, query=request.query, now=request.now)
-    return [ranked.item.id for ranked in ranking]
+def _check_names(prescored: Sequence[Baseline], own: Sequence[Baseline]) -> None:
+    taken = {PACK, *(one.name for one in own)}
+    for one in prescored:
+        if one.name in taken:
+            raise InvalidRequest(f"scores: expected a name of its own, got {one.name!r}")
 
 
-def _order_by_baseline(baseline: Baseline, request: Request) -> list[str]:
-    order = np.lexsort((lottery(request, salt=b"ties"), -baseline.scores(request)))
-    return [request.candidates[row].id for row in order]
+def _compare(outcomes: Mapping[str, Outcomes]) -> dict[str, Comparison]:
+    """The pack against each of the others in NDCG@10."""
+    values = np.stack([one.column("ndcg@10") for one in outcomes.values()], axis=1)
+    judged = values[~np.isnan(values[:, 0])]
+    made = compare(judged[:, 0], judged[:, 1:], np.random.default_rng(SEED))
+    return dict(zip(list(outcomes)[1:], made, strict=True))
 
 
-def _judge(
-    requests: Sequence[Request],
-    vectors: Vectors,
-    order: Callable[[Request], list[str]],
-    progress: Callable[[int, int], None] | None = None,
-) -> Quality:
-    tops: list[list[str]] = []
-    clicks: list[NDArray[np.bool_]] = []
-    for done, request in enumerate(requests, start=1):
-        names = order(request)
-        tops.append(names[:VISIBLE])
-        if request.clicked:
-            clicks.append(np.array([name in request.clicked for name in names]))
-        if progress is not None:
-            progress(done, len(requests))
+def _quality(outcomes: Outcomes, requests: Sequence[Request]) -> Quality:
+    means = {
+        name.replace("@", "_"): outcomes.mean(name) or 0.0
+        for name in FIGURES[: FIGURES.index("auc")]
+    }
+    area = outcomes.mean("auc")
     return Quality(
-        ndcg_1=_mean(ndcg(one, 1) for one in clicks),
-        ndcg_5=_mean(ndcg(one, 5) for one in clicks),
-        ndcg_10=_mean(ndcg(one, 10) for one in clicks),
-        ndcg_20=_mean(ndcg(one, 20) for one in clicks),
-        mrr=_mean(reciprocal_rank(one) for one in clicks),
-        hit_1=_mean(hit_rate(one, 1) for one in clicks),
-        hit_10=_mean(hit_rate(one, 10) for one in clicks),
-        auc=_mean((auc(one) for one in clicks if not one.all()), default=0.5),
+        **means,
+        auc=0.5 if area is None else area,
         coverage=catalogue_coverage(
-            tops, (item.id for request in requests for item in request.candidates)
+            outcomes.tops, (item.id for request in requests for item in request.candidates)
         ),
-        diversity=_mean(
-            intra_list_diversity(np.stack([vectors[name] for name in names]))
-            for names in tops
-            if len(names) > 1
-        ),
+        diversity=outcomes.mean("diversity") or 0.0,
     )
 
 
-def _mean(values: Iterable[float], *, default: float = 0.0) -> float:
-    every = list(values)
-    return sum(every) / len(every) if every else default
+def _detail(
+    outcomes: Outcomes, requests: Sequence[Request], comparison: Comparison | None
+) -> Detail:
+    intervals = bootstrap(outcomes.figures, np.random.default_rng(SEED))
+    return Detail(
+        intervals={
+            name: interval
+            for name, interval in zip(FIGURES, intervals, strict=True)
+            if not np.isnan(interval.low)
+        },
+        category_coverage=_category_coverage(outcomes, requests),
+        novelty_bits=outcomes.mean("novelty_bits"),
+        dwell_ndcg_10=outcomes.mean("dwell_ndcg@10"),
+        long_click_1=outcomes.mean("long_click@1"),
+        latency=_latency(outcomes),
+        calibration=None
+        if outcomes.probabilities is None or not outcomes.probabilities.size
+        else calibration(outcomes.probabilities, outcomes.clicked),
+        comparison=comparison,
+    )
+
+
+def _category_coverage(outcomes: Outcomes, requests: Sequence[Request]) -> float | None:
+    categories = {item.id: item.categories for request in requests for item in request.candidates}
+    available = {category for names in categories.values() for category in names}
+    if not available:
+        return None
+    shown = {category for top in outcomes.tops for name in top for category in categories[name]}
+    return len(shown) / len(available)
+
+
+def _latency(outcomes: Outcomes) -> Latency | None:
+    if not outcomes.seconds.size:
+        return None
+    times = outcomes.seconds * 1e3
+    median, p95 = np.quantile(times, [0.5, 0.95])
+    return Latency(float(median), float(p95), float(times.mean()))
 
 
 def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:

@@ -1,40 +1,24 @@
-"""The compliance report as one HTML page: no script, no font, no image from elsewhere."""
+"""The compliance report as one HTML page."""
 
 from __future__ import annotations
 
 from html import escape
 
+from edge_rerank.page import page
 from edge_rerank.privacy._checks import Finding, Verdict
 from edge_rerank.privacy.report import ComplianceReport, Section
 
 _SIGNS = {Verdict.FAILED: "✗", Verdict.OWED: "!", Verdict.PASSED: "✓"}
 _STYLE = """
-:root { color-scheme: light dark; --ink: #1d2327; --dim: #5b666e; --line: #d9dee2;
-  --page: #fff; --card: #f7f8f9; --good: #1a6b3c; --owed: #7a5200; --bad: #a5121d; }
-@media (prefers-color-scheme: dark) { :root { --ink: #e6e9eb; --dim: #9aa5ad; --line: #343b41;
-  --page: #14181b; --card: #1c2226; --good: #6cc48f; --owed: #e0b25a; --bad: #ff8b8b; } }
-* { box-sizing: border-box; }
-body { margin: 0; background: var(--page); color: var(--ink);
-  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
-main { max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
-h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
-h2 { font-size: 1.05rem; margin: 0; }
-p { margin: .25rem 0; }
-.dim { color: var(--dim); }
 .sum { display: flex; flex-wrap: wrap; gap: .5rem; margin: 1.25rem 0 2rem; padding: 0;
   list-style: none; }
 .sum a { display: block; padding: .3rem .7rem; border: 1px solid var(--line);
   border-radius: .4rem; color: inherit; text-decoration: none; }
-section { border: 1px solid var(--line); border-radius: .5rem; background: var(--card);
-  padding: 1rem 1.25rem; margin: 0 0 1rem; break-inside: avoid; }
 header { display: flex; gap: .75rem; justify-content: space-between; align-items: baseline; }
-table { width: 100%; border-collapse: collapse; margin: .75rem 0 .5rem; font-size: .93rem; }
-td, th { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0;
-  border-top: 1px solid var(--line); font-weight: normal; }
 th { width: 11rem; overflow-wrap: anywhere; }
 td.v { width: 6rem; white-space: nowrap; }
 .passed { color: var(--good); } .owed { color: var(--owed); } .failed { color: var(--bad); }
-.v, .big { font-weight: 600; }
+.v { font-weight: 600; }
 ul.host { margin: .25rem 0 0; padding-left: 1.2rem; font-size: .93rem; }
 @media (max-width: 34rem) { tr { display: grid; padding: .4rem 0;
   border-top: 1px solid var(--line); } td, th { border: 0; padding: .05rem 0; width: auto; } }
@@ -51,20 +35,16 @@ def as_html(report: ComplianceReport) -> str:
         for section in report.sections
     )
     body = "".join(map(_section, report.sections))
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>Compliance report: {escape(report.history)}</title>\n"
-        f"<style>{_STYLE}</style>\n</head>\n<body>\n<main>\n"
+    return page(
+        f"Compliance report: {report.history}",
         f"<h1>Compliance report</h1>\n"
         f'<p class="dim">{escape(report.history)}, inspected {escape(report.made)}</p>\n'
         f'<p class="big {result}">{_SIGNS[result]} {outcome}</p>\n'
         '<p class="dim">✓ passed, ! owed by the host, ✗ failed. Evidence for whoever answers '
         "for the processing; not legal advice. What is stored is pseudonymised, not "
         "anonymous.</p>\n"
-        f'<ul class="sum">{links}</ul>\n{body}</main>\n</body>\n</html>\n'
+        f'<ul class="sum">{links}</ul>\n{body}',
+        style=_STYLE,
     )
 
 

@@ -25,6 +25,22 @@ def ndcg(clicked: ArrayLike, k: int) -> float:
     return float(discounts @ gains[: discounts.size] / ideal) if ideal > 0 else 0.0
 
 
+def graded_ndcg(gains: ArrayLike, k: int) -> float:
+    """:func:`ndcg` with any gains.
+
+    Args:
+        gains: float of shape (n,), ≥ 0, of the item in each place, best place first.
+        k: places that count.
+
+    Returns:
+        0 where no item has a gain.
+    """
+    values = np.asarray(gains, dtype=np.float64)
+    discounts = 1.0 / np.log2(np.arange(min(k, values.size)) + 2.0)
+    ideal = float(discounts @ np.sort(values)[::-1][: discounts.size])
+    return float(discounts @ values[: discounts.size] / ideal) if ideal > 0 else 0.0
+
+
 def reciprocal_rank(clicked: ArrayLike) -> float:
     """One over the 1-based place of the first click; its mean is MRR."""
     places = np.flatnonzero(np.asarray(clicked, dtype=bool))

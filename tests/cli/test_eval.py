@@ -55,3 +55,19 @@ def test_what_is_not_there(run: Run, folder: Path, tmp_path: Path) -> None:
     assert "expected no.jsonl" in run("eval", "shipped", folder, "--split", "no").err
     assert run("eval", tmp_path / "pack", folder).code == 2
     assert run("eval", "shipped", tmp_path / "nowhere").code == 2
+
+
+def test_a_report_and_scores(run: Run, folder: Path, tmp_path: Path) -> None:
+    scores = tmp_path / "scores.jsonl"
+    scores.write_text(
+        "".join(json.dumps({"request": n, "scores": [0, 1]}) + "\n" for n in range(3))
+    )
+    page = tmp_path / "page.html"
+    result = run("eval", "shipped", folder, "--scores", f"other={scores}", "--report", page)
+    assert (result.code, result.err) == (0, "")
+    assert "other" in result.out
+    assert "pack against" in result.out
+    assert page.read_text(encoding="utf-8").startswith("<!doctype html>")
+    twice = run("eval", "shipped", folder, "--scores", f"a={scores}", "--scores", f"a={scores}")
+    assert twice.code == 2
+    assert run("eval", "shipped", folder, "--scores", "nonsense").code == 2

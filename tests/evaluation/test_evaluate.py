@@ -37,7 +37,7 @@ METRICS = {
 
 def test_the_json_of_a_report(shop: Path) -> None:
     report = json.loads(evaluate(None, shop, "test").to_json())
-    assert set(report) == {"folder", "split", "requests", "pack", "baselines"}
+    assert {"folder", "split", "requests", "pack", "baselines"} <= set(report)
     assert (report["folder"], report["split"], report["requests"]) == (str(shop), "test", 2)
     assert set(report["baselines"]) == BASELINES
     for quality in (report["pack"], *report["baselines"].values()):
@@ -71,7 +71,7 @@ def test_limit_and_progress(shop: Path) -> None:
     seen: list[tuple[str, int, int]] = []
     report = evaluate(None, shop, "test", limit=1, progress=lambda *what: seen.append(what))
     assert report.requests == 1
-    assert seen[-1] == ("requests", 1, 1)
+    assert ("requests", 1, 1) in seen
     assert any(what == "item texts" and done == total for what, done, total in seen)
 
 

@@ -1,0 +1,312 @@
+"""An evaluation as one HTML page; it names no item, query or person."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from html import escape
+from pathlib import PurePath
+
+from edge_rerank.evaluation import plots
+from edge_rerank.evaluation.outcomes import LONG_CLICK_S
+from edge_rerank.evaluation.plots import Mark, Point
+from edge_rerank.evaluation.results import PACK, Detail, Evaluation
+from edge_rerank.evaluation.slices import Slice, SliceKind
+from edge_rerank.evaluation.statistics import PERMUTATIONS, RESAMPLES, Interval
+from edge_rerank.page import page
+
+_STYLE = (
+    plots.STYLE
+    + """
+.facts { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0 1.5rem; padding: 0;
+  list-style: none; }
+.facts li { flex: 1 1 9rem; padding: .6rem .9rem; border: 1px solid var(--line);
+  border-radius: .5rem; background: var(--card); }
+.facts b { display: block; font-size: 1.35rem; line-height: 1.3; }
+.pair { display: grid; gap: 1rem 2rem;
+  grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
+h3 { font-size: .93rem; margin: 1rem 0 0; }
+.wide { overflow-x: auto; }
+td, th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
+thead th { color: var(--dim); border-top: 0; vertical-align: bottom; }
+th:first-child, td:last-child.l { text-align: left; }
+tr.own { font-weight: 600; } tr.own th { font-weight: 600; }
+td.best { color: var(--accent); }
+.good { color: var(--good); } .bad { color: var(--bad); }
+td:last-child { padding-right: 0; }
+@media print { .wide { overflow: visible; } table { font-size: 7.5pt; }
+  td, th { padding-right: .3rem; } }
+"""
+)
+
+_SLICE_TITLES = {
+    SliceKind.HISTORY: (
+        "By length of history",
+        "How many choices the person had made before the request.",
+    ),
+    SliceKind.POPULARITY: (
+        "By popularity of the clicked item",
+        "How often it was chosen in the training part; what was never chosen is cold, the rest "
+        "is cut into thirds.",
+    ),
+}
+_MISSING = "–"
+
+
+def as_html(report: Evaluation) -> str:
+    """The report as a page that needs nothing else."""
+    name = PurePath(report.folder).name
+    sections = [
+        _overview(report),
+        _against(report),
+        _accuracy(report),
+        _beyond(report),
+        *(_slices(report, kind) for kind in SliceKind),
+        _calibration(report),
+        _speed(report),
+        _method(),
+    ]
+    return page(
+        f"Evaluation: {report.model} on {name}",
+        f"<h1>{escape(report.model)} on {escape(name)}</h1>\n"
+        f'<p class="dim">{report.requests:,} requests of the split {escape(report.split)}, '
+        f"beside {len(report.baselines)} baselines</p>\n{_facts(report)}{''.join(sections)}",
+        style=_STYLE,
+    )
+
+
+def _facts(report: Evaluation) -> str:
+    detail = report.details[PACK]
+    interval = detail.intervals["ndcg@10"]
+    beaten = [one for one in report.details.values() if one.comparison is not None]
+    better = sum(_kind(one) == "good" for one in beaten)
+    worse = sum(_kind(one) == "bad" for one in beaten)
+    facts = [
+        (
+            f"{report.pack.ndcg_10:.3f}",
+            f"NDCG@10 (95 %: {_between(interval, '.3f')})",
+        ),
+        (f"{report.pack.ndcg_1:.3f}", "NDCG@1"),
+        (f"{better} of {len(beaten)}", f"baselines beaten beyond chance; {worse} beat the pack"),
+    ]
+    if detail.latency is not None:
+        facts.append(
+            (f"{detail.latency.median_ms:.1f} ms", f"a request; p95 {detail.latency.p95_ms:.1f} ms")
+        )
+    items = "".join(f"<li><b>{escape(big)}</b>{escape(small)}</li>" for big, small in facts)
+    return f'<ul class="facts">{items}</ul>\n'
+
+
+def _overview(report: Evaluation) -> str:
+    drawn = "".join(
+        f"<div><h3>{title}</h3>{plots.bars(title, _ranked(report, figure))}</div>"
+        for title, figure in (("NDCG@10", "ndcg@10"), ("NDCG@1", "ndcg@1"))
+    )
+    return _section(
+        "How well it orders",
+        "Best first; whiskers are 95 % intervals.",
+        f'<div class="pair">{drawn}</div>',
+    )
+
+
+def _ranked(report: Evaluation, figure: str) -> list[Mark]:
+    marks = [
+        Mark(
+            name,
+            quality.to_dict()[figure],
+            report.details[name].intervals[figure],
+            "own" if name == PACK else "",
+        )
+        for name, quality in report.orders.items()
+    ]
+    return sorted(marks, key=lambda one: -one.value)
+
+
+def _against(report: Evaluation) -> str:
+    rows, marks = [], []
+    compared = [(name, one) for name, one in report.details.items() if one.comparison is not None]
+    for name, detail in sorted(compared, key=lambda pair: _difference(pair[1])):
+        one = detail.comparison
+        assert one is not None  # noqa: S101 - filtered above
+        kind = _kind(detail)
+        verdict = {"good": "better", "bad": "worse"}.get(kind, "not told apart")
+        marks.append(Mark(name, one.difference, one.interval, kind))
+        cells = [f"{one.difference:+.3f}", _between(one.interval, "+.3f"), f"{one.p_holm:.4f}"]
+        rows.append(_row(name, [*cells, f'<span class="{kind}">{verdict}</span>']))
+    table = _table(("pack against", "difference", "95 % interval", "p (Holm)", "pack is"), rows)
+    return _section(
+        "Against each baseline, in NDCG@10",
+        "Pack minus baseline on the same requests. Green: better beyond chance; red: worse.",
+        f"{plots.differences('Differences in NDCG@10', marks)}{table}",
+    )
+
+
+def _accuracy(report: Evaluation) -> str:
+    figures = ("ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "mrr", "hit@1", "hit@10", "auc")
+    best = {
+        figure: max(one.to_dict()[figure] for one in report.orders.values()) for figure in figures
+    }
+    rows = []
+    for name, quality in report.orders.items():
+        values = quality.to_dict()
+        cells = [
+            f"<b>{values[one]:.3f}</b>" if values[one] == best[one] else f"{values[one]:.3f}"
+            for one in figures
+        ]
+        rows.append(_row(name, cells))
+    return _section(
+        "All figures of accuracy",
+        "Means over the requests with a click; the best of a column is bold.",
+        _table(("", *(one.upper().replace("HIT", "Hit") for one in figures)), rows),
+    )
+
+
+def _beyond(report: Evaluation) -> str:
+    dwell = any(one.dwell_ndcg_10 is not None for one in report.details.values())
+    rows = []
+    for name, quality in report.orders.items():
+        detail = report.details[name]
+        values: list[float | None] = [
+            quality.coverage,
+            detail.category_coverage,
+            quality.diversity,
+        ]
+        cells = [*map(_number, values), _number(detail.novelty_bits, ".2f")]
+        if dwell:
+            cells += [_number(detail.dwell_ndcg_10), _number(detail.long_click_1)]
+        rows.append(_row(name, cells))
+    headings = ["", "items", "categories", "diversity", "novelty, bits"]
+    text = (
+        "Over the first ten places. Items and categories: share of the candidates' that is "
+        "shown at all. Diversity: mean dissimilarity of the texts within a list. Novelty: mean "
+        "self-information of an item, by popularity."
+    )
+    if dwell:
+        headings += ["dwell NDCG@10", "long clicks"]
+        text += (
+            " Dwell NDCG: gains are the logarithm of the seconds spent. Long clicks: share of "
+            f"requests whose first item was read for {LONG_CLICK_S:.0f} s or more."
+        )
+    else:
+        text += " The requests have no dwell times, so satisfaction is not judged."
+    return _section("Coverage, diversity, novelty, satisfaction", text, _table(headings, rows))
+
+
+def _slices(report: Evaluation, kind: SliceKind) -> str:
+    parts = [one for one in report.slices if one.kind == kind]
+    if not parts:
+        return ""
+    title, text = _SLICE_TITLES[kind]
+    names = list(report.orders)
+    rows = []
+    for name in names:
+        cells = [
+            f"<b>{one.ndcg_10[name].mean:.3f}</b>"
+            if one.ndcg_10[name].mean == max(other.mean for other in one.ndcg_10.values())
+            else f"{one.ndcg_10[name].mean:.3f}"
+            for one in parts
+        ]
+        rows.append(_row(name, cells))
+    headings = ["", *(f"{escape(one.label)}<br>n = {one.requests}" for one in parts)]
+    marks = [Mark(f"{one.label} (n = {one.requests})", *_own(one), "own") for one in parts]
+    drawn = plots.bars(f"NDCG@10 of the pack, {title.lower()}", marks)
+    return _section(
+        title,
+        f"{text} The plot shows the pack's NDCG@10, the table everyone's.",
+        f"{drawn}{_table(headings, rows, escaped=True)}",
+    )
+
+
+def _own(part: Slice) -> tuple[float, Interval]:
+    estimate = part.ndcg_10[PACK]
+    return estimate.mean, estimate.interval
+
+
+def _calibration(report: Evaluation) -> str:
+    found = report.details[PACK].calibration
+    if found is None:
+        return _section(
+            "Calibration",
+            "This pack's scores are no probabilities: it has no trained history encoder.",
+            "",
+        )
+    rows = [
+        _row("expected calibration error", [f"{found.expected_error:.4f}"]),
+        _row("log loss", [f"{found.log_loss:.4f}"]),
+        _row("log loss of the mean rate", [f"{found.base_log_loss:.4f}"]),
+    ]
+    return _section(
+        "Calibration",
+        "Can the predicted probability be taken at its word? Each dot is a tenth of all "
+        "candidates; on the dashed line prediction and clicks agree.",
+        f'<div class="pair"><div>{plots.reliability("Reliability diagram", found.bins)}</div>'
+        f"<div>{_table(('', ''), rows)}</div></div>",
+    )
+
+
+def _speed(report: Evaluation) -> str:
+    rows, points = [], []
+    for name, quality in report.orders.items():
+        latency = report.details[name].latency
+        if latency is None:
+            continue
+        figures = (latency.median_ms, latency.p95_ms, latency.mean_ms)
+        rows.append(_row(name, [f"{figure:.3g}" for figure in figures]))
+        kind = "own" if name == PACK else ""
+        points.append(Point(name, latency.median_ms, quality.ndcg_10, kind))
+    rate = report.texts / report.encoding_s if report.encoding_s > 0 else 0.0
+    table = _table(("ms a request", "median", "p95", "mean"), rows)
+    return _section(
+        "Speed beside quality",
+        "With the items' vectors in memory, one request at a time on this machine. Encoding "
+        f"{report.texts:,} texts beforehand took {report.encoding_s:.1f} s ({rate:,.0f} a second). "
+        "Scores that came from a file have no time.",
+        f'<div class="pair"><div>{plots.scatter("Milliseconds and NDCG@10", points)}</div>'
+        f"<div>{table}</div></div>",
+    )
+
+
+def _method() -> str:
+    return _section(
+        "How this was measured",
+        "Candidates go to the pack in random order and ties are broken by lot, so the order of "
+        f"the file counts for nothing. Intervals: percentile bootstrap, {RESAMPLES:,} resamples of "
+        "the requests, the same for every order. Tests: two-sided randomisation of the paired "
+        f"differences in NDCG@10, {PERMUTATIONS:,} permutations, corrected by Holm for the number "
+        "of baselines; beyond chance means p < 0.05 after that.",
+        "",
+    )
+
+
+def _section(title: str, text: str, inside: str) -> str:
+    return f'<section><h2>{title}</h2><p class="dim">{text}</p>{inside}</section>\n'
+
+
+def _table(headings: Sequence[str], rows: Iterable[str], *, escaped: bool = False) -> str:
+    cells = "".join(f'<th scope="col">{one if escaped else escape(one)}</th>' for one in headings)
+    head = f"<thead><tr>{cells}</tr></thead>" if any(headings) else ""
+    return f'<div class="wide"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
+
+
+def _row(name: str, cells: Iterable[str]) -> str:
+    own = ' class="own"' if name == PACK else ""
+    inside = "".join(f"<td>{cell}</td>" for cell in cells)
+    return f'<tr{own}><th scope="row">{escape(name)}</th>{inside}</tr>'
+
+
+def _number(value: float | None, form: str = ".3f") -> str:
+    return _MISSING if value is None else format(value, form)
+
+
+def _between(interval: Interval, form: str) -> str:
+    return f"{interval.low:{form}} to {interval.high:{form}}"
+
+
+def _difference(detail: Detail) -> float:
+    return detail.comparison.difference if detail.comparison is not None else 0.0
+
+
+def _kind(detail: Detail) -> str:
+    one = detail.comparison
+    if one is None or not one.significant:
+        return ""
+    return "good" if one.difference > 0 else "bad"

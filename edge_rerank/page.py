@@ -1,0 +1,50 @@
+"""One HTML page that needs nothing else: no script, no font, no image from elsewhere."""
+
+from __future__ import annotations
+
+from html import escape
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2327; --dim: #5b666e; --line: #d9dee2;
+  --page: #fff; --card: #f7f8f9; --good: #1a6b3c; --owed: #7a5200; --bad: #a5121d;
+  --accent: #0b6bcb; --quiet: #a9b4bd; }
+@media (prefers-color-scheme: dark) { :root { --ink: #e6e9eb; --dim: #9aa5ad; --line: #343b41;
+  --page: #14181b; --card: #1c2226; --good: #6cc48f; --owed: #e0b25a; --bad: #ff8b8b;
+  --accent: #6cb2ff; --quiet: #5c6871; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--page); color: var(--ink);
+  font: 16px/1.5 system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif; }
+main { max-width: 60rem; margin: 0 auto; padding: 2.5rem 1.25rem 4rem; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.05rem; margin: 0; }
+p { margin: .25rem 0; }
+.dim { color: var(--dim); }
+.big { font-weight: 600; }
+section { border: 1px solid var(--line); border-radius: .5rem; background: var(--card);
+  padding: 1rem 1.25rem; margin: 0 0 1rem; break-inside: avoid; }
+table { width: 100%; border-collapse: collapse; margin: .75rem 0 .5rem; font-size: .93rem; }
+td, th { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0;
+  border-top: 1px solid var(--line); font-weight: normal; }
+@media print { :root { color-scheme: light; --ink: #000; --dim: #444; --line: #bbb;
+  --page: #fff; --card: #fff; --good: #1a6b3c; --owed: #7a5200; --bad: #a5121d;
+  --accent: #0b6bcb; --quiet: #a9b4bd; }
+  main { max-width: none; padding: 0; } body { font-size: 10pt; } }
+"""
+
+
+def page(title: str, body: str, *, style: str) -> str:
+    """The page.
+
+    Args:
+        title: plain text.
+        body: HTML of what the page shows.
+        style: CSS of this page, beside what all pages share.
+    """
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
+        f"<title>{escape(title)}</title>\n"
+        f"<style>{_STYLE}{style}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
+    )
