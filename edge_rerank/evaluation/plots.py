@@ -166,9 +166,9 @@ def scatter(title: str, points: Sequence[Point]) -> str:
 
     grid = ""
     for decade in range(first, last + 1):
-        x = x_of(decade)
-        grid += _line("axis", x, upper, x, lower)
-        grid += f'<text class="s m" x="{x:.1f}" y="{lower + 16}">{10.0**decade:g}</text>'
+        tick = x_of(decade)
+        grid += _line("axis", tick, upper, tick, lower)
+        grid += f'<text class="s m" x="{tick:.1f}" y="{lower + 16}">{10.0**decade:g}</text>'
     for part in range(5):
         value = low + (high - low) * part / 4
         grid += _line("axis", left, y_of(value), right, y_of(value))
@@ -176,8 +176,8 @@ def scatter(title: str, points: Sequence[Point]) -> str:
     drawn = ""
     floor = 0.0
     ranked = sorted(zip(points, decades, strict=True), key=lambda pair: -pair[0].y)
-    for one, decade in ranked:
-        x, y = x_of(decade), y_of(one.y)
+    for one, at in ranked:
+        x, y = x_of(at), y_of(one.y)
         floor = max(y + 4, floor + _GAP)
         weight = " b" if one.kind == "own" else ""
         drawn += (

@@ -99,7 +99,10 @@ def test_the_page_needs_nothing_and_tells_nothing(shop: Path) -> None:
 
 def test_the_page_shows_calibration_where_there_is_one(shop: Path) -> None:
     report = evaluate(None, shop, "test")
-    assert "no probabilities" in as_html(report)
+    unknown = replace(report.details["pack"], calibration=None)
+    bare = as_html(replace(report, details={**report.details, "pack": unknown}))
+    assert "no probabilities" in bare
+    assert "Reliability diagram" not in bare
     bins = (ReliabilityBin(2, 0.1, 0.0), ReliabilityBin(2, 0.6, 0.5))
     known = replace(report.details["pack"], calibration=Calibration(0.1, 0.4, 0.6, bins))
     page = as_html(replace(report, details={**report.details, "pack": known}))

@@ -69,9 +69,7 @@ def test_an_interval_lies_within_the_values(values: list[float]) -> None:
 
 
 def test_calibration_by_hand() -> None:
-    found = calibration(
-        np.array([0.8, 0.2, 0.2, 0.8]), np.array([True, False, True, True]), bins=2
-    )
+    found = calibration(np.array([0.8, 0.2, 0.2, 0.8]), np.array([True, False, True, True]), bins=2)
     assert [(one.count, one.predicted, one.observed) for one in found.bins] == [
         (2, pytest.approx(0.2), 0.5),
         (2, pytest.approx(0.8), 1.0),
