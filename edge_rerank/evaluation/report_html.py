@@ -23,7 +23,8 @@ _STYLE = (
   border-radius: .5rem; background: var(--card); }
 .facts b { display: block; font-size: 1.35rem; line-height: 1.3; }
 .pair { display: grid; gap: 1rem 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); }
+  grid-template-columns: repeat(auto-fit, minmax(min(17rem, 100%), 1fr)); }
+.pair > * { min-width: 0; }
 h3 { font-size: .93rem; margin: 1rem 0 0; }
 .wide { overflow-x: auto; }
 td, th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
