@@ -34,6 +34,7 @@ from edge_rerank.types import Event, EventType, Item, check_id, check_number
 ITEMS = "items"
 TRAIN = "train"
 TRAIN_REQUESTS = "train_requests"
+VALID = "valid"
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _EVENT_MEMBERS = ("dwell_s", "scroll", "query", "value", "position")
@@ -166,20 +167,24 @@ class DataSet:
         for _, request in islice(read_records(path, partial(_request, self.items)), limit):
             yield request
 
-    def paths(self) -> Iterator[tuple[str, ...]]:
-        """Item ids in the order in which one person chose them, from the training part.
+    def people(self) -> Iterator[TrainSequence]:
+        """What each person chose, in order, from the training part.
 
-        Those of ``train`` or, where the folder has none, of ``train_requests``: what a
+        The sequences of ``train`` or, where the folder has none, of ``train_requests``: what a
         person had done with pleasure before, then what they clicked.
         """
         if self.has(TRAIN):
-            for sequence in self.sequences():
-                yield sequence.items
+            yield from self.sequences()
         elif self.has(TRAIN_REQUESTS):
             for request in self.requests(TRAIN_REQUESTS):
                 before = chosen(request.history)
                 clicks = [item.id for item in request.candidates if item.id in request.clicked]
-                yield (*(item.id for item in before), *clicks)
+                yield TrainSequence(request.user, (*(item.id for item in before), *clicks))
+
+    def paths(self) -> Iterator[tuple[str, ...]]:
+        """Item ids in the order in which one person chose them, see :meth:`people`."""
+        for sequence in self.people():
+            yield sequence.items
 
     def _counted(self) -> Self:
         counts = Counter(item for path in self.paths() for item in path)

@@ -7,7 +7,6 @@ weighs as much as months of a quiet one, and no moment is finer than a few thous
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
-from edge_rerank.ranking.together import UNKNOWN, item_key
+from edge_rerank.ranking.itemtable import find_rows, read_arrays, write_arrays
 
 SIGNALS = 7
 """Numbers an item, see :meth:`Record.signals`; the last two come from what was shown."""
@@ -56,7 +55,7 @@ class Record:
     """Counts by item.
 
     Args:
-        ids: uint64 of shape (n,), rising: the items' keys, see :func:`~.together.item_key`.
+        ids: uint64 of shape (n,), rising: the items' keys, see :func:`~.itemtable.item_key`.
         starts: int64 of shape (n + 1,), where each item's moments begin.
         moments: uint16, rising within an item: see :meth:`moments`.
         edges: float64 of shape (m,), rising: UTC seconds at which a span of the log begins,
@@ -103,14 +102,7 @@ class Record:
         Raises:
             PackInvalid: when it is something else.
         """
-        try:
-            with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in _ARRAYS}
-        except Exception as error:  # zipfile and numpy raise many kinds
-            raise PackInvalid(f"record of items: not readable: {type(error).__name__}") from error
-        for name, kind in _ARRAYS.items():
-            if arrays[name].dtype != kind or arrays[name].ndim != 1:
-                raise PackInvalid(f"record of items: {name}: expected one row of {kind.__name__}")
+        arrays = read_arrays(raw, _ARRAYS, what="record of items")
         items, starts = len(arrays["ids"]), arrays["starts"]
         if (
             not items
@@ -130,15 +122,11 @@ class Record:
 
     def to_bytes(self) -> bytes:
         """All arrays as an ``.npz`` file; equal records give equal bytes."""
-        stream = io.BytesIO()
-        np.savez_compressed(stream, allow_pickle=False, **self._arrays)
-        return stream.getvalue()
+        return write_arrays(self._arrays)
 
     def rows(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
         """Rows of items, int64 of shape (n,), ``UNKNOWN`` for those without a record."""
-        keys = np.array([item_key(one) for one in item_ids], dtype=np.uint64)
-        place = np.searchsorted(self._ids, keys).clip(max=len(self._ids) - 1)
-        return np.where(self._ids[place] == keys, place, UNKNOWN)
+        return find_rows(self._ids, item_ids)
 
     def moments(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """What part of ``WHOLE`` lies before the span of each time; -1 for no time.

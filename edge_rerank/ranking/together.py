@@ -6,22 +6,18 @@ of their id; items that came later, and other catalogues, are simply not in it.
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
+from edge_rerank.ranking.itemtable import find_rows, read_arrays, write_arrays
 
 SIGNALS = 4
 """Numbers a pair, see :meth:`Together.signals`."""
-
-UNKNOWN = -1
-"""Row of an item that the table does not know."""
 
 _ARRAYS = {
     "ids": np.uint64,
@@ -32,11 +28,6 @@ _ARRAYS = {
     "following": np.float16,
     "people": np.int64,
 }
-
-
-def item_key(item_id: str) -> int:
-    """The 64-bit hash by which the table knows an item."""
-    return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest())
 
 
 def closeness(
@@ -71,7 +62,7 @@ class Together:
     """Counts by pair of items, sparse, in rows sorted by column.
 
     Args:
-        ids: uint64 of shape (n,), rising: the items' keys, see :func:`item_key`.
+        ids: uint64 of shape (n,), rising: the items' keys, see :func:`~.itemtable.item_key`.
         chosen: uint32 of shape (n,), people who chose the item.
         starts: int64 of shape (n + 1,), where each row begins.
         columns: int32 of shape (pairs,), rising within a row.
@@ -115,14 +106,7 @@ class Together:
         Raises:
             PackInvalid: when it is something else.
         """
-        try:
-            with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
-                arrays = {name: stored[name] for name in _ARRAYS}
-        except Exception as error:  # zipfile and numpy raise many kinds
-            raise PackInvalid(f"table of pairs: not readable: {type(error).__name__}") from error
-        for name, kind in _ARRAYS.items():
-            if arrays[name].dtype != kind or arrays[name].ndim != 1:
-                raise PackInvalid(f"table of pairs: {name}: expected one row of {kind.__name__}")
+        arrays = read_arrays(raw, _ARRAYS, what="table of pairs")
         starts, columns = arrays["starts"], arrays["columns"]
         items = len(arrays["ids"])
         if (
@@ -144,15 +128,11 @@ class Together:
 
     def to_bytes(self) -> bytes:
         """All arrays as an ``.npz`` file; equal tables give equal bytes."""
-        stream = io.BytesIO()
-        np.savez_compressed(stream, allow_pickle=False, **self._arrays)
-        return stream.getvalue()
+        return write_arrays(self._arrays)
 
     def rows(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
         """Rows of items, int64 of shape (n,), ``UNKNOWN`` for those not in the table."""
-        keys = np.array([item_key(one) for one in item_ids], dtype=np.uint64)
-        place = np.searchsorted(self._ids, keys).clip(max=len(self._ids) - 1)
-        return np.where(self._ids[place] == keys, place, UNKNOWN)
+        return find_rows(self._ids, item_ids)
 
     def signals(
         self,

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
-from edge_rerank.evaluation.dataset import TRAIN_REQUESTS, DataSet, Request, chosen
+from edge_rerank.evaluation.dataset import VALID, DataSet, Request, chosen
 from edge_rerank.ranking.metrics import ndcg
 
-VALID = "valid"
 UNKNOWN = 0
 """Number of an item that is not in the catalogue."""
 
@@ -45,11 +43,13 @@ class Choices:
         numbers = {name: number for number, name in enumerate(data.items, start=1)}
         people: list[NDArray[np.int64]] = []
         rows: dict[str, int] = {}
-        for user, path in _paths(data):
-            known = np.array([numbers[name] for name in path if name in numbers], dtype=np.int64)
+        for sequence in data.people():
+            known = np.array(
+                [numbers[name] for name in sequence.items if name in numbers], dtype=np.int64
+            )
             if len(known) > 1:
-                if user is not None:
-                    rows[user] = len(people)
+                if sequence.user is not None:
+                    rows[sequence.user] = len(people)
                 people.append(known)
         if not people:
             raise DataError(data.folder, "expected a person with two choices to learn from")
@@ -83,12 +83,3 @@ def validation_ndcg(model: Recommender, choices: Choices) -> float:
         clicked = np.array([item.id in request.clicked for item in request.candidates])
         values.append(ndcg(clicked[np.lexsort((clicked, -scores))], 10))
     return float(np.mean(values))
-
-
-def _paths(data: DataSet) -> list[tuple[str | None, tuple[str, ...]]]:
-    if data.has("train"):
-        return [(one.user, one.items) for one in data.sequences()]
-    if data.has(TRAIN_REQUESTS):
-        users = (request.user for request in data.requests(TRAIN_REQUESTS))
-        return list(zip(users, data.paths(), strict=True))
-    raise DataError(Path(data.folder), "expected train or train_requests, found neither")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
-from edge_rerank.evaluation.dataset import TRAIN_REQUESTS, DataSet, Request
+from edge_rerank.evaluation.dataset import TRAIN_REQUESTS, VALID, DataSet, Request
 from edge_rerank.ranking.interests import read_interests
 from edge_rerank.ranking.record import OwnShown, Record
 from edge_rerank.ranking.signals import EVENTS, Signals, Situation, signals
@@ -23,7 +23,6 @@ from edge_rerank.ranking.together import OwnShare
 from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import NEAR, Pairs, count_pairs
 
-VALID = "valid"
 MAX_CANDIDATES = 200
 """Candidates of a real request that are looked at; the clicked ones are among them."""
 

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.evaluation.dataset import Request
+from edge_rerank.ranking.itemtable import item_key
 from edge_rerank.ranking.record import WHOLE, Record
-from edge_rerank.ranking.together import item_key
 
 _SPANS = 4096
 """The log is cut into at most this many spans of equally many choices."""

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from edge_rerank.ranking.together import Together, closeness, item_key
+from edge_rerank.ranking.itemtable import item_key
+from edge_rerank.ranking.together import Together, closeness
 
 WINDOW = 60
 """Places apart at most; longer than the history the ranker looks at."""
