@@ -16,6 +16,7 @@ from edge_rerank.privacy import _checksums as check
 
 _NOT_INSIDE = r"(?<![0-9A-Za-z])(?<!\d[.,])"
 _END = r"(?![0-9A-Za-z])"
+_NEVER = r"(?!)"
 _WITHOUT_SEPARATORS = str.maketrans("", "", " .-/")
 
 
@@ -25,18 +26,6 @@ class _Form:
 
     text: str
     valid: Callable[[str], bool] | None = None
-
-    @property
-    def shape(self) -> re.Pattern[str]:
-        """Group 1 is the number."""
-        return _shape(self.text)
-
-
-# These patterns take 40 ms to compile: not while importing, and not for texts without digits.
-@cache
-def _shape(text: str) -> re.Pattern[str]:
-    # Inside a lookahead, so that a match that fails its test hides no other.
-    return re.compile(f"{_NOT_INSIDE}(?=({text}){_END})", re.IGNORECASE)
 
 
 _NUMERIC = (
@@ -106,31 +95,36 @@ class _Family:
     """Forms of which at most one is wanted at a place."""
 
     def __init__(self, forms: Sequence[_Form]) -> None:
-        groups = [f"(?P<form{place}>{form.text})" for place, form in enumerate(forms)]
-        # In most places none fits, and one look tells.
-        self._any = re.compile(f"(?:{'|'.join(groups)}){_END}", re.IGNORECASE)
-        self._from_group = {f"form{place}": forms[place:] for place in range(len(forms))}
-        self.starts = re.compile(f"{_NOT_INSIDE}(?={self._any.pattern})", re.IGNORECASE)
+        self._forms = forms
+        self._first = self._any_from(0)
+        self._later: dict[int, re.Pattern[str]] = {}
+        self.starts = re.compile(f"{_NOT_INSIDE}(?={self._first.pattern})", re.IGNORECASE)
 
     def at(self, text: str, place: int, stop: int) -> tuple[int, int] | None:
         """The first form that fits at ``place`` and passes its test."""
-        found = self._any.match(text, place, stop)
-        if found is None or found.lastgroup is None:
-            return None
-        first, *others = self._from_group[found.lastgroup]
-        if _holds(first, found[found.lastgroup]):
-            return found.span()
-        for form in others:
-            match = form.shape.match(text, place, stop)
-            if match is not None and _holds(form, match[1]):
-                return match.span(1)
+        found = self._first.match(text, place, stop)
+        # In most places none fits, and one look tells; each that fails its test costs one more.
+        while found is not None and found.lastgroup is not None:
+            form = int(found.lastgroup.removeprefix("form"))
+            if _holds(self._forms[form], found[found.lastgroup]):
+                return found.span()
+            later = self._later.get(form + 1)
+            if later is None:
+                later = self._later[form + 1] = self._any_from(form + 1)
+            found = later.match(text, place, stop)
         return None
+
+    def _any_from(self, first: int) -> re.Pattern[str]:
+        forms = enumerate(self._forms[first:], start=first)
+        groups = [f"(?P<form{place}>{form.text})" for place, form in forms]
+        return re.compile(f"(?:{'|'.join(groups) or _NEVER}){_END}", re.IGNORECASE)
 
 
 def _holds(form: _Form, text: str) -> bool:
     return form.valid is None or form.valid(text.translate(_WITHOUT_SEPARATORS).upper())
 
 
+# These patterns take 40 ms to compile: not while importing, and not for texts without digits.
 @cache
 def _begin_with_digits() -> _Family:
     return _Family(_NUMERIC)

@@ -25,7 +25,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from itertools import islice
+from functools import cache
 from typing import NamedTuple
 
 from edge_rerank.errors import InvalidRequest
@@ -157,7 +157,6 @@ _SPELT_EMAIL = re.compile(
 _AT_IN_WORDS = re.compile(r"at|ät|chez|arroba", re.IGNORECASE)
 
 _IBAN_START = re.compile(rf"{_NOT_INSIDE}(?=([A-Za-z]{{2}}[ ]?\d{{2}}[ \-.]?[0-9A-Za-z]))")
-_IBAN_BODY = re.compile(r"(?:[0-9A-Za-z][ \-.]{0,2}){15,34}")
 
 _GAP = r"[ .\-/_]{1,3}"
 _CARD = re.compile(
@@ -274,23 +273,17 @@ def _is_ipv6(text: str) -> bool:
 
 
 def _find_ibans(shadow: str) -> Iterator[_Span]:
-    for start in _IBAN_START.finditer(shadow):
-        size = check.IBAN_LENGTHS.get(start[1][:2].upper())
-        body = _IBAN_BODY.match(shadow, start.start(), start.start() + 3 * 34)
-        if size is None or body is None:
-            continue
-        if not check.iban(body[0].translate(_WITHOUT_SIGNS).upper()[:size]):
-            continue
-        stop = _place_after(body[0], size) + start.start()
-        following = shadow[stop : stop + 1]
-        if not (following.isascii() and following.isalnum()):
-            yield _Span(start.start(), stop, Kind.IBAN)
+    for begin in _IBAN_START.finditer(shadow):
+        size = check.IBAN_LENGTHS.get(begin[1][:2].upper())
+        match = _iban_of(size).match(shadow, begin.start()) if size else None
+        if match and check.iban(match[0].translate(_WITHOUT_SIGNS).upper()):
+            yield _Span(match.start(), match.end(), Kind.IBAN)
 
 
-def _place_after(text: str, count: int) -> int:
-    """The place behind the first ``count`` letters and digits."""
-    places = (place for place, character in enumerate(text) if character.isalnum())
-    return next(islice(places, count - 1, None)) + 1
+@cache
+def _iban_of(size: int) -> re.Pattern[str]:
+    """So many letters and digits, and what may stand between them."""
+    return re.compile(rf"(?:[0-9A-Za-z][ \-.]{{0,2}}){{{size - 1}}}[0-9A-Za-z]{_END}")
 
 
 def _find_numbers(shadow: str) -> Iterator[_Span]:
