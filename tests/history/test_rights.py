@@ -536,6 +536,30 @@ def test_any_edit_of_the_audit_log_shows(path: Path, edit: str) -> None:
         assert "audit" in finding
 
 
+def test_an_entry_of_a_copy_that_went_another_way_shows(path: Path, tmp_path: Path) -> None:
+    """It is sealed under the same key for the same place, but not after the same entries."""
+    fork = tmp_path / "fork.db"
+    shutil.copyfile(path, fork)
+    place = "(SELECT max(seq) - 1 FROM audit)"
+    for file, user in ((path, "carol"), (fork, "dave")):
+        with HistoryStore.open(file, KEY) as store:
+            for granted in (True, False):
+                store.set_consent(user, PERSONALISATION, granted)
+    with sqlite3.connect(fork) as connection:
+        other = connection.execute(f"SELECT sealed FROM audit WHERE seq = {place}").fetchone()
+    connection.close()
+    with HistoryStore.open(path, KEY) as store:
+        store.audit_log()
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE audit SET sealed = ? WHERE seq = {place}", other)
+    connection.close()
+    with (
+        HistoryStore.open(path, KEY) as store,
+        pytest.raises(HistoryCorrupt, match="added, moved or removed"),
+    ):
+        store.audit_log()
+
+
 NOTE_EDITS = {
     "dropped": "DELETE FROM notes",
     "put back": "UPDATE notes SET sealed = ?",

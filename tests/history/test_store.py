@@ -287,12 +287,14 @@ def test_a_key_that_the_host_holds_is_rotated_by_the_host(path: Path) -> None:
         assert len(store.load("alice")) == 11
 
 
+@pytest.mark.parametrize("erasing", [True, False])
 @pytest.mark.parametrize("after", ["wrapping", "source"])
 def test_a_rotation_that_was_cut_off_is_finished(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, after: str, erasing: bool
 ) -> None:
     """Cut off after everything was wrapped twice, and after the source took the new key."""
     source = KeyFile.create(tmp_path / "key")
+    former = source.load()
     path = tmp_path / "me.db"
     store = HistoryStore.open(path, source)
     store.append("alice", clicks(4))
@@ -306,12 +308,48 @@ def test_a_rotation_that_was_cut_off_is_finished(
     )
     monkeypatch.setattr(*target, cut)
     with pytest.raises(KeyboardInterrupt):
-        store.erase("bob")
+        store.erase("bob") if erasing else store.rotate_key()
     monkeypatch.undo()
     store._vault.file.abandon()
     with HistoryStore.open(path, source) as again:
         assert len(again.load("alice")) == 4
-        assert again.load("bob") == ()
+        assert len(again.load("bob")) == (0 if erasing else 2)
+    if after == "source":
+        with pytest.raises(HistoryKeyError):
+            HistoryStore.open(path, former)
+
+
+def test_the_connection_is_set_as_the_format_says(tmp_path: Path) -> None:
+    wanted = {
+        "journal_mode": "wal",
+        "synchronous": 2,  # FULL
+        "secure_delete": 1,
+        "temp_store": 2,  # MEMORY
+        "trusted_schema": 0,
+        "cell_size_check": 1,
+        "foreign_keys": 1,
+        "locking_mode": "exclusive",
+    }
+    with HistoryStore.open(tmp_path / "me.db", KEY) as store:
+        file = store._vault.file
+        assert {name: file.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted} == wanted
+
+
+def test_what_sqlite_quotes_is_not_passed_on(tmp_path: Path) -> None:
+    path = tmp_path / "me.db"
+    HistoryStore.open(path, KEY).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(
+            "UPDATE sqlite_master SET sql = 'CREATE TABLE Canary' WHERE name = 'notes'"
+        )
+    connection.close()
+    with pytest.raises(sqlite3.Error, match="notes"), sqlite3.connect(path) as connection:
+        connection.execute("SELECT * FROM events")
+    connection.close()
+    with pytest.raises(HistoryCorrupt) as caught:
+        HistoryStore.open(path, KEY)
+    assert "notes" not in str(caught.value)
 
 
 def test_the_newest_events_are_those_that_arrived_last(path: Path) -> None:

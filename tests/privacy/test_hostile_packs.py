@@ -6,6 +6,7 @@ import contextlib
 import copy
 import json
 import os
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -22,10 +23,12 @@ from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PackError, PackIn
 from edge_rerank.history.releases import remember_releases, seen_releases
 from edge_rerank.history.store import HistoryStore
 from edge_rerank.inference import encoder as encoder_module
+from edge_rerank.inference import pack as pack_module
 from edge_rerank.inference._onnx_check import check_model
 from edge_rerank.inference._onnx_wire import Malformed
 from edge_rerank.inference._tokenizer_check import Unsafe, check_tokenizer
 from edge_rerank.inference.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.types import Item
 from tests.privacy import packs
@@ -63,6 +66,13 @@ def replaced(name: str, place: Callable[[Path], object]) -> Change:
     return apply
 
 
+def listed_outside(folder: Path) -> None:
+    """List a file that lies beside the pack, and is just what the manifest says of it."""
+    content = (folder / "encoder.onnx").read_bytes()
+    (folder.parent / "outside").write_bytes(content)
+    manifest_with(lambda m: m["files"].append({**m["files"][0], "name": "../outside"}))(folder)
+
+
 def swap(folder: Path) -> None:
     one, other = folder / "encoder.onnx", folder / "tokenizer.json"
     first, second = one.read_bytes(), other.read_bytes()
@@ -75,6 +85,7 @@ FOLDERS: dict[str, tuple[Change, type[PackError]]] = {
         manifest_with(lambda m: m["files"][0].update(name="../outside")),
         PackInvalid,
     ),
+    "a name that leads to the right file outside the folder": (listed_outside, PackInvalid),
     "an absolute name": (
         manifest_with(lambda m: m["files"][0].update(name="/etc/passwd")),
         PackInvalid,
@@ -381,6 +392,33 @@ def test_folder_is_refused(name: str, tmp_path: Path, reached: list[str]) -> Non
     change, error = FOLDERS[name]
     change(folder)
     refused(folder, reached, error)
+
+
+def test_a_pipe_is_refused_even_with_the_right_bytes_in_it(
+    tmp_path: Path, reached: list[str]
+) -> None:
+    folder = packs.write(tmp_path / "pack")
+    path = folder / "encoder.onnx"
+    content = path.read_bytes()
+    path.unlink()
+    os.mkfifo(path)
+    writer = os.open(path, os.O_RDWR | os.O_NONBLOCK)
+    try:
+        os.write(writer, content)
+        refused(folder, reached)
+    finally:
+        os.close(writer)
+
+
+def test_the_shipped_pack_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "default"
+    shutil.copytree(shipped_pack(), folder)
+    monkeypatch.setattr(pack_module, "shipped_pack", lambda: folder)
+    RankingEngine.open(folder).close()
+    with (folder / MANIFEST_NAME).open("ab") as stream:
+        stream.write(b"\n")
+    with pytest.raises(PackUntrusted, match="shipped"):
+        RankingEngine.open(folder)
 
 
 @pytest.mark.parametrize("name", MODELS)
