@@ -13,7 +13,7 @@ from typing import Any, cast
 from edge_rerank.inference.manifest import Architecture, Manifest, ScorerSpec, Scoring, Source
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank.inference.scorer import Scorer
+from edge_rerank.inference.scorer import PACK_TOKENS, Scorer
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.card import scorer_card
 from edge_rerank_export.convert import OPSET
@@ -23,19 +23,28 @@ from edge_rerank_export.language_model import (
     convert_scorer,
     load_decoder,
     load_tokenizer,
+    read_head,
     round_decoder,
 )
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
-from edge_rerank_export.recipe import ScorerPackRecipe
+from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification
-from edge_rerank_export.verify_scorer import conversion_error, verify_scorer
+from edge_rerank_export.verify_scorer import (
+    by_head,
+    by_likelihood,
+    conversion_error,
+    verify_scorer,
+)
 
 SCORER_NAME = "scorer.onnx"
 TOKENIZER_NAME = "scorer-tokenizer.json"
+
+_SPARE = 64
+"""Positions beyond the recipe's tokens, for separators."""
 
 _PROMPT_TOKENS = 128
 """Length of the prompts that weights are rounded on."""
@@ -49,8 +58,12 @@ def build_scorer(
     overwrite: bool = False,
     steps: Steps = silent,
     report: Report = quietly,
+    training: str = "",
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
+
+    A checkpoint with a trained head, as :mod:`edge_rerank_export.finetune_scorer` writes it,
+    scores by that; any other by likelihood.
 
     Args:
         recipe: what to make.
@@ -59,6 +72,7 @@ def build_scorer(
         overwrite: whether a pack that is there already may be replaced.
         steps: told of each step.
         report: called with the figures, good or bad.
+        training: what the model card says of how the head was trained.
 
     Raises:
         RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
@@ -75,19 +89,23 @@ def build_scorer(
             tokenizer = load_tokenizer(fetched.folder)
             backend = tokenizer.backend_tokenizer
             rows = [tokenizer(text).input_ids for text in texts.texts]
+            head = read_head(fetched.folder)
             decoder = ScoringDecoder(
                 copy.deepcopy(model),
-                max_positions=wanted.history_tokens + 2 * wanted.line_tokens + 64,
+                max_positions=_max_positions(wanted),
                 vocabulary=wanted.vocabulary,
+                head=head,
             ).eval()
-            error = conversion_error(
-                model, lambda row: decoder.read(row)["score"][:, 0], rows, wanted.vocabulary
+            original = (
+                by_likelihood(model, wanted.vocabulary) if head is None else by_head(model, head)
             )
+            error = conversion_error(original, lambda row: decoder.read(row)["score"][:, 0], rows)
         exact, quantised = work / "exact", work / "quantised.onnx"
         exact.mkdir()
         with steps("convert"):
             convert_scorer(decoder, exact / SCORER_NAME)
-        reference = describe(recipe, fetched, backend, exact, Scheme.NONE)
+        scoring = Scoring.LIKELIHOOD if head is None else Scoring.HEAD
+        reference = describe(recipe, fetched, backend, exact, Scheme.NONE, scoring=scoring)
         if wanted.quantisation is Scheme.NONE:
             shutil.copyfile(exact / SCORER_NAME, quantised)
         else:
@@ -99,7 +117,7 @@ def build_scorer(
                 convert_scorer(decoder, rounded)
                 quantize(rounded, quantised, wanted.quantisation, fine=wanted.fine, progress=update)
         shutil.move(quantised, stage / SCORER_NAME)
-        draft = describe(recipe, fetched, backend, stage, wanted.quantisation)
+        draft = describe(recipe, fetched, backend, stage, wanted.quantisation, scoring=scoring)
         with steps("verify") as update:
             verification = verify_scorer(
                 Scorer(reference),
@@ -112,7 +130,7 @@ def build_scorer(
         report(verification)
         verification.require()
         with steps("pack"):
-            card = scorer_card(recipe, fetched, verification)
+            card = scorer_card(recipe, fetched, verification, training=training)
             (stage / CARD_NAME).write_text(card, encoding="utf-8")
             final = replace(
                 draft.manifest,
@@ -124,7 +142,13 @@ def build_scorer(
 
 
 def describe(
-    recipe: ScorerPackRecipe, fetched: Fetched, backend: Any, folder: Path, scheme: Scheme
+    recipe: ScorerPackRecipe,
+    fetched: Fetched,
+    backend: Any,
+    folder: Path,
+    scheme: Scheme,
+    *,
+    scoring: Scoring = Scoring.LIKELIHOOD,
 ) -> Pack:
     """Write tokeniser and manifest beside the model in ``folder`` and read all of it back.
 
@@ -134,6 +158,27 @@ def describe(
         backend: the model's tokeniser, of the tokenizers library.
         folder: holds the model.
         scheme: how it is quantised.
+        scoring: what its numbers mean.
+
+    Raises:
+        RecipeError: when the tokeniser lacks the recipe's first token.
+    """
+    spec = scorer_spec(recipe, backend)
+    backend.save(str(folder / TOKENIZER_NAME), pretty=False)
+    manifest = Manifest(
+        name=recipe.name,
+        release=recipe.release,
+        architecture=Architecture.CROSS_ENCODER,
+        licence=recipe.licence,
+        source=Source(fetched.uri, fetched.revision, fetched.sha256),
+        files=file_entries(folder),
+        scorer=replace(spec, quantisation=scheme, scoring=scoring),
+    )
+    return write_manifest(folder, manifest)
+
+
+def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
+    """How a likelihood scorer of ``recipe`` is used, before it is quantised.
 
     Raises:
         RecipeError: when the tokeniser lacks the recipe's first token.
@@ -142,30 +187,24 @@ def describe(
     start = backend.token_to_id(wanted.start)
     if start is None:
         raise RecipeError("scorer.start: not a token of this model")
-    backend.save(str(folder / TOKENIZER_NAME), pretty=False)
     line_break = tuple(backend.encode("\n", add_special_tokens=False).ids)
     heading = backend.encode(wanted.heading, add_special_tokens=False).ids
-    manifest = Manifest(
-        name=recipe.name,
-        release=recipe.release,
-        architecture=Architecture.CROSS_ENCODER,
-        licence=recipe.licence,
-        source=Source(fetched.uri, fetched.revision, fetched.sha256),
-        files=file_entries(folder),
-        scorer=ScorerSpec(
-            model=SCORER_NAME,
-            tokenizer=TOKENIZER_NAME,
-            scoring=Scoring.LIKELIHOOD,
-            causal=True,
-            prefix=(start, *heading, *line_break),
-            separator=line_break,
-            line_tokens=wanted.line_tokens,
-            history_tokens=wanted.history_tokens,
-            opset=OPSET,
-            quantisation=scheme,
-        ),
+    return ScorerSpec(
+        model=SCORER_NAME,
+        tokenizer=TOKENIZER_NAME,
+        scoring=Scoring.LIKELIHOOD,
+        causal=True,
+        prefix=(start, *heading, *line_break),
+        separator=line_break,
+        line_tokens=wanted.line_tokens,
+        history_tokens=wanted.history_tokens,
+        opset=OPSET,
     )
-    return write_manifest(folder, manifest)
+
+
+def _max_positions(wanted: ScorerRecipe) -> int:
+    """History, query and candidate; and the rotary operator wants a table no shorter than a row."""
+    return max(wanted.history_tokens + 2 * wanted.line_tokens + _SPARE, PACK_TOKENS)
 
 
 def _prompts(pack: Pack, texts: Sequence[str]) -> list[list[int]]:

@@ -48,15 +48,30 @@ languages that the original was not trained on is poorly told apart.
 """
 
 
-def scorer_card(recipe: ScorerPackRecipe, fetched: Fetched, verification: Verification) -> str:
-    """The text of a scorer's card, in Markdown."""
+def scorer_card(
+    recipe: ScorerPackRecipe, fetched: Fetched, verification: Verification, *, training: str = ""
+) -> str:
+    """The text of a scorer's card, in Markdown.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        verification: how far the pack is from the original.
+        training: how the head was trained; empty for a scorer by likelihood.
+    """
     scorer = recipe.scorer
+    formula = (
+        "by a head that was trained on people's choices"
+        if training
+        else "by log P(candidate | history) - 0.7 log P(candidate)"
+    )
+    behaviour = training or "Not trained further, on nobody's behaviour"
     return f"""# {recipe.name}, release {recipe.release}
 
 {recipe.summary}
 
 A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It scores
-a candidate by log P(candidate | history) - 0.7 log P(candidate).
+a candidate {formula}.
 
 - Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
 - Licence of the weights: {recipe.licence}
@@ -64,7 +79,7 @@ a candidate by log P(candidate | history) - 0.7 log P(candidate).
   into a basis without outliers, quantised ({scorer.quantisation}), likelihoods normalised over
   the {scorer.vocabulary} most frequent tokens, at most {scorer.line_tokens} tokens an item and
   {scorer.history_tokens} a history
-- Not trained further, on nobody's behaviour; weights rounded on text of the model's own
+- {behaviour}; weights rounded on the toolchain's own texts
 
 ## Compared with the original in float32
 

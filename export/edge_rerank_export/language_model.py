@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from optimum.exporters.onnx import export
 from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import NormalizedConfig
+from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 from edge_rerank_export.convert import OPSET, quiet
@@ -23,6 +24,9 @@ from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.rounding import round_weights
 
 DECODER_TYPES = ("llama", "qwen2", "qwen3")
+
+HEAD = "score.weight"
+"""A trained head's name, as in transformers' models for the classification of sequences."""
 
 _EXAMPLE_SEQUENCES, _EXAMPLE_WIDTH, _EXAMPLE_PAST = 3, 5, 7
 
@@ -120,6 +124,15 @@ def load_tokenizer(folder: Path) -> Any:
     options = {"gguf_file": gguf} if gguf is not None else {}
     load: Any = AutoTokenizer.from_pretrained
     return load(folder, local_files_only=True, **options)
+
+
+def read_head(folder: Path) -> torch.Tensor | None:
+    """A checkpoint's trained head, float32 of shape (1, hidden); ``None`` without one."""
+    for path in sorted(folder.glob("*.safetensors")):
+        with safe_open(path, framework="pt") as weights:
+            if HEAD in weights.keys():  # noqa: SIM118 - no mapping
+                return cast("torch.Tensor", weights.get_tensor(HEAD).float())
+    return None
 
 
 def convert_scorer(model: ScoringDecoder | ScoringCrossEncoder, output: Path) -> None:

@@ -30,8 +30,8 @@ class ScorerBounds:
 
     Attributes:
         min_tau: mean Kendall τ of the candidates' order, float32 against packed.
-        max_conversion_error: largest difference of a token's log-probability between the
-            original and the converted float32 model.
+        max_conversion_error: largest difference of a token's score between the original and
+            the converted float32 model.
         max_company_effect: largest difference of a score by the company a candidate is
             in or by how the history came to be read.
         max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
@@ -43,28 +43,57 @@ class ScorerBounds:
     max_ndcg_loss: float = 0.01
 
 
-def conversion_error(
-    original: Any,
-    convert: Callable[[torch.Tensor], torch.Tensor],
-    rows: Sequence[Sequence[int]],
-    vocabulary: int,
-) -> float:
-    """The largest difference of a token's log-probability.
+Original = Callable[[torch.Tensor], torch.Tensor]
+"""Reads a row of tokens, int64 (tokens,), and gives a score at each but the last, float32."""
+
+
+def by_likelihood(model: Any, vocabulary: int) -> Original:
+    """The log-probability of each token but the first.
 
     Args:
-        original: the causal language model as it was loaded.
-        convert: scores each token of a row, int64 (tokens,), by those before it.
-        rows: token ids of a few texts.
+        model: the causal language model as it was loaded.
         vocabulary: how many of the first tokens likelihoods are normalised over.
+    """
+
+    def score(tokens: torch.Tensor) -> torch.Tensor:
+        logits = model(tokens[None]).logits[0, :-1]
+        wanted = logits.gather(1, tokens[1:, None])[:, 0]
+        scores: torch.Tensor = wanted - logits[:, :vocabulary].logsumexp(dim=1)
+        return scores
+
+    return score
+
+
+def by_head(model: Any, head: torch.Tensor) -> Original:
+    """What the head says of each token but the last.
+
+    Args:
+        model: the causal language model as it was loaded.
+        head: float32 (1, hidden).
+    """
+
+    def score(tokens: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = model.model(tokens[None]).last_hidden_state[0, :-1]
+        return states @ head[0]
+
+    return score
+
+
+def conversion_error(
+    original: Original, converted: Original, rows: Sequence[Sequence[int]]
+) -> float:
+    """The largest difference of a token's score.
+
+    Args:
+        original: by the model as it was loaded.
+        converted: by the float32 model in the runtime's form.
+        rows: token ids of a few texts.
     """
     largest = 0.0
     with torch.inference_mode():
         for row in rows[:_CONVERSION_TEXTS]:
             tokens = torch.tensor(row)
-            logits = original(tokens[None]).logits[0, :-1]
-            wanted = logits.gather(1, tokens[1:, None])[:, 0]
-            expected = wanted - logits[:, :vocabulary].logsumexp(dim=1)
-            largest = max(largest, float((convert(tokens) - expected).abs().max()))
+            largest = max(largest, float((converted(tokens) - original(tokens)).abs().max()))
     return largest
 
 

@@ -11,6 +11,8 @@ from rich.console import Console
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.recipe import FinetuneRecipe, read_finetune_recipe
 from edge_rerank_export.finetune.run import Plan, check, finetune, plan
+from edge_rerank_export.finetune_scorer.command import run_finetune_scorer
+from edge_rerank_export.finetune_scorer.recipe import is_scorer_recipe
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.recipe import find_recipe
 
@@ -20,7 +22,7 @@ _MIB = 1 << 20
 def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser's subcommands."""
     parser = commands.add_parser(
-        "finetune", help="train a pack's history encoder on data set folders"
+        "finetune", help="train a pack's history encoder, or a scorer, on data set folders"
     )
     parser.add_argument("recipe", help="a .toml file, or the name of a recipe that comes with this")
     parser.add_argument(
@@ -53,6 +55,9 @@ def run_finetune(arguments: argparse.Namespace, console: Console) -> None:
     Raises:
         EdgeRerankError: see :func:`edge_rerank_export.finetune.run.finetune`.
     """
+    if is_scorer_recipe(find_recipe(arguments.recipe)):
+        run_finetune_scorer(arguments, console)
+        return
     recipe = _recipe(arguments)
     planned = plan(recipe, arguments.data)
     _announce(planned, console)

@@ -1,0 +1,73 @@
+"""The ``finetune`` command for the recipes of scorers."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from rich.console import Console
+
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune_scorer.recipe import (
+    ScorerFinetuneRecipe,
+    read_scorer_finetune_recipe,
+)
+from edge_rerank_export.finetune_scorer.run import finetune_scorer, prepare
+from edge_rerank_export.progress import on_console
+from edge_rerank_export.recipe import find_recipe
+
+_MIB = 1 << 20
+
+
+def run_finetune_scorer(arguments: argparse.Namespace, console: Console) -> None:
+    """Run the command.
+
+    Raises:
+        EdgeRerankError: see :func:`prepare` and :func:`finetune_scorer`.
+    """
+    recipe = _recipe(arguments)
+    if arguments.out is None and not arguments.dry_run:
+        raise RecipeError("--out: expected the folder of the new pack, or --dry-run")
+    if arguments.threads is not None:
+        torch.set_num_threads(arguments.threads)
+    work: Path | None = arguments.work
+    if work is None:
+        name = recipe.name if arguments.out is None else arguments.out.name
+        work = (arguments.out or Path(name)).with_name(f"{name}.work")
+    steps = on_console(console)
+    prepared = prepare(recipe, arguments.data, work=work, steps=steps)
+    plan = prepared.plan
+    console.print(
+        f"{plan.trained / 1e6:.2f} of {plan.weights / 1e6:.1f} million weights are trained, on "
+        f"{plan.requests} requests of up to {plan.longest} tokens, at most "
+        f"{recipe.training.steps} steps; about {plan.bytes_needed / _MIB:.0f} MiB of memory"
+    )
+    if arguments.dry_run:
+        console.print("dry run: checkpoint, recipe and data are in order; nothing was trained")
+        return
+    result = finetune_scorer(
+        recipe,
+        prepared,
+        arguments.out,
+        work=work,
+        resume=arguments.resume,
+        overwrite=arguments.overwrite,
+        steps=steps,
+    )
+    for name, value in result.outcome.by_domain.items():
+        console.print(f"{name}: NDCG@10 {100 * value:.1f} on validation requests")
+    console.print(
+        f"{arguments.out}: {result.outcome.steps} steps in {result.outcome.seconds:.0f} s; the "
+        f"checkpoint is in {result.checkpoint}"
+    )
+
+
+def _recipe(arguments: argparse.Namespace) -> ScorerFinetuneRecipe:
+    recipe = read_scorer_finetune_recipe(find_recipe(arguments.recipe))
+    if arguments.base is not None:
+        raise RecipeError("--base: a scorer's recipe names its own checkpoint")
+    if arguments.seed is not None:
+        recipe = replace(recipe, training=replace(recipe.training, seed=arguments.seed))
+    return recipe

@@ -1,0 +1,108 @@
+"""The language model that is trained: a trunk, adapters, and a head that scores a candidate."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import peft
+import torch
+from safetensors.torch import save_file
+from torch import Tensor
+
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune_scorer.examples import Packed
+from edge_rerank_export.finetune_scorer.recipe import Adapter, Precision
+from edge_rerank_export.language_model import HEAD
+
+WEIGHTS_NAME = "model.safetensors"
+_TRUNK = "model."
+
+
+class RankingModel(torch.nn.Module):
+    """A decoder without its output table, and a linear head over a candidate's last token.
+
+    Args:
+        trunk: a model of transformers that gives last hidden states.
+        precision: of the products, see :class:`Precision`.
+    """
+
+    def __init__(self, trunk: Any, *, precision: Precision = Precision.FLOAT32) -> None:
+        super().__init__()
+        self.trunk: Any = trunk
+        self.head = torch.nn.Linear(trunk.config.hidden_size, 1, bias=False)
+        torch.nn.init.normal_(self.head.weight, std=trunk.config.hidden_size**-0.5)
+        self._reduced = precision is Precision.BFLOAT16
+
+    def forward(self, packed: Packed) -> Tensor:
+        """Scores of the candidates, float32 of shape (candidates,)."""
+        device = self.head.weight.device
+        mask = torch.zeros(packed.seen.shape).masked_fill(~packed.seen, -torch.inf)
+        with torch.autocast(device.type, torch.bfloat16, enabled=self._reduced):
+            states = self.trunk(
+                input_ids=packed.input_ids[None].to(device),
+                position_ids=packed.positions[None].to(device),
+                attention_mask=mask[None, None].to(device),
+                use_cache=False,
+            ).last_hidden_state[0]
+        scores: Tensor = self.head(states[packed.ends.to(device)].float())
+        return scores[:, 0]
+
+    def trained(self) -> dict[str, Tensor]:
+        """The weights that training changes, by name."""
+        return {name: value for name, value in self.named_parameters() if value.requires_grad}
+
+
+def keep_layers(trunk: Any, count: int) -> None:
+    """Drop blocks in place; those that stay are spread evenly from the first to the last.
+
+    Raises:
+        RecipeError: when the model has fewer.
+    """
+    blocks = trunk.layers
+    if not 2 <= count <= len(blocks):
+        raise RecipeError(f"training.layers: expected 2 to {len(blocks)}, or 0 for all")
+    places = [round(place * (len(blocks) - 1) / (count - 1)) for place in range(count)]
+    trunk.layers = torch.nn.ModuleList(blocks[place] for place in places)
+    for number, block in enumerate(trunk.layers):
+        block.self_attn.layer_idx = number
+    trunk.config.num_hidden_layers = count
+    if getattr(trunk.config, "layer_types", None):
+        trunk.config.layer_types = [trunk.config.layer_types[place] for place in places]
+
+
+def add_adapters(trunk: Any, adapter: Adapter) -> Any:
+    """The trunk with low-rank adapters and everything else frozen."""
+    return peft.get_peft_model(
+        trunk,
+        peft.LoraConfig(
+            r=adapter.rank,
+            lora_alpha=adapter.alpha,  # type: ignore[arg-type]  # a scale, not a count
+            lora_dropout=adapter.dropout,
+            target_modules="all-linear",
+        ),
+    )
+
+
+def save_checkpoint(model: RankingModel, tokenizer: Any, folder: Path) -> None:
+    """Write a checkpoint of transformers with the adapters merged and the head in it.
+
+    Args:
+        model: adapters, if any, are merged in place.
+        tokenizer: written beside the weights.
+        folder: made if missing.
+    """
+    if isinstance(model.trunk, peft.PeftModel):
+        model.trunk = model.trunk.merge_and_unload()
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {f"{_TRUNK}{name}": value for name, value in model.trunk.state_dict().items()}
+    weights[HEAD] = model.head.weight
+    plain = {name: value.detach().float().cpu().contiguous() for name, value in weights.items()}
+    save_file(plain, folder / WEIGHTS_NAME, metadata={"format": "pt"})
+    tokenizer.save_pretrained(folder)
+    config = model.trunk.config.to_dict()
+    # What the weights of a head are called in a checkpoint says its architecture.
+    config["architectures"] = [f"{config['model_type'].capitalize()}ForSequenceClassification"]
+    config["id2label"], config["label2id"] = {0: "chosen"}, {"chosen": 0}
+    (folder / "config.json").write_text(json.dumps(config, indent=2, default=str), encoding="utf-8")

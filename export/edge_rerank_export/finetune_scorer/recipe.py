@@ -1,0 +1,166 @@
+"""Recipes for fine-tuning a scorer: TOML files that say how a language model learns to rank.
+
+::
+
+    name = "smollm2-tuned"
+    release = 1
+    summary = "One sentence for the model card."
+    checkpoint = "smollm2.toml"      # recipe of the pack to start from, relative to this file
+
+    [training]                       # all of it may be left out, see ScorerTraining
+    steps = 2000
+
+    [adapter]                        # see Adapter
+    rank = 16
+"""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from pathlib import Path
+
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.recipe import ScorerPackRecipe, read_recipe
+from edge_rerank_export.tables import read_table
+
+
+class Precision(StrEnum):
+    """What products of the training are computed in; weights and sums stay in float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+
+
+@dataclass(frozen=True, slots=True)
+class Adapter:
+    """Low-rank adapters (LoRA, Hu et al., ICLR 2022) on every product of the blocks.
+
+    Attributes:
+        rank: of the update of a weight matrix; 0 trains all weights themselves.
+        alpha: the update is scaled by ``alpha / rank``.
+        dropout: share of an adapter's inputs that are dropped in training.
+    """
+
+    rank: int = 16
+    alpha: float = 32.0
+    dropout: float = 0.05
+
+    def __post_init__(self) -> None:
+        if self.rank < 0 or self.alpha <= 0 or not 0 <= self.dropout < 1:
+            raise RecipeError(
+                "adapter: expected rank ≥ 0, alpha above 0, dropout from 0 to below 1"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerTraining:
+    """How long and on what.
+
+    Attributes:
+        seed: same seed, same data, same machine, same figures.
+        requests: training requests made from each folder.
+        candidates: items in a made-up request: the one that was chosen, the rest sampled.
+        history: most recent items of a history; the scorer's own limit of tokens holds as well.
+        steps: updates of the weights.
+        batch: requests that one update is computed from.
+        learning_rate: its peak; it rises over the first twentieth and falls as a cosine.
+        weight_decay: of AdamW.
+        evaluate_every: steps between two looks at the validation requests.
+        valid_requests: how many of them each folder gives.
+        patience: looks without improvement until the training ends.
+        layers: blocks that are kept, spread evenly from the first to the last; 0 for all.
+        precision: see :class:`Precision`.
+    """
+
+    seed: int = 0
+    requests: int = 4000
+    candidates: int = 20
+    history: int = 20
+    steps: int = 2000
+    batch: int = 8
+    learning_rate: float = 3e-4
+    weight_decay: float = 1e-2
+    evaluate_every: int = 200
+    valid_requests: int = 200
+    patience: int = 3
+    layers: int = 0
+    precision: Precision = Precision.FLOAT32
+
+    def __post_init__(self) -> None:
+        least = {"seed": 0, "layers": 0, "candidates": 2}
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            low = least.get(entry.name, 1)
+            if type(value) is int and value < low:
+                raise RecipeError(f"training.{entry.name}: expected an integer ≥ {low}")
+        if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
+            raise RecipeError("training: learning_rate and weight_decay: expected below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerFinetuneRecipe:
+    """How a scorer is trained; see the module's description.
+
+    Attributes:
+        name, release, summary: of the new pack.
+        checkpoint: path of the recipe whose source is trained and whose form the pack takes.
+        training, adapter: see there.
+        terms: where the data are from and what binds whoever uses them, for the model card.
+    """
+
+    name: str
+    release: int
+    summary: str
+    checkpoint: str
+    training: ScorerTraining = field(default_factory=ScorerTraining)
+    adapter: Adapter = field(default_factory=Adapter)
+    terms: str = ""
+
+    def __post_init__(self) -> None:
+        if self.release < 1:
+            raise RecipeError("release: expected an integer ≥ 1")
+
+    def pack_recipe(self) -> ScorerPackRecipe:
+        """The recipe of the pack to start from.
+
+        Raises:
+            RecipeError: when it cannot be read, or is not of a scorer.
+        """
+        recipe = read_recipe(Path(self.checkpoint))
+        if not isinstance(recipe, ScorerPackRecipe):
+            raise RecipeError("checkpoint: expected the recipe of a scorer, got an encoder's")
+        return recipe
+
+
+def is_scorer_recipe(path: Path) -> bool:
+    """Whether the file has the key that only a scorer's fine-tuning has.
+
+    Raises:
+        RecipeError: when it cannot be read.
+    """
+    return "checkpoint" in _members(path)
+
+
+def read_scorer_finetune_recipe(path: Path) -> ScorerFinetuneRecipe:
+    """Read and check a recipe; its ``checkpoint`` comes back as an absolute path.
+
+    Raises:
+        RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
+            value has the wrong type or is out of range.
+    """
+    members = _members(path)
+    if isinstance(members.get("checkpoint"), str):
+        members["checkpoint"] = str((path.parent / str(members["checkpoint"])).resolve())
+    try:
+        return read_table(ScorerFinetuneRecipe, members)
+    except RecipeError as error:
+        raise RecipeError(f"{path.name}: {error}") from None
+
+
+def _members(path: Path) -> dict[str, object]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error

@@ -1,0 +1,91 @@
+"""How a scorer learns: listwise softmax over candidates packed as they are when ranked.
+
+The loss is that of :mod:`edge_rerank_export.finetune.train`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from edge_rerank.ranking.metrics import ndcg
+from edge_rerank_export.finetune_scorer.examples import Example, pack
+from edge_rerank_export.finetune_scorer.model import RankingModel
+from edge_rerank_export.finetune_scorer.recipe import ScorerTraining
+
+_RISE = 20
+"""The learning rate rises over this part of the steps, one in twenty."""
+
+
+class ScorerTrainee:
+    """A model and its requests, as :func:`edge_rerank_export.training.train` wants them.
+
+    Args:
+        model: changed in place.
+        examples: training requests by domain; each gives an update's in turn.
+        valid: validation requests by domain.
+        settings: with what seed and rates.
+    """
+
+    def __init__(
+        self,
+        model: RankingModel,
+        examples: Sequence[Sequence[Example]],
+        valid: Mapping[str, Sequence[Example]],
+        settings: ScorerTraining,
+    ) -> None:
+        self._model = model
+        self._examples = examples
+        self._valid = valid
+        self._settings = settings
+        self.optimizer = torch.optim.AdamW(
+            model.trained().values(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The weights that training changes, by name."""
+        return self._model.trained()
+
+    def step(self, number: int) -> None:
+        """One update, from a batch of one domain's requests."""
+        settings, model = self._settings, self._model
+        examples = self._examples[number % len(self._examples)]
+        rng = np.random.default_rng([settings.seed, number])
+        torch.manual_seed(int(rng.integers(1 << 62)))  # of the adapters' dropout
+        for group in self.optimizer.param_groups:
+            group["lr"] = _learning_rate(settings, number)
+        model.train()
+        self.optimizer.zero_grad()
+        for row in rng.integers(0, len(examples), settings.batch).tolist():
+            scores = model(pack(examples[row], causal=True))
+            clicked = torch.from_numpy(examples[row].clicked).to(scores)
+            loss = -(scores.log_softmax(0) * clicked).sum() / clicked.sum() / settings.batch
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.trained().values(), 1.0)
+        self.optimizer.step()
+
+    def validate(self) -> dict[str, float]:
+        """Mean NDCG@10 by domain."""
+        return {name: validate(self._model, requests) for name, requests in self._valid.items()}
+
+
+def validate(model: RankingModel, requests: Sequence[Example]) -> float:
+    """Mean NDCG@10, 0 to 1; equal scores go against the model."""
+    model.eval()
+    values = []
+    with torch.no_grad():
+        for request in requests:
+            scores = model(pack(request, causal=True)).cpu().numpy()
+            order = np.lexsort((request.clicked, -scores))
+            values.append(ndcg(request.clicked[order], 10))
+    return float(np.mean(values))
+
+
+def _learning_rate(settings: ScorerTraining, step: int) -> float:
+    rise = min(1.0, (step + 1) * _RISE / settings.steps)
+    fall = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
+    return settings.learning_rate * rise * (fall + 0.01)

@@ -1,0 +1,177 @@
+"""What every training here has in common: early stopping, the best weights, checkpoints.
+
+All chance of a step is drawn from (seed, step), so that a training that was broken off goes on as
+if it had not been.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from edge_rerank_export.errors import RecipeError
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a training came to.
+
+    Attributes:
+        steps: batches that were trained on.
+        best: mean NDCG@10 over the domains' validation requests, 0 to 1.
+        by_domain: the same for each domain.
+        seconds: wall-clock time of the training alone.
+    """
+
+    steps: int
+    best: float
+    by_domain: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """How long a training lasts.
+
+    Attributes:
+        steps: at most.
+        evaluate_every: steps between two looks at the validation requests.
+        patience: looks without improvement until it ends.
+    """
+
+    steps: int
+    evaluate_every: int
+    patience: int
+
+
+class Trainee(Protocol):
+    """What is trained."""
+
+    @property
+    def optimizer(self) -> torch.optim.Optimizer:
+        """Holds the state of the training beside the weights."""
+        ...
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """The weights that training changes, by name; changed in place to go back to others."""
+        ...
+
+    def step(self, number: int) -> None:
+        """Change the weights once, by chance drawn from the seed and ``number`` alone."""
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Mean NDCG@10 on each domain's validation requests."""
+        ...
+
+
+def train(
+    trainee: Trainee,
+    schedule: Schedule,
+    *,
+    checkpoint: Path,
+    mark: str,
+    resume: bool = False,
+    progress: Progress | None = None,
+) -> Outcome:
+    """Train in place; the weights end up as they were at their best.
+
+    Args:
+        trainee: what is trained.
+        schedule: how long.
+        checkpoint: file that is written at each evaluation.
+        mark: stands for recipe and data, see :func:`mark_of`.
+        resume: whether to go on from ``checkpoint`` if it is there.
+        progress: called with (steps done, steps to do).
+
+    Raises:
+        RecipeError: when the checkpoint is of another recipe or other data.
+    """
+    began = time.monotonic()
+    state = _State()
+    if resume and checkpoint.is_file():
+        state = _load(checkpoint, mark, trainee)
+    while state.step < schedule.steps and state.stale < schedule.patience:
+        trainee.step(state.step)
+        state.step += 1
+        if state.step % schedule.evaluate_every == 0 or state.step == schedule.steps:
+            state.note(trainee)
+            _save(checkpoint, mark, trainee, state)
+        if progress is not None:
+            progress(state.step, schedule.steps)
+    _put(trainee, state.weights)
+    return Outcome(state.step, state.best, state.by_domain, time.monotonic() - began)
+
+
+def mark_of(recipe: Any, data: Iterable[bytes]) -> str:
+    """A digest of recipe and data: a checkpoint of others must not be gone on with."""
+    digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
+    for part in data:
+        digest.update(part)
+    return digest.hexdigest()
+
+
+@dataclass(slots=True)
+class _State:
+    """How far a training has come, and the best weights so far."""
+
+    step: int = 0
+    best: float = -1.0
+    stale: int = 0
+    by_domain: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, Tensor] = field(default_factory=dict)
+
+    def note(self, trainee: Trainee) -> None:
+        """Look at the validation requests."""
+        by_domain = trainee.validate()
+        mean = sum(by_domain.values()) / len(by_domain)
+        if mean <= self.best:
+            self.stale += 1
+            return
+        self.best, self.by_domain, self.stale = mean, by_domain, 0
+        self.weights = {
+            name: value.detach().cpu().clone() for name, value in trainee.weights().items()
+        }
+
+
+def _put(trainee: Trainee, weights: Mapping[str, Tensor]) -> None:
+    with torch.no_grad():
+        for name, value in trainee.weights().items():
+            value.copy_(weights[name])
+
+
+def _save(path: Path, mark: str, trainee: Trainee, state: _State) -> None:
+    partial = path.with_suffix(".partial")
+    torch.save(
+        {
+            "mark": mark,
+            "model": dict(trainee.weights()),
+            "optimizer": trainee.optimizer.state_dict(),
+            "state": asdict(state),
+        },
+        partial,
+    )
+    os.replace(partial, path)  # noqa: PTH105 - atomic on every system
+
+
+def _load(path: Path, mark: str, trainee: Trainee) -> _State:
+    try:
+        stored = torch.load(path, weights_only=True, map_location="cpu")
+    except Exception as error:  # torch raises many kinds
+        raise RecipeError(f"checkpoint: not readable: {type(error).__name__}") from error
+    if stored["mark"] != mark:
+        raise RecipeError("checkpoint: of another recipe or other data; train without --resume")
+    _put(trainee, stored["model"])
+    trainee.optimizer.load_state_dict(stored["optimizer"])
+    return _State(**stored["state"])

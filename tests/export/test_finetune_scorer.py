@@ -1,0 +1,364 @@
+"""Training a llama of two layers with random weights to rank, and the pack made of it."""
+
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+pytest.importorskip("peft")
+
+import torch
+
+from edge_rerank import Event, Item, Reranker
+from edge_rerank.errors import DataError
+from edge_rerank.inference.manifest import Scoring
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.scorer import Scorer
+from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank_export.cli import main
+from edge_rerank_export.errors import RecipeError, UnsupportedModel
+from edge_rerank_export.finetune_scorer.examples import Example, pack
+from edge_rerank_export.finetune_scorer.model import RankingModel, add_adapters, keep_layers
+from edge_rerank_export.finetune_scorer.recipe import (
+    Adapter,
+    Precision,
+    ScorerFinetuneRecipe,
+    read_scorer_finetune_recipe,
+)
+from edge_rerank_export.finetune_scorer.run import finetune_scorer, prepare, train_model
+from edge_rerank_export.finetune_scorer.train import ScorerTrainee
+from edge_rerank_export.language_model import load_decoder, read_head
+from edge_rerank_export.sources import file_sha256
+
+KINDS = ("bread", "planet", "violin", "bicycle")
+WORDS = ("old", "quick", "small", "bright", "simple", "grand")
+
+
+def write(path: Path, records: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """People who always stay with one kind of thing."""
+    rng = random.Random(0)
+    folder = tmp_path_factory.mktemp("data") / "kinds"
+    folder.mkdir()
+    names = [f"{kind}-{word}" for kind in KINDS for word in WORDS]
+    write(
+        folder / "items.jsonl",
+        [{"id": name, "text": " ".join(reversed(name.split("-")))} for name in names],
+    )
+
+    def walk() -> list[str]:
+        kind = rng.choice(KINDS)
+        return [f"{kind}-{word}" for word in rng.sample(WORDS, k=4)]
+
+    write(folder / "train.jsonl", [{"user": str(n), "items": walk()} for n in range(60)])
+    requests: list[dict[str, object]] = []
+    for n in range(20):
+        *before, last = walk()
+        others = [name for name in names if name.split("-")[0] != last.split("-")[0]]
+        requests.append(
+            {
+                "user": str(n),
+                "history": before,
+                "candidates": [*rng.sample(others, 4), last],
+                "clicked": [last],
+            }
+        )
+    write(folder / "valid.jsonl", requests)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A llama of three layers with random weights and a byte-level tokeniser, on disk."""
+    from tokenizers import Tokenizer, decoders, pre_tokenizers
+    from tokenizers.models import BPE
+    from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+    folder = tmp_path_factory.mktemp("llama")
+    torch.manual_seed(0)
+    config = LlamaConfig(
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=256,
+        bos_token_id=0,
+        tie_word_embeddings=True,
+        initializer_range=0.1,
+    )
+    LlamaForCausalLM(config).save_pretrained(folder)
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(BPE({"<s>": 0, **{one: n + 1 for n, one in enumerate(alphabet)}}, []))
+    backend.add_special_tokens(["<s>"])
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>").save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def recipe(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("recipes")
+    (folder / "base.toml").write_text(
+        "name = 'base'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
+        f"[source]\nuri = {json.dumps(f'path:{checkpoint}')}\n"
+        f"sha256 = '{file_sha256(checkpoint / 'model.safetensors')}'\n"
+        "[scorer]\nheading = 'Liked:'\nstart = '<s>'\nline_tokens = 16\nhistory_tokens = 96\n"
+        "vocabulary = 100\nquantisation = 'int8'\n"
+        "[bounds]\nmin_tau = 0.5\n"
+    )
+    path = folder / "tuned.toml"
+    path.write_text(
+        "name = 'tuned'\nrelease = 1\nsummary = 'A test.'\ncheckpoint = 'base.toml'\n"
+        "[training]\nrequests = 100\ncandidates = 5\nsteps = 40\nbatch = 4\n"
+        "learning_rate = 0.02\nevaluate_every = 10\n"
+        "[adapter]\nrank = 4\nalpha = 8\ndropout = 0.0\n"
+    )
+    return path
+
+
+def short(path: Path, **training: object) -> ScorerFinetuneRecipe:
+    """The recipe with six steps, enough to tell two trainings apart."""
+    recipe = read_scorer_finetune_recipe(path)
+    changes = {"steps": 6, "evaluate_every": 3, **training}
+    return replace(recipe, training=replace(recipe.training, **changes))  # type: ignore[arg-type]
+
+
+def head_of(recipe: ScorerFinetuneRecipe, data: Path, work: Path) -> torch.Tensor:
+    """The head after a training, without the pack."""
+    prepared = prepare(recipe, [data], work=work)
+    train_model(recipe, prepared, work=work)
+    return prepared.model.head.weight.detach()
+
+
+@pytest.fixture(scope="module")
+def tuned(recipe: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("packs")
+    read = read_scorer_finetune_recipe(recipe)
+    prepared = prepare(read, [data], work=folder)
+    result = finetune_scorer(read, prepared, folder / "tuned", work=folder)
+    assert result.outcome.best > 0.9
+    assert result.checkpoint == folder / "trained"
+    return folder / "tuned"
+
+
+HISTORY = ["quick violin", "old violin", "grand violin"]
+CANDIDATES = ["bright bread", "small violin", "old planet", "simple bicycle"]
+
+
+def test_the_pack_ranks_as_it_learnt(tuned: Path) -> None:
+    pack = Pack.open(tuned)
+    assert pack.manifest.scorer is not None
+    assert pack.manifest.scorer.scoring is Scoring.HEAD
+    scores = Scorer(pack, threads=1).score(CANDIDATES, HISTORY)
+    assert int(np.argmax(scores)) == 1
+    card = (tuned / "MODEL_CARD.md").read_text()
+    assert "kinds: 40 steps from seed 0, adapters of rank 4" in card
+
+
+def test_it_refines_the_shipped_pack(tuned: Path) -> None:
+    with Reranker.open([shipped_pack(), tuned]) as reranker:
+        reranker.consent("a", True)
+        reranker.record([Event("click", Item(text, text)) for text in HISTORY], user="a")
+        ranking = reranker.rank([Item(text, text) for text in CANDIDATES], user="a")
+    assert ranking[0].item.text == "small violin"
+
+
+def test_the_pack_scores_as_the_trained_checkpoint(tuned: Path) -> None:
+    """What was packed and quantised agrees with transformers on packed candidates."""
+    checkpoint = tuned.parent / "trained"
+    head = read_head(checkpoint)
+    assert head is not None
+    assert head.shape == (1, 64)
+    model = RankingModel(load_decoder(checkpoint).model)
+    with torch.no_grad():
+        model.head.weight.copy_(head)
+    scorer = Scorer(Pack.open(tuned), threads=1)
+    prompt = scorer.prompt
+    example = Example(
+        (*prompt.prefix, *(token for text in HISTORY for token in prompt.line(text))),
+        tuple(prompt.line(text) for text in CANDIDATES),
+        np.array([False, True, False, False]),
+    )
+    with torch.no_grad():
+        expected = model.eval()(pack(example, causal=True)).numpy()
+    got = scorer.score(CANDIDATES, HISTORY)
+    assert np.abs(got - expected).max() < 0.1 * np.ptp(expected)
+
+
+def test_a_candidate_scores_the_same_in_any_company(checkpoint: Path) -> None:
+    torch.manual_seed(0)
+    model = RankingModel(load_decoder(checkpoint).model).eval()
+    history, lines = (0, 5, 9, 7), ((3, 4, 8), (11, 8), (20, 21, 22, 8))
+    clicked = np.array([True, False, False])
+    with torch.no_grad():
+        together = model(pack(Example(history, lines, clicked), causal=True))
+        alone = [model(pack(Example(history, (line,), clicked[:1]), causal=True)) for line in lines]
+        row = torch.tensor([[*history, *lines[2]]])
+        plain = model.head(model.trunk(input_ids=row).last_hidden_state[0, -1])
+    assert torch.allclose(together, torch.cat(alone), atol=1e-5)
+    assert torch.allclose(together[2], plain[0], atol=1e-5)
+
+
+def test_without_causality_the_history_sees_itself_and_no_candidate() -> None:
+    packed = pack(Example((1, 2), ((3, 4), (5,)), np.array([True, False])), causal=False)
+    assert packed.seen.int().tolist() == [
+        [1, 1, 0, 0, 0],
+        [1, 1, 0, 0, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 1, 1, 0],
+        [1, 1, 0, 0, 1],
+    ]
+    assert packed.positions.tolist() == [0, 1, 2, 3, 2]
+    assert packed.ends.tolist() == [3, 4]
+
+
+def test_the_same_seed_gives_the_same_model_and_another_another(
+    recipe: Path, data: Path, tmp_path: Path
+) -> None:
+    first, again = (head_of(short(recipe), data, tmp_path / name) for name in ("a", "b"))
+    other = head_of(short(recipe, seed=1), data, tmp_path / "c")
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_training_that_was_broken_off_goes_on_as_if_it_had_not_been(
+    recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = short(recipe)
+    whole = head_of(read, data, tmp_path / "whole")
+    step = ScorerTrainee.step
+
+    def broken(self: ScorerTrainee, number: int) -> None:
+        if number == 4:
+            raise KeyboardInterrupt
+        step(self, number)
+
+    work = tmp_path / "work"
+    monkeypatch.setattr(ScorerTrainee, "step", broken)
+    with pytest.raises(KeyboardInterrupt):
+        head_of(read, data, work)
+    monkeypatch.undo()
+    changed = replace(read, adapter=replace(read.adapter, alpha=9.0))
+    with pytest.raises(RecipeError, match="another recipe"):
+        train_model(changed, prepare(changed, [data], work=work), work=work, resume=True)
+    prepared = prepare(read, [data], work=work)
+    train_model(read, prepared, work=work, resume=True)
+    assert torch.equal(whole, prepared.model.head.weight)
+
+
+def test_layers_can_be_left_out(recipe: Path, data: Path, tmp_path: Path) -> None:
+    shorter = short(recipe, layers=2, steps=2)
+    prepared = prepare(shorter, [data], work=tmp_path)
+    everything = prepare(short(recipe), [data], work=tmp_path).plan
+    assert prepared.plan.weights < everything.weights
+    result = finetune_scorer(shorter, prepared, tmp_path / "pack", work=tmp_path / "work")
+    assert load_decoder(result.checkpoint).config.num_hidden_layers == 2
+    assert np.isfinite(Scorer(Pack.open(tmp_path / "pack")).score(CANDIDATES, HISTORY)).all()
+    with pytest.raises(RecipeError, match=r"layers: expected 2 to 3"):
+        prepare(short(recipe, layers=7), [data], work=tmp_path)
+
+
+def test_all_weights_are_trained_without_adapters(
+    recipe: Path, data: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    full = replace(short(recipe, steps=2, precision=Precision.BFLOAT16), adapter=Adapter(rank=0))
+    prepared = prepare(full, [data], work=tmp_path)
+    assert prepared.plan.trained == prepared.plan.weights
+    adapted = prepare(short(recipe), [data], work=tmp_path).plan
+    assert adapted.trained < prepared.plan.trained / 4
+    before = load_decoder(checkpoint).model.layers[0].self_attn.q_proj.weight
+    train_model(full, prepared, work=tmp_path)
+    assert not torch.equal(before, prepared.model.trunk.layers[0].self_attn.q_proj.weight)
+
+
+def test_adapters_change_nothing_before_training(checkpoint: Path) -> None:
+    tokens = torch.arange(5)[None]
+    trunk = load_decoder(checkpoint).model
+    before = trunk(input_ids=tokens).last_hidden_state
+    adapted = add_adapters(trunk, Adapter(rank=2))
+    assert torch.allclose(adapted(input_ids=tokens).last_hidden_state, before, atol=1e-6)
+
+
+def test_layers_are_kept_from_end_to_end(checkpoint: Path) -> None:
+    trunk = load_decoder(checkpoint).model
+    first, last = trunk.layers[0], trunk.layers[-1]
+    keep_layers(trunk, 2)
+    assert [trunk.layers[0], trunk.layers[1]] == [first, last]
+    assert trunk.layers[1].self_attn.layer_idx == 1
+
+
+def test_the_command_says_what_it_needs_and_trains_nothing_in_a_dry_run(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["finetune", str(recipe), "--data", str(data), "--work", str(tmp_path)]
+    assert main([*arguments, "--dry-run"]) == 0
+    shown = " ".join(capsys.readouterr().err.split())
+    assert "million weights are trained, on 100 requests of up to" in shown
+    assert "nothing was trained" in shown
+    assert main(arguments) == 2
+    assert "--out" in capsys.readouterr().err
+
+
+def test_a_broken_line_is_named_before_any_model_is_fetched(
+    recipe: Path, data: Path, tmp_path: Path
+) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for name in ("items.jsonl", "train.jsonl", "valid.jsonl"):
+        (broken / name).write_bytes((data / name).read_bytes())
+    with (broken / "train.jsonl").open("a") as stream:
+        stream.write('{"user": "x", "items": 5}\n')
+    read = read_scorer_finetune_recipe(recipe)
+    with pytest.raises(DataError, match=r"train\.jsonl:61"):
+        prepare(read, [broken], work=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("[adapter]\nrank = -1\n", "adapter"),
+        ("[training]\nlayers = -1\n", "layers"),
+        ("[training]\nprecision = 'float8'\n", "precision"),
+        ("[training]\nlearning_rate = 2\n", "learning_rate"),
+        ("speed = 3\n", "speed: not a known key"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(
+    tmp_path: Path, change: str, message: str
+) -> None:
+    path = tmp_path / "bad.toml"
+    head = "name = 'x'\nrelease = 1\nsummary = ''\ncheckpoint = 'base.toml'\n"
+    path.write_text(head + change)
+    with pytest.raises(RecipeError, match=message):
+        read_scorer_finetune_recipe(path)
+
+
+def test_an_encoder_is_no_checkpoint_of_a_scorer(recipe: Path, data: Path, tmp_path: Path) -> None:
+    read = read_scorer_finetune_recipe(recipe)
+    encoder = Path(__file__).parents[2] / "export" / "recipes" / "default.toml"
+    wrong = ScorerFinetuneRecipe(**{**_fields(read), "checkpoint": str(encoder)})
+    with pytest.raises(RecipeError, match="expected the recipe of a scorer"):
+        prepare(wrong, [data], work=tmp_path)
+
+
+def test_other_kinds_of_model_are_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
+    with pytest.raises(UnsupportedModel, match="mamba"):
+        load_decoder(tmp_path)
+
+
+def _fields(recipe: ScorerFinetuneRecipe) -> dict[str, object]:
+    return {name: getattr(recipe, name) for name in recipe.__slots__}
