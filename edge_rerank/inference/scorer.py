@@ -81,6 +81,7 @@ class Scorer:
     A score says how well a candidate goes with the history: the trained head's output, or,
     in a pack that scores by likelihood, log P(candidate | history) - 0.7 log P(candidate). It is
     the same number in any company, in any order, and however the history came to be read.
+    ``weight`` times a score is in log-odds, like the rest of what is blended.
 
     Args:
         pack: a pack whose manifest has a scorer.
@@ -108,6 +109,7 @@ class Scorer:
         spec = pack.manifest.scorer
         if spec is None:
             raise PackUnsupported("the pack has no scorer")
+        self.weight = spec.weight
         self._causal = spec.causal
         self._likelihood = spec.scoring is Scoring.LIKELIHOOD
         self._prefixes = PrefixCache(prefix_bytes)

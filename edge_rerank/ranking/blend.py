@@ -46,13 +46,13 @@ UNTRAINED = Blend(
             Feature.DISLIKED: -3.0,
             Feature.REJECTED: -6.0,
             Feature.SHOWN: -0.2,
-            Feature.SCORER: 0.04,
+            Feature.SCORER: 1.0,
         }
     )
 )
 """For packs without trained weights. Similarity, category and popularity were chosen on
-validation requests of shop, film, game and news data, and so was the weight of a scorer by
-likelihood; the rest by reason alone."""
+validation requests of shop, film, game and news data; the rest by reason alone. A scorer's
+pack says itself what its numbers weigh."""
 
 LEARNED = Blend(
     MappingProxyType(

@@ -361,7 +361,7 @@ def _refine(  # noqa: PLR0917
     query: str | None,
     stop_at: float | None,
 ) -> NDArray[np.float64]:
-    """The scorer's numbers of ``best`` against their mean; NaN where time ran out."""
+    """The scorer's log-odds of ``best`` against their mean; NaN where time ran out."""
     texts = {item.id: item.text for item in candidates}
     refined: NDArray[np.float64] = scorer.score(
         [candidates[row].text for row in best.tolist()],
@@ -369,6 +369,7 @@ def _refine(  # noqa: PLR0917
         query=query,
         stop_at=stop_at,
     )
+    refined *= scorer.weight
     reached = ~np.isnan(refined)
     return refined - refined[reached].mean() if reached.any() else refined
 

@@ -44,9 +44,8 @@ class Feature(IntEnum):
     SHOWN = 9
     """log(1 + times shown and not chosen)."""
     SCORER = 10
-    """The scorer's number (nats, where it scores by likelihood) against the mean of the
-    candidates it refined; 0 for the others. Filled in after the rest, because the rest says
-    which candidates are refined."""
+    """Log-odds by the scorer, against the mean of the candidates it refined; 0 for the others.
+    Filled in after the rest, because the rest says which candidates are refined."""
     LEARNED_CONTENT = 11
     """Log-odds by the history encoder, from texts beside texts; like the next three 0 in
     packs without one."""

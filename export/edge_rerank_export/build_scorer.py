@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
@@ -59,6 +59,7 @@ def build_scorer(
     steps: Steps = silent,
     report: Report = quietly,
     training: str = "",
+    weigh: Callable[[Scorer], float] | None = None,
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
 
@@ -73,6 +74,7 @@ def build_scorer(
         steps: told of each step.
         report: called with the figures, good or bad.
         training: what the model card says of how the head was trained.
+        weigh: finds the packed scorer's weight in the blend; ``None`` keeps a likelihood's.
 
     Raises:
         RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
@@ -129,12 +131,17 @@ def build_scorer(
             )
         report(verification)
         verification.require()
+        spec = cast("ScorerSpec", draft.manifest.scorer)
+        if weigh is not None:
+            with steps("weigh"):
+                spec = replace(spec, weight=weigh(Scorer(draft)))
         with steps("pack"):
             card = scorer_card(recipe, fetched, verification, training=training)
             (stage / CARD_NAME).write_text(card, encoding="utf-8")
             final = replace(
                 draft.manifest,
                 files=file_entries(stage),
+                scorer=spec,
                 verification=verification.for_manifest(),
             )
             write_manifest(stage, final)

@@ -7,7 +7,13 @@ from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Protocol
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 Update = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -36,7 +42,12 @@ def on_console(console: Console) -> Steps:
 
     @contextmanager
     def bar(name: str) -> Iterator[Update]:
-        columns = (TextColumn("{task.description:<28}"), BarColumn(), TimeElapsedColumn())
+        columns = (
+            TextColumn("{task.description:<28}"),
+            BarColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+        )
         with Progress(*columns, console=console) as display:
             task = display.add_task(name, total=None)
             yield lambda done, total: display.update(task, completed=done, total=total)

@@ -33,6 +33,7 @@ from edge_rerank_export.finetune_scorer.recipe import (
 )
 from edge_rerank_export.finetune_scorer.run import finetune_scorer, prepare, train_model
 from edge_rerank_export.finetune_scorer.train import ScorerTrainee
+from edge_rerank_export.finetune_scorer.weight import MAX_WEIGHT, fit_weight
 from edge_rerank_export.language_model import load_decoder, read_head
 from edge_rerank_export.sources import file_sha256
 
@@ -148,7 +149,7 @@ def tuned(recipe: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) ->
     folder = tmp_path_factory.mktemp("packs")
     read = read_scorer_finetune_recipe(recipe)
     prepared = prepare(read, [data], work=folder)
-    result = finetune_scorer(read, prepared, folder / "tuned", work=folder)
+    result = finetune_scorer(read, [data], prepared, folder / "tuned", work=folder)
     assert result.outcome.best > 0.9
     assert result.checkpoint == folder / "trained"
     return folder / "tuned"
@@ -166,6 +167,28 @@ def test_the_pack_ranks_as_it_learnt(tuned: Path) -> None:
     assert int(np.argmax(scores)) == 1
     card = (tuned / "MODEL_CARD.md").read_text()
     assert "kinds: 40 steps from seed 0, adapters of rank 4" in card
+
+
+def test_the_weight_is_what_the_validation_requests_say(tuned: Path, data: Path) -> None:
+    """Popularity is unknown and texts say much, so the head counts, and for more than nothing."""
+    scorer = Scorer(Pack.open(tuned), threads=1)
+    assert 0.05 < scorer.weight < MAX_WEIGHT
+    assert fit_weight(scorer, [data], limit=20) == pytest.approx(scorer.weight)
+
+
+def test_scores_that_say_nothing_weigh_nothing(tuned: Path, data: Path) -> None:
+    scorer = Scorer(Pack.open(tuned), threads=1)
+    rng = np.random.default_rng(0)
+    scorer.score = lambda texts, _: rng.permutation(len(texts)) - 2.0  # type: ignore[method-assign]
+    assert fit_weight(scorer, [data], limit=20) < 0.3
+
+
+def test_without_validation_requests_both_weigh_the_same(
+    tuned: Path, data: Path, tmp_path: Path
+) -> None:
+    for name in ("items.jsonl", "train.jsonl"):
+        (tmp_path / name).write_bytes((data / name).read_bytes())
+    assert fit_weight(Scorer(Pack.open(tuned), threads=1), [tmp_path], limit=20) == 1.0
 
 
 def test_it_refines_the_shipped_pack(tuned: Path) -> None:
@@ -264,7 +287,7 @@ def test_layers_can_be_left_out(recipe: Path, data: Path, tmp_path: Path) -> Non
     prepared = prepare(shorter, [data], work=tmp_path)
     everything = prepare(short(recipe), [data], work=tmp_path).plan
     assert prepared.plan.weights < everything.weights
-    result = finetune_scorer(shorter, prepared, tmp_path / "pack", work=tmp_path / "work")
+    result = finetune_scorer(shorter, [data], prepared, tmp_path / "pack", work=tmp_path / "work")
     assert load_decoder(result.checkpoint).config.num_hidden_layers == 2
     assert np.isfinite(Scorer(Pack.open(tmp_path / "pack")).score(CANDIDATES, HISTORY)).all()
     with pytest.raises(RecipeError, match=r"layers: expected 2 to 3"):

@@ -365,18 +365,21 @@ def test_the_cross_encoder_is_a_bert_with_a_mask() -> None:
     assert scored["score"][0, 0] == pytest.approx(float(expected), abs=1e-4)
 
 
+@pytest.mark.parametrize("scoring", list(Scoring))
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
-def test_the_decoder_computes_what_transformers_computes(kind: str) -> None:
+def test_the_decoder_computes_what_transformers_computes(kind: str, scoring: Scoring) -> None:
     from edge_rerank_export.decoder import ScoringDecoder
-    from edge_rerank_export.verify_scorer import conversion_error
+    from edge_rerank_export.verify_scorer import by_head, by_likelihood, conversion_error
 
     torch.manual_seed(1)
-    original = tiny_llama(kind=kind)
+    original: Any = tiny_llama(kind=kind)
     torch.manual_seed(1)
-    decoder = ScoringDecoder(tiny_llama(kind=kind), max_positions=64, vocabulary=100).eval()
+    model = tiny_llama(kind=kind)
+    head = None if scoring is Scoring.LIKELIHOOD else torch.randn(1, 64)
+    decoder = ScoringDecoder(model, max_positions=64, vocabulary=100, head=head).eval()
     rows = [torch.randint(0, 300, (40,)).tolist() for _ in range(3)]
-    error = conversion_error(original, lambda row: decoder.read(row)["score"][:, 0], rows, 100)
-    assert error < 1e-3
+    wanted = by_likelihood(original, 100) if head is None else by_head(original, head)
+    assert conversion_error(wanted, lambda row: decoder.read(row)["score"][:, 0], rows) < 1e-3
 
 
 def test_an_unsupported_model_is_refused_by_name(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ from rich.console import Console
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.recipe import FinetuneRecipe, read_finetune_recipe
 from edge_rerank_export.finetune.run import Plan, check, finetune, plan
-from edge_rerank_export.finetune_scorer.command import run_finetune_scorer
 from edge_rerank_export.finetune_scorer.recipe import is_scorer_recipe
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.recipe import find_recipe
@@ -56,6 +55,10 @@ def run_finetune(arguments: argparse.Namespace, console: Console) -> None:
         EdgeRerankError: see :func:`edge_rerank_export.finetune.run.finetune`.
     """
     if is_scorer_recipe(find_recipe(arguments.recipe)):
+        from edge_rerank_export.finetune_scorer.command import (  # noqa: PLC0415 - seconds, for all
+            run_finetune_scorer,
+        )
+
         run_finetune_scorer(arguments, console)
         return
     recipe = _recipe(arguments)

@@ -49,6 +49,7 @@ def run_finetune_scorer(arguments: argparse.Namespace, console: Console) -> None
         return
     result = finetune_scorer(
         recipe,
+        arguments.data,
         prepared,
         arguments.out,
         work=work,

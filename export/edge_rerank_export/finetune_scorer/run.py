@@ -30,6 +30,7 @@ from edge_rerank_export.finetune_scorer.model import (
 )
 from edge_rerank_export.finetune_scorer.recipe import Precision, ScorerFinetuneRecipe
 from edge_rerank_export.finetune_scorer.train import ScorerTrainee
+from edge_rerank_export.finetune_scorer.weight import fit_weight
 from edge_rerank_export.language_model import load_decoder, load_tokenizer
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipe import Layout, ScorerPackRecipe, SourceRecipe
@@ -174,6 +175,7 @@ def train_model(
 
 def finetune_scorer(
     recipe: ScorerFinetuneRecipe,
+    folders: Sequence[Path],
     prepared: Prepared,
     output: Path,
     *,
@@ -185,8 +187,12 @@ def finetune_scorer(
 ) -> ScorerResult:
     """Train, write the trained checkpoint to ``work``, and build the pack from it.
 
+    What the scorer weighs beside the shipped pack's other evidence is fitted last, on the
+    validation requests.
+
     Args:
         recipe: how.
+        folders: those that ``prepared`` was made of.
         prepared: see :func:`prepare`; its model is used up.
         output: folder of the new pack.
         work: where checkpoints are kept from one run to the next.
@@ -200,7 +206,7 @@ def finetune_scorer(
         VerificationFailed: when the pack falls short of what was trained.
     """
     outcome = train_model(recipe, prepared, work=work, resume=resume, steps=steps)
-    trained = work / TRAINED_FOLDER
+    settings, trained = recipe.training, work / TRAINED_FOLDER
     save_checkpoint(prepared.model, prepared.tokenizer, trained)
     build_scorer(
         replace(
@@ -217,6 +223,7 @@ def finetune_scorer(
         steps=steps,
         report=report,
         training=_training(recipe, list(prepared.valid), outcome),
+        weigh=lambda scorer: fit_weight(scorer, folders, limit=settings.valid_requests),
     )
     return ScorerResult(outcome, trained)
 
