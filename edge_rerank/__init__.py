@@ -6,9 +6,10 @@ The one door is :class:`Reranker`; see the README for a run from event to reorde
 from edge_rerank import _telemetry  # isort: skip - must precede any import of onnxruntime
 
 from edge_rerank import errors
+from edge_rerank.guest import GuestSession
 from edge_rerank.history.ingest import ImportSummary
 from edge_rerank.profile import Profile
-from edge_rerank.reranker import GuestSession, Reranker
+from edge_rerank.reranker import Reranker
 from edge_rerank.types import (
     Degradation,
     Event,

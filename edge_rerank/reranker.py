@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, TypedDict, Unpack
+from typing import Self, Unpack
 
 from edge_rerank.errors import (
     ClosedError,
@@ -18,6 +16,7 @@ from edge_rerank.errors import (
     HistoryKeyError,
     InvalidRequest,
 )
+from edge_rerank.guest import GuestSession, RankOptions
 from edge_rerank.history.anchor import Anchor
 from edge_rerank.history.audit import AuditEntry
 from edge_rerank.history.ingest import ImportSummary, ingest
@@ -34,23 +33,10 @@ from edge_rerank.privacy.aggregates import Aggregate
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, Packs, RankingEngine
+from edge_rerank.shown import ShownRankings, as_events
 from edge_rerank.types import Degradation, Event, EventType, Item, Ranking, check_id
 
 logger = logging.getLogger(__name__)
-
-REMEMBERED_RANKINGS = 256
-_GUEST = "guest"
-
-
-class RankOptions(TypedDict, total=False):
-    """The keyword arguments of :meth:`Reranker.rank`."""
-
-    query: str | None
-    top_k: int | None
-    diversity: float
-    host_order: bool
-    budget_ms: float | None
-    now: float | None
 
 
 class Reranker:
@@ -63,7 +49,7 @@ class Reranker:
     def __init__(self, engine: RankingEngine, history: RecentHistory) -> None:
         self._engine = engine
         self._history = history
-        self._shown = _ShownRankings()
+        self._shown = ShownRankings()
         self._closed = False
 
     @classmethod
@@ -220,7 +206,7 @@ class Reranker:
         """
         self._check_open()
         person = check_id(user, "user", InvalidRequest)
-        events = [self._shown.place(one) for one in _events(event)]
+        events = [self._shown.place(one) for one in as_events(event)]
         return self._history.record(person, events, now=time.time())
 
     def consent(self, user: str, granted: bool, purpose: str = PERSONALISATION) -> None:
@@ -443,93 +429,3 @@ class Reranker:
         except HistoryError as error:
             logger.warning("history not read, ranking without it: %s", type(error).__name__)
             return (), (Degradation.HISTORY_UNAVAILABLE,)
-
-
-class GuestSession:
-    """One visitor, in memory only. Made by :meth:`Reranker.guest_session`."""
-
-    def __init__(self, engine: RankingEngine) -> None:
-        self._engine = engine
-        self._history = RecentHistory(HistoryStore.open(None, None))
-        self._history.set_consent(_GUEST, PERSONALISATION, granted=True)
-        self._shown = _ShownRankings()
-
-    def rank(self, items: Sequence[Item], **options: Unpack[RankOptions]) -> Ranking:
-        """Order ``items`` for the visitor, see :meth:`Reranker.rank`."""
-        ranking = self._engine.rank(items, history=self._history.events(_GUEST), **options)
-        self._shown.remember(ranking)
-        return ranking
-
-    async def rank_async(self, items: Sequence[Item], **options: Unpack[RankOptions]) -> Ranking:
-        """:meth:`rank` in a worker thread."""
-        import asyncio  # noqa: PLC0415 - see Reranker.rank_async
-
-        def call() -> Ranking:
-            return self.rank(items, **options)
-
-        return await asyncio.to_thread(call)
-
-    def record(self, event: Event | Sequence[Event]) -> int:
-        """Remember what the visitor did until the session ends, see :meth:`Reranker.record`."""
-        events = [self._shown.place(one) for one in _events(event)]
-        return self._history.record(_GUEST, events, now=time.time())
-
-    def consent(self, granted: bool, purpose: str = PERSONALISATION) -> None:
-        """Note whether the visitor agrees; a session begins with consent."""
-        self._history.set_consent(_GUEST, purpose, granted=granted)
-
-    def profile(self) -> Profile:
-        """What the session knows of the visitor."""
-        return summarise(
-            self._history.all_events(_GUEST),
-            consents=self._history.consents(_GUEST),
-            now=time.time(),
-        )
-
-    def close(self) -> None:
-        """Forget the visitor. May be called twice; other calls then raise ClosedError."""
-        self._history.close()
-        self._shown.clear()
-        self._engine.forget_queries()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-
-class _ShownRankings:
-    """Where items stood in the last rankings, to fill in ``Event.position``."""
-
-    def __init__(self) -> None:
-        self._rankings: OrderedDict[str, dict[str, int]] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def remember(self, ranking: Ranking) -> None:
-        places = {ranked.item.id: ranked.rank for ranked in ranking}
-        with self._lock:
-            self._rankings[ranking.id] = places
-            if len(self._rankings) > REMEMBERED_RANKINGS:
-                self._rankings.popitem(last=False)
-
-    def place(self, event: Event) -> Event:
-        if event.ranking is None or event.position is not None or event.item is None:
-            return event
-        with self._lock:
-            position = self._rankings.get(event.ranking, {}).get(event.item.id)
-        return event if position is None else replace(event, position=position)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._rankings.clear()
-
-
-def _events(event: object) -> list[Event]:
-    several = [event] if isinstance(event, Event) else event
-    if isinstance(several, str | bytes) or not isinstance(several, Sequence):
-        raise InvalidRequest(f"event: expected an Event or several, got {type(event).__name__}")
-    for one in several:
-        if not isinstance(one, Event):
-            raise InvalidRequest(f"event: expected only Event, got {type(one).__name__}")
-    return list(several)

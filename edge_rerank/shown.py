@@ -1,0 +1,60 @@
+"""Between showing a ranking and hearing what came of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.types import Event, Ranking
+
+REMEMBERED_RANKINGS = 256
+
+
+class ShownRankings:
+    """Where items stood in the last rankings, to fill in ``Event.position``.
+
+    Safe from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._rankings: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def remember(self, ranking: Ranking) -> None:
+        """Keep the places of a ranking; the oldest known one makes room."""
+        places = {ranked.item.id: ranked.rank for ranked in ranking}
+        with self._lock:
+            self._rankings[ranking.id] = places
+            if len(self._rankings) > REMEMBERED_RANKINGS:
+                self._rankings.popitem(last=False)
+
+    def place(self, event: Event) -> Event:
+        """The event with its position filled in, where the ranking it names is known."""
+        if event.ranking is None or event.position is not None or event.item is None:
+            return event
+        with self._lock:
+            position = self._rankings.get(event.ranking, {}).get(event.item.id)
+        return event if position is None else replace(event, position=position)
+
+    def clear(self) -> None:
+        """Forget all of them."""
+        with self._lock:
+            self._rankings.clear()
+
+
+def as_events(event: object) -> list[Event]:
+    """One event or several as a list.
+
+    Raises:
+        InvalidRequest: when it is neither.
+    """
+    several = [event] if isinstance(event, Event) else event
+    if isinstance(several, str | bytes) or not isinstance(several, Sequence):
+        raise InvalidRequest(f"event: expected an Event or several, got {type(event).__name__}")
+    for one in several:
+        if not isinstance(one, Event):
+            raise InvalidRequest(f"event: expected only Event, got {type(one).__name__}")
+    return list(several)
