@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_rerank.cli.console import Console, Report
 from edge_rerank.cli.options import Subparsers, add_runtime, positive, write_text
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.evaluation.dataset import Evidence
 from edge_rerank.evaluation.evaluate import Progress, evaluate
 from edge_rerank.evaluation.report_html import as_html
 from edge_rerank.evaluation.results import PACK, Evaluation
@@ -36,6 +37,15 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--limit", type=positive, metavar="N", help="only the first N requests of the split"
+    )
+    parser.add_argument(
+        "--without",
+        type=Evidence,
+        choices=list(Evidence),
+        action="append",
+        default=[],
+        metavar="EVIDENCE",
+        help="withhold what is known of the items: popularity or categories; may be repeated",
     )
     parser.add_argument(
         "--scores",
@@ -66,6 +76,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             arguments.split,
             scores=scores,
             limit=arguments.limit,
+            without=set(arguments.without),
             providers=arguments.providers,
             threads=arguments.threads,
             progress=_bars(console, bars),
@@ -93,7 +104,8 @@ def _bars(console: Console, bars: ExitStack) -> Progress:
 
 
 def _show(report: Evaluation, console: Console) -> None:
-    console.heading(f"{report.folder}: {report.requests} requests of {report.split}")
+    withheld = f", without {' and '.join(report.without)}" if report.without else ""
+    console.heading(f"{report.folder}: {report.requests} requests of {report.split}{withheld}")
     rows = [
         (name, *(f"{quality.to_dict()[column]:.3f}" for column in _COLUMNS))
         for name, quality in report.orders.items()

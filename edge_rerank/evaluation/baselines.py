@@ -100,6 +100,24 @@ class MaxSimilarity:
         return _largest_cosine(self._vectors, request, chosen(request.history)[-RECENT_ITEMS:])
 
 
+class SimilarityAndPopularity:
+    """Both at once, with weights that were never fitted: what a pack has to beat unseen.
+
+    Args:
+        vectors: of all candidates and histories.
+    """
+
+    name = "max+pop"
+
+    def __init__(self, vectors: Vectors) -> None:
+        self._similarity = MaxSimilarity(vectors)
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """4 · largest cosine + ½ · log(1 + popularity)."""
+        popularity = Popularity().scores(request)
+        return 4 * self._similarity.scores(request) + 0.5 * np.log1p(popularity)
+
+
 class Markov:
     """What most often came right after the last thing the person chose.
 
@@ -166,6 +184,7 @@ def default_baselines(data: DataSet, vectors: Vectors) -> tuple[Baseline, ...]:
         Popularity(),
         LastItemSimilarity(vectors),
         MaxSimilarity(vectors),
+        SimilarityAndPopularity(vectors),
         Markov(data),
         ItemKnn(data),
     )

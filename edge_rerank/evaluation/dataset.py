@@ -18,8 +18,9 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from functools import partial
 from itertools import islice
 from pathlib import Path
@@ -38,6 +39,13 @@ VALID = "valid"
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _EVENT_MEMBERS = ("dwell_s", "scroll", "query", "value", "position")
+
+
+class Evidence(StrEnum):
+    """What a host may not know of its items."""
+
+    POPULARITY = "popularity"
+    CATEGORIES = "categories"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -166,6 +174,25 @@ class DataSet:
         path = _locate(self.folder, split)
         for _, request in islice(read_records(path, partial(_request, self.items)), limit):
             yield request
+
+    def without(self, withheld: Collection[Evidence]) -> Self:
+        """The same, read as if nobody knew this of any item."""
+        if not withheld:
+            return self
+        return replace(
+            self,
+            items=MappingProxyType(
+                {
+                    name: Item(
+                        name,
+                        item.text,
+                        () if Evidence.CATEGORIES in withheld else item.categories,
+                        None if Evidence.POPULARITY in withheld else item.popularity,
+                    )
+                    for name, item in self.items.items()
+                }
+            ),
+        )
 
     def people(self) -> Iterator[TrainSequence]:
         """What each person chose, in order, from the training part.

@@ -7,17 +7,18 @@ that order): candidates go to the pack shuffled, and ties are broken by lot.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError, InvalidRequest
 from edge_rerank.evaluation.baselines import RECENT_ITEMS, Baseline, default_baselines
 from edge_rerank.evaluation.calibration import calibration
-from edge_rerank.evaluation.dataset import DataSet, Request, chosen
+from edge_rerank.evaluation.dataset import DataSet, Evidence, Request, chosen
 from edge_rerank.evaluation.outcomes import (
     FIGURES,
     Outcomes,
@@ -49,6 +50,8 @@ def evaluate(
     *,
     scores: Mapping[str, Path] | None = None,
     limit: int | None = None,
+    without: Collection[Evidence] = (),
+    vectors: MutableMapping[str, NDArray[np.float32]] | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
@@ -62,6 +65,9 @@ def evaluate(
         scores: files of more baselines' scores, by name; see
             :class:`~edge_rerank.evaluation.scores.Prescored`.
         limit: how many requests at most.
+        without: what is withheld from the pack and from every baseline.
+        vectors: text vectors by item id, kept from one evaluation to the next of packs with
+            the same text encoder on the same folder; those that are missing are added.
         providers: as in :meth:`~edge_rerank.ranking.engine.RankingEngine.open`.
         threads: likewise.
         progress: see :data:`Progress`.
@@ -71,7 +77,7 @@ def evaluate(
         PackError, InferenceError: when the pack cannot be loaded or run.
         InvalidRequest: when an argument is malformed.
     """
-    data = DataSet.open(folder)
+    data = DataSet.open(folder).without(without)
     requests = list(data.requests(split, limit=limit))
     if not any(request.clicked for request in requests):
         raise DataError(data.folder, f"{split}: expected at least one request with a click")
@@ -83,11 +89,9 @@ def evaluate(
         pack, providers=providers, threads=threads, cache_items=max(len(items), 1)
     ) as engine:
         began = time.perf_counter()
-        engine.warmup(items, progress=_named(progress, "item texts"))
+        vectors = {} if vectors is None else vectors
+        _encode(engine, items, vectors, progress)
         encoding_s = time.perf_counter() - began
-        vectors = {
-            item.id: vector for item, vector in zip(items, engine.vectors(items), strict=True)
-        }
         ours = ask(requests, by_pack(engine), vectors, surprise, _named(progress, "requests"))
         manifest = engine.pack.manifest
     own = default_baselines(data, vectors)
@@ -116,9 +120,25 @@ def evaluate(
             {name: _detail(one, requests, comparisons.get(name)) for name, one in outcomes.items()}
         ),
         slices=slices(requests, outcomes, np.random.default_rng(SEED)),
+        without=tuple(sorted(without)),
         texts=len(items),
         encoding_s=encoding_s,
     )
+
+
+def _encode(
+    engine: RankingEngine,
+    items: Sequence[Item],
+    known: MutableMapping[str, NDArray[np.float32]],
+    progress: Progress | None,
+) -> None:
+    """Make the engine know the vectors of ``items``, and ``known`` those it lacked."""
+    before = [item for item in items if item.id in known]
+    if before:
+        engine.warmup(before, vectors=np.stack([known[item.id] for item in before]))
+    engine.warmup(items, progress=_named(progress, "item texts"))
+    rows = zip(items, engine.vectors(items), strict=True)
+    known.update((item.id, vector) for item, vector in rows)
 
 
 def _needed(requests: Iterable[Request]) -> list[Item]:

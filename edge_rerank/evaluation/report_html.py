@@ -66,11 +66,13 @@ def as_html(report: Evaluation) -> str:
         _speed(report),
         _method(),
     ]
+    withheld = f", without {' and '.join(report.without)}" if report.without else ""
     return page(
         f"Evaluation: {report.model} on {name}",
         f"<h1>{escape(report.model)} on {escape(name)}</h1>\n"
         f'<p class="dim">{report.requests:,} requests of the split {escape(report.split)}, '
-        f"beside {len(report.baselines)} baselines</p>\n{_facts(report)}{''.join(sections)}",
+        f"beside {len(report.baselines)} baselines{withheld}</p>\n"
+        f"{_facts(report)}{''.join(sections)}",
         style=_STYLE,
     )
 

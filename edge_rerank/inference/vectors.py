@@ -60,7 +60,7 @@ class VectorCache:
         Raises:
             InferenceError: when the model fails; nothing is cached then.
         """
-        keys = [blake2b(text.encode("utf-8", "replace"), digest_size=16).digest() for text in texts]
+        keys = [_key(text) for text in texts]
         with self._lock:
             found = [self._touch(key) for key in keys]
             if None not in found:
@@ -84,6 +84,19 @@ class VectorCache:
                 vectors[places] = vector
                 self._put(key, vector)
         return vectors
+
+    def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Take vectors that the same encoder made earlier, float32 of shape (len(texts), dim).
+
+        Raises:
+            InvalidRequest: when they have another shape.
+        """
+        expected = (len(texts), self._encoder.dim)
+        if vectors.shape != expected:
+            raise InvalidRequest(f"vectors: expected shape {expected}, got {vectors.shape}")
+        with self._lock:
+            for text, vector in zip(texts, vectors, strict=True):
+                self._put(_key(text), vector)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -112,3 +125,7 @@ class VectorCache:
             grown[:used] = self._table
             self._table = grown
         return used
+
+
+def _key(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()

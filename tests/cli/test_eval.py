@@ -37,6 +37,13 @@ def test_json(run: Run, folder: Path) -> None:
     assert set(report["pack"]) >= {"ndcg@1", "ndcg@5", "ndcg@10", "ndcg@20", "mrr", "hit@1", "auc"}
 
 
+def test_evidence_withheld(run: Run, folder: Path) -> None:
+    result = run("eval", "shipped", folder, "--without", "popularity", "--without", "categories")
+    assert result.code == 0
+    assert "without categories and popularity" in " ".join(result.out.split())
+    assert run("eval", "shipped", folder, "--without", "everything").code == 2
+
+
 def test_runtime_options(run: Run, folder: Path) -> None:
     assert run("eval", "shipped", folder, "--threads", 1, "--providers", "cpu").code == 0
     assert run("eval", "shipped", folder, "--providers", "abacus").code == 2

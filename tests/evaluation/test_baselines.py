@@ -13,6 +13,7 @@ from edge_rerank.evaluation.baselines import (
     MaxSimilarity,
     Popularity,
     Random,
+    SimilarityAndPopularity,
     default_baselines,
     lottery,
 )
@@ -63,6 +64,11 @@ def test_max_similarity_looks_back_ten_items() -> None:
     assert MaxSimilarity(VECTORS).scores(request) == pytest.approx([0.0])
     shorter = Request(None, tuple(history[:-1]), (Item("sourdough"),), frozenset())
     assert MaxSimilarity(VECTORS).scores(shorter) == pytest.approx([0.8])
+
+
+def test_similarity_and_popularity(request_of_a: Request) -> None:
+    scores = SimilarityAndPopularity(VECTORS).scores(request_of_a)
+    assert scores == pytest.approx([4 * 0.8 + np.log(2) / 2, 4 * 0.8 + np.log(10) / 2])
 
 
 def test_similarity_passes_over_dislikes() -> None:
@@ -133,6 +139,7 @@ def test_names_are_the_reports(shop: Path) -> None:
         "popularity",
         "last-item-similarity",
         "max-similarity",
+        "max+pop",
         "markov",
         "item-knn",
     ]

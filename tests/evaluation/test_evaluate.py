@@ -2,13 +2,19 @@ from __future__ import annotations
 
 import json
 import random
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError, PackNotFound
+from edge_rerank.evaluation.dataset import Evidence
 from edge_rerank.evaluation.evaluate import evaluate
+from edge_rerank.evaluation.slices import SliceKind
+from edge_rerank.inference.encoder import TextEncoder
 
 from .conftest import ITEMS, REQUESTS, TRAIN, Folder
 
@@ -18,6 +24,7 @@ BASELINES = {
     "popularity",
     "last-item-similarity",
     "max-similarity",
+    "max+pop",
     "markov",
     "item-knn",
 }
@@ -65,6 +72,33 @@ def test_figures_by_hand(shop: Path) -> None:
 
 def test_equal_calls_give_equal_reports(shop: Path) -> None:
     assert evaluate(None, shop, "test") == evaluate(None, shop, "test")
+
+
+def test_withheld_popularity_is_withheld_from_all(shop: Path) -> None:
+    report = evaluate(None, shop, "test", without={Evidence.POPULARITY})
+    assert report.without == (Evidence.POPULARITY,)
+    assert report.baselines["max+pop"] == report.baselines["max-similarity"]
+    assert report.details["pack"].novelty_bits is None
+    assert [one.kind for one in report.slices] == [SliceKind.HISTORY]
+    assert json.loads(report.to_json())["without"] == ["popularity"]
+
+
+def test_vectors_are_kept_for_the_next_pack(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept: dict[str, NDArray[np.float32]] = {}
+    first = evaluate(None, shop, "test", limit=1, vectors=kept)
+    assert {"bread", "moon", "sourdough", "mars"} == set(kept)
+    kept["mars"] = kept["mars"] * 0
+    read: list[str] = []
+    encode = TextEncoder.encode
+
+    def spy(self: TextEncoder, texts: Sequence[str], **options: Any) -> NDArray[np.float32]:
+        read.extend(texts)
+        return encode(self, texts, **options)
+
+    monkeypatch.setattr(TextEncoder, "encode", spy)
+    second = evaluate(None, shop, "test", limit=1, vectors=kept)
+    assert read == []
+    assert second.pack.diversity > first.pack.diversity
 
 
 def test_limit_and_progress(shop: Path) -> None:

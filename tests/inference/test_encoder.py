@@ -114,6 +114,15 @@ def test_what_the_cache_returns_is_the_callers_own(encoder: TextEncoder) -> None
     assert len(cache) == 0
 
 
+def test_the_cache_takes_back_what_was_computed_before(encoder: TextEncoder) -> None:
+    cache = VectorCache(encoder, capacity=4)
+    kept = encoder.encode(["b", "a"])
+    cache.put(["a", "b"], kept)
+    assert cache.get(["a", "b"]).tolist() == kept.tolist()
+    with pytest.raises(InvalidRequest, match=r"vectors: expected shape \(1, 384\), got \(2, 384\)"):
+        cache.put(["a"], kept)
+
+
 @pytest.mark.parametrize("capacity", [0, -1, True, 2.5, None])
 def test_capacity_is_checked(encoder: TextEncoder, capacity: object) -> None:
     with pytest.raises(InvalidRequest):
