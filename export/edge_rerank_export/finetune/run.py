@@ -335,7 +335,13 @@ def _pool(domain: Domain, words: NDArray[np.float32], batch: Batch, *, pairs: bo
         }
         for piece in chunks(batch)
     ]
-    return {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    pool = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    for kind in ("category", "together"):
+        if not pool[kind].any():
+            # A single candidate stands for all, as at run time: it counts for nothing, and costs
+            # little.
+            pool[kind] = pool[kind][:, :, :1].clone()
+    return pool
 
 
 def _verify(model: HistoryModel, encoder: HistoryEncoder, valid: dict[str, Pool]) -> None:
