@@ -31,6 +31,7 @@ from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize import Scheme
 from edge_rerank_export.recipe import Recipe, ScorerPackRecipe, find_recipe, read_recipe
+from edge_rerank_export.results.command import add_results
 from edge_rerank_export.texts import Texts, own_texts, texts_of
 from edge_rerank_export.verify import Verification, verify_encoder
 
@@ -85,6 +86,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_pack(commands)
     add_finetune(commands)
     add_baselines(commands)
+    add_results(commands)
     sign.register(commands)
     return parser
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rich.console import Console
 
-from edge_rerank.evaluation.dataset import DataSet
+from edge_rerank.evaluation.dataset import DataSet, Request
 from edge_rerank_export.baselines.bpr import train_bpr
 from edge_rerank_export.baselines.choices import Choices, Recommender, validation_ndcg
 from edge_rerank_export.baselines.sasrec import train_sasrec
@@ -60,15 +60,20 @@ def run_baselines(arguments: argparse.Namespace, console: Console) -> None:
         with steps(name) as update:
             model = TRAINERS[name](choices, arguments.seed, update)
         target = arguments.out / f"{name}.jsonl"
-        draft = target.with_name(f".{target.name}.part")
-        with draft.open("w", encoding="utf-8") as stream:
-            for number, scores in enumerate(model.score(requests)):
-                row = {"request": number, "scores": [round(float(one), 6) for one in scores]}
-                stream.write(json.dumps(row) + "\n")
-        draft.replace(target)
+        write_scores(model, requests, target)
         value = validation_ndcg(model, choices)
         console.print(
             f"{name}: NDCG@10 {100 * value:.1f} on {len(choices.valid)} validation requests; "
             f"scores of {len(requests)} requests in {target.name}",
             highlight=False,
         )
+
+
+def write_scores(model: Recommender, requests: Sequence[Request], target: Path) -> None:
+    """Write a line of scores for each request, all of them or none."""
+    draft = target.with_name(f".{target.name}.part")
+    with draft.open("w", encoding="utf-8") as stream:
+        for number, scores in enumerate(model.score(requests)):
+            row = {"request": number, "scores": [round(float(one), 6) for one in scores]}
+            stream.write(json.dumps(row) + "\n")
+    draft.replace(target)
