@@ -33,6 +33,7 @@ from edge_rerank_export.quantize import Scheme
 from edge_rerank_export.recipe import Recipe, ScorerPackRecipe, find_recipe, read_recipe
 from edge_rerank_export.results.command import add_results
 from edge_rerank_export.texts import Texts, own_texts, texts_of
+from edge_rerank_export.tune.command import add_tune
 from edge_rerank_export.verify import Verification, verify_encoder
 
 EXIT_USAGE = 2
@@ -87,6 +88,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_finetune(commands)
     add_baselines(commands)
     add_results(commands)
+    add_tune(commands)
     sign.register(commands)
     return parser
 

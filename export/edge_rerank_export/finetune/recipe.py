@@ -17,8 +17,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
@@ -104,6 +106,27 @@ class FinetuneRecipe:
     def __post_init__(self) -> None:
         if self.release < 1:
             raise RecipeError("release: expected an integer ≥ 1")
+
+
+def finetune_toml(recipe: FinetuneRecipe, folder: Path) -> str:
+    """The recipe as TOML for a file in ``folder``; every value is written out."""
+    base = os.path.relpath(recipe.base, folder)
+    head = {
+        **{name: getattr(recipe, name) for name in ("name", "release", "summary")},
+        "base": base,
+    }
+    if recipe.terms:
+        head["terms"] = recipe.terms
+    tables = [("training", asdict(recipe.training)), ("dropout", asdict(recipe.dropout))]
+    lines = [_entry(name, value) for name, value in head.items()]
+    for name, members in tables:
+        lines += ["", f"[{name}]", *(_entry(key, value) for key, value in members.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(name: str, value: object) -> str:
+    # Of JSON's strings, numbers and truth values TOML refuses only the unescaped DEL.
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
 
 
 def read_finetune_recipe(path: Path) -> FinetuneRecipe:

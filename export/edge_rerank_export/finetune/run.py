@@ -36,8 +36,8 @@ from edge_rerank_export.finetune.model import (
     load_weights,
     tensors,
 )
-from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training
-from edge_rerank_export.finetune.train import Outcome, Pool, calibrate, train
+from edge_rerank_export.finetune.recipe import FinetuneRecipe
+from edge_rerank_export.finetune.train import Looked, Outcome, Pool, Progress, calibrate, train
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 
@@ -112,7 +112,7 @@ def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = sil
         PackError, RecipeError: when pack or recipe cannot be used.
     """
     planned = plan(recipe, folders)
-    _base(recipe)
+    open_base(recipe)
     for folder in folders:
         with steps(f"check {folder.name}"):
             load_domain(
@@ -153,7 +153,7 @@ def finetune(
         VerificationFailed: when the exported model differs from the trained one.
     """
     plan(recipe, folders)
-    base = _base(recipe)
+    base = open_base(recipe)
     work.mkdir(parents=True, exist_ok=True)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -179,7 +179,7 @@ def read_domains(
     steps: Steps = silent,
 ) -> list[Domain]:
     """Read the folders and encode their items, see :func:`finetune`."""
-    base = _base(recipe)
+    base = open_base(recipe)
     encoder = TextEncoder(base, threads=threads)
     domains: list[Domain] = []
     for folder in folders:
@@ -201,18 +201,13 @@ def train_on(
     steps: Steps = silent,
 ) -> Result:
     """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
-    lexicon = Lexicon.count(text for domain in domains for text in domain.texts[:-1])
-    pools, valid = _requests(recipe.training, domains, lexicon, steps)
-    torch.manual_seed(recipe.training.seed)
-    model = HistoryModel()
-    if recipe.training.warm_start:
-        _warm_start(model, base)
+    material = prepare(recipe, domains, steps=steps)
+    lexicon, valid = material.lexicon, material.valid
     with steps("train") as update:
-        outcome = train(
-            model,
-            pools,
-            valid,
+        model, outcome = fit(
             recipe,
+            material,
+            base=base,
             checkpoint=work / CHECKPOINT_NAME,
             resume=resume,
             progress=update,
@@ -251,10 +246,27 @@ def train_on(
     return Result(outcome, pack.digest, size)
 
 
-def _requests(
-    settings: Training, domains: Sequence[Domain], lexicon: Lexicon, steps: Steps
-) -> tuple[list[Pool], dict[str, Pool]]:
-    """Training requests, and validation requests by domain."""
+@dataclass(frozen=True, slots=True, repr=False)
+class Material:
+    """What a training works on.
+
+    Attributes:
+        lexicon: weights of the words of all domains.
+        pools: training requests, each kind of each domain by itself.
+        valid: validation requests by domain.
+    """
+
+    lexicon: Lexicon
+    pools: Sequence[Pool]
+    valid: dict[str, Pool]
+
+
+def prepare(
+    recipe: FinetuneRecipe, domains: Sequence[Domain], *, steps: Steps = silent
+) -> Material:
+    """Make a recipe's training and validation requests."""
+    settings = recipe.training
+    lexicon = Lexicon.count(text for domain in domains for text in domain.texts[:-1])
     pools: list[Pool] = []
     valid: dict[str, Pool] = {}
     with steps("make requests") as update:
@@ -272,17 +284,50 @@ def _requests(
             pools.extend(_pool(domain, words, batch, pairs=pairs) for batch in made)
             valid[domain.name] = _pool(domain, words, domain.valid, pairs=pairs)
             update(number + 1, len(domains))
-    return pools, valid
+    return Material(lexicon, pools, valid)
+
+
+def fit(
+    recipe: FinetuneRecipe,
+    material: Material,
+    *,
+    base: Pack,
+    checkpoint: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+    looked: Looked | None = None,
+) -> tuple[HistoryModel, Outcome]:
+    """Train a model from the recipe's seed on, see :func:`~.train.train`."""
+    torch.manual_seed(recipe.training.seed)
+    model = HistoryModel()
+    if recipe.training.warm_start:
+        _warm_start(model, base)
+    outcome = train(
+        model,
+        material.pools,
+        material.valid,
+        recipe,
+        checkpoint=checkpoint,
+        resume=resume,
+        progress=progress,
+        looked=looked,
+    )
+    return model, outcome
 
 
 def _copy_encoder(base: Pack, stage: Path) -> None:
     spec = base.manifest.encoder
-    assert spec is not None  # noqa: S101 - _base() has checked
+    assert spec is not None  # noqa: S101 - open_base() has checked
     for name in (spec.model, spec.tokenizer):
         (stage / name).write_bytes(base.read(name))
 
 
-def _base(recipe: FinetuneRecipe) -> Pack:
+def open_base(recipe: FinetuneRecipe) -> Pack:
+    """The pack whose text encoder is used.
+
+    Raises:
+        PackError, RecipeError: when it cannot be used.
+    """
     base = Pack.open(recipe.base)
     if base.manifest.encoder is None:
         raise RecipeError("base: expected a pack with a text encoder")
@@ -293,7 +338,7 @@ def _base(recipe: FinetuneRecipe) -> Pack:
 
 def _warm_start(model: HistoryModel, base: Pack) -> None:
     spec = base.manifest.history_encoder
-    assert spec is not None  # noqa: S101 - _base() has checked
+    assert spec is not None  # noqa: S101 - open_base() has checked
     try:
         load_weights(model, base.read(spec.model))
     except ValueError as error:
@@ -305,7 +350,7 @@ def _cached(
 ) -> Callable[[Sequence[str]], NDArray[np.float32]]:
     """The encoder with its results kept in ``work``: encoding costs more than training."""
     files = {entry.name: entry.sha256 for entry in base.manifest.files}
-    assert base.manifest.encoder is not None  # noqa: S101 - _base() has checked
+    assert base.manifest.encoder is not None  # noqa: S101 - open_base() has checked
     model = files[base.manifest.encoder.model]
 
     def encode(texts: Sequence[str]) -> NDArray[np.float32]:

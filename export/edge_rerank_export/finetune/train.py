@@ -35,6 +35,10 @@ Pool = dict[str, Tensor]
 
 Progress = Callable[[int, int], None]
 
+Looked = Callable[[int, float], None]
+"""Called with (steps done, mean NDCG@10 over the domains) after a look at the validation requests;
+what it raises ends the training."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -62,6 +66,7 @@ def train(
     checkpoint: Path,
     resume: bool = False,
     progress: Progress | None = None,
+    looked: Looked | None = None,
 ) -> Outcome:
     """Train ``model`` in place; it ends up as it was at its best.
 
@@ -73,6 +78,7 @@ def train(
         checkpoint: file that is written at each evaluation.
         resume: whether to go on from ``checkpoint`` if it is there.
         progress: called with (steps done, steps to do).
+        looked: see :data:`Looked`.
 
     Raises:
         RecipeError: when the checkpoint is of another recipe or other data.
@@ -98,6 +104,8 @@ def train(
             else:
                 state.stale += 1
             _save(checkpoint, mark, model, optimizer, state)
+            if looked is not None:
+                looked(state.step, mean)
         if progress is not None:
             progress(state.step, settings.steps)
     model.load_state_dict(state.weights)

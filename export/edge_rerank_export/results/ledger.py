@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.sources import file_sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +72,12 @@ class Ledger:
 def mark_of(*made_of: object) -> str:
     """One word for values of plain JSON."""
     return hashlib.sha256(json.dumps(made_of, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def data_mark(folder: Path) -> str:
+    """Stands for the files of a data set folder."""
+    files = sorted(folder.glob("*.jsonl*"))
+    return mark_of([(path.name, file_sha256(path)) for path in files])
 
 
 def write_whole(path: Path, text: str) -> None:

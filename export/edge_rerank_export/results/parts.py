@@ -20,10 +20,10 @@ from edge_rerank_export.baselines.command import TRAINERS, write_scores
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.data import Domain
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
-from edge_rerank_export.finetune.run import plan, read_domains, train_on
+from edge_rerank_export.finetune.run import open_base, plan, read_domains, train_on
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import Update
-from edge_rerank_export.results.ledger import mark_of, write_whole
+from edge_rerank_export.results.ledger import data_mark, mark_of, write_whole
 from edge_rerank_export.sources import file_sha256
 
 
@@ -170,7 +170,7 @@ class Workshop:
         result = self._place(name) / column
 
         def mark() -> str:
-            settings = {**asdict(recipe), "base": Pack.open(recipe.base).digest}
+            settings = {**asdict(recipe), "base": open_base(recipe).digest}
             return mark_of(settings, used, [self._data(one) for one in used])
 
         def make(update: Update) -> None:
@@ -182,7 +182,7 @@ class Workshop:
                     recipe,
                     domains,
                     stage,
-                    base=Pack.open(recipe.base),
+                    base=open_base(recipe),
                     work=work,
                     resume=True,
                     steps=lambda _name: nullcontext(update),
@@ -229,8 +229,7 @@ class Workshop:
 
     def _data(self, name: str) -> str:
         if name not in self._digests:
-            files = sorted(self._folders[name].glob("*.jsonl*"))
-            self._digests[name] = mark_of([(path.name, file_sha256(path)) for path in files])
+            self._digests[name] = data_mark(self._folders[name])
         return self._digests[name]
 
     def _domain(self, name: str, recipe: FinetuneRecipe, update: Update) -> Domain:

@@ -1,0 +1,1 @@
+"""Searching a recipe's parameters by validation NDCG@10."""
