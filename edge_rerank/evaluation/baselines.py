@@ -7,7 +7,7 @@ in which a file lists its candidates. The one that means that order says so in i
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Protocol
 
@@ -122,14 +122,14 @@ class Markov:
     """What most often came right after the last thing the person chose.
 
     Args:
-        data: gives the paths that the chain counts.
+        paths: what people chose in the training part, see :meth:`DataSet.paths`.
     """
 
     name = "markov"
 
-    def __init__(self, data: DataSet) -> None:
+    def __init__(self, paths: Iterable[Sequence[str]]) -> None:
         self._chain = MarkovChain()
-        for path in data.paths():
+        for path in paths:
             self._chain.observe(path)
 
     def scores(self, request: Request) -> NDArray[np.float64]:
@@ -148,14 +148,14 @@ class ItemKnn:
     of people who chose either item.
 
     Args:
-        data: gives the paths; each item counts once a person.
+        paths: what people chose in the training part; each item counts once a person.
     """
 
     name = "item-knn"
 
-    def __init__(self, data: DataSet) -> None:
+    def __init__(self, paths: Iterable[Sequence[str]]) -> None:
         self._people: dict[str, set[int]] = {}
-        for person, path in enumerate(data.paths()):
+        for person, path in enumerate(paths):
             for item in path:
                 self._people.setdefault(item, set()).add(person)
 
@@ -178,6 +178,7 @@ class ItemKnn:
 
 def default_baselines(data: DataSet, vectors: Vectors) -> tuple[Baseline, ...]:
     """All of the above, in the order of the report."""
+    paths = tuple(data.paths())
     return (
         Random(),
         HostOrder(),
@@ -185,8 +186,8 @@ def default_baselines(data: DataSet, vectors: Vectors) -> tuple[Baseline, ...]:
         LastItemSimilarity(vectors),
         MaxSimilarity(vectors),
         SimilarityAndPopularity(vectors),
-        Markov(data),
-        ItemKnn(data),
+        Markov(paths),
+        ItemKnn(paths),
     )
 
 

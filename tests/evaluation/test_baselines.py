@@ -84,21 +84,21 @@ def test_markov(shop: Path) -> None:
     data = DataSet.open(shop)
     # Paths: bread sourdough bread mars; moon mars. Six choices, two of them mars, one
     # sourdough. From moon only mars came, once; smoothing adds Q with weight 1.
-    scores = Markov(data).scores(next(data.requests("test")))
+    scores = Markov(data.paths()).scores(next(data.requests("test")))
     assert scores == pytest.approx([(0 + 1 / 6) / 2, (1 + 2 / 6) / 2])
 
 
 def test_markov_without_a_history(shop: Path) -> None:
     data = DataSet.open(shop)
     request = Request(None, (), (data.items["mars"], Item("never seen")), frozenset())
-    assert Markov(data).scores(request) == pytest.approx([2 / 6, 0.0])
+    assert Markov(data.paths()).scores(request) == pytest.approx([2 / 6, 0.0])
 
 
 def test_item_knn(shop: Path) -> None:
     data = DataSet.open(shop)
     # One person chose bread, sourdough and mars, another moon and mars; the history is bread
     # and moon. Mars shares one of its two people with either.
-    scores = ItemKnn(data).scores(next(data.requests("test")))
+    scores = ItemKnn(data.paths()).scores(next(data.requests("test")))
     assert scores == pytest.approx([1.0, 2 / 2**0.5])
 
 
