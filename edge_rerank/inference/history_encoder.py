@@ -18,12 +18,20 @@ from edge_rerank.inference.session import Session
 from edge_rerank.ranking.lexical import Lexicon
 from edge_rerank.ranking.record import Record
 from edge_rerank.ranking.signals import Signals
+from edge_rerank.ranking.succession import Succession
 from edge_rerank.ranking.together import Together
 
 CHUNK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
 
-_CANDIDATE_AXIS = {"content": 2, "category": 2, "together": 2, "popularity": 1, "record": 1}
+_CANDIDATE_AXIS = {
+    "content": 2,
+    "category": 2,
+    "together": 2,
+    "popularity": 1,
+    "record": 1,
+    "succession": 1,
+}
 _EVENT_AXIS = {"content": 3, "category": 3, "together": 3, "events": 1, "history": 1}
 
 
@@ -45,8 +53,7 @@ class HistoryEncoder:
 
     Raises:
         PackUnsupported: when the pack has no history encoder.
-        PackInvalid: when its word weights, its table of pairs or its record of items cannot
-            be read.
+        PackInvalid: when its word weights or one of its tables by item cannot be read.
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
     """
 
@@ -60,6 +67,9 @@ class HistoryEncoder:
             None if spec.together is None else Together.from_bytes(pack.read(spec.together))
         )
         self.record = None if spec.record is None else Record.from_bytes(pack.read(spec.record))
+        self.succession = (
+            None if spec.succession is None else Succession.from_bytes(pack.read(spec.succession))
+        )
         # Too small to share: a second thread costs more than it brings.
         self._session = Session(pack.read(spec.model), providers=providers, threads=1)
 
@@ -77,6 +87,8 @@ class HistoryEncoder:
             InferenceError: when the model fails or returns something that is no number.
         """
         inputs = {name: value[None] for name, value in signals.inputs().items()}
+        if self.succession is None:
+            del inputs["succession"]  # models without one do not take it
         if not len(signals.history):
             # Operators that look for a maximum want something to look at; it is masked.
             for name, axis in _EVENT_AXIS.items():

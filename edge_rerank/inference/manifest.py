@@ -166,13 +166,15 @@ class HistoryEncoderSpec:
     """The history encoder, see :mod:`edge_rerank.inference.history_encoder`.
 
     The ONNX model takes the arrays of :class:`edge_rerank.ranking.signals.Signals` with one
-    leading axis, and returns ``parts``, float32 of shape (requests, candidates, 4).
+    leading axis (``succession`` in packs with such a table only), and returns ``parts``,
+    float32 of shape (requests, candidates, 4).
 
     Attributes:
         model: file name of the ONNX model.
         lexicon: file name of the weights of words.
         together: file name of the table of pairs, if the pack was tuned on a catalogue.
         record: file name of the record of single items, likewise.
+        succession: file name of the table of successions, likewise.
         opset: ONNX operator set version.
         slope, intercept: of the sigmoid that makes a score a probability.
     """
@@ -184,6 +186,7 @@ class HistoryEncoderSpec:
     intercept: float
     together: str | None = None
     record: str | None = None
+    succession: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +276,8 @@ class Manifest:
         if (history := self.history_encoder) is not None:
             if self.encoder is None:
                 _refuse("history_encoder: expected an encoder beside it")
-            for name in (history.model, history.lexicon, history.together, history.record):
+            tables = (history.together, history.record, history.succession)
+            for name in (history.model, history.lexicon, *tables):
                 if name is not None and name not in names:
                     _refuse("history_encoder: names a file that is not among the pack's files")
 
@@ -422,6 +426,7 @@ def _history_encoder(members: _Members) -> HistoryEncoderSpec:
         intercept=members.number("intercept"),
         together=members.optional_text("together", _FILE_NAME),
         record=members.optional_text("record", _FILE_NAME),
+        succession=members.optional_text("succession", _FILE_NAME),
     )
 
 

@@ -363,6 +363,7 @@ class RankingEngine:
             likeness=likeness[older:, older:],
             together=self._history_encoder.together,
             record=self._history_encoder.record,
+            succession=self._history_encoder.succession,
             now=now,
         )
 

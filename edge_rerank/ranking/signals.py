@@ -45,6 +45,8 @@ class Situation:
         together: see :meth:`~.together.Together.signals`, shape (..., 4, C, H); ``None``
             without a table.
         record: see :meth:`~.record.Record.signals`, shape (..., C, 7); ``None`` without one.
+        succession: see :meth:`~.succession.Succession.signals`, shape (..., C); NaN where
+            unknown; ``None`` without a table.
         likeness: cosines within the history, shape (..., H, H).
         strength: how much each item of the history is liked, shape (..., H); 0 is no item.
         place: 0 for the newest, 1 for the one before, ..., shape (..., H).
@@ -60,6 +62,7 @@ class Situation:
     leaf: Array
     together: Array | None
     record: Array | None
+    succession: Array | None
     likeness: Array
     strength: Array
     place: Array
@@ -86,6 +89,7 @@ class Signals:
             from popularity.
         known: 1 for each signal that is there: history, categories, together, popularity,
             time, record; shape (..., 6).
+        succession: against the mean of the candidates, shape (..., C); 0 where unknown.
     """
 
     content: Array
@@ -97,6 +101,7 @@ class Signals:
     record: Array
     context: Array
     known: Array
+    succession: Array
 
     def inputs(self) -> Mapping[str, Array]:
         """The arrays by name, as the model takes them."""
@@ -122,6 +127,11 @@ def signals(situation: Situation) -> Signals:
         np.zeros((*present.shape, RECORD_SIGNALS))
         if situation.record is None
         else situation.record * present[..., None]
+    )
+    succession = (
+        np.zeros(present.shape)
+        if situation.succession is None
+        else _centred(situation.succession, present)
     )
     known = np.stack(
         [
@@ -149,6 +159,7 @@ def signals(situation: Situation) -> Signals:
                 record,
                 context,
                 known,
+                succession,
             )
         )
     )
@@ -239,6 +250,12 @@ def _context(
         ],
         axis=-1,
     )
+
+
+def _centred(values: Array, present: NDArray[np.bool_]) -> Array:
+    """Distance from the mean of the known ones; an unknown one is as good as the mean."""
+    known = present & ~np.isnan(values)
+    return np.where(known, values - _mean(values, known)[..., None], 0.0)
 
 
 def _mean(values: Array, where: NDArray[np.bool_], axis: int | tuple[int, ...] = -1) -> Array:

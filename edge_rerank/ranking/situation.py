@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interests
 from edge_rerank.ranking.record import Record
 from edge_rerank.ranking.signals import EVENTS, Situation
+from edge_rerank.ranking.succession import Succession
 from edge_rerank.ranking.together import Together
 from edge_rerank.types import Item
 
@@ -24,6 +25,7 @@ def describe(
     likeness: NDArray[np.float64],
     together: Together | None,
     record: Record | None,
+    succession: Succession | None,
     now: float,
 ) -> Situation:
     """Lay out one request; the history is the liked items, then the searches.
@@ -36,6 +38,7 @@ def describe(
         likeness: cosines within the history, shape (h, h).
         together: the pack's table of pairs, if it has one.
         record: the pack's record of single items, likewise.
+        succession: the pack's table of successions, likewise.
         now: UTC seconds; 0 where unknown.
     """
     liked, searches = interests.liked, interests.searches
@@ -46,15 +49,17 @@ def describe(
         category[:, : len(liked)], leaf[:, : len(liked)] = _categories(candidates, items)
     ages = [one.age_s for one in liked] + [None] * len(searches)
     popular = [one.item.popularity for one in liked] + [None] * len(searches)
+    names = [item.id for item in candidates]
     return Situation(
         cosine=cosine,
         lexical=lexical,
         category=category,
         leaf=leaf,
-        together=None if together is None else _together(together, candidates, interests),
+        together=None if together is None else _together(together, names, interests),
         record=None
         if record is None
-        else record.signals(record.rows([item.id for item in candidates]), np.array(now or np.nan)),
+        else record.signals(record.rows(names), np.array(now or np.nan)),
+        succession=None if succession is None else _succession(succession, names, interests),
         likeness=likeness,
         strength=np.array(
             [one.strength for one in liked]
@@ -78,12 +83,20 @@ def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
 
 
 def _together(
-    table: Together, candidates: Sequence[Item], interests: Interests
+    table: Together, candidates: Sequence[str], interests: Interests
 ) -> NDArray[np.float32]:
-    rows = table.rows([item.id for item in candidates])
+    rows = table.rows(candidates)
     before = table.rows([one.item.id for one in interests.liked])
     padded = np.concatenate([before, np.full(len(interests.searches), -1, dtype=np.int64)])
     return table.signals(rows, padded)
+
+
+def _succession(
+    table: Succession, candidates: Sequence[str], interests: Interests
+) -> NDArray[np.float32]:
+    before = table.rows([one.item.id for one in interests.liked])
+    strength = np.array([one.strength for one in interests.liked], dtype=np.float32)
+    return table.signals(table.rows(candidates), before, strength)
 
 
 def _categories(

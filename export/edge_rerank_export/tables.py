@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from edge_rerank_export.errors import RecipeError
@@ -17,7 +18,7 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
 
     Args:
         kind: with fields of type str, int, float, bool, a StrEnum, a tuple of one of these, or
-            such a dataclass.
+            such a dataclass; or one of these or ``None``, which no TOML table can say.
         members: the table.
         where: what stands before a key in an error, as "encoder.".
 
@@ -40,6 +41,8 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:
+    if get_origin(kind) is UnionType:
+        (kind,) = set(get_args(kind)) - {NoneType}
     if get_origin(kind) is tuple:
         if not isinstance(value, list):
             raise RecipeError(f"{name}: expected an array, got {type(value).__name__}")

@@ -10,6 +10,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+import torch
+
 from edge_rerank import Event, Item, ReasonCode
 from edge_rerank.errors import DataError, PackInvalid
 from edge_rerank.evaluation.dataset import DataSet, Request
@@ -20,6 +22,7 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.lexical import Lexicon
 from edge_rerank.ranking.record import OwnShown, Record
 from edge_rerank.ranking.signals import Signals
+from edge_rerank.ranking.succession import Succession
 from edge_rerank.ranking.together import OwnShare, closeness
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
@@ -29,6 +32,12 @@ from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import count_pairs
 from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training, read_finetune_recipe
 from edge_rerank_export.finetune.run import check, finetune, plan
+from edge_rerank_export.finetune.succession import (
+    Sequences,
+    SuccessionTraining,
+    table_of,
+    train_succession,
+)
 from edge_rerank_export.finetune.train import fit_sigmoid
 
 KINDS = ("bread", "planet", "violin", "bicycle")
@@ -101,7 +110,10 @@ def recipe() -> FinetuneRecipe:
     training = Training(
         requests=200, candidates=8, history=5, steps=60, evaluate_every=20, keep_pairs=True
     )
-    return FinetuneRecipe("tiny", 1, "A test.", str(shipped_pack()), training)
+    succession = SuccessionTraining(width=8, epochs=20, batch=16, drawn=16)
+    return FinetuneRecipe(
+        "tiny", 1, "A test.", str(shipped_pack()), training, succession=succession
+    )
 
 
 @pytest.fixture(scope="module")
@@ -166,8 +178,13 @@ def test_training_and_runtime_see_the_same(
             engine.rank(clicked_first, history=request.history, now=request.now)
     lexicon = Lexicon.from_bytes(Pack.open(pack).read("lexicon.npy"))
     batch = finetune_data.describe_batch(
-        domain, lexicon.encode(domain.texts), domain.valid, pairs=True
+        domain,
+        lexicon.encode(domain.texts),
+        domain.valid,
+        pairs=True,
+        succession=Succession.from_bytes(Pack.open(pack).read("succession.npz")),
     )
+    assert batch.succession.any()
     assert len(seen) == len(requests)
     for row, alone in enumerate(seen):
         length = alone.history.shape[0]
@@ -262,6 +279,15 @@ def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
     path.write_text(f"{head}[training]\nkeep_pairs = true\n")
     with pytest.raises(RecipeError, match="keep_pairs"):
         plan(read_finetune_recipe(path), [folder, tmp_path])
+    path.write_text(f"{head}[succession]\n")
+    recipe = read_finetune_recipe(path)
+    assert recipe.succession == SuccessionTraining()
+    with pytest.raises(RecipeError, match="succession"):
+        plan(recipe, [folder, tmp_path])
+    for wrong in ("epochs = 0", "dropout = 1.0", "wide = 3"):
+        path.write_text(f"{head}[succession]\n{wrong}\n")
+        with pytest.raises(RecipeError, match="succession"):
+            read_finetune_recipe(path)
 
 
 def test_pairs_counted_by_hand() -> None:
@@ -319,6 +345,82 @@ def test_a_damaged_record_is_refused() -> None:
     for raw in (b"", b"PK", record.to_bytes()[:-40]):
         with pytest.raises(PackInvalid, match="record of items"):
             Record.from_bytes(raw)
+
+
+def test_training_and_runtime_compute_the_same_states() -> None:
+    torch.manual_seed(0)
+    texts = torch.randn(30, 12)
+    model = Sequences(texts, SuccessionTraining(width=8)).eval()
+    names = [str(number) for number in range(len(texts))]
+    table = table_of(model, names)
+    rows = table.rows(names)
+    history = torch.randint(0, 30, (5, 26))
+    history[0, :24] = -1
+    with torch.no_grad():
+        expected = model(history)[:, -1] @ model.vectors(torch.arange(30)).T / 4
+    before = np.where(history >= 0, rows[history.clip(min=0)], -1)
+    got = table.signals(np.broadcast_to(rows, (5, 30)), before, np.ones(before.shape))
+    # The table's vectors are kept in half precision.
+    np.testing.assert_allclose(got, expected.numpy(), atol=2e-3)
+
+
+def test_successions_are_learnt_and_the_same_seed_gives_the_same() -> None:
+    rng = np.random.default_rng(0)
+    begins = rng.integers(0, 12, 200)
+    people = [(begin + np.arange(5)) % 12 for begin in begins]  # what comes next is one higher
+    names = [str(number) for number in range(12)]
+
+    def trained(seed: int) -> Succession:
+        return train_succession(
+            names,
+            np.zeros((12, 1), dtype=np.float32),
+            people,
+            SuccessionTraining(
+                width=16, epochs=20, batch=16, drawn=16, dropout=0.1, learning_rate=1e-2
+            ),
+            seed=[seed],
+            progress=lambda done, total: None,
+        )
+
+    table = trained(0)
+    rows = table.rows(names)
+    scores = table.signals(np.broadcast_to(rows, (12, 12)), rows[:, None], np.ones((12, 1)))
+    assert (scores.argmax(axis=1) == (np.arange(12) + 1) % 12).all()
+    assert trained(0).to_bytes() == table.to_bytes()
+    assert trained(1).to_bytes() != table.to_bytes()
+
+
+def test_what_is_to_be_predicted_is_hidden_from_the_table(folder: Path) -> None:
+    domain = finetune_data.load_domain(
+        folder,
+        lambda texts: np.zeros((len(texts), 1), dtype=np.float32),
+        rng=np.random.default_rng(0),
+    )
+    people = np.arange(len(domain.starts) - 1)
+    batch = finetune_data.sample(
+        domain, people, rng=np.random.default_rng(1), candidates=3, history=5, last=0.5
+    )
+    assert batch.hidden is not None
+    left = domain.people(batch.hidden)
+    for whole, part, clicked in zip(
+        domain.people(np.zeros(0, dtype=np.int64)), left, batch.candidates[:, 0], strict=True
+    ):
+        assert part.tolist() == [row for row in whole.tolist() if row != clicked]
+        assert len(part) == len(whole) - 1
+    (piece,) = finetune_data.chunks(batch)
+    assert piece.hidden is not None and (piece.hidden == batch.hidden).all()
+
+
+def test_a_table_that_has_seen_nothing_is_still_a_table() -> None:
+    table = train_succession(
+        ["a", "b"],
+        np.eye(2, dtype=np.float32),
+        [np.array([0]), np.array([1])],
+        SuccessionTraining(width=4),
+        seed=[0],
+        progress=lambda done, total: None,
+    )
+    assert np.isfinite(table.signals(np.array([0, 1]), np.array([0]), np.ones(1))).all()
 
 
 def test_the_sigmoid_is_fitted() -> None:

@@ -53,6 +53,7 @@ def with_history() -> dict[str, Any]:
         "model": "history.onnx",
         "lexicon": "lexicon.npy",
         "together": None,
+        "succession": "lexicon.npy",
         "opset": 20,
         "slope": 0.9,
         "intercept": -3,
@@ -64,6 +65,7 @@ def test_round_trip_with_a_history_encoder() -> None:
     manifest = Manifest.from_json(json.dumps(with_history()).encode())
     assert manifest.history_encoder is not None
     assert manifest.history_encoder.intercept == -3.0
+    assert manifest.history_encoder.succession == "lexicon.npy"
     assert Manifest.from_json(manifest.to_json()) == manifest
 
 
@@ -83,6 +85,7 @@ def test_what_is_absent_is_not_written() -> None:
         lambda spec: spec.update(surprise=1),
         lambda spec: spec.update(record=7),
         lambda spec: spec.update(record="absent.npz"),
+        lambda spec: spec.update(succession="absent.npz"),
     ],
 )
 def test_malformed_history_encoder(change: Callable[[dict[str, Any]], object]) -> None:

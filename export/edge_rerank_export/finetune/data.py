@@ -19,6 +19,7 @@ from edge_rerank.ranking.interests import read_interests
 from edge_rerank.ranking.record import OwnShown, Record
 from edge_rerank.ranking.signals import EVENTS, Signals, Situation, signals
 from edge_rerank.ranking.situation import newest
+from edge_rerank.ranking.succession import Succession
 from edge_rerank.ranking.together import OwnShare
 from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import NEAR, Pairs, count_pairs
@@ -53,6 +54,8 @@ class Batch:
         now: UTC seconds, float64 of shape (b,); NaN where unknown.
         counted: whether what was clicked is part of the domain's own counts of choices.
         shown: whether it is part of the counts of what was shown, too.
+        hidden: where in the domain's choices the clicked ones stand, int64 of shape (b,);
+            ``None`` for requests that were not made from them.
     """
 
     candidates: NDArray[np.int64]
@@ -63,6 +66,7 @@ class Batch:
     now: NDArray[np.float64]
     counted: bool
     shown: bool = False
+    hidden: NDArray[np.int64] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -71,6 +75,7 @@ class Domain:
 
     Attributes:
         name: of the folder.
+        ids: of the items.
         texts: of the items.
         vectors: float32 of shape (items, dim).
         categories: a unit row an item, float32 of shape (items, categories).
@@ -87,6 +92,7 @@ class Domain:
     """
 
     name: str
+    ids: tuple[str, ...]
     texts: tuple[str, ...]
     vectors: NDArray[np.float32]
     categories: NDArray[np.float32]
@@ -99,6 +105,15 @@ class Domain:
     valid: Batch
     pairs: Pairs
     record: Record
+
+    def people(self, hidden: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Item rows each person chose, oldest first, without the choices at ``hidden``."""
+        kept = np.ones(len(self.choices), dtype=np.bool_)
+        kept[hidden] = False
+        return [
+            self.choices[begin:end][kept[begin:end]]
+            for begin, end in zip(self.starts[:-1], self.starts[1:], strict=True)
+        ]
 
 
 def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Domain:
@@ -122,6 +137,7 @@ def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Do
     categories, leaves = _categories([item.categories for item in items])
     domain = Domain(
         name=folder.name,
+        ids=tuple(names),
         texts=texts,
         vectors=vectors,
         categories=categories,
@@ -221,11 +237,17 @@ def sample(
         age_s=np.where(there, ages, np.nan).astype(np.float32),
         now=domain.times[target],
         counted=True,
+        hidden=target,
     )
 
 
 def describe_batch(
-    domain: Domain, words: NDArray[np.float32], batch: Batch, *, pairs: bool
+    domain: Domain,
+    words: NDArray[np.float32],
+    batch: Batch,
+    *,
+    pairs: bool,
+    succession: Succession | None = None,
 ) -> Signals:
     """The model's inputs for a batch.
 
@@ -234,6 +256,8 @@ def describe_batch(
         words: their word vectors, float32 of shape (items, lexicon's dim).
         batch: any number of requests.
         pairs: whether what the domain's own log says of pairs and items takes part.
+        succession: a table by the rows of ``domain.pairs.order`` that has not seen what was
+            clicked; ``None`` for none.
     """
     own, before = batch.candidates, batch.history
     there = (own >= 0)[:, :, None] & (before >= 0)[:, None, :]
@@ -257,6 +281,7 @@ def describe_batch(
             leaf=same.astype(np.float32),
             together=_together(domain, batch, there) if pairs else None,
             record=_record(domain, batch) if pairs else None,
+            succession=None if succession is None else _succession(domain, batch, succession),
             likeness=np.matmul(mine, mine.transpose(0, 2, 1)),
             strength=batch.strength,
             place=np.broadcast_to(newest_first, before.shape),
@@ -281,6 +306,7 @@ def chunks(batch: Batch, size: int = _BATCH) -> Iterable[Batch]:
             batch.now[rows],
             batch.counted,
             batch.shown,
+            None if batch.hidden is None else batch.hidden[rows],
         )
 
 
@@ -306,6 +332,11 @@ def _record(domain: Domain, batch: Batch) -> NDArray[np.float32]:
     if batch.shown:
         own = OwnShown((batch.candidates >= 0).astype(np.float32), batch.clicked.astype(np.float32))
     return domain.record.signals(order[batch.candidates], batch.now, own=own)
+
+
+def _succession(domain: Domain, batch: Batch, table: Succession) -> NDArray[np.float32]:
+    order = np.append(domain.pairs.order, [-1, -1])
+    return table.signals(order[batch.candidates], order[batch.history], batch.strength)
 
 
 def _sequences(

@@ -41,6 +41,9 @@ INPUTS = (
     "context",
     "known",
 )
+SUCCESSION = "succession"
+"""The input that only models with a table of successions take, the last one."""
+
 WIDTH = 16
 _FAR = 1e4
 _CROWD = 5
@@ -92,10 +95,15 @@ class Evidence(nn.Module):
 
 
 class HistoryModel(nn.Module):
-    """All kinds of evidence; see the module's description."""
+    """All kinds of evidence; see the module's description.
 
-    def __init__(self) -> None:
+    Args:
+        succession: whether it takes what a table of successions says.
+    """
+
+    def __init__(self, *, succession: bool = False) -> None:
         super().__init__()
+        self.inputs = (*INPUTS, SUCCESSION) if succession else INPUTS
         self.describe = nn.Sequential(
             nn.Linear(CONTEXT_SIGNALS + KNOWN_SIGNALS, 32), nn.GELU(), nn.Linear(32, WIDTH)
         )
@@ -110,6 +118,10 @@ class HistoryModel(nn.Module):
             nn.Linear(RECORD_SIGNALS + POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
         self.record_direct = nn.Linear(RECORD_SIGNALS, 1, bias=False)
+        if succession:
+            self.trust = nn.Sequential(
+                nn.Linear(1 + POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+            )
 
     def forward(  # noqa: PLR0917 - the model's inputs, in their order
         self,
@@ -122,6 +134,7 @@ class HistoryModel(nn.Module):
         record: Tensor,
         context: Tensor,
         known: Tensor,
+        succession: Tensor | None = None,
     ) -> Tensor:
         """The arrays of :class:`Signals` with one leading axis to parts, (B, C, 4)."""
         has_history, has_category, has_together, has_popularity, has_time, has_record = torch.split(
@@ -147,11 +160,16 @@ class HistoryModel(nn.Module):
         # The runtime hands in a single candidate of a kind of evidence that is not there.
         none = torch.zeros_like(first)
         has_category, has_together = has_category * has_history, has_together * has_history
+        counts = self.together(together, events, history, steer) * has_together + none
+        if succession is not None:
+            # A factor, so that what is not known, which is 0, stays so.
+            judged = torch.cat([succession[..., None], crowd], -1)
+            counts = counts + succession * (1 + self.trust(judged)[..., 0])
         return torch.stack(
             [
                 first,
                 self.category(category, events, history, steer) * has_category + none,
-                self.together(together, events, history, steer) * has_together + none,
+                counts,
                 (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
                 * has_popularity
                 + (self.record(log) + self.record_direct(record))[..., 0] * has_record,
@@ -174,7 +192,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
     model.eval()
     requests, candidates, events = 2, 3, 4
     pairs = (candidates, events)
-    example = (
+    example: tuple[Tensor, ...] = (
         torch.zeros(requests, CONTENT_SIGNALS, *pairs),
         torch.zeros(requests, CATEGORY_SIGNALS, *pairs),
         torch.zeros(requests, TOGETHER_SIGNALS, *pairs),
@@ -185,6 +203,8 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
         torch.zeros(requests, CONTEXT_SIGNALS),
         torch.ones(requests, KNOWN_SIGNALS),
     )
+    if SUCCESSION in model.inputs:
+        example = (*example, torch.zeros(requests, candidates))
 
     def axes(candidates: str) -> dict[int, str]:
         return {0: "requests", 2: candidates, 3: "events"}
@@ -198,7 +218,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
         opset_version=OPSET,
         # Weights keep their names and shapes, so that load_weights() finds them.
         do_constant_folding=False,
-        input_names=list(INPUTS),
+        input_names=list(model.inputs),
         output_names=["parts"],
         dynamic_axes={
             "content": axes("candidates"),
@@ -210,6 +230,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
             "record": {0: "requests", 1: "candidates"},
             "context": {0: "requests"},
             "known": {0: "requests"},
+            SUCCESSION: {0: "requests", 1: "candidates"},
             "parts": {0: "requests", 1: "candidates"},
         },
     )

@@ -13,6 +13,9 @@
 
     [dropout]                        # see Dropout
     popularity = 0.25
+
+    [succession]                     # only where the pack is to have such a table
+    epochs = 4
 """
 
 from __future__ import annotations
@@ -24,6 +27,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune.succession import SuccessionTraining
 from edge_rerank_export.tables import read_table
 
 
@@ -93,6 +97,8 @@ class FinetuneRecipe:
     """How one history encoder is trained; see the module's description.
 
     ``terms`` says for the model card where the data are from and what binds whoever uses them.
+    ``succession`` says how the pack's table of successions is trained, ``None`` for a pack
+    without one; it needs exactly one folder.
     """
 
     name: str
@@ -101,6 +107,7 @@ class FinetuneRecipe:
     base: str
     training: Training = field(default_factory=Training)
     dropout: Dropout = field(default_factory=Dropout)
+    succession: SuccessionTraining | None = None
     terms: str = ""
 
     def __post_init__(self) -> None:

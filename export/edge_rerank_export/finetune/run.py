@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
@@ -18,6 +18,7 @@ from edge_rerank.inference.manifest import HistoryEncoderSpec
 from edge_rerank.inference.pack import Pack
 from edge_rerank.ranking.lexical import Lexicon
 from edge_rerank.ranking.signals import Signals
+from edge_rerank.ranking.succession import Succession
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.finetune.card import finetune_card
 from edge_rerank_export.finetune.data import (
@@ -29,7 +30,6 @@ from edge_rerank_export.finetune.data import (
     make_requests,
 )
 from edge_rerank_export.finetune.model import (
-    INPUTS,
     OPSET,
     HistoryModel,
     export_onnx,
@@ -37,6 +37,7 @@ from edge_rerank_export.finetune.model import (
     tensors,
 )
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
+from edge_rerank_export.finetune.succession import train_succession
 from edge_rerank_export.finetune.train import Looked, Outcome, Pool, Progress, calibrate, train
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
@@ -45,6 +46,7 @@ MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
 PAIRS_NAME = "together.npz"
 RECORD_NAME = "record.npz"
+SUCCESSION_NAME = "succession.npz"
 CHECKPOINT_NAME = "checkpoint.pt"
 
 MAX_DIFFERENCE = 1e-3
@@ -98,6 +100,8 @@ def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
     settings = recipe.training
     if settings.keep_pairs and len(folders) != 1:
         raise RecipeError(f"training.keep_pairs: expected one folder of data, got {len(folders)}")
+    if recipe.succession is not None and len(folders) != 1:
+        raise RecipeError(f"succession: expected one folder of data, got {len(folders)}")
     requests = settings.requests * len(folders)
     # Folders of real requests are read with twice the candidates.
     size = requests * 2 * settings.candidates * settings.history * _BYTES_A_PAIR
@@ -202,7 +206,7 @@ def train_on(
 ) -> Result:
     """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
     material = prepare(recipe, domains, steps=steps)
-    lexicon, valid = material.lexicon, material.valid
+    lexicon, valid, succession = material.lexicon, material.valid, material.succession
     with steps("train") as update:
         model, outcome = fit(
             recipe,
@@ -220,6 +224,8 @@ def train_on(
         if kept:
             (stage / PAIRS_NAME).write_bytes(domains[0].pairs.table.to_bytes())
             (stage / RECORD_NAME).write_bytes(domains[0].record.to_bytes())
+        if succession is not None:
+            (stage / SUCCESSION_NAME).write_bytes(succession.to_bytes())
         _copy_encoder(base, stage)
         card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
@@ -231,6 +237,7 @@ def train_on(
             intercept=intercept,
             together=PAIRS_NAME if kept else None,
             record=RECORD_NAME if kept else None,
+            succession=None if succession is None else SUCCESSION_NAME,
         )
         manifest = replace(
             base.manifest,
@@ -254,11 +261,13 @@ class Material:
         lexicon: weights of the words of all domains.
         pools: training requests, each kind of each domain by itself.
         valid: validation requests by domain.
+        succession: the table that the pack is to have; ``None`` for none.
     """
 
     lexicon: Lexicon
     pools: Sequence[Pool]
     valid: dict[str, Pool]
+    succession: Succession | None = None
 
 
 def prepare(
@@ -269,22 +278,56 @@ def prepare(
     lexicon = Lexicon.count(text for domain in domains for text in domain.texts[:-1])
     pools: list[Pool] = []
     valid: dict[str, Pool] = {}
-    with steps("make requests") as update:
-        for number, domain in enumerate(domains):
-            words = lexicon.encode(domain.texts)
-            made = make_requests(
-                domain,
-                settings.requests,
-                rng=np.random.default_rng([settings.seed, number, 2]),
-                candidates=settings.candidates,
-                history=settings.history,
+    succession = None
+    for number, domain in enumerate(domains):
+        made = make_requests(
+            domain,
+            settings.requests,
+            rng=np.random.default_rng([settings.seed, number, 2]),
+            candidates=settings.candidates,
+            history=settings.history,
+        )
+        blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
+        words = lexicon.encode(domain.texts)
+        with steps(f"describe requests of {domain.name}"):
+            valid[domain.name], *described = [
+                _pool(
+                    domain,
+                    words,
+                    batch,
+                    # With what the pack is going to have.
+                    pairs=settings.keep_pairs,
+                    succession=blind if batch.counted else succession,
+                )
+                for batch in (domain.valid, *made)
+            ]
+            pools.extend(described)
+    return Material(lexicon, pools, valid, succession)
+
+
+def _successions(
+    recipe: FinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
+) -> tuple[Succession | None, Succession | None]:
+    """A table that has not seen what is hidden in ``batches``, and one that has seen all."""
+    settings = recipe.succession
+    if settings is None or len(domain.starts) == 1:
+        return None, None
+    nothing = np.zeros(0, dtype=np.int64)
+    hidden = np.concatenate([nothing if one.hidden is None else one.hidden for one in batches])
+    tables = []
+    for number, left_out in enumerate((hidden, nothing), start=1):
+        with steps(f"train table of successions {number}/2") as update:
+            tables.append(
+                train_succession(
+                    domain.ids,
+                    domain.vectors[:-1],
+                    domain.people(left_out),
+                    settings,
+                    seed=[recipe.training.seed, 3],
+                    progress=update,
+                )
             )
-            # With what the pack is going to have.
-            pairs = settings.keep_pairs
-            pools.extend(_pool(domain, words, batch, pairs=pairs) for batch in made)
-            valid[domain.name] = _pool(domain, words, domain.valid, pairs=pairs)
-            update(number + 1, len(domains))
-    return Material(lexicon, pools, valid)
+    return tables[0], tables[1]
 
 
 def fit(
@@ -299,7 +342,7 @@ def fit(
 ) -> tuple[HistoryModel, Outcome]:
     """Train a model from the recipe's seed on, see :func:`~.train.train`."""
     torch.manual_seed(recipe.training.seed)
-    model = HistoryModel()
+    model = HistoryModel(succession=material.succession is not None)
     if recipe.training.warm_start:
         _warm_start(model, base)
     outcome = train(
@@ -373,10 +416,17 @@ def _cached(
     return encode
 
 
-def _pool(domain: Domain, words: NDArray[np.float32], batch: Batch, *, pairs: bool) -> Pool:
+def _pool(
+    domain: Domain,
+    words: NDArray[np.float32],
+    batch: Batch,
+    *,
+    pairs: bool,
+    succession: Succession | None,
+) -> Pool:
     pieces = [
         {
-            **tensors(describe_batch(domain, words, piece, pairs=pairs)),
+            **tensors(describe_batch(domain, words, piece, pairs=pairs, succession=succession)),
             "present": torch.from_numpy(piece.candidates >= 0),
             "clicked": torch.from_numpy(piece.clicked),
         }
@@ -395,10 +445,10 @@ def _verify(model: HistoryModel, encoder: HistoryEncoder, valid: dict[str, Pool]
     """The runtime must give what was trained."""
     model.eval()
     for pool in valid.values():
-        inputs = [pool[name][:1].float() for name in INPUTS]
+        inputs = {one.name: pool[one.name][:1].float() for one in fields(Signals)}
         with torch.no_grad():
-            expected = model(*inputs)[0].numpy()
-        got = encoder.parts(Signals(*(one[0].numpy() for one in inputs)))
+            expected = model(*(inputs[name] for name in model.inputs))[0].numpy()
+        got = encoder.parts(Signals(**{name: one[0].numpy() for name, one in inputs.items()}))
         difference = float(np.abs(expected - got).max())
         if difference > MAX_DIFFERENCE:
             raise VerificationFailed(

@@ -23,7 +23,7 @@ from torch import Tensor
 
 from edge_rerank.ranking.metrics import ndcg
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune.model import INPUTS, HistoryModel
+from edge_rerank_export.finetune.model import HistoryModel
 from edge_rerank_export.finetune.recipe import Dropout, FinetuneRecipe, Training
 
 WARM_UP = 50
@@ -203,7 +203,7 @@ def _step(
 
 
 def _scores(model: HistoryModel, batch: Pool) -> Tensor:
-    parts = model(*(batch[name].float() for name in INPUTS))
+    parts = model(*(batch[name].float() for name in model.inputs))
     scores: Tensor = parts.sum(-1).masked_fill(~batch["present"], _NO_CANDIDATE)
     return scores
 
@@ -225,6 +225,7 @@ def _mark(recipe: FinetuneRecipe, pools: Sequence[Pool]) -> str:
     digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
     for pool in pools:
         digest.update(pool["content"].numpy().tobytes())
+        digest.update(pool["succession"].numpy().tobytes())
         digest.update(pool["clicked"].numpy().tobytes())
     return digest.hexdigest()
 
