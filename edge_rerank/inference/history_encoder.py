@@ -102,7 +102,7 @@ class HistoryEncoder:
         for start in range(0, count, CHUNK):
             chunk = dict(inputs)
             for name, axis in _CANDIDATE_AXIS.items():
-                if inputs[name].shape[axis] == count:
+                if name in inputs and inputs[name].shape[axis] == count:
                     rows = (slice(None),) * axis + (slice(start, start + CHUNK),)
                     chunk[name] = inputs[name][rows]
             parts[start : start + CHUNK] = self._session.run(chunk)[0][0]
