@@ -110,7 +110,7 @@ def recipe() -> FinetuneRecipe:
     training = Training(
         requests=200, candidates=8, history=5, steps=60, evaluate_every=20, keep_pairs=True
     )
-    succession = SuccessionTraining(width=8, epochs=20, batch=16, drawn=16)
+    succession = SuccessionTraining(width=8, steps=100, batch=64, drawn=16)
     return FinetuneRecipe(
         "tiny", 1, "A test.", str(shipped_pack()), training, succession=succession
     )
@@ -284,7 +284,7 @@ def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
     assert recipe.succession == SuccessionTraining()
     with pytest.raises(RecipeError, match="succession"):
         plan(recipe, [folder, tmp_path])
-    for wrong in ("epochs = 0", "dropout = 1.0", "wide = 3"):
+    for wrong in ("steps = 0", "dropout = 1.0", "wide = 3"):
         path.write_text(f"{head}[succession]\n{wrong}\n")
         with pytest.raises(RecipeError, match="succession"):
             read_finetune_recipe(path)
@@ -357,7 +357,7 @@ def test_training_and_runtime_compute_the_same_states() -> None:
     history = torch.randint(0, 30, (5, 26))
     history[0, :24] = -1
     with torch.no_grad():
-        expected = model(history)[:, -1] @ model.vectors(torch.arange(30)).T / 4
+        expected = model(model.vectors(history))[:, -1] @ model.vectors(torch.arange(30)).T / 4
     before = np.where(history >= 0, rows[history.clip(min=0)], -1)
     got = table.signals(np.broadcast_to(rows, (5, 30)), before, np.ones(before.shape))
     # The table's vectors are kept in half precision.
@@ -376,7 +376,7 @@ def test_successions_are_learnt_and_the_same_seed_gives_the_same() -> None:
             np.zeros((12, 1), dtype=np.float32),
             people,
             SuccessionTraining(
-                width=16, epochs=20, batch=16, drawn=16, dropout=0.1, learning_rate=1e-2
+                width=16, steps=250, batch=80, drawn=16, dropout=0.1, learning_rate=1e-2
             ),
             seed=[seed],
             progress=lambda done, total: None,

@@ -15,7 +15,7 @@
     popularity = 0.25
 
     [succession]                     # only where the pack is to have such a table
-    epochs = 4
+    steps = 800
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
 import numpy as np
 import torch
@@ -37,23 +38,23 @@ class SuccessionTraining:
 
     Attributes:
         width: of an item's vector.
-        epochs: times that every choice is looked at.
-        batch: people in a step; the choices of one are cut into pieces of 50.
+        steps: batches.
+        batch: choices in a step, about; those of one person stay together up to 50.
         drawn: items against which each choice of a batch is held.
         dropout: share of the numbers that are left out while training.
         learning_rate: of Adam, at its peak.
     """
 
     width: int = 64
-    epochs: int = 4
-    batch: int = 128
+    steps: int = 800
+    batch: int = 1024
     drawn: int = 512
-    dropout: float = 0.5
+    dropout: float = 0.4
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
-        if min(self.width, self.epochs, self.batch, self.drawn) < 1:
-            raise RecipeError("succession: width, epochs, batch, drawn: expected an integer ≥ 1")
+        if min(self.width, self.steps, self.batch, self.drawn) < 1:
+            raise RecipeError("succession: width, steps, batch, drawn: expected an integer ≥ 1")
         if not 0 <= self.dropout < 1 or not 0 < self.learning_rate < 1:
             raise RecipeError("succession: dropout, learning_rate: expected a number below 1")
 
@@ -80,17 +81,18 @@ class Sequences(nn.Module):
         self.dropout = nn.Dropout(settings.dropout)
 
     def vectors(self, items: Tensor) -> Tensor:
-        """Vectors of items, shape (...) to (..., width)."""
-        own: Tensor = self.own(items) + self.shared(self._texts[items])
-        return own
+        """Vectors of items, shape (...) to (..., width); zeros for -1."""
+        rows = items.clip(min=0)
+        own: Tensor = self.own(rows) + self.shared(self._texts[rows])
+        return own * (items != _NONE)[..., None]
 
     def forward(self, history: Tensor) -> Tensor:
-        """States after each place, int64 of shape (b, n), -1 for none, to (b, n, width)."""
-        there = (history != _NONE)[..., None]
-        before = self.dropout(self.vectors(history.clip(min=0)) * there).transpose(1, 2)
-        width, most = before.shape[1], len(self.places)
+        """States after each place, from the vectors of the items, both (b, n, width)."""
+        before = self.dropout(history).transpose(1, 2)
+        width, length = before.shape[1:]
+        places = self.places[:length].flip(0)
         summed = functional.conv1d(
-            functional.pad(before, (most - 1, 0)), self.places.flip(0).T[:, None], groups=width
+            functional.pad(before, (len(places) - 1, 0)), places.T[:, None], groups=width
         ).transpose(1, 2)
         state = functional.layer_norm(summed, (width,), eps=NORM_EPSILON)
         hidden = torch.relu(self.inner(self.dropout(state)))
@@ -120,15 +122,16 @@ def train_succession(
     rng = np.random.default_rng(seed)
     torch.manual_seed(int(rng.integers(2**31)))
     model = Sequences(torch.from_numpy(texts), settings)
-    optimizer = torch.optim.Adam(model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98))
+    optimizer = torch.optim.Adam(
+        model.parameters(), lr=settings.learning_rate, betas=(0.9, 0.98), fused=True
+    )
     chosen = np.bincount(np.concatenate(people), minlength=len(names)).astype(np.float64)
     popular = np.cumsum(chosen**0.75)
-    batches = _Batches(people, settings.batch)
-    steps = settings.epochs * len(batches)
     model.train()
-    for step, batch in enumerate(batches.draw(settings.epochs, rng), start=1):
+    batches = islice(_batches(people, settings.batch, rng), settings.steps)
+    for step, batch in enumerate(batches, start=1):
         rise = min(1.0, step / _WARM_UP)
-        fall = 0.5 * (1 + math.cos(math.pi * step / steps)) + 0.01
+        fall = 0.5 * (1 + math.cos(math.pi * step / settings.steps)) + 0.01
         optimizer.param_groups[0]["lr"] = settings.learning_rate * rise * fall
         even = rng.integers(0, len(names), settings.drawn // 2)
         lots = rng.random(settings.drawn - len(even)) * popular[-1]
@@ -137,7 +140,7 @@ def train_succession(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        progress(step, steps)
+        progress(step, settings.steps)
     return table_of(model, names)
 
 
@@ -162,23 +165,20 @@ def table_of(model: Sequences, names: Sequence[str]) -> Succession:
     )
 
 
-class _Batches:
-    """Pieces of people's choices, those of like length together."""
-
-    def __init__(self, people: Sequence[NDArray[np.int64]], size: int) -> None:
-        self._pieces = [piece for path in people for piece in _pieces(path)]
-        self._lengths = np.array([len(piece) for piece in self._pieces])
-        self._count = -(-len(self._pieces) // size)
-
-    def __len__(self) -> int:
-        return self._count
-
-    def draw(self, epochs: int, rng: np.random.Generator) -> Iterator[Tensor]:
-        for _ in range(epochs if self._count else 0):
-            order = np.lexsort((rng.random(len(self._pieces)), self._lengths))
-            parts = np.array_split(order, self._count)
-            for number in rng.permutation(self._count):
-                yield _padded([self._pieces[row] for row in parts[number]])
+def _batches(
+    people: Sequence[NDArray[np.int64]], size: int, rng: np.random.Generator
+) -> Iterator[Tensor]:
+    """Batches of about ``size`` choices without end, of pieces of like length together."""
+    pieces = [piece for path in people for piece in _pieces(path)]
+    lengths = np.array([len(piece) for piece in pieces], dtype=np.int64)
+    cuts = np.unique(
+        np.searchsorted(np.cumsum(np.sort(lengths)), np.arange(size, lengths.sum(), size))
+    )
+    while pieces:
+        order = np.lexsort((rng.random(len(pieces)), lengths))
+        parts = np.split(order, cuts[cuts > 0])
+        for number in rng.permutation(len(parts)):
+            yield _padded([pieces[row] for row in parts[number]])
 
 
 def _pieces(path: NDArray[np.int64]) -> list[NDArray[np.int64]]:
@@ -194,10 +194,10 @@ def _padded(paths: Sequence[NDArray[np.int64]]) -> Tensor:
 
 
 def _loss(model: Sequences, batch: Tensor, drawn: Tensor) -> Tensor:
-    history, after = batch[:, :-1], batch[:, 1:]
-    there = history != _NONE
-    state, wanted = model(history)[there], after[there]
-    right = (state * model.dropout(model.vectors(wanted))).sum(1, keepdim=True)
+    there = (batch != _NONE)[:, :-1]
+    vectors, wanted = model.vectors(batch), batch[:, 1:][there]
+    state = model(vectors[:, :-1])[there]
+    right = (state * model.dropout(vectors[:, 1:][there])).sum(1, keepdim=True)
     wrong = state @ model.vectors(drawn).T
     # A drawn item that happens to be the right one is no counterexample.
     wrong = wrong.masked_fill(wanted[:, None] == drawn[None, :], -torch.inf)
