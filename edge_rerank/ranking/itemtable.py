@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
 from typing import Any
 
@@ -21,14 +21,18 @@ def item_key(item_id: str) -> int:
     return int.from_bytes(blake2b(item_id.encode(), digest_size=8).digest())
 
 
-def find_rows(ids: NDArray[np.uint64], item_ids: Sequence[str]) -> NDArray[np.int64]:
+def item_keys(item_ids: Iterable[str]) -> NDArray[np.uint64]:
+    """The keys of n items, uint64 of shape (n,); all tables of a pack look up the same."""
+    return np.array([item_key(one) for one in item_ids], dtype=np.uint64)
+
+
+def find_rows(ids: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.int64]:
     """Rows of items, int64 of shape (n,), ``UNKNOWN`` for those whose key is not among ``ids``.
 
     Args:
         ids: keys, rising, at least one.
-        item_ids: n ids of items.
+        keys: of n items, see :func:`item_keys`.
     """
-    keys = np.array([item_key(one) for one in item_ids], dtype=np.uint64)
     place = np.searchsorted(ids, keys).clip(max=len(ids) - 1)
     return np.where(ids[place] == keys, place, UNKNOWN)
 

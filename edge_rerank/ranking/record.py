@@ -7,7 +7,6 @@ weighs as much as months of a quiet one, and no moment is finer than a few thous
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -124,9 +123,9 @@ class Record:
         """All arrays as an ``.npz`` file; equal records give equal bytes."""
         return write_arrays(self._arrays)
 
-    def rows(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Rows of items, int64 of shape (n,), ``UNKNOWN`` for those without a record."""
-        return find_rows(self._ids, item_ids)
+    def rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Rows by keys, int64 of shape (n,), ``UNKNOWN`` for items without a record."""
+        return find_rows(self._ids, keys)
 
     def moments(self, times: NDArray[np.float64]) -> NDArray[np.int64]:
         """What part of ``WHOLE`` lies before the span of each time; -1 for no time.

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interests
+from edge_rerank.ranking.itemtable import UNKNOWN, item_keys
 from edge_rerank.ranking.record import Record
 from edge_rerank.ranking.signals import EVENTS, Situation
 from edge_rerank.ranking.succession import Succession
@@ -48,23 +49,32 @@ def describe(
         items = [one.item for one in liked]
         category[:, : len(liked)], leaf[:, : len(liked)] = _categories(candidates, items)
     ages = [one.age_s for one in liked] + [None] * len(searches)
+    strength = np.array(
+        [one.strength for one in liked]
+        + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
+    )
     popular = [one.item.popularity for one in liked] + [None] * len(searches)
-    names = [item.id for item in candidates]
+    # Hashing costs more than looking up: once for all tables, and only where there is one.
+    keys = before = np.zeros(0, dtype=np.uint64)
+    if together is not None or record is not None or succession is not None:
+        keys = item_keys(item.id for item in candidates)
+        before = item_keys(one.item.id for one in liked)
     return Situation(
         cosine=cosine,
         lexical=lexical,
         category=category,
         leaf=leaf,
-        together=None if together is None else _together(together, names, interests),
+        together=None if together is None else _together(together, keys, before, length),
         record=None
         if record is None
-        else record.signals(record.rows(names), np.array(now or np.nan)),
-        succession=None if succession is None else _succession(succession, names, interests),
-        likeness=likeness,
-        strength=np.array(
-            [one.strength for one in liked]
-            + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
+        else record.signals(record.rows(keys), np.array(now or np.nan)),
+        succession=None
+        if succession is None
+        else succession.signals(
+            succession.rows(keys), succession.rows(before), strength[: len(liked)]
         ),
+        likeness=likeness,
+        strength=strength,
         place=np.array([*range(len(liked))[::-1], *range(len(searches))[::-1]], dtype=np.float32),
         age_s=_or_nan(ages),
         popularity=_or_nan([item.popularity for item in candidates]),
@@ -83,20 +93,11 @@ def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
 
 
 def _together(
-    table: Together, candidates: Sequence[str], interests: Interests
+    table: Together, keys: NDArray[np.uint64], before: NDArray[np.uint64], length: int
 ) -> NDArray[np.float32]:
-    rows = table.rows(candidates)
-    before = table.rows([one.item.id for one in interests.liked])
-    padded = np.concatenate([before, np.full(len(interests.searches), -1, dtype=np.int64)])
-    return table.signals(rows, padded)
-
-
-def _succession(
-    table: Succession, candidates: Sequence[str], interests: Interests
-) -> NDArray[np.float32]:
-    before = table.rows([one.item.id for one in interests.liked])
-    strength = np.array([one.strength for one in interests.liked], dtype=np.float32)
-    return table.signals(table.rows(candidates), before, strength)
+    padded = np.full(length, UNKNOWN, dtype=np.int64)
+    padded[: len(before)] = table.rows(before)
+    return table.signals(table.rows(keys), padded)
 
 
 def _categories(

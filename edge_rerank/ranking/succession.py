@@ -9,7 +9,6 @@ arithmetic needs no second model: the toolchain trains it, and both sides run th
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Self
 
 import numpy as np
@@ -109,9 +108,9 @@ class Succession:
         """All arrays as an ``.npz`` file; equal tables give equal bytes."""
         return write_arrays({name: values.ravel() for name, values in self._arrays.items()})
 
-    def rows(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Rows of items, int64 of shape (n,), ``UNKNOWN`` for those without a vector."""
-        return find_rows(self._ids, item_ids)
+    def rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Rows by keys, int64 of shape (n,), ``UNKNOWN`` for items without a vector."""
+        return find_rows(self._ids, keys)
 
     def signals(
         self,

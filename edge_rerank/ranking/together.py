@@ -6,7 +6,6 @@ of their id; items that came later, and other catalogues, are simply not in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -130,9 +129,9 @@ class Together:
         """All arrays as an ``.npz`` file; equal tables give equal bytes."""
         return write_arrays(self._arrays)
 
-    def rows(self, item_ids: Sequence[str]) -> NDArray[np.int64]:
-        """Rows of items, int64 of shape (n,), ``UNKNOWN`` for those not in the table."""
-        return find_rows(self._ids, item_ids)
+    def rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Rows by keys, int64 of shape (n,), ``UNKNOWN`` for items not in the table."""
+        return find_rows(self._ids, keys)
 
     def signals(
         self,

@@ -19,6 +19,7 @@ from edge_rerank.inference.history_encoder import HistoryEncoder
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.itemtable import item_keys
 from edge_rerank.ranking.lexical import Lexicon
 from edge_rerank.ranking.record import OwnShown, Record
 from edge_rerank.ranking.signals import Signals
@@ -124,7 +125,7 @@ def pack(folder: Path, recipe: FinetuneRecipe, tmp_path_factory: pytest.TempPath
 
 
 def weights(pack: Path) -> bytes:
-    return (pack / "history.onnx").read_bytes()
+    return (pack / "history.onnx").read_bytes() + (pack / "succession.npz").read_bytes()
 
 
 def test_the_pack_ranks_by_the_history_and_says_why(pack: Path, folder: Path) -> None:
@@ -293,9 +294,9 @@ def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
 def test_pairs_counted_by_hand() -> None:
     names = ["a", "b", "c"]
     pairs = count_pairs(names, [np.array([0, 1, 2]), np.array([0, 1])])
-    rows = pairs.table.rows(names)
+    rows = pairs.table.rows(item_keys(names))
     assert rows.tolist() == pairs.order.tolist()
-    assert pairs.table.rows(["stranger"]).tolist() == [-1]
+    assert pairs.table.rows(item_keys(["stranger"])).tolist() == [-1]
     signals = pairs.table.signals(rows[[1, 2]], rows[[0]])
     # a and b: two people chose both, each of the two chosen twice, b right after a twice.
     assert signals[0, 0, 0] == pytest.approx(1.0)
@@ -326,7 +327,7 @@ def test_a_record_counted_by_hand() -> None:
     request = Request(None, (), (Item("a"), Item("b"), Item("stranger")), frozenset({"b"}))
     record = make_record(["a", "b", "c"], np.array([0, 1, 0, 0, 2]), times, [request])
     again = Record.from_bytes(record.to_bytes())
-    rows = again.rows(["a", "b", "c", "stranger"])
+    rows = again.rows(item_keys(["a", "b", "c", "stranger"]))
     assert rows[3] == -1
     at_noon = again.signals(rows, np.array(3.5 * day))
     # A span begins with each day, so the third day does not count yet: a and b once each.
@@ -353,7 +354,7 @@ def test_training_and_runtime_compute_the_same_states() -> None:
     model = Sequences(texts, SuccessionTraining(width=8)).eval()
     names = [str(number) for number in range(len(texts))]
     table = table_of(model, names)
-    rows = table.rows(names)
+    rows = table.rows(item_keys(names))
     history = torch.randint(0, 30, (5, 26))
     history[0, :24] = -1
     with torch.no_grad():
@@ -383,7 +384,7 @@ def test_successions_are_learnt_and_the_same_seed_gives_the_same() -> None:
         )
 
     table = trained(0)
-    rows = table.rows(names)
+    rows = table.rows(item_keys(names))
     scores = table.signals(np.broadcast_to(rows, (12, 12)), rows[:, None], np.ones((12, 1)))
     assert (scores.argmax(axis=1) == (np.arange(12) + 1) % 12).all()
     assert trained(0).to_bytes() == table.to_bytes()

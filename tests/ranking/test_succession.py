@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import PackInvalid
-from edge_rerank.ranking.itemtable import UNKNOWN, item_key
+from edge_rerank.ranking.itemtable import UNKNOWN, item_key, item_keys
 from edge_rerank.ranking.succession import Succession
 
 NAMES = ["a", "b", "c"]
@@ -17,7 +17,7 @@ def table(*, places: tuple[float, ...] = (1.0, 0.5)) -> Succession:
     """Two numbers an item; the layer adds (1, 0) where a state's first number is positive."""
     names = sorted(NAMES, key=item_key)
     return Succession(
-        ids=np.array([item_key(name) for name in names], dtype=np.uint64),
+        ids=item_keys(names),
         vectors=np.array([VECTORS[name] for name in names], dtype=np.float16),
         places=np.repeat(np.array(places, dtype=np.float32)[:, None], 2, axis=1),
         inner=np.array([[1, 0], [0, 0], [0, 0]], dtype=np.float32),
@@ -28,7 +28,9 @@ def table(*, places: tuple[float, ...] = (1.0, 0.5)) -> Succession:
 
 
 def scores(of: Succession, candidates: list[str], history: list[str]) -> np.ndarray:
-    return of.signals(of.rows(candidates), of.rows(history), np.ones(len(history)))
+    return of.signals(
+        of.rows(item_keys(candidates)), of.rows(item_keys(history)), np.ones(len(history))
+    )
 
 
 def test_scores_by_hand() -> None:
@@ -44,7 +46,9 @@ def test_what_has_no_vector_is_not_judged_and_changes_nothing() -> None:
     assert np.isnan(after).tolist() == [False, False, False, True]
     assert np.isnan(scores(own, NAMES, ["stranger"])).all()
     assert np.isnan(scores(own, NAMES, [])).all()
-    weak = own.signals(own.rows(NAMES), own.rows(["b", "stranger", "a"]), np.array([1, 1, 1]))
+    weak = own.signals(
+        own.rows(item_keys(NAMES)), own.rows(item_keys(["b", "stranger", "a"])), np.ones(3)
+    )
     # A stranger between them takes a place, but adds nothing: only a is within two places.
     assert weak == pytest.approx(scores(own, NAMES, ["stranger", "a"]), abs=1e-6)
 
@@ -56,7 +60,7 @@ def test_older_items_do_not_count() -> None:
 
 def test_an_item_liked_less_weighs_less() -> None:
     own = table(places=(1.0, 1.0))
-    rows = own.rows(NAMES), own.rows(["b", "a"])
+    rows = own.rows(item_keys(NAMES)), own.rows(item_keys(["b", "a"]))
     half = own.signals(*rows, np.array([1.0, 0.5]))
     even = table(places=(0.5, 1.0)).signals(*rows, np.ones(2))
     assert half == pytest.approx(even)

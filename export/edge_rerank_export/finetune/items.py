@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.evaluation.dataset import Request
-from edge_rerank.ranking.itemtable import item_key
+from edge_rerank.ranking.itemtable import item_keys
 from edge_rerank.ranking.record import WHOLE, Record
 
 _SPANS = 4096
@@ -30,7 +30,7 @@ def make_record(
         shown: training requests with what was really shown.
     """
     count = len(names)
-    keys = np.array([item_key(name) for name in names], dtype=np.uint64)
+    keys = item_keys(names)
     by_key = np.argsort(keys, kind="stable")
     order = np.empty(count, dtype=np.int64)
     order[by_key] = np.arange(count)

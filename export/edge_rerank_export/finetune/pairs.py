@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from edge_rerank.ranking.itemtable import item_key
+from edge_rerank.ranking.itemtable import item_keys
 from edge_rerank.ranking.together import Together, closeness
 
 WINDOW = 60
@@ -53,7 +53,7 @@ def count_pairs(
         most: pairs in the table, but for the ``MIN_NEIGHBOURS`` that every item may keep.
     """
     count = len(names)
-    keys = np.array([item_key(name) for name in names], dtype=np.uint64)
+    keys = item_keys(names)
     by_key = np.argsort(keys, kind="stable")
     order = np.empty(count, dtype=np.int64)
     order[by_key] = np.arange(count)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from edge_rerank.ranking.itemtable import item_key
+from edge_rerank.ranking.itemtable import item_keys
 from edge_rerank.ranking.signals import EVENTS
 from edge_rerank.ranking.succession import NORM_EPSILON, Succession
 from edge_rerank_export.errors import RecipeError
@@ -146,7 +146,7 @@ def train_succession(
 
 def table_of(model: Sequences, names: Sequence[str]) -> Succession:
     """What the runtime needs of a trained model, for items of these ids, in its order."""
-    keys = np.array([item_key(name) for name in names], dtype=np.uint64)
+    keys = item_keys(names)
     by_key = np.argsort(keys, kind="stable")
     with torch.no_grad():
         vectors = model.vectors(torch.from_numpy(by_key)).numpy()
