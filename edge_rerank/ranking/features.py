@@ -52,7 +52,7 @@ class Feature(IntEnum):
     LEARNED_CATEGORY = 12
     """Likewise from categories."""
     LEARNED_TOGETHER = 13
-    """Likewise from what people of this catalogue chose together."""
+    """Likewise from what people of this catalogue chose together or one after the other."""
     LEARNED_POPULARITY = 14
     """Likewise from popularity, against the popularity of what the person chose before."""
 

@@ -27,6 +27,7 @@ from edge_rerank_export.finetune.recipe import (
     read_finetune_recipe,
 )
 from edge_rerank_export.finetune.run import Material
+from edge_rerank_export.finetune.succession import SuccessionTraining
 from edge_rerank_export.finetune.train import Outcome
 from edge_rerank_export.tune import search as searching
 from edge_rerank_export.tune.space import space_of, values_of, with_values
@@ -252,6 +253,7 @@ def test_a_recipe_survives_writing(tmp_path: Path) -> None:
         base=str((tmp_path / "packs" / "base").resolve()),
         training=Training(seed=3, learning_rate=1e-3, warm_start=True),
         dropout=dropout,
+        succession=SuccessionTraining(width=8, dropout=0.25),
         terms="terms",
     )
     path = tmp_path / "deep" / "r.toml"

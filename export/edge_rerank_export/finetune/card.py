@@ -16,8 +16,8 @@ def finetune_card(
     rows = "\n".join(f"| {name} | {100 * value:.1f} |" for name, value in outcome.by_domain.items())
     terms = recipe.terms or "The terms of these data bind whoever passes the pack on."
     own = (
-        "The model and its tables of pairs and items belong to this catalogue; later items are\n"
-        "ordered by the other kinds of evidence."
+        "The model and its tables by item belong to this catalogue; later items are ordered by\n"
+        "the other kinds of evidence."
         if recipe.training.keep_pairs
         else "The model knows no item by its id and is meant for catalogues it never saw."
     )

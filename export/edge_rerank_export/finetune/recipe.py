@@ -125,6 +125,8 @@ def finetune_toml(recipe: FinetuneRecipe, folder: Path) -> str:
     if recipe.terms:
         head["terms"] = recipe.terms
     tables = [("training", asdict(recipe.training)), ("dropout", asdict(recipe.dropout))]
+    if recipe.succession is not None:
+        tables.append(("succession", asdict(recipe.succession)))
     lines = [_entry(name, value) for name, value in head.items()]
     for name, members in tables:
         lines += ["", f"[{name}]", *(_entry(key, value) for key, value in members.items())]
