@@ -66,8 +66,8 @@ class _Rotary(torch.autograd.Function):
         sines: torch.Tensor,
         heads: int,
     ) -> torch.Tensor:
-        rows = x.reshape(x.shape[1], heads, -1)
-        cosine, sine = cosines[positions[0]][:, None], sines[positions[0]][:, None]
+        rows = x.reshape(*x.shape[:2], heads, -1)
+        cosine, sine = cosines[positions][:, :, None], sines[positions][:, :, None]
         left, right = rows.chunk(2, dim=-1)
         turned = torch.cat([left * cosine - right * sine, right * cosine + left * sine], dim=-1)
         return turned.reshape(x.shape)
@@ -132,8 +132,8 @@ def rotary(
     """Turn each head of each token by its position (Su et al., RoFormer, 2021).
 
     Args:
-        x: (1, tokens, heads * dim).
-        positions: int64 (1, tokens).
+        x: (sequences, tokens, heads * dim).
+        positions: int64 (sequences, tokens).
         cosines: (positions, dim / 2).
         sines: likewise.
         heads: number of heads in ``x``.
