@@ -6,7 +6,7 @@ import copy
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -46,6 +46,9 @@ TOKENIZER_NAME = "scorer-tokenizer.json"
 _SPARE = 64
 """Positions beyond the recipe's tokens, for separators."""
 
+_BUILD_CASES = 40
+"""Lists that a new pack is verified on; ``verify`` takes as many as there are."""
+
 _PROMPT_TOKENS = 128
 """Length of the prompts that weights are rounded on."""
 
@@ -81,52 +84,40 @@ def build_scorer(
         VerificationFailed: when the result falls short of the original.
     """
     texts = texts or own_texts()
-    source, wanted = recipe.source, recipe.scorer
+    texts = replace(texts, cases=texts.cases[:_BUILD_CASES])
+    wanted = recipe.scorer
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        with steps("fetch"):
-            fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
-        with steps("load"):
-            model = load_decoder(fetched.folder)
-            tokenizer = load_tokenizer(fetched.folder)
-            backend = tokenizer.backend_tokenizer
-            rows = [tokenizer(text).input_ids for text in texts.texts]
-            head = read_head(fetched.folder)
-            decoder = ScoringDecoder(
-                copy.deepcopy(model),
-                max_positions=_max_positions(wanted),
-                vocabulary=wanted.vocabulary,
-                head=head,
-            ).eval()
-            original = (
-                by_likelihood(model, wanted.vocabulary) if head is None else by_head(model, head)
-            )
-            error = conversion_error(original, lambda row: decoder.read(row)["score"][:, 0], rows)
-        exact, quantised = work / "exact", work / "quantised.onnx"
-        exact.mkdir()
-        with steps("convert"):
-            convert_scorer(decoder, exact / SCORER_NAME)
-        scoring = Scoring.LIKELIHOOD if head is None else Scoring.HEAD
-        reference = describe(recipe, fetched, backend, exact, Scheme.NONE, scoring=scoring)
+        start = _original(recipe, texts, work, steps)
+        quantised = work / "quantised.onnx"
         if wanted.quantisation is Scheme.NONE:
-            shutil.copyfile(exact / SCORER_NAME, quantised)
+            shutil.copyfile(start.reference.path / SCORER_NAME, quantised)
         else:
             with steps("round") as update:
-                prompts = _prompts(reference, own_texts().texts)
-                round_decoder(decoder, prompts, limit=wanted.quantisation.limit, progress=update)
+                prompts = _prompts(start.reference, own_texts().texts)
+                round_decoder(
+                    start.decoder, prompts, limit=wanted.quantisation.limit, progress=update
+                )
             with steps(f"quantise ({wanted.quantisation})") as update:
                 rounded = work / "rounded.onnx"
-                convert_scorer(decoder, rounded)
+                convert_scorer(start.decoder, rounded)
                 quantize(rounded, quantised, wanted.quantisation, fine=wanted.fine, progress=update)
         shutil.move(quantised, stage / SCORER_NAME)
-        draft = describe(recipe, fetched, backend, stage, wanted.quantisation, scoring=scoring)
+        draft = describe(
+            recipe,
+            start.fetched,
+            start.backend,
+            stage,
+            wanted.quantisation,
+            scoring=start.scoring,
+        )
         with steps("verify") as update:
             verification = verify_scorer(
-                Scorer(reference),
+                Scorer(start.reference),
                 Scorer(draft),
                 texts,
                 recipe.bounds,
-                error=error,
+                error=start.error,
                 progress=update,
             )
         report(verification)
@@ -136,7 +127,7 @@ def build_scorer(
             with steps("weigh"):
                 spec = replace(spec, weight=weigh(Scorer(draft)))
         with steps("pack"):
-            card = scorer_card(recipe, fetched, verification, training=training)
+            card = scorer_card(recipe, start.fetched, verification, training=training)
             (stage / CARD_NAME).write_text(card, encoding="utf-8")
             final = replace(
                 draft.manifest,
@@ -146,6 +137,83 @@ def build_scorer(
             )
             write_manifest(stage, final)
         return verification
+
+
+def compare_scorer(
+    recipe: ScorerPackRecipe, pack: Pack, texts: Texts, *, steps: Steps = silent
+) -> Verification:
+    """Compare the scorer in ``pack`` with the float32 model of ``recipe``.
+
+    Args:
+        recipe: what the pack was made by.
+        pack: a pack that the runtime has accepted.
+        texts: what to score and in which lists.
+        steps: told of each step.
+
+    Raises:
+        RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
+        PackUnsupported: when the pack has no scorer.
+    """
+    packed = Scorer(pack)
+    with tempfile.TemporaryDirectory() as folder:
+        start = _original(recipe, texts, Path(folder), steps)
+        with steps("verify") as update:
+            return verify_scorer(
+                Scorer(start.reference),
+                packed,
+                texts,
+                recipe.bounds,
+                error=start.error,
+                progress=update,
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Original:
+    """A recipe's model before anything is rounded.
+
+    Attributes:
+        fetched: where the weights came from.
+        backend: the model's tokeniser, of the tokenizers library.
+        decoder: in PyTorch.
+        scoring: by likelihood, or by the head that came with the weights.
+        error: see :func:`~edge_rerank_export.verify_scorer.conversion_error`.
+        reference: a float32 pack of it.
+    """
+
+    fetched: Fetched
+    backend: Any
+    decoder: ScoringDecoder
+    scoring: Scoring
+    error: float
+    reference: Pack
+
+
+def _original(recipe: ScorerPackRecipe, texts: Texts, work: Path, steps: Steps) -> _Original:
+    source, wanted = recipe.source, recipe.scorer
+    with steps("fetch"):
+        fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
+    with steps("load"):
+        model = load_decoder(fetched.folder)
+        tokenizer = load_tokenizer(fetched.folder)
+        rows = [tokenizer(text).input_ids for text in texts.texts]
+        head = read_head(fetched.folder)
+        decoder = ScoringDecoder(
+            copy.deepcopy(model),
+            max_positions=_max_positions(wanted),
+            vocabulary=wanted.vocabulary,
+            head=head,
+        ).eval()
+        original = by_likelihood(model, wanted.vocabulary) if head is None else by_head(model, head)
+        error = conversion_error(original, lambda row: decoder.read(row)["score"][:, 0], rows)
+    exact = work / "exact"
+    exact.mkdir()
+    with steps("convert"):
+        convert_scorer(decoder, exact / SCORER_NAME)
+    backend = tokenizer.backend_tokenizer
+    scoring = Scoring.LIKELIHOOD if head is None else Scoring.HEAD
+    reference = describe(recipe, fetched, backend, exact, Scheme.NONE, scoring=scoring)
+    return _Original(fetched, backend, decoder, scoring, error, reference)
 
 
 def describe(

@@ -17,12 +17,13 @@ from rich.console import Console
 from rich.table import Table
 
 import edge_rerank
+from edge_rerank.cli.options import positive
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank.inference.pack import Pack
 from edge_rerank_export import sign
 from edge_rerank_export.baselines.command import add_baselines
 from edge_rerank_export.build import BuildOptions, build, original, quantize_encoder, write_pack
-from edge_rerank_export.build_scorer import build_scorer
+from edge_rerank_export.build_scorer import build_scorer, compare_scorer
 from edge_rerank_export.calibrate import read_tokenizer
 from edge_rerank_export.convert import convert
 from edge_rerank_export.errors import RecipeError, VerificationFailed
@@ -32,7 +33,7 @@ from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize import Scheme
 from edge_rerank_export.recipe import Recipe, ScorerPackRecipe, find_recipe, read_recipe
 from edge_rerank_export.results.command import add_results
-from edge_rerank_export.texts import Texts, own_texts, texts_of
+from edge_rerank_export.texts import REQUESTS, Texts, own_texts, texts_of
 from edge_rerank_export.tune.command import add_tune
 from edge_rerank_export.verify import Verification, verify_encoder
 
@@ -106,7 +107,7 @@ def _add_build(commands: Subparsers) -> None:
 def _build(arguments: argparse.Namespace, console: Console) -> None:
     recipe = _read_any(arguments)
     options: BuildOptions = {
-        "texts": None if arguments.texts is None else texts_of(arguments.texts),
+        "texts": _verified_with(arguments, recipe),
         "overwrite": arguments.overwrite,
         "steps": on_console(console),
         "report": lambda figures: show(figures, console),
@@ -169,14 +170,19 @@ def _add_verify(commands: Subparsers) -> None:
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> None:
-    recipe = _read(arguments)
+    recipe = _read_any(arguments)
     pack = Pack.open(arguments.pack)
     steps = on_console(console)
-    with tempfile.TemporaryDirectory() as work:
-        start = original(recipe, Path(work), steps=steps)
-        texts = _verified_with(arguments, recipe)
-        with steps("verify") as update:
-            verification = verify_encoder(start.model, pack, texts, recipe.bounds, progress=update)
+    texts = _verified_with(arguments, recipe)
+    if isinstance(recipe, ScorerPackRecipe):
+        verification = compare_scorer(recipe, pack, texts, steps=steps)
+    else:
+        with tempfile.TemporaryDirectory() as work:
+            start = original(recipe, Path(work), steps=steps)
+            with steps("verify") as update:
+                verification = verify_encoder(
+                    start.model, pack, texts, recipe.bounds, progress=update
+                )
     show(verification, console)
     if arguments.json:
         sys.stdout.write(json.dumps(verification.for_manifest()) + "\n")
@@ -247,8 +253,18 @@ def _texts(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--texts",
         type=Path,
+        action="append",
+        default=[],
         metavar="FOLDER",
-        help="verify on the test requests of this data set folder (default: texts of our own)",
+        help="verify on the test requests of this data set folder; may be repeated "
+        "(default: texts of our own)",
+    )
+    parser.add_argument(
+        "--requests",
+        type=positive,
+        default=REQUESTS,
+        metavar="N",
+        help=f"with --texts: at most so many requests of each folder (default: {REQUESTS})",
     )
 
 
@@ -263,10 +279,10 @@ def _read(arguments: argparse.Namespace) -> Recipe:
     return recipe
 
 
-def _verified_with(arguments: argparse.Namespace, recipe: Recipe) -> Texts:
-    if arguments.texts is None:
-        return own_texts(recipe.encoder.languages)
-    return texts_of(arguments.texts)
+def _verified_with(arguments: argparse.Namespace, recipe: Recipe | ScorerPackRecipe) -> Texts:
+    if arguments.texts:
+        return texts_of(*arguments.texts, limit=arguments.requests)
+    return own_texts(() if isinstance(recipe, ScorerPackRecipe) else recipe.encoder.languages)
 
 
 class _new_file:  # noqa: N801 - used like a function

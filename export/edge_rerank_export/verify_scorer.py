@@ -19,7 +19,6 @@ from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.texts import RankingCase, Texts
 from edge_rerank_export.verify import Figure, Verification, ndcg_figures, tau_figure
 
-MAX_CASES = 40
 _CONVERSION_TEXTS = 8
 _COMPANY_CASES = 4
 
@@ -116,7 +115,7 @@ def verify_scorer(
         error: see :func:`conversion_error`.
         progress: called with (lists done, lists to do).
     """
-    cases = texts.cases[:MAX_CASES]
+    cases = texts.cases
     pairs = []
     for done, case in enumerate(cases, start=1):
         pairs.append((_scores(reference, texts, case), _scores(packed, texts, case)))

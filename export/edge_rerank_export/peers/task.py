@@ -47,8 +47,8 @@ def history(shape: Shape) -> list[str]:
 
 
 def candidates(shape: Shape, turn: int) -> list[str]:
-    """New ones for each ``turn``, so that nothing can be remembered."""
-    rng = random.Random(turn + 1)  # noqa: S311 - invented texts, not secrets
+    """New ones for each shape and ``turn``, so that nothing can be remembered."""
+    rng = random.Random(f"{shape.label} {turn}")  # noqa: S311 - invented texts, not secrets
     return [_text(rng, LINE_TOKENS) for _ in range(shape.candidates)]
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import islice
 from pathlib import Path
 
 from edge_rerank.evaluation.dataset import DataSet, chosen
@@ -17,7 +18,7 @@ HISTORY = 10
 
 _OWN_HISTORY = 3
 _OWN_CANDIDATES = 20
-_REQUESTS = 200
+REQUESTS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,37 +63,37 @@ def own_texts(languages: Sequence[Language] = ()) -> Texts:
     return Texts(texts, tuple(cases))
 
 
-def texts_of(folder: Path, *, split: str = "test", limit: int = _REQUESTS) -> Texts:
-    """The first requests of a data set folder that have a history, and their items' texts.
+def texts_of(*folders: Path, split: str = "test", limit: int = REQUESTS) -> Texts:
+    """The first requests of data set folders that have a history, and their items' texts.
 
     Args:
-        folder: see :mod:`edge_rerank.evaluation.dataset`.
+        folders: see :mod:`edge_rerank.evaluation.dataset`.
         split: name of the requests file.
-        limit: how many requests at most.
+        limit: how many requests of each folder at most.
 
     Raises:
-        DataError: when the folder is malformed.
+        DataError: when a folder is malformed.
         RecipeError: when no request has a history and two candidates with a text.
     """
     places: dict[str, int] = {}
-    cases = []
+    cases: list[RankingCase] = []
+    for folder in folders:
+        cases += islice(_cases(folder, split, places), limit)
+    if not cases:
+        raise RecipeError("texts: expected requests with a history and candidates, found none")
+    return Texts(tuple(places), tuple(cases))
+
+
+def _cases(folder: Path, split: str, places: dict[str, int]) -> Iterator[RankingCase]:
     for request in DataSet.open(folder).requests(split):
         history = [item.text for item in chosen(request.history) if item.text][-HISTORY:]
         candidates = [item for item in request.candidates if item.text]
-        if not history or len(candidates) < 2:
-            continue
-        cases.append(
-            RankingCase(
+        if history and len(candidates) >= 2:
+            yield RankingCase(
                 _places(history, places),
                 _places([item.text for item in candidates], places),
                 tuple(n for n, item in enumerate(candidates) if item.id in request.clicked),
             )
-        )
-        if len(cases) == limit:
-            break
-    if not cases:
-        raise RecipeError("texts: expected requests with a history and candidates, found none")
-    return Texts(tuple(places), tuple(cases))
 
 
 def _places(texts: Sequence[str], places: dict[str, int]) -> tuple[int, ...]:

@@ -1,0 +1,218 @@
+"""The bounds of the language-model scorer, on a built pack.
+
+EDGE_RERANK_SCORER names its folder; packs of this size are no part of the repository. Ratios
+are of medians of calls in turn on one machine, so they hold on slow ones too. Times of their own
+are printed, not bounded: they were set for processors with VNNI.
+"""
+
+from __future__ import annotations
+
+import os
+import statistics
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.scorer import Scorer
+from edge_rerank.inference.session import Session
+from edge_rerank.inference.shipped import shipped_pack
+
+peers = pytest.importorskip("edge_rerank_export.peers.task")
+
+pytestmark = pytest.mark.bench
+
+ROUNDS = 5
+ROWS = 220
+"""Tokens that 20 candidates of 12 feed: the last of each predicts nothing that is asked for."""
+
+Report = Callable[[str], None]
+
+
+@pytest.fixture(scope="module")
+def folder() -> Path:
+    folder = os.environ.get("EDGE_RERANK_SCORER")
+    if folder is None:
+        pytest.skip("no scorer here: set EDGE_RERANK_SCORER to a pack of the recipe smollm2")
+    return Path(folder)
+
+
+@pytest.fixture(scope="module")
+def pack(folder: Path) -> Pack:
+    return Pack.open(folder)
+
+
+@pytest.fixture
+def scorer(pack: Pack) -> Scorer:
+    return Scorer(pack)
+
+
+def medians(calls: dict[str, Callable[[int], object]], rounds: int = ROUNDS) -> dict[str, float]:
+    """Milliseconds of each, called in turn; the first round warms up."""
+    times: dict[str, list[float]] = {name: [] for name in calls}
+    for turn in range(rounds + 1):
+        for name, call in calls.items():
+            started = time.perf_counter()
+            call(turn)
+            if turn:
+                times[name].append((time.perf_counter() - started) * 1e3)
+    return {name: statistics.median(values) for name, values in times.items()}
+
+
+def ranks(scorer: Scorer, candidates: int, tokens: int) -> Callable[[int], object]:
+    """Scores known items, others each turn, after a history that was read."""
+    shape = peers.Shape(candidates, tokens)
+    history = peers.history(shape)
+    for turn in range(ROUNDS + 1):
+        scorer.prepare(peers.candidates(shape, turn))
+    return lambda turn: scorer.score(peers.candidates(shape, turn), history)
+
+
+def test_fifty_candidates_against_twenty_and_one_more_event(scorer: Scorer, report: Report) -> None:
+    history = peers.history(peers.Shape(1, 200))
+    more = [text for turn in range(9) for text in peers.candidates(peers.Shape(1, 200), turn)]
+    calls: dict[str, Callable[[int], object]] = {
+        "20": ranks(scorer, 20, 200),
+        "50": ranks(scorer, 50, 200),
+        "event": lambda turn: scorer.score([""], [*history, more[turn]]),
+    }
+    took = medians(calls)
+    report(
+        f"20 candidates {took['20']:.0f} ms, 50 {took['50']:.0f} ms, one event more "
+        f"{took['event']:.0f} ms"
+    )
+    assert took["50"] <= 2.6 * took["20"]
+
+
+@pytest.mark.parametrize(("tokens", "times"), [(200, 22), (500, 30)])
+def test_against_the_history_repeated(
+    pack: Pack, scorer: Scorer, tokens: int, times: float, report: Report
+) -> None:
+    naive = Scorer(pack, prefix_bytes=0)
+    shape = peers.Shape(20, tokens)
+    history = peers.history(shape)
+    naive.prepare(peers.candidates(shape, 1))
+
+    def one_by_one(turn: int) -> None:
+        for text in peers.candidates(shape, turn)[:: 1 if turn else 20]:
+            naive.score([text], history)
+
+    took = medians({"ours": ranks(scorer, 20, tokens), "naive": one_by_one}, rounds=1)
+    ratio = took["naive"] / took["ours"]
+    report(f"history of {tokens} tokens repeated: {ratio:.1f} ×, at least {times:g}")
+    assert ratio >= times
+
+
+def test_share_of_the_raw_matrix_rate(pack: Pack, scorer: Scorer, report: Report) -> None:
+    products = raw_products(pack)
+    rng = np.random.default_rng(0)
+    rows: dict[str, NDArray[Any]] = {
+        name: rng.integers(0, 256, (ROWS, kind.shape[1]), dtype=np.uint8)
+        for name, kind in products.inputs.items()
+    }
+    took = medians({"raw": lambda _: products.run(rows), "20": ranks(scorer, 20, 200)})
+    share = took["raw"] / took["20"]
+    report(f"products alone {took['raw']:.0f} ms, the pass {took['20']:.0f} ms: {share:.0%}")
+    assert share >= 0.6
+
+
+def raw_products(pack: Pack) -> Session:
+    """The first part of each of the pack's products with weights, and nothing else."""
+    onnx = pytest.importorskip("onnx")
+    helper, types = onnx.helper, onnx.TensorProto
+    spec = pack.manifest.scorer
+    assert spec is not None
+    graph = onnx.load_from_string(pack.read(spec.model)).graph
+    constants = {tensor.name: tensor for tensor in graph.initializer}
+    nodes, inputs, outputs, used = [], {}, [], {}
+    for node in graph.node:
+        if node.op_type != "MatMulIntegerToFloat" or node.input[1] in used:
+            continue
+        width = constants[node.input[1]].dims[0]
+        node.input[0] = f"rows.{width}"
+        inputs[width] = helper.make_tensor_value_info(node.input[0], types.UINT8, ["rows", width])
+        # The shape alone is asked for, so that no result has to be kept or copied.
+        size = f"{node.output[0]}.shape"
+        nodes += [node, helper.make_node("Shape", [node.output[0]], [size])]
+        outputs.append(helper.make_tensor_value_info(size, types.INT64, [2]))
+        used |= {name: constants[name] for name in node.input[1:]}
+    made = helper.make_graph(nodes, "products", [*inputs.values()], outputs, [*used.values()])
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(made, opset_imports=opsets, ir_version=10)
+    return Session(model.SerializeToString())
+
+
+def test_company_order_memory_and_threads_change_no_score(pack: Pack, scorer: Scorer) -> None:
+    shape = peers.Shape(20, 200)
+    texts, history = peers.candidates(shape, 0), peers.history(shape)
+    scorer.forget()
+    together = scorer.score(texts, history)
+    assert len(set(together.tolist())) == len(texts)
+    others = Scorer(pack)
+    for end in range(1, len(history)):
+        others.score(texts[:1], history[:end])
+    alone = [others.score([text], history)[0] for text in reversed(texts)]
+    assert np.abs(together - alone[::-1]).max() <= 1e-4
+    results: list[NDArray[np.float64]] = []
+    scorer.forget()
+    threads = [
+        threading.Thread(target=lambda: results.append(scorer.score(texts, history)))
+        for _ in range(4)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == len(threads)
+    assert all(np.abs(together - one).max() <= 1e-4 for one in results)
+
+
+_FRESH = """
+import random, sys, time
+started = time.perf_counter()
+from edge_rerank import Event, Item, Reranker
+calls, rng = int(sys.argv[3]), random.Random(0)
+words = "quiet river night paper winter engine orange signal market stone".split()
+def resident():
+    with open("/proc/self/status") as status:
+        return int(next(line for line in status if line.startswith("VmRSS")).split()[1]) / 1024
+def items(turn, count):
+    return [Item(f"{turn}-{n}", " ".join(rng.choices(words, k=rng.randint(1, 12))))
+            for n in range(count)]
+with Reranker.open([sys.argv[1], sys.argv[2]]) as reranker:
+    reranker.rank(items("first", 20))
+    print(time.perf_counter() - started, resident())
+    for turn in range(calls):
+        user = f"user {turn % 20}"
+        reranker.consent(user, True)
+        ranking = reranker.rank(items(turn, rng.choice((1, 2, 3, 5, 50))), user=user)
+        reranker.record(Event("click", ranking[0].item), user=user)
+        if turn in (calls // 4, calls - 1):
+            print(turn, resident())
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs /proc")
+def test_a_fresh_process(folder: Path, report: Report) -> None:
+    """EDGE_RERANK_FULL=1 makes 10,000 calls."""
+    calls = 10_000 if os.environ.get("EDGE_RERANK_FULL") == "1" else 60
+    command = [sys.executable, "-c", _FRESH, str(shipped_pack()), str(folder), str(calls)]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (opened, _), (_, early), (_, late) = (
+        [float(word) for word in line.split()] for line in done.stdout.splitlines()
+    )
+    report(
+        f"open to first result {opened:.1f} s; {early:.0f} MiB after {calls // 4} calls, "
+        f"{late:.0f} MiB after {calls}"
+    )
+    assert late <= 450
+    if calls == 10_000:
+        assert late <= 1.05 * early

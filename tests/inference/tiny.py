@@ -1,0 +1,124 @@
+"""Scorers of two layers with random weights, exported where they are needed."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from edge_rerank.inference.manifest import Scoring
+
+HISTORY = ["garden tools", "a quiet river walk", "how to prune roses", "river maps of the north"]
+CANDIDATES = [
+    "roses",
+    "a pair of garden gloves",
+    "the river at night and what lives in it",
+    "football",
+    "a very long title about gardens, rivers, roses, and everything else that grows by water",
+    "roses",
+    "",
+]
+
+
+def make_pack(
+    folder: Path,
+    *,
+    scheme: str = "int7",
+    scoring: Scoring = Scoring.LIKELIHOOD,
+    causal: bool = True,
+) -> Path:
+    """A pack with a tiny random decoder and a byte-level tokeniser."""
+    import torch
+
+    from edge_rerank_export.build_scorer import describe
+    from edge_rerank_export.decoder import ScoringDecoder
+    from edge_rerank_export.language_model import convert_scorer
+    from edge_rerank_export.packing import write_manifest
+    from edge_rerank_export.quantize import Scheme, quantize
+    from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe, SourceRecipe
+    from edge_rerank_export.sources import Fetched
+
+    torch.manual_seed(0)
+    wanted = ScorerRecipe("Liked:", "<s>", 12, 60, 100, Scheme(scheme))
+    head = None if scoring is Scoring.LIKELIHOOD else torch.randn(1, 64)
+    if causal:
+        model = ScoringDecoder(tiny_llama(), max_positions=128, vocabulary=100, head=head).eval()
+    else:
+        model = tiny_cross_encoder()
+    folder.mkdir(parents=True)
+    exact = folder.parent / f"{folder.name}.onnx"
+    convert_scorer(model, exact)
+    if wanted.quantisation is Scheme.NONE:
+        exact.rename(folder / "scorer.onnx")
+    else:
+        quantize(exact, folder / "scorer.onnx", wanted.quantisation)
+    recipe = ScorerPackRecipe(
+        "tiny", 1, "Apache-2.0", "Random.", SourceRecipe("path:x", "0" * 64), wanted
+    )
+    pack = describe(
+        recipe,
+        Fetched(folder, "path:x", "local", "0" * 64),
+        tokenizer(),
+        folder,
+        wanted.quantisation,
+    )
+    spec = replace(pack.manifest.scorer, scoring=scoring, causal=causal)
+    write_manifest(folder, replace(pack.manifest, scorer=spec))
+    return folder
+
+
+def tiny_cross_encoder() -> object:
+    import torch
+    from transformers import BertConfig, BertModel
+
+    from edge_rerank_export.cross_encoder import ScoringCrossEncoder
+
+    config = BertConfig(
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        max_position_embeddings=256,
+        attn_implementation="eager",
+    )
+    return ScoringCrossEncoder(BertModel(config), head=torch.randn(1, 64)).eval()
+
+
+def tiny_llama(*, heads: int = 4, kind: str = "llama") -> object:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(
+        kind,
+        vocab_size=300,
+        hidden_size=64,
+        intermediate_size=96,
+        num_hidden_layers=2,
+        num_attention_heads=heads,
+        num_key_value_heads=2,
+        head_dim=64 // heads,
+        max_position_embeddings=256,
+        bos_token_id=0,
+        tie_word_embeddings=kind != "qwen2",
+    )
+    model = AutoModelForCausalLM.from_config(config, attn_implementation="eager").eval()
+    with torch.no_grad():
+        # Random weights as large as trained ones, or nothing would be told apart.
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                parameter.mul_(5)
+            else:
+                parameter.uniform_(0.5, 1.5)
+    return model
+
+
+def tokenizer() -> object:
+    from tokenizers import Tokenizer, decoders, pre_tokenizers
+    from tokenizers.models import BPE
+
+    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
+    backend = Tokenizer(BPE({"<s>": 0, **{one: n + 1 for n, one in enumerate(alphabet)}}, []))
+    backend.add_special_tokens(["<s>"])
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    return backend
