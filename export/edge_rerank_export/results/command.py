@@ -120,9 +120,11 @@ def _is_finished(part: Part, ledger: Ledger) -> bool:
 
 def _announce(part: Part, left: Sequence[Part], ledger: Ledger, console: Console) -> None:
     seconds = ledger.seconds([one.kind for one in left])
-    time_left = "" if seconds is None else f", {seconds / 60:.0f} minutes or more"
+    by_others = "" if seconds is None else f", about {seconds / 60:.0f} minutes by those done"
     console.print(
-        f"{part.name} is next, of {len(left)} parts that may be left{time_left}", highlight=False
+        f"{part.name}; at most {len(left)} parts are left{by_others}",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
