@@ -111,6 +111,8 @@ def quantize(
     if opset < MIN_OPSET:
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
     rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine)
+    if fine and not rewriter.fine:
+        raise UnsupportedModel("fine: expected the name of a product, found none like it")
     count = rewriter.run(progress)
     if not count.products:
         raise UnsupportedModel("the model has no product with a constant matrix to quantise")
@@ -140,7 +142,7 @@ class _Rewriter:
         self._maxima = maxima
         self._factors: dict[str, NDArray[np.float32]] = {}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self._fine = {
+        self.fine = {
             node.input[0] for node in graph.node if fine and re.search(fine, node.name) is not None
         }
         # The exporter keeps equal constants once and names the others as copies.
@@ -261,7 +263,7 @@ class _Rewriter:
             step = self._constant(f"step.{largest:g}", np.float32(largest / _LIMIT))
             first = self._node("QuantizeLinear", [values, step, zero], f"{source}.uint8")
             parts = [(first, step)]
-            if source in self._fine:
+            if source in self.fine:
                 known = self._node("DequantizeLinear", [first, step, zero], f"{source}.known")
                 rest = self._node("Sub", [values, known], f"{source}.rest")
                 finer = self._constant(
@@ -275,7 +277,7 @@ class _Rewriter:
     def _scaled_rows(self, source: str) -> tuple[str, str | None, float]:
         """Rows fit for one step, what they were divided by, and the largest value in them."""
         if source in self._even:
-            return source, None, _FINE_SPREAD if source in self._fine else _SPREAD
+            return source, None, _FINE_SPREAD if source in self.fine else _SPREAD
         smooth = source
         if source in self._factors:
             inverse = self._constant(f"{source}.inverse", 1 / self._factors[source])

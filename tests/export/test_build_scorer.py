@@ -33,7 +33,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"sha256 = '{file_sha256(folder / 'model.safetensors')}'\n"
         "[scorer]\nheading = 'Liked:'\nstart = '<s>'\nline_tokens = 12\nhistory_tokens = 60\n"
         "vocabulary = 100\nquantisation = 'int8'\nfine = '/down/'\n"
-        "[bounds]\nmin_tau = 0.5\nmax_ndcg_loss = 0.5\n"
+        "[bounds]\nmin_tau = 0.95\nmax_ndcg_loss = 0.5\n"
     )
     return path
 

@@ -94,3 +94,9 @@ def test_models_that_cannot_be_quantised(tmp_path: Path) -> None:
     with pytest.raises(UnsupportedModel, match="no product"):
         quantize(other, tmp_path / "q.onnx")
     assert not (tmp_path / "q.onnx").exists()
+
+
+def test_fine_inputs_that_are_not_there_are_refused(tmp_path: Path) -> None:
+    source = product(tmp_path / "f.onnx", RNG.normal(size=(8, 8)).astype(np.float32))
+    with pytest.raises(UnsupportedModel, match="fine"):
+        quantize(source, tmp_path / "q.onnx", fine="/down/")

@@ -31,6 +31,9 @@ from edge_rerank_export.progress import Update
 from edge_rerank_export.recipe import find_recipe, read_recipe
 from edge_rerank_export.sources import fetch
 
+OURS = "edge-rerank"
+"""What the names of our own contenders begin with."""
+
 ROUNDS, QUICK_ROUNDS = 5, 2
 _ENOUGH_S = 10.0
 """A contender that took this long on a shape is not run again on it."""
@@ -112,8 +115,8 @@ def _makers(pack: Pack, work: Path) -> dict[str, Callable[[], Contender]]:
     make_checkpoint(_weights("default", work), checkpoint)
     make_graph(checkpoint, graph)
     return {
-        "edge-rerank, 135M int8": lambda: Ours(pack, known=True),
-        "edge-rerank, items never seen": lambda: Ours(pack, known=False),
+        f"{OURS}, 135M int8": lambda: Ours(pack, known=True),
+        f"{OURS}, items never seen": lambda: Ours(pack, known=False),
         "the same model, history repeated": lambda: Naive(pack),
         "MiniLM 22M, sentence-transformers": lambda: SentenceTransformers(checkpoint, onnx=False),
         "MiniLM 22M int8, sentence-transformers": lambda: SentenceTransformers(graph, onnx=True),

@@ -6,10 +6,10 @@ import math
 from collections.abc import Sequence
 from html import escape
 
-from edge_rerank_export.peers.measure import PeerReport, Timing
+from edge_rerank_export.peers.measure import OURS, PeerReport, Timing
 from edge_rerank_export.peers.task import Shape
 
-_WIDTH, _NAMES, _BAR, _GAP, _HEAD = 860, 270, 16, 6, 34
+_WIDTH, _NAMES, _BAR, _GAP, _HEAD = 860, 300, 16, 6, 34
 _OURS, _PEER, _INK, _FAINT, _PAPER = "#0b7285", "#adb5bd", "#212529", "#dee2e6", "#ffffff"
 _RIGHT = 90
 """Room after the longest bar for its number."""
@@ -22,7 +22,7 @@ def as_svg(report: PeerReport) -> str:
     )
     known = [one.median_ms for one in report.timings if one.median_ms]
     low = 10.0 ** math.floor(math.log10(min(known, default=1.0)))
-    high = 10.0 ** math.ceil(math.log10(max(known, default=10.0) * 1.0001))
+    high = max([*known, 10 * low])
     parts: list[str] = []
     top = 52
     for shape in shapes:
@@ -60,7 +60,7 @@ def _bars(rows: Sequence[Timing], low: float, high: float, top: float) -> list[s
     for number, row in enumerate(rows):
         y = top + number * (_BAR + _GAP)
         baseline = y + _BAR - 4
-        ours = number == 0
+        ours = row.contender.startswith(OURS)
         parts.append(
             _text(
                 _NAMES - 8,
