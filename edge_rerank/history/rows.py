@@ -197,18 +197,24 @@ class Rows:
 
     def _payloads(self, person: Person, rows: Sequence[tuple[int, bytes]]) -> list[bytes]:
         # Two keys are in use while the person's key is being rotated.
-        key_ids = [key_id_of(sealed) for _, sealed in rows]
+        used = set(person.keys)
+        if len(used) > 1:
+            used &= {key_id_of(sealed) for _, sealed in rows}
         opened: dict[int, bytes] = {}
-        try:
-            for key_id in set(key_ids):
-                mine = [row for row, its in zip(rows, key_ids, strict=True) if its == key_id]
-                seqs, sealed = zip(*mine, strict=True)
+        for key_id in used:
+            mine = rows
+            if len(used) > 1:
+                mine = [row for row in rows if key_id_of(row[1]) == key_id]
+            seqs = [seq for seq, _ in mine]
+            try:
                 payloads = person.keys[key_id].open_many(
-                    sealed, self._contexts(person, key_id, seqs)
+                    [sealed for _, sealed in mine], self._contexts(person, key_id, seqs)
                 )
-                opened.update(zip(seqs, payloads, strict=True))
-        except (Unsealable, KeyError):
-            raise HistoryCorrupt("an event cannot be opened") from None
+            except Unsealable:
+                raise HistoryCorrupt("an event cannot be opened") from None
+            opened.update(zip(seqs, payloads, strict=True))
+        if len(opened) != len(rows):
+            raise HistoryCorrupt("an event cannot be opened")
         return [opened[seq] for seq, _ in rows]
 
     def _contexts(self, person: Person, key_id: int, seqs: Sequence[int]) -> list[bytes]:
