@@ -81,7 +81,8 @@ class Scorer:
     A score says how well a candidate goes with the history: the trained head's output, or,
     in a pack that scores by likelihood, log P(candidate | history) - 0.7 log P(candidate). It is
     the same number in any company, in any order, and however the history came to be read.
-    ``weight`` times a score is in log-odds, like the rest of what is blended.
+    ``weight`` times a score is in log-odds, like the rest of what is blended, and
+    ``by_likelihood`` says that no head was trained.
 
     Args:
         pack: a pack whose manifest has a scorer.
@@ -111,7 +112,7 @@ class Scorer:
             raise PackUnsupported("the pack has no scorer")
         self.weight = spec.weight
         self._causal = spec.causal
-        self._likelihood = spec.scoring is Scoring.LIKELIHOOD
+        self.by_likelihood = spec.scoring is Scoring.LIKELIHOOD
         self._prefixes = PrefixCache(prefix_bytes)
         self._scores = _ScoreCache(CACHED_SCORES)
         # Apart from the others, because nothing in it is personal.
@@ -156,11 +157,13 @@ class Scorer:
         past = self._past(history, query, stop_at)
         if past is None:
             return np.full(len(candidates), np.nan)
-        if past is self._bare and self._likelihood:
+        if past is self._bare and self.by_likelihood:
             return np.zeros(len(candidates))
         lines = [self._candidate(text) for text in candidates]
         scores = _Wanted(past, self._scores, lines)
-        parts = [scores, _Wanted(self._bare, self._priors, lines)] if self._likelihood else [scores]
+        parts = (
+            [scores, _Wanted(self._bare, self._priors, lines)] if self.by_likelihood else [scores]
+        )
         for pack in _packs(
             line for line in scores.found if any(part.lacks(line) for part in parts)
         ):
@@ -169,11 +172,11 @@ class Scorer:
                 if missing and self._in_time(sum(map(len, missing)), stop_at):
                     part.add(missing, self._run(part.past, missing))
         values = [part.values(lines) for part in parts]
-        return values[0] - PRIOR_SHARE * values[1] if self._likelihood else values[0]
+        return values[0] - PRIOR_SHARE * values[1] if self.by_likelihood else values[0]
 
     def prepare(self, candidates: Sequence[str]) -> None:
         """Compute ahead what needs no history: the likelihood of each text by itself."""
-        if not self._likelihood:
+        if not self.by_likelihood:
             return
         priors = _Wanted(self._bare, self._priors, [self._candidate(one) for one in candidates])
         for pack in _packs(line for line in priors.found if priors.lacks(line)):
@@ -232,7 +235,7 @@ class Scorer:
     def _candidate(self, text: str) -> Tokens:
         """A trained head sits on the separator; a likelihood is better without it."""
         line = self.prompt.line(text)
-        return line[: -len(self.prompt.separator)] if self._likelihood else line
+        return line[: -len(self.prompt.separator)] if self.by_likelihood else line
 
     def _read(self, start: _Past, tokens: Tokens, version: bytes) -> _Past:
         """``start`` followed by ``tokens``, read by the model."""
@@ -244,7 +247,7 @@ class Scorer:
 
     def _run(self, past: _Past, lines: Sequence[Tokens]) -> list[float]:
         """One score a line, read by the model after ``past``."""
-        if not self._likelihood:
+        if not self.by_likelihood:
             ends = [end - 1 for end in accumulate(map(len, lines))]
             reading = _Reading(scored=ends, predictors=range(1, len(lines) + 1))
             return cast("list[float]", self._feed(past.prefix, lines, reading)[0][:, 0].tolist())

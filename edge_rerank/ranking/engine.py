@@ -37,6 +37,11 @@ MAX_CANDIDATES = 10_000
 REFINED = 50
 """How many of the encoder's best the scorer looks at."""
 
+BESIDE_LEARNED = 0.25
+"""How much of its weight a likelihood keeps beside a trained history encoder. On 160 validation
+requests of shops, films and games it added nothing there: NDCG@10 0.490 without, 0.485 with a
+quarter, 0.480 with all of it."""
+
 _AFTER_SCORING_S = 0.002
 """Kept back from a time budget for what comes after the scorer."""
 
@@ -210,6 +215,8 @@ class RankingEngine:
             best = np.argsort(-scores, kind="stable")[:REFINED]
             stop_at = None if budget_s is None else started + budget_s - _AFTER_SCORING_S
             refined = _refine(self.scorer, candidates, best, history, query, stop_at)
+            if self.scorer.by_likelihood and self._history_encoder is not None:
+                refined *= BESIDE_LEARNED
             if np.isnan(refined).any():
                 degraded = (Degradation.TIME_BUDGET,)
             evidence.values[best, Feature.SCORER] = np.where(np.isnan(refined), 0.0, refined)

@@ -137,7 +137,7 @@ def test_the_time_limit_holds(recipe: Path, folder: Path, tmp_path: Path) -> Non
     slow.write_text(recipe.read_text().replace("steps = 8", "steps = 100000"))
     began = time.monotonic()
     assert main(command(slow, folder, out, "--minutes", 0.1)) == EXIT_USAGE
-    assert time.monotonic() - began < 30
+    assert time.monotonic() - began < 120  # all steps would take an hour
     assert not out.exists()
 
 

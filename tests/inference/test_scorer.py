@@ -315,6 +315,28 @@ def cascade(folder: Path) -> Iterator[Reranker]:
         yield opened
 
 
+def test_a_likelihood_weighs_less_beside_a_trained_history_encoder(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_rerank.ranking import engine
+
+    items = [Item(text, text) for text in CANDIDATES[:5]]
+    history = [Event("click", Item(text, text), timestamp=1.0) for text in HISTORY]
+
+    def odds(share: float) -> dict[str, float]:
+        monkeypatch.setattr(engine, "BESIDE_LEARNED", share)
+        with engine.RankingEngine.open([shipped_pack(), folder]) as opened:
+            slope = opened.pack.manifest.history_encoder.slope  # type: ignore[union-attr]
+            ranking = opened.rank(items, history=history, now=2.0)
+        return {one.item.id: np.log(one.score / (1 - one.score)) / slope for one in ranking}
+
+    none, quarter, full = odds(0.0), odds(0.25), odds(1.0)
+    for item in items:
+        change = full[item.id] - none[item.id]
+        assert quarter[item.id] - none[item.id] == pytest.approx(0.25 * change, abs=1e-6)
+    assert max(abs(full[item.id] - none[item.id]) for item in items) > 0.01
+
+
 def test_the_cascade_ranks_and_gives_its_reason(cascade: Reranker) -> None:
     items = [Item(str(n), text) for n, text in enumerate(CANDIDATES)]
     ranking = cascade.rank(items, user="ann")
