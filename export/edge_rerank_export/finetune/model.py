@@ -230,7 +230,9 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
             "record": {0: "requests", 1: "candidates"},
             "context": {0: "requests"},
             "known": {0: "requests"},
-            SUCCESSION: {0: "requests", 1: "candidates"},
+            **(
+                {SUCCESSION: {0: "requests", 1: "candidates"}} if SUCCESSION in model.inputs else {}
+            ),
             "parts": {0: "requests", 1: "candidates"},
         },
     )
