@@ -134,7 +134,7 @@ def test_a_search_broken_off_goes_on_as_if_it_had_not_been(
 def test_the_time_limit_holds(recipe: Path, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "best.toml"
     slow = tmp_path / "slow.toml"
-    slow.write_text(recipe.read_text().replace("steps = 8", "steps = 100000"))
+    slow.write_text(recipe.read_text().replace("steps = 8", "steps = 100000\npatience = 100000"))
     began = time.monotonic()
     assert main(command(slow, folder, out, "--minutes", 0.1)) == EXIT_USAGE
     assert time.monotonic() - began < 120  # all steps would take an hour
