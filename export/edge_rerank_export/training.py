@@ -22,6 +22,10 @@ from edge_rerank_export.errors import RecipeError
 
 Progress = Callable[[int, int], None]
 
+Looked = Callable[[int, float], None]
+"""Called with (steps done, mean NDCG@10 over the domains) after a look at the validation requests;
+what it raises ends the training."""
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
@@ -84,6 +88,7 @@ def train(
     mark: str,
     resume: bool = False,
     progress: Progress | None = None,
+    looked: Looked | None = None,
 ) -> Outcome:
     """Train in place; the weights end up as they were at their best.
 
@@ -94,6 +99,7 @@ def train(
         mark: stands for recipe and data, see :func:`mark_of`.
         resume: whether to go on from ``checkpoint`` if it is there.
         progress: called with (steps done, steps to do).
+        looked: see :data:`Looked`.
 
     Raises:
         RecipeError: when the checkpoint is of another recipe or other data.
@@ -106,8 +112,10 @@ def train(
         trainee.step(state.step)
         state.step += 1
         if state.step % schedule.evaluate_every == 0 or state.step == schedule.steps:
-            state.note(trainee)
+            mean = state.note(trainee)
             _save(checkpoint, mark, trainee, state)
+            if looked is not None:
+                looked(state.step, mean)
         if progress is not None:
             progress(state.step, schedule.steps)
     _put(trainee, state.weights)
@@ -132,17 +140,18 @@ class _State:
     by_domain: dict[str, float] = field(default_factory=dict)
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def note(self, trainee: Trainee) -> None:
-        """Look at the validation requests."""
+    def note(self, trainee: Trainee) -> float:
+        """Look at the validation requests; returns the mean NDCG@10 over the domains."""
         by_domain = trainee.validate()
         mean = sum(by_domain.values()) / len(by_domain)
         if mean <= self.best:
             self.stale += 1
-            return
+            return mean
         self.best, self.by_domain, self.stale = mean, by_domain, 0
         self.weights = {
             name: value.detach().cpu().clone() for name, value in trainee.weights().items()
         }
+        return mean
 
 
 def _put(trainee: Trainee, weights: Mapping[str, Tensor]) -> None:

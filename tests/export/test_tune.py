@@ -28,7 +28,7 @@ from edge_rerank_export.finetune.recipe import (
 )
 from edge_rerank_export.finetune.run import Material
 from edge_rerank_export.finetune.succession import SuccessionTraining
-from edge_rerank_export.finetune.train import Outcome
+from edge_rerank_export.training import Outcome
 from edge_rerank_export.tune import search as searching
 from edge_rerank_export.tune.space import space_of, values_of, with_values
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge_rerank.inference.manifest import Manifest
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
-from edge_rerank_export.finetune.train import Outcome
+from edge_rerank_export.training import Outcome
 
 
 def finetune_card(

@@ -38,9 +38,10 @@ from edge_rerank_export.finetune.model import (
 )
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
 from edge_rerank_export.finetune.succession import train_succession
-from edge_rerank_export.finetune.train import Looked, Outcome, Pool, Progress, calibrate, train
+from edge_rerank_export.finetune.train import HistoryTrainee, Pool, calibrate
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.training import Looked, Outcome, Progress, Schedule, mark_of, train
 
 MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
@@ -340,17 +341,18 @@ def fit(
     progress: Progress | None = None,
     looked: Looked | None = None,
 ) -> tuple[HistoryModel, Outcome]:
-    """Train a model from the recipe's seed on, see :func:`~.train.train`."""
+    """Train a model from the recipe's seed on, see :func:`edge_rerank_export.training.train`."""
     torch.manual_seed(recipe.training.seed)
     model = HistoryModel(succession=material.succession is not None)
     if recipe.training.warm_start:
         _warm_start(model, base)
+    trainee = HistoryTrainee(model, material.pools, material.valid, recipe)
+    settings = recipe.training
     outcome = train(
-        model,
-        material.pools,
-        material.valid,
-        recipe,
+        trainee,
+        Schedule(settings.steps, settings.evaluate_every, settings.patience),
         checkpoint=checkpoint,
+        mark=mark_of(recipe, trainee.data()),
         resume=resume,
         progress=progress,
         looked=looked,

@@ -1,4 +1,4 @@
-"""The training loop: listwise softmax, early stopping, checkpoints; the same seed, the same model.
+"""How a history encoder learns: listwise softmax; the same seed, the same model.
 
 The loss is -Σ log P(clicked | candidates, history), the listwise softmax of ListNet (Cao et
 al., ICML 2007) over the candidates of a request. All chance of a step is drawn from (seed,
@@ -7,14 +7,9 @@ step), so that a training that was broken off goes on as if it had not been.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import math
-import os
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
+from collections.abc import Iterator, Mapping, Sequence
+from typing import cast
 
 import numpy as np
 import torch
@@ -22,7 +17,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_rerank.ranking.metrics import ndcg
-from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.model import HistoryModel
 from edge_rerank_export.finetune.recipe import Dropout, FinetuneRecipe, Training
 
@@ -33,83 +27,51 @@ _NO_CANDIDATE = -1e4
 Pool = dict[str, Tensor]
 """Requests of one domain: the model's inputs, ``present`` and ``clicked``."""
 
-Progress = Callable[[int, int], None]
 
-Looked = Callable[[int, float], None]
-"""Called with (steps done, mean NDCG@10 over the domains) after a look at the validation requests;
-what it raises ends the training."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What a training came to.
-
-    Attributes:
-        steps: batches that were trained on.
-        best: mean NDCG@10 over the domains' validation requests, 0 to 1.
-        by_domain: the same for each domain.
-        seconds: wall-clock time of the training alone.
-    """
-
-    steps: int
-    best: float
-    by_domain: dict[str, float]
-    seconds: float
-
-
-def train(
-    model: HistoryModel,
-    pools: Sequence[Pool],
-    valid: dict[str, Pool],
-    recipe: FinetuneRecipe,
-    *,
-    checkpoint: Path,
-    resume: bool = False,
-    progress: Progress | None = None,
-    looked: Looked | None = None,
-) -> Outcome:
-    """Train ``model`` in place; it ends up as it was at its best.
+class HistoryTrainee:
+    """A model and its requests, as :func:`edge_rerank_export.training.train` wants them.
 
     Args:
-        model: see there.
+        model: changed in place.
         pools: training requests by domain; each gives a batch in turn.
         valid: validation requests by domain.
-        recipe: how long, and with what seed.
-        checkpoint: file that is written at each evaluation.
-        resume: whether to go on from ``checkpoint`` if it is there.
-        progress: called with (steps done, steps to do).
-        looked: see :data:`Looked`.
-
-    Raises:
-        RecipeError: when the checkpoint is of another recipe or other data.
+        recipe: with what seed, rates and dropout.
     """
-    settings = recipe.training
-    optimizer = torch.optim.AdamW(
-        model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
-    )
-    mark = _mark(recipe, pools)
-    began = time.monotonic()
-    state = _State()
-    if resume and checkpoint.is_file():
-        state = _load(checkpoint, mark, model, optimizer)
-    while state.step < settings.steps and state.stale < settings.patience:
-        _step(model, optimizer, pools[state.step % len(pools)], state.step, recipe)
-        state.step += 1
-        if state.step % settings.evaluate_every == 0 or state.step == settings.steps:
-            by_domain = {name: validate(model, pool) for name, pool in valid.items()}
-            mean = sum(by_domain.values()) / len(by_domain)
-            if mean > state.best:
-                state.best, state.by_domain, state.stale = mean, by_domain, 0
-                state.weights = {name: value.clone() for name, value in model.state_dict().items()}
-            else:
-                state.stale += 1
-            _save(checkpoint, mark, model, optimizer, state)
-            if looked is not None:
-                looked(state.step, mean)
-        if progress is not None:
-            progress(state.step, settings.steps)
-    model.load_state_dict(state.weights)
-    return Outcome(state.step, state.best, state.by_domain, time.monotonic() - began)
+
+    def __init__(
+        self,
+        model: HistoryModel,
+        pools: Sequence[Pool],
+        valid: dict[str, Pool],
+        recipe: FinetuneRecipe,
+    ) -> None:
+        settings = recipe.training
+        self._model = model
+        self._pools = pools
+        self._valid = valid
+        self._recipe = recipe
+        self.optimizer = torch.optim.AdamW(
+            model.parameters(), lr=settings.learning_rate, weight_decay=settings.weight_decay
+        )
+
+    def weights(self) -> Mapping[str, Tensor]:
+        """All weights, by name."""
+        return cast("dict[str, Tensor]", self._model.state_dict())
+
+    def step(self, number: int) -> None:
+        """One batch of one domain's requests."""
+        pool = self._pools[number % len(self._pools)]
+        _step(self._model, self.optimizer, pool, number, self._recipe)
+
+    def validate(self) -> dict[str, float]:
+        """Mean NDCG@10 by domain."""
+        return {name: validate(self._model, pool) for name, pool in self._valid.items()}
+
+    def data(self) -> Iterator[bytes]:
+        """What tells the training requests from any others."""
+        for pool in self._pools:
+            for name in ("content", "succession", "clicked"):
+                yield pool[name].numpy().tobytes()
 
 
 def logits(model: HistoryModel, pool: Pool) -> NDArray[np.float64]:
@@ -167,17 +129,6 @@ def fit_sigmoid(values: NDArray[np.float64], hits: NDArray[np.bool_]) -> tuple[f
     return float(weights[0]), float(weights[1])
 
 
-@dataclass(slots=True)
-class _State:
-    """How far a training has come, and the best weights so far."""
-
-    step: int = 0
-    best: float = -1.0
-    stale: int = 0
-    by_domain: dict[str, float] = field(default_factory=dict)
-    weights: dict[str, Tensor] = field(default_factory=dict)
-
-
 def _step(
     model: HistoryModel,
     optimizer: torch.optim.Optimizer,
@@ -218,41 +169,3 @@ def _learning_rate(settings: Training, step: int) -> float:
     rise = min(1.0, (step + 1) / WARM_UP)
     fall = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
     return settings.learning_rate * rise * (fall + 0.01)
-
-
-def _mark(recipe: FinetuneRecipe, pools: Sequence[Pool]) -> str:
-    """Stands for recipe and data: a checkpoint of others must not be gone on with."""
-    digest = hashlib.sha256(json.dumps(asdict(recipe), sort_keys=True).encode())
-    for pool in pools:
-        digest.update(pool["content"].numpy().tobytes())
-        digest.update(pool["succession"].numpy().tobytes())
-        digest.update(pool["clicked"].numpy().tobytes())
-    return digest.hexdigest()
-
-
-def _save(
-    path: Path, mark: str, model: HistoryModel, optimizer: torch.optim.Optimizer, state: _State
-) -> None:
-    partial = path.with_suffix(".partial")
-    torch.save(
-        {
-            "mark": mark,
-            "model": model.state_dict(),
-            "optimizer": optimizer.state_dict(),
-            "state": asdict(state),
-        },
-        partial,
-    )
-    os.replace(partial, path)  # noqa: PTH105 - atomic on every system
-
-
-def _load(path: Path, mark: str, model: HistoryModel, optimizer: torch.optim.Optimizer) -> _State:
-    try:
-        stored = torch.load(path, weights_only=True)
-    except Exception as error:  # torch raises many kinds
-        raise RecipeError(f"checkpoint: not readable: {type(error).__name__}") from error
-    if stored["mark"] != mark:
-        raise RecipeError("checkpoint: of another recipe or other data; train without --resume")
-    model.load_state_dict(stored["model"])
-    optimizer.load_state_dict(stored["optimizer"])
-    return _State(**stored["state"])
