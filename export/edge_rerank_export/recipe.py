@@ -41,7 +41,6 @@ a misspelt bound must not pass for none.
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -49,7 +48,7 @@ from pathlib import Path
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.quantize import Scheme
 from edge_rerank_export.scripts import Language
-from edge_rerank_export.tables import read_table
+from edge_rerank_export.tables import read_table, read_toml
 from edge_rerank_export.verify import Bounds
 from edge_rerank_export.verify_scorer import ScorerBounds
 
@@ -185,10 +184,7 @@ def read_recipe(path: Path) -> Recipe | ScorerPackRecipe:
         RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
             value has the wrong type or is out of range.
     """
-    try:
-        members = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
+    members = read_toml(path)
     try:
         if "scorer" in members:
             return read_table(ScorerPackRecipe, members)

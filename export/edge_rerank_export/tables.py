@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
@@ -38,6 +40,51 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
         elif entry.default is MISSING and entry.default_factory is MISSING:
             raise RecipeError(f"{name}: expected, not found")
     return kind(**values)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The top table of a TOML file.
+
+    Raises:
+        RecipeError: when it cannot be read.
+    """
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
+
+
+def read_recipe_file(kind: type[T], path: Path, *, relative: str) -> T:
+    """Make the dataclass ``kind`` of a TOML file.
+
+    Args:
+        kind: see :func:`read_table`.
+        path: of the file.
+        relative: key of a path that is relative to the file; it comes back absolute.
+
+    Raises:
+        RecipeError: when the file cannot be read, or is no such table.
+    """
+    members = read_toml(path)
+    if isinstance(members.get(relative), str):
+        members[relative] = str((path.parent / members[relative]).resolve())
+    try:
+        return read_table(kind, members)
+    except RecipeError as error:
+        raise RecipeError(f"{path.name}: {error}") from None
+
+
+def check_integers(table: Any, where: str, **least: int) -> None:
+    """Refuse integers of a dataclass that are too small: below 1, or what ``least`` says.
+
+    Raises:
+        RecipeError: at the first.
+    """
+    for entry in fields(table):
+        value = getattr(table, entry.name)
+        low = least.get(entry.name, 1)
+        if type(value) is int and value < low:
+            raise RecipeError(f"{where}.{entry.name}: expected an integer ≥ {low}")
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:

@@ -36,6 +36,7 @@ from edge_rerank_export.finetune_scorer.train import ScorerTrainee
 from edge_rerank_export.finetune_scorer.weight import MAX_WEIGHT, fit_weight
 from edge_rerank_export.language_model import load_decoder, read_head
 from edge_rerank_export.sources import file_sha256
+from tests.inference.tiny import tokenizer
 
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple", "grand")
@@ -81,8 +82,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A llama of three layers with random weights and a byte-level tokeniser, on disk."""
-    from tokenizers import Tokenizer, decoders, pre_tokenizers
-    from tokenizers.models import BPE
     from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
     folder = tmp_path_factory.mktemp("llama")
@@ -100,12 +99,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
         initializer_range=0.1,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
-    alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    backend = Tokenizer(BPE({"<s>": 0, **{one: n + 1 for n, one in enumerate(alphabet)}}, []))
-    backend.add_special_tokens(["<s>"])
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    backend.decoder = decoders.ByteLevel()
-    PreTrainedTokenizerFast(tokenizer_object=backend, bos_token="<s>").save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer(), bos_token="<s>").save_pretrained(folder)
     return folder
 
 

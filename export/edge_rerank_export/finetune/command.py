@@ -23,15 +23,7 @@ def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser = commands.add_parser(
         "finetune", help="train a pack's history encoder, or a scorer, on data set folders"
     )
-    parser.add_argument("recipe", help="a .toml file, or the name of a recipe that comes with this")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FOLDER",
-        help="a data set folder; may be given several times",
-    )
+    add_recipe_and_data(parser)
     parser.add_argument("--out", type=Path, metavar="PACK", help="folder of the new pack")
     parser.add_argument("--base", metavar="PACK", help="base pack, in place of the recipe's")
     parser.add_argument("--seed", type=int, help="in place of the recipe's")
@@ -46,6 +38,19 @@ def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
     parser.add_argument("--overwrite", action="store_true", help="replace the pack that is there")
     parser.set_defaults(run=run_finetune)
+
+
+def add_recipe_and_data(parser: argparse.ArgumentParser) -> None:
+    """Add what every training wants to know."""
+    parser.add_argument("recipe", help="a .toml file, or the name of a recipe that comes with this")
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FOLDER",
+        help="a data set folder; may be given several times",
+    )
 
 
 def run_finetune(arguments: argparse.Namespace, console: Console) -> None:

@@ -22,13 +22,12 @@ from __future__ import annotations
 
 import json
 import os
-import tomllib
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.succession import SuccessionTraining
-from edge_rerank_export.tables import read_table
+from edge_rerank_export.tables import check_integers, read_recipe_file
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +81,7 @@ class Training:
     keep_pairs: bool = False
 
     def __post_init__(self) -> None:
-        least = {"seed": 0, "candidates": 2, "patience": 1}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            low = least.get(entry.name, 1)
-            if type(value) is int and value < low:
-                raise RecipeError(f"training.{entry.name}: expected an integer ≥ {low}")
+        check_integers(self, "training", seed=0, candidates=2)
         if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
             raise RecipeError("training: learning_rate and weight_decay: expected below 1")
 
@@ -145,12 +139,4 @@ def read_finetune_recipe(path: Path) -> FinetuneRecipe:
         RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
             value has the wrong type or is out of range.
     """
-    try:
-        members = tomllib.loads(path.read_text(encoding="utf-8"))
-        if isinstance(members.get("base"), str):
-            members["base"] = str((path.parent / members["base"]).resolve())
-        return read_table(FinetuneRecipe, members)
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
-    except RecipeError as error:
-        raise RecipeError(f"{path.name}: {error}") from None
+    return read_recipe_file(FinetuneRecipe, path, relative="base")

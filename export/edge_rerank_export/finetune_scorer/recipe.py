@@ -16,14 +16,13 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipe import ScorerPackRecipe, read_recipe
-from edge_rerank_export.tables import read_table
+from edge_rerank_export.tables import check_integers, read_recipe_file, read_toml
 
 
 class Precision(StrEnum):
@@ -89,12 +88,7 @@ class ScorerTraining:
     precision: Precision = Precision.FLOAT32
 
     def __post_init__(self) -> None:
-        least = {"seed": 0, "layers": 0, "candidates": 2}
-        for entry in fields(self):
-            value = getattr(self, entry.name)
-            low = least.get(entry.name, 1)
-            if type(value) is int and value < low:
-                raise RecipeError(f"training.{entry.name}: expected an integer ≥ {low}")
+        check_integers(self, "training", seed=0, layers=0, candidates=2)
         if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
             raise RecipeError("training: learning_rate and weight_decay: expected below 1")
 
@@ -140,7 +134,7 @@ def is_scorer_recipe(path: Path) -> bool:
     Raises:
         RecipeError: when it cannot be read.
     """
-    return "checkpoint" in _members(path)
+    return "checkpoint" in read_toml(path)
 
 
 def read_scorer_finetune_recipe(path: Path) -> ScorerFinetuneRecipe:
@@ -150,17 +144,4 @@ def read_scorer_finetune_recipe(path: Path) -> ScorerFinetuneRecipe:
         RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
             value has the wrong type or is out of range.
     """
-    members = _members(path)
-    if isinstance(members.get("checkpoint"), str):
-        members["checkpoint"] = str((path.parent / str(members["checkpoint"])).resolve())
-    try:
-        return read_table(ScorerFinetuneRecipe, members)
-    except RecipeError as error:
-        raise RecipeError(f"{path.name}: {error}") from None
-
-
-def _members(path: Path) -> dict[str, object]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
+    return read_recipe_file(ScorerFinetuneRecipe, path, relative="checkpoint")

@@ -12,6 +12,7 @@ import torch
 from rich.console import Console
 
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune.command import add_recipe_and_data
 from edge_rerank_export.finetune.recipe import finetune_toml, read_finetune_recipe
 from edge_rerank_export.finetune.run import open_base, plan, prepare, read_domains
 from edge_rerank_export.progress import on_console
@@ -34,15 +35,7 @@ def add_tune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> N
         "requests, and write the best recipe. Called again with the same study, it goes on. "
         "Needs Optuna: pip install optuna.",
     )
-    parser.add_argument("recipe", help="a .toml file, or the name of a recipe that comes with this")
-    parser.add_argument(
-        "--data",
-        type=Path,
-        action="append",
-        required=True,
-        metavar="FOLDER",
-        help="a data set folder; may be given several times",
-    )
+    add_recipe_and_data(parser)
     parser.add_argument(
         "--minutes", type=float, required=True, metavar="N", help="reading the data included"
     )
