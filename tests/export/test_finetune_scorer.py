@@ -17,12 +17,16 @@ import torch
 
 from edge_rerank import Event, Item, Reranker
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.dataset import VALID, DataSet
 from edge_rerank.inference.manifest import Scoring
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
+from edge_rerank_export.finetune.data import Batch
+from edge_rerank_export.finetune_scorer.evidence import as_requests, log_odds
 from edge_rerank_export.finetune_scorer.examples import Example, pack
 from edge_rerank_export.finetune_scorer.model import RankingModel, add_adapters, keep_layers
 from edge_rerank_export.finetune_scorer.recipe import (
@@ -32,7 +36,7 @@ from edge_rerank_export.finetune_scorer.recipe import (
     read_scorer_finetune_recipe,
 )
 from edge_rerank_export.finetune_scorer.run import finetune_scorer, prepare, train_model
-from edge_rerank_export.finetune_scorer.train import ScorerTrainee
+from edge_rerank_export.finetune_scorer.train import ScorerTrainee, loss
 from edge_rerank_export.finetune_scorer.weight import MAX_WEIGHT, fit_weight
 from edge_rerank_export.language_model import load_decoder, read_head
 from edge_rerank_export.sources import file_sha256
@@ -118,7 +122,7 @@ def recipe(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         "name = 'tuned'\nrelease = 1\nsummary = 'A test.'\ncheckpoint = 'base.toml'\n"
         "[training]\nrequests = 100\ncandidates = 5\nsteps = 40\nbatch = 4\n"
-        "learning_rate = 0.02\nevaluate_every = 10\n"
+        "learning_rate = 0.02\nevaluate_every = 10\nbeside = 0.0\n"
         "[adapter]\nrank = 4\nalpha = 8\ndropout = 0.0\n"
     )
     return path
@@ -150,6 +154,7 @@ def tuned(recipe: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 HISTORY = ["quick violin", "old violin", "grand violin"]
+NOTHING = np.zeros(0, dtype=np.float32)
 CANDIDATES = ["bright bread", "small violin", "old planet", "simple bicycle"]
 
 
@@ -208,6 +213,7 @@ def test_the_pack_scores_as_the_trained_checkpoint(tuned: Path) -> None:
         (*prompt.prefix, *(token for text in HISTORY for token in prompt.line(text))),
         tuple(prompt.line(text) for text in CANDIDATES),
         np.array([False, True, False, False]),
+        NOTHING,
     )
     with torch.no_grad():
         expected = model.eval()(pack(example, causal=True)).numpy()
@@ -220,9 +226,13 @@ def test_a_candidate_scores_the_same_in_any_company(checkpoint: Path) -> None:
     model = RankingModel(load_decoder(checkpoint).model).eval()
     history, lines = (0, 5, 9, 7), ((3, 4, 8), (11, 8), (20, 21, 22, 8))
     clicked = np.array([True, False, False])
+    torch.nn.init.normal_(model.head.weight)
     with torch.no_grad():
-        together = model(pack(Example(history, lines, clicked), causal=True))
-        alone = [model(pack(Example(history, (line,), clicked[:1]), causal=True)) for line in lines]
+        together = model(pack(Example(history, lines, clicked, NOTHING), causal=True))
+        alone = [
+            model(pack(Example(history, (line,), clicked[:1], NOTHING), causal=True))
+            for line in lines
+        ]
         row = torch.tensor([[*history, *lines[2]]])
         plain = model.head(model.trunk(input_ids=row).last_hidden_state[0, -1])
     assert torch.allclose(together, torch.cat(alone), atol=1e-5)
@@ -230,7 +240,7 @@ def test_a_candidate_scores_the_same_in_any_company(checkpoint: Path) -> None:
 
 
 def test_without_causality_the_history_sees_itself_and_no_candidate() -> None:
-    packed = pack(Example((1, 2), ((3, 4), (5,)), np.array([True, False])), causal=False)
+    packed = pack(Example((1, 2), ((3, 4), (5,)), np.array([True, False]), NOTHING), causal=False)
     assert packed.seen.int().tolist() == [
         [1, 1, 0, 0, 0],
         [1, 1, 0, 0, 0],
@@ -277,14 +287,14 @@ def test_a_training_that_was_broken_off_goes_on_as_if_it_had_not_been(
 
 
 def test_layers_can_be_left_out(recipe: Path, data: Path, tmp_path: Path) -> None:
-    shorter = short(recipe, layers=2, steps=2)
+    shorter = short(recipe, layers=2, steps=2, beside=0.5)
     prepared = prepare(shorter, [data], work=tmp_path)
     everything = prepare(short(recipe), [data], work=tmp_path).plan
     assert prepared.plan.weights < everything.weights
     result = finetune_scorer(shorter, [data], prepared, tmp_path / "pack", work=tmp_path / "work")
     assert load_decoder(result.checkpoint).config.num_hidden_layers == 2
     assert np.isfinite(Scorer(Pack.open(tmp_path / "pack")).score(CANDIDATES, HISTORY)).all()
-    with pytest.raises(RecipeError, match=r"layers: expected 2 to 3"):
+    with pytest.raises(RecipeError, match=r"layers: expected 1 to 3"):
         prepare(short(recipe, layers=7), [data], work=tmp_path)
 
 
@@ -309,12 +319,51 @@ def test_adapters_change_nothing_before_training(checkpoint: Path) -> None:
     assert torch.allclose(adapted(input_ids=tokens).last_hidden_state, before, atol=1e-6)
 
 
-def test_layers_are_kept_from_end_to_end(checkpoint: Path) -> None:
+def test_the_first_layers_are_kept(checkpoint: Path) -> None:
     trunk = load_decoder(checkpoint).model
-    first, last = trunk.layers[0], trunk.layers[-1]
+    first = list(trunk.layers[:2])
+    tokens = torch.arange(5)[None]
+    states = trunk(input_ids=tokens, output_hidden_states=True).hidden_states[2]
     keep_layers(trunk, 2)
-    assert [trunk.layers[0], trunk.layers[1]] == [first, last]
-    assert trunk.layers[1].self_attn.layer_idx == 1
+    assert list(trunk.layers) == first
+    assert torch.equal(trunk(input_ids=tokens).last_hidden_state, trunk.norm(states))
+
+
+def test_what_the_shipped_pack_says_is_what_it_ranks_by(data: Path) -> None:
+    request = next(iter(DataSet.open(data).requests(VALID)))
+    with RankingEngine.open() as engine:
+        odds = log_odds(engine, request)
+        ranking = engine.rank(request.candidates, history=request.history, now=request.now)
+    order = [request.candidates[row].id for row in np.argsort(-odds)]
+    assert order == [ranked.item.id for ranked in ranking]
+    assert odds.shape == (5,)
+
+
+def test_a_made_up_request_does_not_count_its_own_choice() -> None:
+    items = [Item("a", "one", popularity=3), Item("b", "two", popularity=5), Item("c", "three")]
+    batch = Batch(
+        candidates=np.array([[1, 0, 3, -1]]),
+        clicked=np.array([[True, False, False, False]]),
+        history=np.array([[-1, 2]]),
+        strength=np.array([[0.0, 1.0]], dtype=np.float32),
+        age_s=np.array([[np.nan, 60.0]], dtype=np.float32),
+        now=np.array([100.0]),
+        counted=True,
+    )
+    (request,) = as_requests(items, batch)
+    assert [item.id for item in request.candidates[:2]] == ["b", "a"]
+    assert [item.popularity for item in request.candidates] == [4, 3, None]
+    assert request.clicked == {"b"}
+    assert [(event.item, event.timestamp) for event in request.history] == [(items[2], 40.0)]
+
+
+def test_beside_other_evidence_only_what_that_lacks_is_left_to_learn() -> None:
+    """Once the other evidence is sure of the choice, no score changes the loss beside it."""
+    scores = torch.zeros(2, requires_grad=True)
+    sure = Example((1,), ((2,), (3,)), np.array([True, False]), np.array([30, 0], dtype=np.float32))
+    for beside, expected in ((0.0, 0.5), (0.5, 0.25), (1.0, 0.0)):
+        (slope,) = torch.autograd.grad(loss(scores, sure, beside=beside), scores)
+        assert slope.tolist() == pytest.approx([-expected, expected], abs=1e-6)
 
 
 def test_the_command_says_what_it_needs_and_trains_nothing_in_a_dry_run(
@@ -350,6 +399,7 @@ def test_a_broken_line_is_named_before_any_model_is_fetched(
         ("[training]\nlayers = -1\n", "layers"),
         ("[training]\nprecision = 'float8'\n", "precision"),
         ("[training]\nlearning_rate = 2\n", "learning_rate"),
+        ("[training]\nbeside = 1.5\n", "beside"),
         ("speed = 3\n", "speed: not a known key"),
     ],
 )

@@ -6,9 +6,9 @@ sees the history and itself, as it will when it is ranked.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain
+from itertools import chain, repeat
 
 import numpy as np
 import torch
@@ -16,8 +16,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_rerank.inference.prompt import Prompt, Tokens
-from edge_rerank_export.finetune.data import Batch, Domain, make_requests
+from edge_rerank_export.finetune.data import Batch, Domain, chunks, make_requests
 from edge_rerank_export.finetune_scorer.recipe import ScorerTraining
+
+Others = Callable[[Batch], Iterable[NDArray[np.float64]]]
+"""What other evidence says of a batch's requests, each float64 of shape (candidates,)."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,11 +31,14 @@ class Example:
         history: prefix and history, end to end.
         candidates: a line each, with its separator, on which the head sits.
         clicked: bool of shape (candidates,).
+        others: what other evidence says, float32 of shape (candidates,); zeros for
+            nothing.
     """
 
     history: Tokens
     candidates: tuple[Tokens, ...]
     clicked: NDArray[np.bool_]
+    others: NDArray[np.float32]
 
     @property
     def tokens(self) -> int:
@@ -41,7 +47,9 @@ class Example:
 
     def to_bytes(self) -> bytes:
         """What tells it from any other."""
-        return repr((self.history, self.candidates)).encode() + self.clicked.tobytes()
+        return repr((self.history, self.candidates)).encode() + (
+            self.clicked.tobytes() + self.others.tobytes()
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -90,7 +98,12 @@ def pack(example: Example, *, causal: bool) -> Packed:
 
 
 def training_examples(
-    domain: Domain, prompt: Prompt, settings: ScorerTraining, *, number: int
+    domain: Domain,
+    prompt: Prompt,
+    settings: ScorerTraining,
+    *,
+    number: int,
+    others: Others | None = None,
 ) -> list[Example]:
     """Requests to train on, see :func:`edge_rerank_export.finetune.data.make_requests`.
 
@@ -99,6 +112,7 @@ def training_examples(
         prompt: makes tokens of them.
         settings: how many requests, of what size.
         number: of the domain among those trained on.
+        others: says what other evidence says; ``None`` for nothing.
     """
     batches = make_requests(
         domain,
@@ -107,16 +121,24 @@ def training_examples(
         candidates=settings.candidates,
         history=settings.history,
     )
-    return [one for batch in batches for one in _examples(domain, prompt, batch, settings.history)]
+    return [
+        one
+        for batch in batches
+        for one in _examples(domain, prompt, batch, settings.history, others)
+    ]
 
 
-def validation_examples(domain: Domain, prompt: Prompt, settings: ScorerTraining) -> list[Example]:
-    """The first requests of the validation split."""
-    every = _examples(domain, prompt, domain.valid, settings.history)
-    return every[: settings.valid_requests]
+def validation_examples(
+    domain: Domain, prompt: Prompt, settings: ScorerTraining, *, others: Others | None = None
+) -> list[Example]:
+    """The first requests of the validation split; for the arguments see training_examples()."""
+    first = next(iter(chunks(domain.valid, settings.valid_requests)))
+    return _examples(domain, prompt, first, settings.history, others)
 
 
-def _examples(domain: Domain, prompt: Prompt, batch: Batch, history: int) -> list[Example]:
+def _examples(
+    domain: Domain, prompt: Prompt, batch: Batch, history: int, others: Others | None
+) -> list[Example]:
     lines: dict[int, Tokens] = {}
 
     def line(row: int) -> Tokens:
@@ -124,14 +146,18 @@ def _examples(domain: Domain, prompt: Prompt, batch: Batch, history: int) -> lis
             lines[row] = prompt.line(domain.texts[row])
         return lines[row]
 
+    evidence = repeat(None) if others is None else others(batch)
     made = []
-    for before, rows, clicked in zip(batch.history, batch.candidates, batch.clicked, strict=True):
+    for before, rows, clicked, own in zip(
+        batch.history, batch.candidates, batch.clicked, evidence, strict=others is not None
+    ):
         past = prompt.window([line(row) for row in _present(before)[-history:]])
         there = rows >= 0
         example = Example(
             (*prompt.prefix, *chain.from_iterable(past)),
             tuple(line(row) for row in rows[there].tolist()),
             clicked[there],
+            np.zeros(there.sum(), np.float32) if own is None else own.astype(np.float32),
         )
         if 0 < example.clicked.sum() < len(example.clicked):
             made.append(example)

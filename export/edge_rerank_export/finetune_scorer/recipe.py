@@ -69,7 +69,11 @@ class ScorerTraining:
         evaluate_every: steps between two looks at the validation requests.
         valid_requests: how many of them each folder gives.
         patience: looks without improvement until the training ends.
-        layers: blocks that are kept, spread evenly from the first to the last; 0 for all.
+        weight_requests: of them, those that the weight in the blend is fitted on.
+        beside: share of the loss, 0 to 1, in which the scores are added to the log-odds by the
+            shipped pack, so that the scorer learns what that does not know; in the rest they
+            stand alone.
+        layers: blocks that are kept, from the first on; 0 for all.
         precision: see :class:`Precision`.
     """
 
@@ -83,6 +87,8 @@ class ScorerTraining:
     weight_decay: float = 1e-2
     evaluate_every: int = 200
     valid_requests: int = 200
+    weight_requests: int = 200
+    beside: float = 0.5
     patience: int = 3
     layers: int = 0
     precision: Precision = Precision.FLOAT32
@@ -91,6 +97,8 @@ class ScorerTraining:
         check_integers(self, "training", seed=0, layers=0, candidates=2)
         if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
             raise RecipeError("training: learning_rate and weight_decay: expected below 1")
+        if not 0 <= self.beside <= 1:
+            raise RecipeError("training.beside: expected 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)

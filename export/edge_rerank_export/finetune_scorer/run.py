@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
+from edge_rerank.evaluation.dataset import DataSet
 from edge_rerank.inference.manifest import ScorerSpec
 from edge_rerank.inference.prompt import Prompt
+from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.build_scorer import build_scorer, scorer_spec
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.data import Domain, load_domain
+from edge_rerank_export.finetune_scorer.evidence import beside
 from edge_rerank_export.finetune_scorer.examples import (
     Example,
     training_examples,
@@ -125,10 +130,18 @@ def prepare(
     with steps("make requests") as update:
         prompt = _prompt(pack_recipe, tokenizer.backend_tokenizer)
         examples, valid = [], {}
-        for number, domain in enumerate(domains):
-            examples.append(training_examples(domain, prompt, settings, number=number))
-            valid[domain.name] = validation_examples(domain, prompt, settings)
-            update(number + 1, len(domains))
+        with ExitStack() as stack:
+            engine = stack.enter_context(RankingEngine.open()) if settings.beside else None
+            for number, (folder, domain) in enumerate(zip(folders, domains, strict=True)):
+                others = None
+                if engine is not None:
+                    items = list(DataSet.open(folder).items.values())
+                    others = partial(beside, engine, items)
+                examples.append(
+                    training_examples(domain, prompt, settings, number=number, others=others)
+                )
+                valid[domain.name] = validation_examples(domain, prompt, settings, others=others)
+                update(number + 1, len(domains))
         if not all(examples) or not all(valid.values()):
             raise RecipeError("data: expected requests with a clicked and an unclicked candidate")
     return Prepared(model, tokenizer, examples, valid, _plan(model, examples, settings.precision))
@@ -223,7 +236,7 @@ def finetune_scorer(
         steps=steps,
         report=report,
         training=_training(recipe, list(prepared.valid), outcome),
-        weigh=lambda scorer: fit_weight(scorer, folders, limit=settings.valid_requests),
+        weigh=lambda scorer: fit_weight(scorer, folders, limit=settings.weight_requests),
     )
     return ScorerResult(outcome, trained)
 

@@ -62,27 +62,40 @@ class ScorerTrainee:
         self.optimizer.zero_grad()
         for row in rng.integers(0, len(examples), settings.batch).tolist():
             scores = model(pack(examples[row], causal=True))
-            clicked = torch.from_numpy(examples[row].clicked).to(scores)
-            loss = -(scores.log_softmax(0) * clicked).sum() / clicked.sum() / settings.batch
-            loss.backward()
+            value = loss(scores, examples[row], beside=settings.beside) / settings.batch
+            value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.trained().values(), 1.0)
         self.optimizer.step()
 
     def validate(self) -> dict[str, float]:
-        """Mean NDCG@10 by domain."""
+        """Mean NDCG@10 by domain, beside the shipped pack if any of the training is."""
         return {name: validate(self._model, requests) for name, requests in self._valid.items()}
 
 
 def validate(model: RankingModel, requests: Sequence[Example]) -> float:
-    """Mean NDCG@10, 0 to 1; equal scores go against the model."""
+    """Mean NDCG@10 of scores and other evidence together, 0 to 1; equal ones go against them."""
     model.eval()
     values = []
     with torch.no_grad():
         for request in requests:
-            scores = model(pack(request, causal=True)).cpu().numpy()
+            scores = model(pack(request, causal=True)).cpu().numpy() + request.others
             order = np.lexsort((request.clicked, -scores))
             values.append(ndcg(request.clicked[order], 10))
     return float(np.mean(values))
+
+
+def loss(scores: Tensor, request: Example, *, beside: float) -> Tensor:
+    """Listwise softmax of the scores alone, and of their sum with the other evidence.
+
+    Args:
+        scores: shape (candidates,).
+        request: what was clicked, and what the other evidence says.
+        beside: the second's share, 0 to 1.
+    """
+    clicked = torch.from_numpy(request.clicked).to(scores)
+    both = scores + torch.from_numpy(request.others).to(scores)
+    chances = beside * both.log_softmax(0) + (1 - beside) * scores.log_softmax(0)
+    return -(chances * clicked).sum() / clicked.sum()
 
 
 def _learning_rate(settings: ScorerTraining, step: int) -> float:

@@ -9,16 +9,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
-from scipy.special import logit, logsumexp
+from scipy.special import logsumexp
 
 from edge_rerank.evaluation.dataset import VALID, DataSet, Request
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.ranking.engine import REFINED, RankingEngine
 from edge_rerank.ranking.transcript import transcript
+from edge_rerank_export.finetune_scorer.evidence import log_odds
 
 MAX_WEIGHT = 4.0
 _UNKNOWN = 1.0
-_LEAST_CHANCE = 1e-9
 
 
 def fit_weight(scorer: Scorer, folders: Sequence[Path], *, limit: int) -> float:
@@ -56,14 +56,9 @@ def _judge(
     engine: RankingEngine, scorer: Scorer, request: Request
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Log-odds by the engine up to a constant, scores, and clicks, of its best candidates."""
-    ranking = engine.rank(
-        request.candidates, history=request.history, query=request.query, now=request.now
-    )
-    best = list(ranking)[:REFINED]
-    chances = np.array([ranked.score for ranked in best])
-    spec = engine.pack.manifest.history_encoder
-    slope = 1.0 if spec is None else spec.slope
+    own = log_odds(engine, request)
+    best = np.argsort(-own, kind="stable")[:REFINED]
+    shown = [request.candidates[row] for row in best.tolist()]
     texts = {item.id: item.text for item in request.candidates}
-    scores = scorer.score([ranked.item.text for ranked in best], transcript(request.history, texts))
-    clicked = np.array([ranked.item.id in request.clicked for ranked in best])
-    return logit(chances.clip(_LEAST_CHANCE, 1 - _LEAST_CHANCE)) / slope, scores, clicked
+    scores = scorer.score([item.text for item in shown], transcript(request.history, texts))
+    return own[best], scores, np.array([item.id in request.clicked for item in shown])
