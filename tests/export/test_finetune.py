@@ -29,17 +29,18 @@ from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune import data as finetune_data
 from edge_rerank_export.finetune import pairs as finetune_pairs
+from edge_rerank_export.finetune.data import Domain, load_domain, log_chances, sample
 from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import count_pairs
 from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training, read_finetune_recipe
-from edge_rerank_export.finetune.run import check, finetune, plan
+from edge_rerank_export.finetune.run import check, finetune, plan, prepare, read_domains
 from edge_rerank_export.finetune.succession import (
     Sequences,
     SuccessionTraining,
     table_of,
     train_succession,
 )
-from edge_rerank_export.finetune.train import fit_sigmoid
+from edge_rerank_export.finetune.train import Pool, fit_sigmoid
 
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple")
@@ -431,3 +432,40 @@ def test_the_sigmoid_is_fitted() -> None:
     slope, intercept = fit_sigmoid(values, hits)
     assert slope == pytest.approx(2.0, abs=0.1)
     assert intercept == pytest.approx(-1.0, abs=0.1)
+
+
+def test_the_correction_is_how_often_an_item_is_drawn(folder: Path) -> None:
+    rng = np.random.default_rng(0)
+    domain = load_domain(folder, lambda texts: np.zeros((len(texts), 1), np.float32), rng=rng)
+    # As if of one person who chose nothing else, so that no draw is refused.
+    alone = replace(domain, choices=domain.choices[:1], times=domain.times[:1])
+    alone = replace(alone, starts=np.array([0, 1]))
+    people = np.zeros(20_000, dtype=np.int64)
+    drawn = sample(alone, people, rng=rng, candidates=3, history=2, last=1.0).candidates[:, 1:]
+    counts = np.bincount(drawn.ravel(), minlength=len(domain.ids)).astype(np.float64)
+    expected = np.exp(log_chances(domain, 3).astype(np.float64))
+    assert expected[:-1].sum() == pytest.approx(1)
+    assert expected[-1] == 1
+    others = np.arange(len(domain.ids)) != domain.choices[0]
+    share = expected[:-1][others] / expected[:-1][others].sum()
+    # Without repetition within a request popular items come a little less often.
+    assert counts[others] / counts.sum() == pytest.approx(share, rel=0.12)
+
+
+def test_the_correction_is_taken_off_made_up_requests_only(
+    folder: Path, recipe: FinetuneRecipe, tmp_path: Path
+) -> None:
+    corrected = replace(recipe, training=replace(recipe.training, correct_sampling=True))
+    (domain,) = read_domains(corrected, [folder], work=tmp_path)
+    real = replace(domain.valid, counted=True, shown=True)
+    (made, shown), valid = _pools(corrected, replace(domain, real=real))
+    assert made["log_chance"].max() < 0
+    assert torch.count_nonzero(shown["log_chance"]) == 0
+    assert torch.count_nonzero(valid["log_chance"]) == 0
+    (plain, _), _ = _pools(recipe, replace(domain, real=real))
+    assert torch.count_nonzero(plain["log_chance"]) == 0
+
+
+def _pools(recipe: FinetuneRecipe, domain: Domain) -> tuple[list[Pool], Pool]:
+    material = prepare(recipe, [domain])
+    return list(material.pools), material.valid[domain.name]

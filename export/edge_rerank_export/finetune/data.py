@@ -209,8 +209,8 @@ def sample(
     there = places >= begin[:, None]
     places = places.clip(min=0)
     items = len(domain.texts) - 1
-    uniform = round((candidates - 1) * _UNIFORM_SHARE)
-    weights = np.cumsum(np.nan_to_num(domain.popularity[:-1]) ** 0.75)
+    uniform = _uniform(candidates)
+    weights = np.cumsum(_popularity_weights(domain))
     by_popularity = (
         np.searchsorted(weights, rng.random((count, candidates - 1 - uniform)) * weights[-1])
         if weights[-1] > 0
@@ -239,6 +239,24 @@ def sample(
         counted=True,
         hidden=target,
     )
+
+
+def log_chances(domain: Domain, candidates: int) -> NDArray[np.float32]:
+    """Logarithm of an item's chance to be one of :func:`sample`'s negatives, per draw.
+
+    Args:
+        domain: gives the items.
+        candidates: of a request.
+
+    Returns:
+        float32 of shape (items + 1,); 0 for the empty item.
+    """
+    items = len(domain.texts) - 1
+    weights = _popularity_weights(domain)
+    total = weights.sum()
+    share = _uniform(candidates) / (candidates - 1) if total > 0 else 1.0
+    chances = share / items + (1 - share) * weights / (total or 1.0)
+    return np.append(np.log(chances), 0.0).astype(np.float32)
 
 
 def describe_batch(
@@ -308,6 +326,16 @@ def chunks(batch: Batch, size: int = _BATCH) -> Iterable[Batch]:
             batch.shown,
             None if batch.hidden is None else batch.hidden[rows],
         )
+
+
+def _uniform(candidates: int) -> int:
+    """How many of a request's negatives are drawn with equal chances."""
+    return round((candidates - 1) * _UNIFORM_SHARE)
+
+
+def _popularity_weights(domain: Domain) -> NDArray[np.float64]:
+    weights: NDArray[np.float64] = np.nan_to_num(domain.popularity[:-1]).astype(np.float64) ** 0.75
+    return weights
 
 
 def _together(domain: Domain, batch: Batch, there: NDArray[np.bool_]) -> NDArray[np.float32]:

@@ -65,6 +65,10 @@ class Training:
         warm_start: whether to begin with the base pack's history encoder, if it has one.
         keep_pairs: whether the pack gets the table of what was chosen together; needs
             exactly one folder.
+        correct_sampling: whether the loss takes off what it owes to how negatives were sampled:
+            a score is lowered there by the logarithm of its item's chance to be drawn (Bengio
+            and Senécal, IEEE Transactions on Neural Networks, 2008). For lists that are drawn
+            with equal chances; requests that were really shown stay as they are.
     """
 
     seed: int = 0
@@ -79,6 +83,7 @@ class Training:
     patience: int = 4
     warm_start: bool = False
     keep_pairs: bool = False
+    correct_sampling: bool = False
 
     def __post_init__(self) -> None:
         check_integers(self, "training", seed=0, candidates=2)

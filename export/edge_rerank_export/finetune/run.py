@@ -27,6 +27,7 @@ from edge_rerank_export.finetune.data import (
     chunks,
     describe_batch,
     load_domain,
+    log_chances,
     make_requests,
 )
 from edge_rerank_export.finetune.model import (
@@ -290,6 +291,9 @@ def prepare(
         )
         blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
         words = lexicon.encode(domain.texts)
+        chances = np.zeros(len(domain.texts), dtype=np.float32)
+        if settings.correct_sampling:
+            chances = log_chances(domain, settings.candidates)
         with steps(f"describe requests of {domain.name}"):
             valid[domain.name], *described = [
                 _pool(
@@ -299,6 +303,7 @@ def prepare(
                     # With what the pack is going to have.
                     pairs=settings.keep_pairs,
                     succession=blind if batch.counted else succession,
+                    log_chances=chances if batch.hidden is not None else None,
                 )
                 for batch in (domain.valid, *made)
             ]
@@ -425,12 +430,16 @@ def _pool(
     *,
     pairs: bool,
     succession: Succession | None,
+    log_chances: NDArray[np.float32] | None,
 ) -> Pool:
+    if log_chances is None:  # these candidates were not sampled
+        log_chances = np.zeros(len(domain.texts), dtype=np.float32)
     pieces = [
         {
             **tensors(describe_batch(domain, words, piece, pairs=pairs, succession=succession)),
             "present": torch.from_numpy(piece.candidates >= 0),
             "clicked": torch.from_numpy(piece.clicked),
+            "log_chance": torch.from_numpy(log_chances[piece.candidates]),
         }
         for piece in chunks(batch)
     ]

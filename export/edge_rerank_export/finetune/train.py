@@ -25,7 +25,8 @@ _KNOWN = ("history", "category", "together", "popularity", "time", "record")
 _NO_CANDIDATE = -1e4
 
 Pool = dict[str, Tensor]
-"""Requests of one domain: the model's inputs, ``present`` and ``clicked``."""
+"""Requests of one domain: the model's inputs, ``present``, ``clicked``, and ``log_chance``, which
+the loss takes off the scores, see :class:`~edge_rerank_export.finetune.recipe.Training`."""
 
 
 class HistoryTrainee:
@@ -146,6 +147,7 @@ def _step(
     model.train()
     scores = _scores(model, batch)
     clicked = batch["clicked"].float()
+    scores = scores - batch["log_chance"]
     loss = -(scores.log_softmax(1) * clicked).sum(1).div(clicked.sum(1)).mean()
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
