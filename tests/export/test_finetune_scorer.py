@@ -23,22 +23,30 @@ from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank_export.adapter import apply_adapter, keep_layers
+from edge_rerank_export.build_scorer import build_scorer
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
 from edge_rerank_export.finetune.data import Batch
 from edge_rerank_export.finetune_scorer.evidence import as_requests, log_odds
 from edge_rerank_export.finetune_scorer.examples import Example, pack
-from edge_rerank_export.finetune_scorer.model import RankingModel, add_adapters, keep_layers
+from edge_rerank_export.finetune_scorer.model import RankingModel, add_adapters
 from edge_rerank_export.finetune_scorer.recipe import (
     Adapter,
     Precision,
     ScorerFinetuneRecipe,
     read_scorer_finetune_recipe,
 )
-from edge_rerank_export.finetune_scorer.run import finetune_scorer, prepare, train_model
+from edge_rerank_export.finetune_scorer.run import (
+    ADAPTER_NAME,
+    finetune_scorer,
+    prepare,
+    train_model,
+)
 from edge_rerank_export.finetune_scorer.train import ScorerTrainee, loss
 from edge_rerank_export.finetune_scorer.weight import MAX_WEIGHT, fit_weight
 from edge_rerank_export.language_model import load_decoder, read_head
+from edge_rerank_export.recipe import ScorerPackRecipe, find_adapter, read_recipe
 from edge_rerank_export.sources import file_sha256
 from tests.inference.tiny import tokenizer
 
@@ -188,6 +196,42 @@ def test_without_validation_requests_both_weigh_the_same(
     for name in ("items.jsonl", "train.jsonl"):
         (tmp_path / name).write_bytes((data / name).read_bytes())
     assert fit_weight(Scorer(Pack.open(tuned), threads=1), [tmp_path], limit=20) == 1.0
+
+
+def test_the_adapter_makes_the_same_pack(tuned: Path, recipe: Path, tmp_path: Path) -> None:
+    weight = Scorer(Pack.open(tuned)).weight
+    text = (recipe.parent / "base.toml").read_text()
+    text = text.replace("[scorer]", "adapter = 'adapter.safetensors'\n[scorer]")
+    text = text.replace("quantisation = 'int8'", f"quantisation = 'int8'\nweight = {weight}")
+    (tmp_path / "again.toml").write_text(text)
+    (tmp_path / ADAPTER_NAME).write_bytes((tuned.parent / ADAPTER_NAME).read_bytes())
+    wanted = read_recipe(tmp_path / "again.toml")
+    assert isinstance(wanted, ScorerPackRecipe)
+    build_scorer(wanted, tmp_path / "again")
+    again = Scorer(Pack.open(tmp_path / "again"), threads=1)
+    assert not again.by_likelihood
+    assert again.weight == weight
+    first = Scorer(Pack.open(tuned), threads=1).score(CANDIDATES, HISTORY)
+    # The file has 16 bits a number.
+    assert np.abs(again.score(CANDIDATES, HISTORY) - first).max() < 0.05 * np.ptp(first)
+
+
+def test_an_adapter_of_another_model_is_refused(
+    tuned: Path, checkpoint: Path, tmp_path: Path
+) -> None:
+    trunk = load_decoder(checkpoint).model
+    adapter = tuned.parent / ADAPTER_NAME
+    trunk.layers[1].mlp.up_proj = torch.nn.Linear(64, 95)
+    with pytest.raises(RecipeError, match=r"which has a product layers\.1\.mlp\.up_proj"):
+        apply_adapter(trunk, adapter)
+    trunk.layers = trunk.layers[:2]
+    with pytest.raises(RecipeError, match="expected 1 to 2"):
+        apply_adapter(trunk, adapter)
+    (tmp_path / "no.safetensors").write_bytes(adapter.read_bytes()[:50])
+    with pytest.raises(RecipeError, match="adapter: not readable: SafetensorError"):
+        apply_adapter(trunk, tmp_path / "no.safetensors")
+    with pytest.raises(RecipeError, match="known name, got 'nobody'"):
+        find_adapter("nobody")
 
 
 def test_it_refines_the_shipped_pack(tuned: Path) -> None:

@@ -5,7 +5,8 @@
     name = "default"
     release = 2
     summary = "One sentence for the model card."
-    base = "../../models/default"    # pack whose text encoder is used, relative to this file
+    base = "../packs/mine"           # pack whose text encoder is used, relative to this file; the
+                                     # shipped one where this is left out
 
     [training]                       # all of it may be left out, see Training
     seed = 0
@@ -103,7 +104,7 @@ class FinetuneRecipe:
     name: str
     release: int
     summary: str
-    base: str
+    base: str = ""
     training: Training = field(default_factory=Training)
     dropout: Dropout = field(default_factory=Dropout)
     succession: SuccessionTraining | None = None
@@ -116,11 +117,9 @@ class FinetuneRecipe:
 
 def finetune_toml(recipe: FinetuneRecipe, folder: Path) -> str:
     """The recipe as TOML for a file in ``folder``; every value is written out."""
-    base = os.path.relpath(recipe.base, folder)
-    head = {
-        **{name: getattr(recipe, name) for name in ("name", "release", "summary")},
-        "base": base,
-    }
+    head = {name: getattr(recipe, name) for name in ("name", "release", "summary")}
+    if recipe.base:
+        head["base"] = os.path.relpath(recipe.base, folder)
     if recipe.terms:
         head["terms"] = recipe.terms
     tables = [("training", asdict(recipe.training)), ("dropout", asdict(recipe.dropout))]

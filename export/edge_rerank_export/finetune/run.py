@@ -16,6 +16,7 @@ from edge_rerank.inference.encoder import TextEncoder
 from edge_rerank.inference.history_encoder import HistoryEncoder
 from edge_rerank.inference.manifest import HistoryEncoderSpec
 from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.ranking.lexical import Lexicon
 from edge_rerank.ranking.signals import Signals
 from edge_rerank.ranking.succession import Succession
@@ -378,7 +379,7 @@ def open_base(recipe: FinetuneRecipe) -> Pack:
     Raises:
         PackError, RecipeError: when it cannot be used.
     """
-    base = Pack.open(recipe.base)
+    base = Pack.open(recipe.base or shipped_pack())
     if base.manifest.encoder is None:
         raise RecipeError("base: expected a pack with a text encoder")
     if recipe.training.warm_start and base.manifest.history_encoder is None:

@@ -11,10 +11,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.adapter import HEAD, write_adapter
 from edge_rerank_export.finetune_scorer.examples import Packed
 from edge_rerank_export.finetune_scorer.recipe import Adapter, Precision
-from edge_rerank_export.language_model import HEAD
 
 WEIGHTS_NAME = "model.safetensors"
 _TRUNK = "model."
@@ -54,23 +53,6 @@ class RankingModel(torch.nn.Module):
         return {name: value for name, value in self.named_parameters() if value.requires_grad}
 
 
-def keep_layers(trunk: Any, count: int) -> None:
-    """Drop the last blocks in place.
-
-    The states of the middle blocks tell choices better than those of the last, which turn to
-    the next token; dropping blocks in between breaks them all. Figures are in EXPERIMENTS.md.
-
-    Raises:
-        RecipeError: when the model has fewer.
-    """
-    if not 1 <= count <= len(trunk.layers):
-        raise RecipeError(f"training.layers: expected 1 to {len(trunk.layers)}, or 0 for all")
-    trunk.layers = trunk.layers[:count]
-    trunk.config.num_hidden_layers = count
-    if getattr(trunk.config, "layer_types", None):
-        trunk.config.layer_types = trunk.config.layer_types[:count]
-
-
 def add_adapters(trunk: Any, adapter: Adapter) -> Any:
     """The trunk with low-rank adapters and everything else frozen."""
     return peft.get_peft_model(
@@ -82,6 +64,24 @@ def add_adapters(trunk: Any, adapter: Adapter) -> Any:
             target_modules="all-linear",
         ),
     )
+
+
+def save_adapter(model: RankingModel, path: Path) -> None:
+    """Write what the training changed, see :mod:`edge_rerank_export.adapter`.
+
+    Args:
+        model: with adapters that are not merged yet.
+        path: of the file.
+    """
+    config = model.trunk.peft_config["default"]
+    trunk = model.trunk.base_model.model
+    updates = {
+        f"{name}.weight": (part.lora_A["default"].weight, part.lora_B["default"].weight)
+        for name, part in trunk.named_modules()
+        if hasattr(part, "lora_A")
+    }
+    scale = config.lora_alpha / config.r
+    write_adapter(path, updates, model.head.weight, layers=len(trunk.layers), scale=scale)
 
 
 def save_checkpoint(model: RankingModel, tokenizer: Any, folder: Path) -> None:

@@ -16,6 +16,7 @@ from edge_rerank.evaluation.dataset import DataSet
 from edge_rerank.inference.manifest import ScorerSpec
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank_export.adapter import keep_layers
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.build_scorer import build_scorer, scorer_spec
 from edge_rerank_export.errors import RecipeError
@@ -30,7 +31,7 @@ from edge_rerank_export.finetune_scorer.model import (
     WEIGHTS_NAME,
     RankingModel,
     add_adapters,
-    keep_layers,
+    save_adapter,
     save_checkpoint,
 )
 from edge_rerank_export.finetune_scorer.recipe import Precision, ScorerFinetuneRecipe
@@ -44,6 +45,7 @@ from edge_rerank_export.training import Outcome, Schedule, mark_of, train
 
 CHECKPOINT_NAME = "scorer-checkpoint.pt"
 TRAINED_FOLDER = "trained"
+ADAPTER_NAME = "adapter.safetensors"
 
 _BYTES_A_WEIGHT = 4
 _TRAINED_COPIES = 4
@@ -200,6 +202,9 @@ def finetune_scorer(
 ) -> ScorerResult:
     """Train, write the trained checkpoint to ``work``, and build the pack from it.
 
+    Where adapters were trained they are written there by themselves as well, for ``build``: see
+    :mod:`edge_rerank_export.adapter`.
+
     What the scorer weighs beside the shipped pack's other evidence is fitted last, on the
     validation requests.
 
@@ -220,6 +225,8 @@ def finetune_scorer(
     """
     outcome = train_model(recipe, prepared, work=work, resume=resume, steps=steps)
     settings, trained = recipe.training, work / TRAINED_FOLDER
+    if recipe.adapter.rank:
+        save_adapter(prepared.model, work / ADAPTER_NAME)
     save_checkpoint(prepared.model, prepared.tokenizer, trained)
     build_scorer(
         replace(
