@@ -100,7 +100,8 @@ def load_decoder(folder: Path) -> Any:
     if gguf is not None:
         options["gguf_file"] = gguf
     try:
-        config = AutoConfig.from_pretrained(folder, **options)
+        with quiet():
+            config = AutoConfig.from_pretrained(folder, **options)
     except (OSError, ValueError) as error:
         raise UnsupportedModel(
             f"the configuration cannot be read: {type(error).__name__}"
@@ -110,9 +111,10 @@ def load_decoder(folder: Path) -> Any:
         raise UnsupportedModel(
             f"model type: a language-model scorer must be one of {known}, got {config.model_type!r}"
         )
-    model: Any = AutoModelForCausalLM.from_pretrained(
-        folder, dtype=torch.float32, attn_implementation="eager", **options
-    )
+    with quiet():
+        model: Any = AutoModelForCausalLM.from_pretrained(
+            folder, dtype=torch.float32, attn_implementation="eager", **options
+        )
     return model.eval()
 
 
@@ -121,7 +123,8 @@ def load_tokenizer(folder: Path) -> Any:
     gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
     options = {"gguf_file": gguf} if gguf is not None else {}
     load: Any = AutoTokenizer.from_pretrained
-    return load(folder, local_files_only=True, **options)
+    with quiet():
+        return load(folder, local_files_only=True, **options)
 
 
 def read_head(folder: Path) -> torch.Tensor | None:
