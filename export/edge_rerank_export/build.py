@@ -120,7 +120,7 @@ def quantize_encoder(
         shutil.copyfile(source, target)
         return
     maxima = None
-    if tokenizer is not None:
+    if tokenizer is not None and scheme.limit is not None:
         with steps("calibrate") as update:
             maxima = channel_maxima(source, tokenizer, texts, progress=update)
     with steps(f"quantise ({scheme})") as update:

@@ -96,11 +96,11 @@ def build_scorer(
         if wanted.quantisation is Scheme.NONE:
             shutil.copyfile(start.reference.path / SCORER_NAME, quantised)
         else:
-            with steps("round") as update:
-                prompts = _prompts(start.reference, own_texts().texts)
-                round_decoder(
-                    start.decoder, prompts, limit=wanted.quantisation.limit, progress=update
-                )
+            limit = wanted.quantisation.limit
+            if limit is not None:
+                with steps("round") as update:
+                    prompts = _prompts(start.reference, own_texts().texts)
+                    round_decoder(start.decoder, prompts, limit=limit, progress=update)
             with steps(f"quantise ({wanted.quantisation})") as update:
                 rounded = work / "rounded.onnx"
                 convert_scorer(start.decoder, rounded)

@@ -1,6 +1,6 @@
-"""Int8 that does not depend on the batch.
+"""Int8 that does not depend on the batch, and what else a model can be packed in.
 
-Weights are quantised once, symmetrically, one scale per output channel. Activations are
+In int8 weights are quantised once, symmetrically, one scale per output channel. Activations are
 quantised while the model runs, symmetrically, one scale per token (the row's largest
 magnitude), so that an item's score is the same alone and among others: with one scale per
 tensor, as in onnxruntime's own dynamic quantisation, it moves with every other row.
@@ -29,6 +29,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.calibrate import ChannelMaxima
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.weight_only import INT4_PRODUCT, to_float16, to_int4
 
 MIN_OPSET = 21
 """QuantizeLinear names its output type from this operator set on."""
@@ -61,16 +62,20 @@ class Scheme(StrEnum):
     ``INT7`` uses -63..63, stored signed: nothing overflows on any processor, and without
     VNNI it takes three quarters of the time. It costs a bit of accuracy, which
     :mod:`edge_rerank_export.rounding` wins back.
+
+    ``FLOAT16`` is for GPUs, ``INT4`` for little room: see :mod:`edge_rerank_export.weight_only`.
     """
 
     NONE = "none"
     INT8 = "int8"
     INT7 = "int7"
+    FLOAT16 = "float16"
+    INT4 = "int4"
 
     @property
-    def limit(self) -> int:
-        """Largest magnitude of a quantised weight."""
-        return {Scheme.INT8: _LIMIT, Scheme.INT7: _SAFE_LIMIT}[self]
+    def limit(self) -> int | None:
+        """Largest magnitude of a weight on one grid a channel; ``None`` without such a grid."""
+        return {Scheme.INT8: _LIMIT, Scheme.INT7: _SAFE_LIMIT}.get(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +103,9 @@ def quantize(
         scheme: how the weights are quantised.
         maxima: see :func:`edge_rerank_export.calibrate.channel_maxima`; ``None`` for no
             smoothing.
-        fine: regular expression; products with a node of such a name take their inputs in
-            two int8 parts, which is as good as 16 bits, and twice the work. Empty for none.
+        fine: for int8 and int7, a regular expression; products with a node of such a name take
+            their inputs in two int8 parts, which is as good as 16 bits, and twice the work.
+            Empty for none.
         progress: called with (nodes done, nodes to do).
 
     Raises:
@@ -110,10 +116,13 @@ def quantize(
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < MIN_OPSET:
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
-    rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine)
-    if fine and not rewriter.fine:
-        raise UnsupportedModel("fine: expected the name of a product, found none like it")
-    count = rewriter.run(progress)
+    if scheme.limit is not None:
+        rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine)
+        if fine and not rewriter.fine:
+            raise UnsupportedModel("fine: expected the name of a product, found none like it")
+        count = rewriter.run(progress)
+    else:
+        model, count = _weight_only(model, scheme, progress)
     if not count.products:
         raise UnsupportedModel("the model has no product with a constant matrix to quantise")
     if not any(o.domain == _CONTRIB for o in model.opset_import):
@@ -121,6 +130,21 @@ def quantize(
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(target))
     return count
+
+
+def _weight_only(
+    model: onnx.ModelProto, scheme: Scheme, progress: Callable[[int, int], None] | None
+) -> tuple[onnx.ModelProto, QuantizedCount]:
+    if scheme is Scheme.FLOAT16:
+        constants = {tensor.name for tensor in model.graph.initializer}
+        products = sum(
+            node.op_type == "MatMul" and node.input[1] in constants for node in model.graph.node
+        )
+        return to_float16(model), QuantizedCount(products, 0)
+    model = to_int4(model)
+    products = sum(node.op_type == INT4_PRODUCT for node in model.graph.node)
+    count = _Rewriter(model.graph, Scheme.INT8, {}, "").run(progress)
+    return model, QuantizedCount(products, count.embeddings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +331,7 @@ class _Rewriter:
         if factors is not None:
             matrix = matrix * factors[:, None]
         # The rows of a table are looked up, not multiplied.
-        limit = _LIMIT if axis else self._scheme.limit
+        limit = _LIMIT if axis else self._scheme.limit or _LIMIT
         largest = np.abs(matrix).max(axis=axis, keepdims=True)
         scales = (np.maximum(largest, limit * _SMALLEST_SCALE) / limit).astype(np.float32)
         return np.clip(np.rint(matrix / scales), -limit, limit).astype(np.int8), scales

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.quantize import quantize
+from edge_rerank_export.quantize import Scheme, quantize
 
 RNG = np.random.default_rng(0)
 
@@ -100,3 +100,33 @@ def test_fine_inputs_that_are_not_there_are_refused(tmp_path: Path) -> None:
     source = product(tmp_path / "f.onnx", RNG.normal(size=(8, 8)).astype(np.float32))
     with pytest.raises(UnsupportedModel, match="fine"):
         quantize(source, tmp_path / "q.onnx", fine="/down/")
+
+
+@pytest.mark.parametrize(("scheme", "error"), [(Scheme.FLOAT16, 2e-3), (Scheme.INT4, 0.2)])
+def test_smaller_weights_give_nearly_the_same_rows_in_any_company(
+    tmp_path: Path, scheme: Scheme, error: float
+) -> None:
+    matrix = RNG.normal(size=(64, 96)).astype(np.float32)
+    source = product(tmp_path / "f.onnx", matrix)
+    count = quantize(source, tmp_path / "q.onnx", scheme)
+    assert count.products == 1
+    x = RNG.normal(size=(5, 8, 64)).astype(np.float32)
+    exact = x @ matrix
+    got = run(tmp_path / "q.onnx", x)
+    assert np.abs(got - exact).mean() < error * exact.std()
+    assert np.abs(got - exact).max() > 0
+    for place in range(5):
+        alone = run(tmp_path / "q.onnx", x[place : place + 1])
+        assert np.abs(alone[0] - got[place]).max() < 1e-4 * exact.std()
+
+
+def test_four_bits_take_less_room_than_eight(tmp_path: Path) -> None:
+    matrix = RNG.normal(size=(512, 512)).astype(np.float32)
+    source = product(tmp_path / "f.onnx", matrix)
+    sizes = {}
+    for scheme in (Scheme.FLOAT16, Scheme.INT8, Scheme.INT4):
+        quantize(source, tmp_path / scheme, scheme)
+        sizes[scheme] = (tmp_path / scheme).stat().st_size / matrix.size
+    assert sizes[Scheme.FLOAT16] == pytest.approx(2, abs=0.05)
+    assert sizes[Scheme.INT8] == pytest.approx(1, abs=0.05)
+    assert sizes[Scheme.INT4] == pytest.approx(0.5 + 4 / 32, abs=0.05)
