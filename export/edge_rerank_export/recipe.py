@@ -141,6 +141,8 @@ class ScorerPackRecipe:
         scorer = self.scorer
         if min(scorer.line_tokens, scorer.history_tokens, scorer.vocabulary) < 1:
             raise RecipeError("scorer: expected numbers of tokens ≥ 1")
+        if scorer.fine and scorer.quantisation.limit is None:
+            raise RecipeError("scorer.fine: expected only with quantisation int8 or int7")
 
 
 @dataclass(frozen=True, slots=True)

@@ -74,6 +74,23 @@ def test_build_gives_a_scorer(pack: Path) -> None:
     assert len(set(scores.tolist())) == len(ITEMS) - 2
 
 
+@pytest.mark.parametrize("scheme", ["float16", "int4", "none"])
+def test_build_in_other_forms(recipe: Path, tmp_path: Path, scheme: str) -> None:
+    other = tmp_path / "other.toml"
+    text = recipe.read_text().replace("'int8'", f"'{scheme}'")
+    other.write_text(text)
+    if scheme != "none":
+        assert main(["build", str(other), "--out", str(tmp_path / "pack")]) == 2
+    other.write_text(
+        text.replace("fine = '/down/'\n", "").replace("min_tau = 0.95", "min_tau = 0.7")
+    )
+    assert main(["build", str(other), "--out", str(tmp_path / "pack")]) == 0
+    opened = Pack.open(tmp_path / "pack")
+    assert opened.manifest.scorer is not None
+    assert opened.manifest.scorer.quantisation == scheme
+    assert opened.manifest.verification["company_effect"] <= 1e-4
+
+
 def test_verify_counts_the_requests_of_every_folder(
     pack: Path, recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
