@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -15,9 +16,12 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
+from edge_rerank.ranking.metrics import ndcg
 from edge_rerank_export.errors import RecipeError
 
 Progress = Callable[[int, int], None]
@@ -128,6 +132,24 @@ def mark_of(recipe: Any, data: Iterable[bytes]) -> str:
     for part in data:
         digest.update(part)
     return digest.hexdigest()
+
+
+def learning_rate(peak: float, step: int, steps: int, *, warm_up: float) -> float:
+    """It rises over the first ``warm_up`` steps and falls as a cosine to a hundredth."""
+    rise = min(1.0, (step + 1) / warm_up)
+    fall = 0.5 * (1 + math.cos(math.pi * step / steps))
+    return peak * rise * (fall + 0.01)
+
+
+def mean_ndcg(rankings: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]]) -> float:
+    """Mean NDCG@10, 0 to 1; equal scores go against the model.
+
+    Args:
+        rankings: scores and clicks of each request's candidates.
+    """
+    return float(
+        np.mean([ndcg(clicked[np.lexsort((clicked, -scores))], 10) for scores, clicked in rankings])
+    )
 
 
 @dataclass(slots=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
 from edge_rerank.evaluation.dataset import VALID, DataSet, Request, chosen
-from edge_rerank.ranking.metrics import ndcg
+from edge_rerank_export.training import mean_ndcg
 
 UNKNOWN = 0
 """Number of an item that is not in the catalogue."""
@@ -78,8 +78,7 @@ class Recommender(Protocol):
 
 def validation_ndcg(model: Recommender, choices: Choices) -> float:
     """Mean NDCG@10 over the validation requests, 0 to 1; equal scores go against the model."""
-    values = []
-    for request, scores in zip(choices.valid, model.score(choices.valid), strict=True):
-        clicked = np.array([item.id in request.clicked for item in request.candidates])
-        values.append(ndcg(clicked[np.lexsort((clicked, -scores))], 10))
-    return float(np.mean(values))
+    return mean_ndcg(
+        (scores, np.array([item.id in request.clicked for item in request.candidates]))
+        for request, scores in zip(choices.valid, model.score(choices.valid), strict=True)
+    )

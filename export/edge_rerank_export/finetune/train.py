@@ -16,9 +16,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from edge_rerank.ranking.metrics import ndcg
 from edge_rerank_export.finetune.model import HistoryModel
-from edge_rerank_export.finetune.recipe import Dropout, FinetuneRecipe, Training
+from edge_rerank_export.finetune.recipe import Dropout, FinetuneRecipe
+from edge_rerank_export.training import learning_rate, mean_ndcg
 
 WARM_UP = 50
 _KNOWN = ("history", "category", "together", "popularity", "time", "record")
@@ -88,13 +88,10 @@ def logits(model: HistoryModel, pool: Pool) -> NDArray[np.float64]:
 
 def validate(model: HistoryModel, pool: Pool) -> float:
     """Mean NDCG@10, 0 to 1; equal scores go against the model."""
-    values = []
-    for scores, present, clicked in zip(
+    requests = zip(
         logits(model, pool), pool["present"].numpy(), pool["clicked"].numpy(), strict=True
-    ):
-        order = np.lexsort((clicked[present], -scores[present]))
-        values.append(ndcg(clicked[present][order], 10))
-    return float(np.mean(values))
+    )
+    return mean_ndcg((scores[there], clicked[there]) for scores, there, clicked in requests)
 
 
 def calibrate(model: HistoryModel, valid: Sequence[Pool]) -> tuple[float, float]:
@@ -143,7 +140,7 @@ def _step(
     batch = {name: value[rows] for name, value in pool.items()}
     batch["known"] = batch["known"] * _kept(recipe.dropout, rng, settings.batch)
     for group in optimizer.param_groups:
-        group["lr"] = _learning_rate(settings, step)
+        group["lr"] = learning_rate(settings.learning_rate, step, settings.steps, warm_up=WARM_UP)
     model.train()
     scores = _scores(model, batch)
     clicked = batch["clicked"].float()
@@ -165,9 +162,3 @@ def _kept(dropout: Dropout, rng: np.random.Generator, count: int) -> Tensor:
     """1 for each kind of evidence that stays, float32 of shape (count, 6)."""
     chances = np.array([getattr(dropout, name) for name in _KNOWN])
     return torch.from_numpy((rng.random((count, len(_KNOWN))) >= chances).astype(np.float32))
-
-
-def _learning_rate(settings: Training, step: int) -> float:
-    rise = min(1.0, (step + 1) / WARM_UP)
-    fall = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-    return settings.learning_rate * rise * (fall + 0.01)

@@ -5,17 +5,16 @@ The loss is that of :mod:`edge_rerank_export.finetune.train`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from edge_rerank.ranking.metrics import ndcg
 from edge_rerank_export.finetune_scorer.examples import Example, pack
 from edge_rerank_export.finetune_scorer.model import RankingModel
 from edge_rerank_export.finetune_scorer.recipe import ScorerTraining
+from edge_rerank_export.training import learning_rate, mean_ndcg
 
 _RISE = 20
 """The learning rate rises over this part of the steps, one in twenty."""
@@ -57,7 +56,9 @@ class ScorerTrainee:
         rng = np.random.default_rng([settings.seed, number])
         torch.manual_seed(int(rng.integers(1 << 62)))  # of the adapters' dropout
         for group in self.optimizer.param_groups:
-            group["lr"] = _learning_rate(settings, number)
+            group["lr"] = learning_rate(
+                settings.learning_rate, number, settings.steps, warm_up=settings.steps / _RISE
+            )
         model.train()
         self.optimizer.zero_grad()
         for row in rng.integers(0, len(examples), settings.batch).tolist():
@@ -75,13 +76,11 @@ class ScorerTrainee:
 def validate(model: RankingModel, requests: Sequence[Example]) -> float:
     """Mean NDCG@10 of scores and other evidence together, 0 to 1; equal ones go against them."""
     model.eval()
-    values = []
     with torch.no_grad():
-        for request in requests:
-            scores = model(pack(request, causal=True)).cpu().numpy() + request.others
-            order = np.lexsort((request.clicked, -scores))
-            values.append(ndcg(request.clicked[order], 10))
-    return float(np.mean(values))
+        return mean_ndcg(
+            (model(pack(request, causal=True)).cpu().numpy() + request.others, request.clicked)
+            for request in requests
+        )
 
 
 def loss(scores: Tensor, request: Example, *, beside: float) -> Tensor:
@@ -96,9 +95,3 @@ def loss(scores: Tensor, request: Example, *, beside: float) -> Tensor:
     both = scores + torch.from_numpy(request.others).to(scores)
     chances = beside * both.log_softmax(0) + (1 - beside) * scores.log_softmax(0)
     return -(chances * clicked).sum() / clicked.sum()
-
-
-def _learning_rate(settings: ScorerTraining, step: int) -> float:
-    rise = min(1.0, (step + 1) * _RISE / settings.steps)
-    fall = 0.5 * (1 + math.cos(math.pi * step / settings.steps))
-    return settings.learning_rate * rise * (fall + 0.01)
