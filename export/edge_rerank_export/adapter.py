@@ -3,8 +3,8 @@
 A safetensors file: ``score.weight``, the head, float32 of shape (1, hidden), and for each product
 of the blocks its low-rank update (LoRA, Hu et al., ICLR 2022) as ``NAME.lora_A``, float16 of shape
 (rank, inputs), and ``NAME.lora_B``, float16 of shape (outputs, rank), where NAME is the product's
-weight in a trunk of transformers. The metadata say how many of the first blocks were kept, and the
-scale of the updates.
+weight in a trunk of transformers. The metadata say how many of the first blocks were kept, the
+scale of the updates, and how they were trained, for the model card.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ def write_adapter(
     *,
     layers: int,
     scale: float,
+    training: str,
 ) -> None:
     """Write the file.
 
@@ -59,15 +60,17 @@ def write_adapter(
         head: of shape (1, hidden).
         layers: blocks that were kept.
         scale: what the product of two factors is multiplied by.
+        training: how they were trained.
     """
     tensors = {HEAD: head.detach().float().cpu().contiguous()}
     for name, (down, up) in updates.items():
         tensors[name + _DOWN] = down.detach().half().cpu().contiguous()
         tensors[name + _UP] = up.detach().half().cpu().contiguous()
-    save_file(tensors, path, metadata={"layers": str(layers), "scale": repr(scale)})
+    metadata = {"layers": str(layers), "scale": repr(scale), "training": training}
+    save_file(tensors, path, metadata=metadata)
 
 
-def apply_adapter(trunk: Any, path: Path) -> Tensor:
+def apply_adapter(trunk: Any, path: Path) -> tuple[Tensor, str]:
     """Change a trunk of transformers in place as it was in the training.
 
     Args:
@@ -75,7 +78,7 @@ def apply_adapter(trunk: Any, path: Path) -> Tensor:
         path: see the module's description.
 
     Returns:
-        The head, float32 of shape (1, hidden).
+        The head, float32 of shape (1, hidden), and how it was trained.
 
     Raises:
         RecipeError: when the file cannot be read or is of another model; the trunk may have
@@ -86,6 +89,7 @@ def apply_adapter(trunk: Any, path: Path) -> Tensor:
             metadata = stored.metadata() or {}
             tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118
         layers, scale = int(metadata["layers"]), float(metadata["scale"])
+        training = metadata["training"]
         head: Tensor = tensors.pop(HEAD)
     except (OSError, SafetensorError, KeyError, ValueError) as error:
         raise RecipeError(f"adapter: not readable: {type(error).__name__}") from error
@@ -98,4 +102,4 @@ def apply_adapter(trunk: Any, path: Path) -> Tensor:
             if weight is None or weight.shape != (up.shape[0], down.shape[1]):
                 raise RecipeError(f"adapter: of another model, which has a product {name}")
             weight += scale * (up @ down)
-    return head
+    return head, training

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-import torch
+from torch import Tensor
 
 from edge_rerank.inference.manifest import Architecture, Manifest, ScorerSpec, Scoring, Source
 from edge_rerank.inference.pack import Pack
@@ -79,7 +79,7 @@ def build_scorer(
         overwrite: whether a pack that is there already may be replaced.
         steps: told of each step.
         report: called with the figures, good or bad.
-        training: what the model card says of how the head was trained.
+        training: what the model card says of how the head was trained, where no adapter does.
         weigh: finds the packed scorer's weight in the blend; ``None`` keeps a likelihood's.
 
     Raises:
@@ -130,7 +130,9 @@ def build_scorer(
             with steps("weigh"):
                 spec = replace(spec, weight=weigh(Scorer(draft)))
         with steps("pack"):
-            card = scorer_card(recipe, start.fetched, verification, training=training)
+            card = scorer_card(
+                recipe, start.fetched, verification, training=training or start.training
+            )
             (stage / CARD_NAME).write_text(card, encoding="utf-8")
             final = replace(
                 draft.manifest,
@@ -182,6 +184,7 @@ class _Original:
         scoring: by likelihood, or by the head that came with the weights.
         error: see :func:`~edge_rerank_export.verify_scorer.conversion_error`.
         reference: a float32 pack of it.
+        training: how an adapter was trained; empty without one.
     """
 
     fetched: Fetched
@@ -190,6 +193,7 @@ class _Original:
     scoring: Scoring
     error: float
     reference: Pack
+    training: str
 
 
 def _original(recipe: ScorerPackRecipe, texts: Texts, work: Path, steps: Steps) -> _Original:
@@ -200,10 +204,11 @@ def _original(recipe: ScorerPackRecipe, texts: Texts, work: Path, steps: Steps) 
         model = load_decoder(fetched.folder)
         tokenizer = load_tokenizer(fetched.folder)
         rows = [tokenizer(text).input_ids for text in texts.texts]
+        head: Tensor | None
         if source.adapter:
-            head: torch.Tensor | None = apply_adapter(model.model, find_adapter(source.adapter))
+            head, training = apply_adapter(model.model, find_adapter(source.adapter))
         else:
-            head = read_head(fetched.folder)
+            head, training = read_head(fetched.folder), ""
         decoder = ScoringDecoder(
             copy.deepcopy(model),
             max_positions=_max_positions(wanted),
@@ -219,7 +224,7 @@ def _original(recipe: ScorerPackRecipe, texts: Texts, work: Path, steps: Steps) 
     backend = tokenizer.backend_tokenizer
     scoring = Scoring.LIKELIHOOD if head is None else Scoring.HEAD
     reference = describe(recipe, fetched, backend, exact, Scheme.NONE, scoring=scoring)
-    return _Original(fetched, backend, decoder, scoring, error, reference)
+    return _Original(fetched, backend, decoder, scoring, error, reference, training)
 
 
 def describe(

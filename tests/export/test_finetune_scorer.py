@@ -211,6 +211,7 @@ def test_the_adapter_makes_the_same_pack(tuned: Path, recipe: Path, tmp_path: Pa
     again = Scorer(Pack.open(tmp_path / "again"), threads=1)
     assert not again.by_likelihood
     assert again.weight == weight
+    assert "kinds: 40 steps from seed 0" in (tmp_path / "again" / "MODEL_CARD.md").read_text()
     first = Scorer(Pack.open(tuned), threads=1).score(CANDIDATES, HISTORY)
     # The file has 16 bits a number.
     assert np.abs(again.score(CANDIDATES, HISTORY) - first).max() < 0.05 * np.ptp(first)

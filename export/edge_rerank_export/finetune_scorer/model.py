@@ -66,12 +66,13 @@ def add_adapters(trunk: Any, adapter: Adapter) -> Any:
     )
 
 
-def save_adapter(model: RankingModel, path: Path) -> None:
+def save_adapter(model: RankingModel, path: Path, *, training: str) -> None:
     """Write what the training changed, see :mod:`edge_rerank_export.adapter`.
 
     Args:
         model: with adapters that are not merged yet.
         path: of the file.
+        training: how it was trained.
     """
     config = model.trunk.peft_config["default"]
     trunk = model.trunk.base_model.model
@@ -81,7 +82,14 @@ def save_adapter(model: RankingModel, path: Path) -> None:
         if hasattr(part, "lora_A")
     }
     scale = config.lora_alpha / config.r
-    write_adapter(path, updates, model.head.weight, layers=len(trunk.layers), scale=scale)
+    write_adapter(
+        path,
+        updates,
+        model.head.weight,
+        layers=len(trunk.layers),
+        scale=scale,
+        training=training,
+    )
 
 
 def save_checkpoint(model: RankingModel, tokenizer: Any, folder: Path) -> None:

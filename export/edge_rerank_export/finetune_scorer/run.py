@@ -225,8 +225,9 @@ def finetune_scorer(
     """
     outcome = train_model(recipe, prepared, work=work, resume=resume, steps=steps)
     settings, trained = recipe.training, work / TRAINED_FOLDER
+    how = _training(recipe, list(prepared.valid), outcome)
     if recipe.adapter.rank:
-        save_adapter(prepared.model, work / ADAPTER_NAME)
+        save_adapter(prepared.model, work / ADAPTER_NAME, training=how)
     save_checkpoint(prepared.model, prepared.tokenizer, trained)
     build_scorer(
         replace(
@@ -242,7 +243,7 @@ def finetune_scorer(
         overwrite=overwrite,
         steps=steps,
         report=report,
-        training=_training(recipe, list(prepared.valid), outcome),
+        training=how,
         weigh=lambda scorer: fit_weight(scorer, folders, limit=settings.weight_requests),
     )
     return ScorerResult(outcome, trained)
@@ -251,6 +252,8 @@ def finetune_scorer(
 def _training(recipe: ScorerFinetuneRecipe, folders: Sequence[str], outcome: Outcome) -> str:
     """How it was trained, for the model card."""
     how = f"adapters of rank {recipe.adapter.rank}" if recipe.adapter.rank else "all weights"
+    if recipe.training.layers:
+        how += f" of the first {recipe.training.layers} blocks"
     terms = recipe.terms or "The terms of these data bind whoever passes the pack on"
     return (
         f"Trained on {', '.join(folders)}: {outcome.steps} steps from seed "
