@@ -284,6 +284,11 @@ def test_a_candidate_scores_the_same_in_any_company(checkpoint: Path) -> None:
     assert torch.allclose(together[2], plain[0], atol=1e-5)
 
 
+def test_a_pack_reads_no_longer_histories_than_it_was_trained_on(recipe: Path) -> None:
+    assert short(recipe, history=3).pack_recipe().scorer.history_tokens == 3 * 16
+    assert short(recipe, history=20).pack_recipe().scorer.history_tokens == 96
+
+
 def test_without_causality_the_history_sees_itself_and_no_candidate() -> None:
     packed = pack(Example((1, 2), ((3, 4), (5,)), np.array([True, False]), NOTHING), causal=False)
     assert packed.seen.int().tolist() == [

@@ -2,7 +2,7 @@
 
 ::
 
-    name = "smollm2-tuned"
+    name = "mine"
     release = 1
     summary = "One sentence for the model card."
     checkpoint = "smollm2.toml"      # recipe of the pack to start from, relative to this file
@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 
@@ -61,7 +61,8 @@ class ScorerTraining:
         seed: same seed, same data, same machine, same figures.
         requests: training requests made from each folder.
         candidates: items in a made-up request: the one that was chosen, the rest sampled.
-        history: most recent items of a history; the scorer's own limit of tokens holds as well.
+        history: most recent items of a history; the pack will read no more tokens than these
+            can have.
         steps: updates of the weights.
         batch: requests that one update is computed from.
         learning_rate: its peak; it rises over the first twentieth and falls as a cosine.
@@ -125,7 +126,7 @@ class ScorerFinetuneRecipe:
             raise RecipeError("release: expected an integer ≥ 1")
 
     def pack_recipe(self) -> ScorerPackRecipe:
-        """The recipe of the pack to start from.
+        """The recipe of the pack to start from, with no longer histories than are trained on.
 
         Raises:
             RecipeError: when it cannot be read, or is not of a scorer.
@@ -133,7 +134,10 @@ class ScorerFinetuneRecipe:
         recipe = read_recipe(Path(self.checkpoint))
         if not isinstance(recipe, ScorerPackRecipe):
             raise RecipeError("checkpoint: expected the recipe of a scorer, got an encoder's")
-        return recipe
+        scorer = recipe.scorer
+        trained = self.training.history * scorer.line_tokens
+        limited = replace(scorer, history_tokens=min(scorer.history_tokens, trained))
+        return replace(recipe, scorer=limited)
 
 
 def is_scorer_recipe(path: Path) -> bool:
