@@ -92,19 +92,19 @@ def build_scorer(
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         start = _original(recipe, texts, work, steps)
-        quantised = work / "quantised.onnx"
+        source, quantised = start.reference.path / SCORER_NAME, work / "quantised.onnx"
+        limit = wanted.quantisation.limit
+        if limit is not None:
+            with steps("round") as update:
+                prompts = _prompts(start.reference, own_texts().texts)
+                round_decoder(start.decoder, prompts, limit=limit, progress=update)
+                source = work / "rounded.onnx"
+                convert_scorer(start.decoder, source)
         if wanted.quantisation is Scheme.NONE:
-            shutil.copyfile(start.reference.path / SCORER_NAME, quantised)
+            shutil.copyfile(source, quantised)
         else:
-            limit = wanted.quantisation.limit
-            if limit is not None:
-                with steps("round") as update:
-                    prompts = _prompts(start.reference, own_texts().texts)
-                    round_decoder(start.decoder, prompts, limit=limit, progress=update)
             with steps(f"quantise ({wanted.quantisation})") as update:
-                rounded = work / "rounded.onnx"
-                convert_scorer(start.decoder, rounded)
-                quantize(rounded, quantised, wanted.quantisation, fine=wanted.fine, progress=update)
+                quantize(source, quantised, wanted.quantisation, fine=wanted.fine, progress=update)
         shutil.move(quantised, stage / SCORER_NAME)
         draft = describe(
             recipe,

@@ -21,6 +21,7 @@ from edge_rerank.ranking.signals import EVENTS, Signals, Situation, signals
 from edge_rerank.ranking.situation import newest
 from edge_rerank.ranking.succession import Succession
 from edge_rerank.ranking.together import OwnShare
+from edge_rerank.types import Item
 from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import NEAR, Pairs, count_pairs
 
@@ -76,6 +77,7 @@ class Domain:
     Attributes:
         name: of the folder.
         ids: of the items.
+        items: as the runtime reads them, without the empty one.
         texts: of the items.
         vectors: float32 of shape (items, dim).
         categories: a unit row an item, float32 of shape (items, categories).
@@ -93,6 +95,7 @@ class Domain:
 
     name: str
     ids: tuple[str, ...]
+    items: tuple[Item, ...]
     texts: tuple[str, ...]
     vectors: NDArray[np.float32]
     categories: NDArray[np.float32]
@@ -138,6 +141,7 @@ def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Do
     domain = Domain(
         name=folder.name,
         ids=tuple(names),
+        items=tuple(items),
         texts=texts,
         vectors=vectors,
         categories=categories,
@@ -252,7 +256,7 @@ def log_chances(domain: Domain, candidates: int) -> NDArray[np.float32]:
         float32 of shape (items + 1,); 0 for the empty item.
     """
     items = len(domain.texts) - 1
-    weights = _popularity_weights(domain)
+    weights = _popularity_weights(domain).astype(np.float64)
     total = weights.sum()
     share = _uniform(candidates) / (candidates - 1) if total > 0 else 1.0
     chances = share / items + (1 - share) * weights / (total or 1.0)
@@ -333,8 +337,9 @@ def _uniform(candidates: int) -> int:
     return round((candidates - 1) * _UNIFORM_SHARE)
 
 
-def _popularity_weights(domain: Domain) -> NDArray[np.float64]:
-    weights: NDArray[np.float64] = np.nan_to_num(domain.popularity[:-1]).astype(np.float64) ** 0.75
+def _popularity_weights(domain: Domain) -> NDArray[np.float32]:
+    # In float32, as the shipped pack was trained: sums in float64 would draw other negatives.
+    weights: NDArray[np.float32] = np.nan_to_num(domain.popularity[:-1]) ** 0.75
     return weights
 
 

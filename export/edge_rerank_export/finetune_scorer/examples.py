@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import chain, repeat
+from itertools import chain
 
 import numpy as np
 import torch
@@ -146,10 +146,10 @@ def _examples(
             lines[row] = prompt.line(domain.texts[row])
         return lines[row]
 
-    evidence = repeat(None) if others is None else others(batch)
+    evidence = [None] * len(batch.candidates) if others is None else others(batch)
     made = []
     for before, rows, clicked, own in zip(
-        batch.history, batch.candidates, batch.clicked, evidence, strict=others is not None
+        batch.history, batch.candidates, batch.clicked, evidence, strict=True
     ):
         past = prompt.window([line(row) for row in _present(before)[-history:]])
         there = rows >= 0

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 import torch
 
-from edge_rerank.evaluation.dataset import DataSet
 from edge_rerank.inference.manifest import ScorerSpec
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.ranking.engine import RankingEngine
@@ -134,11 +133,8 @@ def prepare(
         examples, valid = [], {}
         with ExitStack() as stack:
             engine = stack.enter_context(RankingEngine.open()) if settings.beside else None
-            for number, (folder, domain) in enumerate(zip(folders, domains, strict=True)):
-                others = None
-                if engine is not None:
-                    items = list(DataSet.open(folder).items.values())
-                    others = partial(beside, engine, items)
+            for number, domain in enumerate(domains):
+                others = None if engine is None else partial(beside, engine, domain.items)
                 examples.append(
                     training_examples(domain, prompt, settings, number=number, others=others)
                 )
