@@ -19,7 +19,7 @@ class Shape:
     """How much there is to rank.
 
     Attributes:
-        candidates: how many, of 12 tokens each.
+        candidates: how many, of 12 tokens each as the scorer reads them.
         history_tokens: tokens of the history.
     """
 
@@ -35,9 +35,14 @@ class Shape:
 SHAPES = (Shape(20, 200), Shape(50, 200), Shape(20, 500), Shape(50, 500))
 
 
-def history(shape: Shape) -> list[str]:
-    """Lines of 11 tokens, and the line break makes 12; the last line is shorter."""
-    rng = random.Random(0)  # noqa: S311 - invented texts, not secrets
+def history(shape: Shape, person: int = 0) -> list[str]:
+    """Lines of 11 tokens, and the line break makes 12; the last line is shorter.
+
+    Args:
+        shape: how many tokens.
+        person: whose; each has others.
+    """
+    rng = random.Random(person)  # noqa: S311 - invented texts, not secrets
     lines, rest = [], shape.history_tokens
     while rest > 1:
         length = min(LINE_TOKENS, rest)
@@ -46,10 +51,17 @@ def history(shape: Shape) -> list[str]:
     return lines
 
 
-def candidates(shape: Shape, turn: int) -> list[str]:
-    """New ones for each shape and ``turn``, so that nothing can be remembered."""
+def candidates(shape: Shape, turn: int, *, ends: bool = False) -> list[str]:
+    """New ones for each shape and ``turn``, so that nothing can be remembered.
+
+    Args:
+        shape: how many.
+        turn: each has others.
+        ends: whether the line break after a candidate is read too, as a trained head does, and
+            is one of its 12 tokens.
+    """
     rng = random.Random(f"{shape.label} {turn}")  # noqa: S311 - invented texts, not secrets
-    return [_text(rng, LINE_TOKENS) for _ in range(shape.candidates)]
+    return [_text(rng, LINE_TOKENS - ends) for _ in range(shape.candidates)]
 
 
 def _text(rng: random.Random, words: int) -> str:
