@@ -96,7 +96,7 @@ class Message:
     def __init__(self, kind: str, data: memoryview) -> None:
         fields = _MESSAGES[kind]
         self._values: dict[int, list[int | memoryview]] = {}
-        for number, wire, value in _split(data):
+        for number, wire, value, _ in split(data):
             field = fields.get(number)
             if field is None or wire not in field.wires:
                 raise Malformed(f"{kind}: a field that is not read here")
@@ -172,15 +172,20 @@ class Message:
         return count
 
 
-def _split(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
-    """The fields of a message: number, wire type, value."""
+def split(data: memoryview) -> Iterator[tuple[int, int, int | memoryview, memoryview]]:
+    """The fields of a message: number, wire type, value, and all of the field's bytes.
+
+    Raises:
+        Malformed: see the module's description.
+    """
     at, end = 0, len(data)
     while at < end:
+        start = at
         key, at = _varint(data, at)
         number, wire = key >> 3, key & 7
         if wire == _VARINT:
             value, at = _varint(data, at)
-            yield number, wire, value
+            yield number, wire, value, data[start:at]
             continue
         if wire == _BYTES:
             size, at = _varint(data, at)
@@ -192,7 +197,26 @@ def _split(data: memoryview) -> Iterator[tuple[int, int, int | memoryview]]:
             raise Malformed("a field that is longer than its message")
         piece = data[at : at + size]
         at += size
-        yield number, wire, piece if wire == _BYTES else int.from_bytes(piece, "little")
+        raw = data[start:at]
+        yield number, wire, piece if wire == _BYTES else int.from_bytes(piece, "little"), raw
+
+
+def integer_field(number: int, value: int) -> bytes:
+    """A field that holds an integer, ≥ 0."""
+    return _unsigned(number << 3 | _VARINT) + _unsigned(value)
+
+
+def bytes_field(number: int, *parts: bytes | memoryview) -> list[bytes | memoryview]:
+    """A field that holds bytes, text or a message, as pieces that are yet to be joined."""
+    return [_unsigned(number << 3 | _BYTES) + _unsigned(sum(map(len, parts))), *parts]
+
+
+def _unsigned(value: int) -> bytes:
+    out = bytearray()
+    while value >= 0x80:
+        out.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*out, value])
 
 
 def _varint(data: memoryview, at: int) -> tuple[int, int]:

@@ -57,7 +57,8 @@ class Scheme(StrEnum):
 
     ``INT8`` uses -127..127, stored unsigned around 128: processors without VNNI add pairs
     of unsigned-by-signed products in 16 bits, where these would overflow, but multiply
-    unsigned by unsigned exactly. With VNNI both forms run the same kernels.
+    unsigned by unsigned exactly. Where unsigned by signed is exact, and faster, the runtime turns
+    the weights into that form when it loads them.
 
     ``INT7`` uses -63..63, stored signed: nothing overflows on any processor, and without
     VNNI it takes three quarters of the time. It costs a bit of accuracy, which
