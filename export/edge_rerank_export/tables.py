@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from pathlib import Path
@@ -54,20 +54,26 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
 
 
-def read_recipe_file(kind: type[T], path: Path, *, relative: str) -> T:
+def read_recipe_file(kind: type[T], path: Path, *, relative: Sequence[str]) -> T:
     """Make the dataclass ``kind`` of a TOML file.
 
     Args:
         kind: see :func:`read_table`.
         path: of the file.
-        relative: key of a path that is relative to the file; it comes back absolute.
+        relative: keys of paths that are relative to the file, as "base" or "teacher.pack"; they
+            come back absolute.
 
     Raises:
         RecipeError: when the file cannot be read, or is no such table.
     """
     members = read_toml(path)
-    if isinstance(members.get(relative), str):
-        members[relative] = str((path.parent / members[relative]).resolve())
+    for key in relative:
+        *outer, name = key.split(".")
+        table: Any = members
+        for part in outer:
+            table = table.get(part, {}) if isinstance(table, dict) else {}
+        if isinstance(table, dict) and isinstance(table.get(name), str):
+            table[name] = str((path.parent / table[name]).resolve())
     try:
         return read_table(kind, members)
     except RecipeError as error:

@@ -13,6 +13,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -29,6 +30,13 @@ Progress = Callable[[int, int], None]
 Looked = Callable[[int, float], None]
 """Called with (steps done, mean NDCG@10 over the domains) after a look at the validation requests;
 what it raises ends the training."""
+
+
+class Precision(StrEnum):
+    """What products of the training are computed in; weights and sums stay in float32."""
+
+    FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True, slots=True)

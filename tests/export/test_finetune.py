@@ -31,9 +31,10 @@ from edge_rerank_export.finetune import data as finetune_data
 from edge_rerank_export.finetune import pairs as finetune_pairs
 from edge_rerank_export.finetune.data import Domain, load_domain, log_chances, sample
 from edge_rerank_export.finetune.items import make_record
+from edge_rerank_export.finetune.material import prepare, read_domains
 from edge_rerank_export.finetune.pairs import count_pairs
 from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training, read_finetune_recipe
-from edge_rerank_export.finetune.run import check, finetune, plan, prepare, read_domains
+from edge_rerank_export.finetune.run import check, finetune, open_base, plan
 from edge_rerank_export.finetune.succession import (
     Sequences,
     SuccessionTraining,
@@ -456,7 +457,7 @@ def test_the_correction_is_taken_off_made_up_requests_only(
     folder: Path, recipe: FinetuneRecipe, tmp_path: Path
 ) -> None:
     corrected = replace(recipe, training=replace(recipe.training, correct_sampling=True))
-    (domain,) = read_domains(corrected, [folder], work=tmp_path)
+    (domain,) = read_domains(corrected, [folder], base=open_base(corrected), work=tmp_path)
     real = replace(domain.valid, counted=True, shown=True)
     (made, shown), valid = _pools(corrected, replace(domain, real=real))
     assert made["log_chance"].max() < 0

@@ -27,13 +27,12 @@ from edge_rerank_export.adapter import apply_adapter, keep_layers
 from edge_rerank_export.build_scorer import build_scorer
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
+from edge_rerank_export.evidence import as_requests, log_odds
 from edge_rerank_export.finetune.data import Batch
-from edge_rerank_export.finetune_scorer.evidence import as_requests, log_odds
 from edge_rerank_export.finetune_scorer.examples import Example, pack
 from edge_rerank_export.finetune_scorer.model import RankingModel, add_adapters
 from edge_rerank_export.finetune_scorer.recipe import (
     Adapter,
-    Precision,
     ScorerFinetuneRecipe,
     read_scorer_finetune_recipe,
 )
@@ -48,6 +47,7 @@ from edge_rerank_export.finetune_scorer.weight import MAX_WEIGHT, fit_weight
 from edge_rerank_export.language_model import load_decoder, read_head
 from edge_rerank_export.recipe import ScorerPackRecipe, find_adapter, read_recipe
 from edge_rerank_export.sources import file_sha256
+from edge_rerank_export.training import Precision
 from tests.inference.tiny import tokenizer
 
 KINDS = ("bread", "planet", "violin", "bicycle")

@@ -19,6 +19,7 @@ import optuna
 from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune.material import Material
 from edge_rerank_export.finetune.recipe import (
     Dropout,
     FinetuneRecipe,
@@ -26,7 +27,6 @@ from edge_rerank_export.finetune.recipe import (
     finetune_toml,
     read_finetune_recipe,
 )
-from edge_rerank_export.finetune.run import Material
 from edge_rerank_export.finetune.succession import SuccessionTraining
 from edge_rerank_export.training import Outcome
 from edge_rerank_export.tune import search as searching

@@ -17,13 +17,16 @@
 
     [succession]                     # only where the pack is to have such a table
     steps = 800
+
+    [teacher]                        # only where a scorer is to be learnt from
+    pack = "../packs/scorer"         # relative to this file, like base
 """
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
@@ -93,12 +96,34 @@ class Training:
 
 
 @dataclass(frozen=True, slots=True)
+class TeacherRecipe:
+    """A scorer to learn from, see :mod:`edge_rerank_export.finetune.teacher`.
+
+    Attributes:
+        pack: folder of a pack with a scorer.
+        requests: of each kind of training requests of each folder, those that it is asked about.
+        share: of the target that is its opinion, 0 to 1; the rest is what was clicked.
+        temperature: its log-odds are divided by it.
+    """
+
+    pack: str
+    requests: int = 1000
+    share: float = 0.5
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_integers(self, "teacher")
+        if not 0 < self.share <= 1 or self.temperature <= 0:
+            raise RecipeError("teacher: expected share above 0, at most 1, and temperature above 0")
+
+
+@dataclass(frozen=True, slots=True)
 class FinetuneRecipe:
     """How one history encoder is trained; see the module's description.
 
     ``terms`` says for the model card where the data are from and what binds whoever uses them.
     ``succession`` says how the pack's table of successions is trained, ``None`` for a pack
-    without one; it needs exactly one folder.
+    without one; it needs exactly one folder. ``teacher`` is ``None`` for none.
     """
 
     name: str
@@ -108,6 +133,7 @@ class FinetuneRecipe:
     training: Training = field(default_factory=Training)
     dropout: Dropout = field(default_factory=Dropout)
     succession: SuccessionTraining | None = None
+    teacher: TeacherRecipe | None = None
     terms: str = ""
 
     def __post_init__(self) -> None:
@@ -125,6 +151,9 @@ def finetune_toml(recipe: FinetuneRecipe, folder: Path) -> str:
     tables = [("training", asdict(recipe.training)), ("dropout", asdict(recipe.dropout))]
     if recipe.succession is not None:
         tables.append(("succession", asdict(recipe.succession)))
+    if recipe.teacher is not None:
+        place = os.path.relpath(recipe.teacher.pack, folder)
+        tables.append(("teacher", asdict(replace(recipe.teacher, pack=place))))
     lines = [_entry(name, value) for name, value in head.items()]
     for name, members in tables:
         lines += ["", f"[{name}]", *(_entry(key, value) for key, value in members.items())]
@@ -137,10 +166,10 @@ def _entry(name: str, value: object) -> str:
 
 
 def read_finetune_recipe(path: Path) -> FinetuneRecipe:
-    """Read and check a recipe; its ``base`` comes back as an absolute path.
+    """Read and check a recipe; the paths of packs in it come back as absolute ones.
 
     Raises:
         RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
             value has the wrong type or is out of range.
     """
-    return read_recipe_file(FinetuneRecipe, path, relative="base")
+    return read_recipe_file(FinetuneRecipe, path, relative=("base", "teacher.pack"))

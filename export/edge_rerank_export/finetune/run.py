@@ -2,44 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
-from hashlib import sha256
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from edge_rerank.inference.encoder import TextEncoder
 from edge_rerank.inference.history_encoder import HistoryEncoder
 from edge_rerank.inference.manifest import HistoryEncoderSpec
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.shipped import shipped_pack
-from edge_rerank.ranking.lexical import Lexicon
 from edge_rerank.ranking.signals import Signals
-from edge_rerank.ranking.succession import Succession
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.finetune.card import finetune_card
-from edge_rerank_export.finetune.data import (
-    Batch,
-    Domain,
-    chunks,
-    describe_batch,
-    load_domain,
-    log_chances,
-    make_requests,
-)
-from edge_rerank_export.finetune.model import (
-    OPSET,
-    HistoryModel,
-    export_onnx,
-    load_weights,
-    tensors,
-)
+from edge_rerank_export.finetune.data import Domain, load_domain
+from edge_rerank_export.finetune.material import Material, prepare, read_domains
+from edge_rerank_export.finetune.model import OPSET, HistoryModel, export_onnx, load_weights
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
-from edge_rerank_export.finetune.succession import train_succession
+from edge_rerank_export.finetune.teacher import open_teacher, teacher_of
 from edge_rerank_export.finetune.train import HistoryTrainee, Pool, calibrate
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
@@ -56,7 +37,6 @@ MAX_DIFFERENCE = 1e-3
 """Largest difference of a score between PyTorch and ONNX that is let pass."""
 
 _BYTES_A_PAIR = 16
-_ENCODED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +99,7 @@ def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = sil
         PackError, RecipeError: when pack or recipe cannot be used.
     """
     planned = plan(recipe, folders)
-    open_base(recipe)
+    digests_used(recipe)
     for folder in folders:
         with steps(f"check {folder.name}"):
             load_domain(
@@ -161,11 +141,12 @@ def finetune(
     """
     plan(recipe, folders)
     base = open_base(recipe)
+    digests_used(recipe)  # fails early where the teacher cannot be used
     work.mkdir(parents=True, exist_ok=True)
     if threads is not None:
         torch.set_num_threads(threads)
     with staged(output, overwrite=overwrite) as stage:
-        domains = read_domains(recipe, folders, work=work, threads=threads, steps=steps)
+        domains = read_domains(recipe, folders, base=base, work=work, threads=threads, steps=steps)
         return train_on(
             recipe,
             domains,
@@ -175,26 +156,6 @@ def finetune(
             resume=resume,
             steps=steps,
         )
-
-
-def read_domains(
-    recipe: FinetuneRecipe,
-    folders: Sequence[Path],
-    *,
-    work: Path,
-    threads: int | None = None,
-    steps: Steps = silent,
-) -> list[Domain]:
-    """Read the folders and encode their items, see :func:`finetune`."""
-    base = open_base(recipe)
-    encoder = TextEncoder(base, threads=threads)
-    domains: list[Domain] = []
-    for folder in folders:
-        with steps(f"read {folder.name}") as update:
-            # By its name, so that a folder reads the same beside any others.
-            rng = np.random.default_rng([recipe.training.seed, crc32(folder.name.encode()), 1])
-            domains.append(load_domain(folder, _cached(encoder, base, work, update), rng=rng))
-    return domains
 
 
 def train_on(
@@ -208,7 +169,8 @@ def train_on(
     steps: Steps = silent,
 ) -> Result:
     """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
-    material = prepare(recipe, domains, steps=steps)
+    with teacher_of(recipe.teacher, work) as teacher:
+        material = prepare(recipe, domains, teacher=teacher, steps=steps)
     lexicon, valid, succession = material.lexicon, material.valid, material.succession
     with steps("train") as update:
         model, outcome = fit(
@@ -254,87 +216,6 @@ def train_on(
         _verify(model, HistoryEncoder(pack), valid)
     size = sum(path.stat().st_size for path in stage.iterdir())
     return Result(outcome, pack.digest, size)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Material:
-    """What a training works on.
-
-    Attributes:
-        lexicon: weights of the words of all domains.
-        pools: training requests, each kind of each domain by itself.
-        valid: validation requests by domain.
-        succession: the table that the pack is to have; ``None`` for none.
-    """
-
-    lexicon: Lexicon
-    pools: Sequence[Pool]
-    valid: dict[str, Pool]
-    succession: Succession | None = None
-
-
-def prepare(
-    recipe: FinetuneRecipe, domains: Sequence[Domain], *, steps: Steps = silent
-) -> Material:
-    """Make a recipe's training and validation requests."""
-    settings = recipe.training
-    lexicon = Lexicon.count(text for domain in domains for text in domain.texts[:-1])
-    pools: list[Pool] = []
-    valid: dict[str, Pool] = {}
-    succession = None
-    for number, domain in enumerate(domains):
-        made = make_requests(
-            domain,
-            settings.requests,
-            rng=np.random.default_rng([settings.seed, number, 2]),
-            candidates=settings.candidates,
-            history=settings.history,
-        )
-        blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
-        words = lexicon.encode(domain.texts)
-        chances = np.zeros(len(domain.texts), dtype=np.float32)
-        if settings.correct_sampling:
-            chances = log_chances(domain, settings.candidates)
-        with steps(f"describe requests of {domain.name}"):
-            valid[domain.name], *described = [
-                _pool(
-                    domain,
-                    words,
-                    batch,
-                    # With what the pack is going to have.
-                    pairs=settings.keep_pairs,
-                    succession=blind if batch.counted else succession,
-                    log_chances=chances if batch.hidden is not None else None,
-                )
-                for batch in (domain.valid, *made)
-            ]
-            pools.extend(described)
-    return Material(lexicon, pools, valid, succession)
-
-
-def _successions(
-    recipe: FinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
-) -> tuple[Succession | None, Succession | None]:
-    """A table that has not seen what is hidden in ``batches``, and one that has seen all."""
-    settings = recipe.succession
-    if settings is None or len(domain.starts) == 1:
-        return None, None
-    nothing = np.zeros(0, dtype=np.int64)
-    hidden = np.concatenate([nothing if one.hidden is None else one.hidden for one in batches])
-    tables = []
-    for number, left_out in enumerate((hidden, nothing), start=1):
-        with steps(f"train table of successions {number}/2") as update:
-            tables.append(
-                train_succession(
-                    domain.ids,
-                    domain.vectors[:-1],
-                    domain.people(left_out),
-                    settings,
-                    seed=[recipe.training.seed, 3],
-                    progress=update,
-                )
-            )
-    return tables[0], tables[1]
 
 
 def fit(
@@ -387,6 +268,18 @@ def open_base(recipe: FinetuneRecipe) -> Pack:
     return base
 
 
+def digests_used(recipe: FinetuneRecipe) -> dict[str, str]:
+    """Digests of the packs that a recipe names, for marks of what was made from them.
+
+    Raises:
+        PackError, RecipeError: when one cannot be used.
+    """
+    digests = {"base": open_base(recipe).digest}
+    if recipe.teacher is not None:
+        digests["teacher"] = open_teacher(recipe.teacher).digest
+    return digests
+
+
 def _warm_start(model: HistoryModel, base: Pack) -> None:
     spec = base.manifest.history_encoder
     assert spec is not None  # noqa: S101 - open_base() has checked
@@ -394,63 +287,6 @@ def _warm_start(model: HistoryModel, base: Pack) -> None:
         load_weights(model, base.read(spec.model))
     except ValueError as error:
         raise RecipeError(f"training.warm_start: {error}") from None
-
-
-def _cached(
-    encoder: TextEncoder, base: Pack, work: Path, update: Callable[[int, int], None]
-) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    """The encoder with its results kept in ``work``: encoding costs more than training."""
-    files = {entry.name: entry.sha256 for entry in base.manifest.files}
-    assert base.manifest.encoder is not None  # noqa: S101 - open_base() has checked
-    model = files[base.manifest.encoder.model]
-
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        digest = sha256(model.encode())
-        for text in texts:
-            digest.update(sha256(text.encode("utf-8", "replace")).digest())
-        path = work / f"vectors-{digest.hexdigest()[:32]}.npy"
-        if path.is_file():
-            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
-        vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
-        worded = np.array([row for row, text in enumerate(texts) if text.strip()], dtype=np.intp)
-        for start in range(0, len(worded), _ENCODED_AT_ONCE):
-            rows = worded[start : start + _ENCODED_AT_ONCE]
-            vectors[rows] = encoder.encode([texts[row] for row in rows])
-            update(start + len(rows), len(worded))
-        np.save(path, vectors.astype(np.float16), allow_pickle=False)
-        # Through half precision in every run, so that a cached run gives the same model.
-        return vectors.astype(np.float16).astype(np.float32)
-
-    return encode
-
-
-def _pool(
-    domain: Domain,
-    words: NDArray[np.float32],
-    batch: Batch,
-    *,
-    pairs: bool,
-    succession: Succession | None,
-    log_chances: NDArray[np.float32] | None,
-) -> Pool:
-    if log_chances is None:  # these candidates were not sampled
-        log_chances = np.zeros(len(domain.texts), dtype=np.float32)
-    pieces = [
-        {
-            **tensors(describe_batch(domain, words, piece, pairs=pairs, succession=succession)),
-            "present": torch.from_numpy(piece.candidates >= 0),
-            "clicked": torch.from_numpy(piece.clicked),
-            "log_chance": torch.from_numpy(log_chances[piece.candidates]),
-        }
-        for piece in chunks(batch)
-    ]
-    pool = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
-    for kind in ("category", "together"):
-        if not pool[kind].any():
-            # A single candidate stands for all, as at run time: it counts for nothing, and costs
-            # little.
-            pool[kind] = pool[kind][:, :, :1].clone()
-    return pool
 
 
 def _verify(model: HistoryModel, encoder: HistoryEncoder, valid: dict[str, Pool]) -> None:

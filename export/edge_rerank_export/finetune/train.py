@@ -1,7 +1,8 @@
 """How a history encoder learns: listwise softmax; the same seed, the same model.
 
 The loss is -Σ log P(clicked | candidates, history), the listwise softmax of ListNet (Cao et
-al., ICML 2007) over the candidates of a request. All chance of a step is drawn from (seed,
+al., ICML 2007) over the candidates of a request; a teacher may have a share in what is to be
+predicted, see :mod:`edge_rerank_export.finetune.teacher`. All chance of a step is drawn from (seed,
 step), so that a training that was broken off goes on as if it had not been.
 """
 
@@ -25,8 +26,9 @@ _KNOWN = ("history", "category", "together", "popularity", "time", "record")
 _NO_CANDIDATE = -1e4
 
 Pool = dict[str, Tensor]
-"""Requests of one domain: the model's inputs, ``present``, ``clicked``, and ``log_chance``, which
-the loss takes off the scores, see :class:`~edge_rerank_export.finetune.recipe.Training`."""
+"""Requests of one domain: the model's inputs, ``present``, ``clicked``, ``target``, which says what
+is to be predicted, and ``log_chance``, which the loss takes off the scores, see
+:class:`~edge_rerank_export.finetune.recipe.Training`."""
 
 
 class HistoryTrainee:
@@ -71,7 +73,7 @@ class HistoryTrainee:
     def data(self) -> Iterator[bytes]:
         """What tells the training requests from any others."""
         for pool in self._pools:
-            for name in ("content", "succession", "clicked"):
+            for name in ("content", "succession", "target"):
                 yield pool[name].numpy().tobytes()
 
 
@@ -143,9 +145,8 @@ def _step(
         group["lr"] = learning_rate(settings.learning_rate, step, settings.steps, warm_up=WARM_UP)
     model.train()
     scores = _scores(model, batch)
-    clicked = batch["clicked"].float()
     scores = scores - batch["log_chance"]
-    loss = -(scores.log_softmax(1) * clicked).sum(1).div(clicked.sum(1)).mean()
+    loss = -(scores.log_softmax(1) * batch["target"]).sum(1).mean()
     optimizer.zero_grad()
     loss.backward()  # type: ignore[no-untyped-call]
     torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

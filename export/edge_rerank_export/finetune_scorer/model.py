@@ -13,7 +13,8 @@ from torch import Tensor
 
 from edge_rerank_export.adapter import HEAD, write_adapter
 from edge_rerank_export.finetune_scorer.examples import Packed
-from edge_rerank_export.finetune_scorer.recipe import Adapter, Precision
+from edge_rerank_export.finetune_scorer.recipe import Adapter
+from edge_rerank_export.training import Precision
 
 WEIGHTS_NAME = "model.safetensors"
 _TRUNK = "model."
@@ -24,7 +25,7 @@ class RankingModel(torch.nn.Module):
 
     Args:
         trunk: a model of transformers that gives last hidden states.
-        precision: of the products, see :class:`Precision`.
+        precision: of the products, see :class:`~edge_rerank_export.training.Precision`.
     """
 
     def __init__(self, trunk: Any, *, precision: Precision = Precision.FLOAT32) -> None:

@@ -17,19 +17,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipe import ScorerPackRecipe, read_recipe
 from edge_rerank_export.tables import check_integers, read_recipe_file, read_toml
-
-
-class Precision(StrEnum):
-    """What products of the training are computed in; weights and sums stay in float32."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
+from edge_rerank_export.training import Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +68,7 @@ class ScorerTraining:
             shipped pack, so that the scorer learns what that does not know; in the rest they
             stand alone.
         layers: blocks that are kept, from the first on; 0 for all.
-        precision: see :class:`Precision`.
+        precision: see :class:`~edge_rerank_export.training.Precision`.
     """
 
     seed: int = 0
@@ -156,4 +149,4 @@ def read_scorer_finetune_recipe(path: Path) -> ScorerFinetuneRecipe:
         RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
             value has the wrong type or is out of range.
     """
-    return read_recipe_file(ScorerFinetuneRecipe, path, relative="checkpoint")
+    return read_recipe_file(ScorerFinetuneRecipe, path, relative=("checkpoint",))

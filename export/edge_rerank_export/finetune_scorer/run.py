@@ -19,8 +19,8 @@ from edge_rerank_export.adapter import keep_layers
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.build_scorer import build_scorer, scorer_spec
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.evidence import beside
 from edge_rerank_export.finetune.data import Domain, load_domain
-from edge_rerank_export.finetune_scorer.evidence import beside
 from edge_rerank_export.finetune_scorer.examples import (
     Example,
     training_examples,
@@ -33,14 +33,14 @@ from edge_rerank_export.finetune_scorer.model import (
     save_adapter,
     save_checkpoint,
 )
-from edge_rerank_export.finetune_scorer.recipe import Precision, ScorerFinetuneRecipe
+from edge_rerank_export.finetune_scorer.recipe import ScorerFinetuneRecipe
 from edge_rerank_export.finetune_scorer.train import ScorerTrainee
 from edge_rerank_export.finetune_scorer.weight import fit_weight
 from edge_rerank_export.language_model import load_decoder, load_tokenizer
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipe import Layout, ScorerPackRecipe, SourceRecipe
 from edge_rerank_export.sources import fetch, file_sha256
-from edge_rerank_export.training import Outcome, Schedule, mark_of, train
+from edge_rerank_export.training import Outcome, Precision, Schedule, mark_of, train
 
 CHECKPOINT_NAME = "scorer-checkpoint.pt"
 TRAINED_FOLDER = "trained"

@@ -15,7 +15,7 @@ from edge_rerank.evaluation.dataset import VALID, DataSet, Request
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.ranking.engine import REFINED, RankingEngine
 from edge_rerank.ranking.transcript import transcript
-from edge_rerank_export.finetune_scorer.evidence import log_odds
+from edge_rerank_export.evidence import log_odds
 
 MAX_WEIGHT = 4.0
 _UNKNOWN = 1.0

@@ -19,8 +19,9 @@ from edge_rerank_export.baselines.choices import Choices
 from edge_rerank_export.baselines.command import TRAINERS, write_scores
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.data import Domain
+from edge_rerank_export.finetune.material import read_domains
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
-from edge_rerank_export.finetune.run import open_base, plan, read_domains, train_on
+from edge_rerank_export.finetune.run import digests_used, open_base, plan, train_on
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import Update
 from edge_rerank_export.results.ledger import data_mark, mark_of, write_whole
@@ -170,7 +171,7 @@ class Workshop:
         result = self._place(name) / column
 
         def mark() -> str:
-            settings = {**asdict(recipe), "base": open_base(recipe).digest}
+            settings = {**asdict(recipe), **digests_used(recipe)}
             return mark_of(settings, used, [self._data(one) for one in used])
 
         def make(update: Update) -> None:
@@ -240,6 +241,7 @@ class Workshop:
             self._domains[key] = read_domains(
                 recipe,
                 [self._folders[name]],
+                base=open_base(recipe),
                 work=work,
                 threads=self._wanted.threads,
                 steps=lambda _name: nullcontext(update),

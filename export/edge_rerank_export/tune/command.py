@@ -13,8 +13,10 @@ from rich.console import Console
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.command import add_recipe_and_data
+from edge_rerank_export.finetune.material import prepare, read_domains
 from edge_rerank_export.finetune.recipe import finetune_toml, read_finetune_recipe
-from edge_rerank_export.finetune.run import open_base, plan, prepare, read_domains
+from edge_rerank_export.finetune.run import digests_used, open_base, plan
+from edge_rerank_export.finetune.teacher import teacher_of
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.recipe import find_recipe
 from edge_rerank_export.results.ledger import data_mark, mark_of, write_whole
@@ -84,9 +86,9 @@ def run_tune(arguments: argparse.Namespace, console: Console) -> None:
     work.mkdir(parents=True, exist_ok=True)
     steps = on_console(console)
     domains = read_domains(
-        recipe, arguments.data, work=work, threads=arguments.threads, steps=steps
+        recipe, arguments.data, base=base, work=work, threads=arguments.threads, steps=steps
     )
-    settings = {**asdict(recipe), "base": base.digest}
+    settings = {**asdict(recipe), **digests_used(recipe)}
     wanted = Search(
         recipe=recipe,
         base=base,
@@ -106,7 +108,8 @@ def run_tune(arguments: argparse.Namespace, console: Console) -> None:
             highlight=False,
         )
 
-    material = prepare(recipe, domains, steps=steps)
+    with teacher_of(recipe.teacher, work, threads=arguments.threads) as teacher:
+        material = prepare(recipe, domains, teacher=teacher, steps=steps)
     with steps("search") as update:
         found = search(wanted, material, progress=update, finished=finished)
     write_whole(out, finetune_toml(found.recipe, out.resolve().parent))

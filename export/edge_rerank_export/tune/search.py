@@ -16,8 +16,9 @@ from pathlib import Path
 from edge_rerank.errors import MissingExtra
 from edge_rerank.inference.pack import Pack
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune.material import Material
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
-from edge_rerank_export.finetune.run import CHECKPOINT_NAME, Material, fit
+from edge_rerank_export.finetune.run import CHECKPOINT_NAME, fit
 from edge_rerank_export.tune.space import Parameter, space_of, values_of, with_values
 
 try:
