@@ -22,8 +22,9 @@ from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.prompt import Prompt, Tokens
 from edge_rerank.inference.session import Session
 
-PACK_TOKENS = 256
-"""Candidate tokens in one run of the model."""
+PACK_TOKENS = 320
+"""Candidate tokens in one run of the model. By measurement, 50 candidates of 12 tokens with 16
+layers: 139 ms in runs of 256, 117 of 320, 172 of 640."""
 
 DEFAULT_PREFIX_BYTES = 96 << 20
 CACHED_SCORES = 65_536
