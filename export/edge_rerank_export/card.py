@@ -17,8 +17,17 @@ _EXPLAINED = {
 }
 
 
-def model_card(recipe: Recipe, fetched: Fetched, verification: Verification) -> str:
-    """The text of the card, in Markdown."""
+def model_card(
+    recipe: Recipe, fetched: Fetched, verification: Verification, *, training: str = ""
+) -> str:
+    """The text of the card, in Markdown.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        verification: how far the pack is from the model it was made from.
+        training: how that was tuned; empty for an original.
+    """
     rows = _rows(verification)
     return f"""# {recipe.name}, release {recipe.release}
 
@@ -31,9 +40,9 @@ A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.nam
 - Changed against the original: converted to ONNX with mean pooling and scaling to length 1
   inside, quantised ({recipe.encoder.quantisation}), input cut to
   {recipe.encoder.max_tokens} tokens{_changes(recipe.encoder)}
-- Not trained further, on nobody's behaviour
+- {training or "Not trained further, on nobody's behaviour"}
 
-## Compared with the original in float32
+## Compared with the {"tuned" if training else "original"} model in float32
 
 {verification.texts} item texts, {verification.rankings} lists put in order.
 

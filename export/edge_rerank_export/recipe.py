@@ -210,6 +210,16 @@ def find_adapter(name: str) -> Path:
     raise RecipeError(f"source.adapter: expected a .safetensors file or a known name, got {name!r}")
 
 
+def checkpoint_of(path: Path) -> Recipe | ScorerPackRecipe | None:
+    """The recipe of what a fine-tuning recipe starts from; ``None`` where it names none.
+
+    Raises:
+        RecipeError: when one of the two cannot be read.
+    """
+    name = read_toml(path).get("checkpoint")
+    return None if name is None else read_recipe(path.parent / str(name))
+
+
 def read_recipe(path: Path) -> Recipe | ScorerPackRecipe:
     """Read and check a recipe.
 

@@ -11,9 +11,8 @@ from rich.console import Console
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.recipe import FinetuneRecipe, read_finetune_recipe
 from edge_rerank_export.finetune.run import Plan, check, finetune, plan
-from edge_rerank_export.finetune_scorer.recipe import is_scorer_recipe
 from edge_rerank_export.progress import on_console
-from edge_rerank_export.recipe import find_recipe
+from edge_rerank_export.recipe import ScorerPackRecipe, checkpoint_of, find_recipe
 
 _MIB = 1 << 20
 
@@ -21,7 +20,8 @@ _MIB = 1 << 20
 def add_finetune(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command to a parser's subcommands."""
     parser = commands.add_parser(
-        "finetune", help="train a pack's history encoder, or a scorer, on data set folders"
+        "finetune",
+        help="train a pack's history encoder, its text encoder, or a scorer, on data set folders",
     )
     add_recipe_and_data(parser)
     parser.add_argument("--out", type=Path, metavar="PACK", help="folder of the new pack")
@@ -59,12 +59,24 @@ def run_finetune(arguments: argparse.Namespace, console: Console) -> None:
     Raises:
         EdgeRerankError: see :func:`edge_rerank_export.finetune.run.finetune`.
     """
-    if is_scorer_recipe(find_recipe(arguments.recipe)):
+    if arguments.out is None and not arguments.dry_run:
+        raise RecipeError("--out: expected the folder of the new pack, or --dry-run")
+    out = arguments.out or Path(find_recipe(arguments.recipe).stem)
+    work = arguments.work or out.with_name(f"{out.name}.work")
+    checkpoint = checkpoint_of(find_recipe(arguments.recipe))
+    if isinstance(checkpoint, ScorerPackRecipe):
         from edge_rerank_export.finetune_scorer.command import (  # noqa: PLC0415 - seconds, for all
             run_finetune_scorer,
         )
 
-        run_finetune_scorer(arguments, console)
+        run_finetune_scorer(arguments, work, console)
+        return
+    if checkpoint is not None:
+        from edge_rerank_export.finetune_text.command import (  # noqa: PLC0415 - the same
+            run_finetune_text,
+        )
+
+        run_finetune_text(arguments, work, console)
         return
     recipe = _recipe(arguments)
     planned = plan(recipe, arguments.data)
@@ -74,13 +86,11 @@ def run_finetune(arguments: argparse.Namespace, console: Console) -> None:
         check(recipe, arguments.data, steps=steps)
         console.print("dry run: pack, recipe and data are in order; nothing was trained")
         return
-    if arguments.out is None:
-        raise RecipeError("--out: expected the folder of the new pack, or --dry-run")
     result = finetune(
         recipe,
         arguments.data,
         arguments.out,
-        work=arguments.work or arguments.out.with_name(f"{arguments.out.name}.work"),
+        work=work,
         resume=arguments.resume,
         overwrite=arguments.overwrite,
         threads=arguments.threads,

@@ -21,21 +21,15 @@ from edge_rerank_export.recipe import find_recipe
 _MIB = 1 << 20
 
 
-def run_finetune_scorer(arguments: argparse.Namespace, console: Console) -> None:
+def run_finetune_scorer(arguments: argparse.Namespace, work: Path, console: Console) -> None:
     """Run the command.
 
     Raises:
         EdgeRerankError: see :func:`prepare` and :func:`finetune_scorer`.
     """
     recipe = _recipe(arguments)
-    if arguments.out is None and not arguments.dry_run:
-        raise RecipeError("--out: expected the folder of the new pack, or --dry-run")
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
-    work: Path | None = arguments.work
-    if work is None:
-        name = recipe.name if arguments.out is None else arguments.out.name
-        work = (arguments.out or Path(name)).with_name(f"{name}.work")
     steps = on_console(console)
     prepared = prepare(recipe, arguments.data, work=work, steps=steps)
     plan = prepared.plan

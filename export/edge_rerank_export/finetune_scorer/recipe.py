@@ -21,7 +21,7 @@ from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipe import ScorerPackRecipe, read_recipe
-from edge_rerank_export.tables import check_integers, read_recipe_file, read_toml
+from edge_rerank_export.tables import check_integers, read_recipe_file
 from edge_rerank_export.training import Precision
 
 
@@ -131,15 +131,6 @@ class ScorerFinetuneRecipe:
         trained = self.training.history * scorer.line_tokens
         limited = replace(scorer, history_tokens=min(scorer.history_tokens, trained))
         return replace(recipe, scorer=limited)
-
-
-def is_scorer_recipe(path: Path) -> bool:
-    """Whether the file has the key that only a scorer's fine-tuning has.
-
-    Raises:
-        RecipeError: when it cannot be read.
-    """
-    return "checkpoint" in read_toml(path)
 
 
 def read_scorer_finetune_recipe(path: Path) -> ScorerFinetuneRecipe:

@@ -1,0 +1,1 @@
+"""Tuning a text encoder on what people choose together."""

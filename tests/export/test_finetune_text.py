@@ -1,0 +1,243 @@
+from __future__ import annotations
+
+import json
+import random
+from dataclasses import replace
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+
+from edge_rerank.errors import DataError
+from edge_rerank.inference.encoder import TextEncoder
+from edge_rerank.inference.pack import Pack
+from edge_rerank_export.cli import EXIT_USAGE, main
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.finetune_text.recipe import (
+    TextFinetuneRecipe,
+    read_text_finetune_recipe,
+)
+from edge_rerank_export.finetune_text.run import Prepared, finetune_text, prepare
+from edge_rerank_export.finetune_text.train import Similarity, TextTrainee, mix
+from edge_rerank_export.texts import own_texts
+from edge_rerank_export.training import Precision, Schedule, mark_of, train
+
+
+def write(path: Path, records: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def kinds() -> list[list[str]]:
+    """Words that the tiny model knows and that say nothing of each other; five of a kind."""
+    words = sorted({word for text in own_texts().texts for word in text.split() if word.isalpha()})
+    drawn = random.Random(0).sample(words, 20)
+    return [drawn[start : start + 5] for start in range(0, 20, 5)]
+
+
+@pytest.fixture(scope="module")
+def data(kinds: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """People who always stay with one kind of thing, which no text gives away."""
+    rng = random.Random(1)
+    folder = tmp_path_factory.mktemp("data") / "kinds"
+    folder.mkdir()
+    names = [word for kind in kinds for word in kind]
+    write(folder / "items.jsonl", [{"id": name, "text": name} for name in names])
+    people = [rng.sample(rng.choice(kinds), 4) for _ in range(60)]
+    write(
+        folder / "train.jsonl", [{"user": str(n), "items": path} for n, path in enumerate(people)]
+    )
+    requests: list[dict[str, object]] = []
+    for n in range(30):
+        kind = rng.choice(kinds)
+        *before, last = rng.sample(kind, 4)
+        others = rng.sample([name for name in names if name not in kind], 4)
+        requests.append(
+            {"user": str(n), "history": before, "candidates": [*others, last], "clicked": [last]}
+        )
+    write(folder / "valid.jsonl", requests)
+    return folder
+
+
+@pytest.fixture
+def recipe(tiny_recipe: Path) -> Path:
+    path = tiny_recipe.with_name("text.toml")
+    path.write_text(
+        "name = 'near'\nrelease = 3\nsummary = 'A test.'\ncheckpoint = 'tiny.toml'\n"
+        "[training]\nrequests = 200\nsteps = 120\nbatch = 16\nlearning_rate = 2e-3\n"
+        "evaluate_every = 40\n"
+    )
+    return path
+
+
+def short(path: Path, **training: object) -> TextFinetuneRecipe:
+    """The recipe with six steps, enough to tell two trainings apart."""
+    recipe = read_text_finetune_recipe(path)
+    changes = {"steps": 6, "evaluate_every": 3, **training}
+    return replace(recipe, training=replace(recipe.training, **changes))  # type: ignore[arg-type]
+
+
+def trained(
+    recipe: TextFinetuneRecipe, data: Path, work: Path, *, resume: bool = False
+) -> Prepared:
+    """A training without the pack."""
+    prepared, settings = prepare(recipe, [data]), recipe.training
+    work.mkdir(exist_ok=True)
+    train(
+        prepared.trainee,
+        Schedule(settings.steps, settings.evaluate_every, settings.patience),
+        checkpoint=work / "checkpoint.pt",
+        mark=mark_of(recipe, prepared.trainee.data()),
+        resume=resume,
+    )
+    return prepared
+
+
+def weights(prepared: Prepared) -> torch.Tensor:
+    values = [value.detach().flatten() for value in prepared.trainee.weights().values()]
+    return torch.cat(values).clone()
+
+
+def test_what_the_same_people_choose_comes_to_lie_near(
+    recipe: Path, data: Path, kinds: list[list[str]], tmp_path: Path
+) -> None:
+    read = read_text_finetune_recipe(recipe)
+    prepared = prepare(read, [data])
+    untrained = prepared.trainee.validate()["kinds"]
+    outcome = finetune_text(read, [data], prepared, tmp_path / "pack", work=tmp_path / "work")
+    assert untrained < 0.8
+    assert outcome.best > 0.9
+    pack = Pack.open(tmp_path / "pack")
+    assert (pack.manifest.name, pack.manifest.release) == ("near", 3)
+    encoder, words = TextEncoder(pack), [word for kind in kinds for word in kind]
+    vectors = dict(zip(words, encoder.encode(words), strict=True))
+    within = [vectors[a] @ vectors[b] for kind in kinds for a, b in combinations(kind, 2)]
+    across = [
+        vectors[a] @ vectors[b]
+        for one, other in combinations(kinds, 2)
+        for a, b in product(one, other)
+    ]
+    assert np.mean(within) > np.mean(across) + 0.15
+    card = (tmp_path / "pack" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "Tuned on kinds" in card
+    assert "nobody's behaviour" not in card
+
+
+def test_a_history_encoder_is_trained_on_the_tuned_vectors(
+    recipe: Path, data: Path, tmp_path: Path
+) -> None:
+    text = ["finetune", str(recipe), "--data", str(data), "--out", str(tmp_path / "text")]
+    assert main(text) == 0
+    history = tmp_path / "history.toml"
+    history.write_text(
+        "name = 'both'\nrelease = 1\nsummary = 'A test.'\nbase = 'text'\n"
+        "[training]\nrequests = 50\ncandidates = 5\nsteps = 4\nevaluate_every = 2\n"
+    )
+    assert main(["finetune", str(history), "--data", str(data), "--out", f"{tmp_path}/both"]) == 0
+    both, base = Pack.open(tmp_path / "both"), Pack.open(tmp_path / "text")
+    assert both.read("encoder.onnx") == base.read("encoder.onnx")
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(
+    recipe: Path, data: Path, tmp_path: Path
+) -> None:
+    first, again = (weights(trained(short(recipe), data, tmp_path / name)) for name in "ab")
+    assert torch.equal(first, again)
+    assert not torch.equal(first, weights(trained(short(recipe, seed=1), data, tmp_path / "c")))
+
+
+def test_a_training_that_was_broken_off_goes_on_as_if_it_had_not_been(
+    recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = weights(trained(short(recipe), data, tmp_path / "whole"))
+    step = TextTrainee.step
+
+    def broken(self: TextTrainee, number: int) -> None:
+        if number == 4:
+            raise KeyboardInterrupt
+        step(self, number)
+
+    monkeypatch.setattr(TextTrainee, "step", broken)
+    with pytest.raises(KeyboardInterrupt):
+        trained(short(recipe), data, tmp_path / "work")
+    monkeypatch.undo()
+    with pytest.raises(RecipeError, match="another recipe"):
+        trained(short(recipe, history=2), data, tmp_path / "work", resume=True)
+    assert torch.equal(whole, weights(trained(short(recipe), data, tmp_path / "work", resume=True)))
+
+
+def test_token_embeddings_stay_and_the_share_is_a_way_between_two_models(
+    recipe: Path, data: Path, tmp_path: Path
+) -> None:
+    prepared = trained(short(recipe, precision=Precision.BFLOAT16), data, tmp_path / "work")
+    model, start = prepared.trainee.model, prepared.start.model
+    before, after = dict(start.named_parameters()), dict(model.named_parameters())
+    table = next(name for name in before if name.endswith("word_embeddings.weight"))
+    assert torch.equal(before[table], after[table])
+    changed = next(name for name in before if name.endswith("query.weight"))
+    assert not torch.equal(before[changed], after[changed])
+    middle = (before[changed] + after[changed]).detach() / 2
+    mix(model, start, 0.5)
+    assert torch.allclose(after[changed], middle, atol=1e-6)
+
+
+def test_similarity_looks_at_what_is_there() -> None:
+    pool = Similarity()
+    cosine = torch.tensor([[[0.9, 0.1]], [[0.9, 0.1]], [[0.9, 0.1]]])
+    strength = torch.tensor([[1.0, 1.0], [0.0, 1.0], [0.0, 0.0]])
+    both, last, none = pool(cosine, strength)[:, 0].tolist()
+    scale = float(pool.scale.exp())
+    assert last == pytest.approx(0.1 * scale, rel=1e-3)
+    assert last < both < 0.9 * scale
+    assert none == 0
+
+
+def test_the_dry_run_reads_everything_and_trains_nothing(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "pack"
+    arguments = ["finetune", str(recipe), "--data", str(data), "--out", str(out), "--dry-run"]
+    assert main(arguments) == 0
+    said = capsys.readouterr()
+    assert "200 requests, at most 120 steps" in " ".join((said.out + said.err).split())
+    assert not out.exists()
+
+
+def test_a_broken_line_is_named(recipe: Path, data: Path, tmp_path: Path) -> None:
+    broken = tmp_path / "broken"
+    broken.mkdir()
+    for file in data.iterdir():
+        (broken / file.name).write_bytes(file.read_bytes())
+    with (broken / "train.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write('{"user": "u", "items": 3}\n')
+    with pytest.raises(DataError, match=r"train\.jsonl.*61"):
+        prepare(read_text_finetune_recipe(recipe), [broken])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("steps = 120", "steps = 0", "training.steps"),
+        ("steps = 120", "share = 0.0", "training.share"),
+        ("steps = 120", "learning_rates = 1.0", "learning_rates"),
+        ("batch = 16", "batch = 1", "training.batch"),
+        ("release = 3", "release = 0", "release"),
+    ],
+)
+def test_a_recipe_that_cannot_be_followed_is_refused(
+    recipe: Path, old: str, new: str, message: str
+) -> None:
+    recipe.write_text(recipe.read_text().replace(old, new))
+    with pytest.raises(RecipeError, match=message):
+        read_text_finetune_recipe(recipe)
+
+
+def test_the_recipe_names_its_own_checkpoint(recipe: Path, data: Path, tmp_path: Path) -> None:
+    arguments = ["finetune", str(recipe), "--data", str(data), "--out", str(tmp_path / "pack")]
+    assert main([*arguments, "--base", str(tmp_path)]) == EXIT_USAGE
+    assert not (tmp_path / "pack").exists()
