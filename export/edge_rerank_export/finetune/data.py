@@ -22,6 +22,7 @@ from edge_rerank.ranking.situation import newest
 from edge_rerank.ranking.succession import Succession
 from edge_rerank.ranking.together import OwnShare
 from edge_rerank.types import Item
+from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.items import make_record
 from edge_rerank_export.finetune.pairs import NEAR, Pairs, count_pairs
 
@@ -117,6 +118,22 @@ class Domain:
             self.choices[begin:end][kept[begin:end]]
             for begin, end in zip(self.starts[:-1], self.starts[1:], strict=True)
         ]
+
+
+def unread(texts: Sequence[str]) -> NDArray[np.float32]:
+    """No vectors, for trainings that read the texts themselves: zeros of shape (n, 1)."""
+    return np.zeros((len(texts), 1), dtype=np.float32)
+
+
+def check_folders(folders: Sequence[Path]) -> None:
+    """Refuse no folders at all, and two of one name.
+
+    Raises:
+        RecipeError: see above.
+    """
+    names = [folder.resolve().name for folder in folders]
+    if not folders or len(set(names)) != len(names):
+        raise RecipeError("data: expected at least one folder, each name once")
 
 
 def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Domain:

@@ -16,7 +16,7 @@ from edge_rerank.inference.shipped import shipped_pack
 from edge_rerank.ranking.signals import Signals
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.finetune.card import finetune_card
-from edge_rerank_export.finetune.data import Domain, load_domain
+from edge_rerank_export.finetune.data import Domain, check_folders, load_domain, unread
 from edge_rerank_export.finetune.material import Material, prepare, read_domains
 from edge_rerank_export.finetune.model import OPSET, HistoryModel, export_onnx, load_weights
 from edge_rerank_export.finetune.recipe import FinetuneRecipe
@@ -77,9 +77,7 @@ def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
     Raises:
         RecipeError: when the two do not go together.
     """
-    names = [folder.resolve().name for folder in folders]
-    if not folders or len(set(names)) != len(names):
-        raise RecipeError("data: expected at least one folder, each name once")
+    check_folders(folders)
     settings = recipe.training
     if settings.keep_pairs and len(folders) != 1:
         raise RecipeError(f"training.keep_pairs: expected one folder of data, got {len(folders)}")
@@ -104,7 +102,7 @@ def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = sil
         with steps(f"check {folder.name}"):
             load_domain(
                 folder,
-                lambda texts: np.zeros((len(texts), 1), dtype=np.float32),
+                unread,
                 rng=np.random.default_rng(0),
             )
     return planned

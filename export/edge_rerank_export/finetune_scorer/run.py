@@ -20,7 +20,7 @@ from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.build_scorer import build_scorer, scorer_spec
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.evidence import beside
-from edge_rerank_export.finetune.data import Domain, load_domain
+from edge_rerank_export.finetune.data import Domain, check_folders, load_domain, unread
 from edge_rerank_export.finetune_scorer.examples import (
     Example,
     training_examples,
@@ -111,9 +111,7 @@ def prepare(
         DataError: at the first malformed line of a folder.
         RecipeError, SourceError, UnsupportedModel: when recipe or checkpoint cannot be used.
     """
-    names = [folder.resolve().name for folder in folders]
-    if not folders or len(set(names)) != len(names):
-        raise RecipeError("data: expected at least one folder, each name once")
+    check_folders(folders)
     domains = [_read(folder, steps) for folder in folders]
     pack_recipe, settings = recipe.pack_recipe(), recipe.training
     source = pack_recipe.source
@@ -262,7 +260,7 @@ def _read(folder: Path, steps: Steps) -> Domain:
     with steps(f"read {folder.name}"):
         return load_domain(
             folder,
-            lambda texts: np.zeros((len(texts), 1), dtype=np.float32),  # texts are read as tokens
+            unread,  # texts are read as tokens
             rng=np.random.default_rng([0, 1]),
         )
 

@@ -12,8 +12,7 @@ import numpy as np
 import torch
 
 from edge_rerank_export.build import Original, Report, build_from, centre, original, quietly
-from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune.data import load_domain
+from edge_rerank_export.finetune.data import check_folders, load_domain, unread
 from edge_rerank_export.finetune_text.recipe import TextFinetuneRecipe
 from edge_rerank_export.finetune_text.train import TextRequests, TextTrainee, mix, text_requests
 from edge_rerank_export.packing import staged
@@ -68,9 +67,7 @@ def prepare(
         DataError: at the first malformed line of a folder.
         RecipeError, SourceError, UnsupportedModel: when recipe or checkpoint cannot be used.
     """
-    names = [folder.resolve().name for folder in folders]
-    if not folders or len(set(names)) != len(names):
-        raise RecipeError("data: expected at least one folder, each name once")
+    check_folders(folders)
     pack_recipe, settings = recipe.pack_recipe(), recipe.training
     domains = []
     for folder in folders:
@@ -78,7 +75,7 @@ def prepare(
             domains.append(
                 load_domain(
                     folder,
-                    lambda texts: np.zeros((len(texts), 1), dtype=np.float32),
+                    unread,
                     rng=np.random.default_rng([settings.seed, 1]),
                 )
             )
