@@ -90,7 +90,7 @@ def _peers(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.json:
         console.say(report.to_json())
         return 0
-    for shape in peers.SHAPES:
+    for shape in report.shapes:
         console.heading(f"{shape.label}, {report.threads} threads")
         console.table(
             (
@@ -101,6 +101,8 @@ def _peers(arguments: argparse.Namespace, console: Console) -> int:
             ),
             [_row(timing, report.of(shape)[0]) for timing in report.of(shape)],
         )
+    for line in report.skipped:
+        console.say(line)
     return 0
 
 

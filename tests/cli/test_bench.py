@@ -53,14 +53,15 @@ def test_peers_are_shown_with_what_is_not_installed(
             peers.Timing("slow", 20, 200, 500.0, 5),
             peers.Timing("absent", 20, 200, None, 0, "not installed: pip install absent"),
         ),
+        ("50 candidates: skipped, too long",),
     )
     monkeypatch.setattr(peers, "compare", lambda *_, **__: report)
-    monkeypatch.setattr(peers, "SHAPES", peers.SHAPES[:1])
     plot = tmp_path / "peers.svg"
     table = run("bench", "--peers", "--pack", str(shipped_pack()), "--plot", str(plot))
     assert table.code == 0
     assert "10.0 ×" in table.out
     assert "not installed" in table.out
+    assert table.out.rstrip().endswith("50 candidates: skipped, too long")
     assert "not installed: pip install absent" in plot.read_text(encoding="utf-8")
 
 

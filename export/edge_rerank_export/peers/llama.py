@@ -13,6 +13,7 @@ from typing import Any
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.session import default_threads
 from edge_rerank_export.peers.contender import NotRunnable, optional
+from edge_rerank_export.peers.task import LINE_TOKENS
 
 _CELLS = 2048
 _MOST_CANDIDATES = 64
@@ -69,7 +70,8 @@ class LlamaCpp:
         library, rows = self._library, []
         for sequence, text in enumerate(candidates, start=1):
             library.llama_memory_seq_cp(self._memory, 0, sequence, 0, self._past)
-            line = self._prompt.line(text)[: -len(self._prompt.separator)]
+            # As many as the scorer reads: for a likelihood the last one predicts nothing.
+            line = self._prompt.line(text)[: LINE_TOKENS - self._likelihood]
             for place, token in enumerate(line):
                 asked = self._likelihood or place == len(line) - 1
                 rows.append((token, self._past + place, sequence, asked))

@@ -12,11 +12,12 @@ from pathlib import Path
 from typing import cast
 
 from edge_rerank.errors import PackUnsupported
-from edge_rerank.inference.manifest import ScorerSpec
+from edge_rerank.inference.manifest import ScorerSpec, Scoring
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.session import default_threads
 from edge_rerank_export.peers.contender import Contender, NotRunnable
+from edge_rerank_export.peers.gguf_layers import first_layers
 from edge_rerank_export.peers.llama import LlamaCpp
 from edge_rerank_export.peers.minilm import (
     FastEmbed,
@@ -25,7 +26,7 @@ from edge_rerank_export.peers.minilm import (
     make_checkpoint,
     make_graph,
 )
-from edge_rerank_export.peers.ours import Naive, Ours
+from edge_rerank_export.peers.ours import Naive, Ours, layers_of
 from edge_rerank_export.peers.task import SHAPES, Shape, candidates, history
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipe import find_recipe, read_recipe
@@ -37,6 +38,11 @@ OURS = "edge-rerank"
 ROUNDS, QUICK_ROUNDS = 5, 2
 _ENOUGH_S = 10.0
 """A contender that took this long on a shape is not run again on it."""
+
+_REST_S = 0.05
+"""Before each call, for the threads of the one before, which go on waiting for work a while."""
+
+_Makers = dict[str, Callable[[], Contender]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,10 +67,23 @@ class Timing:
 
 @dataclass(frozen=True, slots=True)
 class PeerReport:
-    """All timings, and the threads each contender was given."""
+    """What was measured.
+
+    Attributes:
+        threads: those that each contender was given.
+        timings: by shape, in the order of the contenders.
+        skipped: a line for each shape that was not measured, with the reason.
+    """
 
     threads: int
     timings: tuple[Timing, ...]
+    skipped: tuple[str, ...] = ()
+
+    @property
+    def shapes(self) -> tuple[Shape, ...]:
+        """Those that were measured."""
+        sizes = ((one.candidates, one.history_tokens) for one in self.timings)
+        return tuple(Shape(*size) for size in dict.fromkeys(sizes))
 
     def of(self, shape: Shape) -> list[Timing]:
         """The timings of one shape, in the order of the contenders."""
@@ -72,9 +91,8 @@ class PeerReport:
         return [one for one in self.timings if (one.candidates, one.history_tokens) == size]
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """``{"threads", "timings": [{"contender", "candidates", "history_tokens", …}]}``."""
-        timings = [asdict(timing) for timing in self.timings]
-        return json.dumps({"threads": self.threads, "timings": timings}, indent=indent)
+        """``{"threads", "timings": [{"contender", "candidates", …}], "skipped": […]}``."""
+        return json.dumps(asdict(self), indent=indent)
 
 
 def compare(
@@ -87,44 +105,88 @@ def compare(
     """Measure the scorer of ``pack`` and its peers, each shape in rounds of one call each.
 
     Args:
-        pack: has a scorer, made from a GGUF file by the recipe ``smollm2``.
+        pack: has a scorer. llama.cpp runs beside it if its weights are those of the recipe
+            ``smollm2``, for which there is a GGUF file.
         quick: fewer rounds, for a first look.
-        shapes: what is ranked.
+        shapes: what is ranked; those with a longer history than the scorer reads are skipped.
         progress: called with (shapes done, shapes to do).
 
     Raises:
         PackUnsupported: when the pack has no scorer.
         SourceError: when the peers' weights cannot be fetched.
     """
-    if pack.manifest.scorer is None:
+    spec = pack.manifest.scorer
+    if spec is None:
         raise PackUnsupported("the pack has no scorer")
-    timings: list[Timing] = []
-    with tempfile.TemporaryDirectory() as folder:
-        contenders = {name: _made(make) for name, make in _makers(pack, Path(folder)).items()}
-        for done, shape in enumerate(shapes, start=1):
-            timings += _measure(contenders, shape, QUICK_ROUNDS if quick else ROUNDS)
-            progress(done, len(shapes))
-    return PeerReport(default_threads(), tuple(timings))
-
-
-def _makers(pack: Pack, work: Path) -> dict[str, Callable[[], Contender]]:
-    spec = cast("ScorerSpec", pack.manifest.scorer)
     prompt = Prompt(spec, pack.read(spec.tokenizer))
-    gguf = next(_weights("smollm2", work).glob("*.gguf"))
+    fitting = [shape for shape in shapes if _fits(shape, prompt)]
+    skipped = tuple(
+        f"{shape.label}: skipped, this pack reads at most {spec.history_tokens} tokens of history"
+        for shape in shapes
+        if shape not in fitting
+    )
+    timings: list[Timing] = []
+    if fitting:
+        with tempfile.TemporaryDirectory() as folder:
+            makers = {**_own(pack), **_peers(pack, prompt, Path(folder))}
+            contenders = {name: _made(make) for name, make in makers.items()}
+            for done, shape in enumerate(fitting, start=1):
+                timings += _measure(
+                    contenders,
+                    shape,
+                    QUICK_ROUNDS if quick else ROUNDS,
+                    ends=spec.scoring is Scoring.HEAD,
+                )
+                progress(done, len(fitting))
+    return PeerReport(default_threads(), tuple(timings), skipped)
+
+
+def _fits(shape: Shape, prompt: Prompt) -> bool:
+    lines = [prompt.line(text) for text in history(shape)]
+    return len(prompt.window(lines)) == len(lines)
+
+
+def _own(pack: Pack) -> _Makers:
+    manifest = pack.manifest
+    spec = cast("ScorerSpec", manifest.scorer)
+    precision = "float32" if spec.quantisation == "none" else spec.quantisation
+    makers: _Makers = {f"{OURS}, {manifest.name} {precision}": lambda: Ours(pack, known=True)}
+    if spec.scoring is Scoring.LIKELIHOOD:
+        # A trained head needs nothing of an item ahead, so that there it would be the same again.
+        makers[f"{OURS}, items never seen"] = lambda: Ours(pack, known=False)
+    makers["the same model, history repeated"] = lambda: Naive(pack)
+    return makers
+
+
+def _peers(pack: Pack, prompt: Prompt, work: Path) -> _Makers:
     checkpoint, graph = work / "checkpoint", work / "graph"
     make_checkpoint(_weights("default", work), checkpoint)
     make_graph(checkpoint, graph)
     return {
-        f"{OURS}, 135M int8": lambda: Ours(pack, known=True),
-        f"{OURS}, items never seen": lambda: Ours(pack, known=False),
-        "the same model, history repeated": lambda: Naive(pack),
         "MiniLM 22M, sentence-transformers": lambda: SentenceTransformers(checkpoint, onnx=False),
         "MiniLM 22M int8, sentence-transformers": lambda: SentenceTransformers(graph, onnx=True),
         "MiniLM 22M int8, FlashRank": lambda: FlashRank(graph, work / "flashrank"),
         "MiniLM 22M int8, fastembed": lambda: FastEmbed(graph),
-        "llama.cpp 135M Q4_1, likelihood": lambda: LlamaCpp(gguf, prompt, likelihood=True),
-        "llama.cpp 135M Q4_1, last token": lambda: LlamaCpp(gguf, prompt, likelihood=False),
+        **_llama(pack, prompt, work),
     }
+
+
+def _llama(pack: Pack, prompt: Prompt, work: Path) -> _Makers:
+    spec = cast("ScorerSpec", pack.manifest.scorer)
+    original = read_recipe(find_recipe("smollm2")).source
+    if pack.manifest.source.sha256 != original.sha256:
+        return {"llama.cpp": _no_gguf}
+    gguf = next(_weights("smollm2", work).glob("*.gguf"))
+    name, gguf = first_layers(gguf, layers_of(pack), work / "layers.gguf")
+    makers: _Makers = {}
+    if spec.scoring is Scoring.LIKELIHOOD:
+        makers[f"llama.cpp, {name}, likelihood"] = lambda: LlamaCpp(gguf, prompt, likelihood=True)
+    makers[f"llama.cpp, {name}, last token"] = lambda: LlamaCpp(gguf, prompt, likelihood=False)
+    return makers
+
+
+def _no_gguf() -> Contender:
+    raise NotRunnable("no GGUF file of this pack's weights is known")
 
 
 def _weights(recipe: str, work: Path) -> Path:
@@ -141,17 +203,20 @@ def _made(make: Callable[[], Contender]) -> Contender | str:
         return str(error)
 
 
-def _measure(contenders: dict[str, Contender | str], shape: Shape, rounds: int) -> list[Timing]:
+def _measure(
+    contenders: dict[str, Contender | str], shape: Shape, rounds: int, *, ends: bool
+) -> list[Timing]:
     times: dict[str, list[float]] = {name: [] for name in contenders}
     running = {name: one for name, one in contenders.items() if not isinstance(one, str)}
     for one in running.values():
         one.read(history(shape))
     for turn in range(rounds + 1):
-        texts = candidates(shape, turn)
+        texts = candidates(shape, turn, ends=ends)
         for name, one in running.items():
             if sum(times[name]) > _ENOUGH_S:
                 continue
             one.meet(texts)
+            time.sleep(_REST_S)
             started = time.perf_counter()
             one.rank(texts)
             took = time.perf_counter() - started

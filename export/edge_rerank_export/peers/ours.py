@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
+from edge_rerank.inference.manifest import ScorerSpec
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank.inference.session import Session
+
+
+def layers_of(pack: Pack) -> int:
+    """How many layers the model of ``pack``, which has a scorer, consists of."""
+    session = Session(pack.read(cast("ScorerSpec", pack.manifest.scorer).model))
+    return int(session.inputs["past_keys"].shape[0] or 0)
 
 
 class Ours:

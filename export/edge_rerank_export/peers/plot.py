@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from html import escape
 
 from edge_rerank_export.peers.measure import OURS, PeerReport, Timing
-from edge_rerank_export.peers.task import Shape
 
 _WIDTH, _NAMES, _BAR, _GAP, _HEAD = 860, 300, 16, 6, 34
 _OURS, _PEER, _INK, _FAINT, _PAPER = "#0b7285", "#adb5bd", "#212529", "#dee2e6", "#ffffff"
@@ -17,21 +16,21 @@ _RIGHT = 90
 
 def as_svg(report: PeerReport) -> str:
     """A picture of ``report``; shorter bars are better."""
-    shapes = list(
-        dict.fromkeys(Shape(one.candidates, one.history_tokens) for one in report.timings)
-    )
     known = [one.median_ms for one in report.timings if one.median_ms]
     low = 10.0 ** math.floor(math.log10(min(known, default=1.0)))
     high = max([*known, 10 * low])
     parts: list[str] = []
     top = 52
-    for shape in shapes:
+    for shape in report.shapes:
         rows = report.of(shape)
         height = len(rows) * (_BAR + _GAP)
         parts.append(_text(12, top + 14, shape.label, weight="600"))
         parts += _grid(low, high, top + _HEAD - 10, height)
         parts += _bars(rows, low, high, top + _HEAD - 8)
         top += _HEAD + height + 22
+    for line in report.skipped:
+        parts.append(_text(12, top + 8, line, size=12))
+        top += 22
     title = f"Milliseconds to score, {report.threads} threads, logarithmic; shorter is better"
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {top}" width="{_WIDTH}" '

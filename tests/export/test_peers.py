@@ -1,0 +1,170 @@
+"""The bench beside peers, on scorers of two layers and without the peers."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, LlamaFileType
+
+from edge_rerank.inference.manifest import Scoring
+from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.prompt import Prompt
+from edge_rerank_export.peers import PeerReport, Shape, as_svg, compare, measure
+from edge_rerank_export.peers.gguf_layers import first_layers
+from edge_rerank_export.peers.ours import layers_of
+from tests.inference.tiny import make_pack
+
+SHORT, LONG = Shape(3, 24), Shape(3, 200)
+
+
+@pytest.fixture(scope="module", params=[Scoring.LIKELIHOOD, Scoring.HEAD])
+def pack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Pack:
+    folder = tmp_path_factory.mktemp("packs") / "tiny"
+    return Pack.open(make_pack(folder, scoring=request.param))
+
+
+class Recorder:
+    """Keeps what it is given."""
+
+    def __init__(self) -> None:
+        self.ranked: list[str] = []
+
+    def read(self, history: Sequence[str]) -> None:
+        """Nothing is kept."""
+
+    def meet(self, candidates: Sequence[str]) -> None:
+        """Nothing is kept."""
+
+    def rank(self, candidates: Sequence[str]) -> None:
+        """Keep ``candidates``."""
+        self.ranked += candidates
+
+
+@pytest.fixture
+def recorder(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr(measure, "_peers", lambda *_: {"recorder": lambda: recorder})
+    return recorder
+
+
+def head(pack: Pack) -> bool:
+    assert pack.manifest.scorer is not None
+    return pack.manifest.scorer.scoring is Scoring.HEAD
+
+
+def test_rows_are_named_by_the_manifest_and_differ(pack: Pack, recorder: Recorder) -> None:
+    report = compare(pack, quick=True, shapes=[SHORT])
+    # A head computes nothing ahead, so that items known and never seen are one row.
+    unseen = [] if head(pack) else ["edge-rerank, items never seen"]
+    assert [one.contender for one in report.timings] == [
+        "edge-rerank, tiny int7",
+        *unseen,
+        "the same model, history repeated",
+        "recorder",
+    ]
+    assert all(one.runs == measure.QUICK_ROUNDS for one in report.timings)
+
+
+def test_a_candidate_has_twelve_tokens_with_the_line_break_a_head_reads(
+    pack: Pack, recorder: Recorder
+) -> None:
+    compare(pack, quick=True, shapes=[SHORT])
+    assert recorder.ranked
+    words = {len(text.split()) for text in recorder.ranked}
+    assert words == {11 if head(pack) else 12}
+
+
+def test_what_the_pack_cannot_read_is_skipped_with_the_reason(
+    pack: Pack, recorder: Recorder
+) -> None:
+    report = compare(pack, quick=True, shapes=[LONG, SHORT])
+    assert report.shapes == (SHORT,)
+    (reason,) = report.skipped
+    assert reason.startswith(LONG.label)
+    assert "at most 60 tokens" in reason
+    assert reason in as_svg(report)
+    assert json.loads(report.to_json())["skipped"] == [reason]
+
+
+def test_no_shape_fits(pack: Pack, recorder: Recorder) -> None:
+    report = compare(pack, quick=True, shapes=[LONG])
+    assert report.timings == ()
+    assert len(report.skipped) == 1
+    assert report.skipped[0] in as_svg(report)
+
+
+def test_llama_cpp_runs_only_weights_it_has_a_file_of(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(measure, "_peers", measure._llama)
+    report = compare(pack, quick=True, shapes=[SHORT])
+    last = report.timings[-1]
+    assert (last.contender, last.median_ms) == ("llama.cpp", None)
+    assert "GGUF" in last.note
+
+
+def test_llama_cpp_gets_as_many_layers_and_asks_what_the_pack_asks(
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    make_gguf(tmp_path / "model.gguf", layers=3)
+    original = measure.read_recipe(measure.find_recipe("smollm2")).source
+    source = replace(pack.manifest.source, sha256=original.sha256)
+    named = replace(pack, manifest=replace(pack.manifest, source=source))
+    monkeypatch.setattr(measure, "_weights", lambda *_: tmp_path)
+    spec = named.manifest.scorer
+    assert spec is not None
+    names = list(measure._llama(named, Prompt(spec, named.read(spec.tokenizer)), tmp_path))
+    likelihood = [] if head(pack) else ["llama.cpp, 2 layers F16, likelihood"]
+    assert names == [*likelihood, "llama.cpp, 2 layers F16, last token"]
+    assert layers_of(named) == 2
+
+
+def make_gguf(path: Path, *, layers: int) -> None:
+    writer = GGUFWriter(path, "llama")
+    writer.add_block_count(layers)
+    writer.add_file_type(LlamaFileType.MOSTLY_F16)
+    writer.add_token_list(["a", "b"])
+    for name in ("token_embd.weight", *(f"blk.{n}.ffn_up.weight" for n in range(layers))):
+        size = len(name)
+        writer.add_tensor(name, np.arange(2 * size, dtype=np.float16).reshape(2, size))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+
+
+def test_a_gguf_file_is_cut_to_its_first_layers(tmp_path: Path) -> None:
+    # Of twelve layers, so that blk.1 and blk.11 must be told apart.
+    make_gguf(tmp_path / "whole.gguf", layers=12)
+    name, path = first_layers(tmp_path / "whole.gguf", 2, tmp_path / "cut.gguf")
+    assert name == "2 layers F16"
+    whole, cut = GGUFReader(tmp_path / "whole.gguf"), GGUFReader(path)
+    kept = ["token_embd.weight", "blk.0.ffn_up.weight", "blk.1.ffn_up.weight"]
+    assert [tensor.name for tensor in cut.tensors] == kept
+    for before, after in zip(whole.tensors, cut.tensors, strict=False):
+        assert after.tensor_type == GGMLQuantizationType.F16
+        assert np.array_equal(before.data, after.data)
+    assert cut.fields["llama.block_count"].contents() == 2
+    assert cut.fields["tokenizer.ggml.tokens"].contents() == ["a", "b"]
+
+
+def test_a_gguf_file_of_few_layers_is_taken_as_it_is(tmp_path: Path) -> None:
+    make_gguf(tmp_path / "whole.gguf", layers=2)
+    assert first_layers(tmp_path / "whole.gguf", 2, tmp_path / "cut.gguf") == (
+        "2 layers F16",
+        tmp_path / "whole.gguf",
+    )
+    assert not (tmp_path / "cut.gguf").exists()
+
+
+def test_a_report_knows_its_shapes() -> None:
+    timings = [
+        measure.Timing("a", one.candidates, one.history_tokens, 1.0, 1)
+        for one in (LONG, LONG, SHORT)
+    ]
+    assert PeerReport(2, tuple(timings)).shapes == (LONG, SHORT)
