@@ -35,9 +35,11 @@ def keep_layers(trunk: Any, count: int) -> None:
     Raises:
         RecipeError: when the model has fewer.
     """
-    if not 1 <= count <= len(trunk.layers):
-        raise RecipeError(f"training.layers: expected 1 to {len(trunk.layers)}, or 0 for all")
-    trunk.layers = trunk.layers[:count]
+    holder, name = (trunk, "layers") if hasattr(trunk, "layers") else (trunk.encoder, "layer")
+    blocks = getattr(holder, name)
+    if not 1 <= count <= len(blocks):
+        raise RecipeError(f"training.layers: expected 1 to {len(blocks)}, or 0 for all")
+    setattr(holder, name, blocks[:count])
     trunk.config.num_hidden_layers = count
     if getattr(trunk.config, "layer_types", None):
         trunk.config.layer_types = trunk.config.layer_types[:count]

@@ -15,24 +15,26 @@ from torch import Tensor
 from edge_rerank.inference.manifest import Architecture, Manifest, ScorerSpec, Scoring, Source
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank.inference.scorer import PACK_TOKENS, Scorer
+from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.adapter import apply_adapter
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.card import scorer_card
 from edge_rerank_export.convert import OPSET
-from edge_rerank_export.decoder import ScoringDecoder
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.language_model import (
+    ScoringModel,
     convert_scorer,
-    load_decoder,
+    is_causal,
+    load_language_model,
     load_tokenizer,
     read_head,
-    round_decoder,
+    round_scorer,
+    scoring_model,
 )
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
-from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe, find_adapter
+from edge_rerank_export.recipe import ScorerPackRecipe, find_adapter
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification
@@ -47,7 +49,7 @@ SCORER_NAME = "scorer.onnx"
 TOKENIZER_NAME = "scorer-tokenizer.json"
 
 _SPARE = 64
-"""Positions beyond the recipe's tokens, for separators."""
+"""Positions beyond history, query and candidate, for separators."""
 
 _BUILD_CASES = 40
 """Lists that a new pack is verified on; ``verify`` takes as many as there are."""
@@ -97,9 +99,9 @@ def build_scorer(
         if limit is not None:
             with steps("round") as update:
                 prompts = _prompts(start.reference, own_texts().texts)
-                round_decoder(start.decoder, prompts, limit=limit, progress=update)
+                round_scorer(start.model, prompts, limit=limit, progress=update)
                 source = work / "rounded.onnx"
-                convert_scorer(start.decoder, source)
+                convert_scorer(start.model, source)
         if wanted.quantisation is Scheme.NONE:
             shutil.copyfile(source, quantised)
         else:
@@ -112,6 +114,7 @@ def build_scorer(
             start.backend,
             stage,
             wanted.quantisation,
+            causal=start.causal,
             scoring=start.scoring,
         )
         with steps("verify") as update:
@@ -180,7 +183,8 @@ class _Original:
     Attributes:
         fetched: where the weights came from.
         backend: the model's tokeniser, of the tokenizers library.
-        decoder: in PyTorch.
+        model: in PyTorch, in the runtime's contract.
+        causal: see :class:`~edge_rerank.inference.manifest.ScorerSpec`.
         scoring: by likelihood, or by the head that came with the weights.
         error: see :func:`~edge_rerank_export.verify_scorer.conversion_error`.
         reference: a float32 pack of it.
@@ -189,7 +193,8 @@ class _Original:
 
     fetched: Fetched
     backend: Any
-    decoder: ScoringDecoder
+    model: ScoringModel
+    causal: bool
     scoring: Scoring
     error: float
     reference: Pack
@@ -201,30 +206,34 @@ def _original(recipe: ScorerPackRecipe, texts: Texts, work: Path, steps: Steps) 
     with steps("fetch"):
         fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
     with steps("load"):
-        model = load_decoder(fetched.folder)
+        loaded = load_language_model(fetched.folder)
         tokenizer = load_tokenizer(fetched.folder)
         rows = [tokenizer(text).input_ids for text in texts.texts]
         head: Tensor | None
         if source.adapter:
-            head, training = apply_adapter(model.model, find_adapter(source.adapter))
+            head, training = apply_adapter(loaded.base_model, find_adapter(source.adapter))
         else:
             head, training = read_head(fetched.folder), ""
-        decoder = ScoringDecoder(
-            copy.deepcopy(model),
-            max_positions=_max_positions(wanted),
+        model = scoring_model(
+            copy.deepcopy(loaded),
+            positions=wanted.history_tokens + 2 * wanted.line_tokens + _SPARE,
             vocabulary=wanted.vocabulary,
             head=head,
         ).eval()
-        original = by_likelihood(model, wanted.vocabulary) if head is None else by_head(model, head)
-        error = conversion_error(original, lambda row: decoder.read(row)["score"][:, 0], rows)
+        original = (
+            by_head(loaded, head) if head is not None else by_likelihood(loaded, wanted.vocabulary)
+        )
+        error = conversion_error(original, lambda row: model.read(row)["score"][:, 0], rows)
     exact = work / "exact"
     exact.mkdir()
     with steps("convert"):
-        convert_scorer(decoder, exact / SCORER_NAME)
-    backend = tokenizer.backend_tokenizer
+        convert_scorer(model, exact / SCORER_NAME)
+    backend, causal = tokenizer.backend_tokenizer, is_causal(loaded.config)
     scoring = Scoring.LIKELIHOOD if head is None else Scoring.HEAD
-    reference = describe(recipe, fetched, backend, exact, Scheme.NONE, scoring=scoring)
-    return _Original(fetched, backend, decoder, scoring, error, reference, training)
+    reference = describe(
+        recipe, fetched, backend, exact, Scheme.NONE, causal=causal, scoring=scoring
+    )
+    return _Original(fetched, backend, model, causal, scoring, error, reference, training)
 
 
 def describe(
@@ -234,6 +243,7 @@ def describe(
     folder: Path,
     scheme: Scheme,
     *,
+    causal: bool = True,
     scoring: Scoring = Scoring.LIKELIHOOD,
 ) -> Pack:
     """Write tokeniser and manifest beside the model in ``folder`` and read all of it back.
@@ -244,10 +254,11 @@ def describe(
         backend: the model's tokeniser, of the tokenizers library.
         folder: holds the model.
         scheme: how it is quantised.
+        causal: see :class:`~edge_rerank.inference.manifest.ScorerSpec`.
         scoring: what its numbers mean.
 
     Raises:
-        RecipeError: when the tokeniser lacks the recipe's first token.
+        RecipeError: when the tokeniser lacks a token of the recipe.
     """
     spec = scorer_spec(recipe, backend)
     backend.save(str(folder / TOKENIZER_NAME), pretty=False)
@@ -258,7 +269,7 @@ def describe(
         licence=recipe.licence,
         source=Source(fetched.uri, fetched.revision, fetched.sha256),
         files=file_entries(folder),
-        scorer=replace(spec, quantisation=scheme, scoring=scoring),
+        scorer=replace(spec, quantisation=scheme, scoring=scoring, causal=causal),
     )
     return write_manifest(folder, manifest)
 
@@ -267,21 +278,24 @@ def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
     """How a scorer of ``recipe`` is used, before it is quantised and its scoring is known.
 
     Raises:
-        RecipeError: when the tokeniser lacks the recipe's first token.
+        RecipeError: when the tokeniser lacks a token of the recipe.
     """
     wanted = recipe.scorer
-    start = backend.token_to_id(wanted.start)
-    if start is None:
-        raise RecipeError("scorer.start: not a token of this model")
-    line_break = tuple(backend.encode("\n", add_special_tokens=False).ids)
+    start = _token(backend, "start", wanted.start)
+    if wanted.separator:
+        separator: tuple[int, ...] = (_token(backend, "separator", wanted.separator),)
+    else:
+        separator = tuple(backend.encode("\n", add_special_tokens=False).ids)
+        if not separator:
+            raise RecipeError("scorer.separator: expected, for this tokeniser has no line break")
     heading = backend.encode(wanted.heading, add_special_tokens=False).ids
     spec = ScorerSpec(
         model=SCORER_NAME,
         tokenizer=TOKENIZER_NAME,
         scoring=Scoring.LIKELIHOOD,
         causal=True,
-        prefix=(start, *heading, *line_break),
-        separator=line_break,
+        prefix=(start, *heading, *separator),
+        separator=separator,
         line_tokens=wanted.line_tokens,
         history_tokens=wanted.history_tokens,
         opset=OPSET,
@@ -289,9 +303,11 @@ def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
     return spec if wanted.weight is None else replace(spec, weight=wanted.weight)
 
 
-def _max_positions(wanted: ScorerRecipe) -> int:
-    """History, query and candidate; and the rotary operator wants a table no shorter than a row."""
-    return max(wanted.history_tokens + 2 * wanted.line_tokens + _SPARE, PACK_TOKENS)
+def _token(backend: Any, key: str, name: str) -> int:
+    found: int | None = backend.token_to_id(name)
+    if found is None:
+        raise RecipeError(f"scorer.{key}: not a token of this model")
+    return found
 
 
 def _prompts(pack: Pack, texts: Sequence[str]) -> list[list[int]]:

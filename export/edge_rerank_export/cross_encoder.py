@@ -8,7 +8,7 @@ longer history has to be read anew: its first token sees the last.
 from __future__ import annotations
 
 from collections import OrderedDict
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -83,6 +83,47 @@ class ScoringCrossEncoder(torch.nn.Module):
             new_keys=self._new(keys, extend).transpose(-1, -2),
             new_values=self._new(values, extend),
         )
+
+    def read(self, tokens: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Read one text that sees all of itself, and score each token but the last.
+
+        Args:
+            tokens: int64 (tokens,).
+        """
+        count = len(tokens)
+        places = torch.arange(count)
+        layers, heads, dim = len(self.blocks), self.kv_heads, self.head_dim
+        return cast(
+            "dict[str, torch.Tensor]",
+            self(
+                tokens,
+                places,
+                places[None],
+                places,
+                torch.zeros(1, count, count),
+                torch.zeros(layers, heads, dim, 0),
+                torch.zeros(layers, heads, 0, dim),
+                torch.tensor(1),
+                torch.zeros(1, self.config.hidden_size),
+                places,
+                places[1:],
+                tokens[1:],
+            ),
+        )
+
+    @property
+    def products(self) -> list[list[torch.nn.Linear]]:
+        """Every product with weights in the blocks, those with one input together."""
+        return [
+            group
+            for block in self.blocks
+            for group in (
+                [block.attention.self.query, block.attention.self.key, block.attention.self.value],
+                [block.attention.output.dense],
+                [block.intermediate.dense],
+                [block.output.dense],
+            )
+        ]
 
     def _norm(self, x: torch.Tensor, skip: torch.Tensor, norm: Any) -> torch.Tensor:
         # The fused operator wants a batch axis.

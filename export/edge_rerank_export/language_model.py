@@ -1,4 +1,4 @@
-"""From a causal language model to the scorer's ONNX, through Optimum.
+"""From a language model of either kind to the scorer's ONNX, through Optimum.
 
 The graph is described in :class:`edge_rerank.inference.manifest.ScorerSpec`.
 """
@@ -15,8 +15,9 @@ from optimum.exporters.onnx import export
 from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import NormalizedConfig
 from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BertModel
 
+from edge_rerank.inference.scorer import PACK_TOKENS
 from edge_rerank_export.adapter import HEAD
 from edge_rerank_export.convert import OPSET, quiet
 from edge_rerank_export.cross_encoder import ScoringCrossEncoder
@@ -25,6 +26,9 @@ from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.rounding import round_weights
 
 DECODER_TYPES = ("llama", "qwen2", "qwen3")
+ENCODER_TYPES = ("bert",)
+
+ScoringModel = ScoringDecoder | ScoringCrossEncoder
 
 _EXAMPLE_SEQUENCES, _EXAMPLE_WIDTH, _EXAMPLE_PAST = 3, 5, 7
 
@@ -35,7 +39,7 @@ class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
     NORMALIZED_CONFIG_CLASS = NormalizedConfig
     DUMMY_INPUT_GENERATOR_CLASSES = ()
 
-    def __init__(self, model: ScoringDecoder | ScoringCrossEncoder) -> None:
+    def __init__(self, model: ScoringModel) -> None:
         super().__init__(model.config, task="text-generation")
         self._model = model
 
@@ -86,8 +90,11 @@ class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
         )
 
 
-def load_decoder(folder: Path) -> Any:
-    """A causal language model in PyTorch float32, in evaluation mode.
+def load_language_model(folder: Path) -> Any:
+    """A model of transformers in PyTorch float32, in evaluation mode.
+
+    Its ``base_model`` is the trunk, which gives last hidden states; a decoder has the table of
+    its vocabulary on top.
 
     Args:
         folder: holds config.json and one .safetensors file, or one .gguf file.
@@ -106,16 +113,24 @@ def load_decoder(folder: Path) -> Any:
         raise UnsupportedModel(
             f"the configuration cannot be read: {type(error).__name__}"
         ) from error
-    if config.model_type not in DECODER_TYPES:
-        known = ", ".join(DECODER_TYPES)
+    if config.model_type not in (*DECODER_TYPES, *ENCODER_TYPES):
+        known = ", ".join((*DECODER_TYPES, *ENCODER_TYPES))
         raise UnsupportedModel(
             f"model type: a language-model scorer must be one of {known}, got {config.model_type!r}"
         )
+    options |= {"dtype": torch.float32, "attn_implementation": "eager"}
     with quiet():
-        model: Any = AutoModelForCausalLM.from_pretrained(
-            folder, dtype=torch.float32, attn_implementation="eager", **options
-        )
+        model: Any
+        if is_causal(config):
+            model = AutoModelForCausalLM.from_pretrained(folder, **options)
+        else:
+            model = BertModel.from_pretrained(folder, add_pooling_layer=False, **options)
     return model.eval()
+
+
+def is_causal(config: Any) -> bool:
+    """Whether a token of this model of transformers sees only those before it."""
+    return config.model_type in DECODER_TYPES
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -136,14 +151,45 @@ def read_head(folder: Path) -> torch.Tensor | None:
     return None
 
 
-def convert_scorer(model: ScoringDecoder | ScoringCrossEncoder, output: Path) -> None:
+def scoring_model(
+    model: Any, *, positions: int, vocabulary: int, head: torch.Tensor | None
+) -> ScoringModel:
+    """A model of transformers in the runtime's contract; its weights are taken over.
+
+    Args:
+        model: see :func:`load_language_model`.
+        positions: past and present together are shorter.
+        vocabulary: see :class:`~edge_rerank_export.decoder.ScoringDecoder`.
+        head: float32 of shape (1, hidden); ``None`` scores by likelihood.
+
+    Raises:
+        UnsupportedModel: when a model that is no decoder has no head, or too few positions.
+    """
+    if is_causal(model.config):
+        # The rotary operator wants a table no shorter than a row.
+        longest = max(positions, PACK_TOKENS)
+        return ScoringDecoder(model, max_positions=longest, vocabulary=vocabulary, head=head)
+    kind = model.config.model_type
+    if head is None:
+        raise UnsupportedModel(
+            f"model type: a scorer of type {kind!r} needs a head that `finetune` has trained"
+        )
+    if positions > model.config.max_position_embeddings:
+        raise UnsupportedModel(
+            f"scorer.history_tokens: this model reads {model.config.max_position_embeddings} "
+            f"tokens, history and lines take up to {positions}"
+        )
+    return ScoringCrossEncoder(model, head=head)
+
+
+def convert_scorer(model: ScoringModel, output: Path) -> None:
     """Write ``model`` to ``output`` as float32 ONNX."""
     with quiet():
         export(model, ScorerOnnxConfig(model), output, opset=OPSET, disable_dynamic_axes_fix=True)
 
 
-def round_decoder(
-    model: ScoringDecoder,
+def round_scorer(
+    model: ScoringModel,
     prompts: Sequence[Sequence[int]],
     *,
     limit: int,

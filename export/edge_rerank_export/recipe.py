@@ -32,13 +32,15 @@ A pack with a scorer has, in place of ``[encoder]``::
     line_tokens = 24                # see edge_rerank.inference.manifest.ScorerSpec
     history_tokens = 512
     vocabulary = 8192               # see edge_rerank_export.decoder.ScoringDecoder
+    separator = "[SEP]"             # the token after every line, by name
     quantisation = "int8"
     fine = "/q_proj/"               # see edge_rerank_export.quantize.quantize
     weight = 1.0                    # of its scores in the blend
 
 ``subfolder``, ``layout``, ``adapter``, all of ``[encoder]`` but ``max_tokens``, the scorer's
-``quantisation``, ``fine`` and ``weight`` and everything in ``[bounds]`` may be left out. A key
-that is not known is refused: a misspelt bound must not pass for none.
+``vocabulary``, ``separator``, ``quantisation``, ``fine`` and ``weight`` and everything in
+``[bounds]`` may be left out. A key that is not known is refused: a misspelt bound must not pass
+for none.
 """
 
 from __future__ import annotations
@@ -107,7 +109,9 @@ class ScorerRecipe:
         heading: the text that every prompt begins with.
         start: the token before it, by name.
         line_tokens, history_tokens: see :class:`~edge_rerank.inference.manifest.ScorerSpec`.
-        vocabulary: see :class:`~edge_rerank_export.decoder.ScoringDecoder`.
+        vocabulary: see :class:`~edge_rerank_export.decoder.ScoringDecoder`; a trained head does
+            without.
+        separator: the token that ends every line, by name; empty for a line break.
         quantisation: see :class:`~edge_rerank_export.quantize.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.quantize`.
         weight: of its scores in the blend; ``None`` for a likelihood's.
@@ -117,7 +121,8 @@ class ScorerRecipe:
     start: str
     line_tokens: int
     history_tokens: int
-    vocabulary: int
+    vocabulary: int = 8192
+    separator: str = ""
     quantisation: Scheme = Scheme.INT8
     fine: str = ""
     weight: float | None = None

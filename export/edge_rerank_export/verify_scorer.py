@@ -67,12 +67,12 @@ def by_head(model: Any, head: torch.Tensor) -> Original:
     """What the head says of each token but the last.
 
     Args:
-        model: the causal language model as it was loaded.
+        model: the language model as it was loaded.
         head: float32 (1, hidden).
     """
 
     def score(tokens: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = model.model(tokens[None]).last_hidden_state[0, :-1]
+        states: torch.Tensor = model.base_model(tokens[None]).last_hidden_state[0, :-1]
         return states @ head[0]
 
     return score

@@ -273,11 +273,11 @@ def test_an_unsupported_model_is_refused_by_name(tmp_path: Path) -> None:
     import json
 
     from edge_rerank_export.errors import UnsupportedModel
-    from edge_rerank_export.language_model import load_decoder
+    from edge_rerank_export.language_model import load_language_model
 
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(UnsupportedModel, match="gpt2"):
-        load_decoder(tmp_path)
+        load_language_model(tmp_path)
 
 
 def test_a_pack_without_scorer_is_refused() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 from edge_rerank.inference.manifest import Scoring
@@ -32,13 +31,12 @@ def make_pack(
     from edge_rerank_export.build_scorer import describe
     from edge_rerank_export.decoder import ScoringDecoder
     from edge_rerank_export.language_model import convert_scorer
-    from edge_rerank_export.packing import write_manifest
     from edge_rerank_export.quantize import Scheme, quantize
     from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe, SourceRecipe
     from edge_rerank_export.sources import Fetched
 
     torch.manual_seed(0)
-    wanted = ScorerRecipe("Liked:", "<s>", 12, 60, 100, Scheme(scheme))
+    wanted = ScorerRecipe("Liked:", "<s>", 12, 60, 100, quantisation=Scheme(scheme))
     head = None if scoring is Scoring.LIKELIHOOD else torch.randn(1, 64)
     if causal:
         model = ScoringDecoder(tiny_llama(), max_positions=128, vocabulary=100, head=head).eval()
@@ -54,15 +52,15 @@ def make_pack(
     recipe = ScorerPackRecipe(
         "tiny", 1, "Apache-2.0", "Random.", SourceRecipe("path:x", "0" * 64), wanted
     )
-    pack = describe(
+    describe(
         recipe,
         Fetched(folder, "path:x", "local", "0" * 64),
         tokenizer(),
         folder,
         wanted.quantisation,
+        causal=causal,
+        scoring=scoring,
     )
-    spec = replace(pack.manifest.scorer, scoring=scoring, causal=causal)
-    write_manifest(folder, replace(pack.manifest, scorer=spec))
     return folder
 
 

@@ -12,19 +12,21 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from edge_rerank_export.adapter import HEAD, write_adapter
-from edge_rerank_export.finetune_scorer.examples import Packed
+from edge_rerank_export.finetune_scorer.examples import Example, pack
 from edge_rerank_export.finetune_scorer.recipe import Adapter
+from edge_rerank_export.language_model import is_causal
 from edge_rerank_export.training import Precision
 
 WEIGHTS_NAME = "model.safetensors"
-_TRUNK = "model."
+_DECODER = "model."
 
 
 class RankingModel(torch.nn.Module):
-    """A decoder without its output table, and a linear head over a candidate's last token.
+    """A trunk of either kind, and a linear head over a candidate's last token.
 
     Args:
-        trunk: a model of transformers that gives last hidden states.
+        trunk: a model of transformers that gives last hidden states, of a kind that
+            :func:`~edge_rerank_export.language_model.load_language_model` knows.
         precision: of the products, see :class:`~edge_rerank_export.training.Precision`.
     """
 
@@ -33,18 +35,24 @@ class RankingModel(torch.nn.Module):
         self.trunk: Any = trunk
         self.head = torch.nn.Linear(trunk.config.hidden_size, 1, bias=False)
         torch.nn.init.zeros_(self.head.weight)  # at first all candidates are equal
+        self.causal = is_causal(trunk.config)
         self._reduced = precision is Precision.BFLOAT16
 
-    def forward(self, packed: Packed) -> Tensor:
+    def forward(self, example: Example) -> Tensor:
         """Scores of the candidates, float32 of shape (candidates,)."""
         device = self.head.weight.device
-        mask = torch.zeros(packed.seen.shape).masked_fill(~packed.seen, -torch.inf)
+        packed = pack(example, causal=self.causal)
+        inputs = {"input_ids": packed.input_ids[None], "position_ids": packed.positions[None]}
+        if self.causal:
+            mask = torch.zeros(packed.seen.shape).masked_fill(~packed.seen, -torch.inf)
+            inputs["attention_mask"] = mask[None, None]
+        else:
+            # A BertModel makes its own sums of this, and no types for rows as long as a pack.
+            inputs["attention_mask"] = packed.seen[None].float()
+            inputs["token_type_ids"] = torch.zeros_like(packed.input_ids)[None]
         with torch.autocast(device.type, torch.bfloat16, enabled=self._reduced):
             states = self.trunk(
-                input_ids=packed.input_ids[None].to(device),
-                position_ids=packed.positions[None].to(device),
-                attention_mask=mask[None, None].to(device),
-                use_cache=False,
+                **{name: value.to(device) for name, value in inputs.items()}, use_cache=False
             ).last_hidden_state[0]
         scores: Tensor = self.head(states[packed.ends.to(device)].float())
         return scores[:, 0]
@@ -87,7 +95,7 @@ def save_adapter(model: RankingModel, path: Path, *, training: str) -> None:
         path,
         updates,
         model.head.weight,
-        layers=len(trunk.layers),
+        layers=trunk.config.num_hidden_layers,
         scale=scale,
         training=training,
     )
@@ -104,13 +112,18 @@ def save_checkpoint(model: RankingModel, tokenizer: Any, folder: Path) -> None:
     if isinstance(model.trunk, peft.PeftModel):
         model.trunk = model.trunk.merge_and_unload()
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {f"{_TRUNK}{name}": value for name, value in model.trunk.state_dict().items()}
+    prefix = _DECODER if model.causal else ""
+    weights = {f"{prefix}{name}": value for name, value in model.trunk.state_dict().items()}
     weights[HEAD] = model.head.weight
     plain = {name: value.detach().float().cpu().contiguous() for name, value in weights.items()}
     save_file(plain, folder / WEIGHTS_NAME, metadata={"format": "pt"})
     tokenizer.save_pretrained(folder)
     config = model.trunk.config.to_dict()
-    # What the weights of a head are called in a checkpoint says its architecture.
-    config["architectures"] = [f"{config['model_type'].capitalize()}ForSequenceClassification"]
-    config["id2label"], config["label2id"] = {0: "chosen"}, {"chosen": 0}
+    if model.causal:
+        # What the weights of a head are called in a checkpoint says its architecture.
+        config["architectures"] = [f"{config['model_type'].capitalize()}ForSequenceClassification"]
+        config["id2label"], config["label2id"] = {0: "chosen"}, {"chosen": 0}
+    else:
+        # A BERT's own head sits on its first token, ours is beside its trunk.
+        config["architectures"] = ["BertModel"]
     (folder / "config.json").write_text(json.dumps(config, indent=2, default=str), encoding="utf-8")

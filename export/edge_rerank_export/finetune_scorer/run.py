@@ -36,7 +36,7 @@ from edge_rerank_export.finetune_scorer.model import (
 from edge_rerank_export.finetune_scorer.recipe import ScorerFinetuneRecipe
 from edge_rerank_export.finetune_scorer.train import ScorerTrainee
 from edge_rerank_export.finetune_scorer.weight import fit_weight
-from edge_rerank_export.language_model import load_decoder, load_tokenizer
+from edge_rerank_export.language_model import load_language_model, load_tokenizer
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipe import Layout, ScorerPackRecipe, SourceRecipe
 from edge_rerank_export.sources import fetch, file_sha256
@@ -118,7 +118,7 @@ def prepare(
     with steps("fetch"):
         fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
     with steps("load"):
-        trunk = load_decoder(fetched.folder).model
+        trunk = load_language_model(fetched.folder).base_model
         tokenizer = load_tokenizer(fetched.folder)
         torch.manual_seed(settings.seed)
         if settings.layers:

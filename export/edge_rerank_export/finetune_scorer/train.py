@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from edge_rerank_export.finetune_scorer.examples import Example, pack
+from edge_rerank_export.finetune_scorer.examples import Example
 from edge_rerank_export.finetune_scorer.model import RankingModel
 from edge_rerank_export.finetune_scorer.recipe import ScorerTraining
 from edge_rerank_export.training import learning_rate, mean_ndcg
@@ -62,7 +62,7 @@ class ScorerTrainee:
         model.train()
         self.optimizer.zero_grad()
         for row in rng.integers(0, len(examples), settings.batch).tolist():
-            scores = model(pack(examples[row], causal=True))
+            scores = model(examples[row])
             value = loss(scores, examples[row], beside=settings.beside) / settings.batch
             value.backward()  # type: ignore[no-untyped-call]
         torch.nn.utils.clip_grad_norm_(model.trained().values(), 1.0)
@@ -78,8 +78,7 @@ def validate(model: RankingModel, requests: Sequence[Example]) -> float:
     model.eval()
     with torch.no_grad():
         return mean_ndcg(
-            (model(pack(request, causal=True)).cpu().numpy() + request.others, request.clicked)
-            for request in requests
+            (model(request).cpu().numpy() + request.others, request.clicked) for request in requests
         )
 
 
