@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,10 +15,12 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, LlamaFileType
 from edge_rerank.inference.manifest import Scoring
 from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank_export.peers import PeerReport, Shape, as_svg, compare, measure
+from edge_rerank_export.peers import PeerReport, Shape, as_svg, compare, llama, measure
 from edge_rerank_export.peers.gguf_layers import first_layers
 from edge_rerank_export.peers.ours import layers_of
 from tests.inference.tiny import make_pack
+
+TRIAL = llama._TRIAL
 
 SHORT, LONG = Shape(3, 24), Shape(3, 200)
 
@@ -108,20 +111,42 @@ def test_llama_cpp_runs_only_weights_it_has_a_file_of(
     assert "GGUF" in last.note
 
 
+@pytest.mark.parametrize("plain", [False, True])
 def test_llama_cpp_gets_as_many_layers_and_asks_what_the_pack_asks(
-    pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    pack: Pack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, plain: bool
 ) -> None:
     make_gguf(tmp_path / "model.gguf", layers=3)
     original = measure.read_recipe(measure.find_recipe("smollm2")).source
     source = replace(pack.manifest.source, sha256=original.sha256)
     named = replace(pack, manifest=replace(pack.manifest, source=source))
     monkeypatch.setattr(measure, "_weights", lambda *_: tmp_path)
+    monkeypatch.setattr(measure, "crashes", lambda _: plain)
     spec = named.manifest.scorer
     assert spec is not None
     names = list(measure._llama(named, Prompt(spec, named.read(spec.tokenizer)), tmp_path))
-    likelihood = [] if head(pack) else ["llama.cpp, 2 layers F16, likelihood"]
-    assert names == [*likelihood, "llama.cpp, 2 layers F16, last token"]
+    name = f"llama.cpp{' without AMX' if plain else ''}, 2 layers F16"
+    likelihood = [] if head(pack) else [f"{name}, likelihood"]
+    assert names == [*likelihood, f"{name}, last token"]
     assert layers_of(named) == 2
+
+
+@pytest.mark.parametrize(
+    ("body", "expected"),
+    [
+        ("import os; os.abort()", True),
+        ("raise SystemExit(1)", False),  # an error is for the contender itself to say
+        ("pass", False),
+    ],
+)
+def test_a_crash_of_llama_cpp_is_seen_from_outside(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, body: str, expected: bool
+) -> None:
+    (tmp_path / "llama_cpp.py").write_text(f"class Llama:\n    def __init__(*_, **__): {body}\n")
+    monkeypatch.setattr(
+        llama, "_TRIAL", f"import sys; sys.path.insert(0, {str(tmp_path)!r})\n" + TRIAL
+    )
+    monkeypatch.setattr(llama, "optional", lambda *_: None)
+    assert llama.crashes(tmp_path / "model.gguf") is expected
 
 
 def make_gguf(path: Path, *, layers: int) -> None:
@@ -168,3 +193,15 @@ def test_a_report_knows_its_shapes() -> None:
         for one in (LONG, LONG, SHORT)
     ]
     assert PeerReport(2, tuple(timings)).shapes == (LONG, SHORT)
+
+
+def test_a_plot_has_room_for_the_longest_name() -> None:
+    short, long = (
+        as_svg(PeerReport(2, (measure.Timing("x" * length, 20, 200, 5.0, 1),)))
+        for length in (10, 60)
+    )
+    # Names end where bars begin, so they may begin no further left than the edge.
+    for svg, length in ((short, 10), (long, 60)):
+        bar = re.search(r'<rect x="(\d+)"', svg)
+        assert bar is not None
+        assert int(bar[1]) - 8 >= 7 * length

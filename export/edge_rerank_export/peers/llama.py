@@ -6,6 +6,8 @@ history's cells.
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -18,6 +20,27 @@ from edge_rerank_export.peers.task import LINE_TOKENS
 _CELLS = 2048
 _MOST_CANDIDATES = 64
 
+_TRIAL = """
+import sys, llama_cpp
+llama_cpp.Llama(sys.argv[1], n_ctx=64, verbose=False).eval([1] * 32)
+"""
+
+
+def crashes(gguf: Path) -> bool:
+    """Whether llama.cpp, as it comes, brings its process down when it runs ``gguf``.
+
+    Version 0.3.36 of its package does on processors with AMX when GCC 12 built it: the compiler
+    takes a tile configuration for 8 bytes and drops the rest of it.
+
+    Raises:
+        NotRunnable: when llama.cpp is not installed.
+    """
+    optional("llama_cpp", "llama-cpp-python")
+    done = subprocess.run(  # noqa: S603
+        [sys.executable, "-c", _TRIAL, str(gguf)], capture_output=True, check=False
+    )
+    return done.returncode < 0
+
 
 class LlamaCpp:
     """A GGUF file under llama.cpp.
@@ -27,9 +50,12 @@ class LlamaCpp:
         prompt: makes tokens of texts, the same as for the scorer.
         likelihood: whether the probability of every token of a candidate is asked for, as
             the scorer's are, or of one after it alone.
+        plain: whether to do without AMX and whatever else wants weights of another layout.
     """
 
-    def __init__(self, gguf: Path, prompt: Prompt, *, likelihood: bool) -> None:
+    def __init__(
+        self, gguf: Path, prompt: Prompt, *, likelihood: bool, plain: bool = False
+    ) -> None:
         self._library = library = optional("llama_cpp", "llama-cpp-python")
         self._prompt = prompt
         self._likelihood = likelihood
@@ -37,9 +63,9 @@ class LlamaCpp:
         # Kept as long as it is used, or it would be collected while C calls it.
         self._silence = library.llama_log_callback(lambda *_: None)
         library.llama_log_set(self._silence, None)
-        self._model = library.llama_model_load_from_file(
-            str(gguf).encode(), library.llama_model_default_params()
-        )
+        wanted = library.llama_model_default_params()
+        wanted.use_extra_bufts = not plain
+        self._model = library.llama_model_load_from_file(str(gguf).encode(), wanted)
         options = library.llama_context_default_params()
         options.n_ctx = options.n_batch = options.n_ubatch = _CELLS
         options.n_seq_max = _MOST_CANDIDATES

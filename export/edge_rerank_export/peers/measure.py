@@ -18,7 +18,7 @@ from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.session import default_threads
 from edge_rerank_export.peers.contender import Contender, NotRunnable
 from edge_rerank_export.peers.gguf_layers import first_layers
-from edge_rerank_export.peers.llama import LlamaCpp
+from edge_rerank_export.peers.llama import LlamaCpp, crashes
 from edge_rerank_export.peers.minilm import (
     FastEmbed,
     FlashRank,
@@ -175,18 +175,26 @@ def _llama(pack: Pack, prompt: Prompt, work: Path) -> _Makers:
     spec = cast("ScorerSpec", pack.manifest.scorer)
     original = read_recipe(find_recipe("smollm2")).source
     if pack.manifest.source.sha256 != original.sha256:
-        return {"llama.cpp": _no_gguf}
+        return {"llama.cpp": _not_runnable("no GGUF file of this pack's weights is known")}
     gguf = next(_weights("smollm2", work).glob("*.gguf"))
     name, gguf = first_layers(gguf, layers_of(pack), work / "layers.gguf")
+    try:
+        plain = crashes(gguf)
+    except NotRunnable as error:
+        return {"llama.cpp": _not_runnable(str(error))}
+    name = f"llama.cpp{' without AMX' if plain else ''}, {name}"
     makers: _Makers = {}
     if spec.scoring is Scoring.LIKELIHOOD:
-        makers[f"llama.cpp, {name}, likelihood"] = lambda: LlamaCpp(gguf, prompt, likelihood=True)
-    makers[f"llama.cpp, {name}, last token"] = lambda: LlamaCpp(gguf, prompt, likelihood=False)
+        makers[f"{name}, likelihood"] = lambda: LlamaCpp(gguf, prompt, likelihood=True, plain=plain)
+    makers[f"{name}, last token"] = lambda: LlamaCpp(gguf, prompt, likelihood=False, plain=plain)
     return makers
 
 
-def _no_gguf() -> Contender:
-    raise NotRunnable("no GGUF file of this pack's weights is known")
+def _not_runnable(reason: str) -> Callable[[], Contender]:
+    def make() -> Contender:
+        raise NotRunnable(reason)
+
+    return make
 
 
 def _weights(recipe: str, work: Path) -> Path:
