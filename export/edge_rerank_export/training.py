@@ -24,6 +24,7 @@ from torch import Tensor
 
 from edge_rerank.ranking.metrics import ndcg
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.tables import check_integers
 
 Progress = Callable[[int, int], None]
 
@@ -58,17 +59,36 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """How long a training lasts.
+    """How long a training lasts and how fast it learns; each kind adds settings of its own.
 
     Attributes:
-        steps: at most.
+        seed: same seed, same data, same machine, same figures.
+        steps: updates of the weights, at most.
+        learning_rate: its peak; it rises at first and then falls as a cosine.
+        weight_decay: of AdamW.
         evaluate_every: steps between two looks at the validation requests.
-        patience: looks without improvement until it ends.
+        patience: looks without improvement until the training ends.
     """
 
-    steps: int
-    evaluate_every: int
-    patience: int
+    seed: int = 0
+    steps: int = 1000
+    learning_rate: float = 1e-3
+    weight_decay: float = 1e-2
+    evaluate_every: int = 250
+    patience: int = 4
+
+    def check(self, **least: int) -> None:
+        """Refuse what is out of range.
+
+        Args:
+            least: of integers that may not be as small as 1, or may be smaller.
+
+        Raises:
+            RecipeError: at the first.
+        """
+        check_integers(self, "training", seed=0, **least)
+        if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
+            raise RecipeError("training: learning_rate and weight_decay: expected below 1")
 
 
 class Trainee(Protocol):

@@ -37,7 +37,6 @@ from edge_rerank_export.finetune_scorer.model import RankingModel, add_adapters
 from edge_rerank_export.finetune_scorer.recipe import (
     Adapter,
     ScorerFinetuneRecipe,
-    read_scorer_finetune_recipe,
 )
 from edge_rerank_export.finetune_scorer.run import (
     ADAPTER_NAME,
@@ -141,7 +140,7 @@ def recipe(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def short(path: Path, **training: object) -> ScorerFinetuneRecipe:
     """The recipe with six steps, enough to tell two trainings apart."""
-    recipe = read_scorer_finetune_recipe(path)
+    recipe = ScorerFinetuneRecipe.read(path)
     changes = {"steps": 6, "evaluate_every": 3, **training}
     return replace(recipe, training=replace(recipe.training, **changes))  # type: ignore[arg-type]
 
@@ -156,7 +155,7 @@ def head_of(recipe: ScorerFinetuneRecipe, data: Path, work: Path) -> torch.Tenso
 @pytest.fixture(scope="module")
 def tuned(recipe: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("packs")
-    read = read_scorer_finetune_recipe(recipe)
+    read = ScorerFinetuneRecipe.read(recipe)
     prepared = prepare(read, [data], work=folder)
     result = finetune_scorer(read, [data], prepared, folder / "tuned", work=folder)
     assert result.outcome.best > 0.9
@@ -209,7 +208,7 @@ def bert_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def tuned_bert(bert_recipe: Path, data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("bert-packs")
-    read = read_scorer_finetune_recipe(bert_recipe)
+    read = ScorerFinetuneRecipe.read(bert_recipe)
     prepared = prepare(read, [data], work=folder)
     result = finetune_scorer(read, [data], prepared, folder / "tuned", work=folder)
     assert result.outcome.best > 0.8  # 0.59 by chance
@@ -557,7 +556,7 @@ def test_a_broken_line_is_named_before_any_model_is_fetched(
         (broken / name).write_bytes((data / name).read_bytes())
     with (broken / "train.jsonl").open("a") as stream:
         stream.write('{"user": "x", "items": 5}\n')
-    read = read_scorer_finetune_recipe(recipe)
+    read = ScorerFinetuneRecipe.read(recipe)
     with pytest.raises(DataError, match=r"train\.jsonl:61"):
         prepare(read, [broken], work=tmp_path)
 
@@ -580,13 +579,13 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
     head = "name = 'x'\nrelease = 1\nsummary = ''\ncheckpoint = 'base.toml'\n"
     path.write_text(head + change)
     with pytest.raises(RecipeError, match=message):
-        read_scorer_finetune_recipe(path)
+        ScorerFinetuneRecipe.read(path)
 
 
 def test_an_encoder_is_no_checkpoint_of_a_scorer(recipe: Path, data: Path, tmp_path: Path) -> None:
-    read = read_scorer_finetune_recipe(recipe)
+    read = ScorerFinetuneRecipe.read(recipe)
     encoder = Path(__file__).parents[2] / "export" / "recipes" / "default.toml"
-    wrong = ScorerFinetuneRecipe(**{**_fields(read), "checkpoint": str(encoder)})
+    wrong = replace(read, checkpoint=str(encoder))
     with pytest.raises(RecipeError, match="expected the recipe of a scorer"):
         prepare(wrong, [data], work=tmp_path)
 
@@ -595,7 +594,3 @@ def test_other_kinds_of_model_are_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text('{"model_type": "mamba"}')
     with pytest.raises(UnsupportedModel, match="mamba"):
         load_language_model(tmp_path)
-
-
-def _fields(recipe: ScorerFinetuneRecipe) -> dict[str, object]:
-    return {name: getattr(recipe, name) for name in recipe.__slots__}

@@ -18,14 +18,11 @@ from edge_rerank.inference.encoder import TextEncoder
 from edge_rerank.inference.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune_text.recipe import (
-    TextFinetuneRecipe,
-    read_text_finetune_recipe,
-)
+from edge_rerank_export.finetune_text.recipe import TextFinetuneRecipe
 from edge_rerank_export.finetune_text.run import Prepared, finetune_text, prepare
 from edge_rerank_export.finetune_text.train import Similarity, TextTrainee, mix
 from edge_rerank_export.texts import own_texts
-from edge_rerank_export.training import Precision, Schedule, mark_of, train
+from edge_rerank_export.training import Precision, mark_of, train
 
 
 def write(path: Path, records: list[dict[str, object]]) -> None:
@@ -77,7 +74,7 @@ def recipe(tiny_recipe: Path) -> Path:
 
 def short(path: Path, **training: object) -> TextFinetuneRecipe:
     """The recipe with six steps, enough to tell two trainings apart."""
-    recipe = read_text_finetune_recipe(path)
+    recipe = TextFinetuneRecipe.read(path)
     changes = {"steps": 6, "evaluate_every": 3, **training}
     return replace(recipe, training=replace(recipe.training, **changes))  # type: ignore[arg-type]
 
@@ -86,11 +83,11 @@ def trained(
     recipe: TextFinetuneRecipe, data: Path, work: Path, *, resume: bool = False
 ) -> Prepared:
     """A training without the pack."""
-    prepared, settings = prepare(recipe, [data]), recipe.training
+    prepared = prepare(recipe, [data])
     work.mkdir(exist_ok=True)
     train(
         prepared.trainee,
-        Schedule(settings.steps, settings.evaluate_every, settings.patience),
+        recipe.training,
         checkpoint=work / "checkpoint.pt",
         mark=mark_of(recipe, prepared.trainee.data()),
         resume=resume,
@@ -106,7 +103,7 @@ def weights(prepared: Prepared) -> torch.Tensor:
 def test_what_the_same_people_choose_comes_to_lie_near(
     recipe: Path, data: Path, kinds: list[list[str]], tmp_path: Path
 ) -> None:
-    read = read_text_finetune_recipe(recipe)
+    read = TextFinetuneRecipe.read(recipe)
     prepared = prepare(read, [data])
     untrained = prepared.trainee.validate()["kinds"]
     outcome = finetune_text(read, [data], prepared, tmp_path / "pack", work=tmp_path / "work")
@@ -124,7 +121,7 @@ def test_what_the_same_people_choose_comes_to_lie_near(
     ]
     assert np.mean(within) > np.mean(across) + 0.15
     card = (tmp_path / "pack" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "Tuned on kinds" in card
+    assert "Trained on kinds" in card
     assert "nobody's behaviour" not in card
 
 
@@ -216,7 +213,7 @@ def test_a_broken_line_is_named(recipe: Path, data: Path, tmp_path: Path) -> Non
     with (broken / "train.jsonl").open("a", encoding="utf-8") as stream:
         stream.write('{"user": "u", "items": 3}\n')
     with pytest.raises(DataError, match=r"train\.jsonl.*61"):
-        prepare(read_text_finetune_recipe(recipe), [broken])
+        prepare(TextFinetuneRecipe.read(recipe), [broken])
 
 
 @pytest.mark.parametrize(
@@ -234,7 +231,7 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
 ) -> None:
     recipe.write_text(recipe.read_text().replace(old, new))
     with pytest.raises(RecipeError, match=message):
-        read_text_finetune_recipe(recipe)
+        TextFinetuneRecipe.read(recipe)
 
 
 def test_the_recipe_names_its_own_checkpoint(recipe: Path, data: Path, tmp_path: Path) -> None:

@@ -32,6 +32,7 @@ from pathlib import Path
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.finetune.succession import SuccessionTraining
 from edge_rerank_export.tables import check_integers, read_recipe_file
+from edge_rerank_export.training import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +53,14 @@ class Dropout:
 
 
 @dataclass(frozen=True, slots=True)
-class Training:
+class Training(Schedule):
     """How long and on what.
 
-    Attributes:
-        seed: same seed, same data, same figures.
+    Attributes beside those of every training:
         requests: training requests made from each folder.
         candidates: items in a made-up request: the one that was chosen, the rest sampled.
         history: most recent items of the history in training.
-        steps: batches.
-        batch: requests in one.
-        learning_rate: its peak; it rises over 50 steps and falls as a cosine.
-        weight_decay: of AdamW.
-        evaluate_every: steps between two looks at the validation requests.
-        patience: looks without improvement until the training ends.
+        batch: requests that one step is computed from.
         warm_start: whether to begin with the base pack's history encoder, if it has one.
         keep_pairs: whether the pack gets the table of what was chosen together; needs
             exactly one folder.
@@ -75,24 +70,18 @@ class Training:
             with equal chances; requests that were really shown stay as they are.
     """
 
-    seed: int = 0
+    steps: int = 1500
+    learning_rate: float = 3e-3
     requests: int = 4000
     candidates: int = 20
     history: int = 20
-    steps: int = 1500
     batch: int = 96
-    learning_rate: float = 3e-3
-    weight_decay: float = 1e-2
-    evaluate_every: int = 250
-    patience: int = 4
     warm_start: bool = False
     keep_pairs: bool = False
     correct_sampling: bool = False
 
     def __post_init__(self) -> None:
-        check_integers(self, "training", seed=0, candidates=2)
-        if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
-            raise RecipeError("training: learning_rate and weight_decay: expected below 1")
+        self.check(candidates=2)
 
 
 @dataclass(frozen=True, slots=True)

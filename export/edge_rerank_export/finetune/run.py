@@ -24,7 +24,7 @@ from edge_rerank_export.finetune.teacher import open_teacher, teacher_of
 from edge_rerank_export.finetune.train import HistoryTrainee, Pool, calibrate
 from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.training import Looked, Outcome, Progress, Schedule, mark_of, train
+from edge_rerank_export.training import Looked, Outcome, Progress, mark_of, train
 
 MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
@@ -139,7 +139,8 @@ def finetune(
     """
     plan(recipe, folders)
     base = open_base(recipe)
-    digests_used(recipe)  # fails early where the teacher cannot be used
+    if recipe.teacher is not None:
+        open_teacher(recipe.teacher)  # fails early where it cannot be used
     work.mkdir(parents=True, exist_ok=True)
     if threads is not None:
         torch.set_num_threads(threads)
@@ -232,10 +233,9 @@ def fit(
     if recipe.training.warm_start:
         _warm_start(model, base)
     trainee = HistoryTrainee(model, material.pools, material.valid, recipe)
-    settings = recipe.training
     outcome = train(
         trainee,
-        Schedule(settings.steps, settings.evaluate_every, settings.patience),
+        recipe.training,
         checkpoint=checkpoint,
         mark=mark_of(recipe, trainee.data()),
         resume=resume,

@@ -3,20 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune_scorer.recipe import (
-    ScorerFinetuneRecipe,
-    read_scorer_finetune_recipe,
-)
+from edge_rerank_export.checkpointed import recipe_asked_for
+from edge_rerank_export.finetune_scorer.recipe import ScorerFinetuneRecipe
 from edge_rerank_export.finetune_scorer.run import finetune_scorer, prepare
 from edge_rerank_export.progress import on_console
-from edge_rerank_export.recipe import find_recipe
 
 _MIB = 1 << 20
 
@@ -27,7 +22,7 @@ def run_finetune_scorer(arguments: argparse.Namespace, work: Path, console: Cons
     Raises:
         EdgeRerankError: see :func:`prepare` and :func:`finetune_scorer`.
     """
-    recipe = _recipe(arguments)
+    recipe = recipe_asked_for(ScorerFinetuneRecipe, arguments)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     steps = on_console(console)
@@ -57,12 +52,3 @@ def run_finetune_scorer(arguments: argparse.Namespace, work: Path, console: Cons
         f"{arguments.out}: {result.outcome.steps} steps in {result.outcome.seconds:.0f} s; the "
         f"checkpoint is in {result.checkpoint}"
     )
-
-
-def _recipe(arguments: argparse.Namespace) -> ScorerFinetuneRecipe:
-    recipe = read_scorer_finetune_recipe(find_recipe(arguments.recipe))
-    if arguments.base is not None:
-        raise RecipeError("--base: a scorer's recipe names its own checkpoint")
-    if arguments.seed is not None:
-        recipe = replace(recipe, training=replace(recipe.training, seed=arguments.seed))
-    return recipe

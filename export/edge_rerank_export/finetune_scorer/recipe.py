@@ -19,10 +19,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from edge_rerank_export.checkpointed import CheckpointRecipe
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipe import ScorerPackRecipe, read_recipe
-from edge_rerank_export.tables import check_integers, read_recipe_file
-from edge_rerank_export.training import Precision
+from edge_rerank_export.training import Precision, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +47,16 @@ class Adapter:
 
 
 @dataclass(frozen=True, slots=True)
-class ScorerTraining:
+class ScorerTraining(Schedule):
     """How long and on what.
 
-    Attributes:
-        seed: same seed, same data, same machine, same figures.
+    Attributes beside those of every training:
         requests: training requests made from each folder.
         candidates: items in a made-up request: the one that was chosen, the rest sampled.
         history: most recent items of a history; the pack will read no more tokens than these
             can have.
-        steps: updates of the weights.
-        batch: requests that one update is computed from.
-        learning_rate: its peak; it rises over the first twentieth and falls as a cosine.
-        weight_decay: of AdamW.
-        evaluate_every: steps between two looks at the validation requests.
-        valid_requests: how many of them each folder gives.
-        patience: looks without improvement until the training ends.
+        batch: requests that one step is computed from.
+        valid_requests: validation requests that each folder gives.
         weight_requests: of them, those that the weight in the blend is fitted on.
         beside: share of the loss, 0 to 1, in which the scores are added to the log-odds by the
             shipped pack, so that the scorer learns what that does not know; in the rest they
@@ -71,52 +65,35 @@ class ScorerTraining:
         precision: see :class:`~edge_rerank_export.training.Precision`.
     """
 
-    seed: int = 0
+    steps: int = 2000
+    learning_rate: float = 3e-4
+    evaluate_every: int = 200
+    patience: int = 3
     requests: int = 4000
     candidates: int = 20
     history: int = 20
-    steps: int = 2000
     batch: int = 8
-    learning_rate: float = 3e-4
-    weight_decay: float = 1e-2
-    evaluate_every: int = 200
     valid_requests: int = 200
     weight_requests: int = 200
     beside: float = 0.5
-    patience: int = 3
     layers: int = 0
     precision: Precision = Precision.FLOAT32
 
     def __post_init__(self) -> None:
-        check_integers(self, "training", seed=0, layers=0, candidates=2)
-        if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
-            raise RecipeError("training: learning_rate and weight_decay: expected below 1")
+        self.check(layers=0, candidates=2)
         if not 0 <= self.beside <= 1:
             raise RecipeError("training.beside: expected 0 to 1")
 
 
 @dataclass(frozen=True, slots=True)
-class ScorerFinetuneRecipe:
+class ScorerFinetuneRecipe(CheckpointRecipe):
     """How a scorer is trained; see the module's description.
 
-    Attributes:
-        name, release, summary: of the new pack.
-        checkpoint: path of the recipe whose source is trained and whose form the pack takes.
-        training, adapter: see there.
-        terms: where the data are from and what binds whoever uses them, for the model card.
+    ``training`` and ``adapter`` are described there.
     """
 
-    name: str
-    release: int
-    summary: str
-    checkpoint: str
     training: ScorerTraining = field(default_factory=ScorerTraining)
     adapter: Adapter = field(default_factory=Adapter)
-    terms: str = ""
-
-    def __post_init__(self) -> None:
-        if self.release < 1:
-            raise RecipeError("release: expected an integer ≥ 1")
 
     def pack_recipe(self) -> ScorerPackRecipe:
         """The recipe of the pack to start from, with no longer histories than are trained on.
@@ -131,13 +108,3 @@ class ScorerFinetuneRecipe:
         trained = self.training.history * scorer.line_tokens
         limited = replace(scorer, history_tokens=min(scorer.history_tokens, trained))
         return replace(recipe, scorer=limited)
-
-
-def read_scorer_finetune_recipe(path: Path) -> ScorerFinetuneRecipe:
-    """Read and check a recipe; its ``checkpoint`` comes back as an absolute path.
-
-    Raises:
-        RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
-            value has the wrong type or is out of range.
-    """
-    return read_recipe_file(ScorerFinetuneRecipe, path, relative=("checkpoint",))

@@ -18,6 +18,7 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.adapter import keep_layers
 from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.build_scorer import build_scorer, scorer_spec
+from edge_rerank_export.checkpointed import train_from
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.evidence import beside
 from edge_rerank_export.finetune.data import Domain, check_folders, load_domain, unread
@@ -40,7 +41,7 @@ from edge_rerank_export.language_model import load_language_model, load_tokenize
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipe import Layout, ScorerPackRecipe, SourceRecipe
 from edge_rerank_export.sources import fetch, file_sha256
-from edge_rerank_export.training import Outcome, Precision, Schedule, mark_of, train
+from edge_rerank_export.training import Outcome, Precision
 
 CHECKPOINT_NAME = "scorer-checkpoint.pt"
 TRAINED_FOLDER = "trained"
@@ -163,21 +164,15 @@ def train_model(
     Raises:
         RecipeError: when the checkpoint in ``work`` is of another recipe or other data.
     """
-    settings = recipe.training
-    work.mkdir(parents=True, exist_ok=True)
     model = prepared.model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
-    with steps("train") as update:
-        outcome = train(
-            ScorerTrainee(model, prepared.examples, prepared.valid, settings),
-            Schedule(settings.steps, settings.evaluate_every, settings.patience),
-            checkpoint=work / CHECKPOINT_NAME,
-            mark=mark_of(
-                replace(recipe, checkpoint=Path(recipe.checkpoint).name),
-                (one.to_bytes() for domain in prepared.examples for one in domain),
-            ),
-            resume=resume,
-            progress=update,
-        )
+    outcome = train_from(
+        recipe,
+        ScorerTrainee(model, prepared.examples, prepared.valid, recipe.training),
+        (one.to_bytes() for domain in prepared.examples for one in domain),
+        work / CHECKPOINT_NAME,
+        resume=resume,
+        steps=steps,
+    )
     model.cpu()
     return outcome
 
@@ -248,12 +243,7 @@ def _training(recipe: ScorerFinetuneRecipe, folders: Sequence[str], outcome: Out
     how = f"adapters of rank {recipe.adapter.rank}" if recipe.adapter.rank else "all weights"
     if recipe.training.layers:
         how += f" of the first {recipe.training.layers} blocks"
-    terms = recipe.terms or "The terms of these data bind whoever passes the pack on"
-    return (
-        f"Trained on {', '.join(folders)}: {outcome.steps} steps from seed "
-        f"{recipe.training.seed}, {how}, listwise softmax; NDCG@10 {100 * outcome.best:.1f} on "
-        f"validation requests; test splits were not opened. {terms}"
-    )
+    return recipe.on_card(folders, f"{how}, listwise softmax; NDCG@10", outcome)
 
 
 def _read(folder: Path, steps: Steps) -> Domain:

@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from dataclasses import replace
 from pathlib import Path
 
 import torch
 from rich.console import Console
 
-from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune_text.recipe import TextFinetuneRecipe, read_text_finetune_recipe
+from edge_rerank_export.checkpointed import recipe_asked_for
+from edge_rerank_export.finetune_text.recipe import TextFinetuneRecipe
 from edge_rerank_export.finetune_text.run import finetune_text, prepare
 from edge_rerank_export.progress import on_console
-from edge_rerank_export.recipe import find_recipe
 
 _MIB = 1 << 20
 
@@ -24,7 +22,7 @@ def run_finetune_text(arguments: argparse.Namespace, work: Path, console: Consol
     Raises:
         EdgeRerankError: see :func:`prepare` and :func:`finetune_text`.
     """
-    recipe = _recipe(arguments)
+    recipe = recipe_asked_for(TextFinetuneRecipe, arguments)
     if arguments.threads is not None:
         torch.set_num_threads(arguments.threads)
     steps = on_console(console)
@@ -51,12 +49,3 @@ def run_finetune_text(arguments: argparse.Namespace, work: Path, console: Consol
     for name, value in outcome.by_domain.items():
         console.print(f"{name}: NDCG@10 {100 * value:.1f} by similarity, on validation requests")
     console.print(f"{arguments.out}: {outcome.steps} steps in {outcome.seconds:.0f} s")
-
-
-def _recipe(arguments: argparse.Namespace) -> TextFinetuneRecipe:
-    recipe = read_text_finetune_recipe(find_recipe(arguments.recipe))
-    if arguments.base is not None:
-        raise RecipeError("--base: a text encoder's recipe names its own checkpoint")
-    if arguments.seed is not None:
-        recipe = replace(recipe, training=replace(recipe.training, seed=arguments.seed))
-    return recipe

@@ -12,12 +12,13 @@ import numpy as np
 import torch
 
 from edge_rerank_export.build import Original, Report, build_from, centre, original, quietly
+from edge_rerank_export.checkpointed import train_from
 from edge_rerank_export.finetune.data import check_folders, load_domain, unread
 from edge_rerank_export.finetune_text.recipe import TextFinetuneRecipe
 from edge_rerank_export.finetune_text.train import TextRequests, TextTrainee, mix, text_requests
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.training import Outcome, Schedule, mark_of, train
+from edge_rerank_export.training import Outcome
 
 CHECKPOINT_NAME = "text-checkpoint.pt"
 
@@ -131,19 +132,15 @@ def finetune_text(
     pack_recipe = replace(
         recipe.pack_recipe(), name=recipe.name, release=recipe.release, summary=recipe.summary
     )
-    work.mkdir(parents=True, exist_ok=True)
     with staged(output, overwrite=overwrite) as stage:
-        with steps("train") as update:
-            outcome = train(
-                trainee,
-                Schedule(settings.steps, settings.evaluate_every, settings.patience),
-                checkpoint=work / CHECKPOINT_NAME,
-                mark=mark_of(
-                    replace(recipe, checkpoint=Path(recipe.checkpoint).name), trainee.data()
-                ),
-                resume=resume,
-                progress=update,
-            )
+        outcome = train_from(
+            recipe,
+            trainee,
+            trainee.data(),
+            work / CHECKPOINT_NAME,
+            resume=resume,
+            steps=steps,
+        )
         model = trainee.model.eval()
         mix(model, start.model, settings.share)
         with torch.no_grad():
@@ -162,10 +159,8 @@ def finetune_text(
 
 def _training(recipe: TextFinetuneRecipe, folders: Sequence[str], outcome: Outcome) -> str:
     """How it was tuned, for the model card."""
-    terms = recipe.terms or "The terms of these data bind whoever passes the pack on"
-    return (
-        f"Tuned on {', '.join(folders)}: {outcome.steps} steps from seed {recipe.training.seed}, "
+    how = (
         f"items of one person to lie near each other, {recipe.training.share:g} of the way; "
-        f"NDCG@10 {100 * outcome.best:.1f} by similarity alone on validation requests; test "
-        f"splits were not opened. {terms}"
+        "by similarity alone NDCG@10"
     )
+    return recipe.on_card(folders, how, outcome)
