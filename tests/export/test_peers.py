@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import transformers
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, LlamaFileType
 
 from edge_rerank.inference.manifest import Scoring
@@ -17,6 +18,7 @@ from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank_export.peers import PeerReport, Shape, as_svg, compare, llama, measure
 from edge_rerank_export.peers.gguf_layers import first_layers
+from edge_rerank_export.peers.minilm import copy_tokenizer
 from edge_rerank_export.peers.ours import layers_of
 from tests.inference.tiny import make_pack
 
@@ -205,3 +207,19 @@ def test_a_plot_has_room_for_the_longest_name() -> None:
         bar = re.search(r'<rect x="(\d+)"', svg)
         assert bar is not None
         assert int(bar[1]) - 8 >= 7 * length
+
+
+def test_the_encoders_limit_of_tokens_is_not_the_cross_encoders(tmp_path: Path) -> None:
+    (tmp_path / "vocab.txt").write_text("\n".join(["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]))
+    source = transformers.BertTokenizerFast(
+        str(tmp_path / "vocab.txt"), model_max_length=512, max_length=128
+    )
+    source.save_pretrained(tmp_path / "encoder")
+    copy_tokenizer(tmp_path / "encoder", tmp_path / "copy")
+    before, after = (
+        json.loads((tmp_path / name / "tokenizer_config.json").read_text())
+        for name in ("encoder", "copy")
+    )
+    assert before["max_length"] == 128
+    assert "max_length" not in after
+    assert after["model_max_length"] == 512

@@ -29,8 +29,18 @@ def make_checkpoint(encoder: Path, folder: Path) -> None:
     with quiet():
         model = load(encoder, num_labels=1, local_files_only=True)
         model.save_pretrained(folder)
-    tokenizer: Any = AutoTokenizer
-    tokenizer.from_pretrained(encoder, local_files_only=True).save_pretrained(folder)
+    copy_tokenizer(encoder, folder)
+
+
+def copy_tokenizer(source: Path, folder: Path) -> None:
+    """Write the tokeniser in ``source`` to ``folder``, for texts as long as the model reads.
+
+    The encoder's cuts at 128 tokens, and fastembed keeps to that: it would read part of a history.
+    """
+    load: Any = AutoTokenizer.from_pretrained
+    tokenizer = load(source, local_files_only=True)
+    tokenizer.init_kwargs.pop("max_length", None)
+    tokenizer.save_pretrained(folder)
 
 
 def make_graph(checkpoint: Path, folder: Path) -> None:
@@ -48,8 +58,7 @@ def make_graph(checkpoint: Path, folder: Path) -> None:
             save_dir=folder,
             quantization_config=choose(is_static=False, per_channel=False),
         )
-        tokenizer: Any = AutoTokenizer
-        tokenizer.from_pretrained(checkpoint).save_pretrained(folder)
+    copy_tokenizer(checkpoint, folder)
 
 
 class _Pairs:
