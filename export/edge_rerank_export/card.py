@@ -75,6 +75,8 @@ def scorer_card(
         else "by log P(candidate | history) - 0.7 log P(candidate)"
     )
     behaviour = training or "Not trained further, on nobody's behaviour"
+    if scorer.quantisation.limit is not None:
+        behaviour += "; weights rounded on the toolchain's own texts"
     return f"""# {recipe.name}, release {recipe.release}
 
 {recipe.summary}
@@ -88,7 +90,7 @@ a candidate {formula}.
   into a basis without outliers, quantised ({scorer.quantisation}), likelihoods normalised over
   the {scorer.vocabulary} most frequent tokens, at most {scorer.line_tokens} tokens an item and
   {scorer.history_tokens} a history
-- {behaviour}; weights rounded on the toolchain's own texts
+- {behaviour}
 
 ## Compared with the original in float32
 

@@ -22,12 +22,11 @@ from edge_rerank.errors import EdgeRerankError
 from edge_rerank.inference.pack import Pack
 from edge_rerank_export import sign
 from edge_rerank_export.baselines.command import add_baselines
-from edge_rerank_export.build import BuildOptions, build, original, quantize_encoder, write_pack
-from edge_rerank_export.build_scorer import build_scorer, compare_scorer
+from edge_rerank_export.build import build, making_of, quantize_encoder
 from edge_rerank_export.calibrate import read_tokenizer
-from edge_rerank_export.convert import convert
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.finetune.command import add_finetune
+from edge_rerank_export.making import write_pack
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize import Scheme
@@ -35,7 +34,7 @@ from edge_rerank_export.recipe import Recipe, ScorerPackRecipe, find_recipe, rea
 from edge_rerank_export.results.command import add_results
 from edge_rerank_export.texts import REQUESTS, Texts, own_texts, texts_of
 from edge_rerank_export.tune.command import add_tune
-from edge_rerank_export.verify import Verification, verify_encoder
+from edge_rerank_export.verify import Verification
 
 EXIT_USAGE = 2
 EXIT_SHORT = 3
@@ -105,17 +104,14 @@ def _add_build(commands: Subparsers) -> None:
 
 
 def _build(arguments: argparse.Namespace, console: Console) -> None:
-    recipe = _read_any(arguments)
-    options: BuildOptions = {
-        "texts": _verified_with(arguments, recipe),
-        "overwrite": arguments.overwrite,
-        "steps": on_console(console),
-        "report": lambda figures: show(figures, console),
-    }
-    if isinstance(recipe, ScorerPackRecipe):
-        verification = build_scorer(recipe, arguments.out, **options)
-    else:
-        verification = build(recipe, arguments.out, **options)
+    verification = build(
+        _read(arguments),
+        arguments.out,
+        texts=_verified_with(arguments),
+        overwrite=arguments.overwrite,
+        steps=on_console(console),
+        report=lambda figures: show(figures, console),
+    )
     console.print(f"packed {arguments.out.name}, verified on {verification.texts} texts")
 
 
@@ -127,36 +123,50 @@ def _add_convert(commands: Subparsers) -> None:
 
 
 def _convert(arguments: argparse.Namespace, console: Console) -> None:
-    recipe = _read(arguments)
+    steps = on_console(console)
     with tempfile.TemporaryDirectory() as work, _new_file(arguments.out) as target:
-        steps = on_console(console)
-        start = original(recipe, Path(work), steps=steps)
-        with steps("convert"):
-            convert(start.model, target)
+        making_of(_read(arguments), Path(work), steps=steps).convert(target, steps=steps)
 
 
 def _add_quantize(commands: Subparsers) -> None:
     parser = commands.add_parser("quantize", help="quantise a float32 ONNX model")
     parser.add_argument("model", type=Path, metavar="MODEL", help="a float32 ONNX file")
+    parser.add_argument(
+        "--recipe",
+        metavar="RECIPE",
+        help="how, as build does; without one, --scheme and --tokenizer say it",
+    )
     parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the ONNX file")
     parser.add_argument(
-        "--scheme", type=Scheme, default=Scheme.INT8, choices=list(Scheme), help="default: int8"
+        "--scheme", type=Scheme, choices=list(Scheme), help="without a recipe; default: int8"
     )
     parser.add_argument(
-        "--tokenizer", type=Path, metavar="FILE", help="tokenizer.json, to smooth large channels"
+        "--tokenizer",
+        type=Path,
+        metavar="FILE",
+        help="without a recipe: a text encoder's tokenizer.json, to smooth large channels",
     )
     parser.set_defaults(run=_quantize)
 
 
 def _quantize(arguments: argparse.Namespace, console: Console) -> None:
+    steps, model = on_console(console), _existing(arguments.model)
+    scheme, tokenizer = arguments.scheme, arguments.tokenizer
+    if arguments.recipe is not None and (scheme is not None or tokenizer is not None):
+        raise RecipeError("quantize: expected a recipe, or --scheme and --tokenizer, got both")
     with _new_file(arguments.out) as target:
+        if arguments.recipe is not None:
+            with tempfile.TemporaryDirectory() as work:
+                making = making_of(_read(arguments), Path(work), steps=steps)
+                making.quantize(model, target, steps=steps)
+            return
         quantize_encoder(
-            arguments.model,
+            model,
             target,
-            arguments.scheme,
-            tokenizer=None if arguments.tokenizer is None else read_tokenizer(arguments.tokenizer),
+            scheme or Scheme.INT8,
+            tokenizer=None if tokenizer is None else read_tokenizer(tokenizer),
             texts=own_texts().texts,
-            steps=on_console(console),
+            steps=steps,
         )
 
 
@@ -170,19 +180,10 @@ def _add_verify(commands: Subparsers) -> None:
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> None:
-    recipe = _read_any(arguments)
-    pack = Pack.open(arguments.pack)
-    steps = on_console(console)
-    texts = _verified_with(arguments, recipe)
-    if isinstance(recipe, ScorerPackRecipe):
-        verification = compare_scorer(recipe, pack, texts, steps=steps)
-    else:
-        with tempfile.TemporaryDirectory() as work:
-            start = original(recipe, Path(work), steps=steps)
-            with steps("verify") as update:
-                verification = verify_encoder(
-                    start.model, pack, texts, recipe.bounds, progress=update
-                )
+    recipe, pack, steps = _read(arguments), Pack.open(arguments.pack), on_console(console)
+    texts = _verified_with(arguments) or own_texts(recipe.languages)
+    with tempfile.TemporaryDirectory() as work:
+        verification = making_of(recipe, Path(work), steps=steps).verify(pack, texts, steps=steps)
     show(verification, console)
     if arguments.json:
         sys.stdout.write(json.dumps(verification.for_manifest()) + "\n")
@@ -203,20 +204,16 @@ def _add_pack(commands: Subparsers) -> None:
 
 
 def _pack(arguments: argparse.Namespace, console: Console) -> None:
-    recipe, steps = _read(arguments), on_console(console)
-    if not arguments.model.is_file():
-        raise RecipeError(f"model: expected an ONNX file, found none at {arguments.model.name}")
+    recipe, steps, model = _read(arguments), on_console(console), _existing(arguments.model)
     with (
         staged(arguments.out, overwrite=arguments.overwrite) as stage,
         tempfile.TemporaryDirectory() as work,
     ):
-        start = original(recipe, Path(work), steps=steps)
         write_pack(
-            recipe,
-            start,
-            arguments.model,
+            making_of(recipe, Path(work), steps=steps),
+            model,
             stage,
-            texts=_verified_with(arguments, recipe),
+            texts=_verified_with(arguments),
             steps=steps,
             report=lambda figures: show(figures, console),
         )
@@ -268,21 +265,19 @@ def _texts(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _read_any(arguments: argparse.Namespace) -> Recipe | ScorerPackRecipe:
+def _read(arguments: argparse.Namespace) -> Recipe | ScorerPackRecipe:
     return read_recipe(find_recipe(arguments.recipe))
 
 
-def _read(arguments: argparse.Namespace) -> Recipe:
-    recipe = _read_any(arguments)
-    if isinstance(recipe, ScorerPackRecipe):
-        raise RecipeError("recipe: a scorer is made by build alone, in one go")
-    return recipe
+def _verified_with(arguments: argparse.Namespace) -> Texts | None:
+    """``None`` for the texts that come along."""
+    return texts_of(*arguments.texts, limit=arguments.requests) if arguments.texts else None
 
 
-def _verified_with(arguments: argparse.Namespace, recipe: Recipe | ScorerPackRecipe) -> Texts:
-    if arguments.texts:
-        return texts_of(*arguments.texts, limit=arguments.requests)
-    return own_texts(() if isinstance(recipe, ScorerPackRecipe) else recipe.encoder.languages)
+def _existing(path: Path) -> Path:
+    if not path.is_file():
+        raise RecipeError(f"model: expected an ONNX file, found none at {path.name}")
+    return path
 
 
 class _new_file:  # noqa: N801 - used like a function

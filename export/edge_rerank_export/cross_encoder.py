@@ -13,6 +13,7 @@ from typing import Any, cast
 import torch
 
 from edge_rerank_export import fused
+from edge_rerank_export.reading import reading
 
 
 class ScoringCrossEncoder(torch.nn.Module):
@@ -90,40 +91,9 @@ class ScoringCrossEncoder(torch.nn.Module):
         Args:
             tokens: int64 (tokens,).
         """
-        count = len(tokens)
-        places = torch.arange(count)
-        layers, heads, dim = len(self.blocks), self.kv_heads, self.head_dim
-        return cast(
-            "dict[str, torch.Tensor]",
-            self(
-                tokens,
-                places,
-                places[None],
-                places,
-                torch.zeros(1, count, count),
-                torch.zeros(layers, heads, dim, 0),
-                torch.zeros(layers, heads, 0, dim),
-                torch.tensor(1),
-                torch.zeros(1, self.config.hidden_size),
-                places,
-                places[1:],
-                tokens[1:],
-            ),
-        )
-
-    @property
-    def products(self) -> list[list[torch.nn.Linear]]:
-        """Every product with weights in the blocks, those with one input together."""
-        return [
-            group
-            for block in self.blocks
-            for group in (
-                [block.attention.self.query, block.attention.self.key, block.attention.self.value],
-                [block.attention.output.dense],
-                [block.intermediate.dense],
-                [block.output.dense],
-            )
-        ]
+        past = (len(self.blocks), self.kv_heads, self.head_dim)
+        inputs = reading(tokens, past=past, hidden=self.config.hidden_size, causal=False)
+        return cast("dict[str, torch.Tensor]", self(**inputs))
 
     def _norm(self, x: torch.Tensor, skip: torch.Tensor, norm: Any) -> torch.Tensor:
         # The fused operator wants a batch axis.

@@ -21,6 +21,7 @@ import torch
 
 from edge_rerank_export import fused
 from edge_rerank_export.decoder_block import Call, DecoderBlock
+from edge_rerank_export.reading import reading
 from edge_rerank_export.rotation import rotate
 
 
@@ -119,35 +120,9 @@ class ScoringDecoder(torch.nn.Module):
         Args:
             tokens: int64 (tokens,).
         """
-        count = len(tokens)
-        places = torch.arange(count)
-        layers, heads, dim = len(self.blocks), self.kv_heads, self.head_dim
-        return cast(
-            "dict[str, torch.Tensor]",
-            self(
-                tokens,
-                places,
-                places[None],
-                places,
-                torch.full((count, count), -torch.inf).triu(1)[None],
-                torch.zeros(layers, heads, dim, 0),
-                torch.zeros(layers, heads, 0, dim),
-                torch.tensor(1),
-                torch.zeros(1, self.embedding.weight.shape[1]),
-                places,
-                places[1:],
-                tokens[1:],
-            ),
-        )
-
-    @property
-    def products(self) -> list[list[torch.nn.Linear]]:
-        """Every product with weights in the blocks, those with one input together."""
-        return [
-            group
-            for block in cast("list[DecoderBlock]", list(self.blocks))
-            for group in ([block.qkv], [block.out], [block.gate, block.up], [block.down])
-        ]
+        past = (len(self.blocks), self.kv_heads, self.head_dim)
+        inputs = reading(tokens, past=past, hidden=self.embedding.weight.shape[1], causal=True)
+        return cast("dict[str, torch.Tensor]", self(**inputs))
 
     def _call(
         self,

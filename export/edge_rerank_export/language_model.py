@@ -6,24 +6,26 @@ The graph is described in :class:`edge_rerank.inference.manifest.ScorerSpec`.
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
+import onnx
 import torch
+from numpy.typing import NDArray
 from optimum.exporters.onnx import export
 from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import NormalizedConfig
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BertModel
 
-from edge_rerank.inference.scorer import PACK_TOKENS
+from edge_rerank.inference.scorer import INPUTS, PACK_TOKENS
 from edge_rerank_export.adapter import HEAD
 from edge_rerank_export.convert import OPSET, quiet
 from edge_rerank_export.cross_encoder import ScoringCrossEncoder
 from edge_rerank_export.decoder import ScoringDecoder
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.rounding import round_weights
+from edge_rerank_export.reading import reading
 
 DECODER_TYPES = ("llama", "qwen2", "qwen3")
 ENCODER_TYPES = ("bert",)
@@ -90,6 +92,62 @@ class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
         )
 
 
+def check_language_model(folder: Path) -> Any:
+    """The configuration of transformers in ``folder``, of a model that can be a scorer.
+
+    Args:
+        folder: holds config.json or one .gguf file; weights are not read.
+
+    Raises:
+        UnsupportedModel: when it is of another type, or has something that the runtime's
+            contract does not compute; by name.
+    """
+    try:
+        with quiet():
+            config = AutoConfig.from_pretrained(folder, **_options(folder))
+    except (OSError, ValueError) as error:
+        raise UnsupportedModel(
+            f"the configuration cannot be read: {type(error).__name__}"
+        ) from error
+    if config.model_type not in (*DECODER_TYPES, *ENCODER_TYPES):
+        known = ", ".join((*DECODER_TYPES, *ENCODER_TYPES))
+        raise UnsupportedModel(
+            f"model type: a language-model scorer must be one of {known}, got {config.model_type!r}"
+        )
+    for name, value, computed in _traits(config):
+        if value not in computed:
+            wanted = " or ".join(map(repr, computed))
+            raise UnsupportedModel(f"config.{name}: expected {wanted}, got {value!r}")
+    return config
+
+
+def _traits(config: Any) -> Iterator[tuple[str, Any, Sequence[Any]]]:
+    """What a configuration says, and the values that our forward pass computes, by name."""
+    yield "quantization_config", getattr(config, "quantization_config", None), (None,)
+    if not is_causal(config):
+        yield "hidden_act", config.hidden_act, ("gelu",)
+        kind = getattr(config, "position_embedding_type", "absolute")
+        yield "position_embedding_type", kind, ("absolute",)
+        yield "is_decoder", config.is_decoder, (False,)
+        return
+    yield "hidden_act", config.hidden_act, ("silu",)
+    yield "mlp_bias", getattr(config, "mlp_bias", False), (False,)
+    # A qwen2 has biases in three of its four products whatever this says.
+    yield "attention_bias", getattr(config, "attention_bias", False), (False,)
+    partial = getattr(config, "partial_rotary_factor", None)
+    yield "partial_rotary_factor", partial, (None, 1.0)
+    scaling = getattr(config, "rope_scaling", None) or {}
+    kind = scaling.get("rope_type", scaling.get("type", "default"))
+    yield "rope_scaling", kind, ("default", "linear", "llama3", "yarn")
+    layers = set(getattr(config, "layer_types", None) or ()) - {"full_attention"}
+    yield "layer_types", next(iter(sorted(layers)), "full_attention"), ("full_attention",)
+
+
+def _options(folder: Path) -> dict[str, Any]:
+    gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
+    return {"local_files_only": True} | ({} if gguf is None else {"gguf_file": gguf})
+
+
 def load_language_model(folder: Path) -> Any:
     """A model of transformers in PyTorch float32, in evaluation mode.
 
@@ -102,22 +160,8 @@ def load_language_model(folder: Path) -> Any:
     Raises:
         UnsupportedModel: when the model is not of a supported type; nothing was loaded.
     """
-    gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
-    options: dict[str, Any] = {"local_files_only": True}
-    if gguf is not None:
-        options["gguf_file"] = gguf
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(folder, **options)
-    except (OSError, ValueError) as error:
-        raise UnsupportedModel(
-            f"the configuration cannot be read: {type(error).__name__}"
-        ) from error
-    if config.model_type not in (*DECODER_TYPES, *ENCODER_TYPES):
-        known = ", ".join((*DECODER_TYPES, *ENCODER_TYPES))
-        raise UnsupportedModel(
-            f"model type: a language-model scorer must be one of {known}, got {config.model_type!r}"
-        )
+    config = check_language_model(folder)
+    options: dict[str, Any] = _options(folder)
     options |= {"dtype": torch.float32, "attn_implementation": "eager"}
     with quiet():
         model: Any
@@ -134,12 +178,20 @@ def is_causal(config: Any) -> bool:
 
 
 def load_tokenizer(folder: Path) -> Any:
-    """The checkpoint's fast tokeniser."""
-    gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
-    options = {"gguf_file": gguf} if gguf is not None else {}
+    """The checkpoint's fast tokeniser.
+
+    Raises:
+        UnsupportedModel: when there is none.
+    """
     load: Any = AutoTokenizer.from_pretrained
-    with quiet():
-        return load(folder, local_files_only=True, **options)
+    try:
+        with quiet():
+            tokenizer = load(folder, **_options(folder))
+    except (OSError, ValueError, TypeError) as error:
+        raise UnsupportedModel(f"the tokeniser cannot be read: {type(error).__name__}") from error
+    if not tokenizer.is_fast:
+        raise UnsupportedModel("tokeniser: expected one with a tokenizer.json, got a slow one")
+    return tokenizer
 
 
 def read_head(folder: Path) -> torch.Tensor | None:
@@ -188,24 +240,27 @@ def convert_scorer(model: ScoringModel, output: Path) -> None:
         export(model, ScorerOnnxConfig(model), output, opset=OPSET, disable_dynamic_axes_fix=True)
 
 
-def round_scorer(
-    model: ScoringModel,
-    prompts: Sequence[Sequence[int]],
-    *,
-    limit: int,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> None:
-    """Round the weights of ``model`` in place, see :mod:`edge_rerank_export.rounding`.
+def readings(
+    model: Path, prompts: Iterable[Sequence[int]], *, causal: bool
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Inputs of a scorer's float32 ONNX that read each of ``prompts`` by itself.
 
     Args:
-        model: changed in place.
-        prompts: token ids of what the model will be used on.
-        limit: the largest integer of the grid.
-        progress: called with (groups of products done, to do).
+        model: an ONNX file of :func:`convert_scorer`.
+        prompts: token ids.
+        causal: see :class:`~edge_rerank.inference.manifest.ScorerSpec`.
+
+    Raises:
+        UnsupportedModel: when the file holds no scorer.
     """
-
-    def run() -> None:
-        for row in prompts:
-            model.read(torch.tensor(row))
-
-    round_weights(model.products, run, limit=limit, progress=progress)
+    graph = onnx.load(str(model), load_external_data=False).graph
+    shapes = {
+        entry.name: [size.dim_value for size in entry.type.tensor_type.shape.dim]
+        for entry in graph.input
+    }
+    if set(shapes) != INPUTS:
+        raise UnsupportedModel("model: expected the float32 ONNX of a scorer, got another")
+    past, hidden = shapes["past_keys"][:3], shapes["start"][1]
+    for tokens in prompts:
+        inputs = reading(torch.tensor(tokens), past=past, hidden=hidden, causal=causal)
+        yield {name: value.numpy() for name, value in inputs.items()}

@@ -133,6 +133,20 @@ def quantize(
     return count
 
 
+def scheme_of(model: Path) -> Scheme:
+    """How the ONNX file ``model`` was quantised by :func:`quantize`."""
+    graph = onnx.load(str(model)).graph
+    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    for node in graph.node:
+        if node.op_type == "MatMulIntegerToFloat":
+            return Scheme.INT7 if kinds[node.input[1]] == TensorProto.INT8 else Scheme.INT8
+        if node.op_type == INT4_PRODUCT:
+            return Scheme.INT4
+        if node.op_type == "MatMul" and kinds.get(node.input[1]) == TensorProto.FLOAT16:
+            return Scheme.FLOAT16
+    return Scheme.NONE
+
+
 def _weight_only(
     model: onnx.ModelProto, scheme: Scheme, progress: Callable[[int, int], None] | None
 ) -> tuple[onnx.ModelProto, QuantizedCount]:

@@ -149,6 +149,11 @@ class ScorerPackRecipe:
         if scorer.fine and scorer.quantisation.limit is None:
             raise RecipeError("scorer.fine: expected only with quantisation int8 or int7")
 
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """What the model reads; empty for what the original does."""
+        return ()
+
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
@@ -169,6 +174,11 @@ class Recipe:
             raise RecipeError("source.adapter: expected only with a scorer")
         if self.encoder.max_tokens < 3:
             raise RecipeError("encoder.max_tokens: expected an integer ≥ 3")
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """What the model reads; empty for what the original does."""
+        return self.encoder.languages
 
 
 def recipes_folder() -> Path:

@@ -8,42 +8,59 @@ weight at the end of the range, so that quantising it later rounds nothing more.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
 
+import numpy as np
+import onnx
 import torch
+from onnx import numpy_helper
+
+from edge_rerank_export.calibrate import SecondMoments, products_by_input
+from edge_rerank_export.progress import Update
 
 _DAMPING = 0.01
 _BLOCK = 32
 
 
-def round_weights(
-    groups: Sequence[Sequence[torch.nn.Linear]],
-    run: Callable[[], object],
+def round_products(
+    source: Path,
+    target: Path,
+    moments: SecondMoments,
     *,
     limit: int,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Update = lambda _done, _total: None,
 ) -> None:
-    """Round weights in place to ``limit`` steps on each side of 0.
+    """Write ``source`` to ``target``, its matrices rounded to ``limit`` steps each side of 0.
+
+    Matrices that are multiplied by the same input are rounded together.
 
     Args:
-        groups: layers that have one input, float32 (..., in), which they see when ``run`` is
-            called.
-        run: runs the model over the calibration text.
+        source: a float32 ONNX file.
+        target: the ONNX file to write.
+        moments: see :func:`~edge_rerank_export.calibrate.second_moments`; a product whose input
+            is not among them stays as it is.
         limit: the largest integer of the grid.
-        progress: called after each group.
+        progress: called with (inputs done, inputs to do).
     """
-    moments = _second_moments([group[0] for group in groups], run)
-    for done, group in enumerate(groups, start=1):
-        with torch.no_grad(), _one_thread():
-            stacked = torch.cat([layer.weight.detach() for layer in group])
-            rounded = _round(stacked, moments[group[0]], limit)
-            first = 0
-            for layer in group:
-                layer.weight.copy_(rounded[first : first + layer.out_features])
-                first += layer.out_features
+    model = onnx.load(str(source))
+    constants = {tensor.name: tensor for tensor in model.graph.initializer}
+    groups = products_by_input(model)
+    for done, (name, matrices) in enumerate(groups.items(), start=1):
+        if name in moments:
+            values = [numpy_helper.to_array(constants[matrix]) for matrix in matrices]
+            with torch.no_grad(), _one_thread():
+                # As GPTQ has them: (out, in).
+                stacked = torch.from_numpy(np.concatenate(values, axis=1).T.copy())
+                rounded = _round(stacked, torch.from_numpy(moments[name]), limit).T.numpy()
+            ends = np.cumsum([value.shape[1] for value in values])[:-1]
+            for matrix, value in zip(matrices, np.split(rounded, ends, axis=1), strict=True):
+                constants[matrix].CopyFrom(
+                    numpy_helper.from_array(np.ascontiguousarray(value), matrix)
+                )
         progress(done, len(groups))
+    onnx.save(model, str(target))
 
 
 @contextmanager
@@ -55,27 +72,6 @@ def _one_thread() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-def _second_moments(
-    layers: Sequence[torch.nn.Linear], run: Callable[[], object]
-) -> dict[torch.nn.Linear, torch.Tensor]:
-    moments: dict[torch.nn.Linear, torch.Tensor] = {}
-
-    def note(layer: Any, inputs: tuple[torch.Tensor, ...]) -> None:
-        rows = inputs[0].detach().reshape(-1, inputs[0].shape[-1])
-        # Every row is quantised with a scale of its own, so every row counts the same.
-        rows = rows / rows.pow(2).mean(dim=1, keepdim=True).sqrt().clamp(min=1e-8)
-        moments[layer] = moments.get(layer, 0.0) + rows.t() @ rows
-
-    handles = [layer.register_forward_pre_hook(note) for layer in layers]
-    try:
-        with torch.inference_mode():
-            run()
-    finally:
-        for handle in handles:
-            handle.remove()
-    return moments
 
 
 def _round(weight: torch.Tensor, moment: torch.Tensor, limit: int) -> torch.Tensor:

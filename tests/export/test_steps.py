@@ -1,0 +1,133 @@
+"""The toolchain's steps one by one, for both kinds of model."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from edge_rerank.inference.pack import Pack
+from edge_rerank_export.adapter import HEAD
+from edge_rerank_export.cli import main
+from edge_rerank_export.sources import file_sha256
+from tests.inference.tiny import tiny_llama, tokenizer
+
+
+@pytest.fixture
+def scorer_recipe(tmp_path: Path) -> Path:
+    import torch
+    from transformers import PreTrainedTokenizerFast
+
+    folder = tmp_path / "tiny-llama"
+    torch.manual_seed(0)
+    tiny_llama().save_pretrained(folder)
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer(), bos_token="<s>").save_pretrained(folder)
+    path = tmp_path / "scorer.toml"
+    path.write_text(
+        "name = 'tiny-scorer'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
+        f"[source]\nuri = {json.dumps(f'path:{folder}')}\n"
+        f"sha256 = '{file_sha256(folder / 'model.safetensors')}'\n"
+        "[scorer]\nheading = 'Liked:'\nstart = '<s>'\nline_tokens = 12\nhistory_tokens = 60\n"
+        "vocabulary = 100\nfine = '/down/'\n[bounds]\nmin_tau = 0.8\n"
+    )
+    return path
+
+
+@pytest.fixture
+def bert_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
+    """A scorer of the BERT kind, with a random head in place of a trained one."""
+    import torch
+    from safetensors.torch import load_file, save_file
+    from tokenizers import Tokenizer
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    folder, weights = tmp_path / "bert-scorer", tmp_path / "bert-scorer" / "model.safetensors"
+    torch.manual_seed(0)
+    config = BertConfig.from_pretrained(
+        tiny_bert, max_position_embeddings=256, initializer_range=0.3
+    )
+    BertModel(config, add_pooling_layer=False).save_pretrained(folder)
+    save_file(load_file(weights) | {HEAD: torch.randn(1, 32)}, weights, metadata={"format": "pt"})
+    backend = Tokenizer.from_file(str(tiny_bert / "tokenizer.json"))
+    PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
+    path = tmp_path / "bert-scorer.toml"
+    path.write_text(
+        "name = 'bert-scorer'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
+        f"[source]\nuri = {json.dumps(f'path:{folder}')}\nsha256 = '{file_sha256(weights)}'\n"
+        "[scorer]\nheading = 'cast iron'\nstart = '[CLS]'\nseparator = '[SEP]'\n"
+        "line_tokens = 8\nhistory_tokens = 40\n[bounds]\nmin_tau = 0.8\n"
+    )
+    return path
+
+
+@pytest.fixture(params=["tiny_recipe", "scorer_recipe", "bert_recipe"])
+def recipe(request: pytest.FixtureRequest) -> Path:
+    found: Path = request.getfixturevalue(request.param)
+    return found
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
+
+
+def test_one_by_one_they_give_what_build_gives(recipe: Path, tmp_path: Path) -> None:
+    converted, quantised = tmp_path / "float32.onnx", tmp_path / "int8.onnx"
+    assert main(["convert", str(recipe), "--out", str(converted)]) == 0
+    assert main(["quantize", str(converted), "--recipe", str(recipe), "--out", str(quantised)]) == 0
+    assert quantised.stat().st_size < converted.stat().st_size
+    assert main(["pack", str(quantised), str(recipe), "--out", str(tmp_path / "steps")]) == 0
+    assert main(["build", str(recipe), "--out", str(tmp_path / "build")]) == 0
+    assert content(tmp_path / "steps") == content(tmp_path / "build")
+    assert main(["verify", str(tmp_path / "steps"), str(recipe)]) == 0
+
+
+def test_a_pack_says_how_its_model_is_quantised(recipe: Path, tmp_path: Path) -> None:
+    converted, out = tmp_path / "float32.onnx", tmp_path / "pack"
+    assert main(["convert", str(recipe), "--out", str(converted)]) == 0
+    assert main(["pack", str(converted), str(recipe), "--out", str(out)]) == 0
+    manifest = Pack.open(out).manifest
+    spec = manifest.encoder or manifest.scorer
+    assert spec is not None
+    assert spec.quantisation == "none"
+    card = (out / "MODEL_CARD.md").read_text()
+    assert "quantised (none)" in card
+    assert "weights rounded" not in card
+
+
+def test_a_model_of_the_other_kind_is_refused(
+    tiny_recipe: Path,
+    tiny_bert: Path,
+    scorer_recipe: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    encoder, scorer = tmp_path / "encoder.onnx", tmp_path / "scorer.onnx"
+    assert main(["convert", str(tiny_recipe), "--out", str(encoder)]) == 0
+    assert main(["convert", str(scorer_recipe), "--out", str(scorer)]) == 0
+    out = str(tmp_path / "out")
+    for command, reason in (
+        (["quantize", str(encoder), "--recipe", str(scorer_recipe)], "float32 ONNX of a scorer"),
+        (["quantize", str(scorer), "--recipe", str(tiny_recipe)], "only with a text encoder"),
+        (
+            ["quantize", str(scorer), "--tokenizer", str(tiny_bert / "tokenizer.json")],
+            "only with a text encoder",
+        ),
+        (["pack", str(encoder), str(scorer_recipe)], "expected a model with the inputs"),
+        (["pack", str(scorer), str(tiny_recipe)], ""),
+    ):
+        assert main([*command, "--out", out]) == 2
+        assert reason in capsys.readouterr().err
+        assert not (tmp_path / "out").exists()
+
+
+def test_quantize_takes_a_recipe_or_a_scheme(
+    scorer_recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, out = tmp_path / "scorer.onnx", tmp_path / "out.onnx"
+    assert main(["convert", str(scorer_recipe), "--out", str(model)]) == 0
+    command = ["quantize", str(model), "--out", str(out)]
+    assert main([*command, "--recipe", str(scorer_recipe), "--scheme", "int8"]) == 2
+    assert "got both" in capsys.readouterr().err
+    assert main([*command, "--scheme", "int4"]) == 0
+    assert out.is_file()

@@ -1,0 +1,116 @@
+"""What cannot be converted is refused by name, before anything is loaded."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rerank_export.cli import main
+from edge_rerank_export.convert import check_encoder
+from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.language_model import check_language_model
+
+
+def config(folder: Path, **members: Any) -> Path:
+    (folder / "config.json").write_text(json.dumps(members))
+    return folder
+
+
+@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "bert"])
+def test_types_that_can_be_scorers(kind: str, tmp_path: Path) -> None:
+    assert check_language_model(config(tmp_path, model_type=kind)).model_type == kind
+
+
+@pytest.mark.parametrize(
+    ("members", "reason"),
+    [
+        ({"model_type": "mamba"}, "one of llama, qwen2, qwen3, bert, got 'mamba'"),
+        ({"model_type": "llama", "hidden_act": "gelu"}, r"config\.hidden_act.*got 'gelu'"),
+        ({"model_type": "llama", "mlp_bias": True}, r"config\.mlp_bias"),
+        ({"model_type": "llama", "attention_bias": True}, r"config\.attention_bias"),
+        ({"model_type": "qwen3", "attention_bias": True}, r"config\.attention_bias"),
+        (
+            {"model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}},
+            r"config\.rope_scaling.*got 'dynamic'",
+        ),
+        (
+            {
+                "model_type": "qwen2",
+                "use_sliding_window": True,
+                "sliding_window": 64,
+                "max_window_layers": 1,
+                "num_hidden_layers": 2,
+            },
+            r"config\.layer_types.*got 'sliding_attention'",
+        ),
+        ({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}}, "quantization"),
+        ({"model_type": "bert", "hidden_act": "relu"}, r"config\.hidden_act"),
+        ({"model_type": "bert", "position_embedding_type": "relative_key"}, "position_embedding"),
+        ({"model_type": "bert", "is_decoder": True}, r"config\.is_decoder"),
+    ],
+)
+def test_scorers_that_would_not_compute_what_the_original_does(
+    members: dict[str, Any], reason: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UnsupportedModel, match=reason):
+        check_language_model(config(tmp_path, **members))
+
+
+@pytest.mark.parametrize(
+    ("file", "content", "reason"),
+    [
+        (
+            "1_Pooling/config.json",
+            {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False},
+            "got pooling_mode_cls_token",
+        ),
+        ("modules.json", [{"path": "2_Dense", "type": "st.models.Dense"}], "got 'Dense'"),
+        ("config.json", {"model_type": "roberta"}, "one of bert, got 'roberta'"),
+        (
+            "config.json",
+            {"model_type": "bert", "quantization_config": {"quant_method": "gptq"}},
+            "quantization_config",
+        ),
+    ],
+)
+def test_text_encoders_with_another_vector(
+    file: str, content: Any, reason: str, tmp_path: Path
+) -> None:
+    config(tmp_path, model_type="bert")
+    modules = [
+        {"path": "", "type": "sentence_transformers.models.Transformer"},
+        {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
+        {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
+    ]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    (tmp_path / "1_Pooling").mkdir()
+    (tmp_path / "1_Pooling" / "config.json").write_text(
+        json.dumps({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True})
+    )
+    assert check_encoder(tmp_path).model_type == "bert"
+    (tmp_path / file).write_text(json.dumps(content))
+    with pytest.raises(UnsupportedModel, match=reason):
+        check_encoder(tmp_path)
+
+
+@pytest.mark.parametrize("part", ["[encoder]\nmax_tokens = 32\n", ""])
+def test_a_recipe_of_such_a_model_ends_with_two(
+    part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    config(folder, model_type="mamba")
+    (folder / "model.safetensors").write_bytes(b"never read")
+    scorer = "[scorer]\nheading = 'x'\nstart = 'x'\nline_tokens = 9\nhistory_tokens = 9\n"
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        "name = 'x'\nrelease = 1\nlicence = 'x'\nsummary = 'x'\n"
+        f"[source]\nuri = {json.dumps(f'path:{folder}')}\nsha256 = '{'0' * 64}'\n"
+        + (part or f"{scorer}vocabulary = 9\n")
+    )
+    for command in ("build", "convert"):
+        assert main([command, str(recipe), "--out", str(tmp_path / "out")]) == 2
+        assert "got 'mamba'" in capsys.readouterr().err
