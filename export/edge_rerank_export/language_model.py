@@ -30,6 +30,9 @@ from edge_rerank_export.reading import reading
 DECODER_TYPES = ("llama", "qwen2", "qwen3")
 ENCODER_TYPES = ("bert",)
 
+MAX_WEIGHTS = 530_000_000
+"""Of four bytes each: a file of protocol buffers ends at 2 GiB, the graph's nodes included."""
+
 ScoringModel = ScoringDecoder | ScoringCrossEncoder
 
 _EXAMPLE_SEQUENCES, _EXAMPLE_WIDTH, _EXAMPLE_PAST = 3, 5, 7
@@ -215,21 +218,31 @@ def scoring_model(
         head: float32 of shape (1, hidden); ``None`` scores by likelihood.
 
     Raises:
-        UnsupportedModel: when a model that is no decoder has no head, or too few positions.
+        UnsupportedModel: when a model that is no decoder has no head, or one has too few positions,
+            or too many weights for one ONNX file.
     """
-    if is_causal(model.config):
-        # The rotary operator wants a table no shorter than a row.
-        longest = max(positions, PACK_TOKENS)
-        return ScoringDecoder(model, max_positions=longest, vocabulary=vocabulary, head=head)
-    kind = model.config.model_type
-    if head is None:
-        raise UnsupportedModel(
-            f"model type: a scorer of type {kind!r} needs a head that `finetune` has trained"
-        )
     if positions > model.config.max_position_embeddings:
         raise UnsupportedModel(
             f"scorer.history_tokens: this model reads {model.config.max_position_embeddings} "
             f"tokens, history and lines take up to {positions}"
+        )
+    # A head takes the place of the table of the vocabulary; a likelihood needs a part of it twice.
+    used = model if head is None else model.base_model
+    count = sum(weight.numel() for weight in used.parameters())
+    count += 0 if head is not None else vocabulary * model.config.hidden_size
+    if count > MAX_WEIGHTS:
+        raise UnsupportedModel(
+            f"weights: expected at most {MAX_WEIGHTS // 10**6} million, got {count // 10**6}: an "
+            "ONNX file of them in float32 ends at 2 GiB"
+        )
+    if is_causal(model.config):
+        # The rotary operator wants a table no shorter than a row.
+        longest = max(positions, PACK_TOKENS)
+        return ScoringDecoder(model, max_positions=longest, vocabulary=vocabulary, head=head)
+    if head is None:
+        raise UnsupportedModel(
+            f"model type: a scorer of type {model.config.model_type!r} needs a head that "
+            "`finetune` has trained"
         )
     return ScoringCrossEncoder(model, head=head)
 

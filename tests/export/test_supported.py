@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from edge_rerank_export import language_model
 from edge_rerank_export.cli import main
 from edge_rerank_export.convert import check_encoder
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.language_model import check_language_model
+from edge_rerank_export.language_model import check_language_model, scoring_model
+from tests.inference.tiny import tiny_llama
 
 
 def config(folder: Path, **members: Any) -> Path:
@@ -114,3 +116,26 @@ def test_a_recipe_of_such_a_model_ends_with_two(
     for command in ("build", "convert"):
         assert main([command, str(recipe), "--out", str(tmp_path / "out")]) == 2
         assert "got 'mamba'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("head", [False, True])
+def test_more_weights_than_an_onnx_file_holds(head: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    model: Any = tiny_llama(kind="qwen2")  # its table of the vocabulary is apart
+    weights = sum(one.numel() for one in (model.base_model if head else model).parameters())
+    weights += 0 if head else 100 * 64
+    options: dict[str, Any] = {
+        "positions": 100,
+        "vocabulary": 100,
+        "head": torch.zeros(1, 64) if head else None,
+    }
+    monkeypatch.setattr(language_model, "MAX_WEIGHTS", weights - 1)
+    with pytest.raises(UnsupportedModel, match="2 GiB"):
+        scoring_model(model, **options)
+    monkeypatch.setattr(language_model, "MAX_WEIGHTS", weights)
+    with pytest.raises(
+        UnsupportedModel, match="reads 256 tokens, history and lines take up to 257"
+    ):
+        scoring_model(model, **options | {"positions": 257})
+    scoring_model(model, **options)
