@@ -223,3 +223,10 @@ def test_the_encoders_limit_of_tokens_is_not_the_cross_encoders(tmp_path: Path) 
     assert before["max_length"] == 128
     assert "max_length" not in after
     assert after["model_max_length"] == 512
+
+
+def test_the_shortest_bar_can_be_seen() -> None:
+    timings = [measure.Timing(f"peer {ms}", 20, 200, ms, 1) for ms in (100.0, 103.0, 2000.0)]
+    bars = re.findall(r'<rect x="\d+" y="\d+" width="([\d.]+)"', as_svg(PeerReport(2, (*timings,))))
+    assert len(bars) == 3
+    assert float(bars[0]) > 20

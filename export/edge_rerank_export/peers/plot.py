@@ -21,7 +21,8 @@ _LETTER, _BOLD_LETTER = 7.3, 8.3
 def as_svg(report: PeerReport) -> str:
     """A picture of ``report``; shorter bars are better."""
     known = [one.median_ms for one in report.timings if one.median_ms]
-    low = 10.0 ** math.floor(math.log10(min(known, default=1.0)))
+    # Half of the least, so that its bar can be seen too.
+    low = 10.0 ** math.floor(math.log10(min(known, default=1.0) / 2))
     high = max([*known, 10 * low])
     names = 20 + max((_width(one.contender) for one in report.timings), default=0)
     width = names + _SCALE
