@@ -339,10 +339,10 @@ def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
     if wanted.separator:
         separator: tuple[int, ...] = (_token(backend, "separator", wanted.separator),)
     else:
-        separator = tuple(backend.encode("\n", add_special_tokens=False).ids)
+        separator = _ids(backend, "\n")
         if not separator:
             raise RecipeError("scorer.separator: expected, for this tokeniser has no line break")
-    heading = backend.encode(wanted.heading, add_special_tokens=False).ids
+    heading = _ids(backend, wanted.heading)
     spec = ScorerSpec(
         model=SCORER_NAME,
         tokenizer=TOKENIZER_NAME,
@@ -355,6 +355,14 @@ def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
         opset=OPSET,
     )
     return spec if wanted.weight is None else replace(spec, weight=wanted.weight)
+
+
+def _ids(backend: Any, text: str) -> tuple[int, ...]:
+    """The text's tokens, without those that a tokeniser pads it with."""
+    encoded = backend.encode(text, add_special_tokens=False)
+    return tuple(
+        number for number, real in zip(encoded.ids, encoded.attention_mask, strict=True) if real
+    )
 
 
 def _token(backend: Any, key: str, name: str) -> int:

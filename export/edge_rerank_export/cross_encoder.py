@@ -28,17 +28,14 @@ class ScoringCrossEncoder(torch.nn.Module):
         super().__init__()
         config = model.config
         self.config: Any = config
-        self.blocks = model.encoder.layer
         self.embeddings = model.embeddings
         self.kv_heads: int = config.num_attention_heads
         self.heads: int = config.num_attention_heads
         self.head_dim: int = config.hidden_size // config.num_attention_heads
         self.head = torch.nn.Parameter(head)
-        with torch.no_grad():
-            for block in self.blocks:
-                query = block.attention.self.query
-                query.weight.mul_(self.head_dim**-0.5)
-                query.bias.mul_(self.head_dim**-0.5)
+        self.blocks = torch.nn.ModuleList(
+            _Block(layer, scale=self.head_dim**-0.5) for layer in model.encoder.layer
+        )
 
     def forward(  # noqa: PLR0917 - in the order of the graph's inputs
         self,
@@ -61,21 +58,15 @@ class ScoringCrossEncoder(torch.nn.Module):
         stream = self._norm(words, table.position_embeddings(position_ids), table.LayerNorm)
         mask = mask[None]
         keys, values = [], []
-        for number, block in enumerate(self.blocks):
-            attention = block.attention.self
-            key, value = attention.key(stream), attention.value(stream)
+        for number, block in enumerate(cast("list[_Block]", list(self.blocks))):
+            query, key, value = block.qkv(stream).chunk(3, dim=-1)
             keys.append(key)
             values.append(value)
-            mixed = self._attend(
-                (attention.query(stream), key, value),
-                (past_keys[number], past_values[number]),
-                layout,
-                mask,
-            )[places]
-            output = block.attention.output
-            stream = self._norm(output.dense(mixed), stream, output.LayerNorm)
-            inner = torch.nn.functional.gelu(block.intermediate.dense(stream))
-            stream = self._norm(block.output.dense(inner), stream, block.output.LayerNorm)
+            past = past_keys[number], past_values[number]
+            mixed = self._attend((query, key, value), past, layout, mask)[places]
+            stream = self._norm(block.out(mixed), stream, block.first_norm)
+            inner = torch.nn.functional.gelu(block.up(stream))
+            stream = self._norm(block.down(inner), stream, block.second_norm)
         states = stream[scored]
         score = torch.cat([start, states])[predictors] @ self.head.t()
         return OrderedDict(
@@ -129,3 +120,41 @@ class ScoringCrossEncoder(torch.nn.Module):
         kept = states[0].shape[0] * extend
         by_layer = torch.stack([layer[:kept] for layer in states])
         return by_layer.reshape(len(states), -1, self.heads, self.head_dim).transpose(1, 2)
+
+
+class _Block(torch.nn.Module):
+    """The products of one layer, query, key and value in one.
+
+    Args:
+        layer: of transformers.
+        scale: of a query, so that no sum has to be scaled.
+    """
+
+    def __init__(self, layer: Any, *, scale: float) -> None:
+        super().__init__()
+        attention, output = layer.attention.self, layer.attention.output
+        with torch.no_grad():
+            attention.query.weight.mul_(scale)
+            attention.query.bias.mul_(scale)
+        self.qkv = _Product(attention.query, attention.key, attention.value)
+        self.out = _Product(output.dense)
+        self.first_norm = output.LayerNorm
+        self.up = _Product(layer.intermediate.dense)
+        self.down = _Product(layer.output.dense)
+        self.second_norm = layer.output.LayerNorm
+
+
+class _Product(torch.nn.Module):
+    """Layers with one input as one product; its bias apart, for an ONNX MatMul has none."""
+
+    def __init__(self, *layers: torch.nn.Linear) -> None:
+        super().__init__()
+        weight = torch.cat([layer.weight.detach() for layer in layers])
+        self.product = torch.nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+        self.product.weight = torch.nn.Parameter(weight)
+        self.bias = torch.nn.Parameter(torch.cat([layer.bias.detach() for layer in layers]))
+
+    def forward(self, states: torch.Tensor) -> torch.Tensor:
+        """Float32 of shape (tokens, outputs)."""
+        product: torch.Tensor = self.product(states)
+        return product + self.bias

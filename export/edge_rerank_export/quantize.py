@@ -182,7 +182,9 @@ class _Rewriter:
         self._factors: dict[str, NDArray[np.float32]] = {}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
         self.fine = {
-            node.input[0] for node in graph.node if fine and re.search(fine, node.name) is not None
+            node.input[0]
+            for node in graph.node
+            if fine and node.op_type == "MatMul" and re.search(fine, node.name) is not None
         }
         # The exporter keeps equal constants once and names the others as copies.
         self._copies = {

@@ -229,7 +229,7 @@ with Reranker.open([sys.argv[1], sys.argv[2]]) as reranker:
     reranker.rank(items("first", 20))
     print(time.perf_counter() - started, resident())
     for turn in range(calls):
-        user = f"user {turn % 20}"
+        user = f"user {turn % 8}"
         reranker.consent(user, True)
         ranking = reranker.rank(items(turn, rng.choice((1, 2, 3, 5, 50))), user=user)
         reranker.record(Event("click", ranking[0].item), user=user)

@@ -13,6 +13,7 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("peft")
 
+import onnx
 import torch
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
@@ -192,7 +193,7 @@ def bert_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"[source]\nuri = {json.dumps(f'path:{folder}')}\n"
         f"sha256 = '{file_sha256(folder / 'model.safetensors')}'\n"
         "[scorer]\nheading = 'Liked:'\nstart = '<s>'\nseparator = '<s>'\nline_tokens = 16\n"
-        "history_tokens = 96\nquantisation = 'int8'\n"
+        "history_tokens = 96\nquantisation = 'int8'\nfine = '/'\n"
         "[bounds]\nmin_tau = 0.5\n"
     )
     path = folder / "tuned.toml"
@@ -366,6 +367,23 @@ def test_a_bert_reads_no_more_than_it_has_positions_for(
     assert isinstance(wanted, ScorerPackRecipe)
     with pytest.raises(UnsupportedModel, match=r"history_tokens: this model reads 200.*216"):
         build_scorer(wanted, tmp_path / "pack")
+
+
+def test_every_product_of_a_bert_is_quantised(tuned_bert: Path) -> None:
+    nodes = onnx.load(tuned_bert / "scorer.onnx").graph.node
+    kinds = [node.op_type for node in nodes]
+    assert "Gemm" not in kinds
+    # What is left are the sums and means of attention, over past and present, in two layers.
+    assert kinds.count("MatMul") == 8
+    assert "MatMulIntegerToFloat" in kinds
+
+
+def test_a_prompt_begins_with_no_padding(bert_recipe: Path) -> None:
+    wanted = read_recipe(bert_recipe.parent / "base.toml")
+    assert isinstance(wanted, ScorerPackRecipe)
+    padding = tokenizer()
+    padding.enable_padding(length=128, pad_id=7)
+    assert scorer_spec(wanted, padding).prefix == scorer_spec(wanted, tokenizer()).prefix
 
 
 def test_what_ends_a_line_must_be_known(bert_recipe: Path, tmp_path: Path) -> None:
