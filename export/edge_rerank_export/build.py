@@ -27,19 +27,6 @@ from edge_rerank_export.sources import Fetched, fetch
 from edge_rerank_export.texts import Texts, own_texts
 from edge_rerank_export.verify import Verification, verify_encoder
 
-__all__ = [
-    "EncoderMaking",
-    "Original",
-    "Report",
-    "build",
-    "build_from",
-    "centre",
-    "making_of",
-    "original",
-    "quantize_encoder",
-    "quietly",
-]
-
 ENCODER_NAME = "encoder.onnx"
 TOKENIZER_NAME = "tokenizer.json"
 

@@ -92,7 +92,7 @@ class ScorerMaking:
 
     def convert(self, target: Path, *, steps: Steps = silent) -> None:
         """Write the model to ``target`` as float32 ONNX."""
-        shutil.copyfile(self._exact(steps).path / SCORER_NAME, target)
+        shutil.copyfile(self._exact(steps) / SCORER_NAME, target)
 
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
         """Write ``source`` to ``target`` as the recipe says, rounded on our own texts."""
@@ -124,7 +124,8 @@ class ScorerMaking:
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
-        reference = self._exact(steps)
+        exact = self._exact(steps)
+        reference = write_manifest(exact, self._describe(exact, Scheme.NONE))
         rows = [self.tokenizer(text).input_ids for text in texts.texts]
         original = (
             by_likelihood(self.loaded, self.recipe.scorer.vocabulary)
@@ -149,18 +150,17 @@ class ScorerMaking:
             self.recipe, self.fetched, verification, training=training or self.training
         )
 
-    def _exact(self, steps: Steps) -> Pack:
-        """A float32 pack of the model, made when it is first asked for."""
+    def _exact(self, steps: Steps) -> Path:
+        """A folder with the float32 ONNX of the model, made when it is first asked for."""
         folder = self.work / "exact"
         if not folder.exists():
             folder.mkdir()
             with steps("convert"):
                 convert_scorer(self.model, folder / SCORER_NAME)
-            write_manifest(folder, self._describe(folder, Scheme.NONE))
-        return Pack.open(folder)
+        return folder
 
     def _describe(self, folder: Path, scheme: Scheme) -> Manifest:
-        return _manifest(
+        return describe(
             self.recipe,
             self.fetched,
             self.tokenizer.backend_tokenizer,
@@ -284,10 +284,10 @@ def describe(
     folder: Path,
     scheme: Scheme,
     *,
-    causal: bool = True,
-    scoring: Scoring = Scoring.LIKELIHOOD,
-) -> Pack:
-    """Write tokeniser and manifest beside the model in ``folder`` and read all of it back.
+    causal: bool,
+    scoring: Scoring,
+) -> Manifest:
+    """Write the tokeniser beside the model in ``folder``, and describe both.
 
     Args:
         recipe: what to make.
@@ -301,20 +301,6 @@ def describe(
     Raises:
         RecipeError: when the tokeniser lacks a token of the recipe.
     """
-    manifest = _manifest(recipe, fetched, backend, folder, scheme, causal=causal, scoring=scoring)
-    return write_manifest(folder, manifest)
-
-
-def _manifest(
-    recipe: ScorerPackRecipe,
-    fetched: Fetched,
-    backend: Any,
-    folder: Path,
-    scheme: Scheme,
-    *,
-    causal: bool,
-    scoring: Scoring,
-) -> Manifest:
     spec = scorer_spec(recipe, backend)
     backend.save(str(folder / TOKENIZER_NAME), pretty=False)
     return Manifest(

@@ -31,6 +31,7 @@ def make_pack(
     from edge_rerank_export.build_scorer import describe
     from edge_rerank_export.decoder import ScoringDecoder
     from edge_rerank_export.language_model import convert_scorer
+    from edge_rerank_export.packing import write_manifest
     from edge_rerank_export.quantize import Scheme, quantize
     from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe, SourceRecipe
     from edge_rerank_export.sources import Fetched
@@ -52,7 +53,7 @@ def make_pack(
     recipe = ScorerPackRecipe(
         "tiny", 1, "Apache-2.0", "Random.", SourceRecipe("path:x", "0" * 64), wanted
     )
-    describe(
+    manifest = describe(
         recipe,
         Fetched(folder, "path:x", "local", "0" * 64),
         tokenizer(),
@@ -61,6 +62,7 @@ def make_pack(
         causal=causal,
         scoring=scoring,
     )
+    write_manifest(folder, manifest)
     return folder
 
 

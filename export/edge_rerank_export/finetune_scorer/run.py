@@ -16,7 +16,6 @@ from edge_rerank.inference.manifest import ScorerSpec
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.adapter import keep_layers
-from edge_rerank_export.build import Report, quietly
 from edge_rerank_export.build_scorer import build_scorer, scorer_spec
 from edge_rerank_export.checkpointed import train_from
 from edge_rerank_export.errors import RecipeError
@@ -38,6 +37,7 @@ from edge_rerank_export.finetune_scorer.recipe import ScorerFinetuneRecipe
 from edge_rerank_export.finetune_scorer.train import ScorerTrainee
 from edge_rerank_export.finetune_scorer.weight import fit_weight
 from edge_rerank_export.language_model import load_language_model, load_tokenizer
+from edge_rerank_export.making import Report, quietly
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipe import Layout, ScorerPackRecipe, SourceRecipe
 from edge_rerank_export.sources import fetch, file_sha256

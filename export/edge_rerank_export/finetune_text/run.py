@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge_rerank_export.build import Original, Report, build_from, centre, original, quietly
+from edge_rerank_export.build import Original, build_from, centre, original
 from edge_rerank_export.checkpointed import train_from
 from edge_rerank_export.finetune.data import check_folders, load_domain, unread
 from edge_rerank_export.finetune_text.recipe import TextFinetuneRecipe
 from edge_rerank_export.finetune_text.train import TextRequests, TextTrainee, mix, text_requests
+from edge_rerank_export.making import Report, quietly
 from edge_rerank_export.packing import staged
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.training import Outcome
