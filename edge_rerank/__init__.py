@@ -7,7 +7,7 @@ from edge_rerank import _telemetry  # isort: skip - must precede any import of o
 
 from edge_rerank import errors
 from edge_rerank.guest import GuestSession
-from edge_rerank.history.ingest import ImportSummary
+from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.profile import Profile
 from edge_rerank.reranker import Reranker
 from edge_rerank.types import (

@@ -6,11 +6,11 @@ import time
 from collections.abc import Sequence
 from typing import Self, TypedDict, Unpack
 
-from edge_rerank.history.recent import PERSONALISATION, RecentHistory
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.feedback import ShownRankings, as_events
+from edge_rerank.history.history import PERSONALISATION, RecentHistory
+from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.shown import ShownRankings, as_events
 from edge_rerank.types import Event, Item, Ranking
 
 _GUEST = "guest"

@@ -10,30 +10,25 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
-from edge_rerank.errors import (
-    ClosedError,
-    HistoryError,
-    HistoryKeyError,
-    InvalidRequest,
-)
+from edge_rerank.errors import ClosedError, HistoryError, HistoryKeyError, InvalidRequest
+from edge_rerank.feedback import ShownRankings, as_events
 from edge_rerank.guest import GuestSession, RankOptions
-from edge_rerank.history.anchor import Anchor
-from edge_rerank.history.audit import AuditEntry
-from edge_rerank.history.ingest import ImportSummary, ingest
-from edge_rerank.history.keys import KeySource
+from edge_rerank.history.aggregates import Aggregate
+from edge_rerank.history.history import PERSONALISATION, RecentHistory
+from edge_rerank.history.import_log import ImportSummary, ingest
+from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.personal_data import PersonalData
-from edge_rerank.history.receipts import ErasureReceipt, Verification
-from edge_rerank.history.recent import PERSONALISATION, RecentHistory
 from edge_rerank.history.releases import remember_releases, seen_releases
-from edge_rerank.history.retention import Retention
-from edge_rerank.history.store import HistoryStore
-from edge_rerank.inference.encoder import Progress
+from edge_rerank.history.vault.anchor import Anchor
+from edge_rerank.history.vault.audit import AuditEntry
+from edge_rerank.history.vault.receipts import ErasureReceipt, Verification
+from edge_rerank.history.vault.retention import Retention
+from edge_rerank.history.vault.store import HistoryStore
+from edge_rerank.inference.encoders.text import Progress
 from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES
-from edge_rerank.privacy.aggregates import Aggregate
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, Packs, RankingEngine
-from edge_rerank.shown import ShownRankings, as_events
 from edge_rerank.types import Degradation, Event, EventType, Item, Ranking, check_id
 
 logger = logging.getLogger(__name__)
@@ -76,7 +71,7 @@ class Reranker:
                 encoder and one with a scorer; ``None`` for the one shipped with this package.
             history: the encrypted history file, made if missing; ``None`` keeps everything
                 in memory, gone with the process.
-            key: 32 random bytes, or a key source of :mod:`edge_rerank.history.keys`.
+            key: 32 random bytes, or a key source of :mod:`edge_rerank.history.keys.sources`.
                 Required for a history file.
             providers: execution providers by preference, "cuda" or
                 "CUDAExecutionProvider"; CPU if ``None``. No silent fallback.
@@ -89,7 +84,7 @@ class Reranker:
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves, noted in the file; ``None``
                 for what is noted there, in a new file 13 months and 10,000 events a person.
-            anchor: a path, or an :class:`~edge_rerank.history.anchor.Anchor`, outside the
+            anchor: a path, or an :class:`~edge_rerank.history.vault.anchor.Anchor`, outside the
                 history's volume: detects that an old copy of the file was put in its place.
 
         Raises:
@@ -257,8 +252,8 @@ class Reranker:
     def export(self, user: str, recipient: bytes, target: str | Path) -> None:
         """Write :meth:`access` to a new file that only ``recipient`` can open.
 
-        The audit log notes it. What :func:`edge_rerank.transfer.import_sealed` reads from the
-        file, :meth:`restore` takes back.
+        The audit log notes it. What :func:`edge_rerank.history.transfer.import_sealed` reads
+        from the file, :meth:`restore` takes back.
 
         Args:
             user: whose history.
@@ -281,7 +276,7 @@ class Reranker:
         """How many people turned to each category, so that nobody is told apart.
 
         Only people who agreed to the purpose "aggregates" take part, see
-        :func:`edge_rerank.privacy.aggregates.release_counts`.
+        :func:`edge_rerank.history.aggregates.release_counts`.
 
         Args:
             categories: 1 to 16, chosen without looking at the data.
@@ -381,7 +376,7 @@ class Reranker:
     def import_log(
         self, path: str | Path, *, user: str | None = None, progress: Progress | None = None
     ) -> ImportSummary:
-        """Read a log of events into the history, see :mod:`edge_rerank.history.importers`.
+        """Read a log of events into the history, see :mod:`edge_rerank.formats.logs`.
 
         Args:
             path: JSON lines or CSV, plain or gzipped.

@@ -22,7 +22,7 @@ from numpy.typing import ArrayLike, NDArray
 from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem
 
 if TYPE_CHECKING:
-    from edge_rerank.render import Banner, Card
+    from edge_rerank.render.cards import Banner, Card
 
 MAX_ID_CHARS = 512
 MAX_CATEGORIES = 64
@@ -263,23 +263,23 @@ class Ranking(Sequence[RankedItem]):
         Each has ``rank``, ``score``, ``id``, ``text``, ``categories``, ``fields`` and
         ``reasons`` (a list of ``{"code", "weight", "item_id"}``).
         """
-        from edge_rerank.render import as_list  # noqa: PLC0415 - render imports this module
+        from edge_rerank.render.cards import as_list  # noqa: PLC0415 - render imports this module
 
         return as_list(self)
 
     def to_cards(self, titles: Mapping[str, str] | None = None) -> list[Card]:
-        """The ranking as cards, see :class:`edge_rerank.render.Card`.
+        """The ranking as cards, see :class:`edge_rerank.render.cards.Card`.
 
         Args:
             titles: titles of the history's items by id, for "because you liked ...".
         """
-        from edge_rerank.render import as_cards  # noqa: PLC0415
+        from edge_rerank.render.cards import as_cards  # noqa: PLC0415
 
         return as_cards(self, titles)
 
     def to_banner(self, titles: Mapping[str, str] | None = None) -> Banner | None:
         """The first item as a banner, ``None`` for an empty ranking; ``titles`` as for cards."""
-        from edge_rerank.render import as_banner  # noqa: PLC0415
+        from edge_rerank.render.cards import as_banner  # noqa: PLC0415
 
         return as_banner(self, titles)
 

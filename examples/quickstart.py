@@ -5,8 +5,9 @@ import tempfile
 from pathlib import Path
 
 from edge_rerank import Event, Item, Reranker
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.render import as_html, as_table
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.render.cards import as_table
+from edge_rerank.render.html import as_html
 
 catalogue = Path(__file__).parent / "catalogue" / "items.jsonl"
 items = {

@@ -18,7 +18,7 @@ from edge_rerank.errors import (
     InvalidRequest,
     PackNotFound,
 )
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
 

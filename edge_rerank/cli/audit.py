@@ -8,9 +8,9 @@ from edge_rerank.cli import audit_report
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, add_anchor, add_history_files
 from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.history.receipts import Verification
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.receipts import Verification
+from edge_rerank.history.vault.store import HistoryStore
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, add_anchor, add_history_files, write_text
+from edge_rerank.compliance.facts import gather
+from edge_rerank.compliance.report import ComplianceReport, inspect
+from edge_rerank.compliance.report_html import as_html
 from edge_rerank.errors import HistoryUnavailable
-from edge_rerank.history.keys import HeldKey, KeyFile, KeySource
-from edge_rerank.history.store import HistoryStore
-from edge_rerank.privacy.facts import gather
-from edge_rerank.privacy.report import ComplianceReport, inspect
-from edge_rerank.privacy.report_html import as_html
+from edge_rerank.history.keys.sources import HeldKey, KeyFile, KeySource
+from edge_rerank.history.vault.store import HistoryStore
 
 EXIT_CHECK_FAILED = 1
 

@@ -6,16 +6,16 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_rerank import bench
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, write_text
 from edge_rerank.errors import InvalidRequest, PackUnsupported
+from edge_rerank.evaluation import speed as bench
 from edge_rerank.export import INSTALL
-from edge_rerank.inference.pack import Pack
-from edge_rerank.texttable import Column
+from edge_rerank.packs.pack import Pack
+from edge_rerank.render.texttable import Column
 
 if TYPE_CHECKING:
-    from edge_rerank_export.peers import Timing
+    from edge_rerank_export.studies.peers import Timing
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -77,7 +77,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _peers(arguments: argparse.Namespace, console: Console) -> int:
     try:
-        from edge_rerank_export import peers  # noqa: PLC0415 - has PyTorch behind it
+        from edge_rerank_export.studies import peers  # noqa: PLC0415 - has PyTorch behind it
     except ModuleNotFoundError:
         raise PackUnsupported(f"--peers: {INSTALL}") from None
     if arguments.pack is None:

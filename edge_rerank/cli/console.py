@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
-from edge_rerank.texttable import Column, one_line, text_table
+from edge_rerank.render.texttable import Column, one_line, text_table
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole

@@ -6,11 +6,11 @@ import argparse
 from datetime import UTC, datetime
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.items import example_catalogue, read_events, read_items
 from edge_rerank.cli.options import Subparsers, add_pack
-from edge_rerank.render import phrases, title_of
+from edge_rerank.formats.items import example_catalogue, read_events, read_items
+from edge_rerank.render.cards import phrases, title_of
+from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
-from edge_rerank.texttable import Column
 from edge_rerank.types import Event, EventType, RankedItem, Ranking
 
 SHOWN = 8

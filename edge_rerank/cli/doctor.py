@@ -18,11 +18,11 @@ from edge_rerank import _telemetry
 from edge_rerank.cli.console import HAS_RICH, Console
 from edge_rerank.cli.options import Subparsers, add_pack
 from edge_rerank.errors import EdgeRerankError, InferenceError
-from edge_rerank.history.keys import KeyFile
+from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.session import available_providers
-from edge_rerank.inference.shipped import SHIPPED_DIGEST
+from edge_rerank.packs.shipped import SHIPPED_DIGEST
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.texttable import Column
+from edge_rerank.render.texttable import Column
 from edge_rerank.types import Item
 
 _LIBRARIES = ("onnxruntime", "tokenizers", "numpy", "cryptography", "sqlite-utils")

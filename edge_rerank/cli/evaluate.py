@@ -9,12 +9,12 @@ from pathlib import Path
 from edge_rerank.cli.console import Console, Report
 from edge_rerank.cli.options import Subparsers, add_runtime, positive, write_text
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.evaluation.dataset import Evidence
 from edge_rerank.evaluation.evaluate import Progress, evaluate
 from edge_rerank.evaluation.report_html import as_html
 from edge_rerank.evaluation.results import PACK, Evaluation
 from edge_rerank.evaluation.statistics import Comparison
-from edge_rerank.texttable import Column
+from edge_rerank.formats.dataset import Evidence
+from edge_rerank.render.texttable import Column
 
 SHIPPED = "shipped"
 _COLUMNS = ("ndcg@1", "ndcg@10", "mrr", "hit@10", "auc", "coverage", "diversity")

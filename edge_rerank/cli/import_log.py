@@ -8,9 +8,9 @@ from pathlib import Path
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, add_history, open_history
 from edge_rerank.errors import ConsentRequired
-from edge_rerank.history.ingest import ImportSummary, ingest
-from edge_rerank.history.recent import PERSONALISATION
-from edge_rerank.texttable import Column
+from edge_rerank.history.history import PERSONALISATION
+from edge_rerank.history.import_log import ImportSummary, ingest
+from edge_rerank.render.texttable import Column
 
 _BAD_LINES_SHOWN = 20
 _NO_CONSENT = "the person has not agreed to personalisation: give --consent if they have"

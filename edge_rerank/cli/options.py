@@ -8,9 +8,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable, InvalidRequest
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.history.recent import RecentHistory
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.history import RecentHistory
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.types import check_id
 
 Subparsers = argparse._SubParsersAction
@@ -82,7 +82,7 @@ def open_history(path: Path, key_file: Path, *, create: bool) -> RecentHistory:
 
     Args:
         path: the history file.
-        key_file: see :class:`~edge_rerank.history.keys.KeyFile`.
+        key_file: see :class:`~edge_rerank.history.keys.sources.KeyFile`.
         create: whether to make both where neither is there.
 
     Raises:

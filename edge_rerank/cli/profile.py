@@ -7,13 +7,13 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from edge_rerank import transfer
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, add_history, open_history, write_text
 from edge_rerank.errors import DataError
-from edge_rerank.history.consents import PERSONALISATION
+from edge_rerank.history import transfer
+from edge_rerank.history.vault.consents import PERSONALISATION
 from edge_rerank.profile import summarise
-from edge_rerank.texttable import Column
+from edge_rerank.render.texttable import Column
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:

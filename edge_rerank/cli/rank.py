@@ -6,12 +6,13 @@ import argparse
 from pathlib import Path
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.items import read_events, read_items
 from edge_rerank.cli.options import Subparsers, add_pack, positive, write_text
-from edge_rerank.history.importers import BadLine
-from edge_rerank.render import Layout, as_cards, as_html, title_of
+from edge_rerank.formats.items import read_events, read_items
+from edge_rerank.formats.logs import BadLine
+from edge_rerank.render.cards import as_cards, title_of
+from edge_rerank.render.html import Layout, as_html
+from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
-from edge_rerank.texttable import Column
 from edge_rerank.types import Ranking
 
 _BAD_LINES_SHOWN = 5

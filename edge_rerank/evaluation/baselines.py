@@ -14,7 +14,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.evaluation.dataset import DataSet, Request, chosen
+from edge_rerank.formats.dataset import DataSet, Request, chosen
 from edge_rerank.ranking.markov import MarkovChain
 from edge_rerank.types import Item
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edge_rerank.errors import DataError, InvalidRequest
 from edge_rerank.evaluation.baselines import RECENT_ITEMS, Baseline, default_baselines
 from edge_rerank.evaluation.calibration import calibration
-from edge_rerank.evaluation.dataset import DataSet, Evidence, Request, chosen
+from edge_rerank.evaluation.metrics import catalogue_coverage
 from edge_rerank.evaluation.outcomes import (
     FIGURES,
     Outcomes,
@@ -31,9 +31,9 @@ from edge_rerank.evaluation.results import PACK, Detail, Evaluation, Latency, Qu
 from edge_rerank.evaluation.scores import Prescored
 from edge_rerank.evaluation.slices import slices
 from edge_rerank.evaluation.statistics import Comparison, bootstrap, compare
+from edge_rerank.formats.dataset import DataSet, Evidence, Request, chosen
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
-from edge_rerank.ranking.metrics import catalogue_coverage
 from edge_rerank.types import Item
 
 SEED = 0
@@ -60,7 +60,7 @@ def evaluate(
 
     Args:
         pack: a pack folder; ``None`` for the shipped one.
-        folder: see :mod:`edge_rerank.evaluation.dataset`.
+        folder: see :mod:`edge_rerank.formats.dataset`.
         split: name of a file of requests, as "test".
         scores: files of more baselines' scores, by name; see
             :class:`~edge_rerank.evaluation.scores.Prescored`.

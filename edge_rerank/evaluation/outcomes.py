@@ -11,10 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.evaluation.baselines import Baseline, Vectors, lottery
-from edge_rerank.evaluation.dataset import Request
-from edge_rerank.history.clean import MAX_DWELL_S
-from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.metrics import (
+from edge_rerank.evaluation.metrics import (
     auc,
     graded_ndcg,
     hit_rate,
@@ -22,6 +19,9 @@ from edge_rerank.ranking.metrics import (
     ndcg,
     reciprocal_rank,
 )
+from edge_rerank.formats.dataset import Request
+from edge_rerank.history.clean import MAX_DWELL_S
+from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.types import Item
 
 VISIBLE = 10

@@ -12,7 +12,7 @@ from edge_rerank.evaluation.plots import Mark, Point
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation
 from edge_rerank.evaluation.slices import Slice, SliceKind
 from edge_rerank.evaluation.statistics import PERMUTATIONS, RESAMPLES, Interval
-from edge_rerank.page import page
+from edge_rerank.render.page import page
 
 _STYLE = (
     plots.STYLE

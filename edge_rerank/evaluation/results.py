@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from edge_rerank.evaluation.calibration import Calibration
-from edge_rerank.evaluation.dataset import Evidence
 from edge_rerank.evaluation.slices import Slice
 from edge_rerank.evaluation.statistics import Comparison, Interval
+from edge_rerank.formats.dataset import Evidence
 
 PACK = "pack"
 """What the report calls the pack among the orders."""

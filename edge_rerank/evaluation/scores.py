@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError, InvalidRequest
-from edge_rerank.evaluation.dataset import Request
-from edge_rerank.jsonl import Record, read_records
+from edge_rerank.formats.dataset import Request
+from edge_rerank.formats.jsonl import Record, read_records
 from edge_rerank.types import check_number
 
 

@@ -1,1 +1,1 @@
-"""The encrypted history: cleaning, sealing, keys, storage, import."""
+"""What is kept about a person: recording, reading, access, export, erasure."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from edge_rerank.errors import EdgeRerankError, InvalidRequest
-from edge_rerank.history.audit import AuditEntry
-from edge_rerank.history.consents import Decision
+from edge_rerank.history.vault.audit import AuditEntry
+from edge_rerank.history.vault.consents import Decision
 from edge_rerank.types import Event, Item
 
 FORMAT = "edge-rerank personal data"

@@ -10,8 +10,8 @@ import json
 from collections.abc import Mapping
 
 from edge_rerank.errors import HistoryCorrupt
-from edge_rerank.history._primitives import MAX_PLAINTEXT
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.crypto import MAX_PLAINTEXT
+from edge_rerank.history.vault.store import HistoryStore
 
 NOTE = "releases"
 

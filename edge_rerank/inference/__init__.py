@@ -1,1 +1,1 @@
-"""Model packs and how they are run: manifest, execution providers, text encoder."""
+"""Internal: running one model of a pack with ONNX Runtime; knows nothing of ranking."""

@@ -17,7 +17,7 @@ from hashlib import blake2b
 from tokenizers import Tokenizer
 
 from edge_rerank.errors import PackInvalid
-from edge_rerank.inference.manifest import ScorerSpec
+from edge_rerank.packs.manifest import ScorerSpec
 
 Tokens = tuple[int, ...]
 

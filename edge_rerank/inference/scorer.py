@@ -16,11 +16,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid, PackUnsupported
-from edge_rerank.inference.manifest import Scoring
-from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.prompt import Prompt, Tokens
 from edge_rerank.inference.session import Session
+from edge_rerank.packs.manifest import Scoring
+from edge_rerank.packs.pack import Pack
 
 PACK_TOKENS = 320
 """Candidate tokens in one run of the model. By measurement, 50 candidates of 12 tokens with 16
@@ -68,7 +68,7 @@ class _Past:
 
 @dataclass(frozen=True, slots=True)
 class _Reading:
-    """What one run is for, see :class:`~.manifest.ScorerSpec`; no targets stands for zeros."""
+    """One run, see :class:`~edge_rerank.packs.manifest.ScorerSpec`; no targets stands for zeros."""
 
     extend: bool = False
     scored: Sequence[int] = ()
@@ -273,7 +273,7 @@ class Scorer:
         rows: Sequence[Tokens],
         reading: _Reading,
     ) -> list[NDArray[Any]]:
-        """Run the model on sequences, see :class:`~.manifest.ScorerSpec`."""
+        """Run the model on sequences, see :class:`~edge_rerank.packs.manifest.ScorerSpec`."""
         lengths = np.array([len(row) for row in rows])
         width = max(_MIN_WIDTH, int(lengths.max()))
         offsets = np.arange(width)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_rerank import _telemetry
 from edge_rerank.errors import InferenceError, InvalidRequest, ProviderUnavailable
-from edge_rerank.inference._signed import multiplies_signed, signed_weights
+from edge_rerank.inference.signed_products import multiplies_signed, signed_weights
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession

@@ -1,1 +1,1 @@
-"""What keeps a person unharmed: scrubbing, aggregates, the compliance report."""
+"""Internal: personal data found and taken out of texts before anything is sealed."""

@@ -29,9 +29,11 @@ from functools import cache
 from typing import NamedTuple
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.privacy import _checksums as check
-from edge_rerank.privacy import _identities, _phones, _tokens
-from edge_rerank.privacy._shadow import plain_shadow
+from edge_rerank.privacy import checksums as check
+from edge_rerank.privacy import identities as _identities
+from edge_rerank.privacy import phones as _phones
+from edge_rerank.privacy import tokens as _tokens
+from edge_rerank.privacy.shadow import plain_shadow
 from edge_rerank.types import Event, Item
 
 KEPT_NOTE = "kept kinds"

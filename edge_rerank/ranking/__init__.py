@@ -1,1 +1,4 @@
-"""From vectors and events to an order: features, blend, Markov chain, metrics."""
+"""Internal: from items and a history to an order.
+
+Sources score, a blend adds up, policies arrange, reasons explain.
+"""

@@ -17,20 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import ClosedError, InvalidRequest
-from edge_rerank.inference.encoder import Progress, TextEncoder
-from edge_rerank.inference.history_encoder import HistoryEncoder
-from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.encoders.cache import VectorCache
+from edge_rerank.inference.encoders.text import Progress, TextEncoder
 from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES, Scorer
-from edge_rerank.inference.shipped import shipped_pack
-from edge_rerank.inference.vectors import VectorCache
-from edge_rerank.ranking.blend import LEARNED, UNTRAINED
-from edge_rerank.ranking.diversify import diversify
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.ranking.evidence import LEARNED, UNTRAINED
 from edge_rerank.ranking.explain import explain
-from edge_rerank.ranking.features import Feature, Similarities, compute_features
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
-from edge_rerank.ranking.signals import Situation, signals
-from edge_rerank.ranking.situation import describe, newest
-from edge_rerank.ranking.transcript import transcript
+from edge_rerank.ranking.policies.diversity import diversify
+from edge_rerank.ranking.signals.inputs import Situation, signals
+from edge_rerank.ranking.signals.situation import describe, newest
+from edge_rerank.ranking.sources.history_model import HistoryEncoder
+from edge_rerank.ranking.sources.rules import Feature, Similarities, compute_features
+from edge_rerank.ranking.sources.transcript import transcript
 from edge_rerank.types import Degradation, Event, Item, RankedItem, Ranking, check_number
 
 MAX_CANDIDATES = 10_000
@@ -118,7 +118,7 @@ class RankingEngine:
             trusted_keys: Ed25519 public keys, 32 bytes each, one of which must have signed
                 each pack; empty for no such demand.
             minimum_release: an older release of a pack is refused.
-            seen_releases: see :meth:`edge_rerank.inference.pack.Pack.open`.
+            seen_releases: see :meth:`edge_rerank.packs.pack.Pack.open`.
 
         Raises:
             PackError: when the pack is missing, malformed, not trusted or not supported.

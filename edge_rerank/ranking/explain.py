@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.features import Feature
+from edge_rerank.ranking.sources.rules import Feature
 from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_REASONS = 3
@@ -45,7 +45,7 @@ def explain(
     candidates is taken off first; a reason's ``weight`` is what remains.
 
     Args:
-        contributions: float64 of shape (n, features), see :class:`~.blend.Blend`.
+        contributions: float64 of shape (n, features), see :class:`~.evidence.Blend`.
         nearest: for each candidate the item of the history it resembles most.
         rows: the candidates to explain.
 

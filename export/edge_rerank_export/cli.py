@@ -19,22 +19,22 @@ from rich.table import Table
 import edge_rerank
 from edge_rerank.cli.options import positive
 from edge_rerank.errors import EdgeRerankError
-from edge_rerank.inference.pack import Pack
-from edge_rerank_export import sign
-from edge_rerank_export.baselines.command import add_baselines
-from edge_rerank_export.build import build, making_of, quantize_encoder
-from edge_rerank_export.calibrate import read_tokenizer
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.commands.finetune import add_finetune
 from edge_rerank_export.errors import RecipeError, VerificationFailed
-from edge_rerank_export.finetune.command import add_finetune
-from edge_rerank_export.making import write_pack
-from edge_rerank_export.packing import staged
+from edge_rerank_export.packing import sign
+from edge_rerank_export.packing.encoder import build, making_of, quantize_encoder
+from edge_rerank_export.packing.folder import staged
+from edge_rerank_export.packing.steps import write_pack
 from edge_rerank_export.progress import on_console
-from edge_rerank_export.quantize import Scheme
-from edge_rerank_export.recipe import Recipe, ScorerPackRecipe, find_recipe, read_recipe
-from edge_rerank_export.results.command import add_results
-from edge_rerank_export.texts import REQUESTS, Texts, own_texts, texts_of
-from edge_rerank_export.tune.command import add_tune
-from edge_rerank_export.verify import Verification
+from edge_rerank_export.quantize.calibrate import read_tokenizer
+from edge_rerank_export.quantize.integers import Scheme
+from edge_rerank_export.recipes.pack import Recipe, ScorerPackRecipe, find_recipe, read_recipe
+from edge_rerank_export.studies.baselines.run import add_baselines
+from edge_rerank_export.studies.results.command import add_results
+from edge_rerank_export.studies.tune.command import add_tune
+from edge_rerank_export.verify.encoder import Verification
+from edge_rerank_export.verify.texts import REQUESTS, Texts, own_texts, texts_of
 
 EXIT_USAGE = 2
 EXIT_SHORT = 3

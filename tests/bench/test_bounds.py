@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from edge_rerank import bench
+from edge_rerank.evaluation import speed as bench
 
 pytestmark = pytest.mark.bench
 

@@ -21,12 +21,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.session import Session
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 
-peers = pytest.importorskip("edge_rerank_export.peers.task")
+peers = pytest.importorskip("edge_rerank_export.studies.peers.task")
 
 pytestmark = pytest.mark.bench
 

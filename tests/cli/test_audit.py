@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from edge_rerank import Event, Item
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.store import HistoryStore
 
 from .conftest import Run
 

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import bench
-from edge_rerank.bench import BenchReport, Figure
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.evaluation import speed as bench
+from edge_rerank.evaluation.speed import BenchReport, Figure
+from edge_rerank.packs.shipped import shipped_pack
 
 from .conftest import Run
 
@@ -45,7 +45,7 @@ def test_a_real_run(run: Run) -> None:
 def test_peers_are_shown_with_what_is_not_installed(
     run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    peers = pytest.importorskip("edge_rerank_export.peers")
+    peers = pytest.importorskip("edge_rerank_export.studies.peers")
     report = peers.PeerReport(
         2,
         (
@@ -66,6 +66,6 @@ def test_peers_are_shown_with_what_is_not_installed(
 
 
 def test_peers_need_a_pack_and_a_plot_needs_peers(run: Run) -> None:
-    pytest.importorskip("edge_rerank_export.peers")
+    pytest.importorskip("edge_rerank_export.studies.peers")
     assert "--pack FOLDER" in run("bench", "--peers").err
     assert "--peers" in run("bench", "--plot", "x.svg").err

@@ -6,7 +6,7 @@ import re
 import pytest
 
 from edge_rerank.cli.console import HAS_RICH, Console
-from edge_rerank.texttable import Column
+from edge_rerank.render.texttable import Column
 
 COLUMNS = (Column("#", right=True), Column("item", flexible=True))
 ROWS = [("1", "[bold]Tea[/bold]\x1b[2J"), ("▲ 2", "大数据与城市规划 " * 9)]

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import re
 
-from edge_rerank.cli.items import read_events, read_items
+from edge_rerank.formats.items import read_events, read_items
 
 from .conftest import EVENTS, ITEMS, Run
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.inference.shipped import SHIPPED_DIGEST
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.packs.shipped import SHIPPED_DIGEST
 
 from .conftest import Run
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank.history.keys import KeyFile
+from edge_rerank.history.keys.sources import KeyFile
 
 from .conftest import Run
 

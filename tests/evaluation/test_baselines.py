@@ -17,7 +17,7 @@ from edge_rerank.evaluation.baselines import (
     default_baselines,
     lottery,
 )
-from edge_rerank.evaluation.dataset import DataSet, Request
+from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.types import Event, Item
 
 VECTORS = {

@@ -11,10 +11,10 @@ import pytest
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError, PackNotFound
-from edge_rerank.evaluation.dataset import Evidence
 from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.slices import SliceKind
-from edge_rerank.inference.encoder import TextEncoder
+from edge_rerank.formats.dataset import Evidence
+from edge_rerank.inference.encoders.text import TextEncoder
 
 from .conftest import ITEMS, REQUESTS, TRAIN, Folder
 

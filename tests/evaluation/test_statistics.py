@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.evaluation.calibration import calibration
+from edge_rerank.evaluation.metrics import graded_ndcg, ndcg
 from edge_rerank.evaluation.statistics import bootstrap, compare, holm
-from edge_rerank.ranking.metrics import graded_ndcg, ndcg
 
 
 def test_the_interval_is_that_of_scipy() -> None:

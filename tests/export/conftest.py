@@ -26,7 +26,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from tokenizers.processors import TemplateProcessing
     from transformers import BertConfig, BertModel
 
-    from edge_rerank_export.texts import own_texts
+    from edge_rerank_export.verify.texts import own_texts
 
     folder = tmp_path_factory.mktemp("tiny-bert")
     torch.manual_seed(0)
@@ -56,7 +56,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
     """A recipe for the tiny model, with bounds that random weights can meet."""
-    from edge_rerank_export.sources import file_sha256
+    from edge_rerank_export.sources.fetch import file_sha256
 
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(

@@ -11,11 +11,11 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edge_rerank.evaluation.dataset import DataSet
-from edge_rerank_export.baselines.bpr import train_bpr
-from edge_rerank_export.baselines.choices import Choices, validation_ndcg
-from edge_rerank_export.baselines.sasrec import SasRec, SasRecSettings, train_sasrec
+from edge_rerank.formats.dataset import DataSet
 from edge_rerank_export.cli import EXIT_USAGE, main
+from edge_rerank_export.studies.baselines.bpr import train_bpr
+from edge_rerank_export.studies.baselines.choices import Choices, validation_ndcg
+from edge_rerank_export.studies.baselines.sasrec import SasRec, SasRecSettings, train_sasrec
 
 ITEMS = 24
 SMALL = SasRecSettings(width=16, negatives=16, batch=32, steps=400, evaluate_every=100, dropout=0.1)

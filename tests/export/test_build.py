@@ -11,12 +11,12 @@ import pytest
 from onnx import numpy_helper
 
 from edge_rerank import Item, Reranker
-from edge_rerank.inference.pack import Pack
+from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
-from edge_rerank_export.convert import load_encoder
 from edge_rerank_export.errors import UnsupportedModel, VerificationFailed
-from edge_rerank_export.packing import staged
-from edge_rerank_export.verify import _ndcg, kendall_tau
+from edge_rerank_export.models.text_encoder import load_encoder
+from edge_rerank_export.packing.folder import staged
+from edge_rerank_export.verify.encoder import _ndcg, kendall_tau
 
 
 @pytest.fixture(scope="module")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
-from edge_rerank_export.sources import file_sha256
-from edge_rerank_export.texts import texts_of
+from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.verify.texts import texts_of
 from tests.inference.tiny import tiny_llama, tokenizer
 
 ITEMS = ["bread", "sourdough", "telescope", "mars", "garden roses", "river maps"]

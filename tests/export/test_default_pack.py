@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rerank.inference.pack import Pack
-from edge_rerank.inference.shipped import shipped_pack
-from edge_rerank_export.convert import load_encoder
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.errors import SourceError
-from edge_rerank_export.finetune.recipe import read_finetune_recipe
-from edge_rerank_export.recipe import Recipe, find_recipe, read_recipe
-from edge_rerank_export.sources import Fetched, fetch
-from edge_rerank_export.texts import own_texts
-from edge_rerank_export.verify import verify_encoder
+from edge_rerank_export.models.text_encoder import load_encoder
+from edge_rerank_export.recipes.pack import Recipe, find_recipe, read_recipe
+from edge_rerank_export.sources.fetch import Fetched, fetch
+from edge_rerank_export.train.history.recipe import read_finetune_recipe
+from edge_rerank_export.verify.encoder import verify_encoder
+from edge_rerank_export.verify.texts import own_texts
 
 
 @pytest.fixture(scope="module")

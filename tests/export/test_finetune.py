@@ -14,34 +14,38 @@ import torch
 
 from edge_rerank import Event, Item, ReasonCode
 from edge_rerank.errors import DataError, PackInvalid
-from edge_rerank.evaluation.dataset import DataSet, Request
-from edge_rerank.inference.history_encoder import HistoryEncoder
-from edge_rerank.inference.pack import Pack
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.formats.dataset import DataSet, Request
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.itemtable import item_keys
-from edge_rerank.ranking.lexical import Lexicon
-from edge_rerank.ranking.record import OwnShown, Record
-from edge_rerank.ranking.signals import Signals
-from edge_rerank.ranking.succession import Succession
-from edge_rerank.ranking.together import OwnShare, closeness
+from edge_rerank.ranking.signals.counts import OwnShown, Record
+from edge_rerank.ranking.signals.inputs import Signals
+from edge_rerank.ranking.signals.pairs import OwnShare, closeness
+from edge_rerank.ranking.signals.sequence import Succession
+from edge_rerank.ranking.signals.table import item_keys
+from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank.ranking.sources.history_model import HistoryEncoder
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune import data as finetune_data
-from edge_rerank_export.finetune import pairs as finetune_pairs
-from edge_rerank_export.finetune.data import Domain, load_domain, log_chances, sample
-from edge_rerank_export.finetune.items import make_record
-from edge_rerank_export.finetune.material import prepare, read_domains
-from edge_rerank_export.finetune.pairs import count_pairs
-from edge_rerank_export.finetune.recipe import FinetuneRecipe, Training, read_finetune_recipe
-from edge_rerank_export.finetune.run import check, finetune, open_base, plan
-from edge_rerank_export.finetune.succession import (
+from edge_rerank_export.train import domain as finetune_data
+from edge_rerank_export.train import pairs as finetune_pairs
+from edge_rerank_export.train.counts import make_record
+from edge_rerank_export.train.domain import Domain, load_domain, log_chances, sample
+from edge_rerank_export.train.history.material import prepare, read_domains
+from edge_rerank_export.train.history.recipe import (
+    FinetuneRecipe,
+    Training,
+    read_finetune_recipe,
+)
+from edge_rerank_export.train.history.run import check, finetune, open_base, plan
+from edge_rerank_export.train.history.sequence import (
     Sequences,
     SuccessionTraining,
     table_of,
     train_succession,
 )
-from edge_rerank_export.finetune.train import Pool, fit_sigmoid
+from edge_rerank_export.train.history.train import Pool, fit_sigmoid
+from edge_rerank_export.train.pairs import count_pairs
 
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple")
@@ -217,7 +221,7 @@ def test_a_training_broken_off_goes_on_to_the_same_end(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    from edge_rerank_export.finetune import train
+    from edge_rerank_export.train.history import train
 
     real, calls = train._step, 0
 

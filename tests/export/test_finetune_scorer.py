@@ -21,36 +21,33 @@ from tokenizers.pre_tokenizers import Whitespace
 
 from edge_rerank import Event, Item, Reranker
 from edge_rerank.errors import DataError
-from edge_rerank.evaluation.dataset import VALID, DataSet
-from edge_rerank.inference.manifest import Scoring
-from edge_rerank.inference.pack import Pack
+from edge_rerank.formats.dataset import VALID, DataSet
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.packs.manifest import Scoring
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank_export.adapter import apply_adapter, keep_layers
-from edge_rerank_export.build_scorer import build_scorer, scorer_spec
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
-from edge_rerank_export.evidence import as_requests, log_odds
-from edge_rerank_export.finetune.data import Batch
-from edge_rerank_export.finetune_scorer.examples import Example, pack
-from edge_rerank_export.finetune_scorer.model import RankingModel, add_adapters
-from edge_rerank_export.finetune_scorer.recipe import (
-    Adapter,
-    ScorerFinetuneRecipe,
-)
-from edge_rerank_export.finetune_scorer.run import (
+from edge_rerank_export.models.adapter import apply_adapter, keep_layers
+from edge_rerank_export.models.language_model import load_language_model, read_head
+from edge_rerank_export.packing.scorer import build_scorer, scorer_spec
+from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter, read_recipe
+from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.train.domain import Batch
+from edge_rerank_export.train.evidence import as_requests, log_odds
+from edge_rerank_export.train.loop import Precision
+from edge_rerank_export.train.scorer.examples import Example, pack
+from edge_rerank_export.train.scorer.model import RankingModel, add_adapters
+from edge_rerank_export.train.scorer.recipe import Adapter, ScorerFinetuneRecipe
+from edge_rerank_export.train.scorer.run import (
     ADAPTER_NAME,
     finetune_scorer,
     prepare,
     train_model,
 )
-from edge_rerank_export.finetune_scorer.train import ScorerTrainee, loss
-from edge_rerank_export.finetune_scorer.weight import MAX_WEIGHT, fit_weight
-from edge_rerank_export.language_model import load_language_model, read_head
-from edge_rerank_export.recipe import ScorerPackRecipe, find_adapter, read_recipe
-from edge_rerank_export.sources import file_sha256
-from edge_rerank_export.training import Precision
+from edge_rerank_export.train.scorer.train import ScorerTrainee, loss
+from edge_rerank_export.train.scorer.weight import MAX_WEIGHT, fit_weight
 from tests.inference.tiny import tokenizer
 
 KINDS = ("bread", "planet", "violin", "bicycle")

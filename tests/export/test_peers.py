@@ -13,13 +13,13 @@ import pytest
 import transformers
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, LlamaFileType
 
-from edge_rerank.inference.manifest import Scoring
-from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank_export.peers import PeerReport, Shape, as_svg, compare, llama, measure
-from edge_rerank_export.peers.gguf_layers import first_layers
-from edge_rerank_export.peers.minilm import copy_tokenizer
-from edge_rerank_export.peers.ours import layers_of
+from edge_rerank.packs.manifest import Scoring
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.studies.peers import PeerReport, Shape, as_svg, compare, llama, measure
+from edge_rerank_export.studies.peers.gguf_layers import first_layers
+from edge_rerank_export.studies.peers.minilm import copy_tokenizer
+from edge_rerank_export.studies.peers.ours import layers_of
 from tests.inference.tiny import make_pack
 
 TRIAL = llama._TRIAL

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.quantize import Scheme, quantize
+from edge_rerank_export.quantize.integers import Scheme, quantize
 
 RNG = np.random.default_rng(0)
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.quantize import Scheme
-from edge_rerank_export.recipe import find_recipe, read_recipe
+from edge_rerank_export.quantize.integers import Scheme
+from edge_rerank_export.recipes.pack import find_recipe, read_recipe
 
 GOOD = """
 name = "tiny"

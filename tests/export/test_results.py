@@ -12,14 +12,14 @@ import pytest
 pytest.importorskip("torch")
 
 from edge_rerank.evaluation.evaluate import evaluate
-from edge_rerank.inference.pack import Pack
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune.recipe import read_finetune_recipe
-from edge_rerank_export.finetune.run import finetune
-from edge_rerank_export.results import parts
-from edge_rerank_export.results.ledger import Entry, Ledger, mark_of
+from edge_rerank_export.studies.results import parts
+from edge_rerank_export.studies.results.ledger import Entry, Ledger, mark_of
+from edge_rerank_export.train.history.recipe import read_finetune_recipe
+from edge_rerank_export.train.history.run import finetune
 
 WORDS = ("old", "quick", "small", "bright", "simple", "heavy")
 SHOPS = {"garden": ("rose", "spade", "apple"), "music": ("violin", "drum", "flute")}

@@ -9,8 +9,13 @@ pytest.importorskip("torch")
 import torch
 from transformers import LlamaConfig, LlamaModel
 
-from edge_rerank_export.adapter import apply_adapter
-from edge_rerank_export.recipe import ScorerPackRecipe, find_adapter, find_recipe, read_recipe
+from edge_rerank_export.models.adapter import apply_adapter
+from edge_rerank_export.recipes.pack import (
+    ScorerPackRecipe,
+    find_adapter,
+    find_recipe,
+    read_recipe,
+)
 
 
 def test_it_changes_every_product_of_the_layers_that_stay() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from edge_rerank_export.errors import SourceError, UnsupportedModel
-from edge_rerank_export.sources import fetch
+from edge_rerank_export.sources.fetch import fetch
 
 
 @pytest.mark.parametrize(
@@ -54,7 +54,7 @@ def index(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> dict[str, bytes]:
         (folder / f"{name}-1.0-py3-none-any.whl").write_bytes(served[name])
         return subprocess.CompletedProcess(command, 0, "", "")
 
-    monkeypatch.setattr("edge_rerank_export.sources.subprocess.run", pip)
+    monkeypatch.setattr("edge_rerank_export.sources.fetch.subprocess.run", pip)
     return served
 
 

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from edge_rerank_export import language_model
 from edge_rerank_export.cli import main
-from edge_rerank_export.convert import check_encoder
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.language_model import check_language_model, scoring_model
+from edge_rerank_export.models import language_model
+from edge_rerank_export.models.language_model import check_language_model, scoring_model
+from edge_rerank_export.models.text_encoder import check_encoder
 from tests.inference.tiny import tiny_llama
 
 

@@ -11,20 +11,20 @@ import pytest
 
 pytest.importorskip("torch")
 
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune.data import Batch, Domain, make_requests
-from edge_rerank_export.finetune.material import prepare, read_domains
-from edge_rerank_export.finetune.recipe import (
+from edge_rerank_export.train.domain import Batch, Domain, make_requests
+from edge_rerank_export.train.history.material import prepare, read_domains
+from edge_rerank_export.train.history.recipe import (
     FinetuneRecipe,
     TeacherRecipe,
     Training,
     finetune_toml,
     read_finetune_recipe,
 )
-from edge_rerank_export.finetune.run import check, digests_used, finetune, open_base
-from edge_rerank_export.finetune.teacher import Teacher, clicked_target, teacher_of
+from edge_rerank_export.train.history.run import check, digests_used, finetune, open_base
+from edge_rerank_export.train.history.teacher import Teacher, clicked_target, teacher_of
 from tests.inference.tiny import make_pack
 
 ITEMS = [f"{word} {kind}" for kind in ("bread", "river") for word in ("old", "small", "grand")]
@@ -113,7 +113,7 @@ def test_the_target_is_what_was_clicked_and_the_softmax_of_the_cascade(
 def test_the_opinion_is_the_order_of_the_cascade(
     recipe: FinetuneRecipe, domain: Domain, batch: Batch, scorer: Path, tmp_path: Path
 ) -> None:
-    from edge_rerank_export.evidence import as_requests
+    from edge_rerank_export.train.evidence import as_requests
 
     opinion = targets(settings(recipe, share=1.0), domain, batch, tmp_path)
     with RankingEngine.open(scorer, threads=1) as engine:

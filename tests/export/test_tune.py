@@ -16,21 +16,21 @@ pytest.importorskip("optuna")
 
 import optuna
 
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.finetune.material import Material
-from edge_rerank_export.finetune.recipe import (
+from edge_rerank_export.studies.tune import search as searching
+from edge_rerank_export.studies.tune.space import space_of, values_of, with_values
+from edge_rerank_export.train.history.material import Material
+from edge_rerank_export.train.history.recipe import (
     Dropout,
     FinetuneRecipe,
     Training,
     finetune_toml,
     read_finetune_recipe,
 )
-from edge_rerank_export.finetune.succession import SuccessionTraining
-from edge_rerank_export.training import Outcome
-from edge_rerank_export.tune import search as searching
-from edge_rerank_export.tune.space import space_of, values_of, with_values
+from edge_rerank_export.train.history.sequence import SuccessionTraining
+from edge_rerank_export.train.loop import Outcome
 
 WORDS = ("old", "quick", "small", "bright", "simple")
 

@@ -23,9 +23,9 @@ from pathlib import Path
 
 from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryError
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.history.retention import Retention
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.retention import Retention
+from edge_rerank.history.vault.store import HistoryStore
 
 PEOPLE = ("alice", "bob", "carol")
 RUNS_PER_FILE = 25

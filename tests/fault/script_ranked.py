@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge_rerank import Event, Item, Reranker
 from edge_rerank.errors import HistoryUnavailable
-from edge_rerank.history.retention import DAY_S
+from edge_rerank.history.vault.retention import DAY_S
 
 KEY = bytes(range(32))
 ITEMS = [Item("tea", "green tea leaves"), Item("bolt", "steel bolt"), Item("pot", "clay tea pot")]

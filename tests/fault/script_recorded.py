@@ -12,7 +12,7 @@ import sys
 from pathlib import Path
 
 from edge_rerank import Event, Item
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
 PEOPLE = ("alice", "bob", "carol")

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from edge_rerank import Event, Item
 from edge_rerank.errors import EdgeRerankError, HistoryUnavailable
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
 ROUNDS = 8

@@ -9,8 +9,8 @@ import pytest
 
 from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryError
-from edge_rerank.history._primitives import SealingKey, Unsealable
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.crypto import SealingKey, Unsealable
+from edge_rerank.history.vault.store import HistoryStore
 from tests.fault.conftest import FULL
 
 KEY = bytes(range(32))

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from edge_rerank.errors import HistoryError
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.vault.store import HistoryStore
 from tests.fault.conftest import FULL
 from tests.fault.power import cuts, read_recording
 

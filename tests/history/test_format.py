@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from edge_rerank import Event, Item
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
 MODULUS = 1 << 128

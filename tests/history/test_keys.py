@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from edge_rerank.errors import HistoryKeyError, MissingExtra
-from edge_rerank.history.keychain import KeyringKey
-from edge_rerank.history.keys import HeldKey, KeyCallback, KeyEnv, KeyFile, as_source
-from edge_rerank.history.passphrase import Argon2Cost, Passphrase
+from edge_rerank.history.keys.keyring import KeyringKey
+from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
+from edge_rerank.history.keys.sources import HeldKey, KeyCallback, KeyEnv, KeyFile, as_source
 
 KEY = bytes(range(32))
 NEW = bytes(range(1, 33))

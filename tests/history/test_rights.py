@@ -20,13 +20,13 @@ from edge_rerank.errors import (
     InvalidRequest,
     RecordingPaused,
 )
-from edge_rerank.history.anchor import AnchorCallback
-from edge_rerank.history.audit import AuditAction
-from edge_rerank.history.keys import KeyCallback, KeyFile
+from edge_rerank.history.history import PERSONALISATION, RecentHistory
+from edge_rerank.history.keys.sources import KeyCallback, KeyFile
 from edge_rerank.history.personal_data import SCHEMA, read_events
-from edge_rerank.history.recent import PERSONALISATION, RecentHistory
-from edge_rerank.history.retention import DAY_S, Retention
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.vault.anchor import AnchorCallback
+from edge_rerank.history.vault.audit import AuditAction
+from edge_rerank.history.vault.retention import DAY_S, Retention
+from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
 NEW = bytes(range(1, 33))
@@ -421,7 +421,7 @@ class TestKeysOfPeople:
 
     def test_cut_off_and_completed(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         store = HistoryStore.open(path, KEY)
-        monkeypatch.setattr("edge_rerank.history.store.RESEAL_BATCH", 3)
+        monkeypatch.setattr("edge_rerank.history.vault.store.RESEAL_BATCH", 3)
         batches = 0
         reseal = store._vault.reseal
 

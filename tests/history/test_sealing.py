@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank import Event, Item
-from edge_rerank.history import _primitives
-from edge_rerank.history._primitives import (
+from edge_rerank.history import crypto as _primitives
+from edge_rerank.history.crypto import (
     BUCKETS,
     MAX_PLAINTEXT,
     OVERHEAD,
@@ -17,7 +17,7 @@ from edge_rerank.history._primitives import (
     Unsealable,
     key_id_of,
 )
-from edge_rerank.history.codec import decode, encode, minimise
+from edge_rerank.history.vault.codec import decode, encode, minimise
 
 KEY = SealingKey(bytes(range(32)), 7)
 

@@ -18,9 +18,9 @@ from edge_rerank.errors import (
     HistoryLocked,
     HistoryVersionError,
 )
-from edge_rerank.history._primitives import SealingKey
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.history.store import HistoryStore
+from edge_rerank.history.crypto import SealingKey
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
 CANARIES = {
@@ -225,7 +225,7 @@ def test_a_second_process_is_told_within_a_second(path: Path) -> None:
         "import sys, time\n"
         "from pathlib import Path\n"
         "from edge_rerank.errors import HistoryLocked\n"
-        "from edge_rerank.history.store import HistoryStore\n"
+        "from edge_rerank.history.vault.store import HistoryStore\n"
         "start = time.perf_counter()\n"
         "try:\n"
         "    HistoryStore.open(Path(sys.argv[1]), bytes(range(32)))\n"

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.inference.encoder import TextEncoder
-from edge_rerank.inference.pack import Pack
-from edge_rerank.inference.shipped import shipped_pack
-from edge_rerank.inference.vectors import VectorCache
+from edge_rerank.inference.encoders.cache import VectorCache
+from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 
 TEXTS = [
     "a lamp",

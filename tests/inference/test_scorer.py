@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 from edge_rerank import Degradation, Event, Item, Reranker
 from edge_rerank.errors import InvalidRequest, PackInvalid, PackUnsupported
-from edge_rerank.inference.manifest import Scoring
-from edge_rerank.inference.pack import Pack
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.session import Session
-from edge_rerank.inference.shipped import shipped_pack
+from edge_rerank.packs.manifest import Scoring
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 from tests.inference.tiny import CANDIDATES, HISTORY, make_pack, tiny_llama
 
 torch = pytest.importorskip("torch")
-pytest.importorskip("edge_rerank_export.build_scorer")
+pytest.importorskip("edge_rerank_export.packing.scorer")
 
 
 @pytest.fixture(scope="module")
@@ -216,7 +216,7 @@ def test_the_cross_encoder_is_a_bert_with_a_mask() -> None:
     """The prefix sees itself, the candidate sees both: plain BERT with that mask."""
     from transformers import BertConfig, BertModel
 
-    from edge_rerank_export.cross_encoder import ScoringCrossEncoder
+    from edge_rerank_export.models.cross_encoder import ScoringCrossEncoder
 
     torch.manual_seed(2)
     config = BertConfig(
@@ -255,8 +255,8 @@ def test_the_cross_encoder_is_a_bert_with_a_mask() -> None:
 @pytest.mark.parametrize("scoring", list(Scoring))
 @pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3"])
 def test_the_decoder_computes_what_transformers_computes(kind: str, scoring: Scoring) -> None:
-    from edge_rerank_export.decoder import ScoringDecoder
-    from edge_rerank_export.verify_scorer import by_head, by_likelihood, conversion_error
+    from edge_rerank_export.models.decoder import ScoringDecoder
+    from edge_rerank_export.verify.scorer import by_head, by_likelihood, conversion_error
 
     torch.manual_seed(1)
     original: Any = tiny_llama(kind=kind)
@@ -273,7 +273,7 @@ def test_an_unsupported_model_is_refused_by_name(tmp_path: Path) -> None:
     import json
 
     from edge_rerank_export.errors import UnsupportedModel
-    from edge_rerank_export.language_model import load_language_model
+    from edge_rerank_export.models.language_model import load_language_model
 
     (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
     with pytest.raises(UnsupportedModel, match="gpt2"):
@@ -289,7 +289,7 @@ def test_a_model_of_another_kind_is_refused(folder: Path, tmp_path: Path) -> Non
     import shutil
     from dataclasses import replace
 
-    from edge_rerank_export.packing import file_entries, write_manifest
+    from edge_rerank_export.packing.folder import file_entries, write_manifest
 
     shutil.copytree(folder, tmp_path / "wrong")
     shutil.copyfile(shipped_pack() / "encoder.onnx", tmp_path / "wrong" / "scorer.onnx")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_rerank.inference.manifest import Scoring
+from edge_rerank.packs.manifest import Scoring
 
 HISTORY = ["garden tools", "a quiet river walk", "how to prune roses", "river maps of the north"]
 CANDIDATES = [
@@ -28,13 +28,13 @@ def make_pack(
     """A pack with a tiny random decoder and a byte-level tokeniser."""
     import torch
 
-    from edge_rerank_export.build_scorer import describe
-    from edge_rerank_export.decoder import ScoringDecoder
-    from edge_rerank_export.language_model import convert_scorer
-    from edge_rerank_export.packing import write_manifest
-    from edge_rerank_export.quantize import Scheme, quantize
-    from edge_rerank_export.recipe import ScorerPackRecipe, ScorerRecipe, SourceRecipe
-    from edge_rerank_export.sources import Fetched
+    from edge_rerank_export.models.decoder import ScoringDecoder
+    from edge_rerank_export.models.language_model import convert_scorer
+    from edge_rerank_export.packing.folder import write_manifest
+    from edge_rerank_export.packing.scorer import describe
+    from edge_rerank_export.quantize.integers import Scheme, quantize
+    from edge_rerank_export.recipes.pack import ScorerPackRecipe, ScorerRecipe, SourceRecipe
+    from edge_rerank_export.sources.fetch import Fetched
 
     torch.manual_seed(0)
     wanted = ScorerRecipe("Liked:", "<s>", 12, 60, 100, quantisation=Scheme(scheme))
@@ -70,7 +70,7 @@ def tiny_cross_encoder() -> object:
     import torch
     from transformers import BertConfig, BertModel
 
-    from edge_rerank_export.cross_encoder import ScoringCrossEncoder
+    from edge_rerank_export.models.cross_encoder import ScoringCrossEncoder
 
     config = BertConfig(
         vocab_size=300,

@@ -13,8 +13,8 @@ import pytest
 
 from edge_rerank import Event, Item, Reranker
 from edge_rerank.errors import EdgeRerankError
-from edge_rerank.history.keys import KeyFile
-from edge_rerank.history.retention import Retention
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.retention import Retention
 
 CANARIES = tuple(f"Canary{n:02d}Qz{n * 7919:06d}" for n in range(24))
 

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 
 from edge_rerank import Event, Item
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.history.ingest import ingest
-from edge_rerank.history.recent import PERSONALISATION, RecentHistory
-from edge_rerank.history.store import HistoryStore
-from edge_rerank.privacy import _checksums
+from edge_rerank.history.history import PERSONALISATION, RecentHistory
+from edge_rerank.history.import_log import ingest
+from edge_rerank.history.vault.store import HistoryStore
+from edge_rerank.privacy import checksums as _checksums
 from edge_rerank.privacy.scrub import Kind, Scrubber
 from tests.privacy import tokens
 from tests.privacy.scrub_dev import BENIGN, POSITIVE

@@ -4,7 +4,7 @@ import numpy as np
 
 from edge_rerank import Item, ReasonCode
 from edge_rerank.ranking.explain import MAX_REASONS, explain
-from edge_rerank.ranking.features import Feature
+from edge_rerank.ranking.sources.rules import Feature
 
 
 def test_what_all_candidates_share_explains_nothing() -> None:

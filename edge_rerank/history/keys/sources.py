@@ -1,0 +1,242 @@
+"""Where the key-encryption key comes from. It never lies in the history file.
+
+A source that can :meth:`~KeySource.replace` its key lets erasure rotate it, so that an old
+copy of the file stays closed for ever. With a key that the host holds itself, the host
+calls ``rotate_key`` and destroys the old one. Two more sources have modules of their own:
+:class:`~edge_rerank.history.keys.passphrase.Passphrase` and
+:class:`~edge_rerank.history.keys.keyring.KeyringKey`.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+from edge_rerank.errors import HistoryKeyError
+
+KEY_BYTES = 32
+
+
+@runtime_checkable
+class KeySource(Protocol):
+    """Gives the 32-byte key-encryption key, and takes a new one if it can."""
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether :meth:`replace` works."""
+
+    def load(self) -> bytes:
+        """The present key.
+
+        Raises:
+            HistoryKeyError: when there is none.
+        """
+
+    def replace(self, key: bytes) -> None:
+        """Durably put ``key`` in the place of the present one.
+
+        Raises:
+            HistoryKeyError: when this source cannot.
+        """
+
+
+class HeldKey:
+    """A key that the host holds itself."""
+
+    replaceable = False
+
+    def __init__(self, key: bytes) -> None:
+        self._key = check_key(key)
+
+    def load(self) -> bytes:
+        """The key."""
+        return self._key
+
+    def replace(self, key: bytes) -> None:
+        """Always raises: only the host can replace what it holds."""
+        del key
+        raise HistoryKeyError("the host holds the key itself: call rotate_key() with a new one")
+
+
+class KeyEnv(HeldKey):
+    """A key in an environment variable, as 64 hexadecimal digits.
+
+    Raises:
+        HistoryKeyError: when the variable is missing or malformed.
+    """
+
+    def __init__(self, variable: str = "EDGE_RERANK_KEY") -> None:
+        text = os.environ.get(variable)
+        if text is None:
+            raise HistoryKeyError(f"expected a key in the environment variable {variable}")
+        try:
+            super().__init__(bytes.fromhex(text))
+        except ValueError:
+            raise HistoryKeyError(f"{variable}: expected 64 hexadecimal digits") from None
+
+
+class KeyFile:
+    """A key in a file of 32 bytes that only its owner may read.
+
+    Args:
+        path: the key file, best on another disk or in another backup than the history.
+    """
+
+    replaceable = True
+
+    def __init__(self, path: str | Path) -> None:
+        self._path = Path(path)
+
+    @classmethod
+    def create(cls, path: str | Path) -> KeyFile:
+        """Make a new random key at ``path``.
+
+        Raises:
+            HistoryKeyError: when there is a file already or none can be written.
+        """
+        source = cls(path)
+        if source._path.exists():
+            raise HistoryKeyError("key file: expected no file there yet, found one")
+        source.replace(secrets.token_bytes(KEY_BYTES))
+        return source
+
+    def load(self) -> bytes:
+        """Read the key.
+
+        Raises:
+            HistoryKeyError: when the file is missing, unreadable, of another size, or open
+                to other users of the machine.
+        """
+        try:
+            check_mode(self._path)
+            key = self._path.read_bytes()
+        except OSError as error:
+            raise HistoryKeyError(f"key file: cannot be read: {type(error).__name__}") from error
+        return check_key(key)
+
+    def replace(self, key: bytes) -> None:
+        """Write ``key`` beside the file and rename it into place."""
+        try:
+            replace_file(self._path, check_key(key))
+        except OSError as error:
+            raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
+
+
+class KeyCallback:
+    """A key kept by the host's own service: a KMS, a TPM, a secure element.
+
+    Args:
+        load: returns the 32 bytes.
+        replace: durably stores 32 new ones; without it erasure cannot rotate the key.
+    """
+
+    def __init__(
+        self, load: Callable[[], bytes], replace: Callable[[bytes], None] | None = None
+    ) -> None:
+        self._load = load
+        self._replace = replace
+
+    @property
+    def replaceable(self) -> bool:
+        """Whether a ``replace`` function was given."""
+        return self._replace is not None
+
+    def load(self) -> bytes:
+        """Ask the host.
+
+        Raises:
+            HistoryKeyError: when the host's function fails or gives something else.
+        """
+        try:
+            return check_key(self._load())
+        except HistoryKeyError:
+            raise
+        except Exception as error:
+            raise HistoryKeyError(f"the key callback failed: {type(error).__name__}") from error
+
+    def replace(self, key: bytes) -> None:
+        """Hand the host a new key.
+
+        Raises:
+            HistoryKeyError: when the host gave no function for it, or it fails.
+        """
+        if self._replace is None:
+            raise HistoryKeyError("the key callback has no replace function")
+        try:
+            self._replace(check_key(key))
+        except HistoryKeyError:
+            raise
+        except Exception as error:
+            raise HistoryKeyError(f"the key callback failed: {type(error).__name__}") from error
+
+
+def as_source(key: bytes | KeySource) -> KeySource:
+    """``key`` itself if it is a source, a :class:`HeldKey` if it is bytes.
+
+    Raises:
+        HistoryKeyError: when it is neither.
+    """
+    if isinstance(key, bytes | bytearray):
+        return HeldKey(bytes(key))
+    if isinstance(key, KeySource):
+        return key
+    raise HistoryKeyError(f"key: expected 32 bytes or a key source, got {type(key).__name__}")
+
+
+def check_key(key: object) -> bytes:
+    """Return ``key`` if it is 32 bytes that are not all alike.
+
+    Raises:
+        HistoryKeyError: when it is not.
+    """
+    if not isinstance(key, bytes) or len(key) != KEY_BYTES:
+        size = f"{len(key)} bytes" if isinstance(key, bytes) else type(key).__name__
+        raise HistoryKeyError(f"key: expected {KEY_BYTES} bytes, got {size}")
+    if len(set(key)) == 1:
+        raise HistoryKeyError("key: expected random bytes, got one byte repeated")
+    return key
+
+
+def replace_file(path: Path, content: bytes) -> None:
+    """Durably put ``content`` in the place of the file, for its owner only; all or nothing.
+
+    Raises:
+        OSError: when the file system refuses; the old file is then still there.
+    """
+    staged = path.with_name(path.name + ".new")
+    staged.unlink(missing_ok=True)
+    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    staged.replace(path)
+    sync_folder(path.parent)
+
+
+def check_mode(path: Path) -> None:
+    """See that only the owner can read the file, where the system knows such a thing.
+
+    Raises:
+        HistoryKeyError: when others can.
+        OSError: when the file is not there.
+    """
+    mode = path.stat().st_mode
+    if os.name == "posix" and mode & 0o077:
+        raise HistoryKeyError(
+            f"key file: expected mode 0600, got {mode & 0o777:04o}; run chmod 600 on it"
+        )
+
+
+def sync_folder(folder: Path) -> None:
+    """Make a rename in ``folder`` durable, where the system can."""
+    if os.name != "posix":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""Internal: how the history is kept: sealed rows over SQLite, laid out as FORMAT.md says."""

@@ -1,0 +1,37 @@
+"""The store's own clock, which a wrong wall clock neither stops nor hurries.
+
+Retention counts the time that has passed since an event was recorded. The wall clock of a
+device may be ten years off for a while, so the store keeps a clock of its own:
+
+- a step back counts as no time, and counting goes on from there;
+- a step forward of up to 31 days counts in full: the device was switched off;
+- a longer one is doubted; it counts only if the wall clock still says so 31 days later, and
+  a step back before that takes it away again.
+"""
+
+from __future__ import annotations
+
+from edge_rerank.history.vault.root import Root
+
+MAX_STEP_S = 31 * 24 * 60 * 60
+
+
+def tick(root: Root, now: float) -> None:
+    """Bring ``root.clock`` up to ``now``, UTC seconds."""
+    wall = int(now)
+    if root.wall == 0:
+        root.clock = root.wall = root.swept = wall
+        return
+    step = wall - root.wall
+    root.wall = wall
+    if step < 0:
+        root.doubted = max(0, root.doubted + step)
+        return
+    if root.doubted and wall - root.doubted_at >= MAX_STEP_S:
+        root.clock += root.doubted
+        root.doubted = 0
+    if step <= MAX_STEP_S:
+        root.clock += step
+    else:
+        root.doubted += step
+        root.doubted_at = wall

@@ -1,0 +1,99 @@
+"""Deleting what retention no longer allows."""
+
+from __future__ import annotations
+
+from edge_rerank.history.vault.audit import AuditAction
+from edge_rerank.history.vault.people import Person
+from edge_rerank.history.vault.retention import DAY_S, Retention
+from edge_rerank.history.vault.root import BUCKETS, Root
+from edge_rerank.history.vault.vault import Change, Vault
+
+STEP_S = DAY_S // BUCKETS
+"""Store seconds from one bucket's turn to the next one's."""
+
+SWEPT_AT_ONCE = 128
+"""People after which a sweep stops for this time."""
+
+
+def retention_of(root: Root) -> Retention:
+    """The retention that was set last."""
+    return Retention(root.max_age_days, root.max_events)
+
+
+def expire_person(vault: Vault, person: Person, root: Root) -> int:
+    """Delete what is too old or too many, inside a transaction; returns how many."""
+    retention = retention_of(root)
+    first = vault.rows.first_kept(
+        person,
+        recorded_after=retention.oldest_kept(root.clock),
+        at_most=retention.max_events,
+    )
+    return vault.rows.remove(person, 0, first - 1) if first else 0
+
+
+def expire_everyone(vault: Vault) -> int:
+    """Delete what is too old or too many of everyone; returns how many events."""
+    with vault.write() as change:
+        change.root.swept = change.root.clock
+        removed = sum(_expire_bucket(vault, change, bucket)[1] for bucket in range(BUCKETS))
+        _note(change, removed)
+    if removed:
+        vault.file.empty_log()
+    return removed
+
+
+def sweep_due(root: Root) -> bool:
+    """Whether a bucket of people is to be looked at: the turn of each comes once a day."""
+    return root.max_age_days is not None and root.clock // STEP_S > root.swept // STEP_S
+
+
+def sweep(vault: Vault) -> int:
+    """Like :func:`expire_everyone` for the buckets that are due; returns how many events.
+
+    Ends early once it has seen :data:`SWEPT_AT_ONCE` people, so that a call in a file of
+    thousands is not held up; the next one goes on.
+    """
+    removed = seen = 0
+    with vault.write() as change:
+        root = change.root
+        now = root.clock // STEP_S
+        for step in range(max(root.swept // STEP_S, now - BUCKETS) + 1, now + 1):
+            people, gone = _expire_bucket(vault, change, step % BUCKETS)
+            root.swept = step * STEP_S
+            seen, removed = seen + people, removed + gone
+            if seen >= SWEPT_AT_ONCE:
+                break
+        _note(change, removed)
+    if removed:
+        vault.file.empty_log()
+    return removed
+
+
+def _expire_bucket(vault: Vault, change: Change, bucket: int) -> tuple[int, int]:
+    """How many people are in the bucket, and how many of their events were deleted."""
+    vault.people.verify_bucket(change.root, bucket)
+    people = list(vault.people.in_bucket(bucket))
+    removed = 0
+    for known in people:
+        person = known.draft()
+        gone = expire_person(vault, person, change.root)
+        if gone:
+            change.save(person)
+            removed += gone
+    return len(people), removed
+
+
+def _note(change: Change, removed: int) -> None:
+    if removed:
+        change.audit(AuditAction.EXPIRED, count=removed)
+
+
+def overdue(vault: Vault) -> int:
+    """How many people have events that retention no longer allows."""
+    root = vault.now()
+    retention = retention_of(root)
+    oldest, most = retention.oldest_kept(root.clock), retention.max_events
+    return sum(
+        bool(person.count and person.oldest < oldest) or (most is not None and person.count > most)
+        for person in vault.people.everyone(vault.root)
+    )

@@ -1,0 +1,180 @@
+"""The SQLite file itself: how it is opened, written, closed, and what its errors mean."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_rerank.errors import EdgeRerankError, HistoryCorrupt, HistoryLocked, HistoryUnavailable
+from edge_rerank.history.vault.schema import APPLICATION_ID
+
+if TYPE_CHECKING:
+    from sqlite_utils import Database
+
+LOCK_WAIT_S = 0.3
+
+PRAGMAS = (
+    "journal_mode = WAL",
+    # The write-ahead log is synced at every commit: what record() returned from is on disk.
+    "synchronous = FULL",
+    "secure_delete = ON",
+    "temp_store = MEMORY",
+    "trusted_schema = OFF",
+    "cell_size_check = ON",
+    "foreign_keys = ON",
+)
+
+_DAMAGED = ("SQLITE_CORRUPT", "SQLITE_NOTADB", "SQLITE_CONSTRAINT", "SQLITE_MISM", "SQLITE_FORMAT")
+_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+
+
+class HistoryFile:
+    """One connection that no other process can share. Not safe from several threads.
+
+    Opening reads only: a file that turns out to be somebody else's, or sealed under another
+    key, is left byte for byte as it was, see :meth:`abandon`.
+
+    Args:
+        path: made if missing, readable by its owner only; ``None`` for memory.
+
+    Raises:
+        HistoryLocked: when another process, or this one, has it open.
+        HistoryCorrupt: when it is not a history file.
+        HistoryUnavailable: when the file system refuses.
+    """
+
+    db: Database
+
+    def __init__(self, path: Path | None) -> None:
+        from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the import time
+
+        self.path = path
+        if path is not None:
+            _make(path)
+        connection = sqlite3.connect(
+            ":memory:" if path is None else path,
+            timeout=LOCK_WAIT_S,
+            isolation_level=None,
+            check_same_thread=False,
+        )
+        self.db = Database(connection)
+        try:
+            # Before WAL: it then needs no shared memory, and no second process gets in.
+            self.execute("PRAGMA locking_mode = EXCLUSIVE")
+            self.is_new = self._identify()
+            for pragma in PRAGMAS:
+                self.execute(f"PRAGMA {pragma}")
+            self.execute("BEGIN EXCLUSIVE")
+            self.execute("COMMIT")
+        except BaseException:
+            self.abandon()
+            raise
+
+    def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
+        """Run one statement."""
+        return self.db.execute(sql, parameters)
+
+    def execute_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
+        """Run one statement for each row of parameters."""
+        self.db.conn.executemany(sql, rows)
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; on disk when the block has been left."""
+        self.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.execute("COMMIT")
+        except BaseException:
+            if self.db.conn.in_transaction:
+                self.execute("ROLLBACK")
+            raise
+
+    def schema_version(self) -> int:
+        """Number of the last migration applied."""
+        return int(self.execute("PRAGMA user_version").fetchone()[0])
+
+    def empty_log(self) -> None:
+        """Move the write-ahead log into the file and truncate it, so that it holds nothing old.
+
+        Raises:
+            HistoryUnavailable: when SQLite could not.
+        """
+        if self.path is None:
+            return
+        busy, _, _ = self.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if busy:
+            raise HistoryUnavailable("the write-ahead log could not be emptied")
+
+    def close(self) -> None:
+        """Empty the write-ahead log and let go of the file."""
+        self.db.close()
+
+    def abandon(self) -> None:
+        """Let go of the file without writing to it, not even from its write-ahead log."""
+        if self.db.conn.in_transaction:
+            self.execute("ROLLBACK")
+        # SQLite copies a log left by a crash into the file when the last connection closes;
+        # an interrupt makes it leave both as they are.
+        self.db.conn.interrupt()
+        self.db.close()
+
+    def _identify(self) -> bool:
+        """Whether the file is empty.
+
+        Raises:
+            HistoryCorrupt: when it holds something else than a history.
+        """
+        application = self.execute("PRAGMA application_id").fetchone()[0]
+        tables = self.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+        if not tables and application == 0 and self._pages() == 0:
+            self.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+        elif application != APPLICATION_ID:
+            raise HistoryCorrupt("the file is not a history file")
+        return bool(tables == 0)
+
+    def _pages(self) -> int:
+        return int(self.execute("PRAGMA page_count").fetchone()[0])
+
+
+def _make(path: Path) -> None:
+    """Make an empty file that no other user can read, not even for a moment.
+
+    A file that exists is not opened here: closing it again would release the lock that this
+    process may hold on it.
+    """
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+    except FileExistsError:
+        pass
+    except OSError as error:
+        raise HistoryUnavailable(f"the history file cannot be made: {error.strerror}") from error
+
+
+@contextmanager
+def typed_errors() -> Iterator[None]:
+    """Turn what SQLite and the file system raise into errors of ours."""
+    try:
+        yield
+    except EdgeRerankError:
+        raise
+    except sqlite3.Error as error:
+        # The name of the code only: SQLite's own text may quote a value.
+        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
+        if name.startswith(_BUSY):
+            raise HistoryLocked("another process has the history file open") from None
+        if name.startswith(_DAMAGED) or name in {"SQLITE_ERROR", "OperationalError", "DataError"}:
+            raise HistoryCorrupt(f"the history file is damaged: {name}") from None
+        raise HistoryUnavailable(f"the history file cannot be used: {name}") from None
+    except OSError as error:
+        raise HistoryUnavailable(f"the history file cannot be used: {error.strerror}") from None
+    except (TypeError, AttributeError, OverflowError) as error:
+        # A damaged record can hold a value of any type, whatever the schema demands.
+        raise HistoryCorrupt("the history file is damaged: a value has another type") from error
+    except UnicodeDecodeError:
+        # SQLite quotes a damaged schema in its message, and Python cannot read the quotation.
+        raise HistoryCorrupt("the history file is damaged: its schema is not text") from None

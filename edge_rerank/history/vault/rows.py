@@ -1,0 +1,242 @@
+"""The events in the file: sealed rows, their tags, and the sum that the head keeps."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from edge_rerank.errors import HistoryCorrupt
+from edge_rerank.history.crypto import Unsealable, key_id_of, keyed_hash
+from edge_rerank.history.vault.binding import SEQ_BYTES, Binding
+from edge_rerank.history.vault.codec import Undecodable, decode, encode, minimise
+from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.people import Person
+from edge_rerank.history.vault.root import MODULUS
+from edge_rerank.types import Event
+
+_TAG_BYTES = 16
+_NO_TAG = bytes(_TAG_BYTES)
+
+Row = tuple[int, bytes, bytes | None, bytes]
+"""Sequence number, content tag, id tag, sealed event."""
+
+
+class Rows:
+    """The table ``events``. What changes it belongs into a transaction."""
+
+    def __init__(self, file: HistoryFile, binding: Binding) -> None:
+        self._file = file
+        self._binding = binding
+
+    def insert(self, person: Person, event: Event, *, recorded: int) -> Event | None:
+        """Seal and insert one event; returns it as it will be read back, ``None`` if known."""
+        content_tag, id_tag = _tags(person, minimise(event), event.id)
+        payload, kept = encode(event, recorded=recorded)
+        seq = person.last_seq + 1
+        sealed = person.key.seal(payload, self._context(person, person.current, seq))
+        done = self._file.execute(
+            "INSERT INTO events (person, seq, content_tag, id_tag, sealed)"
+            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+            (person.pseudonym, seq, content_tag, id_tag, sealed),
+        )
+        if done.rowcount != 1:
+            return None
+        person.last_seq = seq
+        person.count += 1
+        person.oldest = person.oldest or recorded
+        person.total = (person.total + _hash(person, (seq, content_tag, id_tag, sealed))) % MODULUS
+        return kept
+
+    def load(self, person: Person, *, limit: int | None = None) -> list[tuple[int, Event, int]]:
+        """Sequence number, event and time of recording, by sequence number.
+
+        Args:
+            person: whose.
+            limit: only the last ``limit``; all if ``None``.
+
+        Raises:
+            HistoryCorrupt: when a row is missing, damaged or out of place.
+        """
+        self.verify(person)
+        rows = self._file.execute(
+            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq DESC LIMIT ?",
+            (person.pseudonym, -1 if limit is None else limit),
+        ).fetchall()
+        rows.reverse()
+        return self._open(person, rows)
+
+    def remove(self, person: Person, first: int, last: int) -> int:
+        """Delete the events with sequence numbers from ``first`` to ``last``; how many.
+
+        Raises:
+            HistoryCorrupt: when a row is missing, damaged or out of place.
+        """
+        self.verify(person)
+        where = "WHERE person = ? AND seq BETWEEN ? AND ?"
+        span = (person.pseudonym, first, last)
+        gone: list[Row] = self._file.execute(
+            f"SELECT seq, content_tag, id_tag, sealed FROM events {where}",  # noqa: S608
+            span,
+        ).fetchall()
+        self._file.execute(f"DELETE FROM events {where}", span)  # noqa: S608
+        person.count -= len(gone)
+        person.total = (person.total - sum(_hash(person, row) for row in gone)) % MODULUS
+        oldest = self._file.execute(
+            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq LIMIT 1",
+            (person.pseudonym,),
+        ).fetchall()
+        person.oldest = self._open(person, oldest)[0][2] if oldest else 0
+        return len(gone)
+
+    def first_kept(self, person: Person, *, recorded_after: int, at_most: int | None) -> int:
+        """The lowest sequence number that retention lets stay, 0 for all.
+
+        Args:
+            person: whose.
+            recorded_after: store clock; what was recorded before goes.
+            at_most: how many may stay.
+        """
+        first = 0
+        if at_most is not None and person.count > at_most:
+            row = self._file.execute(
+                "SELECT seq FROM events WHERE person = ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
+                (person.pseudonym, at_most - 1),
+            ).fetchone()
+            first = int(row[0])
+        if person.count and person.oldest < recorded_after:
+            # Recorded in the order of their sequence numbers: stop at the first that stays.
+            for seq, sealed in self._file.execute(
+                "SELECT seq, sealed FROM events WHERE person = ? AND seq >= ? ORDER BY seq",
+                (person.pseudonym, first),
+            ):
+                if self._open(person, [(seq, sealed)])[0][2] >= recorded_after:
+                    return int(max(first, seq))
+            return person.last_seq + 1
+        return first
+
+    def delete_all(self, person: Person) -> int:
+        """Delete every event of the person, in whatever state they are; how many."""
+        done = self._file.execute("DELETE FROM events WHERE person = ?", (person.pseudonym,))
+        return int(done.rowcount)
+
+    def reseal(self, person: Person, after: int, limit: int) -> int:
+        """Seal up to ``limit`` events behind ``after`` under the current key.
+
+        Returns:
+            The last sequence number looked at, 0 when there are no more.
+        """
+        rows: list[Row] = self._file.execute(
+            "SELECT seq, content_tag, id_tag, sealed FROM events"
+            " WHERE person = ? AND seq > ? ORDER BY seq LIMIT ?",
+            (person.pseudonym, after, limit),
+        ).fetchall()
+        if not rows:
+            return 0
+        stale = [row for row in rows if key_id_of(row[3]) != person.current]
+        payloads = self._payloads(person, [(row[0], row[3]) for row in stale])
+        fresh = [
+            (*row[:3], person.key.seal(payload, self._context(person, person.current, row[0])))
+            for row, payload in zip(stale, payloads, strict=True)
+        ]
+        self._file.execute_many(
+            "UPDATE events SET sealed = ? WHERE person = ? AND seq = ?",
+            [(row[3], person.pseudonym, row[0]) for row in fresh],
+        )
+        change = sum(_hash(person, row) for row in fresh) - sum(_hash(person, row) for row in stale)
+        person.total = (person.total + change) % MODULUS
+        last: int = rows[-1][0]
+        return last
+
+    def verify(self, person: Person, *, again: bool = False) -> None:
+        """Compare the head with all rows, once; from then on the exclusive lock guards them.
+
+        Raises:
+            HistoryCorrupt: when a row was added, removed or replaced.
+        """
+        if person.verified and not again:
+            return
+        count = total = last = 0
+        tags: list[tuple[int, bytes | None]] = []
+        for row in self._file.execute(
+            "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ?",
+            (person.pseudonym,),
+        ):
+            count += 1
+            last = max(last, row[0])
+            total += _hash(person, row)
+            tags += (row[0], row[1]), (row[0], row[2])
+        if count != person.count or total % MODULUS != person.total or last > person.last_seq:
+            raise HistoryCorrupt("an event was added, removed or replaced")
+        if set(tags) != set(self._indexed_tags(person)):
+            raise HistoryCorrupt("an index of events was changed")
+        person.verified = True
+
+    def _indexed_tags(self, person: Person) -> list[tuple[int, bytes | None]]:
+        """The tags as the indexes that find duplicates hold them, read from those alone."""
+        return [
+            row
+            for column, index in (("content_tag", 2), ("id_tag", 3))
+            for row in self._file.execute(
+                f"SELECT seq, {column} FROM events"  # noqa: S608
+                f" INDEXED BY sqlite_autoindex_events_{index} WHERE person = ?",
+                (person.pseudonym,),
+            )
+        ]
+
+    def _open(
+        self, person: Person, rows: Sequence[tuple[int, bytes]]
+    ) -> list[tuple[int, Event, int]]:
+        try:
+            decoded = decode(self._payloads(person, rows))
+        except Undecodable:
+            raise HistoryCorrupt("an event cannot be read") from None
+        return [
+            (seq, event, recorded)
+            for (seq, _), (event, recorded) in zip(rows, decoded, strict=True)
+        ]
+
+    def _payloads(self, person: Person, rows: Sequence[tuple[int, bytes]]) -> list[bytes]:
+        # Two keys are in use while the person's key is being rotated.
+        used = set(person.keys)
+        if len(used) > 1:
+            used &= {key_id_of(sealed) for _, sealed in rows}
+        opened: dict[int, bytes] = {}
+        for key_id in used:
+            mine = rows
+            if len(used) > 1:
+                mine = [row for row in rows if key_id_of(row[1]) == key_id]
+            seqs = [seq for seq, _ in mine]
+            try:
+                payloads = person.keys[key_id].open_many(
+                    [sealed for _, sealed in mine], self._contexts(person, key_id, seqs)
+                )
+            except Unsealable:
+                raise HistoryCorrupt("an event cannot be opened") from None
+            opened.update(zip(seqs, payloads, strict=True))
+        if len(opened) != len(rows):
+            raise HistoryCorrupt("an event cannot be opened")
+        return [opened[seq] for seq, _ in rows]
+
+    def _contexts(self, person: Person, key_id: int, seqs: Sequence[int]) -> list[bytes]:
+        start = self._binding("events", key_id, person.pseudonym)[:-SEQ_BYTES]
+        return [start + seq.to_bytes(SEQ_BYTES, "big") for seq in seqs]
+
+    def _context(self, person: Person, key_id: int, seq: int) -> bytes:
+        return self._binding("events", key_id, person.pseudonym, seq)
+
+
+def _tags(person: Person, event: Event, event_id: str | None) -> tuple[bytes, bytes | None]:
+    """What finds duplicates: type, second and item or query; and the host's own id."""
+    subject = event.item.id if event.item is not None else event.query or ""
+    content = json.dumps([event.type.value, int(event.timestamp or 0.0), subject])
+    content_tag = keyed_hash(person.tag_key, b"content:" + content.encode(), _TAG_BYTES)
+    if event_id is None:
+        return content_tag, None
+    return content_tag, keyed_hash(person.tag_key, b"id:" + event_id.encode(), _TAG_BYTES)
+
+
+def _hash(person: Person, row: Row) -> int:
+    """Keyed hash of a whole row; the GCM tag stands for the ciphertext."""
+    seq, content_tag, id_tag, sealed = row
+    place = seq.to_bytes(8, "big") + content_tag + (id_tag or _NO_TAG)
+    return person.row_hash(place, sealed)

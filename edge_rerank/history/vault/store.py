@@ -1,0 +1,514 @@
+"""The sealed history file: one SQLite database, every row encrypted on its own.
+
+What each table holds and how every byte is made is described in ``FORMAT.md`` beside this
+module. In short: a key-encryption key that never lies in the file wraps one data key per
+person and one for the store; a person's events are sealed under the person's data key and
+bound to store, table, schema version, key, person and sequence number; a sealed head per
+person counts and sums up the rows, and a sealed root sums up the heads, so that a row or a
+person taken away, put back, swapped or repeated is noticed before anything is believed.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Self
+
+from edge_rerank.errors import ClosedError, HistoryKeyError, HistoryUnavailable
+from edge_rerank.history.crypto import fresh_key
+from edge_rerank.history.keys.sources import KeySource, as_source, check_key
+from edge_rerank.history.personal_data import PersonalData, StoredEvent
+from edge_rerank.history.vault.anchor import Anchor, as_anchor
+from edge_rerank.history.vault.audit import AuditAction, AuditEntry
+from edge_rerank.history.vault.consents import Decision, check_purpose, decide
+from edge_rerank.history.vault.expiry import (
+    expire_everyone,
+    expire_person,
+    overdue,
+    retention_of,
+    sweep,
+    sweep_due,
+)
+from edge_rerank.history.vault.file import HistoryFile, typed_errors
+from edge_rerank.history.vault.people import Person
+from edge_rerank.history.vault.receipts import Appended, ErasureReceipt, Verification
+from edge_rerank.history.vault.retention import DAY_S, Retention
+from edge_rerank.history.vault.rotation import rotate_outer
+from edge_rerank.history.vault.vault import Vault
+from edge_rerank.history.vault.verify import verify_vault
+from edge_rerank.types import Event
+
+__all__ = ["Appended", "ErasureReceipt", "HistoryStore", "Verification"]
+
+RESEAL_BATCH = 250
+"""Rows sealed anew in one transaction while a person's key is rotated."""
+
+
+class HistoryStore:
+    """An open history file. Safe from several threads; one process at a time.
+
+    Make one with :meth:`open`.
+    """
+
+    def __init__(self, vault: Vault, source: KeySource) -> None:
+        self._vault = vault
+        self._source = source
+        self._lock = threading.RLock()
+        self._closed = False
+        self.removals = 0
+        """How often stored events were deleted since the file was opened."""
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | None,
+        key: bytes | KeySource | None,
+        *,
+        retention: Retention | None = None,
+        anchor: str | os.PathLike[str] | Anchor | None = None,
+        _clock: Callable[[], float] = time.time,
+    ) -> Self:
+        """Open the file at ``path``, making it if it is missing.
+
+        What a crash interrupted is completed here: a rotation of either level, an erasure.
+
+        Args:
+            path: ``None`` keeps everything in memory.
+            key: 32 random bytes or a key source; ``None`` only in memory, for a key that
+                dies with the store.
+            retention: when events are deleted by themselves, noted in the file; ``None``
+                for what is noted there, in a new file ``Retention()``.
+            anchor: a path or an :class:`~edge_rerank.history.vault.anchor.Anchor` outside the
+                file, to detect that an old copy was put in its place.
+
+        Raises:
+            HistoryKeyError: when the key is malformed or not this file's; the file is then
+                left byte for byte as it was.
+            HistoryLocked: when another process has the file open.
+            HistoryCorrupt: when it is damaged, tampered with, or not a history file.
+            HistoryRolledBack: when the anchor knows a newer state.
+            HistoryUnavailable: when the file system refuses.
+            HistoryVersionError: when a newer version wrote it.
+        """
+        if key is None:
+            if path is not None:
+                raise HistoryKeyError("key: a history file needs 32 bytes or a key source")
+            key = fresh_key()
+        source = as_source(key)
+        guard = as_anchor(anchor)
+        loaded = source.load()
+        with typed_errors():
+            file = HistoryFile(path)
+            try:
+                vault = Vault(file, loaded, guard, _clock)
+            except BaseException:
+                file.abandon()
+                raise
+            store = cls(vault, source)
+            try:
+                store._complete(retention or (Retention() if file.is_new else None))
+            except BaseException:
+                file.close()
+                raise
+        return store
+
+    # -- events -----------------------------------------------------------------------
+
+    def append(self, user: str, events: Sequence[Event]) -> Appended:
+        """Seal and store events in one transaction, on disk when this returns.
+
+        A duplicate has the ``id`` of a stored event, or its type, second, and item or
+        query. What retention no longer allows is deleted in the same transaction.
+
+        Args:
+            user: the host's identifier; only its keyed hash is stored.
+            events: cleaned, with timestamps.
+
+        Raises:
+            HistoryError: nothing is stored then.
+        """
+        with self._use() as vault:
+            stored: list[Event] = []
+            with vault.write() as change:
+                person = change.person(user, create=True)
+                for event in events:
+                    kept = vault.rows.insert(person, event, recorded=change.root.clock)
+                    if kept is not None:
+                        stored.append(kept)
+                expired = expire_person(vault, person, change.root)
+                if stored or expired:
+                    change.save(person)
+            self.removals += bool(expired)
+            return Appended(tuple(stored), len(events) - len(stored), expired)
+
+    def load(self, user: str, *, limit: int | None = None) -> tuple[Event, ...]:
+        """The person's events in time order, oldest first; empty for an unknown person.
+
+        Args:
+            user: the host's identifier.
+            limit: only the newest of those that arrived last; all if ``None``.
+
+        Raises:
+            HistoryCorrupt: when a row is missing, damaged or out of place.
+        """
+        with self._use() as vault:
+            person = vault.find(user)
+            if person is None:
+                return ()
+            events = [event for _, event, _ in vault.rows.load(person, limit=limit)]
+            events.sort(key=lambda event: event.timestamp or 0.0)
+            return tuple(events)
+
+    def count(self, user: str) -> int:
+        """How many events are stored about the person."""
+        with self._use() as vault:
+            person = vault.find(user)
+            return 0 if person is None else person.count
+
+    def remove_event(self, user: str, record: int) -> bool:
+        """Delete one event, by the ``record`` number that :meth:`access` shows.
+
+        The write-ahead log is emptied as well, and freed pages are overwritten; older
+        copies of the file stay readable until the key is rotated.
+
+        Returns:
+            Whether there was such an event.
+        """
+        with self._use() as vault:
+            person = vault.find(user)
+            if person is None:
+                return False
+            with vault.write() as change:
+                person = change.person(user)
+                removed = vault.rows.remove(person, record, record)
+                if removed:
+                    change.save(person)
+                    change.audit(AuditAction.EVENT_REMOVED, person, count=removed)
+            if removed:
+                self.removals += 1
+                vault.file.empty_log()
+            return bool(removed)
+
+    def expire(self) -> int:
+        """Delete what retention no longer allows, of everyone; returns how many events."""
+        with self._use() as vault:
+            removed = expire_everyone(vault)
+            self.removals += bool(removed)
+            return removed
+
+    def tend(self) -> None:
+        """Delete what has expired of those whose daily turn it is, a few people at a time.
+
+        A move of the wall clock is noted in the file as well, or the store's clock would
+        stand still.
+
+        Raises:
+            HistoryUnavailable: when that cannot be written and is a day late.
+        """
+        with self._use() as vault:
+            root = vault.now()
+            moved = root.max_age_days is not None and abs(root.wall - vault.root.wall) >= DAY_S
+            if not moved and not sweep_due(root):
+                return
+            try:
+                with typed_errors():
+                    self.removals += bool(sweep(vault))
+            except HistoryUnavailable:
+                if moved or root.clock - root.swept >= DAY_S:
+                    raise
+
+    # -- consent, pause ---------------------------------------------------------------
+
+    def set_consent(self, user: str, purpose: str, granted: bool) -> None:
+        """Note the person's decision; refusing where nothing is stored stores nothing.
+
+        Raises:
+            InvalidRequest: when the purpose is malformed or one too many.
+        """
+        check_purpose(purpose)
+        with self._use() as vault:
+            person = vault.find(user)
+            if person is None and not granted:
+                return
+            if person is not None and self._granted(person, purpose) == granted:
+                return
+            with vault.write() as change:
+                person = change.person(user, create=True)
+                decision = Decision(granted, change.root.wall)
+                person.consents = decide(person.consents, purpose, decision)
+                change.save(person)
+                action = AuditAction.CONSENT_GRANTED if granted else AuditAction.CONSENT_WITHDRAWN
+                change.audit(action, person, purpose=purpose)
+
+    def has_consent(self, user: str, purpose: str) -> bool:
+        """Whether the person agreed; ``False`` for an unknown person."""
+        with self._use() as vault:
+            person = vault.find(user)
+            return person is not None and bool(self._granted(person, purpose))
+
+    def consents(self, user: str) -> Mapping[str, bool]:
+        """The person's decisions by purpose."""
+        with self._use() as vault:
+            person = vault.find(user)
+            return {} if person is None else _decisions(person)
+
+    def set_paused(self, user: str, paused: bool) -> None:
+        """Pause or resume recording; without effect for an unknown person."""
+        with self._use() as vault:
+            person = vault.find(user)
+            if person is None or person.paused == paused:
+                return
+            with vault.write() as change:
+                person = change.person(user)
+                person.paused = paused
+                change.save(person)
+                change.audit(AuditAction.PAUSED if paused else AuditAction.RESUMED, person)
+
+    def is_paused(self, user: str) -> bool:
+        """Whether the person's recording is paused."""
+        with self._use() as vault:
+            person = vault.find(user)
+            return person is not None and person.paused
+
+    # -- access, erasure --------------------------------------------------------------
+
+    def access(self, user: str) -> PersonalData:
+        """Everything that is stored about the person; the access itself is audited."""
+        with self._use() as vault:
+            if vault.find(user) is None:
+                return PersonalData(int(vault.now().wall))
+            with vault.write() as change:
+                person = change.person(user)
+                events = tuple(
+                    StoredEvent(seq, recorded, event)
+                    for seq, event, recorded in vault.rows.load(person)
+                )
+                change.audit(AuditAction.ACCESSED, person, count=len(events))
+                entries = vault.audit.entries(change.root)
+            return PersonalData(
+                exported_at=vault.root.wall,
+                pseudonym=person.pseudonym.hex(),
+                subject=person.subject,
+                recording_paused=person.paused,
+                consents=dict(person.consents),
+                events=events,
+                audit=tuple(entry for entry in entries if entry.subject == person.subject),
+            )
+
+    def erase(self, user: str) -> ErasureReceipt:
+        """Delete the person's rows, head and wrapped key, then rotate the outer key.
+
+        The write-ahead log is emptied as well, and freed pages are overwritten. Rows that
+        are damaged are erased like any other.
+
+        Raises:
+            HistoryError: when the file cannot be written; if the rows are gone and only
+                the rotation failed, calling again, or opening the file, completes it.
+        """
+        with self._use() as vault:
+            person = vault.find(user)
+            if person is None:
+                rotated = vault.root.rotation_due and self._rotate()
+                return ErasureReceipt(0, rotated, vault.now().wall)
+            with vault.write() as change:
+                person = change.person(user)
+                events = vault.rows.delete_all(person)
+                change.delete(person)
+                change.root.rotation_due = self._source.replaceable
+                entry = change.audit(AuditAction.ERASED, person, count=events)
+            self.removals += 1
+            vault.file.empty_log()
+            rotated = self._source.replaceable and self._rotate()
+            return ErasureReceipt(events, rotated, entry.at, person.subject, entry.seq)
+
+    # -- keys -------------------------------------------------------------------------
+
+    def rotate_key(self, key: bytes | None = None) -> None:
+        """Wrap every data key anew under another outer key; the events stay as they are.
+
+        Afterwards the old key opens only old copies of the file, so destroy it.
+
+        Args:
+            key: 32 bytes. A host that holds the key itself must have stored the new one
+                durably before; ``None`` takes a fresh one, for a source that can replace.
+
+        Raises:
+            HistoryKeyError: when ``key`` is malformed, or missing and the source cannot
+                replace its key.
+        """
+        with self._use() as vault:
+            if self._source.replaceable:
+                self._rotate(None if key is None else check_key(key))
+            elif key is None:
+                raise HistoryKeyError("key: expected 32 bytes, for the host holds the key itself")
+            else:
+                vault.replace_outer(check_key(key))
+                self._source = as_source(key)
+
+    def rotate_person_key(self, user: str) -> None:
+        """Seal the person's events anew under a fresh data key, batch by batch.
+
+        Other threads read and write in between. What a crash interrupts is completed when
+        the file is opened.
+        """
+        with self._use() as vault:
+            person = vault.find(user)
+            if person is None:
+                return
+            pseudonym = person.pseudonym
+            if len(person.keys) == 1:
+                vault.begin_reseal(pseudonym)
+        self._finish_reseal(pseudonym)
+
+    # -- the store as a whole ---------------------------------------------------------
+
+    def everyone(self) -> Iterator[tuple[Mapping[str, bool], tuple[Event, ...]]]:
+        """Each person's decisions by purpose, and events in the order of recording.
+
+        Raises:
+            HistoryCorrupt: when anything of a person is missing, damaged or out of place.
+        """
+        with self._use() as vault:
+            people = list(vault.people.everyone(vault.root))
+        for known in people:
+            with self._use() as vault:
+                person = vault.people.find(vault.root, known.pseudonym)
+                if person is None:
+                    continue
+                found = _decisions(person), tuple(one for _, one, _ in vault.rows.load(person))
+            yield found
+
+    def read_note(self, name: str) -> bytes | None:
+        """A sealed note of the store as a whole, ``None`` where there is none."""
+        with self._use() as vault:
+            return vault.notes.read(vault.root, name)
+
+    def write_note(self, name: str, content: bytes) -> None:
+        """Seal a note in place of the last one of that name, on disk when this returns.
+
+        Args:
+            name: 1 to 64 characters, readable in the file.
+            content: at most 4,095 bytes.
+        """
+        with self._use() as vault, vault.write() as change:
+            vault.notes.write(change.root, name, content)
+
+    def log(
+        self,
+        action: AuditAction,
+        *,
+        user: str | None = None,
+        purpose: str | None = None,
+        count: int | None = None,
+    ) -> AuditEntry:
+        """Add an entry to the audit log, for what happens outside of the store."""
+        with self._use() as vault, vault.write() as change:
+            person = None if user is None else vault.find(user)
+            return change.audit(action, person, purpose=purpose, count=count)
+
+    def audit_log(self) -> tuple[AuditEntry, ...]:
+        """The whole audit log, oldest first.
+
+        Raises:
+            HistoryCorrupt: when an entry was added, changed, moved or removed.
+        """
+        with self._use() as vault:
+            return vault.audit.entries(vault.root)
+
+    def verify(self) -> Verification:
+        """Look at every byte: SQLite's own check, root, heads, rows, notes, audit, anchor."""
+        with self._use() as vault:
+            return verify_vault(vault)
+
+    @property
+    def retention(self) -> Retention:
+        """When events are deleted by themselves, as noted in the file."""
+        with self._use() as vault:
+            return retention_of(vault.root)
+
+    @property
+    def anchored(self) -> bool:
+        """Whether an anchor outside the file is in use, or once was."""
+        with self._use() as vault:
+            return vault.anchored or vault.root.anchored
+
+    @property
+    def rotation_due(self) -> bool:
+        """Whether something was erased and the outer key not yet replaced."""
+        with self._use() as vault:
+            return vault.root.rotation_due
+
+    def overdue(self) -> int:
+        """How many people have events that retention no longer allows."""
+        with self._use() as vault:
+            return overdue(vault)
+
+    def anchor_to(self, anchor: str | os.PathLike[str] | Anchor) -> None:
+        """Begin to use an anchor, or accept a new one because the old one is lost."""
+        with self._use() as vault:
+            guard = as_anchor(anchor)
+            assert guard is not None  # noqa: S101 - as_anchor() only gives None for None
+            vault.adopt(guard)
+
+    def close(self) -> None:
+        """Empty the write-ahead log and close the file. May be called twice."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._vault.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # -- inside -----------------------------------------------------------------------
+
+    def _complete(self, retention: Retention | None) -> None:
+        """Finish what a crash interrupted, and what has expired meanwhile."""
+        vault = self._vault
+        if retention is not None and retention != self.retention:
+            with vault.write() as change:
+                change.root.max_age_days = retention.max_age_days
+                change.root.max_events = retention.max_events
+        vault.settle_outer()
+        if vault.root.rotation_due and self._source.replaceable:
+            vault.file.empty_log()
+            self._rotate()
+        for pseudonym in vault.resealing():
+            self._finish_reseal(pseudonym)
+        self.tend()
+
+    def _rotate(self, key: bytes | None = None) -> bool:
+        rotate_outer(self._vault, self._source, key)
+        return True
+
+    def _finish_reseal(self, pseudonym: bytes) -> None:
+        after = 0
+        while True:
+            with self._use() as vault:
+                after = vault.reseal(pseudonym, after, RESEAL_BATCH)
+                if not after:
+                    vault.file.empty_log()
+                    return
+
+    def _granted(self, person: Person, purpose: str) -> bool | None:
+        decision = person.consents.get(purpose)
+        return None if decision is None else decision.granted
+
+    @contextmanager
+    def _use(self) -> Iterator[Vault]:
+        with self._lock:
+            if self._closed:
+                raise ClosedError("the history is closed")
+            with typed_errors():
+                yield self._vault
+
+
+def _decisions(person: Person) -> dict[str, bool]:
+    return {purpose: decision.granted for purpose, decision in person.consents.items()}

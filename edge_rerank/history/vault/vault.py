@@ -1,0 +1,329 @@
+"""The open file with its keys: transactions, the root, the outer key and the anchor."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from edge_rerank.errors import HistoryCorrupt, HistoryRolledBack
+from edge_rerank.history.crypto import (
+    SealingKey,
+    Unsealable,
+    derive,
+    fresh_key,
+    imprint,
+    keyed_hash,
+    same,
+)
+from edge_rerank.history.vault import schema
+from edge_rerank.history.vault.anchor import ANCHOR_BYTES, Anchor
+from edge_rerank.history.vault.audit import AuditAction, AuditEntry, AuditLog
+from edge_rerank.history.vault.binding import Binding
+from edge_rerank.history.vault.clock import tick
+from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.keybook import STORE_OWNER, KeyBook
+from edge_rerank.history.vault.notes import Notes
+from edge_rerank.history.vault.people import People, Person
+from edge_rerank.history.vault.root import Root
+from edge_rerank.history.vault.rows import Rows
+
+_STORE_BYTES = 16
+_PRINT_BYTES = 16
+
+
+class Vault:
+    """An unlocked history file. Not safe from several threads: the store locks.
+
+    Unlocking reads only, unless the file is new.
+
+    Args:
+        file: the open file; stays the caller's until the constructor returns.
+        key: the key-encryption key.
+        anchor: compared with the root, and updated with every transaction.
+        clock: gives UTC seconds.
+
+    Raises:
+        HistoryError: when the file is not what key, root and anchor say.
+    """
+
+    def __init__(
+        self, file: HistoryFile, key: bytes, anchor: Anchor | None, clock: Callable[[], float]
+    ) -> None:
+        self.file = file
+        self._clock = clock
+        self._anchor = anchor
+        self.root = Root()
+        store = os.urandom(_STORE_BYTES) if file.is_new else self._meta("store")
+        self.binding = Binding(store)
+        self.keybook = KeyBook(file, self.binding)
+        if file.is_new:
+            secret = fresh_key()
+        else:
+            self._refuse_newer()
+            self.keybook.unlock(key)
+            found = self.keybook.unwrap(STORE_OWNER)
+            if 1 not in found:
+                raise HistoryCorrupt("the file lacks the store's secret")
+            secret = found[1]
+        self._root_key = SealingKey(derive(secret, "root"))
+        self._anchor_key = derive(secret, "anchor")
+        self.people = People(file, self.binding, self.keybook, secret)
+        self.rows = Rows(file, self.binding)
+        self.audit = AuditLog(file, self.binding, secret)
+        self.notes = Notes(file, self.binding, secret)
+        if file.is_new:
+            self._create(store, key, secret)
+        else:
+            self.root = self._read_root()
+            self.notes.verify(self.root)
+            self._compare_anchor()
+            self._migrate()
+
+    def find(self, user: str) -> Person | None:
+        """The record of the person, ``None`` for an unknown one."""
+        return self.people.find(self.root, self.people.pseudonym(user))
+
+    def now(self) -> Root:
+        """The root as it would be now, with its clock brought up to date."""
+        root = self.root.copy()
+        tick(root, self._clock())
+        return root
+
+    @contextmanager
+    def write(self) -> Iterator[Change]:
+        """One transaction, with the root sealed anew at its end; all of it or nothing."""
+        change = Change(self, self.now())
+        try:
+            with self.file.transaction():
+                yield change
+                change.root.generation += 1
+                sealed = self._seal_root(change.root)
+        except BaseException:
+            self.people.forget()
+            raise
+        self.root = change.root
+        for person in change.saved:
+            self.people.remember(person)
+        self._save_anchor(sealed)
+
+    def close(self) -> None:
+        """Close the file and let go of the keys."""
+        self.people.forget()
+        self.file.close()
+
+    # -- the outer key ----------------------------------------------------------------
+
+    def add_outer(self, key: bytes) -> int:
+        """Wrap everything under ``key`` as well; returns the new key's id."""
+        if self.keybook.pending():
+            self.settle_outer()
+        with self.write():
+            return self.keybook.add_outer(key)
+
+    def keep_outer(self, outer_id: int) -> None:
+        """Drop what is wrapped under any other outer key."""
+        with self.write() as change:
+            self.keybook.keep_only(outer_id)
+            change.root.rotation_due = False
+            change.audit(AuditAction.OUTER_KEY_ROTATED)
+        self.keybook.settled(outer_id)
+        self.file.empty_log()
+
+    def replace_outer(self, key: bytes) -> None:
+        """Both of the above in one transaction, for a key that the host holds itself."""
+        with self.write() as change:
+            added = self.keybook.add_outer(key)
+            self.keybook.keep_only(added)
+            change.root.rotation_due = False
+            change.audit(AuditAction.OUTER_KEY_ROTATED)
+        self.keybook.settled(added)
+        self.file.empty_log()
+
+    def settle_outer(self) -> None:
+        """After a rotation that was cut short: the key that opened the file is the one."""
+        if self.keybook.pending():
+            current = self.keybook.current
+            with self.write():
+                self.keybook.keep_only(current)
+            self.keybook.settled(current)
+            self.file.empty_log()
+
+    # -- a person's key ---------------------------------------------------------------
+
+    def begin_reseal(self, pseudonym: bytes) -> None:
+        """Give the person a second data key, which seals from now on."""
+        with self.write() as change:
+            person = change.known(pseudonym)
+            key_id, key = person.current + 1, fresh_key()
+            self.keybook.wrap(pseudonym, key_id, key)
+            person.keys = {**person.keys, key_id: SealingKey(key, key_id)}
+            person.current = key_id
+            change.root.resealing += 1
+            change.save(person)
+
+    def reseal(self, pseudonym: bytes, after: int, limit: int) -> int:
+        """Seal the next rows under the new data key; returns the last one, 0 at the end."""
+        with self.write() as change:
+            person = change.known(pseudonym)
+            if len(person.keys) == 1:
+                return 0
+            self.rows.verify(person)
+            last = self.rows.reseal(person, after, limit)
+            if not last:
+                self.keybook.discard(pseudonym, but=person.current)
+                person.keys = {person.current: person.key}
+                change.root.resealing -= 1
+                change.audit(AuditAction.PERSON_KEY_ROTATED, person, count=person.count)
+            change.save(person)
+        return last
+
+    def resealing(self) -> list[bytes]:
+        """People whose key rotation was cut short."""
+        if not self.root.resealing:
+            return []
+        found = self.file.execute(
+            "SELECT owner FROM wrapped_keys GROUP BY owner HAVING count(DISTINCT id) > 1"
+        ).fetchall()
+        return [bytes(owner) for (owner,) in found]
+
+    # -- the anchor -------------------------------------------------------------------
+
+    @property
+    def anchored(self) -> bool:
+        """Whether an anchor is in use."""
+        return self._anchor is not None
+
+    def adopt(self, anchor: Anchor) -> None:
+        """Use ``anchor`` from now on, whatever it holds."""
+        self._anchor = anchor
+        with self.write() as change:
+            change.root.anchored = True
+            change.audit(AuditAction.ANCHORED)
+
+    def _compare_anchor(self) -> None:
+        if self._anchor is None:
+            return
+        state = self._anchor.load()
+        if state is None:
+            if self.root.anchored:
+                raise HistoryRolledBack("the anchor is gone: anchor_to() accepts a new one")
+            self.adopt(self._anchor)
+            return
+        body, checksum = state[:-32], state[-32:]
+        if (
+            len(state) != ANCHOR_BYTES
+            or body[:_STORE_BYTES] != self.binding.store
+            or not same(checksum, derive(self._anchor_key, "state", body))
+        ):
+            raise HistoryRolledBack("the anchor is not the one of this history file")
+        generation = int.from_bytes(body[_STORE_BYTES:-_PRINT_BYTES], "big")
+        mine = self._fingerprint(self._meta("root"))
+        if self.root.generation < generation or (
+            self.root.generation == generation and not same(mine, body[-_PRINT_BYTES:])
+        ):
+            raise HistoryRolledBack("the anchor knows a newer state of the history file")
+
+    def _save_anchor(self, sealed_root: bytes) -> None:
+        if self._anchor is None:
+            return
+        generation = self.root.generation.to_bytes(8, "big")
+        body = self.binding.store + generation + self._fingerprint(sealed_root)
+        self._anchor.save(body + derive(self._anchor_key, "state", body))
+
+    def _fingerprint(self, sealed_root: bytes) -> bytes:
+        return keyed_hash(self._anchor_key, imprint(sealed_root), _PRINT_BYTES)
+
+    # -- the root ---------------------------------------------------------------------
+
+    def _create(self, store: bytes, key: bytes, secret: bytes) -> None:
+        with self.write() as change:
+            schema.migrate(self.file.db)
+            self.file.execute("INSERT INTO meta (name, value) VALUES ('store', ?)", (store,))
+            self.keybook.add_outer(key)
+            self.keybook.wrap(STORE_OWNER, 1, secret)
+            change.root.anchored = self.anchored
+            change.audit(AuditAction.CREATED)
+
+    def _migrate(self) -> None:
+        if self.file.schema_version() < schema.VERSION:
+            with self.write():
+                schema.migrate(self.file.db)
+
+    def _refuse_newer(self) -> None:
+        schema.check_version(self.file.schema_version())
+
+    def _read_root(self) -> Root:
+        try:
+            return Root.parse(self._root_key.open(self._meta("root"), self._root_context()))
+        except (Unsealable, ValueError, TypeError, KeyError):
+            raise HistoryCorrupt("the root cannot be opened") from None
+
+    def _seal_root(self, root: Root) -> bytes:
+        sealed = self._root_key.seal(root.dump(), self._root_context())
+        self.file.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('root', ?)", (sealed,))
+        return sealed
+
+    def _root_context(self) -> bytes:
+        return self.binding("meta", 1, b"root")
+
+    def _meta(self, name: str) -> bytes:
+        row = self.file.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
+        if row is None:
+            raise HistoryCorrupt(f"the file lacks its {name}")
+        return bytes(row[0])
+
+
+class Change:
+    """What one transaction does. Made by :meth:`Vault.write`."""
+
+    def __init__(self, vault: Vault, root: Root) -> None:
+        self._vault = vault
+        self.root = root
+        self.saved: list[Person] = []
+
+    def person(self, user: str, *, create: bool = False) -> Person:
+        """The person's record, to be changed and saved.
+
+        Raises:
+            HistoryCorrupt: when it is not there and ``create`` is not set.
+        """
+        pseudonym = self._vault.people.pseudonym(user)
+        if create and self._vault.people.find(self.root, pseudonym) is None:
+            person = self._vault.people.enrol(self.root, pseudonym)
+            self.saved.append(person)
+            return person
+        return self.known(pseudonym)
+
+    def known(self, pseudonym: bytes) -> Person:
+        """Like :meth:`person`, for one that is known to be there."""
+        person = self._vault.people.find(self.root, pseudonym)
+        if person is None:
+            raise HistoryCorrupt("a person's record is gone")
+        return person.draft()
+
+    def save(self, person: Person) -> None:
+        """Seal the person's head anew."""
+        self._vault.people.write(self.root, person)
+        self.saved.append(person)
+
+    def delete(self, person: Person) -> None:
+        """Take the person out; the events must be gone already."""
+        self._vault.people.delete(self.root, person)
+        self._vault.people.forget(person.pseudonym)
+        if len(person.keys) > 1:
+            self.root.resealing -= 1
+
+    def audit(
+        self,
+        action: AuditAction,
+        person: Person | None = None,
+        *,
+        purpose: str | None = None,
+        count: int | None = None,
+    ) -> AuditEntry:
+        """Add an entry to the audit log."""
+        subject = None if person is None else person.subject
+        return self._vault.audit.add(
+            self.root, action, subject=subject, purpose=purpose, count=count
+        )

@@ -1,0 +1,59 @@
+"""A look at every byte of an open history file."""
+
+from __future__ import annotations
+
+from edge_rerank.errors import HistoryError
+from edge_rerank.history.vault.file import typed_errors
+from edge_rerank.history.vault.receipts import Verification
+from edge_rerank.history.vault.root import BUCKETS
+from edge_rerank.history.vault.vault import Vault
+
+
+def verify_vault(vault: Vault) -> Verification:
+    """Check everything, note what is wrong, and go on with the rest."""
+    findings: list[str] = []
+    people = events = entries = 0
+
+    def note(error: HistoryError) -> None:
+        if str(error) not in findings:
+            findings.append(str(error))
+
+    try:
+        with typed_errors():
+            report = vault.file.execute("PRAGMA integrity_check").fetchall()
+            if report != [("ok",)]:
+                findings.append(f"SQLite finds {len(report)} faults in its pages or indexes")
+            orphans = vault.file.execute(
+                "SELECT count(*) FROM events WHERE person NOT IN (SELECT pseudonym FROM people)"
+            ).fetchone()[0]
+            if orphans:
+                findings.append(f"{orphans} events belong to nobody")
+            vault.notes.verify(vault.root, again=True)
+    except HistoryError as error:
+        note(error)
+    for bucket in range(BUCKETS):
+        try:
+            with typed_errors():
+                vault.people.verify_bucket(vault.root, bucket, again=True)
+                for person in vault.people.in_bucket(bucket):
+                    people += 1
+                    try:
+                        vault.rows.verify(person, again=True)
+                        events += len(vault.rows.load(person))
+                    except HistoryError as error:
+                        note(error)
+        except HistoryError as error:
+            note(error)
+    try:
+        with typed_errors():
+            entries = len(vault.audit.entries(vault.root))
+    except HistoryError as error:
+        note(error)
+    return Verification(
+        people=people,
+        events=events,
+        audit_entries=entries,
+        generation=vault.root.generation,
+        anchored=vault.anchored,
+        findings=tuple(findings),
+    )

@@ -1,0 +1,1 @@
+"""Internal: encoders that turn what an item shows into a vector."""

@@ -1,0 +1,131 @@
+"""Item vectors, computed once and kept: a bounded cache in front of the encoder."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from collections.abc import Sequence
+from hashlib import blake2b
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.inference.encoders.text import Progress
+
+_FIRST_ROWS = 256
+
+
+class Encoder(Protocol):
+    """Turns texts into vectors of one length, each text by itself."""
+
+    dim: int
+
+    def encode(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Float32 of shape (len(texts), dim)."""
+
+
+class VectorCache:
+    """Unit vectors of texts, least recently used out first. Safe from several threads.
+
+    Texts are known by their BLAKE2b hash, so the cache holds no text. One cache belongs to
+    one encoder, hence to one pack digest.
+
+    Args:
+        encoder: computes what is not cached.
+        capacity: vectors kept, ≥ 1; each takes ``4 * dim`` bytes, and memory grows as needed.
+
+    Raises:
+        InvalidRequest: when ``capacity`` is below 1.
+    """
+
+    def __init__(self, encoder: Encoder, *, capacity: int) -> None:
+        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
+            raise InvalidRequest("cache_items: expected an integer ≥ 1")
+        self._encoder = encoder
+        self._capacity = capacity
+        self._rows: OrderedDict[bytes, int] = OrderedDict()
+        self._table = np.empty((min(_FIRST_ROWS, capacity), encoder.dim), dtype=np.float32)
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def get(self, texts: Sequence[str], *, progress: Progress | None = None) -> NDArray[np.float32]:
+        """Vectors of ``texts``, float32 of shape (len(texts), dim), a copy of the caller's own.
+
+        Raises:
+            InferenceError: when the model fails; nothing is cached then.
+        """
+        keys = [_key(text) for text in texts]
+        with self._lock:
+            found = [self._touch(key) for key in keys]
+            if None not in found:
+                hit: NDArray[np.float32] = self._table[np.array(found, dtype=np.intp)]
+                return hit
+        vectors = np.empty((len(texts), self._encoder.dim), dtype=np.float32)
+        missing: dict[bytes, list[int]] = {}
+        with self._lock:
+            for place, key in enumerate(keys):
+                row = self._rows.get(key)
+                if row is None:
+                    missing.setdefault(key, []).append(place)
+                else:
+                    vectors[place] = self._table[row]
+        # Outside the lock: encoding is long, and other threads may be served meanwhile.
+        fresh = self._encoder.encode(
+            [texts[places[0]] for places in missing.values()], progress=progress
+        )
+        with self._lock:
+            for (key, places), vector in zip(missing.items(), fresh, strict=True):
+                vectors[places] = vector
+                self._put(key, vector)
+        return vectors
+
+    def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Take vectors that the same encoder made earlier, float32 of shape (len(texts), dim).
+
+        Raises:
+            InvalidRequest: when they have another shape.
+        """
+        expected = (len(texts), self._encoder.dim)
+        if vectors.shape != expected:
+            raise InvalidRequest(f"vectors: expected shape {expected}, got {vectors.shape}")
+        with self._lock:
+            for text, vector in zip(texts, vectors, strict=True):
+                self._put(_key(text), vector)
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._rows.clear()
+
+    def _touch(self, key: bytes) -> int | None:
+        row = self._rows.get(key)
+        if row is not None:
+            self._rows.move_to_end(key)
+        return row
+
+    def _put(self, key: bytes, vector: NDArray[np.float32]) -> None:
+        row = self._touch(key)
+        if row is None:
+            row = self._free_row()
+            self._rows[key] = row
+        self._table[row] = vector
+
+    def _free_row(self) -> int:
+        used = len(self._rows)
+        if used == self._capacity:
+            return self._rows.popitem(last=False)[1]
+        if used == len(self._table):
+            grown = np.empty((min(2 * used, self._capacity), self._encoder.dim), dtype=np.float32)
+            grown[:used] = self._table
+            self._table = grown
+        return used
+
+
+def _key(text: str) -> bytes:
+    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()

@@ -1,0 +1,212 @@
+"""Reading a model pack: once, whole, checked, and from then on from memory.
+
+Every file is read a single time, hashed, compared with the manifest and handed on as bytes,
+so nothing can be swapped between the check and the use. Models and tokenisers are then
+checked on their bytes, before the native libraries that run them see any, signed or not: a
+signature says who made a file, not that it is harmless.
+"""
+
+from __future__ import annotations
+
+import hmac
+import os
+import stat
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Self
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from edge_rerank.errors import InvalidRequest, PackInvalid, PackNotFound, PackUntrusted
+from edge_rerank.packs.manifest import (
+    MANIFEST_NAME,
+    MAX_MANIFEST_BYTES,
+    SIGNATURE_NAME,
+    Manifest,
+)
+from edge_rerank.packs.onnx_check import check_model
+from edge_rerank.packs.onnx_wire import Malformed
+from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
+from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
+
+_SIGNATURE_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A checked model pack.
+
+    Attributes:
+        path: the folder it was read from.
+        manifest: what it says of itself.
+        digest: sha256 of the manifest's raw bytes, in hex; stands for the whole pack.
+        signed: whether a key that the host trusts signed it.
+    """
+
+    path: Path
+    manifest: Manifest
+    digest: str
+    signed: bool = False
+    _files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        trusted_keys: Sequence[bytes] = (),
+        minimum_release: int = 1,
+        seen_releases: Mapping[str, int] | None = None,
+    ) -> Self:
+        """Read the pack at ``path`` and check every file.
+
+        The shipped pack must have the digest pinned in this package. Any other pack must,
+        if ``trusted_keys`` is not empty, carry a signature by one of them in
+        ``manifest.sig``.
+
+        Args:
+            path: the pack's folder.
+            trusted_keys: Ed25519 public keys, 32 bytes each.
+            minimum_release: an older release is refused.
+            seen_releases: the highest release seen so far of each pack by name, older ones
+                of which are refused; the history file keeps it, sealed.
+
+        Raises:
+            PackNotFound: when there is no pack.
+            PackInvalid: when a file is missing, a link, not what the manifest says, or has
+                something in it that no pack needs.
+            PackUntrusted: when digest or signature is not the trusted one, or the release
+                is older than the host accepts.
+            PackUnsupported: when this version cannot run it.
+            InvalidRequest: when an argument is malformed.
+        """
+        path = Path(path)
+        if isinstance(minimum_release, bool) or not isinstance(minimum_release, int):
+            raise InvalidRequest("minimum_release: expected an integer")
+        shipped = _is_shipped(path)
+        keys = [_public_key(key) for key in trusted_keys]
+        if not path.is_dir():
+            raise PackNotFound("expected a folder with a manifest.json, got something else")
+        # Installers link files from their caches; the pinned digest makes that harmless.
+        raw = _read(path, MANIFEST_NAME, MAX_MANIFEST_BYTES, links=shipped)
+        digest = sha256(raw).hexdigest()
+        if shipped:
+            if not hmac.compare_digest(digest, SHIPPED_DIGEST):
+                raise PackUntrusted("the shipped pack is not the one this version was made with")
+        elif keys:
+            _check_signature(raw, _read(path, SIGNATURE_NAME, _SIGNATURE_BYTES, links=False), keys)
+        manifest = Manifest.from_json(raw)
+        oldest = max(minimum_release, (seen_releases or {}).get(manifest.name, 1))
+        if manifest.release < oldest:
+            raise PackUntrusted(f"release: expected {oldest} or later, got {manifest.release}")
+        _check_names(path, manifest)
+        files = {}
+        for entry in manifest.files:
+            content = _read(path, entry.name, entry.size, links=shipped)
+            if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:
+                raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
+            files[entry.name] = content
+        _check_contents(manifest, files)
+        return cls(path, manifest, digest, bool(keys) and not shipped, files)
+
+    def read(self, name: str) -> bytes:
+        """The checked content of one of the pack's files.
+
+        Raises:
+            PackInvalid: when the pack has no such file.
+        """
+        try:
+            return self._files[name]
+        except KeyError:
+            raise PackInvalid(f"{name}: not among the files of the pack") from None
+
+    def without_files(self) -> Pack:
+        """The same pack with its contents dropped, to free memory once they are loaded."""
+        return replace(self, _files={})
+
+
+def _is_shipped(path: Path) -> bool:
+    try:
+        return path.resolve() == shipped_pack().resolve()
+    except PackNotFound:
+        return False
+
+
+def _public_key(key: object) -> Ed25519PublicKey:
+    if not isinstance(key, bytes) or len(key) != 32:
+        raise InvalidRequest("trusted_keys: expected Ed25519 public keys of 32 bytes each")
+    return Ed25519PublicKey.from_public_bytes(key)
+
+
+def _check_signature(raw: bytes, signature: bytes, keys: Sequence[Ed25519PublicKey]) -> None:
+    for key in keys:
+        try:
+            key.verify(signature, raw)
+        except InvalidSignature:
+            continue
+        return
+    raise PackUntrusted(f"{SIGNATURE_NAME}: not signed by a trusted key")
+
+
+def _check_names(folder: Path, manifest: Manifest) -> None:
+    """Refuse a folder with anything in it that the manifest does not list.
+
+    Names that begin with a dot are left to file managers; nothing here reads them.
+    """
+    listed = {MANIFEST_NAME, SIGNATURE_NAME, *(entry.name for entry in manifest.files)}
+    with os.scandir(folder) as entries:
+        extra = sum(entry.name not in listed and entry.name[0] != "." for entry in entries)
+    if extra:
+        raise PackInvalid(f"{MANIFEST_NAME}: {extra} entries of the folder are not listed")
+
+
+def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
+    """Check each model and tokeniser that a part of the manifest names, and any other ONNX."""
+    models = {name for name in files if name.endswith(".onnx")}
+    tokenizers: set[str] = set()
+    for part in (getattr(manifest, member.name) for member in fields(manifest)):
+        models.update(name for name in [getattr(part, "model", None)] if name)
+        tokenizers.update(name for name in [getattr(part, "tokenizer", None)] if name)
+    for name in sorted(models):
+        try:
+            check_model(files[name])
+        except Malformed as error:
+            raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
+    for name in sorted(tokenizers):
+        try:
+            check_tokenizer(files[name])
+        except Unsafe as error:
+            raise PackInvalid(f"{name}: not a tokeniser that may be used: {error}") from None
+
+
+def _read(folder: Path, name: str, limit: int, *, links: bool) -> bytes:
+    """Read a regular file of at most ``limit`` bytes, following no link unless told to."""
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    if not links:
+        flags |= getattr(os, "O_NOFOLLOW", 0)
+    try:
+        descriptor = os.open(folder / name, flags)
+    except FileNotFoundError:
+        missing = PackNotFound if name == MANIFEST_NAME else PackInvalid
+        raise missing(f"{name}: expected in the pack, not found") from None
+    except OSError as error:
+        raise PackInvalid(f"{name}: cannot be read: {type(error).__name__}") from error
+    reason = _complaint(os.fstat(descriptor), limit, links=links)
+    if reason is not None:
+        os.close(descriptor)
+        raise PackInvalid(f"{name}: {reason}")
+    with os.fdopen(descriptor, "rb") as stream:
+        return stream.read(limit + 1)
+
+
+def _complaint(status: os.stat_result, limit: int, *, links: bool) -> str | None:
+    if not stat.S_ISREG(status.st_mode):
+        return "expected a regular file"
+    if status.st_nlink > 1 and not links:
+        return "expected a file of its own, got a hard link"
+    if status.st_size > limit:
+        return f"expected at most {limit} bytes, got {status.st_size}"
+    return None

@@ -1,0 +1,1 @@
+"""Internal: whatever arranges a scored list."""

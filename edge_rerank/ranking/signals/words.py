@@ -1,0 +1,123 @@
+"""Words in common: texts as sparse word vectors, folded into a short dense one.
+
+A sentence encoder blurs names; brands, authors, series and years are what binds many items
+together. Rare words weigh more (inverse document frequency), and the weights come with the
+pack. Words are folded by hashing with signs (Weinberger et al., "Feature hashing for large
+scale multitask learning", ICML 2009), so that a cosine approximates the weighted overlap.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Self
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.errors import PackInvalid
+from edge_rerank.inference.encoders.text import Progress
+
+DIM = 512
+BUCKETS = 1 << 15
+"""Words share a weight where their hashes fall together; rare enough to do no harm."""
+
+MAX_CHARS = 1_000
+MAX_WORDS = 64
+
+_WORD = re.compile(r"[^\W_]+")
+_UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_SPREAD = 2_654_435_761
+"""Knuth's multiplicative hash: the fold must not follow the buckets."""
+
+
+class Lexicon:
+    """Weights of words, and the vectors made with them. Safe from several threads.
+
+    Args:
+        weights: float32 of shape (``BUCKETS``,), ≥ 0.
+    """
+
+    dim = DIM
+
+    def __init__(self, weights: NDArray[np.float32]) -> None:
+        self._weights = weights
+
+    @classmethod
+    def count(cls, texts: Iterable[str]) -> Self:
+        """Weigh words by log(texts / (1 + texts with the word))."""
+        found: Counter[int] = Counter()
+        total = 0
+        for text in texts:
+            total += 1
+            found.update({_hash(word) % BUCKETS for word in words(text)})
+        counts = np.zeros(BUCKETS)
+        counts[list(found)] = list(found.values())
+        weights = np.log(max(total, 1) / (1 + counts)).clip(min=0)
+        return cls(weights.astype(np.float16).astype(np.float32))
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Read what :meth:`to_bytes` wrote.
+
+        Raises:
+            PackInvalid: when it is something else.
+        """
+        try:
+            weights = np.load(io.BytesIO(raw), allow_pickle=False)
+        except (ValueError, OSError, EOFError) as error:
+            raise PackInvalid(f"lexicon: not an array: {type(error).__name__}") from error
+        if not isinstance(weights, np.ndarray) or weights.dtype != np.float16:
+            raise PackInvalid("lexicon: expected one float16 array")
+        if weights.shape != (BUCKETS,) or not np.isfinite(weights).all():
+            raise PackInvalid(f"lexicon: expected {BUCKETS} finite weights")
+        return cls(weights.astype(np.float32))
+
+    def to_bytes(self) -> bytes:
+        """The weights as a ``.npy`` file of float16."""
+        stream = io.BytesIO()
+        np.save(stream, self._weights.astype(np.float16), allow_pickle=False)
+        return stream.getvalue()
+
+    def encode(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Vectors of texts.
+
+        Args:
+            texts: any strings; the first ``MAX_WORDS`` different words count.
+            progress: called once, at the end.
+
+        Returns:
+            float32 of shape (len(texts), ``DIM``), rows of length 1, or 0 without a word.
+        """
+        vectors = np.zeros((len(texts), DIM), dtype=np.float32)
+        hashes = [[_hash(word) for word in words(text)] for text in texts]
+        rows = np.repeat(np.arange(len(texts)), [len(one) for one in hashes])
+        flat = np.array([value for one in hashes for value in one], dtype=np.uint64)
+        folded = flat * np.uint64(_SPREAD) % np.uint64(1 << 32)
+        signs = np.where(folded >> np.uint64(20) & np.uint64(1), 1.0, -1.0)
+        weights = self._weights[(flat % np.uint64(BUCKETS)).astype(np.intp)]
+        np.add.at(vectors, (rows, (folded % np.uint64(DIM)).astype(np.intp)), weights * signs)
+        norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+        np.divide(vectors, norms, out=vectors, where=norms > 0)
+        if progress is not None:
+            progress(len(texts), len(texts))
+        return vectors
+
+
+def words(text: str) -> list[str]:
+    """Different words in lower case; scripts written without spaces give pairs of signs."""
+    found: dict[str, None] = {}
+    for word in _WORD.findall(text[:MAX_CHARS].lower()):
+        unspaced = _UNSPACED.fullmatch(word) and len(word) > 2
+        parts = (word[at : at + 2] for at in range(len(word) - 1)) if unspaced else (word,)
+        found.update(dict.fromkeys(parts))
+    return list(found)[:MAX_WORDS]
+
+
+def _hash(word: str) -> int:
+    return crc32(word.encode("utf-8", "replace"))

@@ -1,0 +1,1 @@
+"""Internal: whatever scores candidates, each with the columns of evidence it fills."""

@@ -1,0 +1,1 @@
+"""Internal: rankings as cards, HTML and terminal tables."""

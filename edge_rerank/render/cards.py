@@ -1,0 +1,218 @@
+"""Rankings as data for any user interface: lists, cards, a banner, a terminal table.
+
+The first line of an item's text is its title, the rest its description.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from edge_rerank.render.texttable import Column, one_line, shorten, text_table
+from edge_rerank.types import Item, Ranking, Reason, ReasonCode
+
+MAX_PHRASES = 2
+_TITLE_IN_PHRASE = 40
+_LINK_SCHEMES = ("https://", "http://")
+
+LIFTS = {
+    ReasonCode.SIMILAR: "like what you chose before",
+    ReasonCode.CATEGORY: "from a category you like",
+    ReasonCode.NEXT: "what you tend to look at next",
+    ReasonCode.QUERY: "fits your search",
+    ReasonCode.POPULAR: "popular with others",
+    ReasonCode.HOST: "recommended here",
+    ReasonCode.DISLIKED: "unlike what you turned down",
+    ReasonCode.SEEN: "not shown to you before",
+    ReasonCode.MODEL: "goes with what you did before",
+    ReasonCode.TOGETHER: "often chosen along with what you chose",
+}
+"""Words for a reason that moves an item up."""
+
+LOWERS = {
+    ReasonCode.SIMILAR: "unlike what you chose before",
+    ReasonCode.CATEGORY: "from a category you seldom choose",
+    ReasonCode.NEXT: "seldom what you look at next",
+    ReasonCode.QUERY: "far from your search",
+    ReasonCode.POPULAR: "less known",
+    ReasonCode.HOST: "further down here",
+    ReasonCode.DISLIKED: "like something you turned down",
+    ReasonCode.SEEN: "shown to you before",
+    ReasonCode.MODEL: "unlike what you did before",
+    ReasonCode.TOGETHER: "seldom chosen along with what you chose",
+}
+"""Words for a reason that moves an item down."""
+
+_FAINT = {ReasonCode.DISLIKED, ReasonCode.SEEN}
+"""Moved up for the lack of a fault: not worth a word where there is a better reason."""
+
+BECAUSE = "because you liked {title}"
+"""Words for likeness to one item whose title is known."""
+
+Titles = Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """One item as a tile.
+
+    Attributes:
+        id: the item's.
+        title: first line of its text; the id where there is no text.
+        text: the rest, on one line.
+        categories: the item's, from general to specific.
+        rank: 1-based place.
+        score: higher is better.
+        reasons: why it stands here, in a person's words, at most two.
+        url: the item's field ``url`` where that is an http(s) address.
+    """
+
+    id: str
+    title: str
+    text: str
+    categories: tuple[str, ...]
+    rank: int
+    score: float
+    reasons: tuple[str, ...]
+    url: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Banner:
+    """The one item that gets the whole width.
+
+    Attributes:
+        id: the item's.
+        title: first line of its text; the id where there is no text.
+        text: the rest, on one line.
+        reason: why this one, in a person's words; ``None`` where nothing sets it apart.
+        category: its most specific category, if it has one.
+        url: the item's field ``url`` where that is an http(s) address.
+    """
+
+    id: str
+    title: str
+    text: str
+    reason: str | None
+    category: str | None
+    url: str | None
+
+
+def title_of(item: Item) -> str:
+    """First line of the item's text that says something; the id where there is none."""
+    lines = (one_line(line) for line in item.text.splitlines())
+    return next((line for line in lines if line), one_line(item.id) or item.id)
+
+
+def phrases(
+    reasons: Sequence[Reason], titles: Titles | None = None, *, limit: int = MAX_PHRASES
+) -> tuple[str, ...]:
+    """Reasons in a person's words, the strongest first.
+
+    What moves an item up is said; what moves it down only where nothing moves it up.
+
+    Args:
+        reasons: see :attr:`~edge_rerank.types.RankedItem.reasons`.
+        titles: titles by item id, for "because you liked ...".
+        limit: how many to return at most.
+    """
+    ups = [reason for reason in reasons if reason.weight > 0]
+    strong = [reason for reason in ups if reason.code not in _FAINT]
+    return tuple(_phrase(reason, titles or {}) for reason in (strong or ups or reasons)[:limit])
+
+
+def as_list(ranking: Ranking) -> list[dict[str, Any]]:
+    """See :meth:`edge_rerank.types.Ranking.to_list`."""
+    return [
+        {
+            "rank": ranked.rank,
+            "score": ranked.score,
+            "id": ranked.item.id,
+            "text": ranked.item.text,
+            "categories": list(ranked.item.categories),
+            "fields": dict(ranked.item.fields),
+            "reasons": [
+                {"code": reason.code.value, "weight": reason.weight, "item_id": reason.item_id}
+                for reason in ranked.reasons
+            ],
+        }
+        for ranked in ranking
+    ]
+
+
+def as_cards(ranking: Ranking, titles: Titles | None = None) -> list[Card]:
+    """One card for each item.
+
+    Args:
+        ranking: what to show.
+        titles: titles of the history's items by id; those of the ranking are known.
+    """
+    known = _titles(ranking, titles)
+    return [
+        Card(
+            id=ranked.item.id,
+            title=title_of(ranked.item),
+            text=_description(ranked.item),
+            categories=ranked.item.categories,
+            rank=ranked.rank,
+            score=ranked.score,
+            reasons=phrases(ranked.reasons, known),
+            url=_url(ranked.item),
+        )
+        for ranked in ranking
+    ]
+
+
+def as_banner(ranking: Ranking, titles: Titles | None = None) -> Banner | None:
+    """The first item, ``None`` for an empty ranking; arguments as for :func:`as_cards`."""
+    if not ranking:
+        return None
+    first = ranking[0]
+    why = [reason for reason in first.reasons if reason.weight > 0]
+    return Banner(
+        id=first.item.id,
+        title=title_of(first.item),
+        text=_description(first.item),
+        reason=next(iter(phrases(why, _titles(ranking, titles))), None),
+        category=first.item.categories[-1] if first.item.categories else None,
+        url=_url(first.item),
+    )
+
+
+def as_table(ranking: Ranking, titles: Titles | None = None, *, width: int = 80) -> str:
+    """A table of plain text, ``width`` cells wide; other arguments as for :func:`as_cards`."""
+    columns = (
+        Column("#", right=True),
+        Column("item", flexible=True),
+        Column("why", flexible=True),
+        Column("score", right=True),
+    )
+    rows = [
+        (str(card.rank), card.title, ", ".join(card.reasons), f"{card.score:.2f}")
+        for card in as_cards(ranking, titles)
+    ]
+    return text_table(columns, rows, width=width, lines=1)
+
+
+def _phrase(reason: Reason, titles: Titles) -> str:
+    title = titles.get(reason.item_id) if reason.item_id is not None else None
+    if reason.code is ReasonCode.SIMILAR and reason.weight > 0 and title:
+        return BECAUSE.format(title=shorten(title, _TITLE_IN_PHRASE))
+    return (LIFTS if reason.weight > 0 else LOWERS)[reason.code]
+
+
+def _titles(ranking: Ranking, titles: Titles | None) -> Titles:
+    return {ranked.item.id: title_of(ranked.item) for ranked in ranking if ranked.item.text} | {
+        name: one_line(title) for name, title in (titles or {}).items()
+    }
+
+
+def _description(item: Item) -> str:
+    lines = [line for line in (one_line(line) for line in item.text.splitlines()) if line]
+    return " ".join(lines[1:])
+
+
+def _url(item: Item) -> str | None:
+    url = item.fields.get("url")
+    return url if isinstance(url, str) and url.lower().startswith(_LINK_SCHEMES) else None

@@ -1,0 +1,1 @@
+"""Internal: the commands of ``python -m edge_rerank.export``, one module each."""

@@ -1,0 +1,1 @@
+"""Internal: from a recipe to a verified, signed pack."""

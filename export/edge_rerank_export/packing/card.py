@@ -1,0 +1,126 @@
+"""MODEL_CARD.md: what a person should know of a pack before using it."""
+
+from __future__ import annotations
+
+from edge_rerank_export.recipes.pack import EncoderRecipe, Recipe, ScorerPackRecipe
+from edge_rerank_export.sources.fetch import Fetched
+from edge_rerank_export.verify.encoder import Verification
+
+_EXPLAINED = {
+    "kendall_tau": "mean Kendall τ of the candidates' order",
+    "cosine": "smallest cosine of a text's two vectors",
+    "difference": "largest difference in one component",
+    "batch_effect": "largest change of a component by batch or padding",
+    "ndcg_loss": "share of NDCG@10 lost",
+    "conversion_error": "largest difference of a token's log-probability by conversion",
+    "company_effect": "largest change of a score by company or by how the history was read",
+}
+
+
+def model_card(
+    recipe: Recipe, fetched: Fetched, verification: Verification, *, training: str = ""
+) -> str:
+    """The text of the card, in Markdown.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        verification: how far the pack is from the model it was made from.
+        training: how that was tuned; empty for an original.
+    """
+    rows = _rows(verification)
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`.
+
+- Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
+- Licence of the weights: {recipe.licence}
+- Changed against the original: converted to ONNX with mean pooling and scaling to length 1
+  inside, quantised ({recipe.encoder.quantisation}), input cut to
+  {recipe.encoder.max_tokens} tokens{_changes(recipe.encoder)}
+- {training or "Not trained further, on nobody's behaviour"}
+
+## Compared with the {"tuned" if training else "original"} model in float32
+
+{verification.texts} item texts, {verification.rankings} lists put in order.
+
+| figure | measured | bound |
+|---|---|---|
+{rows}
+
+## Limits
+
+The vectors carry what the original learnt, its gaps and its prejudices included. Text in
+languages that the original was not trained on is poorly told apart.
+"""
+
+
+def scorer_card(
+    recipe: ScorerPackRecipe, fetched: Fetched, verification: Verification, *, training: str = ""
+) -> str:
+    """The text of a scorer's card, in Markdown.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        verification: how far the pack is from the original.
+        training: how the head was trained; empty for a scorer by likelihood.
+    """
+    scorer = recipe.scorer
+    formula = (
+        "by a head that was trained on people's choices"
+        if training
+        else "by log P(candidate | history) - 0.7 log P(candidate)"
+    )
+    behaviour = training or "Not trained further, on nobody's behaviour"
+    if scorer.quantisation.limit is not None:
+        behaviour += "; weights rounded on the toolchain's own texts"
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It scores
+a candidate {formula}.
+
+- Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
+- Licence of the weights: {recipe.licence}
+- Changed against the original: converted to ONNX in edge-rerank's scorer form, states turned
+  into a basis without outliers, quantised ({scorer.quantisation}), likelihoods normalised over
+  the {scorer.vocabulary} most frequent tokens, at most {scorer.line_tokens} tokens an item and
+  {scorer.history_tokens} a history
+- {behaviour}
+
+## Compared with the original in float32
+
+{verification.texts} item texts, {verification.rankings} lists put in order.
+
+| figure | measured | bound |
+|---|---|---|
+{_rows(verification)}
+
+## Limits
+
+The scores carry what the original learnt, its gaps and its prejudices included. It read
+mostly English.
+"""
+
+
+def _changes(encoder: EncoderRecipe) -> str:
+    changes = ""
+    if encoder.prefix:
+        changes += f"; every text begins with `{encoder.prefix.strip()}`"
+    if encoder.languages:
+        changes += f"; vocabulary cut to the scripts of: {', '.join(encoder.languages)}"
+    if encoder.centre:
+        changes += "; the mean vector of the toolchain's own texts is taken off"
+    return changes
+
+
+def _rows(verification: Verification) -> str:
+    return "\n".join(
+        f"| {_EXPLAINED[figure.name]} | {figure.value:.4g} | "
+        f"{'≥' if figure.at_least else '≤'} {figure.bound:g} |"
+        for figure in verification.figures
+    )

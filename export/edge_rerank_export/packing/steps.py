@@ -1,0 +1,139 @@
+"""The steps from a recipe's model to a verified pack, the same for every kind of model.
+
+``convert`` writes the float32 ONNX, ``quantize`` the form that the recipe names, ``write_pack``
+verifies it and packs it, and :func:`make` is these in a row.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Protocol, Self
+
+from edge_rerank.packs.manifest import Manifest
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize.integers import Scheme, scheme_of
+from edge_rerank_export.verify.encoder import Verification
+from edge_rerank_export.verify.texts import Texts
+
+Report = Callable[[Verification], None]
+"""Told the figures before it is decided whether they suffice."""
+
+
+def quietly(verification: Verification) -> None:
+    """Say nothing."""
+    del verification
+
+
+class Making(Protocol):
+    """A recipe and its model: what is different from one kind of model to another."""
+
+    @property
+    def model_name(self) -> str:
+        """Of the ONNX file in the pack."""
+        ...
+
+    def convert(self, target: Path, *, steps: Steps) -> None:
+        """Write the model to ``target`` as float32 ONNX."""
+        ...
+
+    def quantize(self, source: Path, target: Path, *, steps: Steps) -> None:
+        """Write ``source``, a file of :meth:`convert`, to ``target`` as the recipe says."""
+        ...
+
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
+        ...
+
+    def describe(self, folder: Path) -> Manifest:
+        """Put what the model needs beside it in ``folder``, and describe all of it."""
+        ...
+
+    def check_texts(self, texts: Texts | None) -> Texts:
+        """What a new pack is verified with, of ``texts`` or of the toolchain's own."""
+        ...
+
+    def verify(self, pack: Pack, texts: Texts, *, steps: Steps) -> Verification:
+        """Compare ``pack`` with the model."""
+        ...
+
+    def card(self, verification: Verification, *, training: str) -> str:
+        """The text of the model card; ``training`` is empty for a model as it came."""
+        ...
+
+
+def make(
+    making: Making,
+    stage: Path,
+    *,
+    texts: Texts | None = None,
+    steps: Steps = silent,
+    report: Report = quietly,
+    training: str = "",
+    settle: Callable[[Pack], Manifest] | None = None,
+) -> Verification:
+    """Convert, quantise, verify and pack; for the arguments see :func:`write_pack`."""
+    with tempfile.TemporaryDirectory() as folder:
+        exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
+        making.convert(exported, steps=steps)
+        making.quantize(exported, quantised, steps=steps)
+        exported.unlink()
+        return write_pack(
+            making,
+            quantised,
+            stage,
+            texts=texts,
+            steps=steps,
+            report=report,
+            training=training,
+            settle=settle,
+        )
+
+
+def write_pack(
+    making: Making,
+    model: Path,
+    stage: Path,
+    *,
+    texts: Texts | None = None,
+    steps: Steps = silent,
+    report: Report = quietly,
+    training: str = "",
+    settle: Callable[[Pack], Manifest] | None = None,
+) -> Verification:
+    """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
+
+    Args:
+        making: the recipe and its model.
+        model: a file of ``convert`` or ``quantize``; the pack says how it is quantised.
+        stage: an empty folder.
+        texts: what to verify with; ``None`` for those that come with the toolchain.
+        steps: told of each step.
+        report: called with the figures, good or bad.
+        training: how the model was trained, for its card; empty for an original.
+        settle: puts into the manifest what can only be measured on the verified pack.
+
+    Raises:
+        VerificationFailed: when it falls short of the original.
+        PackError: when the runtime refuses it.
+    """
+    making = making.quantised_as(scheme_of(model))
+    shutil.copyfile(model, stage / making.model_name)
+    pack = write_manifest(stage, making.describe(stage))
+    verification = making.verify(pack, making.check_texts(texts), steps=steps)
+    report(verification)
+    verification.require()
+    manifest = pack.manifest if settle is None else settle(pack)
+    with steps("pack"):
+        card = making.card(verification, training=training)
+        (stage / CARD_NAME).write_text(card, encoding="utf-8")
+        final = replace(
+            manifest, files=file_entries(stage), verification=verification.for_manifest()
+        )
+        write_manifest(stage, final)
+    return verification

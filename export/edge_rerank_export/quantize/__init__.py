@@ -1,0 +1,1 @@
+"""Internal: float32 ONNX to fewer bits."""

@@ -1,0 +1,1 @@
+"""Internal: TOML files that say what to make, read strictly."""

@@ -1,0 +1,1 @@
+"""Internal: where weights and vocabularies come from."""

@@ -1,0 +1,1 @@
+"""Internal: experiments beside the product: baselines, tables of results, searches, peers."""

@@ -1,0 +1,1 @@
+"""Internal: training of history encoders, text encoders and scorers."""

@@ -1,0 +1,53 @@
+"""MODEL_CARD.md of a pack with a trained history encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_rerank.packs.manifest import Manifest
+from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.loop import Outcome
+
+
+def finetune_card(
+    recipe: FinetuneRecipe, base: Manifest, folders: Sequence[str], outcome: Outcome
+) -> str:
+    """The text of the card, in Markdown."""
+    rows = "\n".join(f"| {name} | {100 * value:.1f} |" for name, value in outcome.by_domain.items())
+    terms = recipe.terms or "The terms of these data bind whoever passes the pack on."
+    own = (
+        "The model and its tables by item belong to this catalogue; later items are ordered by\n"
+        "the other kinds of evidence."
+        if recipe.training.keep_pairs
+        else "The model knows no item by its id and is meant for catalogues it never saw."
+    )
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+- Text encoder: that of the pack `{base.name}`, unchanged
+  (`{base.source.uri}`, {base.licence})
+- History encoder: {outcome.steps} steps from seed {recipe.training.seed}, listwise softmax,
+  target attention over the last {recipe.training.history} items in training
+- Trained on: {", ".join(folders)}
+- Test splits were opened neither for training nor for selection
+
+## Terms of the data
+
+{terms}
+
+## NDCG@10 × 100 on the validation requests that training was stopped by
+
+| data | NDCG@10 |
+|---|---|
+{rows}
+
+These are a little too high, for the best of several evaluations was kept. `edge-rerank eval`
+measures on a test split.
+
+## Limits
+
+{own} It learnt from choices, not from satisfaction: dwell time, scroll depth, searches and
+dislikes take part by rule. Lists of about twenty candidates were trained on; probabilities
+are calibrated for such lists.
+"""

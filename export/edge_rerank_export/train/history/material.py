@@ -1,0 +1,226 @@
+"""What a training works on: requests as arrays, from data set folders and a pack that encodes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from zlib import crc32
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.packs.pack import Pack
+from edge_rerank.ranking.signals.sequence import Succession
+from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.train.domain import (
+    Batch,
+    Domain,
+    chunks,
+    describe_batch,
+    load_domain,
+    log_chances,
+    make_requests,
+)
+from edge_rerank_export.train.history.model import tensors
+from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.sequence import train_succession
+from edge_rerank_export.train.history.teacher import Teacher, clicked_target
+from edge_rerank_export.train.history.train import Pool
+
+_ENCODED_AT_ONCE = 2_000
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Material:
+    """What a training works on.
+
+    Attributes:
+        lexicon: weights of the words of all domains.
+        pools: training requests, each kind of each domain by itself.
+        valid: validation requests by domain.
+        succession: the table that the pack is to have; ``None`` for none.
+    """
+
+    lexicon: Lexicon
+    pools: Sequence[Pool]
+    valid: dict[str, Pool]
+    succession: Succession | None = None
+
+
+def prepare(
+    recipe: FinetuneRecipe,
+    domains: Sequence[Domain],
+    *,
+    teacher: Teacher | None = None,
+    steps: Steps = silent,
+) -> Material:
+    """Make a recipe's training and validation requests.
+
+    Args:
+        recipe: how.
+        domains: see :func:`read_domains`.
+        teacher: the recipe's, if it has one.
+        steps: told of each step.
+    """
+    settings = recipe.training
+    lexicon = Lexicon.count(text for domain in domains for text in domain.texts[:-1])
+    pools: list[Pool] = []
+    valid: dict[str, Pool] = {}
+    succession = None
+    for number, domain in enumerate(domains):
+        made = make_requests(
+            domain,
+            settings.requests,
+            rng=np.random.default_rng([settings.seed, number, 2]),
+            candidates=settings.candidates,
+            history=settings.history,
+        )
+        blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
+        words = lexicon.encode(domain.texts)
+        chances = np.zeros(len(domain.texts), dtype=np.float32)
+        if settings.correct_sampling:
+            chances = log_chances(domain, settings.candidates)
+        targets = [clicked_target(domain.valid)]
+        for batch in made:
+            if teacher is None:
+                targets.append(clicked_target(batch))
+                continue
+            with steps(f"ask teacher on {domain.name}") as update:
+                targets.append(teacher.target(domain, batch, update))
+        with steps(f"describe requests of {domain.name}"):
+            valid[domain.name], *described = [
+                _pool(
+                    domain,
+                    words,
+                    batch,
+                    # With what the pack is going to have.
+                    pairs=settings.keep_pairs,
+                    succession=blind if batch.counted else succession,
+                    log_chances=chances if batch.hidden is not None else None,
+                    target=target,
+                )
+                for batch, target in zip((domain.valid, *made), targets, strict=True)
+            ]
+            pools.extend(described)
+    return Material(lexicon, pools, valid, succession)
+
+
+def _successions(
+    recipe: FinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
+) -> tuple[Succession | None, Succession | None]:
+    """A table that has not seen what is hidden in ``batches``, and one that has seen all."""
+    settings = recipe.succession
+    if settings is None or len(domain.starts) == 1:
+        return None, None
+    nothing = np.zeros(0, dtype=np.int64)
+    hidden = np.concatenate([nothing if one.hidden is None else one.hidden for one in batches])
+    tables = []
+    for number, left_out in enumerate((hidden, nothing), start=1):
+        with steps(f"train table of successions {number}/2") as update:
+            tables.append(
+                train_succession(
+                    domain.ids,
+                    domain.vectors[:-1],
+                    domain.people(left_out),
+                    settings,
+                    seed=[recipe.training.seed, 3],
+                    progress=update,
+                )
+            )
+    return tables[0], tables[1]
+
+
+def read_domains(
+    recipe: FinetuneRecipe,
+    folders: Sequence[Path],
+    *,
+    base: Pack,
+    work: Path,
+    threads: int | None = None,
+    steps: Steps = silent,
+) -> list[Domain]:
+    """Read the folders and encode their items.
+
+    Args:
+        recipe: gives the seed.
+        folders: data sets, see :mod:`edge_rerank.formats.dataset`.
+        base: the pack with the text encoder.
+        work: where vectors are kept from one run to the next.
+        threads: inside one operator; ``None`` for the default.
+        steps: told of each step.
+
+    Raises:
+        DataError: at the first malformed line of a folder.
+    """
+    encoder = TextEncoder(base, threads=threads)
+    domains: list[Domain] = []
+    for folder in folders:
+        with steps(f"read {folder.name}") as update:
+            # By its name, so that a folder reads the same beside any others.
+            rng = np.random.default_rng([recipe.training.seed, crc32(folder.name.encode()), 1])
+            domains.append(load_domain(folder, _cached(encoder, base, work, update), rng=rng))
+    return domains
+
+
+def _cached(
+    encoder: TextEncoder, base: Pack, work: Path, update: Callable[[int, int], None]
+) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    """The encoder with its results kept in ``work``: encoding costs more than training."""
+    files = {entry.name: entry.sha256 for entry in base.manifest.files}
+    assert base.manifest.encoder is not None  # noqa: S101 - open_base() has checked
+    model = files[base.manifest.encoder.model]
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        digest = sha256(model.encode())
+        for text in texts:
+            digest.update(sha256(text.encode("utf-8", "replace")).digest())
+        path = work / f"vectors-{digest.hexdigest()[:32]}.npy"
+        if path.is_file():
+            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
+        worded = np.array([row for row, text in enumerate(texts) if text.strip()], dtype=np.intp)
+        for start in range(0, len(worded), _ENCODED_AT_ONCE):
+            rows = worded[start : start + _ENCODED_AT_ONCE]
+            vectors[rows] = encoder.encode([texts[row] for row in rows])
+            update(start + len(rows), len(worded))
+        np.save(path, vectors.astype(np.float16), allow_pickle=False)
+        # Through half precision in every run, so that a cached run gives the same model.
+        return vectors.astype(np.float16).astype(np.float32)
+
+    return encode
+
+
+def _pool(
+    domain: Domain,
+    words: NDArray[np.float32],
+    batch: Batch,
+    *,
+    pairs: bool,
+    succession: Succession | None,
+    log_chances: NDArray[np.float32] | None,
+    target: NDArray[np.float32],
+) -> Pool:
+    if log_chances is None:  # these candidates were not sampled
+        log_chances = np.zeros(len(domain.texts), dtype=np.float32)
+    pieces = [
+        {
+            **tensors(describe_batch(domain, words, piece, pairs=pairs, succession=succession)),
+            "present": torch.from_numpy(piece.candidates >= 0),
+            "clicked": torch.from_numpy(piece.clicked),
+            "log_chance": torch.from_numpy(log_chances[piece.candidates]),
+        }
+        for piece in chunks(batch)
+    ]
+    pool = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+    pool["target"] = torch.from_numpy(target)
+    for kind in ("category", "together"):
+        if not pool[kind].any():
+            # A single candidate stands for all, as at run time: it counts for nothing, and costs
+            # little.
+            pool[kind] = pool[kind][:, :, :1].clone()
+    return pool

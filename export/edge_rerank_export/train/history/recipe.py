@@ -1,0 +1,164 @@
+"""Recipes for fine-tuning: TOML files that say how a history encoder is trained.
+
+::
+
+    name = "default"
+    release = 2
+    summary = "One sentence for the model card."
+    base = "../packs/mine"           # pack whose text encoder is used, relative to this file; the
+                                     # shipped one where this is left out
+
+    [training]                       # all of it may be left out, see Training
+    seed = 0
+    steps = 1000
+
+    [dropout]                        # see Dropout
+    popularity = 0.25
+
+    [succession]                     # only where the pack is to have such a table
+    steps = 800
+
+    [teacher]                        # only where a scorer is to be learnt from
+    pack = "../packs/scorer"         # relative to this file, like base
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.recipes.table import check_integers, read_recipe_file
+from edge_rerank_export.train.history.sequence import SuccessionTraining
+from edge_rerank_export.train.loop import Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Dropout:
+    """Chances that a training request loses a kind of evidence, so that none is relied on."""
+
+    history: float = 0.02
+    category: float = 0.3
+    together: float = 0.5
+    popularity: float = 0.25
+    time: float = 0.2
+    record: float = 0.5
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            if not 0 <= getattr(self, entry.name) < 1:
+                raise RecipeError(f"dropout.{entry.name}: expected a number from 0 to below 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Training(Schedule):
+    """How long and on what.
+
+    Attributes beside those of every training:
+        requests: training requests made from each folder.
+        candidates: items in a made-up request: the one that was chosen, the rest sampled.
+        history: most recent items of the history in training.
+        batch: requests that one step is computed from.
+        warm_start: whether to begin with the base pack's history encoder, if it has one.
+        keep_pairs: whether the pack gets the table of what was chosen together; needs
+            exactly one folder.
+        correct_sampling: whether the loss takes off what it owes to how negatives were sampled:
+            a score is lowered there by the logarithm of its item's chance to be drawn (Bengio
+            and Senécal, IEEE Transactions on Neural Networks, 2008). For lists that are drawn
+            with equal chances; requests that were really shown stay as they are.
+    """
+
+    steps: int = 1500
+    learning_rate: float = 3e-3
+    requests: int = 4000
+    candidates: int = 20
+    history: int = 20
+    batch: int = 96
+    warm_start: bool = False
+    keep_pairs: bool = False
+    correct_sampling: bool = False
+
+    def __post_init__(self) -> None:
+        self.check(candidates=2)
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherRecipe:
+    """A scorer to learn from, see :mod:`edge_rerank_export.train.history.teacher`.
+
+    Attributes:
+        pack: folder of a pack with a scorer.
+        requests: of each kind of training requests of each folder, those that it is asked about.
+        share: of the target that is its opinion, 0 to 1; the rest is what was clicked.
+        temperature: its log-odds are divided by it.
+    """
+
+    pack: str
+    requests: int = 1000
+    share: float = 0.5
+    temperature: float = 1.0
+
+    def __post_init__(self) -> None:
+        check_integers(self, "teacher")
+        if not 0 < self.share <= 1 or self.temperature <= 0:
+            raise RecipeError("teacher: expected share above 0, at most 1, and temperature above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneRecipe:
+    """How one history encoder is trained; see the module's description.
+
+    ``terms`` says for the model card where the data are from and what binds whoever uses them.
+    ``succession`` says how the pack's table of successions is trained, ``None`` for a pack
+    without one; it needs exactly one folder. ``teacher`` is ``None`` for none.
+    """
+
+    name: str
+    release: int
+    summary: str
+    base: str = ""
+    training: Training = field(default_factory=Training)
+    dropout: Dropout = field(default_factory=Dropout)
+    succession: SuccessionTraining | None = None
+    teacher: TeacherRecipe | None = None
+    terms: str = ""
+
+    def __post_init__(self) -> None:
+        if self.release < 1:
+            raise RecipeError("release: expected an integer ≥ 1")
+
+
+def finetune_toml(recipe: FinetuneRecipe, folder: Path) -> str:
+    """The recipe as TOML for a file in ``folder``; every value is written out."""
+    head = {name: getattr(recipe, name) for name in ("name", "release", "summary")}
+    if recipe.base:
+        head["base"] = os.path.relpath(recipe.base, folder)
+    if recipe.terms:
+        head["terms"] = recipe.terms
+    tables = [("training", asdict(recipe.training)), ("dropout", asdict(recipe.dropout))]
+    if recipe.succession is not None:
+        tables.append(("succession", asdict(recipe.succession)))
+    if recipe.teacher is not None:
+        place = os.path.relpath(recipe.teacher.pack, folder)
+        tables.append(("teacher", asdict(replace(recipe.teacher, pack=place))))
+    lines = [_entry(name, value) for name, value in head.items()]
+    for name, members in tables:
+        lines += ["", f"[{name}]", *(_entry(key, value) for key, value in members.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _entry(name: str, value: object) -> str:
+    # Of JSON's strings, numbers and truth values TOML refuses only the unescaped DEL.
+    return f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
+
+
+def read_finetune_recipe(path: Path) -> FinetuneRecipe:
+    """Read and check a recipe; the paths of packs in it come back as absolute ones.
+
+    Raises:
+        RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
+            value has the wrong type or is out of range.
+    """
+    return read_recipe_file(FinetuneRecipe, path, relative=("base", "teacher.pack"))

@@ -1,0 +1,303 @@
+"""From data set folders and a base pack to a pack with a trained history encoder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from edge_rerank.packs.manifest import HistoryEncoderSpec
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.ranking.signals.inputs import Signals
+from edge_rerank.ranking.sources.history_model import HistoryEncoder
+from edge_rerank_export.errors import RecipeError, VerificationFailed
+from edge_rerank_export.packing.folder import CARD_NAME, file_entries, staged, write_manifest
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.train.domain import Domain, check_folders, load_domain, unread
+from edge_rerank_export.train.history.card import finetune_card
+from edge_rerank_export.train.history.material import Material, prepare, read_domains
+from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_onnx, load_weights
+from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
+from edge_rerank_export.train.history.train import HistoryTrainee, Pool, calibrate
+from edge_rerank_export.train.loop import Looked, Outcome, Progress, mark_of, train
+
+MODEL_NAME = "history.onnx"
+LEXICON_NAME = "lexicon.npy"
+PAIRS_NAME = "together.npz"
+RECORD_NAME = "record.npz"
+SUCCESSION_NAME = "succession.npz"
+CHECKPOINT_NAME = "checkpoint.pt"
+
+MAX_DIFFERENCE = 1e-3
+"""Largest difference of a score between PyTorch and ONNX that is let pass."""
+
+_BYTES_A_PAIR = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a training is going to need, known before it starts.
+
+    Attributes:
+        folders: data sets.
+        requests: training requests.
+        request_bytes: what they take in memory.
+        steps: batches at most.
+    """
+
+    folders: int
+    requests: int
+    request_bytes: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A finished training.
+
+    Attributes:
+        outcome: see there.
+        digest: of the new pack.
+        size: of the new pack, in bytes.
+    """
+
+    outcome: Outcome
+    digest: str
+    size: int
+
+
+def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
+    """Say what ``recipe`` needs for ``folders``.
+
+    Raises:
+        RecipeError: when the two do not go together.
+    """
+    check_folders(folders)
+    settings = recipe.training
+    if settings.keep_pairs and len(folders) != 1:
+        raise RecipeError(f"training.keep_pairs: expected one folder of data, got {len(folders)}")
+    if recipe.succession is not None and len(folders) != 1:
+        raise RecipeError(f"succession: expected one folder of data, got {len(folders)}")
+    requests = settings.requests * len(folders)
+    # Folders of real requests are read with twice the candidates.
+    size = requests * 2 * settings.candidates * settings.history * _BYTES_A_PAIR
+    return Plan(len(folders), requests, size, settings.steps)
+
+
+def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent) -> Plan:
+    """Read base pack and data, but train nothing.
+
+    Raises:
+        DataError: at the first malformed line.
+        PackError, RecipeError: when pack or recipe cannot be used.
+    """
+    planned = plan(recipe, folders)
+    digests_used(recipe)
+    for folder in folders:
+        with steps(f"check {folder.name}"):
+            load_domain(
+                folder,
+                unread,
+                rng=np.random.default_rng(0),
+            )
+    return planned
+
+
+def finetune(
+    recipe: FinetuneRecipe,
+    folders: Sequence[Path],
+    output: Path,
+    *,
+    work: Path,
+    resume: bool = False,
+    overwrite: bool = False,
+    threads: int | None = None,
+    steps: Steps = silent,
+) -> Result:
+    """Train a history encoder and write the pack.
+
+    Args:
+        recipe: how.
+        folders: data sets, see :mod:`edge_rerank.formats.dataset`; their test splits are
+            not opened.
+        output: folder of the new pack.
+        work: where checkpoints and item vectors are kept from one run to the next.
+        resume: whether to go on from a checkpoint in ``work``.
+        overwrite: whether a pack at ``output`` may be replaced.
+        threads: of PyTorch and onnxruntime; ``None`` for their own choice.
+        steps: told of each step.
+
+    Raises:
+        DataError: at the first malformed line of a folder.
+        PackError, RecipeError: when base pack, recipe or checkpoint cannot be used.
+        VerificationFailed: when the exported model differs from the trained one.
+    """
+    plan(recipe, folders)
+    base = open_base(recipe)
+    if recipe.teacher is not None:
+        open_teacher(recipe.teacher)  # fails early where it cannot be used
+    work.mkdir(parents=True, exist_ok=True)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    with staged(output, overwrite=overwrite) as stage:
+        domains = read_domains(recipe, folders, base=base, work=work, threads=threads, steps=steps)
+        return train_on(
+            recipe,
+            domains,
+            stage,
+            base=base,
+            work=work,
+            resume=resume,
+            steps=steps,
+        )
+
+
+def train_on(
+    recipe: FinetuneRecipe,
+    domains: Sequence[Domain],
+    stage: Path,
+    *,
+    base: Pack,
+    work: Path,
+    resume: bool = False,
+    steps: Steps = silent,
+) -> Result:
+    """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
+    with teacher_of(recipe.teacher, work) as teacher:
+        material = prepare(recipe, domains, teacher=teacher, steps=steps)
+    lexicon, valid, succession = material.lexicon, material.valid, material.succession
+    with steps("train") as update:
+        model, outcome = fit(
+            recipe,
+            material,
+            base=base,
+            checkpoint=work / CHECKPOINT_NAME,
+            resume=resume,
+            progress=update,
+        )
+    slope, intercept = calibrate(model, list(valid.values()))
+    with steps("write"):
+        export_onnx(model, stage / MODEL_NAME)
+        (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
+        kept = recipe.training.keep_pairs
+        if kept:
+            (stage / PAIRS_NAME).write_bytes(domains[0].pairs.table.to_bytes())
+            (stage / RECORD_NAME).write_bytes(domains[0].record.to_bytes())
+        if succession is not None:
+            (stage / SUCCESSION_NAME).write_bytes(succession.to_bytes())
+        _copy_encoder(base, stage)
+        card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
+        (stage / CARD_NAME).write_text(card, encoding="utf-8")
+        spec = HistoryEncoderSpec(
+            model=MODEL_NAME,
+            lexicon=LEXICON_NAME,
+            opset=OPSET,
+            slope=slope,
+            intercept=intercept,
+            together=PAIRS_NAME if kept else None,
+            record=RECORD_NAME if kept else None,
+            succession=None if succession is None else SUCCESSION_NAME,
+        )
+        manifest = replace(
+            base.manifest,
+            name=recipe.name,
+            release=recipe.release,
+            files=file_entries(stage),
+            history_encoder=spec,
+            verification={**base.manifest.verification, "valid_ndcg_10": outcome.best},
+        )
+        pack = write_manifest(stage, manifest)
+        _verify(model, HistoryEncoder(pack), valid)
+    size = sum(path.stat().st_size for path in stage.iterdir())
+    return Result(outcome, pack.digest, size)
+
+
+def fit(
+    recipe: FinetuneRecipe,
+    material: Material,
+    *,
+    base: Pack,
+    checkpoint: Path,
+    resume: bool = False,
+    progress: Progress | None = None,
+    looked: Looked | None = None,
+) -> tuple[HistoryModel, Outcome]:
+    """Train a model from the recipe's seed on, see :func:`edge_rerank_export.train.loop.train`."""
+    torch.manual_seed(recipe.training.seed)
+    model = HistoryModel(succession=material.succession is not None)
+    if recipe.training.warm_start:
+        _warm_start(model, base)
+    trainee = HistoryTrainee(model, material.pools, material.valid, recipe)
+    outcome = train(
+        trainee,
+        recipe.training,
+        checkpoint=checkpoint,
+        mark=mark_of(recipe, trainee.data()),
+        resume=resume,
+        progress=progress,
+        looked=looked,
+    )
+    return model, outcome
+
+
+def _copy_encoder(base: Pack, stage: Path) -> None:
+    spec = base.manifest.encoder
+    assert spec is not None  # noqa: S101 - open_base() has checked
+    for name in (spec.model, spec.tokenizer):
+        (stage / name).write_bytes(base.read(name))
+
+
+def open_base(recipe: FinetuneRecipe) -> Pack:
+    """The pack whose text encoder is used.
+
+    Raises:
+        PackError, RecipeError: when it cannot be used.
+    """
+    base = Pack.open(recipe.base or shipped_pack())
+    if base.manifest.encoder is None:
+        raise RecipeError("base: expected a pack with a text encoder")
+    if recipe.training.warm_start and base.manifest.history_encoder is None:
+        raise RecipeError("training.warm_start: the base pack has no history encoder")
+    return base
+
+
+def digests_used(recipe: FinetuneRecipe) -> dict[str, str]:
+    """Digests of the packs that a recipe names, for marks of what was made from them.
+
+    Raises:
+        PackError, RecipeError: when one cannot be used.
+    """
+    digests = {"base": open_base(recipe).digest}
+    if recipe.teacher is not None:
+        digests["teacher"] = open_teacher(recipe.teacher).digest
+    return digests
+
+
+def _warm_start(model: HistoryModel, base: Pack) -> None:
+    spec = base.manifest.history_encoder
+    assert spec is not None  # noqa: S101 - open_base() has checked
+    try:
+        load_weights(model, base.read(spec.model))
+    except ValueError as error:
+        raise RecipeError(f"training.warm_start: {error}") from None
+
+
+def _verify(model: HistoryModel, encoder: HistoryEncoder, valid: dict[str, Pool]) -> None:
+    """The runtime must give what was trained."""
+    model.eval()
+    for pool in valid.values():
+        inputs = {one.name: pool[one.name][:1].float() for one in fields(Signals)}
+        with torch.no_grad():
+            expected = model(*(inputs[name] for name in model.inputs))[0].numpy()
+        got = encoder.parts(Signals(**{name: one[0].numpy() for name, one in inputs.items()}))
+        difference = float(np.abs(expected - got).max())
+        if difference > MAX_DIFFERENCE:
+            raise VerificationFailed(
+                f"history encoder: expected a difference of at most {MAX_DIFFERENCE}, "
+                f"got {difference:.3g}"
+            )

@@ -1,0 +1,64 @@
+"""What a trained scorer weighs beside the other evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+from scipy.special import logsumexp
+
+from edge_rerank.formats.dataset import VALID, DataSet, Request
+from edge_rerank.inference.scorer import Scorer
+from edge_rerank.ranking.engine import REFINED, RankingEngine
+from edge_rerank.ranking.sources.transcript import transcript
+from edge_rerank_export.train.evidence import log_odds
+
+MAX_WEIGHT = 4.0
+_UNKNOWN = 1.0
+
+
+def fit_weight(scorer: Scorer, folders: Sequence[Path], *, limit: int) -> float:
+    """The weight with which scores and the shipped pack's log-odds predict choices best.
+
+    The listwise softmax's likelihood of what was clicked, over those candidates that the
+    scorer would refine, as a function of this one number.
+
+    Args:
+        scorer: gives the scores.
+        folders: data sets; those without a validation split say nothing.
+        limit: validation requests of each folder.
+
+    Returns:
+        From 0 to :data:`MAX_WEIGHT`; 1 where no request says anything.
+    """
+    lists: list[tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]] = []
+    with RankingEngine.open() as engine:
+        for folder in folders:
+            data = DataSet.open(folder)
+            requests = islice(data.requests(VALID), limit) if data.has(VALID) else ()
+            lists += [_judge(engine, scorer, one) for one in requests if one.history]
+    useful = [(own, new, hit) for own, new, hit in lists if 0 < hit.sum() < len(hit)]
+    if not useful:
+        return _UNKNOWN
+
+    def loss(weight: float) -> float:
+        both = [(own + weight * new, hit) for own, new, hit in useful]
+        return float(np.mean([logsumexp(one) - one[hit].mean() for one, hit in both]))
+
+    return float(minimize_scalar(loss, bounds=(0.0, MAX_WEIGHT), method="bounded").x)
+
+
+def _judge(
+    engine: RankingEngine, scorer: Scorer, request: Request
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
+    """Log-odds by the engine up to a constant, scores, and clicks, of its best candidates."""
+    own = log_odds(engine, request)
+    best = np.argsort(-own, kind="stable")[:REFINED]
+    shown = [request.candidates[row] for row in best.tolist()]
+    texts = {item.id: item.text for item in request.candidates}
+    scores = scorer.score([item.text for item in shown], transcript(request.history, texts))
+    return own[best], scores, np.array([item.id in request.clicked for item in shown])

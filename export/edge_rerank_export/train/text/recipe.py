@@ -1,0 +1,77 @@
+"""Recipes for tuning a text encoder: TOML files that say how texts learn what goes together.
+
+::
+
+    name = "mine"
+    release = 1
+    summary = "One sentence for the model card."
+    checkpoint = "default.toml"      # recipe of the encoder to start from, relative to this file
+
+    [training]                       # all of it may be left out, see TextTraining
+    steps = 300
+
+The pack that comes out is the base of a history encoder's recipe.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.recipes.pack import Recipe, read_recipe
+from edge_rerank_export.train.checkpoint import CheckpointRecipe
+from edge_rerank_export.train.loop import Precision, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class TextTraining(Schedule):
+    """How long and on what.
+
+    Attributes beside those of every training:
+        requests: training requests made from each folder.
+        candidates: items of a made-up request, the chosen one included; those of all other
+            requests in the batch join them.
+        history: most recent items of a history.
+        batch: requests that one step is computed from.
+        max_tokens: of a text that are read in training; the pack reads as many as its recipe says.
+        valid_requests: validation requests that each folder gives.
+        share: of the tuned weights in the encoder that is made, 0 to 1; the rest is the
+            original's (Wortsman et al., "Robust fine-tuning", CVPR 2022).
+        precision: see :class:`~edge_rerank_export.train.loop.Precision`.
+    """
+
+    steps: int = 400
+    learning_rate: float = 5e-5
+    evaluate_every: int = 100
+    requests: int = 4000
+    candidates: int = 2
+    history: int = 5
+    batch: int = 64
+    max_tokens: int = 32
+    valid_requests: int = 200
+    share: float = 1.0
+    precision: Precision = Precision.FLOAT32
+
+    def __post_init__(self) -> None:
+        self.check(candidates=2, batch=2, max_tokens=3)
+        if not 0 < self.share <= 1:
+            raise RecipeError("training.share: expected above 0 and at most 1")
+
+
+@dataclass(frozen=True, slots=True)
+class TextFinetuneRecipe(CheckpointRecipe):
+    """How one text encoder is tuned; see the module's description."""
+
+    training: TextTraining = field(default_factory=TextTraining)
+
+    def pack_recipe(self) -> Recipe:
+        """The recipe of the encoder to start from.
+
+        Raises:
+            RecipeError: when it cannot be read, or is not of an encoder.
+        """
+        recipe = read_recipe(Path(self.checkpoint))
+        if not isinstance(recipe, Recipe):
+            raise RecipeError("checkpoint: expected the recipe of an encoder, got a scorer's")
+        return recipe

@@ -1,0 +1,1 @@
+"""Internal: proving that a pack ranks like its original."""

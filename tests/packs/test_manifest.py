@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from edge_rerank.errors import PackError, PackInvalid, PackUnsupported
+from edge_rerank.packs.manifest import FORMAT, Manifest
+
+
+def members() -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "name": "tiny",
+        "release": 1,
+        "architecture": "bi-encoder",
+        "licence": "Apache-2.0",
+        "source": {"uri": "path:tiny", "revision": "local", "sha256": "0" * 64},
+        "files": [
+            {"name": "encoder.onnx", "size": 10, "sha256": "1" * 64},
+            {"name": "tokenizer.json", "size": 10, "sha256": "2" * 64},
+        ],
+        "encoder": {
+            "model": "encoder.onnx",
+            "tokenizer": "tokenizer.json",
+            "dim": 8,
+            "max_tokens": 16,
+            "pad_id": 0,
+            "opset": 21,
+            "quantisation": "int8",
+        },
+        "verification": {"kendall_tau": 0.99},
+    }
+
+
+def test_round_trip() -> None:
+    manifest = Manifest.from_json(json.dumps(members()).encode())
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert manifest.to_json() == Manifest.from_json(manifest.to_json()).to_json()
+
+
+def with_history() -> dict[str, Any]:
+    changed = members()
+    changed["files"] += [
+        {"name": "history.onnx", "size": 10, "sha256": "3" * 64},
+        {"name": "lexicon.npy", "size": 10, "sha256": "4" * 64},
+    ]
+    changed["history_encoder"] = {
+        "model": "history.onnx",
+        "lexicon": "lexicon.npy",
+        "together": None,
+        "succession": "lexicon.npy",
+        "opset": 20,
+        "slope": 0.9,
+        "intercept": -3,
+    }
+    return changed
+
+
+def test_round_trip_with_a_history_encoder() -> None:
+    manifest = Manifest.from_json(json.dumps(with_history()).encode())
+    assert manifest.history_encoder is not None
+    assert manifest.history_encoder.intercept == -3.0
+    assert manifest.history_encoder.succession == "lexicon.npy"
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_what_is_absent_is_not_written() -> None:
+    written = json.loads(Manifest.from_json(json.dumps(with_history()).encode()).to_json())
+    assert "scorer" not in written
+    assert "together" not in written["history_encoder"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda spec: spec.update(model="other.onnx"),
+        lambda spec: spec.update(together="absent.npz"),
+        lambda spec: spec.update(slope="steep"),
+        lambda spec: spec.update(slope=True),
+        lambda spec: spec.update(surprise=1),
+        lambda spec: spec.update(record=7),
+        lambda spec: spec.update(record="absent.npz"),
+        lambda spec: spec.update(succession="absent.npz"),
+    ],
+)
+def test_malformed_history_encoder(change: Callable[[dict[str, Any]], object]) -> None:
+    changed = with_history()
+    change(changed["history_encoder"])
+    with pytest.raises(PackInvalid, match="history_encoder"):
+        Manifest.from_json(json.dumps(changed).encode())
+
+
+Change = Callable[[dict[str, Any]], object]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda m: m.pop("name"),
+        lambda m: m.update(surprise=1),
+        lambda m: m["encoder"].update(surprise=1),
+        lambda m: m.update(name=""),
+        lambda m: m.update(release=0),
+        lambda m: m.update(release=True),
+        lambda m: m.update(files=[]),
+        lambda m: m.update(files=m["files"] * 2),
+        lambda m: m["files"][0].update(name="../encoder.onnx"),
+        lambda m: m["files"][0].update(name="/etc/passwd"),
+        lambda m: m["files"][0].update(name=".hidden"),
+        lambda m: m["files"][0].update(size=2**40),
+        lambda m: m["files"][0].update(sha256="1" * 63),
+        lambda m: m["files"][0].update(sha256="A" * 64),
+        lambda m: m["encoder"].update(model="other.onnx"),
+        lambda m: m["encoder"].update(dim=100_000),
+        lambda m: m["encoder"].update(max_tokens=0),
+        lambda m: m.update(verification={"tau": "good"}),
+        lambda m: m.update(source="pypi"),
+        lambda m: m.pop("encoder"),
+    ],
+)
+def test_malformed(change: Change) -> None:
+    changed = members()
+    change(changed)
+    with pytest.raises(PackInvalid, match=r"manifest\.json"):
+        Manifest.from_json(json.dumps(changed).encode())
+
+
+@pytest.mark.parametrize("change", [{"format": FORMAT + 1}, {"architecture": "oracle"}])
+def test_unsupported(change: dict[str, Any]) -> None:
+    with pytest.raises(PackUnsupported):
+        Manifest.from_json(json.dumps({**members(), **change}).encode())
+
+
+def test_a_name_that_stands_twice_is_refused() -> None:
+    text = json.dumps(members()).replace('"release": 1', '"release": 1, "release": 2')
+    with pytest.raises(PackInvalid):
+        Manifest.from_json(text.encode())
+
+
+def test_other_bytes_are_refused() -> None:
+    for raw in (b"", b"{", b"\xff\xfe", b"[" * 100_000, b"{}" + b" " * (1 << 20), b"null"):
+        with pytest.raises(PackInvalid):
+            Manifest.from_json(raw)
+
+
+@given(st.data())
+def test_any_member_of_any_type_gives_a_manifest_or_a_typed_error(data: st.DataObject) -> None:
+    changed = members()
+    name = data.draw(st.sampled_from(sorted(changed)))
+    json_values = st.recursive(
+        st.none()
+        | st.booleans()
+        | st.integers()
+        | st.floats(allow_nan=False)
+        | st.text(max_size=5),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+        max_leaves=5,
+    )
+    changed[name] = data.draw(json_values)
+    try:
+        Manifest.from_json(json.dumps(changed).encode())
+    except PackError as error:
+        assert type(error) in {PackInvalid, PackUnsupported}
