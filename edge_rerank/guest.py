@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from typing import Self, TypedDict, Unpack
+from typing import Self, Unpack
 
 from edge_rerank.feedback import ShownRankings, as_events
 from edge_rerank.history.history import PERSONALISATION, RecentHistory
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.request import RankOptions
 from edge_rerank.types import Event, Item, Ranking
 
 _GUEST = "guest"
-
-
-class RankOptions(TypedDict, total=False):
-    """The keyword arguments of :meth:`~edge_rerank.Reranker.rank`."""
-
-    query: str | None
-    top_k: int | None
-    diversity: float
-    host_order: bool
-    budget_ms: float | None
-    now: float | None
 
 
 class GuestSession:

@@ -12,7 +12,7 @@ from typing import Self, Unpack
 
 from edge_rerank.errors import ClosedError, HistoryError, HistoryKeyError, InvalidRequest
 from edge_rerank.feedback import ShownRankings, as_events
-from edge_rerank.guest import GuestSession, RankOptions
+from edge_rerank.guest import GuestSession
 from edge_rerank.history.aggregates import Aggregate
 from edge_rerank.history.history import PERSONALISATION, RecentHistory
 from edge_rerank.history.import_log import ImportSummary, ingest
@@ -25,10 +25,12 @@ from edge_rerank.history.vault.receipts import ErasureReceipt, Verification
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.inference.encoders.text import Progress
-from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES
+from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
-from edge_rerank.ranking.engine import DEFAULT_CACHE_ITEMS, Packs, RankingEngine
+from edge_rerank.ranking.engine import Packs, RankingEngine
+from edge_rerank.ranking.request import RankOptions
 from edge_rerank.types import Degradation, Event, EventType, Item, Ranking, check_id
 
 logger = logging.getLogger(__name__)
@@ -54,12 +56,8 @@ class Reranker:
         *,
         history: str | Path | None = None,
         key: bytes | KeySource | None = None,
-        providers: Sequence[str] | None = None,
-        threads: int | None = None,
-        cache_items: int = DEFAULT_CACHE_ITEMS,
-        prefix_bytes: int = DEFAULT_PREFIX_BYTES,
-        trusted_keys: Sequence[bytes] = (),
-        minimum_release: int = 1,
+        runtime: Runtime = DEFAULT_RUNTIME,
+        trust: Trust = ANY_PACK,
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
@@ -73,14 +71,8 @@ class Reranker:
                 in memory, gone with the process.
             key: 32 random bytes, or a key source of :mod:`edge_rerank.history.keys.sources`.
                 Required for a history file.
-            providers: execution providers by preference, "cuda" or
-                "CUDAExecutionProvider"; CPU if ``None``. No silent fallback.
-            threads: threads inside one operator; ``None`` for up to four.
-            cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
-            prefix_bytes: memory for the histories that a scorer has read.
-            trusted_keys: Ed25519 public keys, one of which must have signed each pack. The
-                history remembers the newest release of each, and an older one is refused.
-            minimum_release: an older release of any pack is refused as well.
+            runtime: execution providers, threads, and memory for caches.
+            trust: whose packs are accepted, and how old they may be.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves, noted in the file; ``None``
                 for what is noted there, in a new file 13 months and 10,000 events a person.
@@ -103,12 +95,8 @@ class Reranker:
             opened.callback(store.close)
             engine = RankingEngine.open(
                 pack,
-                providers=providers,
-                threads=threads,
-                cache_items=cache_items,
-                prefix_bytes=prefix_bytes,
-                trusted_keys=trusted_keys,
-                minimum_release=minimum_release,
+                runtime=runtime,
+                trust=trust,
                 seen_releases=seen_releases(store),
             )
             opened.callback(engine.close)

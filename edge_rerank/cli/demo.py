@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, add_pack
 from edge_rerank.formats.items import example_catalogue, read_events, read_items
+from edge_rerank.inference.runtime import Runtime
 from edge_rerank.render.cards import phrases, title_of
 from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
@@ -47,7 +48,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     candidates = [item for item in catalogue if item.id not in touched]
     now = max(event.timestamp or 0.0 for event in events) + 60
     with Reranker.open(
-        arguments.pack, providers=arguments.providers, threads=arguments.threads
+        arguments.pack, runtime=Runtime(arguments.providers, arguments.threads)
     ) as reranker:
         reranker.consent(_USER, True)
         reranker.warmup(catalogue)

@@ -19,6 +19,7 @@ from edge_rerank.cli.console import HAS_RICH, Console
 from edge_rerank.cli.options import Subparsers, add_pack
 from edge_rerank.errors import EdgeRerankError, InferenceError
 from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.inference.runtime import Runtime
 from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
 from edge_rerank.ranking.engine import RankingEngine
@@ -99,7 +100,7 @@ def _telemetry_state() -> Finding:
 def _pack(arguments: argparse.Namespace) -> Iterator[Finding]:
     try:
         engine = RankingEngine.open(
-            arguments.pack, providers=arguments.providers, threads=arguments.threads
+            arguments.pack, runtime=Runtime(arguments.providers, arguments.threads)
         )
     except EdgeRerankError as error:
         yield Finding("pack", str(error), ok=False)

@@ -9,6 +9,7 @@ from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import Subparsers, add_pack, positive, write_text
 from edge_rerank.formats.items import read_events, read_items
 from edge_rerank.formats.logs import BadLine
+from edge_rerank.inference.runtime import Runtime
 from edge_rerank.render.cards import as_cards, title_of
 from edge_rerank.render.html import Layout, as_html
 from edge_rerank.render.texttable import Column
@@ -77,7 +78,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     _complain(bad, console)
     with (
         Reranker.open(
-            arguments.pack, providers=arguments.providers, threads=arguments.threads
+            arguments.pack, runtime=Runtime(arguments.providers, arguments.threads)
         ) as reranker,
         reranker.guest_session() as session,
         console.progress("item texts") as progress,

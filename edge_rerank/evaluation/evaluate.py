@@ -32,6 +32,7 @@ from edge_rerank.evaluation.scores import Prescored
 from edge_rerank.evaluation.slices import slices
 from edge_rerank.evaluation.statistics import Comparison, bootstrap, compare
 from edge_rerank.formats.dataset import DataSet, Evidence, Request, chosen
+from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
 from edge_rerank.types import Item
@@ -68,7 +69,7 @@ def evaluate(
         without: what is withheld from the pack and from every baseline.
         vectors: text vectors by item id, kept from one evaluation to the next of packs with
             the same text encoder on the same folder; those that are missing are added.
-        providers: as in :meth:`~edge_rerank.ranking.engine.RankingEngine.open`.
+        providers: see :class:`~edge_rerank.inference.runtime.Runtime`.
         threads: likewise.
         progress: see :data:`Progress`.
 
@@ -86,7 +87,7 @@ def evaluate(
     items = _needed(requests)
     surprise = self_information(list(data.items.values()))
     with RankingEngine.open(
-        pack, providers=providers, threads=threads, cache_items=max(len(items), 1)
+        pack, runtime=Runtime(providers, threads, cache_items=max(len(items), 1))
     ) as engine:
         began = time.perf_counter()
         vectors = {} if vectors is None else vectors

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.prompt import Prompt, Tokens
+from edge_rerank.inference.runtime import DEFAULT_PREFIX_BYTES
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.manifest import Scoring
 from edge_rerank.packs.pack import Pack
@@ -26,7 +27,6 @@ PACK_TOKENS = 320
 """Candidate tokens in one run of the model. By measurement, 50 candidates of 12 tokens with 16
 layers: 139 ms in runs of 256, 117 of 320, 172 of 640."""
 
-DEFAULT_PREFIX_BYTES = 64 << 20
 CACHED_SCORES = 65_536
 
 PRIOR_SHARE = 0.7

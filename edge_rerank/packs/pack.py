@@ -20,7 +20,7 @@ from typing import Self
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
-from edge_rerank.errors import InvalidRequest, PackInvalid, PackNotFound, PackUntrusted
+from edge_rerank.errors import PackInvalid, PackNotFound, PackUntrusted
 from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
@@ -31,6 +31,7 @@ from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
 from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
+from edge_rerank.packs.trust import ANY_PACK, Trust
 
 _SIGNATURE_BYTES = 64
 
@@ -57,20 +58,18 @@ class Pack:
         cls,
         path: str | Path,
         *,
-        trusted_keys: Sequence[bytes] = (),
-        minimum_release: int = 1,
+        trust: Trust = ANY_PACK,
         seen_releases: Mapping[str, int] | None = None,
     ) -> Self:
         """Read the pack at ``path`` and check every file.
 
         The shipped pack must have the digest pinned in this package. Any other pack must,
-        if ``trusted_keys`` is not empty, carry a signature by one of them in
+        where the host trusts certain keys alone, carry a signature by one of them in
         ``manifest.sig``.
 
         Args:
             path: the pack's folder.
-            trusted_keys: Ed25519 public keys, 32 bytes each.
-            minimum_release: an older release is refused.
+            trust: whose packs are accepted.
             seen_releases: the highest release seen so far of each pack by name, older ones
                 of which are refused; the history file keeps it, sealed.
 
@@ -81,13 +80,10 @@ class Pack:
             PackUntrusted: when digest or signature is not the trusted one, or the release
                 is older than the host accepts.
             PackUnsupported: when this version cannot run it.
-            InvalidRequest: when an argument is malformed.
         """
         path = Path(path)
-        if isinstance(minimum_release, bool) or not isinstance(minimum_release, int):
-            raise InvalidRequest("minimum_release: expected an integer")
         shipped = _is_shipped(path)
-        keys = [_public_key(key) for key in trusted_keys]
+        keys = [Ed25519PublicKey.from_public_bytes(key) for key in trust.keys]
         if not path.is_dir():
             raise PackNotFound("expected a folder with a manifest.json, got something else")
         # Installers link files from their caches; the pinned digest makes that harmless.
@@ -99,7 +95,7 @@ class Pack:
         elif keys:
             _check_signature(raw, _read(path, SIGNATURE_NAME, _SIGNATURE_BYTES, links=False), keys)
         manifest = Manifest.from_json(raw)
-        oldest = max(minimum_release, (seen_releases or {}).get(manifest.name, 1))
+        oldest = max(trust.minimum_release, (seen_releases or {}).get(manifest.name, 1))
         if manifest.release < oldest:
             raise PackUntrusted(f"release: expected {oldest} or later, got {manifest.release}")
         _check_names(path, manifest)
@@ -133,12 +129,6 @@ def _is_shipped(path: Path) -> bool:
         return path.resolve() == shipped_pack().resolve()
     except PackNotFound:
         return False
-
-
-def _public_key(key: object) -> Ed25519PublicKey:
-    if not isinstance(key, bytes) or len(key) != 32:
-        raise InvalidRequest("trusted_keys: expected Ed25519 public keys of 32 bytes each")
-    return Ed25519PublicKey.from_public_bytes(key)
 
 
 def _check_signature(raw: bytes, signature: bytes, keys: Sequence[Ed25519PublicKey]) -> None:

@@ -19,9 +19,11 @@ from numpy.typing import NDArray
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.encoders.text import Progress, TextEncoder
-from edge_rerank.inference.scorer import DEFAULT_PREFIX_BYTES, Scorer
+from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.evidence import LEARNED, UNTRAINED
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
@@ -46,7 +48,6 @@ _AFTER_SCORING_S = 0.002
 """Kept back from a time budget for what comes after the scorer."""
 
 Packs = str | Path | Sequence[str | Path]
-DEFAULT_CACHE_ITEMS = 20_000
 CACHED_QUERIES = 256
 
 _LEARNED = [
@@ -97,12 +98,8 @@ class RankingEngine:
         cls,
         pack: Packs | None = None,
         *,
-        providers: Sequence[str] | None = None,
-        threads: int | None = None,
-        cache_items: int = DEFAULT_CACHE_ITEMS,
-        prefix_bytes: int = DEFAULT_PREFIX_BYTES,
-        trusted_keys: Sequence[bytes] = (),
-        minimum_release: int = 1,
+        runtime: Runtime = DEFAULT_RUNTIME,
+        trust: Trust = ANY_PACK,
         seen_releases: Mapping[str, int] | None = None,
     ) -> Self:
         """Load a pack, or several that complete each other.
@@ -111,13 +108,8 @@ class RankingEngine:
             pack: a pack folder, or several, each part in one of them; what they lack of an
                 encoder comes from the pack shipped with this package, as does everything
                 if ``None``.
-            providers: execution providers by preference, short or full names; CPU if ``None``.
-            threads: threads inside one operator; ``None`` for up to four.
-            cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
-            prefix_bytes: memory for the histories that a scorer has read.
-            trusted_keys: Ed25519 public keys, 32 bytes each, one of which must have signed
-                each pack; empty for no such demand.
-            minimum_release: an older release of a pack is refused.
+            runtime: how the models run.
+            trust: whose packs are accepted.
             seen_releases: see :meth:`edge_rerank.packs.pack.Pack.open`.
 
         Raises:
@@ -126,23 +118,18 @@ class RankingEngine:
             InvalidRequest: when an argument is malformed.
         """
         packs = [
-            Pack.open(
-                folder,
-                trusted_keys=trusted_keys,
-                minimum_release=minimum_release,
-                seen_releases=seen_releases,
-            )
-            for folder in _folders(pack)
+            Pack.open(folder, trust=trust, seen_releases=seen_releases) for folder in _folders(pack)
         ]
         with_scorer = _the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
         with_encoder = _the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
         if with_encoder is None:
             with_encoder = Pack.open(shipped_pack())
+        providers, threads = runtime.providers, runtime.threads
         encoder = TextEncoder(with_encoder, providers=providers, threads=threads)
         scorer = None
         if with_scorer is not None:
             scorer = Scorer(
-                with_scorer, providers=providers, threads=threads, prefix_bytes=prefix_bytes
+                with_scorer, providers=providers, threads=threads, prefix_bytes=runtime.prefix_bytes
             )
         history_encoder = None
         if with_encoder.manifest.history_encoder is not None:
@@ -151,7 +138,7 @@ class RankingEngine:
             with_encoder,
             encoder,
             history_encoder,
-            cache_items=cache_items,
+            cache_items=runtime.cache_items,
             scorer=scorer,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
         )

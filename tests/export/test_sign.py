@@ -7,6 +7,7 @@ import pytest
 from edge_rerank.errors import PackInvalid, PackUntrusted
 from edge_rerank.packs.manifest import SIGNATURE_NAME
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.trust import Trust
 from tests.packs import hostile as packs
 
 sign = pytest.importorskip("edge_rerank_export.packing.sign")
@@ -24,9 +25,9 @@ def pack(tmp_path: Path) -> Path:
 def test_a_signed_pack_opens_under_its_key_and_no_other(tmp_path: Path, pack: Path) -> None:
     public = sign.generate_key(tmp_path / "key")
     assert sign.sign_pack(pack, tmp_path / "key") == public
-    assert Pack.open(pack, trusted_keys=[bytes(32), public]).manifest.name == "tiny"
+    assert Pack.open(pack, trust=Trust([bytes(32), public])).manifest.name == "tiny"
     with pytest.raises(PackUntrusted):
-        Pack.open(pack, trusted_keys=[packs.PUBLIC_KEY])
+        Pack.open(pack, trust=Trust([packs.PUBLIC_KEY]))
     assert sorted(path.name for path in pack.iterdir()) == [
         *("encoder.onnx", "manifest.json", SIGNATURE_NAME, "tokenizer.json")
     ]
@@ -75,7 +76,7 @@ def test_the_commands(tmp_path: Path, pack: Path, capsys: pytest.CaptureFixture[
     made = capsys.readouterr().out
     assert main(["sign", str(pack), "--key", str(tmp_path / "key")]) == 0
     assert capsys.readouterr().out == made
-    Pack.open(pack, trusted_keys=[bytes.fromhex(made)])
+    Pack.open(pack, trust=Trust([bytes.fromhex(made)]))
     assert main(["sign", str(pack), "--key", str(tmp_path / "other")]) == 2
 
 

@@ -11,6 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
@@ -116,7 +117,7 @@ def test_the_opinion_is_the_order_of_the_cascade(
     from edge_rerank_export.train.evidence import as_requests
 
     opinion = targets(settings(recipe, share=1.0), domain, batch, tmp_path)
-    with RankingEngine.open(scorer, threads=1) as engine:
+    with RankingEngine.open(scorer, runtime=Runtime(threads=1)) as engine:
         for request, own in zip(as_requests(domain.items, batch), opinion, strict=True):
             ranking = engine.rank(request.candidates, history=request.history, now=request.now)
             best = request.candidates[int(own[: len(request.candidates)].argmax())]

@@ -9,7 +9,6 @@ import pytest
 from edge_rerank.errors import DataError, InvalidRequest
 from edge_rerank.formats.dataset import DataSet, Evidence, chosen
 from edge_rerank.types import Event, EventType, Item
-
 from tests.evaluation.conftest import ITEMS, REQUESTS, TRAIN, Folder
 
 SETS = ("beauty", "toys", "health", "clothing", "books", "steam", "recipes", "movies", "news")

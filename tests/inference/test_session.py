@@ -4,6 +4,7 @@ import pytest
 
 from edge_rerank import Reranker
 from edge_rerank.errors import InferenceError, InvalidRequest, ProviderUnavailable
+from edge_rerank.inference.runtime import Runtime
 from edge_rerank.inference.session import (
     MAX_DEFAULT_THREADS,
     Session,
@@ -21,7 +22,7 @@ def test_the_cpu_is_the_default_whatever_else_is_there() -> None:
 def test_a_provider_that_is_missing_is_named_and_so_are_those_present() -> None:
     assert "QNNExecutionProvider" not in available_providers()
     with pytest.raises(ProviderUnavailable, match=r"QNN.*CPUExecutionProvider"):
-        Reranker.open(providers=["qnn", "cpu"])
+        Reranker.open(runtime=Runtime(providers=["qnn", "cpu"]))
 
 
 @pytest.mark.parametrize("wanted", ["cpu", [], [1], [None]])
@@ -33,12 +34,12 @@ def test_malformed_providers(wanted: object) -> None:
 @pytest.mark.parametrize("threads", [0, -1, 257, True, 1.0, "2"])
 def test_malformed_threads(threads: object) -> None:
     with pytest.raises(InvalidRequest):
-        Reranker.open(threads=threads)  # type: ignore[arg-type]
+        Reranker.open(runtime=Runtime(threads=threads))  # type: ignore[arg-type]
 
 
 def test_threads_are_what_was_asked_for() -> None:
     assert 1 <= default_threads() <= MAX_DEFAULT_THREADS
-    with Reranker.open(threads=1) as reranker:
+    with Reranker.open(runtime=Runtime(threads=1)) as reranker:
         assert reranker.engine.threads == 1
         assert reranker.engine.providers[0] == "CPUExecutionProvider"
 

@@ -35,6 +35,7 @@ from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
+from edge_rerank.packs.trust import Trust
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.types import Item
 from tests.packs import hostile as packs
@@ -366,13 +367,13 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def refused(folder: Path, reached: list[str], error: type[PackError] = PackInvalid) -> None:
     with pytest.raises(error):
-        RankingEngine.open(folder, trusted_keys=[packs.PUBLIC_KEY], minimum_release=2)
+        RankingEngine.open(folder, trust=Trust([packs.PUBLIC_KEY], 2))
     assert reached == []
 
 
 def test_the_pack_they_are_made_from_works(tmp_path: Path) -> None:
     folder = packs.write(tmp_path / "pack")
-    with RankingEngine.open(folder, trusted_keys=[packs.PUBLIC_KEY], minimum_release=3) as engine:
+    with RankingEngine.open(folder, trust=Trust([packs.PUBLIC_KEY], 3)) as engine:
         ranking = engine.rank([Item("1", "a b"), Item("2", "c")])
         assert {ranked.item.id for ranked in ranking} == {"1", "2"}
     assert np.allclose(packs_vector(folder), [6.0, 7.0, 8.0, 9.0])
@@ -388,7 +389,7 @@ def packs_vector(folder: Path) -> np.ndarray:
 def test_the_control_reaches_the_libraries(tmp_path: Path, reached: list[str]) -> None:
     folder = packs.write(tmp_path / "pack")
     with pytest.raises((AssertionError, PackInvalid)):
-        RankingEngine.open(folder, trusted_keys=[packs.PUBLIC_KEY])
+        RankingEngine.open(folder, trust=Trust([packs.PUBLIC_KEY]))
     assert reached == ["tokenizers"]
 
 
@@ -445,13 +446,13 @@ def test_a_release_older_than_the_newest_seen_is_refused(
         RankingEngine.open(folder, seen_releases={"tiny": 4, "another": 9})
     assert reached == []
     with pytest.raises(InvalidRequest, match="minimum_release"):
-        RankingEngine.open(folder, minimum_release=True)
+        RankingEngine.open(folder, trust=Trust(minimum_release=True))
 
 
 def test_the_history_remembers_the_newest_release_across_restarts(tmp_path: Path) -> None:
     old, new = (packs.write(tmp_path / f"{n}", release=n) for n in (1, 2))
     files = {"history": tmp_path / "me.db", "key": bytes(range(32))}
-    signed = {**files, "trusted_keys": [packs.PUBLIC_KEY]}
+    signed = {**files, "trust": Trust([packs.PUBLIC_KEY])}
     for pack in (old, new, new):
         Reranker.open(pack, **signed).close()
     for _ in range(2):
@@ -460,8 +461,8 @@ def test_the_history_remembers_the_newest_release_across_restarts(tmp_path: Path
     Reranker.open(**files).close()  # the shipped pack has its own release 1
     Reranker.open(new, **signed).close()
     with pytest.raises(PackUntrusted, match="expected 3 or later, got 2"):
-        Reranker.open(new, **signed, minimum_release=3)
-    Reranker.open(old, trusted_keys=[packs.PUBLIC_KEY]).close()  # nothing to remember it in
+        Reranker.open(new, **files, trust=Trust([packs.PUBLIC_KEY], 3))
+    Reranker.open(old, trust=Trust([packs.PUBLIC_KEY])).close()  # nothing to remember it in
 
 
 def test_an_unsigned_pack_cannot_lock_the_signed_one_out(tmp_path: Path) -> None:
@@ -469,7 +470,7 @@ def test_an_unsigned_pack_cannot_lock_the_signed_one_out(tmp_path: Path) -> None
     real = packs.write(tmp_path / "real", release=1)
     files = {"history": tmp_path / "me.db", "key": bytes(range(32))}
     Reranker.open(fake, **files).close()
-    Reranker.open(real, **files, trusted_keys=[packs.PUBLIC_KEY]).close()
+    Reranker.open(real, **files, trust=Trust([packs.PUBLIC_KEY])).close()
 
 
 def test_the_record_of_releases_keeps_to_its_size_and_its_form(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 Ed25519 (RFC 8032) over the raw bytes of ``manifest.json``, which holds the digest of every
 other file. The private key is a file of 32 bytes and mode 0600 that is never made inside a
 version-controlled folder; the host gives the public half, 64 hexadecimal digits, to
-``trusted_keys=``.
+``Trust(keys=...)``.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ from rich.console import Console
 from edge_rerank.errors import PackInvalid
 from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.trust import Trust
 from edge_rerank_export.errors import RecipeError
 
 KEY_BYTES = 32
@@ -90,7 +91,7 @@ def sign_pack(folder: Path, key_file: Path) -> bytes:
         staged.replace(target)
     except OSError as error:
         raise RecipeError(f"{SIGNATURE_NAME}: cannot be written: {error.strerror}") from error
-    if Pack.open(folder, trusted_keys=[public]).digest != digest:
+    if Pack.open(folder, trust=Trust([public])).digest != digest:
         target.unlink()
         raise PackInvalid("the pack changed while it was signed")
     return public

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 
+from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
@@ -44,7 +45,7 @@ class Teacher:
         self._recipe = recipe
         self._work = work
         self._digest = open_teacher(recipe).digest
-        self._engine = RankingEngine.open(recipe.pack, threads=threads)
+        self._engine = RankingEngine.open(recipe.pack, runtime=Runtime(threads=threads))
 
     def close(self) -> None:
         """Give the models' memory back."""

@@ -1,0 +1,44 @@
+"""Which packs a host accepts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_rerank.errors import InvalidRequest
+
+KEY_BYTES = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """Whose packs are opened, and how old they may be. The shipped pack's digest is pinned.
+
+    Attributes:
+        keys: Ed25519 public keys, 32 bytes each, one of which must have signed each pack;
+            empty for no such demand.
+        minimum_release: an older release of any pack is refused. A history also remembers the
+            newest release of each signed pack, and refuses an older one.
+
+    Raises:
+        InvalidRequest: when an attribute is malformed.
+    """
+
+    keys: Sequence[bytes] = ()
+    minimum_release: int = 1
+
+    def __post_init__(self) -> None:
+        release = self.minimum_release
+        if isinstance(release, bool) or not isinstance(release, int):
+            raise InvalidRequest(
+                f"minimum_release: expected an integer, got {type(release).__name__}"
+            )
+        if isinstance(self.keys, str | bytes) or not isinstance(self.keys, Sequence):
+            raise InvalidRequest(f"keys: expected several, got {type(self.keys).__name__}")
+        for key in self.keys:
+            if not isinstance(key, bytes) or len(key) != KEY_BYTES:
+                raise InvalidRequest("keys: expected Ed25519 public keys of 32 bytes")
+
+
+ANY_PACK = Trust()
+"""What holds where the host says nothing."""
