@@ -62,7 +62,7 @@ class GuestSession:
         """Forget the visitor. May be called twice; other calls then raise ClosedError."""
         self._history.close()
         self._shown.clear()
-        self._engine.forget_queries()
+        self._engine.forget()
 
     def __enter__(self) -> Self:
         return self

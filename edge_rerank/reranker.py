@@ -226,7 +226,7 @@ class Reranker:
         person = check_id(user, "user", InvalidRequest)
         receipt = self._history.forget(person)
         self._shown.clear()
-        self._engine.forget_queries()
+        self._engine.forget()
         return receipt
 
     def access(self, user: str) -> PersonalData:

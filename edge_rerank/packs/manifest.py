@@ -188,6 +188,12 @@ class HistoryEncoderSpec:
     record: str | None = None
     succession: str | None = None
 
+    @property
+    def tables(self) -> Mapping[str, str]:
+        """File names of the tables that the pack has, by name."""
+        every = {"together": self.together, "record": self.record, "succession": self.succession}
+        return {name: file for name, file in every.items() if file is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:

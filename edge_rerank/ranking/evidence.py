@@ -1,79 +1,91 @@
-"""From features to one score: a linear blend, so that every part can be explained."""
+"""Evidence about candidates: columns of numbers, what they weigh, and which reason they give.
+
+Whatever scores is a :class:`Source`. Each column's name, weight and reason stand together in
+its source, a candidate's score is the sum of its weighted columns, and so every part of a
+score can be explained.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from types import MappingProxyType
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.sources.rules import Feature
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import Degradation, Item, ReasonCode
 
 
 @dataclass(frozen=True, slots=True)
-class Blend:
-    """Weights of the features, shape (features,), and their linear combination."""
+class Column:
+    """One kind of evidence.
 
-    weights: Mapping[Feature, float]
+    Attributes:
+        name: by which a source fills it in, unique among all sources.
+        weight: by which its values are multiplied; values in log-odds weigh 1.
+        reason: what it says to the person.
+    """
 
-    def contributions(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """What each feature adds to each score.
+    name: str
+    weight: float
+    reason: ReasonCode
 
-        Args:
-            values: float64 of shape (n, features), see
-                :class:`~edge_rerank.ranking.sources.rules.Feature`.
 
-        Returns:
-            float64 of the same shape; a candidate's score is the sum of its row.
+class Evidence:
+    """The numbers by which n candidates are judged. A missing signal is 0 in its whole column.
+
+    Args:
+        columns: of all sources, in their order.
+        count: n.
+
+    Attributes:
+        columns: as given.
+        values: float64 of shape (n, columns).
+        nearest: for each candidate the liked item that it resembles most, if it does any.
+        degraded: what a source could not do.
+    """
+
+    def __init__(self, columns: Iterable[Column], count: int) -> None:
+        self.columns = tuple(columns)
+        self._places = {column.name: place for place, column in enumerate(self.columns)}
+        self._weights = np.array([column.weight for column in self.columns], dtype=np.float64)
+        self.values = np.zeros((count, len(self.columns)))
+        self.nearest: tuple[Item | None, ...] = (None,) * count
+        self.degraded: tuple[Degradation, ...] = ()
+
+    def __getitem__(self, name: str) -> NDArray[np.float64]:
+        """A column, float64 of shape (n,); changing it changes the evidence."""
+        column: NDArray[np.float64] = self.values[:, self._places[name]]
+        return column
+
+    def __setitem__(self, name: str, values: NDArray[np.number]) -> None:
+        """Fill a column in, shape (n,)."""
+        self.values[:, self._places[name]] = values
+
+    def contributions(self) -> NDArray[np.float64]:
+        """What each column adds to each score, float64 of shape (n, columns)."""
+        return np.asarray(self.values * self._weights)
+
+    def scores(self) -> NDArray[np.float64]:
+        """The blend: what the columns add up to, float64 of shape (n,).
+
+        Added from left to right, so that a score's last bit does not depend on how many other
+        candidates there are.
         """
-        weights = np.array([self.weights.get(feature, 0.0) for feature in Feature])
-        contributions: NDArray[np.float64] = values * weights
-        return contributions
+        return np.asarray(np.cumsum(self.contributions(), axis=1)[:, -1])
 
 
-UNTRAINED = Blend(
-    MappingProxyType(
-        {
-            Feature.SIMILAR_MAX: 4.0,
-            Feature.SIMILAR_MEAN: 2.0,
-            Feature.CATEGORY: 2.0,
-            Feature.NEXT: 0.5,
-            Feature.QUERY: 6.0,
-            Feature.POPULARITY: 0.5,
-            Feature.HOST: 1.0,
-            Feature.DISLIKED: -3.0,
-            Feature.REJECTED: -6.0,
-            Feature.SHOWN: -0.2,
-            Feature.SCORER: 1.0,
-        }
-    )
-)
-"""For packs without trained weights. Similarity, category and popularity were chosen on
-validation requests of shop, film, game and news data; the rest by reason alone. A scorer's
-pack says itself what its numbers weigh."""
+class Source(Protocol):
+    """Whatever scores candidates. Safe from several threads."""
 
-LEARNED = Blend(
-    MappingProxyType(
-        {
-            Feature.LEARNED_CONTENT: 1.0,
-            Feature.LEARNED_CATEGORY: 1.0,
-            Feature.LEARNED_TOGETHER: 1.0,
-            Feature.LEARNED_POPULARITY: 1.0,
-            **{
-                feature: UNTRAINED.weights[feature]
-                for feature in (
-                    Feature.QUERY,
-                    Feature.HOST,
-                    Feature.DISLIKED,
-                    Feature.REJECTED,
-                    Feature.SHOWN,
-                    Feature.SCORER,
-                )
-            },
-        }
-    )
-)
-"""For packs with a history encoder, whose parts are log-odds already; what its training data
-cannot teach (queries, host scores, dislikes) keeps the untrained weight."""
+    columns: tuple[Column, ...]
+
+    def fill(self, request: Request, evidence: Evidence) -> None:
+        """Fill in the columns, given those of the sources before."""
+        ...
+
+    def forget(self, user: str | None = None) -> None:
+        """Drop what was derived from a person's history, or from everybody's."""
+        ...

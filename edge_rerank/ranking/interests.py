@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,6 +78,10 @@ class Interests:
     disliked: tuple[Interest, ...] = ()
     searches: tuple[tuple[str, float], ...] = ()
     shown: dict[str, int] | None = None
+
+    def newest(self, most: int) -> Interests:
+        """The same with no more than ``most`` liked items."""
+        return replace(self, liked=self.liked[-most:])
 
     def __bool__(self) -> bool:
         return bool(self.liked or self.disliked or self.searches or self.shown)

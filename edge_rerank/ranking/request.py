@@ -1,8 +1,23 @@
-"""One call of ``rank()``: its options, declared and checked once."""
+"""One call of ``rank()``: its options, declared once and checked once."""
 
 from __future__ import annotations
 
-from typing import TypedDict
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.ranking.comparisons import Comparer, Comparisons
+from edge_rerank.ranking.interests import Interests, read_interests
+from edge_rerank.ranking.signals.table import item_keys
+from edge_rerank.types import Event, Item, check_number
+
+MAX_CANDIDATES = 10_000
 
 
 class RankOptions(TypedDict, total=False):
@@ -25,3 +40,155 @@ class RankOptions(TypedDict, total=False):
     host_order: bool
     budget_ms: float | None
     now: float | None
+
+
+@dataclass(frozen=True, repr=False)
+class Request:
+    """A call whose arguments are in order, and what follows from them.
+
+    Attributes:
+        candidates: n items.
+        history: the person's events with timestamps, oldest first.
+        interests: what the history says, with no more liked items than are looked at.
+        query: what was asked for, if anything.
+        keep: how many items to return, at most n.
+        diversity: 0 to 1.
+        host_order: see :class:`RankOptions`.
+        stop_at: time by ``time.perf_counter()`` at which to be done; ``None`` for no limit.
+        now: UTC seconds, never before the last event.
+    """
+
+    candidates: tuple[Item, ...]
+    history: Sequence[Event]
+    interests: Interests
+    query: str | None
+    keep: int
+    diversity: float
+    host_order: bool
+    stop_at: float | None
+    now: float
+    _comparer: Comparer
+
+    @classmethod
+    def of(
+        cls,
+        items: Sequence[Item],
+        *,
+        history: Sequence[Event],
+        comparer: Comparer,
+        liked: int | None = None,
+        **options: Unpack[RankOptions],
+    ) -> Request:
+        """Check a call's arguments.
+
+        Args:
+            items: candidates, at most 10,000; neither the sequence nor an item is changed.
+            history: the person's events with timestamps, oldest first.
+            comparer: compares candidates, history and query when a source first asks.
+            liked: most recent liked items that the sources look at; all if ``None``.
+            options: see :class:`RankOptions`.
+
+        Raises:
+            InvalidRequest: when an argument has the wrong type or is out of range.
+        """
+        started = time.perf_counter()
+        candidates = _candidates(items)
+        budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
+        now = _moment(options.get("now"), history)
+        interests = read_interests(history, now=now)
+        return cls(
+            candidates=candidates,
+            history=history,
+            interests=interests if liked is None else interests.newest(liked),
+            query=_query(options.get("query")),
+            keep=_top_k(options.get("top_k"), len(candidates)),
+            diversity=_unit(options.get("diversity", 0.0), "diversity"),
+            host_order=_bool(options.get("host_order", False), "host_order"),
+            stop_at=None if budget_ms is None else started + budget_ms / 1e3,
+            now=now,
+            _comparer=comparer,
+        )
+
+    @cached_property
+    def texts(self) -> dict[str, str]:
+        """Texts of the candidates by id: imported logs may name an item by its id alone."""
+        return {item.id: item.text for item in self.candidates}
+
+    def text_of(self, item: Item) -> str:
+        """The text of an item of the history."""
+        return item.text or self.texts.get(item.id, "")
+
+    @cached_property
+    def keys(self) -> NDArray[np.uint64]:
+        """By which tables know the candidates, uint64 of shape (n,): hashed once for all."""
+        return item_keys(item.id for item in self.candidates)
+
+    @cached_property
+    def liked_keys(self) -> NDArray[np.uint64]:
+        """Likewise the liked items, uint64 of shape (liked,)."""
+        return item_keys(one.item.id for one in self.interests.liked)
+
+    @cached_property
+    def comparisons(self) -> Comparisons:
+        """Cosines of the candidates with history and query."""
+        return self._comparer.compare(self.candidates, self.interests, self.query)
+
+
+def items_of(items: object) -> list[Item]:
+    """``items`` as a list.
+
+    Raises:
+        InvalidRequest: when they are not a sequence of items.
+    """
+    if isinstance(items, str | bytes) or not isinstance(items, Sequence):
+        raise InvalidRequest(f"items: expected a sequence of Item, got {type(items).__name__}")
+    for place, item in enumerate(items):
+        if not isinstance(item, Item):
+            raise InvalidRequest(
+                f"items: expected only Item, got {type(item).__name__} at index {place}"
+            )
+    return list(items)
+
+
+def _candidates(items: object) -> tuple[Item, ...]:
+    candidates = items_of(items)
+    if len(candidates) > MAX_CANDIDATES:
+        raise InvalidRequest(
+            f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
+        )
+    return tuple(candidates)
+
+
+def _query(query: object) -> str | None:
+    if query is None:
+        return None
+    if not isinstance(query, str):
+        raise InvalidRequest(f"query: expected a string or None, got {type(query).__name__}")
+    return query if query.strip() else None
+
+
+def _top_k(top_k: object, count: int) -> int:
+    if top_k is None:
+        return count
+    if isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1:
+        raise InvalidRequest("top_k: expected an integer ≥ 1 or None")
+    return min(int(top_k), count)
+
+
+def _unit(value: object, name: str) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise InvalidRequest(f"{name}: expected a number from 0 to 1")
+    return float(value)
+
+
+def _bool(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"{name}: expected a bool, got {type(value).__name__}")
+    return value
+
+
+def _moment(now: object, history: Sequence[Event]) -> float:
+    """The time of the call, never before the last event."""
+    moment = check_number(now, "now", InvalidRequest)
+    newest = history[-1].timestamp if history else None
+    return max(time.time() if moment is None else moment, newest or 0.0)

@@ -18,19 +18,17 @@ from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.signals.counts import OwnShown, Record
-from edge_rerank.ranking.signals.inputs import Signals
+from edge_rerank.ranking.signals.counts import CountTable, OwnShown
 from edge_rerank.ranking.signals.pairs import OwnShare, closeness
-from edge_rerank.ranking.signals.sequence import Succession
+from edge_rerank.ranking.signals.sequence import SequenceTable
 from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank.ranking.signals.words import Lexicon
-from edge_rerank.ranking.sources.history_model import HistoryEncoder
+from edge_rerank.ranking.sources.history_model import HistoryModel
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train import domain as finetune_data
 from edge_rerank_export.train import pairs as finetune_pairs
-from edge_rerank_export.train.counts import make_record
-from edge_rerank_export.train.domain import Domain, load_domain, log_chances, sample
+from edge_rerank_export.train.counts import count_items
+from edge_rerank_export.train.domain import Domain, chunks
 from edge_rerank_export.train.history.material import prepare, read_domains
 from edge_rerank_export.train.history.recipe import (
     FinetuneRecipe,
@@ -46,6 +44,7 @@ from edge_rerank_export.train.history.sequence import (
 )
 from edge_rerank_export.train.history.train import Pool, fit_sigmoid
 from edge_rerank_export.train.pairs import count_pairs
+from edge_rerank_export.train.requests import describe_batch, load_domain, log_chances, sample
 
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple")
@@ -163,17 +162,17 @@ def test_what_is_missing_costs_no_error(pack: Path) -> None:
 def test_training_and_runtime_see_the_same(
     pack: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Signals] = []
-    real = HistoryEncoder.parts
+    seen: list[dict[str, np.ndarray]] = []
+    real = HistoryModel.parts
 
-    def parts(self: HistoryEncoder, signals: Signals) -> object:
+    def parts(self: HistoryModel, signals: dict[str, np.ndarray]) -> object:
         seen.append(signals)
         return real(self, signals)
 
-    monkeypatch.setattr(HistoryEncoder, "parts", parts)
+    monkeypatch.setattr(HistoryModel, "parts", parts)
     requests = list(DataSet.open(folder).requests("valid"))
     with RankingEngine.open(pack) as engine:
-        domain = finetune_data.load_domain(
+        domain = load_domain(
             folder,
             lambda texts: engine.vectors([Item(str(n), text) for n, text in enumerate(texts)]),
             rng=np.random.default_rng(0),
@@ -184,19 +183,19 @@ def test_training_and_runtime_see_the_same(
             )
             engine.rank(clicked_first, history=request.history, now=request.now)
     lexicon = Lexicon.from_bytes(Pack.open(pack).read("lexicon.npy"))
-    batch = finetune_data.describe_batch(
+    batch = describe_batch(
         domain,
         lexicon.encode(domain.texts),
         domain.valid,
         pairs=True,
-        succession=Succession.from_bytes(Pack.open(pack).read("succession.npz")),
+        succession=SequenceTable.from_bytes(Pack.open(pack).read("succession.npz")),
     )
-    assert batch.succession.any()
+    assert batch["succession"].any()
     assert len(seen) == len(requests)
     for row, alone in enumerate(seen):
-        length = alone.history.shape[0]
-        for name, value in alone.inputs().items():
-            trained = batch.inputs()[name][row]
+        length = alone["history"].shape[0]
+        for name, value in alone.items():
+            trained = batch[name][row]
             if name in {"content", "category", "together"}:
                 trained = trained[..., -length:]
             elif name in {"events", "history"}:
@@ -331,8 +330,8 @@ def test_a_record_counted_by_hand() -> None:
     day = 86_400.0
     times = np.array([1, 2, 3, 4, np.nan]) * day
     request = Request(None, (), (Item("a"), Item("b"), Item("stranger")), frozenset({"b"}))
-    record = make_record(["a", "b", "c"], np.array([0, 1, 0, 0, 2]), times, [request])
-    again = Record.from_bytes(record.to_bytes())
+    record = count_items(["a", "b", "c"], np.array([0, 1, 0, 0, 2]), times, [request])
+    again = CountTable.from_bytes(record.to_bytes())
     rows = again.rows(item_keys(["a", "b", "c", "stranger"]))
     assert rows[3] == -1
     at_noon = again.signals(rows, np.array(3.5 * day))
@@ -348,10 +347,10 @@ def test_a_record_counted_by_hand() -> None:
 
 
 def test_a_damaged_record_is_refused() -> None:
-    record = make_record(["a"], np.array([0, 0]), np.array([1.0, 2.0]), [])
+    record = count_items(["a"], np.array([0, 0]), np.array([1.0, 2.0]), [])
     for raw in (b"", b"PK", record.to_bytes()[:-40]):
         with pytest.raises(PackInvalid, match="record of items"):
-            Record.from_bytes(raw)
+            CountTable.from_bytes(raw)
 
 
 def test_training_and_runtime_compute_the_same_states() -> None:
@@ -377,7 +376,7 @@ def test_successions_are_learnt_and_the_same_seed_gives_the_same() -> None:
     people = [(begin + np.arange(5)) % 12 for begin in begins]  # what comes next is one higher
     names = [str(number) for number in range(12)]
 
-    def trained(seed: int) -> Succession:
+    def trained(seed: int) -> SequenceTable:
         return train_succession(
             names,
             np.zeros((12, 1), dtype=np.float32),
@@ -398,15 +397,13 @@ def test_successions_are_learnt_and_the_same_seed_gives_the_same() -> None:
 
 
 def test_what_is_to_be_predicted_is_hidden_from_the_table(folder: Path) -> None:
-    domain = finetune_data.load_domain(
+    domain = load_domain(
         folder,
         lambda texts: np.zeros((len(texts), 1), dtype=np.float32),
         rng=np.random.default_rng(0),
     )
     people = np.arange(len(domain.starts) - 1)
-    batch = finetune_data.sample(
-        domain, people, rng=np.random.default_rng(1), candidates=3, history=5, last=0.5
-    )
+    batch = sample(domain, people, rng=np.random.default_rng(1), candidates=3, history=5, last=0.5)
     assert batch.hidden is not None
     left = domain.people(batch.hidden)
     for whole, part, clicked in zip(
@@ -414,7 +411,7 @@ def test_what_is_to_be_predicted_is_hidden_from_the_table(folder: Path) -> None:
     ):
         assert part.tolist() == [row for row in whole.tolist() if row != clicked]
         assert len(part) == len(whole) - 1
-    (piece,) = finetune_data.chunks(batch)
+    (piece,) = chunks(batch)
     assert piece.hidden is not None and (piece.hidden == batch.hidden).all()
 
 

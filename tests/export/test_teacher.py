@@ -15,7 +15,7 @@ from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train.domain import Batch, Domain, make_requests
+from edge_rerank_export.train.domain import Batch, Domain
 from edge_rerank_export.train.history.material import prepare, read_domains
 from edge_rerank_export.train.history.recipe import (
     FinetuneRecipe,
@@ -26,6 +26,7 @@ from edge_rerank_export.train.history.recipe import (
 )
 from edge_rerank_export.train.history.run import check, digests_used, finetune, open_base
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target, teacher_of
+from edge_rerank_export.train.requests import make_requests
 from tests.inference.tiny import make_pack
 
 ITEMS = [f"{word} {kind}" for kind in ("bread", "river") for word in ("old", "small", "grand")]

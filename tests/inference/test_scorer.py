@@ -318,14 +318,15 @@ def cascade(folder: Path) -> Iterator[Reranker]:
 def test_a_likelihood_weighs_less_beside_a_trained_history_encoder(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge_rerank.ranking import engine
+    from edge_rerank.ranking.engine import RankingEngine
+    from edge_rerank.ranking.sources import scorer as source
 
     items = [Item(text, text) for text in CANDIDATES[:5]]
     history = [Event("click", Item(text, text), timestamp=1.0) for text in HISTORY]
 
     def odds(share: float) -> dict[str, float]:
-        monkeypatch.setattr(engine, "BESIDE_LEARNED", share)
-        with engine.RankingEngine.open([shipped_pack(), folder]) as opened:
+        monkeypatch.setattr(source, "BESIDE_LEARNED", share)
+        with RankingEngine.open([shipped_pack(), folder]) as opened:
             slope = opened.pack.manifest.history_encoder.slope  # type: ignore[union-attr]
             ranking = opened.rank(items, history=history, now=2.0)
         return {one.item.id: np.log(one.score / (1 - one.score)) / slope for one in ranking}

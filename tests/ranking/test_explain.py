@@ -1,29 +1,35 @@
 from __future__ import annotations
 
-import numpy as np
-
 from edge_rerank import Item, ReasonCode
+from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.explain import MAX_REASONS, explain
-from edge_rerank.ranking.sources.rules import Feature
+from edge_rerank.ranking.sources.history_model import PARTS
+from edge_rerank.ranking.sources.rules import ALWAYS, UNTRAINED
+from edge_rerank.types import Reason
+
+EVERY = (*UNTRAINED, *ALWAYS, Column("scorer", 1.0, ReasonCode.MODEL), *PARTS)
+PLAIN = [Column(column.name, 1.0, column.reason) for column in EVERY]
+"""With weights of 1, so that contributions are what is filled in."""
 
 
 def test_what_all_candidates_share_explains_nothing() -> None:
-    contributions = np.zeros((2, len(Feature)))
-    contributions[:, Feature.POPULARITY] = 5.0
-    contributions[0, Feature.QUERY] = 1.0
-    first, second = explain(contributions, [None, None], [0, 1])
+    evidence = Evidence(PLAIN, 2)
+    evidence["popularity"][:] = 5.0
+    evidence["query"][0] = 1.0
+    first, second = explain(evidence, [0, 1])
     assert [(reason.code, reason.weight) for reason in first] == [(ReasonCode.QUERY, 0.5)]
     assert [(reason.code, reason.weight) for reason in second] == [(ReasonCode.QUERY, -0.5)]
 
 
 def test_the_largest_come_first_and_similarity_names_its_item() -> None:
-    contributions = np.zeros((2, len(Feature)))
-    contributions[0, Feature.SIMILAR_MAX] = 2.0
-    contributions[0, Feature.SIMILAR_MEAN] = 2.0
-    contributions[0, Feature.DISLIKED] = -6.0
-    contributions[0, Feature.HOST] = 1.0
-    contributions[0, Feature.SHOWN] = 0.1
-    (reasons,) = explain(contributions, [Item("near"), None], [0])
+    evidence = Evidence(PLAIN, 2)
+    evidence["similar-max"][0] = 2.0
+    evidence["similar-mean"][0] = 2.0
+    evidence["disliked"][0] = -6.0
+    evidence["host"][0] = 1.0
+    evidence["shown"][0] = 0.1
+    evidence.nearest = (Item("near"), None)
+    (reasons,) = explain(evidence, [0])
     assert [reason.code for reason in reasons] == [
         ReasonCode.DISLIKED,
         ReasonCode.SIMILAR,
@@ -33,8 +39,23 @@ def test_the_largest_come_first_and_similarity_names_its_item() -> None:
     assert len(reasons) == MAX_REASONS
 
 
-def test_every_feature_has_a_reason() -> None:
-    for feature in Feature:
-        contributions = np.zeros((2, len(Feature)))
-        contributions[0, feature] = 1.0
-        assert len(explain(contributions, [None, None], [0])[0]) == 1
+def test_every_column_has_a_reason() -> None:
+    for column in EVERY:
+        evidence = Evidence(EVERY, 2)
+        evidence[column.name][0] = 1.0
+        (reason,) = explain(evidence, [0])[0]
+        assert reason == Reason(column.reason, column.weight / 2, None)
+
+
+def test_names_of_columns_are_unique() -> None:
+    names = [column.name for column in EVERY]
+    assert len(set(names)) == len(names)
+
+
+def test_a_score_is_the_sum_of_its_contributions_whatever_the_company() -> None:
+    many, alone = Evidence(EVERY, 3), Evidence(EVERY, 1)
+    for number, column in enumerate(EVERY, start=1):
+        many[column.name][:] = [0.1 / number, 1.0, -number]
+        alone[column.name][:] = [0.1 / number]
+    assert many.scores()[0] == alone.scores()[0]
+    assert abs(many.contributions().sum(axis=1) - many.scores()).max() < 1e-12

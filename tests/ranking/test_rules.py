@@ -1,66 +1,110 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from edge_rerank import Event, Item
-from edge_rerank.ranking.interests import Interests, read_interests
-from edge_rerank.ranking.sources.rules import Evidence, Feature, Similarities, compute_features
+from edge_rerank.ranking.comparisons import Comparisons
+from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.interests import Interests
+from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.sources.rules import (
+    ALWAYS,
+    CATEGORY,
+    DISLIKED,
+    HOST,
+    NEXT,
+    POPULARITY,
+    QUERY,
+    REJECTED,
+    SHOWN,
+    SIMILAR_MAX,
+    UNTRAINED,
+    Rules,
+)
 
-NOBODY = Interests()
+
+class Told:
+    """A comparer that gives the cosines it was told."""
+
+    def __init__(self, liked: object, disliked: object, query: NDArray[np.float64] | None) -> None:
+        self._liked, self._disliked, self._query = liked, disliked, query
+
+    def compare(
+        self, candidates: Sequence[Item], interests: Interests, query: str | None
+    ) -> Comparisons:
+        def matrix(values: object) -> NDArray[np.float64]:
+            nothing = np.zeros((len(candidates), 0))
+            return nothing if values is None else np.array(values, dtype=np.float64)
+
+        return Comparisons(
+            vectors=np.zeros((len(candidates), 1), dtype=np.float32),
+            liked=matrix(self._liked),
+            disliked=matrix(self._disliked),
+            searches=np.zeros((len(candidates), 0)),
+            query=self._query,
+            likeness=np.zeros((0, 0)),
+        )
 
 
-def similarities(
-    count: int,
+def judged(
+    items: Sequence[Item],
+    history: Sequence[Event] = (),
     *,
     liked: object = None,
     disliked: object = None,
     query: NDArray[np.float64] | None = None,
-) -> Similarities:
-    def matrix(values: object) -> NDArray[np.float64]:
-        return np.zeros((count, 0)) if values is None else np.array(values, dtype=np.float64)
-
-    return Similarities(
-        liked=matrix(liked), searches=np.zeros((count, 0)), disliked=matrix(disliked), query=query
+    host_order: bool = False,
+    beside_model: bool = False,
+) -> Evidence:
+    rules = Rules(beside_model=beside_model)
+    evidence = Evidence(rules.columns, len(items))
+    comparer = Told(liked, disliked, query)
+    rules.fill(
+        Request.of(items, history=history, comparer=comparer, host_order=host_order, now=9.0),
+        evidence,
     )
+    return evidence
 
 
-def column(evidence: Evidence, feature: Feature) -> list[float]:
-    values: list[float] = evidence.values[:, feature].tolist()
+def column(evidence: Evidence, of: Column) -> list[float]:
+    values: list[float] = evidence[of.name].tolist()
     return values
 
 
 def test_no_signal_is_a_column_of_zeros() -> None:
-    evidence = compute_features([Item("a"), Item("b")], NOBODY, similarities(2))
+    evidence = judged([Item("a"), Item("b")])
     assert not evidence.values.any()
     assert evidence.nearest == (None, None)
 
 
 def test_popularity_is_a_logarithm_and_the_mean_where_it_is_missing() -> None:
     items = [Item("a", popularity=0), Item("b", popularity=np.e**2 - 1), Item("c")]
-    evidence = compute_features(items, NOBODY, similarities(3))
-    assert column(evidence, Feature.POPULARITY) == pytest.approx([0.0, 2.0, 1.0])
+    evidence = judged(items)
+    assert column(evidence, POPULARITY) == pytest.approx([0.0, 2.0, 1.0])
 
 
 def test_host_scores_are_standardised_whatever_their_scale() -> None:
     for scale in (1.0, 1e-300, 1e300):
         items = [Item("a", score=1 * scale), Item("b"), Item("c", score=3 * scale)]
-        host = column(compute_features(items, NOBODY, similarities(3)), Feature.HOST)
+        host = column(judged(items), HOST)
         assert host == pytest.approx([-1.0, 0.0, 1.0])
     largest = float(np.finfo(float).max)
     items = [Item("a", score=largest), Item("b", score=-largest)]
-    assert column(compute_features(items, NOBODY, similarities(2)), Feature.HOST) == [1.0, -1.0]
+    assert column(judged(items), HOST) == [1.0, -1.0]
     same = [Item("a", score=7.0), Item("b", score=7.0)]
-    assert column(compute_features(same, NOBODY, similarities(2)), Feature.HOST) == [0.0, 0.0]
+    assert column(judged(same), HOST) == [0.0, 0.0]
 
 
 def test_the_hosts_order_counts_where_no_item_has_a_score() -> None:
     items = [Item("a"), Item("b"), Item("c")]
-    plain = compute_features(items, NOBODY, similarities(3))
-    ordered = compute_features(items, NOBODY, similarities(3), host_order=True)
-    assert column(plain, Feature.HOST) == [0, 0, 0]
-    first, second, third = column(ordered, Feature.HOST)
+    plain = judged(items)
+    ordered = judged(items, host_order=True)
+    assert column(plain, HOST) == [0, 0, 0]
+    first, second, third = column(ordered, HOST)
     assert first > second > third
     assert first - second > second - third
 
@@ -71,37 +115,49 @@ def test_categories_and_what_comes_next() -> None:
         Event("click", item, timestamp=n)
         for n, item in enumerate([tea, cake, Item("t2", categories=["Drinks", "Tea"])])
     ]
-    interests = read_interests(history, now=3)
     candidates = [Item("x", categories=["Food", "Cake"]), Item("y", categories=["Drinks", "Tea"])]
-    evidence = compute_features(
-        candidates, interests, similarities(2, liked=np.zeros((2, 3)).tolist())
-    )
-    share = column(evidence, Feature.CATEGORY)
+    evidence = judged(candidates, history, liked=np.zeros((2, 3)).tolist())
+    share = column(evidence, CATEGORY)
     assert share[1] > share[0] > 0
     assert sum(share) == pytest.approx(1.0)
     # After tea came cake, and the last choice was tea.
-    following = column(evidence, Feature.NEXT)
+    following = column(evidence, NEXT)
     assert following[0] > following[1]
 
 
 def test_rejected_items_and_their_kin() -> None:
     history = [Event("dismiss", Item("bad"), timestamp=0)]
-    interests = read_interests(history, now=0)
-    evidence = compute_features(
+    evidence = judged(
         [Item("bad"), Item("kin"), Item("other")],
-        interests,
-        similarities(3, disliked=[[0.0], [0.8], [-0.2]]),
+        history,
+        liked=np.zeros((3, 0)),
+        disliked=[[0.0], [0.8], [-0.2]],
     )
-    assert column(evidence, Feature.REJECTED) == [1, 0, 0]
-    assert column(evidence, Feature.DISLIKED) == pytest.approx([0.0, 0.8, 0.0])
+    assert column(evidence, REJECTED) == [1, 0, 0]
+    assert column(evidence, DISLIKED) == pytest.approx([0.0, 0.8, 0.0])
 
 
 def test_the_nearest_item_of_the_history_is_named() -> None:
     liked = [Item("one"), Item("two")]
     history = [Event("click", item, timestamp=n) for n, item in enumerate(liked)]
-    evidence = compute_features(
-        [Item("x"), Item("y")],
-        read_interests(history, now=2),
-        similarities(2, liked=[[0.9, 0.1], [0.1, 0.9]]),
-    )
+    evidence = judged([Item("x"), Item("y")], history, liked=[[0.9, 0.1], [0.1, 0.9]])
     assert evidence.nearest == tuple(liked)
+
+
+def test_beside_a_model_only_what_it_cannot_know_is_judged() -> None:
+    items = [Item("a", popularity=9), Item("b", score=2.0), Item("c", score=1.0)]
+    history = [
+        Event("click", Item("one", categories=["X"]), timestamp=1),
+        Event("impression", items[0], timestamp=2),
+    ]
+    liked = [[0.9], [0.1], [0.2]]
+    evidence = judged(items, history, liked=liked, query=np.ones(3), beside_model=True)
+    assert evidence.columns == ALWAYS
+    assert not set(ALWAYS) & set(UNTRAINED)
+    assert column(evidence, QUERY) == [1, 1, 1]
+    assert column(evidence, HOST) == pytest.approx([0, 1, -1])
+    assert column(evidence, SHOWN) == pytest.approx([np.log(2), 0, 0])
+    assert [item.id for item in evidence.nearest if item] == ["one"] * 3
+    alone = judged(items, history, liked=liked)
+    assert alone.columns == (*UNTRAINED, *ALWAYS)
+    assert alone[SIMILAR_MAX.name].any()

@@ -6,17 +6,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import PackInvalid
-from edge_rerank.ranking.signals.sequence import Succession
+from edge_rerank.ranking.signals.sequence import SequenceTable
 from edge_rerank.ranking.signals.table import UNKNOWN, item_key, item_keys
 
 NAMES = ["a", "b", "c"]
 VECTORS = {"a": (3.0, 0.0), "b": (0.0, 2.0), "c": (-1.0, 1.0)}
 
 
-def table(*, places: tuple[float, ...] = (1.0, 0.5)) -> Succession:
+def table(*, places: tuple[float, ...] = (1.0, 0.5)) -> SequenceTable:
     """Two numbers an item; the layer adds (1, 0) where a state's first number is positive."""
     names = sorted(NAMES, key=item_key)
-    return Succession(
+    return SequenceTable(
         ids=item_keys(names),
         vectors=np.array([VECTORS[name] for name in names], dtype=np.float16),
         places=np.repeat(np.array(places, dtype=np.float32)[:, None], 2, axis=1),
@@ -27,7 +27,7 @@ def table(*, places: tuple[float, ...] = (1.0, 0.5)) -> Succession:
     )
 
 
-def scores(of: Succession, candidates: list[str], history: list[str]) -> np.ndarray:
+def scores(of: SequenceTable, candidates: list[str], history: list[str]) -> np.ndarray:
     return of.signals(
         of.rows(item_keys(candidates)), of.rows(item_keys(history)), np.ones(len(history))
     )
@@ -82,7 +82,7 @@ def test_a_batch_gives_what_each_request_gives_alone(histories: list[list[int]])
 
 def test_round_trip() -> None:
     raw = table().to_bytes()
-    again = Succession.from_bytes(raw)
+    again = SequenceTable.from_bytes(raw)
     assert again.to_bytes() == raw
     assert scores(again, NAMES, ["b", "a"]).tolist() == scores(table(), NAMES, ["b", "a"]).tolist()
 
@@ -91,7 +91,7 @@ def test_a_damaged_table_is_refused() -> None:
     raw = table().to_bytes()
     for broken in (b"", b"PK", raw[:-40]):
         with pytest.raises(PackInvalid, match="table of successions"):
-            Succession.from_bytes(broken)
+            SequenceTable.from_bytes(broken)
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_arrays_that_do_not_fit_are_refused(name: str, values: np.ndarray) -> No
 
     arrays = itemtable.read_arrays(table().to_bytes(), succession._ARRAYS, what="")
     with pytest.raises(PackInvalid, match="table of successions"):
-        Succession.from_bytes(itemtable.write_arrays({**arrays, name: values}))
+        SequenceTable.from_bytes(itemtable.write_arrays({**arrays, name: values}))

@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import PackInvalid
-from edge_rerank.ranking.signals.pairs import Together
+from edge_rerank.ranking.signals.pairs import PairTable
 from edge_rerank.ranking.signals.words import DIM, Lexicon, words
 
 TEXTS = ("the red car", "the blue car", "the Hobbit", "the Hobbit returns")
@@ -46,4 +46,4 @@ def test_what_is_no_file_of_ours_is_refused(raw: bytes) -> None:
     with pytest.raises(PackInvalid):
         Lexicon.from_bytes(raw)
     with pytest.raises(PackInvalid):
-        Together.from_bytes(raw)
+        PairTable.from_bytes(raw)

@@ -1,9 +1,31 @@
-"""Fewer near-copies at the top."""
+"""Diversity: fewer near-copies at the top, by maximal marginal relevance."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
+
+from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.request import Request
+
+
+class Diversity:
+    """As strong as the call asks for; without a wish the order stays."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """Push near-copies down, within the places that are returned."""
+        if not request.diversity:
+            return order
+        rows = np.array(order.rows)
+        picked = diversify(
+            order.scores[rows],
+            request.comparisons.vectors[rows],
+            strength=request.diversity,
+            top_k=request.keep,
+        )
+        return replace(order, rows=tuple(rows[picked].tolist()))
 
 
 def diversify(

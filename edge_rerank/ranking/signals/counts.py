@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
+from edge_rerank.ranking.signals.signal import Axes, Signal
+from edge_rerank.ranking.signals.situation import Array, Situation
 from edge_rerank.ranking.signals.table import find_rows, read_arrays, write_arrays
-
-SIGNALS = 7
-"""Numbers an item, see :meth:`Record.signals`; the last two come from what was shown."""
 
 WHOLE = 1 << 15
 """All choices of the log, in the unit of moments."""
@@ -50,7 +49,7 @@ class OwnShown:
     clicked: NDArray[np.float32]
 
 
-class Record:
+class CountTable:
     """Counts by item.
 
     Args:
@@ -193,3 +192,23 @@ class Record:
             axis=-1,
         )
         return signals.astype(np.float32)
+
+
+class Counts(Signal):
+    """What the catalogue's log says of each candidate alone; the last two from what was shown."""
+
+    name = "record"
+    axes = Axes.CANDIDATES
+    width = 7
+    bit = "record"
+    dropout = 0.5
+    table = CountTable
+
+    def raw(self, situation: Situation) -> Array:
+        """Shape (..., C, 7)."""
+        table: CountTable | None = situation.tables.get(self.name)
+        present = situation.present[..., None]
+        if table is None:
+            return np.zeros((*present.shape[:-1], self.width))
+        rows = situation.candidates.rows[self.name]
+        return table.signals(rows, situation.now, own=situation.own.get(self.name)) * present

@@ -13,10 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
+from edge_rerank.ranking.signals.signal import Axes, Signal
+from edge_rerank.ranking.signals.situation import Array, Situation
 from edge_rerank.ranking.signals.table import find_rows, read_arrays, write_arrays
-
-SIGNALS = 4
-"""Numbers a pair, see :meth:`Together.signals`."""
 
 _ARRAYS = {
     "ids": np.uint64,
@@ -57,7 +56,7 @@ class OwnShare:
     least: NDArray[np.float32]
 
 
-class Together:
+class PairTable:
     """Counts by pair of items, sparse, in rows sorted by column.
 
     Args:
@@ -182,3 +181,24 @@ class Together:
             axis=-3,
         )
         return (signals * known[..., None, :, :]).astype(np.float32)
+
+
+class Pairs(Signal):
+    """What the catalogue's log says of each candidate beside each item of the history."""
+
+    name = "together"
+    axes = Axes.PAIRS
+    width = 4
+    bit = "together"
+    dropout = 0.5
+    table = PairTable
+    folds = True
+
+    def raw(self, situation: Situation) -> Array:
+        """Shape (..., 4, C, H)."""
+        table: PairTable | None = situation.tables.get(self.name)
+        pairs = situation.pairs[..., None, :, :]
+        if table is None:
+            return np.zeros((*pairs.shape[:-3], self.width, *pairs.shape[-2:]), dtype=np.float32)
+        own, before = situation.candidates.rows[self.name], situation.history.rows[self.name]
+        return table.signals(own, before, own=situation.own.get(self.name)) * pairs

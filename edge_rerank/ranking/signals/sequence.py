@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
+from edge_rerank.ranking.signals.signal import Axes, Signal
+from edge_rerank.ranking.signals.situation import Array, Situation, mean
 from edge_rerank.ranking.signals.table import find_rows, read_arrays, write_arrays
 
 NORM_EPSILON = 1e-5
@@ -34,7 +36,7 @@ _ARRAYS = {
 }
 
 
-class Succession:
+class SequenceTable:
     """A vector an item, and the way from what was chosen to what comes next.
 
     Args:
@@ -142,3 +144,26 @@ class Succession:
         scores = (after @ state[..., None])[..., 0] / _SCALE
         judged = (candidates >= 0) & known.any(axis=-1, keepdims=True)
         return np.where(judged, scores, np.nan).astype(np.float32)
+
+
+class Successions(Signal):
+    """How well each candidate follows from the history, against the mean of the candidates."""
+
+    name = "succession"
+    axes = Axes.CANDIDATE
+    table = SequenceTable
+
+    def raw(self, situation: Situation) -> Array:
+        """Shape (..., C); an unknown one is as good as the mean."""
+        table: SequenceTable | None = situation.tables.get(self.name)
+        present = situation.present
+        if table is None:
+            return np.zeros(present.shape)
+        items = situation.strength.shape[-1] - situation.searches
+        values = table.signals(
+            situation.candidates.rows[self.name],
+            situation.history.rows[self.name][..., :items],
+            situation.strength[..., :items],
+        )
+        known = present & ~np.isnan(values)
+        return np.where(known, values - mean(values, known)[..., None], 0.0)

@@ -1,133 +1,178 @@
-"""From a request's items and interests to the raw comparisons of :mod:`~.inputs`."""
+"""What every signal looks at: candidates before a history of items and searches.
+
+The runtime and the toolchain fill in the same :class:`Situation`, with any number of leading
+axes (...), so that a signal is computed by the same lines in training, in batches, and at run
+time, for a single request.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interests
-from edge_rerank.ranking.signals.counts import Record
-from edge_rerank.ranking.signals.inputs import EVENTS, Situation
-from edge_rerank.ranking.signals.pairs import Together
-from edge_rerank.ranking.signals.sequence import Succession
-from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
-from edge_rerank.types import Item
+Array = NDArray[np.floating[Any]]
 
 
-def describe(
-    candidates: Sequence[Item],
-    interests: Interests,
-    *,
-    cosine: NDArray[np.float64],
-    lexical: NDArray[np.float64],
-    likeness: NDArray[np.float64],
-    together: Together | None,
-    record: Record | None,
-    succession: Succession | None,
-    now: float,
-) -> Situation:
-    """Lay out one request; the history is the liked items, then the searches.
+@dataclass(frozen=True, slots=True, repr=False)
+class Side:
+    """The n candidates, or the n places of the history.
 
-    Args:
-        candidates: n items.
-        interests: the person's, with h liked items and searches; see :func:`newest`.
-        cosine: of text vectors, shape (n, h); 0 for an item with itself.
-        lexical: of word vectors, likewise.
-        likeness: cosines within the history, shape (h, h).
-        together: the pack's table of pairs, if it has one.
-        record: the pack's record of single items, likewise.
-        succession: the pack's table of successions, likewise.
-        now: UTC seconds; 0 where unknown.
+    Attributes:
+        items: the same number for the same item on both sides, int64 of shape (..., n);
+            negative where there is none, and for a search.
+        words: vectors of the words, see :mod:`~.words`, float32 of shape (..., n, dim).
+        categories: a unit row an item over all categories that count, or zeros, float32 of
+            shape (..., n, categories).
+        leaves: number of the most specific category, int64 of shape (..., n); -1 for none.
+        popularity: float32 of shape (..., n); NaN where unknown.
+        rows: rows in the tables, by the tables' names, int64 of shape (..., n).
     """
-    liked, searches = interests.liked, interests.searches
-    count, length = len(candidates), len(liked) + len(searches)
-    category, leaf = np.zeros((count, length)), np.zeros((count, length))
-    if liked:
-        items = [one.item for one in liked]
-        category[:, : len(liked)], leaf[:, : len(liked)] = _categories(candidates, items)
-    ages = [one.age_s for one in liked] + [None] * len(searches)
-    strength = np.array(
-        [one.strength for one in liked]
-        + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
-    )
-    popular = [one.item.popularity for one in liked] + [None] * len(searches)
-    # Hashing costs more than looking up: once for all tables, and only where there is one.
-    keys = before = np.zeros(0, dtype=np.uint64)
-    if together is not None or record is not None or succession is not None:
-        keys = item_keys(item.id for item in candidates)
-        before = item_keys(one.item.id for one in liked)
-    return Situation(
-        cosine=cosine,
-        lexical=lexical,
-        category=category,
-        leaf=leaf,
-        together=None if together is None else _together(together, keys, before, length),
-        record=None
-        if record is None
-        else record.signals(record.rows(keys), np.array(now or np.nan)),
-        succession=None
-        if succession is None
-        else succession.signals(
-            succession.rows(keys), succession.rows(before), strength[: len(liked)]
-        ),
-        likeness=likeness,
-        strength=strength,
-        place=np.array([*range(len(liked))[::-1], *range(len(searches))[::-1]], dtype=np.float32),
-        age_s=_or_nan(ages),
-        popularity=_or_nan([item.popularity for item in candidates]),
-        liked_popularity=_or_nan(popular),
-        present=np.ones(count, dtype=np.bool_),
-    )
+
+    items: NDArray[np.int64]
+    words: NDArray[np.float32]
+    categories: NDArray[np.float32]
+    leaves: NDArray[np.int64]
+    popularity: NDArray[np.float32]
+    rows: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
 
-def newest(interests: Interests) -> Interests:
-    """The same with no more liked items than the history encoder looks at."""
-    return replace(interests, liked=interests.liked[-EVENTS:])
+@dataclass(frozen=True, repr=False)
+class Situation:
+    """Candidates before a history of items and searches.
+
+    Attributes:
+        candidates: C items.
+        history: H places, items first, oldest first, then searches.
+        cosine: of the vectors of both, shape (..., C, H); 0 for an item with itself.
+        likeness: cosines within the history, shape (..., H, H).
+        strength: how much each place of the history is liked, shape (..., H); 0 is no item.
+        place: 0 for the newest item, 1 for the one before, ...; likewise for searches;
+            shape (..., H).
+        age_s: seconds since, shape (..., H); NaN where unknown.
+        present: False where a place is no candidate, bool of shape (..., C).
+        now: UTC seconds, float64 of shape (...,); NaN where unknown.
+        searches: how many of the last places of the history are searches.
+        tables: those the pack has, by name.
+        own: in training, what a request added itself to the counts of a table and must not
+            see, by the table's name.
+    """
+
+    candidates: Side
+    history: Side
+    cosine: Array
+    likeness: Array
+    strength: Array
+    place: Array
+    age_s: Array
+    present: NDArray[np.bool_]
+    now: NDArray[np.float64]
+    searches: int = 0
+    tables: Mapping[str, Any] = field(default_factory=dict)
+    own: Mapping[str, Any] = field(default_factory=dict)
+
+    @cached_property
+    def liked(self) -> NDArray[np.bool_]:
+        """Where the history has something, shape (..., H)."""
+        return self.strength > 0
+
+    @cached_property
+    def pairs(self) -> NDArray[np.float32]:
+        """1 where a candidate stands beside something, shape (..., C, H)."""
+        return (self.present[..., :, None] & self.liked[..., None, :]).astype(np.float32)
+
+    @cached_property
+    def dated(self) -> NDArray[np.bool_]:
+        """Where the history has something of a known time, shape (..., H)."""
+        return self.liked & ~np.isnan(self.age_s)
+
+    @cached_property
+    def age_days(self) -> Array:
+        """Days since, shape (..., H); 0 where unknown."""
+        return np.asarray(np.where(self.dated, self.age_s, 0.0).clip(min=0) / 86_400.0)
+
+    @cached_property
+    def youngest_days(self) -> Array:
+        """Days since the newest, shape (..., 1); 0 where unknown."""
+        youngest = np.where(self.dated, self.age_days, np.inf).min(
+            axis=-1, initial=np.inf, keepdims=True
+        )
+        return np.where(np.isfinite(youngest), youngest, 0.0)
+
+    @cached_property
+    def crowd(self) -> Crowd:
+        """What others chose of both sides."""
+        return Crowd.of(self)
 
 
-def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+@dataclass(frozen=True, slots=True, repr=False)
+class Crowd:
+    """What the candidates and the history have in common with what others chose.
+
+    Attributes:
+        log: log(1 + popularity) of the candidates, shape (..., C); the mean of the known ones
+            where it is unknown, 0 where a place is no candidate.
+        centre: mean of the known ones, shape (..., 1).
+        spread: standard deviation of ``log``, shape (..., 1).
+        usual: mean log of the history, shape (..., 1); ``centre`` where it is unknown.
+        usual_spread: its standard deviation, shape (...,).
+        counted: whether any candidate's is known, shape (...,).
+    """
+
+    log: Array
+    centre: Array
+    spread: Array
+    usual: Array
+    usual_spread: Array
+    counted: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, situation: Situation) -> Crowd:
+        """Look at a situation."""
+        present = situation.present
+        log = np.log1p(situation.candidates.popularity)
+        known = present & ~np.isnan(log)
+        centre = mean(log, known)[..., None]
+        log = np.where(known, log, centre) * present
+        liked = np.log1p(situation.history.popularity)
+        liked_known = situation.liked & ~np.isnan(liked)
+        usual = np.where(liked_known.any(axis=-1), mean(liked, liked_known), centre[..., 0])[
+            ..., None
+        ]
+        return cls(
+            log=log,
+            centre=centre,
+            spread=np.sqrt(mean((log - centre) ** 2, present))[..., None],
+            usual=usual,
+            usual_spread=np.sqrt(mean((liked - usual) ** 2, liked_known)),
+            counted=np.asarray(known.any(axis=-1)),
+        )
+
+    def context(self) -> Array:
+        """What is common to all candidates, shape (..., 5); 0 where nothing is known."""
+        numbers = np.stack(
+            [
+                (self.usual[..., 0] / 5).clip(max=1.5),
+                (self.centre[..., 0] / 5).clip(max=1.5),
+                ((self.usual - self.centre)[..., 0] / 3).clip(-2, 2),
+                self.spread[..., 0],
+                self.usual_spread,
+            ],
+            axis=-1,
+        )
+        return np.asarray(numbers * self.counted[..., None])
 
 
-def _together(
-    table: Together, keys: NDArray[np.uint64], before: NDArray[np.uint64], length: int
-) -> NDArray[np.float32]:
-    padded = np.full(length, UNKNOWN, dtype=np.int64)
-    padded[: len(before)] = table.rows(before)
-    return table.signals(table.rows(keys), padded)
+def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Products of every row with every row, (..., C, dim) and (..., H, dim) to (..., C, H)."""
+    return np.asarray(np.matmul(left, right.swapaxes(-1, -2)))
 
 
-def _categories(
-    candidates: Sequence[Item], liked: Sequence[Item]
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Cosines of the sets of categories, and whether the most specific ones agree."""
-    numbers: dict[str, int] = {}
-    for item in liked:
-        for name in item.categories:
-            numbers.setdefault(name, len(numbers))
-    if not numbers:
-        nothing = np.zeros((len(candidates), len(liked)), dtype=np.float32)
-        return nothing, nothing
-    own, others = _sets(candidates, numbers), _sets(liked, numbers)
-    leaves = [_leaf(item, numbers) for item in candidates]
-    liked_leaves = np.array([_leaf(item, numbers) for item in liked])
-    agree = (np.array(leaves)[:, None] == liked_leaves) & (liked_leaves >= 0)
-    return own @ others.T, agree.astype(np.float32)
-
-
-def _sets(items: Sequence[Item], numbers: dict[str, int]) -> NDArray[np.float32]:
-    """A unit row an item over the history's categories; others count in its length only."""
-    rows = np.zeros((len(items), len(numbers)), dtype=np.float32)
-    for row, item in enumerate(items):
-        names = set(item.categories)
-        for name in names:
-            if name in numbers:
-                rows[row, numbers[name]] = len(names) ** -0.5
-    return rows
-
-
-def _leaf(item: Item, numbers: dict[str, int]) -> int:
-    return numbers.get(item.categories[-1], -1) if item.categories else -1
+def mean(values: Array, where: NDArray[np.bool_], axis: int | tuple[int, ...] = -1) -> Array:
+    """Mean over the places that count; 0 where none does."""
+    total = np.where(where, values, 0.0).sum(axis=axis)
+    return np.asarray(total / where.sum(axis=axis).clip(min=1))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b
-from typing import Any
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,27 @@ from edge_rerank.errors import PackInvalid
 
 UNKNOWN = -1
 """Row of an item that a table does not know."""
+
+
+class Table(Protocol):
+    """What a pack that was tuned on a catalogue knows of its items."""
+
+    @classmethod
+    def from_bytes(cls, raw: bytes) -> Self:
+        """Read the table's file.
+
+        Raises:
+            PackInvalid: when it is something else.
+        """
+        ...
+
+    def to_bytes(self) -> bytes:
+        """The table's file; equal tables give equal bytes."""
+        ...
+
+    def rows(self, keys: NDArray[np.uint64]) -> NDArray[np.int64]:
+        """Rows of items by their keys, int64 of shape (n,), ``UNKNOWN`` for strangers."""
+        ...
 
 
 def item_key(item_id: str) -> int:

@@ -1,4 +1,4 @@
-"""The history encoder: how well each candidate follows from what the person did before.
+"""Evidence by the history model: how well each candidate follows from what came before.
 
 A small model attends from every candidate to every item of the history and adds up four
 parts, one a kind of evidence, so that each can be missing, explained and weighed apart.
@@ -6,45 +6,40 @@ parts, one a kind of evidence, so that each can be missing, explained and weighe
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from enum import IntEnum
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import InferenceError, PackUnsupported
+from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
-from edge_rerank.ranking.signals.counts import Record
-from edge_rerank.ranking.signals.inputs import Signals
-from edge_rerank.ranking.signals.pairs import Together
-from edge_rerank.ranking.signals.sequence import Succession
+from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.interests import SEARCH_STRENGTH
+from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.signals.categories import category_rows, numbered
+from edge_rerank.ranking.signals.inputs import BY_NAME, KNOWN_BITS, SIGNALS, TABLES, inputs
+from edge_rerank.ranking.signals.situation import Side, Situation
+from edge_rerank.ranking.signals.table import UNKNOWN, Table
 from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank.types import ReasonCode
 
 CHUNK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
 
-_CANDIDATE_AXIS = {
-    "content": 2,
-    "category": 2,
-    "together": 2,
-    "popularity": 1,
-    "record": 1,
-    "succession": 1,
-}
-_EVENT_AXIS = {"content": 3, "category": 3, "together": 3, "events": 1, "history": 1}
+PARTS = (
+    Column("learned-content", 1.0, ReasonCode.SIMILAR),
+    Column("learned-category", 1.0, ReasonCode.CATEGORY),
+    Column("learned-together", 1.0, ReasonCode.TOGETHER),
+    Column("learned-popularity", 1.0, ReasonCode.POPULAR),
+)
+"""The model's outputs in their order: log-odds from texts beside texts, from categories, from
+what people of this catalogue chose together or one after the other, and from popularity
+against the popularity of what the person chose before."""
 
 
-class Part(IntEnum):
-    """Columns of the model's output: log-odds from one kind of evidence."""
-
-    CONTENT = 0
-    CATEGORY = 1
-    TOGETHER = 2
-    POPULARITY = 3
-
-
-class HistoryEncoder:
+class HistoryModel:
     """Runs the ``history_encoder`` part of a pack. Safe from several threads.
 
     Args:
@@ -52,7 +47,8 @@ class HistoryEncoder:
         providers: as for :class:`~edge_rerank.inference.encoders.text.TextEncoder`.
 
     Raises:
-        PackUnsupported: when the pack has no history encoder.
+        PackUnsupported: when the pack has no history encoder, or one that takes an input or
+            has a table that this version does not know.
         PackInvalid: when its word weights or one of its tables by item cannot be read.
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
     """
@@ -63,48 +59,52 @@ class HistoryEncoder:
             raise PackUnsupported("the pack has no history encoder")
         self.spec = spec
         self.lexicon = Lexicon.from_bytes(pack.read(spec.lexicon))
-        self.together = (
-            None if spec.together is None else Together.from_bytes(pack.read(spec.together))
-        )
-        self.record = None if spec.record is None else Record.from_bytes(pack.read(spec.record))
-        self.succession = (
-            None if spec.succession is None else Succession.from_bytes(pack.read(spec.succession))
-        )
+        self.tables = _read_tables(pack, spec.tables)
         # Too small to share: a second thread costs more than it brings.
         self._session = Session(pack.read(spec.model), providers=providers, threads=1)
+        self.inputs = tuple(self._session.inputs)
+        strangers = sorted(set(self.inputs) - set(BY_NAME))
+        if strangers:
+            raise PackUnsupported(f"history encoder: not a known input: {', '.join(strangers)}")
 
-    def parts(self, signals: Signals) -> NDArray[np.float64]:
+    def parts(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Judge the candidates of one request.
 
         Args:
-            signals: without leading axes, see :func:`edge_rerank.ranking.signals.inputs.signals`.
+            arrays: without leading axes, see :func:`edge_rerank.ranking.signals.inputs.inputs`.
 
         Returns:
-            float64 of shape (candidates, 4), columns by :class:`Part`; 0 in the column of a
+            float64 of shape (candidates, 4), columns by :data:`PARTS`; 0 in the column of a
             kind of evidence that is not there.
 
         Raises:
             InferenceError: when the model fails or returns something that is no number.
         """
-        inputs = {name: value[None] for name, value in signals.inputs().items()}
-        if self.succession is None:
-            del inputs["succession"]  # models without one do not take it
-        if not len(signals.history):
-            # Operators that look for a maximum want something to look at; it is masked.
-            for name, axis in _EVENT_AXIS.items():
-                shape = [1 if at == axis else n for at, n in enumerate(inputs[name].shape)]
-                inputs[name] = np.zeros(shape, dtype=np.float32)
-        for name, there in (("category", signals.known[1]), ("together", signals.known[2])):
-            if not there:
-                inputs[name] = inputs[name][:, :, :1]  # its column is 0: compute it once
-        count = signals.popularity.shape[0]
-        parts = np.empty((count, len(Part)))
+        feed = {name: arrays[name][None] for name in self.inputs}
+        count, length = arrays["popularity"].shape[0], arrays["history"].shape[0]
+        known = dict(zip(KNOWN_BITS, arrays["known"].tolist(), strict=True))
+        by_candidate: dict[str, int] = {}
+        for signal in SIGNALS:
+            name, axes = signal.name, signal.axes
+            if name not in feed:
+                continue
+            if not length and axes.of_history is not None:
+                # Operators that look for a maximum want something to look at; it is masked.
+                shape = axes.shape(count, 1, signal.width)
+                feed[name] = np.zeros((1, *shape), dtype=np.float32)
+            if axes.of_candidates is None:
+                continue
+            axis = feed[name].ndim + axes.of_candidates
+            if signal.folds and not known[signal.bit]:
+                feed[name] = feed[name].take([0], axis=axis)  # its part is 0: compute it once
+            else:
+                by_candidate[name] = axis
+        parts = np.empty((count, len(PARTS)))
         for start in range(0, count, CHUNK):
-            chunk = dict(inputs)
-            for name, axis in _CANDIDATE_AXIS.items():
-                if name in inputs and inputs[name].shape[axis] == count:
-                    rows = (slice(None),) * axis + (slice(start, start + CHUNK),)
-                    chunk[name] = inputs[name][rows]
+            chunk = dict(feed)
+            for name, axis in by_candidate.items():
+                rows = (slice(None),) * axis + (slice(start, start + CHUNK),)
+                chunk[name] = feed[name][rows]
             parts[start : start + CHUNK] = self._session.run(chunk)[0][0]
         if not np.isfinite(parts).all():
             raise InferenceError("the history encoder returned something that is no number")
@@ -118,3 +118,108 @@ class HistoryEncoder:
         """
         logits = self.spec.slope * (scores - scores.mean()) + self.spec.intercept
         return np.asarray(1 / (1 + np.exp(-logits.clip(-500, 500))))
+
+
+class HistorySource:
+    """The history model as a source.
+
+    Args:
+        model: judges.
+        cache_items: word vectors of items kept in memory.
+    """
+
+    columns: tuple[Column, ...] = PARTS
+
+    def __init__(self, model: HistoryModel, *, cache_items: int) -> None:
+        self._model = model
+        self._words = VectorCache(model.lexicon, capacity=cache_items)
+
+    def fill(self, request: Request, evidence: Evidence) -> None:
+        """Judge the candidates before the liked items and the searches."""
+        arrays = inputs(self.situation(request), self._model.inputs)
+        for column, values in zip(PARTS, self._model.parts(arrays).T, strict=True):
+            evidence[column.name] = values
+
+    def forget(self, user: str | None = None) -> None:
+        """Nothing personal is kept."""
+
+    def situation(self, request: Request) -> Situation:
+        """Lay out one request; the history is the liked items, then the searches."""
+        interests, compared = request.interests, request.comparisons
+        liked, searches = interests.liked, interests.searches
+        candidates, history = self._sides(request)
+        return Situation(
+            candidates=candidates,
+            history=history,
+            cosine=np.concatenate([compared.liked, compared.searches], axis=1),
+            likeness=compared.likeness,
+            strength=np.array(
+                [one.strength for one in liked]
+                + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
+            ),
+            place=np.array(
+                [*range(len(liked))[::-1], *range(len(searches))[::-1]], dtype=np.float32
+            ),
+            age_s=_or_nan([one.age_s for one in liked], more=len(searches)),
+            present=np.ones(len(request.candidates), dtype=np.bool_),
+            now=np.array(request.now or np.nan),
+            searches=len(searches),
+            tables=self._model.tables,
+        )
+
+    def _sides(self, request: Request) -> tuple[Side, Side]:
+        """Candidates and history; a search is like an item of which nothing but words is known."""
+        own, liked = request.candidates, [one.item for one in request.interests.liked]
+        searches = [search for search, _ in request.interests.searches]
+        words = self._words.get(
+            [*(item.text for item in own), *(request.text_of(item) for item in liked)]
+        )
+        # Not through the cache: these words are personal.
+        asked = self._model.lexicon.encode(searches)
+        numbers: dict[str, int] = {}
+        for item in own:
+            numbers.setdefault(item.id, len(numbers))
+        names = numbered([item.categories for item in liked])
+        rows, leaves = category_rows([item.categories for item in own], names)
+        candidates = Side(
+            items=np.array([numbers[item.id] for item in own], dtype=np.int64),
+            words=words[: len(own)],
+            categories=rows,
+            leaves=leaves,
+            popularity=_or_nan([item.popularity for item in own]),
+            rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
+        )
+        none = np.full(len(searches), UNKNOWN, dtype=np.int64)
+        places = np.array([numbers.get(item.id, UNKNOWN) for item in liked], dtype=np.int64)
+        rows, leaves = category_rows(
+            [*(item.categories for item in liked), *(() for _ in searches)], names
+        )
+        history = Side(
+            items=np.append(places, none),
+            words=np.concatenate([words[len(own) :], asked]),
+            categories=rows,
+            leaves=leaves,
+            popularity=_or_nan([item.popularity for item in liked], more=len(searches)),
+            rows={
+                name: np.append(table.rows(request.liked_keys), none)
+                for name, table in self._model.tables.items()
+            },
+        )
+        return candidates, history
+
+
+def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
+    known = {signal.name: signal.table for signal in TABLES}
+    tables: dict[str, Table] = {}
+    for name, file in files.items():
+        kind = known.get(name)
+        if kind is None:
+            raise PackUnsupported(f"history encoder: not a known table: {name}")
+        tables[name] = kind.from_bytes(pack.read(file))
+    return tables
+
+
+def _or_nan(values: Sequence[float | None], *, more: int = 0) -> NDArray[np.float32]:
+    """Float32 with NaN for what is unknown, and ``more`` of these at the end."""
+    known = [np.nan if value is None else value for value in values]
+    return np.array(known + [np.nan] * more, dtype=np.float32)

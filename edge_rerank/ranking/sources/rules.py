@@ -1,154 +1,145 @@
-"""The numbers by which a candidate is judged: one definition for training and run time."""
+"""Evidence by rule: likeness, categories, popularity, the host's word, what was turned down.
+
+What needs no training. Where a pack has a history model, that model judges likeness,
+categories and popularity, and only the rules that its training data cannot teach stay.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.ranking.comparisons import Comparisons
+from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interest, Interests
 from edge_rerank.ranking.markov import MarkovChain
-from edge_rerank.types import Item
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import Item, ReasonCode
 
 RECENCY_FLOOR = 0.5
 """The oldest item of the history still counts half in the maximal similarity."""
 
-FloatMatrix = NDArray[np.float64]
+SIMILAR_MAX = Column("similar-max", 4.0, ReasonCode.SIMILAR)
+"""Largest similarity to one liked item or search, times its recency and strength."""
+
+SIMILAR_MEAN = Column("similar-mean", 2.0, ReasonCode.SIMILAR)
+"""Mean similarity to the liked items and searches, weighted likewise."""
+
+CATEGORY = Column("category", 2.0, ReasonCode.CATEGORY)
+"""Share of the weighted history in the candidate's categories, 0 to 1 a category."""
+
+NEXT = Column("next", 0.5, ReasonCode.NEXT)
+"""P(candidate's category | category of the last liked item), from the person's own Markov
+chain."""
+
+QUERY = Column("query", 6.0, ReasonCode.QUERY)
+"""Cosine to the query of this call."""
+
+POPULARITY = Column("popularity", 0.5, ReasonCode.POPULAR)
+"""log(1 + popularity); the mean of the known ones where it is missing."""
+
+HOST = Column("host", 1.0, ReasonCode.HOST)
+"""The host's score, standardised over the candidates; 0 where it is missing."""
+
+DISLIKED = Column("disliked", -3.0, ReasonCode.DISLIKED)
+"""Largest similarity to a disliked item, times its recency and strength."""
+
+REJECTED = Column("rejected", -6.0, ReasonCode.DISLIKED)
+"""1 when this very item was disliked or dismissed."""
+
+SHOWN = Column("shown", -0.2, ReasonCode.SEEN)
+"""log(1 + times shown and not chosen)."""
+
+UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
+"""What a history model knows better. Similarity, category and popularity were weighed on
+validation requests of shop, film, game and news data; the other weights by reason alone."""
+
+ALWAYS = (QUERY, HOST, DISLIKED, REJECTED, SHOWN)
+"""What a history model's training data cannot teach."""
 
 
-class Feature(IntEnum):
-    """Columns of the feature matrix. A missing signal is 0 in its whole column."""
-
-    SIMILAR_MAX = 0
-    """Largest similarity to one liked item or search, times its recency and strength."""
-    SIMILAR_MEAN = 1
-    """Mean similarity to the liked items and searches, weighted likewise."""
-    CATEGORY = 2
-    """Share of the weighted history in the candidate's categories, 0 to 1 a category."""
-    NEXT = 3
-    """P(candidate's category | category of the last liked item), from the person's own
-    Markov chain."""
-    QUERY = 4
-    """Cosine to the query of this call."""
-    POPULARITY = 5
-    """log(1 + popularity); the mean of the known ones where it is missing."""
-    HOST = 6
-    """The host's score, standardised over the candidates; 0 where it is missing."""
-    DISLIKED = 7
-    """Largest similarity to a disliked item, times its recency and strength."""
-    REJECTED = 8
-    """1 when this very item was disliked or dismissed."""
-    SHOWN = 9
-    """log(1 + times shown and not chosen)."""
-    SCORER = 10
-    """Log-odds by the scorer, against the mean of the candidates it refined; 0 for the others.
-    Filled in after the rest, because the rest says which candidates are refined."""
-    LEARNED_CONTENT = 11
-    """Log-odds by the history encoder, from texts beside texts; like the next three 0 in
-    packs without one."""
-    LEARNED_CATEGORY = 12
-    """Likewise from categories."""
-    LEARNED_TOGETHER = 13
-    """Likewise from what people of this catalogue chose together or one after the other."""
-    LEARNED_POPULARITY = 14
-    """Likewise from popularity, against the popularity of what the person chose before."""
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """The feature matrix and what the explanations need.
-
-    Attributes:
-        values: float64 of shape (candidates, features), columns by :class:`Feature`.
-        nearest: for each candidate the liked item that gave SIMILAR_MAX, if it was one.
-    """
-
-    values: FloatMatrix
-    nearest: tuple[Item | None, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Similarities:
-    """Cosines of every candidate with what the history and the query hold.
-
-    Attributes:
-        liked: float of shape (candidates, liked items), an item's own column set to 0.
-        searches: float of shape (candidates, searches).
-        disliked: float of shape (candidates, disliked items), own columns set to 0.
-        query: float of shape (candidates,), or ``None`` without a query.
-    """
-
-    liked: FloatMatrix
-    searches: FloatMatrix
-    disliked: FloatMatrix
-    query: NDArray[np.float64] | None
-
-
-def compute_features(
-    candidates: Sequence[Item],
-    interests: Interests,
-    similarities: Similarities,
-    *,
-    host_order: bool = False,
-) -> Evidence:
-    """Judge candidates.
+class Rules:
+    """The source of all evidence by rule.
 
     Args:
-        candidates: n items.
-        interests: the person's, empty for nobody.
-        similarities: see there.
-        host_order: whether the order of ``candidates`` is the host's own ranking; counts
-            only where no candidate carries a score.
+        beside_model: whether a history model judges what it knows better.
     """
-    values = np.zeros((len(candidates), len(Feature)))
-    nearest = _similarity(values, interests, similarities)
-    if interests.liked:
-        values[:, Feature.CATEGORY] = _category_share(candidates, interests.liked)
-        values[:, Feature.NEXT] = _next_category(candidates, interests.liked)
-    if similarities.query is not None:
-        values[:, Feature.QUERY] = similarities.query
-    values[:, Feature.POPULARITY] = _popularity(candidates)
-    values[:, Feature.HOST] = _host(candidates, host_order=host_order)
-    if interests.disliked:
-        weights = np.array(
-            [
-                -one.strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * one.recency)
-                for one in interests.disliked
-            ]
-        )
-        values[:, Feature.DISLIKED] = np.maximum(similarities.disliked * weights, 0).max(axis=1)
-        rejected = {one.item.id for one in interests.disliked}
-        values[:, Feature.REJECTED] = [item.id in rejected for item in candidates]
-    if interests.shown:
-        shown = interests.shown
-        values[:, Feature.SHOWN] = np.log1p([shown.get(item.id, 0) for item in candidates])
-    return Evidence(values, nearest)
+
+    def __init__(self, *, beside_model: bool = False) -> None:
+        self.columns: tuple[Column, ...] = ALWAYS if beside_model else (*UNTRAINED, *ALWAYS)
+        self._alone = not beside_model
+
+    def fill(self, request: Request, evidence: Evidence) -> None:
+        """Judge the candidates, and name the liked item that each resembles most."""
+        candidates, interests = request.candidates, request.interests
+        compared = request.comparisons
+        weighted = _weighted(interests, compared)
+        evidence.nearest = _nearest(interests, weighted)
+        if self._alone:
+            if weighted.shape[1]:
+                evidence[SIMILAR_MAX.name] = weighted.max(axis=1)
+                evidence[SIMILAR_MEAN.name] = _mean_similarity(interests, compared)
+            if interests.liked:
+                evidence[CATEGORY.name] = _category_share(candidates, interests.liked)
+                evidence[NEXT.name] = _next_category(candidates, interests.liked)
+            evidence[POPULARITY.name] = _popularity(candidates)
+        if compared.query is not None:
+            evidence[QUERY.name] = compared.query
+        evidence[HOST.name] = _host(candidates, host_order=request.host_order)
+        if interests.disliked:
+            evidence[DISLIKED.name] = _disliked(interests.disliked, compared.disliked)
+            rejected = {one.item.id for one in interests.disliked}
+            evidence[REJECTED.name] = np.array([item.id in rejected for item in candidates])
+        if interests.shown:
+            shown = interests.shown
+            evidence[SHOWN.name] = np.log1p([shown.get(item.id, 0) for item in candidates])
+
+    def forget(self, user: str | None = None) -> None:
+        """Nothing is kept."""
 
 
-def _similarity(
-    values: FloatMatrix, interests: Interests, similarities: Similarities
-) -> tuple[Item | None, ...]:
-    """Fill both similarity columns; return the liked item nearest to each candidate."""
-    none: tuple[Item | None, ...] = (None,) * len(values)
-    cosines = np.concatenate([similarities.liked, similarities.searches], axis=1)
-    if not cosines.shape[1]:
-        return none
+def _strengths(interests: Interests) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Root of the strength, and recency, of the liked items and then the searches."""
     strength = np.sqrt(
         [one.strength for one in interests.liked] + [SEARCH_STRENGTH] * len(interests.searches)
     )
     recency = np.array(
         [one.recency for one in interests.liked] + [weight for _, weight in interests.searches]
     )
-    weighted = cosines * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency))
-    best = weighted.argmax(axis=1)
-    values[:, Feature.SIMILAR_MAX] = weighted[np.arange(len(values)), best]
-    share = strength * recency
-    values[:, Feature.SIMILAR_MEAN] = cosines @ (share / share.sum())
+    return strength, recency
+
+
+def _weighted(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
+    """Similarity to each liked item and search, weighted; shape (candidates, both)."""
+    strength, recency = _strengths(interests)
+    cosines = np.concatenate([compared.liked, compared.searches], axis=1)
+    return np.asarray(cosines * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency)))
+
+
+def _nearest(interests: Interests, weighted: NDArray[np.float64]) -> tuple[Item | None, ...]:
+    if not weighted.shape[1]:
+        return (None,) * len(weighted)
     liked = interests.liked
-    return tuple(liked[place].item if place < len(liked) else None for place in best.tolist())
+    return tuple(
+        liked[place].item if place < len(liked) else None
+        for place in weighted.argmax(axis=1).tolist()
+    )
+
+
+def _mean_similarity(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
+    strength, recency = _strengths(interests)
+    share = strength * recency
+    cosines = np.concatenate([compared.liked, compared.searches], axis=1)
+    return np.asarray(cosines @ (share / share.sum()))
+
+
+def _disliked(disliked: Sequence[Interest], cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+    weights = np.array(
+        [-one.strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * one.recency) for one in disliked]
+    )
+    return np.asarray(np.maximum(cosines * weights, 0).max(axis=1))
 
 
 def _category_share(candidates: Sequence[Item], liked: Sequence[Interest]) -> NDArray[np.float64]:

@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.formats.dataset import Request
-from edge_rerank.ranking.signals.counts import WHOLE, Record
+from edge_rerank.ranking.signals.counts import WHOLE, CountTable
 from edge_rerank.ranking.signals.table import item_keys
 
 _SPANS = 4096
 """The log is cut into at most this many spans of equally many choices."""
 
 
-def make_record(
+def count_items(
     names: Sequence[str],
     choices: NDArray[np.int64],
     times: NDArray[np.float64],
     shown: Sequence[Request],
-) -> Record:
+) -> CountTable:
     """Record a catalogue's log; rows are in the order of the items' keys.
 
     Args:
@@ -50,7 +50,7 @@ def make_record(
     span = np.searchsorted(edges, when, side="right") - 1
     moments = shares[span] if len(edges) else np.zeros(0, dtype=np.uint16)
     sort = np.lexsort((moments, items))
-    return Record(
+    return CountTable(
         ids=keys[by_key],
         starts=np.concatenate([[0], np.cumsum(np.bincount(items, minlength=count))]),
         moments=moments[sort],

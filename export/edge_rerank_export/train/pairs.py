@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-from edge_rerank.ranking.signals.pairs import Together, closeness
+from edge_rerank.ranking.signals.pairs import PairTable, closeness
 from edge_rerank.ranking.signals.table import item_keys
 
 WINDOW = 60
@@ -26,7 +26,7 @@ MIN_NEIGHBOURS = 50
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Pairs:
+class CountedPairs:
     """The counts of a catalogue.
 
     Attributes:
@@ -37,14 +37,14 @@ class Pairs:
             the table's rows.
     """
 
-    table: Together
+    table: PairTable
     order: NDArray[np.int64]
     least: NDArray[np.float32]
 
 
 def count_pairs(
     names: Sequence[str], paths: Iterable[NDArray[np.int64]], *, most: int = MAX_PAIRS
-) -> Pairs:
+) -> CountedPairs:
     """Count pairs, and keep the closest of each item.
 
     Args:
@@ -66,7 +66,7 @@ def count_pairs(
     close = closeness(common.data, chosen[common.indices])
     least = _thresholds(close, common.indptr, max(MIN_NEIGHBOURS, most // max(count, 1)))
     kept = close >= least[before]
-    table = Together(
+    table = PairTable(
         ids=keys[by_key],
         chosen=chosen.astype(np.uint32),
         starts=np.concatenate([[0], np.cumsum(np.bincount(before[kept], minlength=count))]),
@@ -75,7 +75,7 @@ def count_pairs(
         following=following[kept].astype(np.float16),
         people=max(len(sequences), 1),
     )
-    return Pairs(table, order, least)
+    return CountedPairs(table, order, least)
 
 
 def _count(

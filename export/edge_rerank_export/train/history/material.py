@@ -14,23 +14,22 @@ from numpy.typing import NDArray
 
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
-from edge_rerank.ranking.signals.sequence import Succession
+from edge_rerank.ranking.signals.inputs import SIGNALS
+from edge_rerank.ranking.signals.sequence import SequenceTable
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.train.domain import (
-    Batch,
-    Domain,
-    chunks,
-    describe_batch,
-    load_domain,
-    log_chances,
-    make_requests,
-)
+from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
 from edge_rerank_export.train.history.recipe import FinetuneRecipe
 from edge_rerank_export.train.history.sequence import train_succession
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
+from edge_rerank_export.train.requests import (
+    describe_batch,
+    load_domain,
+    log_chances,
+    make_requests,
+)
 
 _ENCODED_AT_ONCE = 2_000
 
@@ -49,7 +48,7 @@ class Material:
     lexicon: Lexicon
     pools: Sequence[Pool]
     valid: dict[str, Pool]
-    succession: Succession | None = None
+    succession: SequenceTable | None = None
 
 
 def prepare(
@@ -112,7 +111,7 @@ def prepare(
 
 def _successions(
     recipe: FinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
-) -> tuple[Succession | None, Succession | None]:
+) -> tuple[SequenceTable | None, SequenceTable | None]:
     """A table that has not seen what is hidden in ``batches``, and one that has seen all."""
     settings = recipe.succession
     if settings is None or len(domain.starts) == 1:
@@ -201,7 +200,7 @@ def _pool(
     batch: Batch,
     *,
     pairs: bool,
-    succession: Succession | None,
+    succession: SequenceTable | None,
     log_chances: NDArray[np.float32] | None,
     target: NDArray[np.float32],
 ) -> Pool:
@@ -218,9 +217,9 @@ def _pool(
     ]
     pool = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
     pool["target"] = torch.from_numpy(target)
-    for kind in ("category", "together"):
-        if not pool[kind].any():
+    for signal in SIGNALS:
+        if signal.folds and not pool[signal.name].any():
             # A single candidate stands for all, as at run time: it counts for nothing, and costs
             # little.
-            pool[kind] = pool[kind][:, :, :1].clone()
+            pool[signal.name] = pool[signal.name][:, :, :1].clone()
     return pool

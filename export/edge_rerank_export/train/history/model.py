@@ -9,48 +9,33 @@ by a short description of the whole situation.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import onnx
 import torch
+from numpy.typing import NDArray
 from onnx import numpy_helper
 from torch import Tensor, nn
 
-from edge_rerank.ranking.signals.counts import SIGNALS as RECORD_SIGNALS
-from edge_rerank.ranking.signals.inputs import (
-    CATEGORY_SIGNALS,
-    CONTENT_SIGNALS,
-    CONTEXT_SIGNALS,
-    EVENT_SIGNALS,
-    KNOWN_SIGNALS,
-    POPULARITY_SIGNALS,
-    Signals,
-)
-from edge_rerank.ranking.signals.pairs import SIGNALS as TOGETHER_SIGNALS
+from edge_rerank.ranking.signals.categories import Categories
+from edge_rerank.ranking.signals.content import Content
+from edge_rerank.ranking.signals.counts import Counts
+from edge_rerank.ranking.signals.inputs import KNOWN_BITS, SIGNALS, Context, Events, Known
+from edge_rerank.ranking.signals.pairs import Pairs
+from edge_rerank.ranking.signals.popularity import Popularity
+from edge_rerank.ranking.signals.sequence import Successions
+from edge_rerank.ranking.signals.signal import Axes, Signal
 
 OPSET = 20
-INPUTS = (
-    "content",
-    "category",
-    "together",
-    "events",
-    "history",
-    "popularity",
-    "record",
-    "context",
-    "known",
-)
-SUCCESSION = "succession"
-"""The input that only models with a table of successions take, the last one."""
-
 WIDTH = 16
 _FAR = 1e4
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
 
 
-class Evidence(nn.Module):
+class PairEvidence(nn.Module):
     """One kind of evidence: signals of every pair, pooled over the history into a number.
 
     Args:
@@ -62,7 +47,7 @@ class Evidence(nn.Module):
     def __init__(self, signals: int, pools: int, hidden: int) -> None:
         super().__init__()
         self.pairs = nn.Linear(signals, hidden, bias=False)
-        self.events = nn.Linear(EVENT_SIGNALS - 1 + WIDTH, hidden)
+        self.events = nn.Linear(Events.width - 1 + WIDTH, hidden)
         self.pool = nn.Linear(hidden, 2 * pools)
         self.hidden = nn.Linear(2 * pools + WIDTH, 24)
         self.out = nn.Linear(24, 1)
@@ -103,24 +88,27 @@ class HistoryModel(nn.Module):
 
     def __init__(self, *, succession: bool = False) -> None:
         super().__init__()
-        self.inputs = (*INPUTS, SUCCESSION) if succession else INPUTS
+        self.signals = tuple(
+            one for one in SIGNALS if succession or not isinstance(one, Successions)
+        )
+        self.inputs = tuple(signal.name for signal in self.signals)
         self.describe = nn.Sequential(
-            nn.Linear(CONTEXT_SIGNALS + KNOWN_SIGNALS, 32), nn.GELU(), nn.Linear(32, WIDTH)
+            nn.Linear(Context.width + len(KNOWN_BITS), 32), nn.GELU(), nn.Linear(32, WIDTH)
         )
-        self.content = Evidence(CONTENT_SIGNALS, 6, 16)
-        self.category = Evidence(CATEGORY_SIGNALS, 3, 8)
-        self.together = Evidence(TOGETHER_SIGNALS, 6, 16)
+        self.content = PairEvidence(Content.width, 6, 16)
+        self.category = PairEvidence(Categories.width, 3, 8)
+        self.together = PairEvidence(Pairs.width, 6, 16)
         self.popularity = nn.Sequential(
-            nn.Linear(POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+            nn.Linear(Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
-        self.popularity_direct = nn.Linear(POPULARITY_SIGNALS, 1, bias=False)
+        self.popularity_direct = nn.Linear(Popularity.width, 1, bias=False)
         self.record = nn.Sequential(
-            nn.Linear(RECORD_SIGNALS + POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+            nn.Linear(Counts.width + Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
-        self.record_direct = nn.Linear(RECORD_SIGNALS, 1, bias=False)
+        self.record_direct = nn.Linear(Counts.width, 1, bias=False)
         if succession:
             self.trust = nn.Sequential(
-                nn.Linear(1 + POPULARITY_SIGNALS + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+                nn.Linear(1 + Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
             )
 
     def forward(  # noqa: PLR0917 - the model's inputs, in their order
@@ -136,14 +124,14 @@ class HistoryModel(nn.Module):
         known: Tensor,
         succession: Tensor | None = None,
     ) -> Tensor:
-        """The arrays of :class:`Signals` with one leading axis to parts, (B, C, 4)."""
+        """The inputs of :data:`SIGNALS`, with one leading axis, to parts, (B, C, 4)."""
         has_history, has_category, has_together, has_popularity, has_time, has_record = torch.split(
             known, 1, -1
         )
         history = history * has_history
         ones = torch.ones_like(has_time)
         events = events * torch.cat([ones, has_time, has_time, ones], -1)[:, None]
-        spaces = CONTEXT_SIGNALS - _CROWD - 1
+        spaces = Context.width - _CROWD - 1
         alive = torch.cat(
             [
                 has_history.expand(-1, spaces),
@@ -178,41 +166,21 @@ class HistoryModel(nn.Module):
         )
 
 
-def tensors(signals: Signals) -> dict[str, Tensor]:
+def tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
     """The model's inputs as tensors; those by pair in half precision, to save memory."""
-    by_pair = {"content", "category", "together"}
+    by_pair = {signal.name for signal in SIGNALS if signal.axes is Axes.PAIRS}
     return {
         name: torch.from_numpy(value).half() if name in by_pair else torch.from_numpy(value)
-        for name, value in signals.inputs().items()
+        for name, value in arrays.items()
     }
 
 
 def export_onnx(model: HistoryModel, target: Path) -> None:
     """Write ``model`` as ONNX with free numbers of requests, candidates and events."""
     model.eval()
-    requests, candidates, events = 2, 3, 4
-    pairs = (candidates, events)
-    example: tuple[Tensor, ...] = (
-        torch.zeros(requests, CONTENT_SIGNALS, *pairs),
-        torch.zeros(requests, CATEGORY_SIGNALS, *pairs),
-        torch.zeros(requests, TOGETHER_SIGNALS, *pairs),
-        torch.zeros(requests, events, EVENT_SIGNALS),
-        torch.ones(requests, events),
-        torch.zeros(requests, candidates, POPULARITY_SIGNALS),
-        torch.zeros(requests, candidates, RECORD_SIGNALS),
-        torch.zeros(requests, CONTEXT_SIGNALS),
-        torch.ones(requests, KNOWN_SIGNALS),
-    )
-    if SUCCESSION in model.inputs:
-        example = (*example, torch.zeros(requests, candidates))
-
-    def axes(candidates: str) -> dict[int, str]:
-        return {0: "requests", 2: candidates, 3: "events"}
-
-    by_event = {0: "requests", 1: "events"}
     torch.onnx.export(
         model,
-        example,
+        tuple(_example(signal) for signal in model.signals),
         str(target),
         dynamo=False,
         opset_version=OPSET,
@@ -220,23 +188,32 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
         do_constant_folding=False,
         input_names=list(model.inputs),
         output_names=["parts"],
-        dynamic_axes={
-            "content": axes("candidates"),
-            "category": axes("candidates_or_one"),
-            "together": axes("candidates_or_one_too"),
-            "events": by_event,
-            "history": by_event,
-            "popularity": {0: "requests", 1: "candidates"},
-            "record": {0: "requests", 1: "candidates"},
-            "context": {0: "requests"},
-            "known": {0: "requests"},
-            **(
-                {SUCCESSION: {0: "requests", 1: "candidates"}} if SUCCESSION in model.inputs else {}
-            ),
-            "parts": {0: "requests", 1: "candidates"},
-        },
+        dynamic_axes={**_free_axes(model.signals), "parts": {0: "requests", 1: "candidates"}},
     )
     onnx.checker.check_model(str(target), full_check=True)
+
+
+def _example(signal: Signal) -> Tensor:
+    """Numbers of the right shape: nothing is known, but the history has items."""
+    shape = (2, *signal.axes.shape(3, 4, signal.width))
+    there = signal.axes is Axes.EVENT or isinstance(signal, Known)
+    return torch.ones(shape) if there else torch.zeros(shape)
+
+
+def _free_axes(signals: Sequence[Signal]) -> dict[str, dict[int, str]]:
+    """Names of the axes of each input that may have any length."""
+    free: dict[str, dict[int, str]] = {}
+    one = "candidates_or_one"
+    for signal in signals:
+        axes, dims = signal.axes, 1 + len(signal.axes.shape(0, 0, 0))
+        free[signal.name] = {0: "requests"}
+        if axes.of_candidates is not None:
+            free[signal.name][dims + axes.of_candidates] = one if signal.folds else "candidates"
+        if axes.of_history is not None:
+            free[signal.name][dims + axes.of_history] = "events"
+        if signal.folds:
+            one += "_too"  # each folds by itself
+    return free
 
 
 def load_weights(model: HistoryModel, raw: bytes) -> None:

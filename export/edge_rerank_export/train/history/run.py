@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,11 @@ import torch
 from edge_rerank.packs.manifest import HistoryEncoderSpec
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.ranking.signals.inputs import Signals
-from edge_rerank.ranking.sources.history_model import HistoryEncoder
+from edge_rerank.ranking.sources.history_model import HistoryModel as RuntimeModel
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, staged, write_manifest
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.train.domain import Domain, check_folders, load_domain, unread
+from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_onnx, load_weights
@@ -25,6 +24,7 @@ from edge_rerank_export.train.history.recipe import FinetuneRecipe
 from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
 from edge_rerank_export.train.history.train import HistoryTrainee, Pool, calibrate
 from edge_rerank_export.train.loop import Looked, Outcome, Progress, mark_of, train
+from edge_rerank_export.train.requests import load_domain
 
 MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
@@ -187,7 +187,7 @@ def train_on(
         kept = recipe.training.keep_pairs
         if kept:
             (stage / PAIRS_NAME).write_bytes(domains[0].pairs.table.to_bytes())
-            (stage / RECORD_NAME).write_bytes(domains[0].record.to_bytes())
+            (stage / RECORD_NAME).write_bytes(domains[0].counts.to_bytes())
         if succession is not None:
             (stage / SUCCESSION_NAME).write_bytes(succession.to_bytes())
         _copy_encoder(base, stage)
@@ -212,7 +212,7 @@ def train_on(
             verification={**base.manifest.verification, "valid_ndcg_10": outcome.best},
         )
         pack = write_manifest(stage, manifest)
-        _verify(model, HistoryEncoder(pack), valid)
+        _verify(model, RuntimeModel(pack), valid)
     size = sum(path.stat().st_size for path in stage.iterdir())
     return Result(outcome, pack.digest, size)
 
@@ -287,14 +287,14 @@ def _warm_start(model: HistoryModel, base: Pack) -> None:
         raise RecipeError(f"training.warm_start: {error}") from None
 
 
-def _verify(model: HistoryModel, encoder: HistoryEncoder, valid: dict[str, Pool]) -> None:
+def _verify(model: HistoryModel, runtime: RuntimeModel, valid: dict[str, Pool]) -> None:
     """The runtime must give what was trained."""
     model.eval()
     for pool in valid.values():
-        inputs = {one.name: pool[one.name][:1].float() for one in fields(Signals)}
+        inputs = {name: pool[name][:1].float() for name in model.inputs}
         with torch.no_grad():
             expected = model(*(inputs[name] for name in model.inputs))[0].numpy()
-        got = encoder.parts(Signals(**{name: one[0].numpy() for name, one in inputs.items()}))
+        got = runtime.parts({name: one[0].numpy() for name, one in inputs.items()})
         difference = float(np.abs(expected - got).max())
         if difference > MAX_DIFFERENCE:
             raise VerificationFailed(

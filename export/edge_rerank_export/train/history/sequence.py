@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge_rerank.ranking.signals.inputs import EVENTS
-from edge_rerank.ranking.signals.sequence import NORM_EPSILON, Succession
+from edge_rerank.ranking.signals.sequence import NORM_EPSILON, SequenceTable
 from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank_export.errors import RecipeError
 
@@ -60,7 +60,7 @@ class SuccessionTraining:
 
 
 class Sequences(nn.Module):
-    """What :class:`~edge_rerank.ranking.signals.sequence.Succession` computes, for every place.
+    """What :class:`~edge_rerank.ranking.signals.sequence.SequenceTable` computes, for every place.
 
     Args:
         texts: vectors of the items' texts, float32 of shape (items, dim).
@@ -108,7 +108,7 @@ def train_succession(
     *,
     seed: Sequence[int],
     progress: Callable[[int, int], None],
-) -> Succession:
+) -> SequenceTable:
     """Train a table.
 
     Args:
@@ -144,7 +144,7 @@ def train_succession(
     return table_of(model, names)
 
 
-def table_of(model: Sequences, names: Sequence[str]) -> Succession:
+def table_of(model: Sequences, names: Sequence[str]) -> SequenceTable:
     """What the runtime needs of a trained model, for items of these ids, in its order."""
     keys = item_keys(names)
     by_key = np.argsort(keys, kind="stable")
@@ -154,7 +154,7 @@ def table_of(model: Sequences, names: Sequence[str]) -> Succession:
     def numbers(parameter: Tensor) -> NDArray[np.float32]:
         return parameter.detach().numpy().copy()
 
-    return Succession(
+    return SequenceTable(
         ids=keys[by_key],
         vectors=vectors.astype(np.float16),
         places=numbers(model.places),

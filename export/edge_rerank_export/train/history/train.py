@@ -17,12 +17,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from edge_rerank.ranking.signals.inputs import KNOWN_BITS
 from edge_rerank_export.train.history.model import HistoryModel
 from edge_rerank_export.train.history.recipe import Dropout, FinetuneRecipe
 from edge_rerank_export.train.loop import learning_rate, mean_ndcg
 
 WARM_UP = 50
-_KNOWN = ("history", "category", "together", "popularity", "time", "record")
 _NO_CANDIDATE = -1e4
 
 Pool = dict[str, Tensor]
@@ -160,6 +160,6 @@ def _scores(model: HistoryModel, batch: Pool) -> Tensor:
 
 
 def _kept(dropout: Dropout, rng: np.random.Generator, count: int) -> Tensor:
-    """1 for each kind of evidence that stays, float32 of shape (count, 6)."""
-    chances = np.array([getattr(dropout, name) for name in _KNOWN])
-    return torch.from_numpy((rng.random((count, len(_KNOWN))) >= chances).astype(np.float32))
+    """1 for each kind of evidence that stays, float32 of shape (count, bits)."""
+    chances = np.array([getattr(dropout, name) for name in KNOWN_BITS])
+    return torch.from_numpy((rng.random((count, len(KNOWN_BITS))) >= chances).astype(np.float32))

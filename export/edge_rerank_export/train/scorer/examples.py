@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from edge_rerank.inference.prompt import Prompt, Tokens
-from edge_rerank_export.train.domain import Batch, Domain, chunks, make_requests
+from edge_rerank_export.train.domain import Batch, Domain, chunks
+from edge_rerank_export.train.requests import make_requests
 from edge_rerank_export.train.scorer.recipe import ScorerTraining
 
 Others = Callable[[Batch], Iterable[NDArray[np.float64]]]

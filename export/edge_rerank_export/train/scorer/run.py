@@ -24,9 +24,10 @@ from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.pack import Layout, ScorerPackRecipe, SourceRecipe
 from edge_rerank_export.sources.fetch import fetch, file_sha256
 from edge_rerank_export.train.checkpoint import train_from
-from edge_rerank_export.train.domain import Domain, check_folders, load_domain, unread
+from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.evidence import beside
 from edge_rerank_export.train.loop import Outcome, Precision
+from edge_rerank_export.train.requests import load_domain
 from edge_rerank_export.train.scorer.examples import (
     Example,
     training_examples,

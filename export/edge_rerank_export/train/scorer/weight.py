@@ -13,8 +13,8 @@ from scipy.special import logsumexp
 
 from edge_rerank.formats.dataset import VALID, DataSet, Request
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.ranking.engine import REFINED, RankingEngine
-from edge_rerank.ranking.sources.transcript import transcript
+from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.sources.scorer import REFINED, transcript
 from edge_rerank_export.train.evidence import log_odds
 
 MAX_WEIGHT = 4.0

@@ -16,8 +16,9 @@ from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.packing.steps import Report, quietly
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.train.checkpoint import train_from
-from edge_rerank_export.train.domain import check_folders, load_domain, unread
+from edge_rerank_export.train.domain import check_folders, unread
 from edge_rerank_export.train.loop import Outcome
+from edge_rerank_export.train.requests import load_domain
 from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
 from edge_rerank_export.train.text.train import TextRequests, TextTrainee, mix, text_requests
 

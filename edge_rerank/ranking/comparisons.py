@@ -1,0 +1,158 @@
+"""Cosines of the candidates with history and query, one place a modality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.inference.encoders.cache import Encoder, VectorCache
+from edge_rerank.inference.encoders.text import Progress
+from edge_rerank.ranking.interests import Interest, Interests
+from edge_rerank.types import Item
+
+CACHED_QUERIES = 256
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Comparisons:
+    """What vectors say of n candidates, a history and a query.
+
+    Attributes:
+        vectors: of the candidates, unit rows, float32 of shape (n, dim); 0 without a text.
+        liked: float64 of shape (n, liked items); 0 for an item with itself.
+        disliked: float64 of shape (n, disliked items), likewise.
+        searches: float64 of shape (n, searches).
+        query: float64 of shape (n,), or ``None`` without a query.
+        likeness: among the liked items and the searches, float64 of shape (h, h).
+    """
+
+    vectors: NDArray[np.float32]
+    liked: NDArray[np.float64]
+    disliked: NDArray[np.float64]
+    searches: NDArray[np.float64]
+    query: NDArray[np.float64] | None
+    likeness: NDArray[np.float64]
+
+
+class Comparer(Protocol):
+    """Compares candidates with a history and a query."""
+
+    def compare(
+        self, candidates: Sequence[Item], interests: Interests, query: str | None
+    ) -> Comparisons:
+        """Compare what takes part in a call."""
+        ...
+
+
+class TextComparer:
+    """Compares by vectors of texts. Safe from several threads.
+
+    Args:
+        encoder: makes the vectors.
+        cache_items: item vectors kept in memory.
+    """
+
+    def __init__(self, encoder: Encoder, *, cache_items: int) -> None:
+        self._items = VectorCache(encoder, capacity=cache_items)
+        # Apart from the items', because these words are personal: see forget().
+        self._words = VectorCache(encoder, capacity=CACHED_QUERIES)
+
+    def compare(
+        self, candidates: Sequence[Item], interests: Interests, query: str | None
+    ) -> Comparisons:
+        """Compare what takes part in a call.
+
+        Where both items of a pair carry a vector of the host's of one length, that counts and
+        not their texts.
+        """
+        texts = {item.id: item.text for item in candidates}
+        touched = [*interests.liked, *interests.disliked]
+        words = [search for search, _ in interests.searches]
+        vectors = self.vectors(
+            [
+                *(item.text for item in candidates),
+                *(one.item.text or texts.get(one.item.id, "") for one in touched),
+            ]
+        )
+        own, others = vectors[: len(candidates)], vectors[len(candidates) :]
+        cosines = (own @ others.T).astype(np.float64)
+        _compare_host_vectors(cosines, candidates, touched)
+        _ignore_self(cosines, candidates, touched)
+        asked = self._words.get([*words, query] if query else words)
+        to_words = (own @ asked.T).astype(np.float64)
+        likes = len(interests.liked)
+        mine = np.concatenate([others[:likes], asked[: len(words)]]).astype(np.float64)
+        return Comparisons(
+            vectors=own,
+            liked=cosines[:, :likes],
+            disliked=cosines[:, likes:],
+            searches=to_words[:, : len(words)],
+            query=to_words[:, -1] if query else None,
+            likeness=mine @ mine.T,
+        )
+
+    def vectors(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Vectors of texts, float32 of shape (n, dim); zero rows for empty ones."""
+        vectors = self._items.get(texts, progress=progress)
+        vectors[[row for row, text in enumerate(texts) if not text.strip()]] = 0.0
+        return vectors
+
+    def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
+        """Take vectors that the same encoder made earlier.
+
+        Raises:
+            InvalidRequest: when they have another shape.
+        """
+        self._items.put(texts, vectors)
+
+    def forget(self) -> None:
+        """Drop what was derived from people's words."""
+        self._words.clear()
+
+    def clear(self) -> None:
+        """Drop everything."""
+        self._items.clear()
+        self._words.clear()
+
+
+def _ignore_self(
+    cosines: NDArray[Any], candidates: Sequence[Item], touched: Sequence[Interest]
+) -> None:
+    """An item resembles itself; that says nothing about its place."""
+    columns = {one.item.id: column for column, one in enumerate(touched)}
+    for row, item in enumerate(candidates):
+        column = columns.get(item.id)
+        if column is not None:
+            cosines[row, column] = 0.0
+
+
+def _compare_host_vectors(
+    cosines: NDArray[np.float64], candidates: Sequence[Item], touched: Sequence[Interest]
+) -> None:
+    """Where both items carry a vector of the host's of one length, let it replace the text."""
+    rows = _host_vectors(candidates)
+    columns = _host_vectors([one.item for one in touched])
+    for dim in {vector.size for vector in rows.values()}:
+        row_ids = [row for row, vector in rows.items() if vector.size == dim]
+        column_ids = [column for column, vector in columns.items() if vector.size == dim]
+        if column_ids:
+            left = _unit_rows([rows[row] for row in row_ids])
+            right = _unit_rows([columns[column] for column in column_ids])
+            cosines[np.ix_(row_ids, column_ids)] = left @ right.T
+
+
+def _host_vectors(items: Sequence[Item]) -> Mapping[int, NDArray[np.float32]]:
+    return {place: item.vector for place, item in enumerate(items) if item.vector is not None}
+
+
+def _unit_rows(vectors: Sequence[NDArray[np.float32]]) -> NDArray[np.float64]:
+    matrix = np.stack(vectors).astype(np.float64)
+    norms = np.linalg.norm(matrix, axis=1, keepdims=True)
+    unit: NDArray[np.float64] = np.divide(matrix, norms, out=np.zeros_like(matrix), where=norms > 0)
+    return unit

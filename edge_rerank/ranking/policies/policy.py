@@ -1,0 +1,37 @@
+"""The interface of policies: whatever arranges candidates that have been scored."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.request import Request
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Arrangement:
+    """An order of candidates.
+
+    Attributes:
+        rows: places of the candidates in the request, best first, each once.
+        scores: of all candidates, by their places in the request, float64 of shape (n,).
+    """
+
+    rows: tuple[int, ...]
+    scores: NDArray[np.float64]
+
+    @classmethod
+    def by_score(cls, scores: NDArray[np.float64]) -> Self:
+        """Best first; equal scores keep the order in which they came."""
+        return cls(tuple(np.argsort(-scores, kind="stable").tolist()), scores)
+
+
+class Policy(Protocol):
+    """Whatever arranges. Safe from several threads."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """A new order of the same candidates, given that of the policies before."""
+        ...

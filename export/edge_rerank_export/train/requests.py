@@ -1,0 +1,240 @@
+"""Training requests: real ones, and others made up from what people chose one by one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.signals.counts import Counts, OwnShown
+from edge_rerank.ranking.signals.inputs import EVENTS, inputs
+from edge_rerank.ranking.signals.pairs import OwnShare, Pairs
+from edge_rerank.ranking.signals.sequence import SequenceTable, Successions
+from edge_rerank.ranking.signals.situation import Side, Situation, cosines
+from edge_rerank.ranking.signals.table import Table
+from edge_rerank_export.train.domain import HELD_OUT, Batch, Domain, Encode, read_domain
+from edge_rerank_export.train.pairs import NEAR
+
+_UNIFORM_SHARE = 10 / 19
+"""Of the sampled negatives; the rest is drawn by popularity to the power of 3/4."""
+
+_STAND_INS = 1_000
+
+
+def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Domain:
+    """Read a folder; where it has no requests to validate by, some are made up.
+
+    Raises:
+        DataError: at the first malformed line, or when there is nothing to learn from.
+    """
+    domain = read_domain(folder, encode)
+    if len(domain.valid.candidates):
+        return domain
+    people = np.arange(0, len(domain.starts) - 1, HELD_OUT)[:_STAND_INS]
+    stand_in = sample(domain, people, rng=rng, candidates=20, history=EVENTS, last=1.0)
+    return replace(domain, valid=stand_in)
+
+
+def make_requests(
+    domain: Domain, count: int, *, rng: np.random.Generator, candidates: int, history: int
+) -> list[Batch]:
+    """Training requests: real ones, and others made up from what people chose one by one."""
+    made = []
+    people = len(domain.starts) - 1
+    if people:
+        drawn = rng.integers(0, people, count)
+        made.append(
+            sample(domain, drawn, rng=rng, candidates=candidates, history=history, last=0.5)
+        )
+    if domain.real is not None:
+        rows = rng.permutation(len(domain.real.candidates))[:count]
+        made.append(_shorten(domain.real, rows, rng, 2 * candidates, history))
+    return made
+
+
+def sample(
+    domain: Domain,
+    people: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+    candidates: int,
+    history: int,
+    last: float,
+) -> Batch:
+    """Hide one choice of each of ``people`` among items they never chose.
+
+    Args:
+        domain: gives choices and items.
+        people: whose choices.
+        rng: all chance there is.
+        candidates: the hidden one included.
+        history: items before it at most.
+        last: share of people whose last choice is taken; any other of theirs otherwise.
+    """
+    count = len(people)
+    begin, end = domain.starts[people], domain.starts[people + 1]
+    inner = begin + 1 + (rng.random(count) * (end - begin - 1)).astype(np.int64)
+    target = np.where(rng.random(count) < last, end - 1, inner.clip(max=end - 1))
+    places = target[:, None] - np.arange(history, 0, -1)
+    there = places >= begin[:, None]
+    places = places.clip(min=0)
+    items = len(domain.texts) - 1
+    uniform = _uniform(candidates)
+    weights = np.cumsum(_popularity_weights(domain))
+    by_popularity = (
+        np.searchsorted(weights, rng.random((count, candidates - 1 - uniform)) * weights[-1])
+        if weights[-1] > 0
+        else rng.integers(0, items, (count, candidates - 1 - uniform))
+    )
+    drawn = np.concatenate(
+        [domain.choices[target][:, None], rng.integers(0, items, (count, uniform)), by_popularity],
+        axis=1,
+    )
+    for row in range(count):
+        seen = set(domain.choices[begin[row] : end[row]].tolist())
+        for column in range(1, candidates):
+            while drawn[row, column] in seen and len(seen) < items:
+                drawn[row, column] = rng.integers(0, items)
+            seen.add(int(drawn[row, column]))
+    clicked = np.zeros((count, candidates), dtype=np.bool_)
+    clicked[:, 0] = True
+    ages = (domain.times[target][:, None] - domain.times[places]).clip(min=0)
+    return Batch(
+        candidates=drawn,
+        clicked=clicked,
+        history=np.where(there, domain.choices[places], -1),
+        strength=there.astype(np.float32),
+        age_s=np.where(there, ages, np.nan).astype(np.float32),
+        now=domain.times[target],
+        counted=True,
+        hidden=target,
+    )
+
+
+def log_chances(domain: Domain, candidates: int) -> NDArray[np.float32]:
+    """Logarithm of an item's chance to be one of :func:`sample`'s negatives, per draw.
+
+    Args:
+        domain: gives the items.
+        candidates: of a request.
+
+    Returns:
+        float32 of shape (items + 1,); 0 for the empty item.
+    """
+    items = len(domain.texts) - 1
+    weights = _popularity_weights(domain).astype(np.float64)
+    total = weights.sum()
+    share = _uniform(candidates) / (candidates - 1) if total > 0 else 1.0
+    chances = share / items + (1 - share) * weights / (total or 1.0)
+    return np.append(np.log(chances), 0.0).astype(np.float32)
+
+
+def describe_batch(
+    domain: Domain,
+    words: NDArray[np.float32],
+    batch: Batch,
+    *,
+    pairs: bool,
+    succession: SequenceTable | None = None,
+) -> dict[str, NDArray[np.float32]]:
+    """The model's inputs for a batch, see :func:`edge_rerank.ranking.signals.inputs.inputs`.
+
+    Args:
+        domain: gives the items.
+        words: their word vectors, float32 of shape (items, lexicon's dim).
+        batch: any number of requests.
+        pairs: whether what the domain's own log says of pairs and items takes part.
+        succession: a table by the rows of ``domain.pairs.order`` that has not seen what was
+            clicked; ``None`` for none.
+    """
+    tables: dict[str, Table] = {}
+    if pairs:
+        tables = {Pairs.name: domain.pairs.table, Counts.name: domain.counts}
+    if succession is not None:
+        tables[Successions.name] = succession
+    own, before = batch.candidates, batch.history
+    popularity = domain.popularity[own]
+    if batch.counted:
+        popularity = (popularity - batch.clicked).clip(min=0)
+    # Padding is -1 already; the empty item has no row in any table.
+    order = np.append(domain.pairs.order, [-1, -1])
+
+    def side(rows: NDArray[np.int64], popularity: NDArray[np.float32]) -> Side:
+        return Side(
+            items=rows,
+            words=words[rows],
+            categories=domain.categories[rows],
+            leaves=domain.leaves[rows],
+            popularity=popularity,
+            rows=dict.fromkeys(tables, order[rows]),
+        )
+
+    mine = domain.vectors[before]
+    other = own[:, :, None] != before[:, None, :]
+    newest_first = np.arange(before.shape[1])[::-1].astype(np.float32)
+    return inputs(
+        Situation(
+            candidates=side(own, popularity),
+            history=side(before, domain.popularity[before]),
+            cosine=cosines(domain.vectors[own], mine) * other,
+            likeness=cosines(mine, mine),
+            strength=batch.strength,
+            place=np.broadcast_to(newest_first, before.shape),
+            age_s=batch.age_s,
+            present=own >= 0,
+            now=batch.now,
+            tables=tables,
+            own=_own(domain, batch, order),
+        )
+    )
+
+
+def _uniform(candidates: int) -> int:
+    """How many of a request's negatives are drawn with equal chances."""
+    return round((candidates - 1) * _UNIFORM_SHARE)
+
+
+def _popularity_weights(domain: Domain) -> NDArray[np.float32]:
+    # In float32, as the shipped pack was trained: sums in float64 would draw other negatives.
+    weights: NDArray[np.float32] = np.nan_to_num(domain.popularity[:-1]) ** 0.75
+    return weights
+
+
+def _own(domain: Domain, batch: Batch, order: NDArray[np.int64]) -> dict[str, OwnShare | OwnShown]:
+    """What the requests added to the tables' counts themselves, which gives the answer away."""
+    own: dict[str, OwnShare | OwnShown] = {}
+    there = batch.candidates >= 0
+    if batch.counted:
+        beside = there[:, :, None] & (batch.history >= 0)[:, None, :]
+        pairs = (beside & batch.clicked[:, :, None]).astype(np.float32)
+        distance = np.arange(batch.history.shape[1], 0, -1, dtype=np.float32)
+        own[Pairs.name] = OwnShare(
+            pairs,
+            pairs * np.where(distance <= NEAR, 1 / distance, 0),
+            domain.pairs.least[order[batch.history]],
+        )
+    if batch.shown:
+        own[Counts.name] = OwnShown(there.astype(np.float32), batch.clicked.astype(np.float32))
+    return own
+
+
+def _shorten(
+    batch: Batch, rows: NDArray[np.int64], rng: np.random.Generator, candidates: int, history: int
+) -> Batch:
+    """Some of the requests, with fewer candidates (all clicked ones kept) and less history."""
+    # Clicked ones stay at the front, the rest in a random order, padding behind.
+    lot = rng.random(batch.candidates.shape)
+    lot = lot - 2 * batch.clicked + 2 * (batch.candidates < 0)
+    order = np.argsort(lot[rows], axis=1, kind="stable")[:, :candidates]
+    return Batch(
+        candidates=np.take_along_axis(batch.candidates[rows], order, axis=1),
+        clicked=np.take_along_axis(batch.clicked[rows], order, axis=1),
+        history=batch.history[rows, -history:],
+        strength=batch.strength[rows, -history:],
+        age_s=batch.age_s[rows, -history:],
+        now=batch.now[rows],
+        counted=batch.counted,
+        shown=batch.shown,
+    )
