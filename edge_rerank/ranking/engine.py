@@ -33,7 +33,8 @@ from edge_rerank.ranking.signals.situation import describe, newest
 from edge_rerank.ranking.sources.history_model import HistoryEncoder
 from edge_rerank.ranking.sources.rules import Feature, Similarities, compute_features
 from edge_rerank.ranking.sources.transcript import transcript
-from edge_rerank.types import Degradation, Event, Item, RankedItem, Ranking, check_number
+from edge_rerank.result import Ranking
+from edge_rerank.types import Degradation, Event, Item, RankedItem, check_number
 
 MAX_CANDIDATES = 10_000
 REFINED = 50

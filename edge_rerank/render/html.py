@@ -13,7 +13,7 @@ from html import escape
 
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.render.cards import Banner, Card, Titles, as_banner, as_cards
-from edge_rerank.types import Ranking
+from edge_rerank.types import RankedItem
 
 
 class Layout(StrEnum):
@@ -25,7 +25,7 @@ class Layout(StrEnum):
 
 
 def as_html(
-    ranking: Ranking,
+    ranking: Sequence[RankedItem],
     *,
     layout: Layout | str = Layout.CARDS,
     heading: str = "Picked for you",
