@@ -160,10 +160,11 @@ def event_from_dict(
         raise InvalidEvent(f"event: expected an object, got {type(record).__name__}")
     if complete and not record.keys() >= set(members):
         raise InvalidEvent(f"event: expected all of {', '.join(members)}; got less")
-    given = {name: record.get(name) for name in members}
+    given: dict[str, Any] = {name: record.get(name) for name in members}
     if any_time:
         given["timestamp"] = read_timestamp(given["timestamp"])
-    return Event(**{**given, "item": item})
+    given["item"] = item
+    return Event(**given)
 
 
 def read_timestamp(value: Any) -> Any:

@@ -1,11 +1,11 @@
-"""Everything that is stored about one person, for that person to read and to take along."""
+"""Personal data: everything stored about one person, to read and to take along as JSON."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, fields
+from typing import Any, Self
 
 from edge_rerank.errors import EdgeRerankError, InvalidRequest
 from edge_rerank.formats.events import (
@@ -17,8 +17,7 @@ from edge_rerank.formats.events import (
     item_from_dict,
     nullable,
 )
-from edge_rerank.history.vault.audit import AuditEntry
-from edge_rerank.history.vault.consents import Decision
+from edge_rerank.history.vault.receipts import Holdings
 from edge_rerank.types import Event
 
 FORMAT = "edge-rerank personal data"
@@ -65,24 +64,9 @@ SCHEMA: Mapping[str, Any] = {
 """JSON Schema of :meth:`PersonalData.to_json`; every export carries it."""
 
 
-@dataclass(frozen=True, slots=True)
-class StoredEvent:
-    """One stored event.
-
-    Attributes:
-        record: its number, for ``remove_event``.
-        recorded_at: the store's clock when it was recorded, seconds.
-        event: the event.
-    """
-
-    record: int
-    recorded_at: int
-    event: Event
-
-
 @dataclass(frozen=True, slots=True, repr=False)
-class PersonalData:
-    """All that is stored about one person.
+class PersonalData(Holdings):
+    """All that is stored about one person, as a record and as JSON.
 
     Attributes:
         exported_at: UTC seconds.
@@ -94,16 +78,10 @@ class PersonalData:
         audit: the audit entries about the person.
     """
 
-    exported_at: int
-    pseudonym: str | None = None
-    subject: str | None = None
-    recording_paused: bool = False
-    consents: Mapping[str, Decision] = field(default_factory=dict)
-    events: tuple[StoredEvent, ...] = ()
-    audit: tuple[AuditEntry, ...] = ()
-
-    def __repr__(self) -> str:
-        return f"PersonalData(events={len(self.events)})"
+    @classmethod
+    def of(cls, held: Holdings) -> Self:
+        """What the store read, in this form."""
+        return cls(**{entry.name: getattr(held, entry.name) for entry in fields(held)})
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """Readable JSON that carries its own schema, :data:`SCHEMA`."""

@@ -23,9 +23,10 @@ from edge_rerank.formats.events import (
     read_timestamp,
 )
 from edge_rerank.formats.items import read_events, read_items
-from edge_rerank.history.personal_data import PersonalData, StoredEvent
+from edge_rerank.history.personal_data import PersonalData
 from edge_rerank.history.personal_data import read_events as read_export
 from edge_rerank.history.vault.codec import decode, encode
+from edge_rerank.history.vault.receipts import StoredEvent
 
 WHOLE = (*ITEM_MEMBERS, *HOST_MEMBERS)
 
