@@ -10,13 +10,13 @@ from edge_rerank.guest import GuestSession
 from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.profile import Profile
 from edge_rerank.reranker import Reranker
+from edge_rerank.result import Ranking
 from edge_rerank.types import (
     Degradation,
     Event,
     EventType,
     Item,
     RankedItem,
-    Ranking,
     Reason,
     ReasonCode,
 )

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.types import Event, Ranking
+from edge_rerank.result import Ranking
+from edge_rerank.types import Event
 
 REMEMBERED_RANKINGS = 256
 

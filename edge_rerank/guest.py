@@ -12,7 +12,8 @@ from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.request import RankOptions
-from edge_rerank.types import Event, Item, Ranking
+from edge_rerank.result import Ranking
+from edge_rerank.types import Event, Item
 
 _GUEST = "guest"
 

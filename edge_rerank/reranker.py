@@ -31,7 +31,8 @@ from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import Packs, RankingEngine
 from edge_rerank.ranking.request import RankOptions
-from edge_rerank.types import Degradation, Event, EventType, Item, Ranking, check_id
+from edge_rerank.result import Ranking
+from edge_rerank.types import Degradation, Event, EventType, Item, check_id
 
 logger = logging.getLogger(__name__)
 

@@ -1,4 +1,4 @@
-"""The values that cross the public door: items, events and rankings.
+"""The values that cross the public door: items, events, reasons, ranked items.
 
 All are frozen. Constructing one checks its types and ranges and raises
 :class:`~edge_rerank.errors.InvalidItem` or :class:`~edge_rerank.errors.InvalidEvent`;
@@ -8,21 +8,16 @@ the event is recorded, see :mod:`edge_rerank.history.clean`.
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem
-
-if TYPE_CHECKING:
-    from edge_rerank.render.cards import Banner, Card
 
 MAX_ID_CHARS = 512
 MAX_CATEGORIES = 64
@@ -222,80 +217,6 @@ class Degradation(StrEnum):
 
     HISTORY_UNAVAILABLE = "history-unavailable"
     TIME_BUDGET = "time-budget"
-
-
-@dataclass(frozen=True, slots=True)
-class Ranking(Sequence[RankedItem]):
-    """Items in final order; a sequence of :class:`RankedItem`.
-
-    Two rankings are equal when their items, scores and reasons are.
-
-    Attributes:
-        items: the ranked items, best first.
-        id: to be handed back in ``Event.ranking``.
-        took_ms: milliseconds spent inside ``rank()``.
-        personalised: whether a history took part.
-        degraded: what went wrong on the way, empty when nothing did.
-    """
-
-    items: tuple[RankedItem, ...]
-    id: str = field(compare=False)
-    took_ms: float = field(default=0.0, compare=False)
-    personalised: bool = False
-    degraded: tuple[Degradation, ...] = ()
-
-    @overload
-    def __getitem__(self, index: int) -> RankedItem: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[RankedItem, ...]: ...
-    def __getitem__(self, index: int | slice) -> RankedItem | tuple[RankedItem, ...]:
-        return self.items[index]
-
-    def __len__(self) -> int:
-        return len(self.items)
-
-    def __iter__(self) -> Iterator[RankedItem]:
-        return iter(self.items)
-
-    def to_list(self) -> list[dict[str, Any]]:
-        """The ranking as JSON-ready dictionaries, best first.
-
-        Each has ``rank``, ``score``, ``id``, ``text``, ``categories``, ``fields`` and
-        ``reasons`` (a list of ``{"code", "weight", "item_id"}``).
-        """
-        from edge_rerank.render.cards import as_list  # noqa: PLC0415 - render imports this module
-
-        return as_list(self)
-
-    def to_cards(self, titles: Mapping[str, str] | None = None) -> list[Card]:
-        """The ranking as cards, see :class:`edge_rerank.render.cards.Card`.
-
-        Args:
-            titles: titles of the history's items by id, for "because you liked ...".
-        """
-        from edge_rerank.render.cards import as_cards  # noqa: PLC0415
-
-        return as_cards(self, titles)
-
-    def to_banner(self, titles: Mapping[str, str] | None = None) -> Banner | None:
-        """The first item as a banner, ``None`` for an empty ranking; ``titles`` as for cards."""
-        from edge_rerank.render.cards import as_banner  # noqa: PLC0415
-
-        return as_banner(self, titles)
-
-    def to_json(self, *, indent: int | None = None) -> str:
-        """The whole ranking as one JSON object: ``id``, ``took_ms``, ``items``, ..."""
-        return json.dumps(
-            {
-                "id": self.id,
-                "took_ms": round(self.took_ms, 3),
-                "personalised": self.personalised,
-                "degraded": [d.value for d in self.degraded],
-                "items": self.to_list(),
-            },
-            ensure_ascii=False,
-            indent=indent,
-        )
 
 
 def check_id(value: object, name: str, error: type[InvalidInput]) -> str:

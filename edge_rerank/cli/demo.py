@@ -12,7 +12,8 @@ from edge_rerank.inference.runtime import Runtime
 from edge_rerank.render.cards import phrases, title_of
 from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
-from edge_rerank.types import Event, EventType, RankedItem, Ranking
+from edge_rerank.result import Ranking
+from edge_rerank.types import Event, EventType, RankedItem
 
 SHOWN = 8
 _USER = "robin"

@@ -14,7 +14,7 @@ from edge_rerank.render.cards import as_cards, title_of
 from edge_rerank.render.html import Layout, as_html
 from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
-from edge_rerank.types import Ranking
+from edge_rerank.result import Ranking
 
 _BAD_LINES_SHOWN = 5
 

@@ -6,7 +6,7 @@ from html import escape
 
 from edge_rerank.compliance.checks import Finding, Verdict
 from edge_rerank.compliance.report import ComplianceReport, Section
-from edge_rerank.render.page import page
+from edge_rerank.render.page import report_page
 
 _SIGNS = {Verdict.FAILED: "✗", Verdict.OWED: "!", Verdict.PASSED: "✓"}
 _STYLE = """
@@ -35,7 +35,7 @@ def as_html(report: ComplianceReport) -> str:
         for section in report.sections
     )
     body = "".join(map(_section, report.sections))
-    return page(
+    return report_page(
         f"Compliance report: {report.history}",
         f"<h1>Compliance report</h1>\n"
         f'<p class="dim">{escape(report.history)}, inspected {escape(report.made)}</p>\n'

@@ -12,7 +12,7 @@ from edge_rerank.evaluation.plots import Mark, Point
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation
 from edge_rerank.evaluation.slices import Slice, SliceKind
 from edge_rerank.evaluation.statistics import PERMUTATIONS, RESAMPLES, Interval
-from edge_rerank.render.page import page
+from edge_rerank.render.page import report_page
 
 _STYLE = (
     plots.STYLE
@@ -67,7 +67,7 @@ def as_html(report: Evaluation) -> str:
         _method(),
     ]
     withheld = f", without {' and '.join(report.without)}" if report.without else ""
-    return page(
+    return report_page(
         f"Evaluation: {report.model} on {name}",
         f"<h1>{escape(report.model)} on {escape(name)}</h1>\n"
         f'<p class="dim">{report.requests:,} requests of the split {escape(report.split)}, '

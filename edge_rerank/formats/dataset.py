@@ -1,4 +1,4 @@
-"""Reading data set folders: a catalogue, what people did before, and requests to judge by.
+"""Data set folders: a catalogue, what people did before, and requests to judge by.
 
 A folder holds, plain or gzipped, one JSON object a line:
 
@@ -27,9 +27,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
-from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidItem, InvalidRequest
+from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
+from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
 from edge_rerank.formats.jsonl import Record, read_records
-from edge_rerank.formats.logs import read_timestamp
 from edge_rerank.types import Event, EventType, Item, check_id, check_number
 
 ITEMS = "items"
@@ -38,7 +38,8 @@ TRAIN_REQUESTS = "train_requests"
 VALID = "valid"
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
-_EVENT_MEMBERS = ("dwell_s", "scroll", "query", "value", "position")
+_ITEM_MEMBERS = ("id", "text", "categories", "popularity")
+_EVENT_MEMBERS = ("type", "timestamp", "dwell_s", "scroll", "query", "value", "position")
 
 
 class Evidence(StrEnum):
@@ -257,12 +258,7 @@ def _locate(folder: Path, name: str) -> Path:
 
 
 def _item(record: Record) -> Item:
-    return Item(
-        _id(record.get("id"), "id", InvalidItem),
-        _or(record.get("text"), ""),
-        _or(record.get("categories"), ()),
-        record.get("popularity"),
-    )
+    return item_from_dict({**_given(record), "id": _as_text(record.get("id"))}, _ITEM_MEMBERS)
 
 
 def _sequence(record: Record) -> TrainSequence:
@@ -287,7 +283,7 @@ def _request(catalogue: Mapping[str, Item], record: Record) -> Request:
         raise InvalidRequest(f"query: expected a string or null, got {type(query).__name__}")
     return Request(
         user=_user(record),
-        history=_history(catalogue, _or(record.get("history"), [])),
+        history=_history(catalogue, record.get("history")),
         candidates=tuple(_known(catalogue, name) for name in names),
         clicked=clicked,
         query=query,
@@ -312,6 +308,8 @@ def _dwell(record: Record) -> Mapping[str, float]:
 
 
 def _history(catalogue: Mapping[str, Item], entries: object) -> tuple[Event, ...]:
+    if entries is None:
+        return ()
     if not isinstance(entries, list):
         raise InvalidRequest(f"history: expected a list, got {type(entries).__name__}")
     events = [_event(catalogue, entry) for entry in entries]
@@ -327,12 +325,9 @@ def _event(catalogue: Mapping[str, Item], entry: object) -> Event:
     if not isinstance(entry, Mapping):
         return Event(EventType.CLICK, _known(catalogue, _id(entry, "history", InvalidEvent)))
     name = entry.get("item")
-    return Event(
-        _or(entry.get("type"), EventType.CLICK),
-        None if name is None else _known(catalogue, _id(name, "item", InvalidEvent)),
-        timestamp=_seconds(entry.get("timestamp")),
-        **{member: entry.get(member) for member in _EVENT_MEMBERS},
-    )
+    item = None if name is None else _known(catalogue, _id(name, "item", InvalidEvent))
+    record = {"type": EventType.CLICK, **_given(entry)}
+    return event_from_dict(record, item, _EVENT_MEMBERS, any_time=True)
 
 
 def _known(catalogue: Mapping[str, Item], name: str) -> Item:
@@ -352,9 +347,12 @@ def _ids(record: Record, member: str) -> tuple[str, ...]:
 
 
 def _id(value: object, member: str, error: type[InvalidInput]) -> str:
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    return check_id(value, member, error)
+    return check_id(_as_text(value), member, error)
+
+
+def _as_text(value: object) -> object:
+    """An id that is a number as text; anything else as it is."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def _seconds(value: object, *, required: bool = False) -> Any:
@@ -364,6 +362,6 @@ def _seconds(value: object, *, required: bool = False) -> Any:
     return seconds
 
 
-def _or(value: Any, default: Any) -> Any:
-    """``default`` for a member that is missing or null, which mean the same here."""
-    return default if value is None else value
+def _given(record: Record) -> Record:
+    """The members that are not null, which means the same as missing here."""
+    return {name: value for name, value in record.items() if value is not None}

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edge_rerank.errors import DataError
-from edge_rerank.formats.jsonl import Record, read_records
+from edge_rerank.formats.events import HOST_MEMBERS, ITEM_MEMBERS, item_from_dict
+from edge_rerank.formats.jsonl import read_records
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.types import Event, Item
 
@@ -22,7 +23,8 @@ def read_items(path: Path) -> list[Item]:
     Raises:
         DataError: when the file cannot be read, or at the first malformed line.
     """
-    return [item for _, item in read_records(path, _item)]
+    parse = partial(item_from_dict, members=(*ITEM_MEMBERS, *HOST_MEMBERS))
+    return [item for _, item in read_records(path, parse)]
 
 
 def read_events(
@@ -66,13 +68,6 @@ def example_catalogue() -> Path:
         if folder.is_dir():
             return folder
     raise DataError(places[0], "this installation lacks the example catalogue")
-
-
-def _item(record: Record) -> Item:
-    given: Sequence[Any] = [
-        record.get(name) for name in ("popularity", "score", "vector", "fields")
-    ]
-    return Item(record.get("id"), record.get("text", ""), record.get("categories", ()), *given)  # type: ignore[arg-type]  # Item checks them
 
 
 def _with_text(event: Event, known: Mapping[str, Item]) -> Event:

@@ -1,4 +1,4 @@
-"""Reading the logs that applications already have.
+"""Log files of applications: JSON lines, CSV, Metarank's envelope.
 
 Three shapes are understood, one record a line, plain or gzipped:
 
@@ -21,20 +21,17 @@ import gzip
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import IO, Any
 
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput
+from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
 from edge_rerank.types import Event, EventType, Item, check_id
 
 MAX_LINE_CHARS = 1_000_000
-_MILLISECONDS = (1e11, 1e15)
-"""Numbers in this range are milliseconds: as seconds they lie after the year 5138."""
 _TEXT_FIELDS = ("text", "title", "name", "description")
 _CATEGORY_FIELDS = ("categories", "category", "genres", "genre", "tags")
 _NUMBERS = ("dwell_s", "scroll", "value")
-_STRINGS = ("query", "ranking", "id")
 _METARANK_TYPES = {
     "cart": EventType.ADD_TO_CART,
     "add": EventType.ADD_TO_CART,
@@ -179,19 +176,12 @@ def _events(records: Iterator[_Record]) -> Iterator[ImportedEvent | BadLine]:
 def _from_record(record: Mapping[str, Any], catalogue: dict[str, Item]) -> tuple[str | None, Event]:
     item = record.get("item")
     if isinstance(item, Mapping):
-        item = _item(item)
+        item = item_from_dict(item)
         catalogue[item.id] = item
     elif item is not None:
         item_id = check_id(item, "item", InvalidEvent)
         item = catalogue.get(item_id) or Item(item_id)
-    given = {name: record.get(name) for name in (*_NUMBERS, *_STRINGS, "position")}
-    event = Event(
-        record.get("type"),  # type: ignore[arg-type]  # Event checks it
-        item,
-        timestamp=read_timestamp(record.get("timestamp")),
-        **given,
-    )
-    return _user(record), event
+    return _user(record), event_from_dict(record, item, any_time=True)
 
 
 def _from_envelope(
@@ -211,8 +201,8 @@ def _from_envelope(
         return []
     if kind == "user":
         return []
-    timestamp = read_timestamp(record.get("timestamp"))
     if kind == "ranking":
+        timestamp = read_timestamp(record.get("timestamp"))
         shown = record.get("items")
         if not isinstance(shown, list):
             raise InvalidEvent("items: expected a list of the items shown")
@@ -232,33 +222,19 @@ def _from_envelope(
     if kind == "interaction":
         name = record.get("type")
         fields = _fields(record)
-        event = Event(
-            _METARANK_TYPES.get(name, name) if isinstance(name, str) else name,  # type: ignore[arg-type]
-            _known(record.get("item"), catalogue),
-            timestamp=timestamp,
-            ranking=record.get("ranking"),
-            id=record.get("id"),
-            dwell_s=fields.get("dwell_s"),
-            scroll=fields.get("scroll"),
-            value=fields.get("value"),
-        )
-        return [(_user(record), event)]
+        ours = {
+            "type": _METARANK_TYPES.get(name, name) if isinstance(name, str) else name,
+            **{member: record.get(member) for member in ("timestamp", "ranking", "id")},
+            **{member: fields.get(member) for member in _NUMBERS},
+        }
+        item = _known(record.get("item"), catalogue)
+        return [(_user(record), event_from_dict(ours, item, any_time=True))]
     raise InvalidEvent("event: expected item, user, ranking or interaction")
 
 
 def _known(item_id: object, catalogue: Mapping[str, Item]) -> Item:
     item_id = check_id(item_id, "item", InvalidEvent)
     return catalogue.get(item_id) or Item(item_id)
-
-
-def _item(record: Mapping[str, Any]) -> Item:
-    return Item(
-        record.get("id"),  # type: ignore[arg-type]  # Item checks it
-        record.get("text", ""),
-        record.get("categories", ()),
-        record.get("popularity"),
-        vector=record.get("vector"),
-    )
 
 
 def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,21 +248,3 @@ def _fields(record: Mapping[str, Any]) -> dict[str, Any]:
 def _user(record: Mapping[str, Any]) -> str | None:
     user = record.get("user")
     return None if user is None else check_id(user, "user", InvalidEvent)
-
-
-def read_timestamp(value: Any) -> Any:
-    """Seconds, milliseconds or ISO 8601 as UTC seconds; the Event checks the rest."""
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            try:
-                moment = datetime.fromisoformat(str(value).strip())
-            except ValueError:
-                raise InvalidEvent(
-                    "timestamp: expected UTC seconds, milliseconds or ISO 8601, got other text"
-                ) from None
-            return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value / 1000 if _MILLISECONDS[0] <= value < _MILLISECONDS[1] else value
-    return value

@@ -135,7 +135,7 @@ class RecentHistory:
     def access(self, user: str) -> PersonalData:
         """Everything stored about the person."""
         with self._lock:
-            return self._store.access(user)
+            return PersonalData.of(self._store.access(user))
 
     def export(self, user: str, recipient: bytes, target: Path) -> PersonalData:
         """Write :meth:`access`, sealed for a recipient, to a new file; returns what went out.
@@ -149,7 +149,7 @@ class RecentHistory:
         """
         check_recipient(recipient)
         with self._lock:
-            data = self._store.access(user)
+            data = PersonalData.of(self._store.access(user))
             self._store.log(AuditAction.RELEASED, user=user, count=len(data.events))
         export_sealed(data.to_json().encode(), recipient, target)
         return data

@@ -33,7 +33,8 @@ from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
-from edge_rerank.types import Event, Item, RankedItem, Ranking
+from edge_rerank.result import Ranking
+from edge_rerank.types import Event, Item, RankedItem
 
 Packs = str | Path | Sequence[str | Path]
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_rerank.render.texttable import Column, one_line, shorten, text_table
-from edge_rerank.types import Item, Ranking, Reason, ReasonCode
+from edge_rerank.types import Item, RankedItem, Reason, ReasonCode
 
 MAX_PHRASES = 2
 _TITLE_IN_PHRASE = 40
@@ -122,8 +122,8 @@ def phrases(
     return tuple(_phrase(reason, titles or {}) for reason in (strong or ups or reasons)[:limit])
 
 
-def as_list(ranking: Ranking) -> list[dict[str, Any]]:
-    """See :meth:`edge_rerank.types.Ranking.to_list`."""
+def as_list(ranking: Sequence[RankedItem]) -> list[dict[str, Any]]:
+    """See :meth:`edge_rerank.result.Ranking.to_list`."""
     return [
         {
             "rank": ranked.rank,
@@ -141,7 +141,7 @@ def as_list(ranking: Ranking) -> list[dict[str, Any]]:
     ]
 
 
-def as_cards(ranking: Ranking, titles: Titles | None = None) -> list[Card]:
+def as_cards(ranking: Sequence[RankedItem], titles: Titles | None = None) -> list[Card]:
     """One card for each item.
 
     Args:
@@ -164,7 +164,7 @@ def as_cards(ranking: Ranking, titles: Titles | None = None) -> list[Card]:
     ]
 
 
-def as_banner(ranking: Ranking, titles: Titles | None = None) -> Banner | None:
+def as_banner(ranking: Sequence[RankedItem], titles: Titles | None = None) -> Banner | None:
     """The first item, ``None`` for an empty ranking; arguments as for :func:`as_cards`."""
     if not ranking:
         return None
@@ -180,7 +180,9 @@ def as_banner(ranking: Ranking, titles: Titles | None = None) -> Banner | None:
     )
 
 
-def as_table(ranking: Ranking, titles: Titles | None = None, *, width: int = 80) -> str:
+def as_table(
+    ranking: Sequence[RankedItem], titles: Titles | None = None, *, width: int = 80
+) -> str:
     """A table of plain text, ``width`` cells wide; other arguments as for :func:`as_cards`."""
     columns = (
         Column("#", right=True),
@@ -202,7 +204,7 @@ def _phrase(reason: Reason, titles: Titles) -> str:
     return (LIFTS if reason.weight > 0 else LOWERS)[reason.code]
 
 
-def _titles(ranking: Ranking, titles: Titles | None) -> Titles:
+def _titles(ranking: Sequence[RankedItem], titles: Titles | None) -> Titles:
     return {ranked.item.id: title_of(ranked.item) for ranked in ranking if ranked.item.text} | {
         name: one_line(title) for name, title in (titles or {}).items()
     }

@@ -13,7 +13,8 @@ from html import escape
 
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.render.cards import Banner, Card, Titles, as_banner, as_cards
-from edge_rerank.types import Ranking
+from edge_rerank.render.page import page
+from edge_rerank.types import RankedItem
 
 
 class Layout(StrEnum):
@@ -25,7 +26,7 @@ class Layout(StrEnum):
 
 
 def as_html(
-    ranking: Ranking,
+    ranking: Sequence[RankedItem],
     *,
     layout: Layout | str = Layout.CARDS,
     heading: str = "Picked for you",
@@ -56,10 +57,9 @@ def as_html(
         body = _banner_html(as_banner(ranking, titles), heading)
     else:
         body = _grid_html(as_cards(ranking, titles), heading, layout)
-    section = f"<style>{_CSS}</style>\n{body}"
     if not full_page:
-        return section
-    return _PAGE.format(lang=escape(lang), title=escape(heading), section=section)
+        return f"<style>{_CSS}</style>\n{body}"
+    return page(heading, body, style=_CSS, name="er-page", lang=lang)
 
 
 def _hue(name: str) -> int:
@@ -114,23 +114,6 @@ def _banner_html(banner: Banner | None, heading: str) -> str:
     parts.append("</section>")
     return "\n".join(parts)
 
-
-_PAGE = """<!doctype html>
-<html lang="{lang}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>{title}</title>
-</head>
-<body class="er-page">
-<main>
-{section}
-</main>
-</body>
-</html>
-"""
 
 _CSS = """
 .er,.er-page{--ink:#1c2128;--soft:#59636e;--paper:#fff;--ground:#f4f5f7;--line:#dfe3e8;

@@ -1,11 +1,33 @@
-"""One HTML page that needs nothing else: no script, no font, no image from elsewhere."""
+"""The HTML page that rankings and reports share.
+
+It needs nothing else: no script, no font, no image from elsewhere. It follows the reader's
+light or dark setting.
+"""
 
 from __future__ import annotations
 
 from html import escape
 
-_STYLE = """
-:root { color-scheme: light dark; --ink: #1d2327; --dim: #5b666e; --line: #d9dee2;
+_PAGE = """<!doctype html>
+<html lang="{lang}">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>{title}</title>
+<style>{style}</style>
+</head>
+<body class="{name}">
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+_REPORT_STYLE = """
+:root { --ink: #1d2327; --dim: #5b666e; --line: #d9dee2;
   --page: #fff; --card: #f7f8f9; --good: #1a6b3c; --owed: #7a5200; --bad: #a5121d;
   --accent: #0b6bcb; --quiet: #a9b4bd; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e9eb; --dim: #9aa5ad; --line: #343b41;
@@ -32,19 +54,25 @@ td, th { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0;
 """
 
 
-def page(title: str, body: str, *, style: str) -> str:
-    """The page.
+def page(title: str, body: str, *, style: str, name: str, lang: str = "en") -> str:
+    """A whole document.
 
     Args:
         title: plain text.
         body: HTML of what the page shows.
-        style: CSS of this page, beside what all pages share.
+        style: CSS.
+        name: class of the ``body`` element, for ``style`` to name it by.
+        lang: language of the page, a BCP 47 tag.
     """
-    return (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'\">\n"
-        f"<title>{escape(title)}</title>\n"
-        f"<style>{_STYLE}{style}</style>\n</head>\n<body>\n<main>\n{body}</main>\n</body>\n</html>\n"
-    )
+    return _PAGE.format(lang=escape(lang), title=escape(title), style=style, name=name, body=body)
+
+
+def report_page(title: str, body: str, *, style: str) -> str:
+    """A report in English: headings, sections and tables look alike in all of them.
+
+    Args:
+        title: plain text.
+        body: HTML of what the report says.
+        style: CSS of this report, beside what all share.
+    """
+    return page(title, body, style=_REPORT_STYLE + style, name="report")

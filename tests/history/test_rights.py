@@ -22,7 +22,7 @@ from edge_rerank.errors import (
 )
 from edge_rerank.history.history import PERSONALISATION, RecentHistory
 from edge_rerank.history.keys.sources import KeyCallback, KeyFile
-from edge_rerank.history.personal_data import SCHEMA, read_events
+from edge_rerank.history.personal_data import SCHEMA, PersonalData, read_events
 from edge_rerank.history.vault.anchor import AnchorCallback
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.retention import DAY_S, Retention
@@ -97,7 +97,7 @@ class TestAccess:
         )
         with HistoryStore.open(path, KEY) as store:
             store.append("alice", [full, Event("search", query="tea", timestamp=6)])
-            data = store.access("alice")
+            data = PersonalData.of(store.access("alice"))
         document = json.loads(data.to_json())
         assert document["schema"] == SCHEMA
         assert conforms(document, SCHEMA)
@@ -118,12 +118,12 @@ class TestAccess:
         with HistoryStore.open(path, KEY) as store:
             before = store.audit_log()
             assert store.access("nobody").events == ()
-            assert conforms(json.loads(store.access("nobody").to_json()), SCHEMA)
+            assert conforms(json.loads(PersonalData.of(store.access("nobody")).to_json()), SCHEMA)
             assert store.audit_log() == before
 
     def test_is_imported_again(self, path: Path, tmp_path: Path) -> None:
         with HistoryStore.open(path, KEY) as store:
-            text = store.access("alice").to_json()
+            text = PersonalData.of(store.access("alice")).to_json()
             before = store.load("alice")
         with RecentHistory(HistoryStore.open(tmp_path / "other.db", NEW)) as other:
             with pytest.raises(ConsentRequired):

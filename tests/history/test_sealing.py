@@ -132,3 +132,12 @@ def test_the_longest_event_there_can_be() -> None:
 def test_a_small_event_is_kept_whole() -> None:
     event = Event("view", Item("i", "t", ["a"], 2.0), timestamp=7.0, ranking="r", id="e")
     assert encode(event, recorded=1)[1] == minimise(event) == event
+
+
+def test_the_bytes_of_an_event() -> None:
+    """As in files of 0.1: what is written in another order or form needs another format."""
+    item = Item("i", "t é", ["a"], 2.0, vector=[0.5, -1.0], score=3.0, fields={"url": "u"})
+    event = Event("view", item, timestamp=7.9, dwell_s=3, position=4, ranking="r", id="e")
+    assert encode(event, recorded=9)[0] == (
+        '[1,9,"view",7,["i","t é",["a"],2.0,"ADgAvA=="],3.0,null,null,null,"r",4,"e"]'.encode()
+    )

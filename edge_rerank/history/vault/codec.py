@@ -1,11 +1,11 @@
-"""An event as bytes, and back.
+"""The event codec: an event as bytes, and back.
 
-JSON arrays in a fixed order; :data:`FORMAT` stands first, then when the store recorded the
-event. Kept is what the ranker and the person's right of access need: not the item's ``score``
-and ``fields``, and time only to the second. The ranker itself would do with minutes (it
-counts sessions, cut at half an hour); seconds are what tells a repeated log line from a second
-click, here and when an export is imported again. What is finer, and could tell two people's
-hands apart, is dropped.
+JSON arrays: :data:`FORMAT`, when the store recorded the event, and then the members of
+:mod:`edge_rerank.formats.events` in their order. Kept is what the ranker and the person's
+right of access need: not the item's ``score`` and ``fields``, and time only to the second.
+The ranker itself would do with minutes (it counts sessions, cut at half an hour); seconds are
+what tells a repeated log line from a second click, here and when an export is imported again.
+What is finer, and could tell two people's hands apart, is dropped.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.formats.events import EVENT_MEMBERS, ITEM_MEMBERS, event_to_dict, item_to_dict
 from edge_rerank.history.crypto import MAX_PLAINTEXT
 from edge_rerank.types import Event, EventType, FieldValue, Item
 
@@ -34,13 +35,10 @@ _NO_FIELDS: Mapping[str, FieldValue] = MappingProxyType({})
 T = TypeVar("T")
 Setter = Callable[[Any, Any], None]
 
-
-def _slots(kind: type[Any]) -> tuple[Setter, ...]:
-    return tuple(vars(kind)[entry.name].__set__ for entry in fields(kind))
-
-
-_EVENT_SLOTS = _slots(Event)
-_ITEM_SLOTS = _slots(Item)
+_SLOTS: Mapping[type[Any], Mapping[str, Setter]] = {
+    kind: {entry.name: vars(kind)[entry.name].__set__ for entry in fields(kind)}
+    for kind in (Event, Item)
+}
 
 
 class Undecodable(Exception):  # noqa: N818 - private; the store turns it into a typed error
@@ -110,33 +108,28 @@ def decode(payloads: Sequence[bytes]) -> list[tuple[Event, int]]:
 
 
 def _events(records: Sequence[Sequence[Any]]) -> list[tuple[Event, int]]:
-    versions, recorded, kinds, times, items, *rest = zip(*records, strict=True)
+    versions, recorded, *columns = zip(*records, strict=True)
     if set(versions) != {FORMAT}:
         raise Undecodable
-    columns = (
-        map(_TYPES.__getitem__, kinds),
-        _items(items),
-        map(float, times),
-        *rest,  # dwell_s, scroll, query, value, ranking, position, id
-    )
-    return list(zip(_unchecked(Event, _EVENT_SLOTS, len(records), columns), recorded, strict=True))
+    values: dict[str, Iterable[Any]] = dict(zip(EVENT_MEMBERS, columns, strict=True))
+    values["type"] = map(_TYPES.__getitem__, values["type"])
+    values["timestamp"] = map(float, values["timestamp"])
+    values["item"] = _items(values["item"])
+    return list(zip(_unchecked(Event, values, len(records)), recorded, strict=True))
 
 
-def _items(records: Sequence[Sequence[Any] | None]) -> list[Item | None]:
+def _items(records: Iterable[Sequence[Any] | None]) -> list[Item | None]:
+    records = list(records)
     present = [record for record in records if record is not None]
     if not present:
         return [None] * len(records)
-    ids, texts, categories, popularities, vectors = zip(*present, strict=True)
-    columns = (
-        ids,
-        texts,
-        map(tuple, categories),
-        popularities,
-        repeat(None),
-        map(_vector, vectors),
-        repeat(_NO_FIELDS),
-    )
-    made = iter(_unchecked(Item, _ITEM_SLOTS, len(present), columns))
+    columns = zip(*present, strict=True)
+    values: dict[str, Iterable[Any]] = dict(zip(ITEM_MEMBERS, columns, strict=True))
+    values["categories"] = map(tuple, values["categories"])
+    values["vector"] = map(_vector, values["vector"])
+    values["score"] = repeat(None)
+    values["fields"] = repeat(_NO_FIELDS)
+    made = iter(_unchecked(Item, values, len(present)))
     return [None if record is None else next(made) for record in records]
 
 
@@ -148,46 +141,33 @@ def _vector(text: str | None) -> NDArray[np.float32] | None:
     return numbers
 
 
-def _unchecked(
-    kind: type[T], slots: Sequence[Setter], count: int, columns: Iterable[Iterable[Any]]
-) -> list[T]:
-    """Values whose parts were checked before they were sealed, filled in slot by slot.
+def _unchecked(kind: type[T], values: Mapping[str, Iterable[Any]], count: int) -> list[T]:
+    """``count`` objects whose parts were checked before they were sealed, filled slot by slot.
 
     No bytecode runs for each part: half the cost of reading a history lay here.
+
+    Args:
+        kind: :class:`Event` or :class:`Item`.
+        values: for each field, one for each object.
+        count: how many objects.
     """
     made = [object.__new__(kind) for _ in range(count)]
-    for put, column in zip(slots, columns, strict=True):
-        deque(map(put, made, column), maxlen=0)
+    for name, put in _SLOTS[kind].items():
+        deque(map(put, made, values[name]), maxlen=0)
     return made
 
 
 def _dump(event: Event, recorded: int) -> bytes:
-    item = event.item
-    record = [
-        FORMAT,
-        recorded,
-        event.type.value,
-        int(event.timestamp or 0.0),
-        None
-        if item is None
-        else [
-            item.id,
-            item.text,
-            list(item.categories),
-            item.popularity,
-            None
-            if item.vector is None
-            else base64.b64encode(item.vector.astype("<f2").tobytes()).decode(),
-        ],
-        event.dwell_s,
-        event.scroll,
-        event.query,
-        event.value,
-        event.ranking,
-        event.position,
-        event.id,
-    ]
+    record = [FORMAT, recorded, *event_to_dict(event, item=_packed).values()]
     return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _packed(item: Item) -> list[Any]:
+    return list(item_to_dict(item, vector=_halves).values())
+
+
+def _halves(vector: NDArray[np.float32]) -> str:
+    return base64.b64encode(vector.astype("<f2").tobytes()).decode()
 
 
 def _half(vector: NDArray[np.float32]) -> NDArray[np.float32] | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from edge_rerank.errors import HistoryUnavailable
 from edge_rerank.history.vault.audit import AuditAction
+from edge_rerank.history.vault.file import typed_errors
 from edge_rerank.history.vault.people import Person
 from edge_rerank.history.vault.retention import DAY_S, Retention
 from edge_rerank.history.vault.root import BUCKETS, Root
@@ -42,13 +44,34 @@ def expire_everyone(vault: Vault) -> int:
     return removed
 
 
-def sweep_due(root: Root) -> bool:
+def tend(vault: Vault) -> None:
+    """Delete what has expired of those whose daily turn it is, a few people at a time.
+
+    A move of the wall clock is noted in the file as well, or the store's clock would stand
+    still.
+
+    Raises:
+        HistoryUnavailable: when that cannot be written and is a day late.
+    """
+    root = vault.now()
+    moved = root.max_age_days is not None and abs(root.wall - vault.root.wall) >= DAY_S
+    if not moved and not _sweep_due(root):
+        return
+    try:
+        with typed_errors():
+            _sweep(vault)
+    except HistoryUnavailable:
+        if moved or root.clock - root.swept >= DAY_S:
+            raise
+
+
+def _sweep_due(root: Root) -> bool:
     """Whether a bucket of people is to be looked at: the turn of each comes once a day."""
     return root.max_age_days is not None and root.clock // STEP_S > root.swept // STEP_S
 
 
-def sweep(vault: Vault) -> int:
-    """Like :func:`expire_everyone` for the buckets that are due; returns how many events.
+def _sweep(vault: Vault) -> None:
+    """Like :func:`expire_everyone`, for the buckets that are due.
 
     Ends early once it has seen :data:`SWEPT_AT_ONCE` people, so that a call in a file of
     thousands is not held up; the next one goes on.
@@ -66,7 +89,6 @@ def sweep(vault: Vault) -> int:
         _note(change, removed)
     if removed:
         vault.file.empty_log()
-    return removed
 
 
 def _expire_bucket(vault: Vault, change: Change, bucket: int) -> tuple[int, int]:

@@ -1,16 +1,19 @@
-"""What the store hands back: plain records of what it did."""
+"""Records that the store hands back: what it did, and what it holds about a person."""
 
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 
+from edge_rerank.history.vault.audit import AuditEntry
+from edge_rerank.history.vault.consents import Decision
 from edge_rerank.types import Event
 
 
 @dataclass(frozen=True, slots=True)
 class Appended:
-    """What :meth:`HistoryStore.append` did.
+    """What appending events did.
 
     Attributes:
         stored: the new events, as they will be read back.
@@ -21,6 +24,47 @@ class Appended:
     stored: tuple[Event, ...]
     duplicates: int
     expired: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredEvent:
+    """One stored event.
+
+    Attributes:
+        record: its number, for ``remove_event``.
+        recorded_at: the store's clock when it was recorded, seconds.
+        event: the event.
+    """
+
+    record: int
+    recorded_at: int
+    event: Event
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Holdings:
+    """All that is stored about one person.
+
+    Attributes:
+        exported_at: when it was read, UTC seconds.
+        pseudonym: hexadecimal keyed hash of the host's identifier, ``None`` if unknown.
+        subject: stands for the person in the audit log, ``None`` if unknown.
+        recording_paused: whether recording is paused.
+        consents: decisions by purpose.
+        events: in the order of recording.
+        audit: the audit entries about the person.
+    """
+
+    exported_at: int
+    pseudonym: str | None = None
+    subject: str | None = None
+    recording_paused: bool = False
+    consents: Mapping[str, Decision] = field(default_factory=dict)
+    events: tuple[StoredEvent, ...] = ()
+    audit: tuple[AuditEntry, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(events={len(self.events)})"
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,8 @@ class Rows:
     def __init__(self, file: HistoryFile, binding: Binding) -> None:
         self._file = file
         self._binding = binding
+        self.removals = 0
+        """How often rows were deleted, or would have been had the transaction succeeded."""
 
     def insert(self, person: Person, event: Event, *, recorded: int) -> Event | None:
         """Seal and insert one event; returns it as it will be read back, ``None`` if known."""
@@ -79,6 +81,7 @@ class Rows:
             span,
         ).fetchall()
         self._file.execute(f"DELETE FROM events {where}", span)  # noqa: S608
+        self.removals += bool(gone)
         person.count -= len(gone)
         person.total = (person.total - sum(_hash(person, row) for row in gone)) % MODULUS
         oldest = self._file.execute(
@@ -117,6 +120,7 @@ class Rows:
     def delete_all(self, person: Person) -> int:
         """Delete every event of the person, in whatever state they are; how many."""
         done = self._file.execute("DELETE FROM events WHERE person = ?", (person.pseudonym,))
+        self.removals += 1
         return int(done.rowcount)
 
     def reseal(self, person: Person, after: int, limit: int) -> int:

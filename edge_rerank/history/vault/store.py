@@ -18,31 +18,33 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from edge_rerank.errors import ClosedError, HistoryKeyError, HistoryUnavailable
+from edge_rerank.errors import ClosedError, HistoryKeyError
 from edge_rerank.history.crypto import fresh_key
 from edge_rerank.history.keys.sources import KeySource, as_source, check_key
-from edge_rerank.history.personal_data import PersonalData, StoredEvent
 from edge_rerank.history.vault.anchor import Anchor, as_anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
-from edge_rerank.history.vault.consents import Decision, check_purpose, decide
 from edge_rerank.history.vault.expiry import (
     expire_everyone,
     expire_person,
     overdue,
     retention_of,
-    sweep,
-    sweep_due,
+    tend,
 )
 from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.people import Person
-from edge_rerank.history.vault.receipts import Appended, ErasureReceipt, Verification
-from edge_rerank.history.vault.retention import DAY_S, Retention
+from edge_rerank.history.vault.receipts import Appended, ErasureReceipt, Holdings, Verification
+from edge_rerank.history.vault.retention import Retention
+from edge_rerank.history.vault.rights import (
+    delete_event,
+    erase_person,
+    note_decision,
+    note_pause,
+    read_holdings,
+)
 from edge_rerank.history.vault.rotation import rotate_outer
 from edge_rerank.history.vault.vault import Vault
 from edge_rerank.history.vault.verify import verify_vault
 from edge_rerank.types import Event
-
-__all__ = ["Appended", "ErasureReceipt", "HistoryStore", "Verification"]
 
 RESEAL_BATCH = 250
 """Rows sealed anew in one transaction while a person's key is rotated."""
@@ -59,8 +61,6 @@ class HistoryStore:
         self._source = source
         self._lock = threading.RLock()
         self._closed = False
-        self.removals = 0
-        """How often stored events were deleted since the file was opened."""
 
     @classmethod
     def open(
@@ -142,7 +142,6 @@ class HistoryStore:
                 expired = expire_person(vault, person, change.root)
                 if stored or expired:
                     change.save(person)
-            self.removals += bool(expired)
             return Appended(tuple(stored), len(events) - len(stored), expired)
 
     def load(self, user: str, *, limit: int | None = None) -> tuple[Event, ...]:
@@ -179,26 +178,12 @@ class HistoryStore:
             Whether there was such an event.
         """
         with self._use() as vault:
-            person = vault.find(user)
-            if person is None:
-                return False
-            with vault.write() as change:
-                person = change.person(user)
-                removed = vault.rows.remove(person, record, record)
-                if removed:
-                    change.save(person)
-                    change.audit(AuditAction.EVENT_REMOVED, person, count=removed)
-            if removed:
-                self.removals += 1
-                vault.file.empty_log()
-            return bool(removed)
+            return delete_event(vault, user, record)
 
     def expire(self) -> int:
         """Delete what retention no longer allows, of everyone; returns how many events."""
         with self._use() as vault:
-            removed = expire_everyone(vault)
-            self.removals += bool(removed)
-            return removed
+            return expire_everyone(vault)
 
     def tend(self) -> None:
         """Delete what has expired of those whose daily turn it is, a few people at a time.
@@ -210,16 +195,12 @@ class HistoryStore:
             HistoryUnavailable: when that cannot be written and is a day late.
         """
         with self._use() as vault:
-            root = vault.now()
-            moved = root.max_age_days is not None and abs(root.wall - vault.root.wall) >= DAY_S
-            if not moved and not sweep_due(root):
-                return
-            try:
-                with typed_errors():
-                    self.removals += bool(sweep(vault))
-            except HistoryUnavailable:
-                if moved or root.clock - root.swept >= DAY_S:
-                    raise
+            tend(vault)
+
+    @property
+    def removals(self) -> int:
+        """Grows whenever stored events are deleted: what was read before may be out of date."""
+        return self._vault.rows.removals
 
     # -- consent, pause ---------------------------------------------------------------
 
@@ -229,26 +210,14 @@ class HistoryStore:
         Raises:
             InvalidRequest: when the purpose is malformed or one too many.
         """
-        check_purpose(purpose)
         with self._use() as vault:
-            person = vault.find(user)
-            if person is None and not granted:
-                return
-            if person is not None and self._granted(person, purpose) == granted:
-                return
-            with vault.write() as change:
-                person = change.person(user, create=True)
-                decision = Decision(granted, change.root.wall)
-                person.consents = decide(person.consents, purpose, decision)
-                change.save(person)
-                action = AuditAction.CONSENT_GRANTED if granted else AuditAction.CONSENT_WITHDRAWN
-                change.audit(action, person, purpose=purpose)
+            note_decision(vault, user, purpose, granted)
 
     def has_consent(self, user: str, purpose: str) -> bool:
         """Whether the person agreed; ``False`` for an unknown person."""
         with self._use() as vault:
             person = vault.find(user)
-            return person is not None and bool(self._granted(person, purpose))
+            return person is not None and _decisions(person).get(purpose, False)
 
     def consents(self, user: str) -> Mapping[str, bool]:
         """The person's decisions by purpose."""
@@ -259,14 +228,7 @@ class HistoryStore:
     def set_paused(self, user: str, paused: bool) -> None:
         """Pause or resume recording; without effect for an unknown person."""
         with self._use() as vault:
-            person = vault.find(user)
-            if person is None or person.paused == paused:
-                return
-            with vault.write() as change:
-                person = change.person(user)
-                person.paused = paused
-                change.save(person)
-                change.audit(AuditAction.PAUSED if paused else AuditAction.RESUMED, person)
+            note_pause(vault, user, paused)
 
     def is_paused(self, user: str) -> bool:
         """Whether the person's recording is paused."""
@@ -276,28 +238,10 @@ class HistoryStore:
 
     # -- access, erasure --------------------------------------------------------------
 
-    def access(self, user: str) -> PersonalData:
+    def access(self, user: str) -> Holdings:
         """Everything that is stored about the person; the access itself is audited."""
         with self._use() as vault:
-            if vault.find(user) is None:
-                return PersonalData(int(vault.now().wall))
-            with vault.write() as change:
-                person = change.person(user)
-                events = tuple(
-                    StoredEvent(seq, recorded, event)
-                    for seq, event, recorded in vault.rows.load(person)
-                )
-                change.audit(AuditAction.ACCESSED, person, count=len(events))
-                entries = vault.audit.entries(change.root)
-            return PersonalData(
-                exported_at=vault.root.wall,
-                pseudonym=person.pseudonym.hex(),
-                subject=person.subject,
-                recording_paused=person.paused,
-                consents=dict(person.consents),
-                events=events,
-                audit=tuple(entry for entry in entries if entry.subject == person.subject),
-            )
+            return read_holdings(vault, user)
 
     def erase(self, user: str) -> ErasureReceipt:
         """Delete the person's rows, head and wrapped key, then rotate the outer key.
@@ -310,20 +254,7 @@ class HistoryStore:
                 the rotation failed, calling again, or opening the file, completes it.
         """
         with self._use() as vault:
-            person = vault.find(user)
-            if person is None:
-                rotated = vault.root.rotation_due and self._rotate()
-                return ErasureReceipt(0, rotated, vault.now().wall)
-            with vault.write() as change:
-                person = change.person(user)
-                events = vault.rows.delete_all(person)
-                change.delete(person)
-                change.root.rotation_due = self._source.replaceable
-                entry = change.audit(AuditAction.ERASED, person, count=events)
-            self.removals += 1
-            vault.file.empty_log()
-            rotated = self._source.replaceable and self._rotate()
-            return ErasureReceipt(events, rotated, entry.at, person.subject, entry.seq)
+            return erase_person(vault, self._source, user)
 
     # -- keys -------------------------------------------------------------------------
 
@@ -496,10 +427,6 @@ class HistoryStore:
                 if not after:
                     vault.file.empty_log()
                     return
-
-    def _granted(self, person: Person, purpose: str) -> bool | None:
-        decision = person.consents.get(purpose)
-        return None if decision is None else decision.granted
 
     @contextmanager
     def _use(self) -> Iterator[Vault]:
