@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
+from edge_rerank._check import check_id
 from edge_rerank.errors import ClosedError, HistoryError, HistoryKeyError, InvalidRequest
 from edge_rerank.feedback import ShownRankings, as_events
 from edge_rerank.guest import GuestSession
@@ -32,7 +33,7 @@ from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import Packs, RankingEngine
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Event, EventType, Item, check_id
+from edge_rerank.types import Degradation, Event, EventType, Item
 
 logger = logging.getLogger(__name__)
 

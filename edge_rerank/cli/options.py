@@ -7,11 +7,11 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_rerank._check import check_id
 from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable, InvalidRequest
 from edge_rerank.history.history import RecentHistory
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.store import HistoryStore
-from edge_rerank.types import check_id
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""

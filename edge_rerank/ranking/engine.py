@@ -16,6 +16,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import check_number
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.encoders.text import Progress, TextEncoder
@@ -34,7 +35,7 @@ from edge_rerank.ranking.sources.history_model import HistoryEncoder
 from edge_rerank.ranking.sources.rules import Feature, Similarities, compute_features
 from edge_rerank.ranking.sources.transcript import transcript
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Event, Item, RankedItem, check_number
+from edge_rerank.types import Degradation, Event, Item, RankedItem
 
 MAX_CANDIDATES = 10_000
 REFINED = 50
