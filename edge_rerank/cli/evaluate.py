@@ -14,7 +14,7 @@ from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.report_html import as_html
 from edge_rerank.evaluation.results import PACK, Evaluation
 from edge_rerank.evaluation.statistics import Comparison
-from edge_rerank.formats.dataset import Evidence
+from edge_rerank.formats.dataset import Withheld
 from edge_rerank.render.texttable import Column
 
 SHIPPED = "shipped"
@@ -41,8 +41,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--without",
-        type=Evidence,
-        choices=list(Evidence),
+        type=Withheld,
+        choices=list(Withheld),
         action="append",
         default=[],
         metavar="EVIDENCE",

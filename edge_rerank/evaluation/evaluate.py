@@ -32,7 +32,7 @@ from edge_rerank.evaluation.results import PACK, Detail, Evaluation, Latency, Qu
 from edge_rerank.evaluation.scores import Prescored
 from edge_rerank.evaluation.slices import slices
 from edge_rerank.evaluation.statistics import Comparison, bootstrap, compare
-from edge_rerank.formats.dataset import DataSet, Evidence, Request, chosen
+from edge_rerank.formats.dataset import DataSet, Request, Withheld, chosen
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
@@ -49,7 +49,7 @@ def evaluate(
     *,
     scores: Mapping[str, Path] | None = None,
     limit: int | None = None,
-    without: Collection[Evidence] = (),
+    without: Collection[Withheld] = (),
     vectors: MutableMapping[str, NDArray[np.float32]] | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,

@@ -43,7 +43,7 @@ _ITEM_MEMBERS = ("id", "text", "categories", "popularity")
 _EVENT_MEMBERS = ("type", "timestamp", "dwell_s", "scroll", "query", "value", "position")
 
 
-class Evidence(StrEnum):
+class Withheld(StrEnum):
     """What a host may not know of its items."""
 
     POPULARITY = "popularity"
@@ -176,7 +176,7 @@ class DataSet:
         for _, request in islice(read_records(path, partial(_request, self.items)), limit):
             yield request
 
-    def without(self, withheld: Collection[Evidence]) -> Self:
+    def without(self, withheld: Collection[Withheld]) -> Self:
         """The same, read as if nobody knew this of any item."""
         if not withheld:
             return self
@@ -187,8 +187,8 @@ class DataSet:
                     name: Item(
                         name,
                         item.text,
-                        () if Evidence.CATEGORIES in withheld else item.categories,
-                        None if Evidence.POPULARITY in withheld else item.popularity,
+                        () if Withheld.CATEGORIES in withheld else item.categories,
+                        None if Withheld.POPULARITY in withheld else item.popularity,
                     )
                     for name, item in self.items.items()
                 }
