@@ -10,6 +10,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
+from edge_rerank._check import check_id
+from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, HistoryError, HistoryKeyError, InvalidRequest
 from edge_rerank.feedback import ShownRankings, as_events
 from edge_rerank.guest import GuestSession
@@ -24,7 +26,6 @@ from edge_rerank.history.vault.audit import AuditEntry
 from edge_rerank.history.vault.receipts import ErasureReceipt, Verification
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
-from edge_rerank.inference.encoders.text import Progress
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
@@ -32,7 +33,7 @@ from edge_rerank.profile import Profile, summarise
 from edge_rerank.ranking.engine import Packs, RankingEngine
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Event, EventType, Item, check_id
+from edge_rerank.types import Degradation, Event, EventType, Item
 
 logger = logging.getLogger(__name__)
 

@@ -8,7 +8,6 @@ the event is recorded, see :mod:`edge_rerank.history.clean`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -17,9 +16,16 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem
+from edge_rerank._check import (
+    check_id,
+    check_integer,
+    check_number,
+    check_sequence,
+    check_text,
+    kind_of,
+)
+from edge_rerank.errors import InvalidEvent, InvalidItem
 
-MAX_ID_CHARS = 512
 MAX_CATEGORIES = 64
 MAX_VECTOR_DIM = 4096
 
@@ -81,7 +87,7 @@ class Item:
     ) -> None:
         put = object.__setattr__
         put(self, "id", check_id(id, "item id", InvalidItem))
-        put(self, "text", _text(text, "item text", InvalidItem))
+        put(self, "text", check_text(text, "item text", InvalidItem))
         put(self, "categories", _categories(categories))
         put(self, "popularity", check_number(popularity, "popularity", InvalidItem, minimum=0.0))
         put(self, "score", check_number(score, "score", InvalidItem))
@@ -141,17 +147,17 @@ class Event:
         put = object.__setattr__
         put(self, "type", _event_type(type))
         if item is not None and not isinstance(item, Item):
-            raise InvalidEvent(f"item: expected an Item or None, got {_kind(item)}")
+            raise InvalidEvent(f"item: expected an Item or None, got {kind_of(item)}")
         put(self, "item", item)
         put(self, "timestamp", check_number(timestamp, "timestamp", InvalidEvent, minimum=0.0))
         put(self, "dwell_s", check_number(dwell_s, "dwell_s", InvalidEvent, minimum=0.0))
         put(self, "scroll", check_number(scroll, "scroll", InvalidEvent))
-        put(self, "query", None if query is None else _text(query, "query", InvalidEvent))
+        put(self, "query", None if query is None else check_text(query, "query", InvalidEvent))
         put(self, "value", check_number(value, "value", InvalidEvent))
         put(
             self, "ranking", None if ranking is None else check_id(ranking, "ranking", InvalidEvent)
         )
-        put(self, "position", _position(position))
+        put(self, "position", None if position is None else _position(position))
         put(self, "id", None if id is None else check_id(id, "event id", InvalidEvent))
         if self.type is EventType.SEARCH:
             if not (self.query and self.query.strip()):
@@ -219,75 +225,23 @@ class Degradation(StrEnum):
     TIME_BUDGET = "time-budget"
 
 
-def check_id(value: object, name: str, error: type[InvalidInput]) -> str:
-    """Return ``value`` if it can serve as an identifier, raise ``error`` if not."""
-    if not isinstance(value, str):
-        raise error(f"{name}: expected a string, got {_kind(value)}")
-    if not 0 < len(value) <= MAX_ID_CHARS:
-        raise error(f"{name}: expected 1 to {MAX_ID_CHARS} characters, got {len(value)}")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        raise error(f"{name}: expected valid Unicode, got a lone surrogate") from None
-    return value
-
-
-def check_number(
-    value: object, name: str, error: type[InvalidInput], *, minimum: float = -math.inf
-) -> float | None:
-    """Return ``value`` as a finite float ≥ ``minimum``, ``None`` as it is, or raise ``error``."""
-    if value is None:
-        return None
-    if isinstance(value, bool | np.bool_) or not isinstance(
-        value, int | float | np.integer | np.floating
-    ):
-        raise error(f"{name}: expected a number or None, got {_kind(value)}")
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.inf
-    if not math.isfinite(number) or number < minimum:
-        wanted = "a finite number" if minimum == -math.inf else f"a finite number ≥ {minimum:g}"
-        raise error(f"{name}: expected {wanted}, got {number}")
-    return number
-
-
-def _kind(value: object) -> str:
-    return type(value).__name__
-
-
 def _event_type(value: object) -> EventType:
-    if not isinstance(value, str):
-        raise InvalidEvent(f"type: expected a string, got {_kind(value)}")
     try:
-        return EventType(value)
+        return EventType(check_text(value, "type", InvalidEvent))
     except ValueError:
         known = ", ".join(EventType)
         raise InvalidEvent(f"type: expected one of {known}; got an unknown type") from None
 
 
-def _text(value: object, name: str, error: type[InvalidInput]) -> str:
-    if not isinstance(value, str):
-        raise error(f"{name}: expected a string, got {_kind(value)}")
-    return value
-
-
-def _position(value: object) -> int | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | np.integer):
-        raise InvalidEvent(f"position: expected an integer or None, got {_kind(value)}")
-    if not 1 <= value < 2**31:
-        raise InvalidEvent("position: expected 1 to 2147483647, got a number outside")
-    return int(value)
+def _position(value: object) -> int:
+    return check_integer(value, "position", InvalidEvent, minimum=1, maximum=2**31 - 1)
 
 
 def _categories(value: object) -> tuple[str, ...]:
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise InvalidItem(f"categories: expected a sequence of strings, got {_kind(value)}")
-    if len(value) > MAX_CATEGORIES:
-        raise InvalidItem(f"categories: expected at most {MAX_CATEGORIES}, got {len(value)}")
-    return tuple(check_id(name, "category", InvalidItem) for name in value)
+    names = check_sequence(value, "categories", InvalidItem, wanted="a sequence of strings")
+    if len(names) > MAX_CATEGORIES:
+        raise InvalidItem(f"categories: expected at most {MAX_CATEGORIES}, got {len(names)}")
+    return tuple(check_id(name, "category", InvalidItem) for name in names)
 
 
 def _vector(value: object) -> NDArray[np.float32]:
@@ -295,7 +249,7 @@ def _vector(value: object) -> NDArray[np.float32]:
         with np.errstate(over="ignore"):
             vector = np.array(value, dtype=np.float32)
     except (TypeError, ValueError, OverflowError):
-        raise InvalidItem(f"vector: expected numbers, got {_kind(value)}") from None
+        raise InvalidItem(f"vector: expected numbers, got {kind_of(value)}") from None
     if vector.ndim != 1 or not 0 < vector.size <= MAX_VECTOR_DIM:
         raise InvalidItem(
             f"vector: expected shape (d,) with 1 ≤ d ≤ {MAX_VECTOR_DIM}, got {vector.shape}"
@@ -310,12 +264,12 @@ def _fields(value: object) -> Mapping[str, FieldValue]:
     if value is None:
         return MappingProxyType({})
     if not isinstance(value, Mapping):
-        raise InvalidItem(f"fields: expected a mapping, got {_kind(value)}")
+        raise InvalidItem(f"fields: expected a mapping, got {kind_of(value)}")
     for key, entry in value.items():
         if not isinstance(key, str):
-            raise InvalidItem(f"fields: expected string keys, got {_kind(key)}")
+            raise InvalidItem(f"fields: expected string keys, got {kind_of(key)}")
         if entry is not None and not isinstance(entry, str | int | float | bool):
             raise InvalidItem(
-                f"fields: expected strings, numbers, booleans or None, got {_kind(entry)}"
+                f"fields: expected strings, numbers, booleans or None, got {kind_of(entry)}"
             )
     return MappingProxyType(dict(value))

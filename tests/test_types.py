@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from edge_rerank import Event, EventType, Item
+from edge_rerank._check import MAX_ID_CHARS
 from edge_rerank.errors import InvalidEvent, InvalidItem
-from edge_rerank.types import MAX_CATEGORIES, MAX_ID_CHARS, MAX_VECTOR_DIM
+from edge_rerank.types import MAX_CATEGORIES, MAX_VECTOR_DIM
 
 
 @pytest.mark.parametrize(

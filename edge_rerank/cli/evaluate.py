@@ -6,14 +6,15 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
+from edge_rerank._progress import StepProgress
 from edge_rerank.cli.console import Console, Report
 from edge_rerank.cli.options import Subparsers, add_runtime, positive, write_text
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.evaluation.evaluate import Progress, evaluate
+from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.report_html import as_html
 from edge_rerank.evaluation.results import PACK, Evaluation
 from edge_rerank.evaluation.statistics import Comparison
-from edge_rerank.formats.dataset import Evidence
+from edge_rerank.formats.dataset import Withheld
 from edge_rerank.render.texttable import Column
 
 SHIPPED = "shipped"
@@ -40,8 +41,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--without",
-        type=Evidence,
-        choices=list(Evidence),
+        type=Withheld,
+        choices=list(Withheld),
         action="append",
         default=[],
         metavar="EVIDENCE",
@@ -90,7 +91,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return 0
 
 
-def _bars(console: Console, bars: ExitStack) -> Progress:
+def _bars(console: Console, bars: ExitStack) -> StepProgress:
     """One bar after the other, each when its work begins."""
     current: dict[str, Report] = {}
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
+from edge_rerank._check import check_id
+from edge_rerank._files import opener
 from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable, InvalidRequest
 from edge_rerank.history.history import RecentHistory
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.store import HistoryStore
-from edge_rerank.types import check_id
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""
@@ -107,14 +107,10 @@ def write_text(path: Path, text: str) -> None:
         DataError: when the file system refuses.
     """
     try:
-        with open(path, "w", encoding="utf-8", errors="replace", opener=_private) as stream:
+        with open(path, "w", encoding="utf-8", errors="replace", opener=opener) as stream:
             stream.write(text)
     except OSError as error:
         raise DataError(path, f"cannot be written: {type(error).__name__}") from error
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def _names(text: str) -> Sequence[str]:

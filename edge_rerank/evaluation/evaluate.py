@@ -7,7 +7,7 @@ that order): candidates go to the pack shuffled, and ties are broken by lot.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._progress import Progress, StepProgress
 from edge_rerank.errors import DataError, InvalidRequest
 from edge_rerank.evaluation.baselines import RECENT_ITEMS, Baseline, default_baselines
 from edge_rerank.evaluation.calibration import calibration
@@ -31,7 +32,7 @@ from edge_rerank.evaluation.results import PACK, Detail, Evaluation, Latency, Qu
 from edge_rerank.evaluation.scores import Prescored
 from edge_rerank.evaluation.slices import slices
 from edge_rerank.evaluation.statistics import Comparison, bootstrap, compare
-from edge_rerank.formats.dataset import DataSet, Evidence, Request, chosen
+from edge_rerank.formats.dataset import DataSet, Request, Withheld, chosen
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
@@ -39,9 +40,6 @@ from edge_rerank.types import Item
 
 SEED = 0
 """Of resamples and permutations: the same figures give the same intervals."""
-
-Progress = Callable[[str, int, int], None]
-"""Called with (what is being done, done, total)."""
 
 
 def evaluate(
@@ -51,11 +49,11 @@ def evaluate(
     *,
     scores: Mapping[str, Path] | None = None,
     limit: int | None = None,
-    without: Collection[Evidence] = (),
+    without: Collection[Withheld] = (),
     vectors: MutableMapping[str, NDArray[np.float32]] | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
-    progress: Progress | None = None,
+    progress: StepProgress | None = None,
 ) -> Evaluation:
     """Judge a pack.
 
@@ -71,7 +69,7 @@ def evaluate(
             the same text encoder on the same folder; those that are missing are added.
         providers: see :class:`~edge_rerank.inference.runtime.Runtime`.
         threads: likewise.
-        progress: see :data:`Progress`.
+        progress: is told how far each step has come.
 
     Raises:
         DataError: when a file is missing or malformed, or no request has a click.
@@ -131,7 +129,7 @@ def _encode(
     engine: RankingEngine,
     items: Sequence[Item],
     known: MutableMapping[str, NDArray[np.float32]],
-    progress: Progress | None,
+    progress: StepProgress | None,
 ) -> None:
     """Make the engine know the vectors of ``items``, and ``known`` those it lacked."""
     before = [item for item in items if item.id in known]
@@ -223,5 +221,5 @@ def _latency(outcomes: Outcomes) -> Latency | None:
     return Latency(float(median), float(p95), float(times.mean()))
 
 
-def _named(progress: Progress | None, what: str) -> Callable[[int, int], None] | None:
+def _named(progress: StepProgress | None, what: str) -> Progress | None:
     return None if progress is None else partial(progress, what)

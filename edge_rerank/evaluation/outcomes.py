@@ -10,6 +10,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._progress import Progress
 from edge_rerank.evaluation.baselines import Baseline, Vectors, lottery
 from edge_rerank.evaluation.metrics import (
     auc,
@@ -137,7 +138,7 @@ def ask(
     order: Order,
     vectors: Vectors,
     surprise: Callable[[Item], float],
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> Outcomes:
     """Let ``order`` answer every request.
 

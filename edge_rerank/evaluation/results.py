@@ -11,7 +11,7 @@ from typing import Any
 from edge_rerank.evaluation.calibration import Calibration
 from edge_rerank.evaluation.slices import Slice
 from edge_rerank.evaluation.statistics import Comparison, Interval
-from edge_rerank.formats.dataset import Evidence
+from edge_rerank.formats.dataset import Withheld
 
 PACK = "pack"
 """What the report calls the pack among the orders."""
@@ -112,7 +112,7 @@ class Evaluation:
     baselines: Mapping[str, Quality]
     details: Mapping[str, Detail]
     slices: tuple[Slice, ...]
-    without: tuple[Evidence, ...]
+    without: tuple[Withheld, ...]
     texts: int
     encoding_s: float = field(compare=False)
 

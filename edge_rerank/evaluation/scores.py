@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import check_integer, check_list, check_number
 from edge_rerank.errors import DataError, InvalidRequest
 from edge_rerank.formats.dataset import Request
 from edge_rerank.formats.jsonl import Record, read_records
-from edge_rerank.types import check_number
 
 
 class Prescored:
@@ -62,12 +62,8 @@ class _Row:
 
 
 def _row(record: Record) -> _Row:
-    number = record.get("request")
-    if isinstance(number, bool) or not isinstance(number, int):
-        raise InvalidRequest(f"request: expected an integer, got {type(number).__name__}")
-    values = record.get("scores")
-    if not isinstance(values, list):
-        raise InvalidRequest(f"scores: expected a list of numbers, got {type(values).__name__}")
+    number = check_integer(record.get("request"), "request", InvalidRequest)
+    values = check_list(record.get("scores"), "scores", InvalidRequest, wanted="a list of numbers")
     checked = [check_number(value, "scores", InvalidRequest) for value in values]
     if any(value is None for value in checked):
         raise InvalidRequest("scores: expected numbers, got null")

@@ -17,6 +17,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edge_rerank._progress import Progress
 from edge_rerank.errors import InferenceError
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.file import HistoryFile
@@ -81,7 +82,7 @@ def run(
     pack: str | Path | None = None,
     *,
     quick: bool = False,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> BenchReport:
     """Measure ranking, encoding, the store, and what a fresh process costs.
 

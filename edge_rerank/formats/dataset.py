@@ -27,10 +27,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Self
 
+from edge_rerank._check import check_id, check_integer, check_list, check_number, check_text
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
 from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
 from edge_rerank.formats.jsonl import Record, read_records
-from edge_rerank.types import Event, EventType, Item, check_id, check_number
+from edge_rerank.types import Event, EventType, Item
 
 ITEMS = "items"
 TRAIN = "train"
@@ -42,7 +43,7 @@ _ITEM_MEMBERS = ("id", "text", "categories", "popularity")
 _EVENT_MEMBERS = ("type", "timestamp", "dwell_s", "scroll", "query", "value", "position")
 
 
-class Evidence(StrEnum):
+class Withheld(StrEnum):
     """What a host may not know of its items."""
 
     POPULARITY = "popularity"
@@ -168,15 +169,14 @@ class DataSet:
             or split in {ITEMS, TRAIN}
         ):
             raise InvalidRequest('split: expected the name of a file of requests, as "test"')
-        if limit is not None and (
-            isinstance(limit, bool) or not isinstance(limit, int) or limit < 1
-        ):
-            raise InvalidRequest("limit: expected an integer ≥ 1 or None")
+        if limit is not None:
+            wanted = "an integer ≥ 1 or None"
+            limit = check_integer(limit, "limit", InvalidRequest, minimum=1, wanted=wanted)
         path = _locate(self.folder, split)
         for _, request in islice(read_records(path, partial(_request, self.items)), limit):
             yield request
 
-    def without(self, withheld: Collection[Evidence]) -> Self:
+    def without(self, withheld: Collection[Withheld]) -> Self:
         """The same, read as if nobody knew this of any item."""
         if not withheld:
             return self
@@ -187,8 +187,8 @@ class DataSet:
                     name: Item(
                         name,
                         item.text,
-                        () if Evidence.CATEGORIES in withheld else item.categories,
-                        None if Evidence.POPULARITY in withheld else item.popularity,
+                        () if Withheld.CATEGORIES in withheld else item.categories,
+                        None if Withheld.POPULARITY in withheld else item.popularity,
                     )
                     for name, item in self.items.items()
                 }
@@ -279,8 +279,8 @@ def _request(catalogue: Mapping[str, Item], record: Record) -> Request:
     if not clicked.issubset(names):
         raise InvalidRequest("clicked: expected ids from candidates, got another")
     query = record.get("query")
-    if query is not None and not isinstance(query, str):
-        raise InvalidRequest(f"query: expected a string or null, got {type(query).__name__}")
+    if query is not None:
+        check_text(query, "query", InvalidRequest, wanted="a string or null")
     return Request(
         user=_user(record),
         history=_history(catalogue, record.get("history")),
@@ -310,8 +310,7 @@ def _dwell(record: Record) -> Mapping[str, float]:
 def _history(catalogue: Mapping[str, Item], entries: object) -> tuple[Event, ...]:
     if entries is None:
         return ()
-    if not isinstance(entries, list):
-        raise InvalidRequest(f"history: expected a list, got {type(entries).__name__}")
+    entries = check_list(entries, "history", InvalidRequest)
     events = [_event(catalogue, entry) for entry in entries]
     last = next((event.timestamp for event in events if event.timestamp is not None), 0.0)
     dated = []
@@ -340,9 +339,7 @@ def _user(record: Record) -> str | None:
 
 
 def _ids(record: Record, member: str) -> tuple[str, ...]:
-    values = record.get(member)
-    if not isinstance(values, list):
-        raise InvalidRequest(f"{member}: expected a list of ids, got {type(values).__name__}")
+    values = check_list(record.get(member), member, InvalidRequest, wanted="a list of ids")
     return tuple(_id(value, member, InvalidRequest) for value in values)
 
 

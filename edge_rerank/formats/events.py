@@ -13,6 +13,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edge_rerank._check import kind_of
 from edge_rerank.errors import InvalidEvent, InvalidItem
 from edge_rerank.types import Event, Item
 
@@ -128,7 +129,7 @@ def item_from_dict(
         InvalidItem: when it is no object, or a member is missing or malformed.
     """
     if not isinstance(record, Mapping):
-        raise InvalidItem(f"item: expected an object, got {type(record).__name__}")
+        raise InvalidItem(f"item: expected an object, got {kind_of(record)}")
     if complete and not record.keys() >= set(members):
         raise InvalidItem(f"item: expected all of {', '.join(members)}; got less")
     given = {name: record[name] for name in members if name in record}
@@ -157,7 +158,7 @@ def event_from_dict(
         InvalidEvent: when it is no object, or a member is missing or malformed.
     """
     if not isinstance(record, Mapping):
-        raise InvalidEvent(f"event: expected an object, got {type(record).__name__}")
+        raise InvalidEvent(f"event: expected an object, got {kind_of(record)}")
     if complete and not record.keys() >= set(members):
         raise InvalidEvent(f"event: expected all of {', '.join(members)}; got less")
     given: dict[str, Any] = {name: record.get(name) for name in members}

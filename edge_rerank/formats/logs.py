@@ -24,9 +24,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from edge_rerank._check import check_id, check_list
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput
 from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
-from edge_rerank.types import Event, EventType, Item, check_id
+from edge_rerank.types import Event, EventType, Item
 
 MAX_LINE_CHARS = 1_000_000
 _TEXT_FIELDS = ("text", "title", "name", "description")
@@ -204,8 +205,7 @@ def _from_envelope(
     if kind == "ranking":
         timestamp = read_timestamp(record.get("timestamp"))
         shown = record.get("items")
-        if not isinstance(shown, list):
-            raise InvalidEvent("items: expected a list of the items shown")
+        shown = check_list(shown, "items", InvalidEvent, wanted="a list of the items shown")
         return [
             (
                 _user(record),

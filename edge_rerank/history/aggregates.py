@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Protocol
 
+from edge_rerank._check import check_id
 from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PrivacyBudgetSpent
 from edge_rerank.history.vault.audit import AuditAction
-from edge_rerank.types import Event, EventType, check_id
+from edge_rerank.types import Event, EventType
 
 AGGREGATES = "aggregates"
 """The purpose without whose consent a person is not counted."""

@@ -20,7 +20,6 @@ made for it.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -30,6 +29,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
+from edge_rerank._files import write_new
 from edge_rerank.errors import DataError, InvalidRequest
 
 KEY_BYTES = 32
@@ -189,14 +189,6 @@ def _pad(content: bytes) -> bytes:
 
 def _write_new(target: Path, content: bytes) -> None:
     try:
-        descriptor = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        write_new(target, content)
     except OSError as error:
         raise InvalidRequest(f"the file cannot be made: {error.strerror}") from error
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-    except OSError as error:
-        target.unlink(missing_ok=True)
-        raise InvalidRequest(f"the file cannot be written: {error.strerror}") from error

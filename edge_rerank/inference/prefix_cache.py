@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import check_integer
 from edge_rerank.errors import InvalidRequest
 
 DIGEST_BYTES = 16
@@ -74,9 +75,7 @@ class PrefixCache:
     """
 
     def __init__(self, capacity: int) -> None:
-        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 0:
-            raise InvalidRequest("prefix_bytes: expected an integer ≥ 0")
-        self._capacity = capacity
+        self._capacity = check_integer(capacity, "prefix_bytes", InvalidRequest, minimum=0)
         self._prefixes: OrderedDict[bytes, Prefix] = OrderedDict()
         self._nbytes = 0
         self._lock = threading.Lock()

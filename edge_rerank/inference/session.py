@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank import _telemetry
+from edge_rerank._check import check_integer
 from edge_rerank.errors import InferenceError, InvalidRequest, ProviderUnavailable
 from edge_rerank.inference.signed_products import multiplies_signed, signed_weights
 
@@ -122,10 +123,9 @@ class Session:
     ) -> None:
         import onnxruntime  # noqa: PLC0415
 
-        if threads is not None and (
-            isinstance(threads, bool) or not isinstance(threads, int) or not 1 <= threads <= 256
-        ):
-            raise InvalidRequest("threads: expected an integer from 1 to 256, or None")
+        if threads is not None:
+            wanted = "an integer from 1 to 256, or None"
+            check_integer(threads, "threads", InvalidRequest, minimum=1, maximum=256, wanted=wanted)
         names = resolve_providers(providers)
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads or default_threads()

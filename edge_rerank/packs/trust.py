@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_rerank._check import check_integer, check_sequence
 from edge_rerank.errors import InvalidRequest
 
 KEY_BYTES = 32
@@ -28,13 +29,8 @@ class Trust:
     minimum_release: int = 1
 
     def __post_init__(self) -> None:
-        release = self.minimum_release
-        if isinstance(release, bool) or not isinstance(release, int):
-            raise InvalidRequest(
-                f"minimum_release: expected an integer, got {type(release).__name__}"
-            )
-        if isinstance(self.keys, str | bytes) or not isinstance(self.keys, Sequence):
-            raise InvalidRequest(f"keys: expected several, got {type(self.keys).__name__}")
+        check_integer(self.minimum_release, "minimum_release", InvalidRequest)
+        check_sequence(self.keys, "keys", InvalidRequest, wanted="several")
         for key in self.keys:
             if not isinstance(key, bytes) or len(key) != KEY_BYTES:
                 raise InvalidRequest("keys: expected Ed25519 public keys of 32 bytes")

@@ -9,8 +9,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
-from edge_rerank.inference.encoders.text import Progress
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.types import Item
 

@@ -16,8 +16,10 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import check_path, kind_of
+from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, InvalidRequest
-from edge_rerank.inference.encoders.text import Progress, TextEncoder
+from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.pack import Pack
@@ -251,11 +253,8 @@ def _folders(pack: object) -> list[Path]:
         return [shipped_pack()]
     folders = [pack] if isinstance(pack, str | Path) else pack
     if not isinstance(folders, Sequence) or not folders:
-        raise InvalidRequest(f"pack: expected a path, several, or None, got {type(pack).__name__}")
-    for folder in folders:
-        if not isinstance(folder, str | Path):
-            raise InvalidRequest(f"pack: expected only paths, got {type(folder).__name__}")
-    return [Path(folder) for folder in folders]
+        raise InvalidRequest(f"pack: expected a path, several, or None, got {kind_of(pack)}")
+    return [check_path(folder, "pack", InvalidRequest, wanted="only paths") for folder in folders]
 
 
 def _the_one(packs: Sequence[Pack], part: str) -> Pack | None:

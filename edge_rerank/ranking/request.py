@@ -11,11 +11,19 @@ from typing import TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import (
+    check_bool,
+    check_fraction,
+    check_integer,
+    check_number,
+    check_sequence,
+    check_text,
+)
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.interests import Interests, read_interests
 from edge_rerank.ranking.signals.table import item_keys
-from edge_rerank.types import Event, Item, check_number
+from edge_rerank.types import Event, Item
 
 MAX_CANDIDATES = 10_000
 
@@ -102,8 +110,8 @@ class Request:
             interests=interests if liked is None else interests.newest(liked),
             query=_query(options.get("query")),
             keep=_top_k(options.get("top_k"), len(candidates)),
-            diversity=_unit(options.get("diversity", 0.0), "diversity"),
-            host_order=_bool(options.get("host_order", False), "host_order"),
+            diversity=check_fraction(options.get("diversity", 0.0), "diversity", InvalidRequest),
+            host_order=check_bool(options.get("host_order", False), "host_order", InvalidRequest),
             stop_at=None if budget_ms is None else started + budget_ms / 1e3,
             now=now,
             _comparer=comparer,
@@ -140,14 +148,8 @@ def items_of(items: object) -> list[Item]:
     Raises:
         InvalidRequest: when they are not a sequence of items.
     """
-    if isinstance(items, str | bytes) or not isinstance(items, Sequence):
-        raise InvalidRequest(f"items: expected a sequence of Item, got {type(items).__name__}")
-    for place, item in enumerate(items):
-        if not isinstance(item, Item):
-            raise InvalidRequest(
-                f"items: expected only Item, got {type(item).__name__} at index {place}"
-            )
-    return list(items)
+    wanted = "a sequence of Item"
+    return list(check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item))
 
 
 def _candidates(items: object) -> tuple[Item, ...]:
@@ -162,29 +164,15 @@ def _candidates(items: object) -> tuple[Item, ...]:
 def _query(query: object) -> str | None:
     if query is None:
         return None
-    if not isinstance(query, str):
-        raise InvalidRequest(f"query: expected a string or None, got {type(query).__name__}")
-    return query if query.strip() else None
+    text = check_text(query, "query", InvalidRequest, wanted="a string or None")
+    return text if text.strip() else None
 
 
 def _top_k(top_k: object, count: int) -> int:
     if top_k is None:
         return count
-    if isinstance(top_k, bool) or not isinstance(top_k, int | np.integer) or top_k < 1:
-        raise InvalidRequest("top_k: expected an integer ≥ 1 or None")
-    return min(int(top_k), count)
-
-
-def _unit(value: object, name: str) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise InvalidRequest(f"{name}: expected a number from 0 to 1")
-    return float(value)
-
-
-def _bool(value: object, name: str) -> bool:
-    if not isinstance(value, bool):
-        raise InvalidRequest(f"{name}: expected a bool, got {type(value).__name__}")
-    return value
+    wanted = "an integer ≥ 1 or None"
+    return min(check_integer(top_k, "top_k", InvalidRequest, minimum=1, wanted=wanted), count)
 
 
 def _moment(now: object, history: Sequence[Event]) -> float:

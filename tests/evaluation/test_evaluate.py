@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_rerank.errors import DataError, PackNotFound
 from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.slices import SliceKind
-from edge_rerank.formats.dataset import Evidence
+from edge_rerank.formats.dataset import Withheld
 from edge_rerank.inference.encoders.text import TextEncoder
 
 from .conftest import ITEMS, REQUESTS, TRAIN, Folder
@@ -75,8 +75,8 @@ def test_equal_calls_give_equal_reports(shop: Path) -> None:
 
 
 def test_withheld_popularity_is_withheld_from_all(shop: Path) -> None:
-    report = evaluate(None, shop, "test", without={Evidence.POPULARITY})
-    assert report.without == (Evidence.POPULARITY,)
+    report = evaluate(None, shop, "test", without={Withheld.POPULARITY})
+    assert report.without == (Withheld.POPULARITY,)
     assert report.baselines["max+pop"] == report.baselines["max-similarity"]
     assert report.details["pack"].novelty_bits is None
     assert [one.kind for one in report.slices] == [SliceKind.HISTORY]

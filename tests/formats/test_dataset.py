@@ -7,21 +7,21 @@ from typing import Any
 import pytest
 
 from edge_rerank.errors import DataError, InvalidRequest
-from edge_rerank.formats.dataset import DataSet, Evidence, chosen
+from edge_rerank.formats.dataset import DataSet, Withheld, chosen
 from edge_rerank.types import Event, EventType, Item
 from tests.evaluation.conftest import ITEMS, REQUESTS, TRAIN, Folder
 
 SETS = ("beauty", "toys", "health", "clothing", "books", "steam", "recipes", "movies", "news")
 
 
-def test_evidence_withheld(shop: Path) -> None:
+def test_what_is_withheld_is_gone(shop: Path) -> None:
     data = DataSet.open(shop)
-    bare = data.without({Evidence.POPULARITY, Evidence.CATEGORIES})
+    bare = data.without({Withheld.POPULARITY, Withheld.CATEGORIES})
     assert bare.items["mars"] == Item("mars", "Pictures from Mars")
     request = next(bare.requests("test"))
     touched = [*request.candidates, *chosen(request.history)]
     assert all(item.popularity is None and not item.categories for item in touched)
-    only = data.without({Evidence.CATEGORIES}).items["mars"]
+    only = data.without({Withheld.CATEGORIES}).items["mars"]
     assert (only.categories, only.popularity) == ((), 9)
     assert data.without(()).items == data.items
 

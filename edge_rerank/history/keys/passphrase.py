@@ -16,9 +16,10 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from edge_rerank._files import replace_file
 from edge_rerank.errors import HistoryKeyError
 from edge_rerank.history.crypto import KEY_BYTES, SealingKey, Unsealable, derive, fresh_key, same
-from edge_rerank.history.keys.sources import check_key, check_mode, replace_file
+from edge_rerank.history.keys.sources import check_key, check_mode
 
 VERSION = 1
 SALT_BYTES = 16

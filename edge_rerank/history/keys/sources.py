@@ -15,6 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from edge_rerank._files import replace_file
 from edge_rerank.errors import HistoryKeyError
 
 KEY_BYTES = 32
@@ -200,23 +201,6 @@ def check_key(key: object) -> bytes:
     return key
 
 
-def replace_file(path: Path, content: bytes) -> None:
-    """Durably put ``content`` in the place of the file, for its owner only; all or nothing.
-
-    Raises:
-        OSError: when the file system refuses; the old file is then still there.
-    """
-    staged = path.with_name(path.name + ".new")
-    staged.unlink(missing_ok=True)
-    descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    staged.replace(path)
-    sync_folder(path.parent)
-
-
 def check_mode(path: Path) -> None:
     """See that only the owner can read the file, where the system knows such a thing.
 
@@ -229,14 +213,3 @@ def check_mode(path: Path) -> None:
         raise HistoryKeyError(
             f"key file: expected mode 0600, got {mode & 0o777:04o}; run chmod 600 on it"
         )
-
-
-def sync_folder(folder: Path) -> None:
-    """Make a rename in ``folder`` durable, where the system can."""
-    if os.name != "posix":
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
+from edge_rerank._files import replace_file
 from edge_rerank.errors import HistoryUnavailable, InvalidRequest
-from edge_rerank.history.keys.sources import replace_file
 
 ANCHOR_BYTES = 72
 """Store (16), generation (8), hash of the sealed root (16), keyed checksum (32)."""

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from edge_rerank._files import open_new
 from edge_rerank.errors import EdgeRerankError, HistoryCorrupt, HistoryLocked, HistoryUnavailable
 from edge_rerank.history.vault.schema import APPLICATION_ID
 
@@ -142,13 +143,9 @@ class HistoryFile:
 
 
 def _make(path: Path) -> None:
-    """Make an empty file that no other user can read, not even for a moment.
-
-    A file that exists is not opened here: closing it again would release the lock that this
-    process may hold on it.
-    """
+    """Make an empty private file, unless there is a file."""
     try:
-        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
+        os.close(open_new(path))
     except FileExistsError:
         pass
     except OSError as error:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import ClassVar
 
+from edge_rerank._check import check_integer, check_number
 from edge_rerank.errors import InvalidRequest
 
 DAY_S = 24 * 60 * 60
@@ -33,15 +33,11 @@ class Retention:
     UNLIMITED: ClassVar[Retention]
 
     def __post_init__(self) -> None:
-        age, events = self.max_age_days, self.max_events
-        if age is not None and (
-            isinstance(age, bool)
-            or not isinstance(age, int | float)
-            or not (math.isfinite(age) and age > 0)
-        ):
+        if check_number(self.max_age_days, "max_age_days", InvalidRequest, minimum=0.0) == 0:
             raise InvalidRequest("max_age_days: expected a number of days above 0, or None")
-        if events is not None and (type(events) is not int or events < 1):
-            raise InvalidRequest("max_events: expected a whole number from 1, or None")
+        if self.max_events is not None:
+            wanted = "a whole number from 1, or None"
+            check_integer(self.max_events, "max_events", InvalidRequest, minimum=1, wanted=wanted)
 
     def oldest_kept(self, clock: int) -> int:
         """Store clock before which an event is too old at ``clock``."""

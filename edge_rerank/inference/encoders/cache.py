@@ -11,8 +11,9 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import check_integer
+from edge_rerank._progress import Progress
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.inference.encoders.text import Progress
 
 _FIRST_ROWS = 256
 
@@ -43,10 +44,8 @@ class VectorCache:
     """
 
     def __init__(self, encoder: Encoder, *, capacity: int) -> None:
-        if isinstance(capacity, bool) or not isinstance(capacity, int) or capacity < 1:
-            raise InvalidRequest("cache_items: expected an integer ≥ 1")
         self._encoder = encoder
-        self._capacity = capacity
+        self._capacity = check_integer(capacity, "cache_items", InvalidRequest, minimum=1)
         self._rows: OrderedDict[bytes, int] = OrderedDict()
         self._table = np.empty((min(_FIRST_ROWS, capacity), encoder.dim), dtype=np.float32)
         self._lock = threading.Lock()

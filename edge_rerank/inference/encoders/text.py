@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
+from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
@@ -26,9 +27,6 @@ MAX_UNKNOWN = 0.3
 """Share of unknown tokens from which on a text counts as unreadable: its vector would say how
 much is unknown, not what is said. Titles in the model's language stay below 0.01, Chinese ones
 read by an English tokeniser lie around 0.7."""
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
 
 
 class TextEncoder:

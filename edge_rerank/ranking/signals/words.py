@@ -18,8 +18,8 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid
-from edge_rerank.inference.encoders.text import Progress
 
 DIM = 512
 BUCKETS = 1 << 15

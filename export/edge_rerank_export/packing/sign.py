@@ -17,6 +17,7 @@ from pathlib import Path
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from rich.console import Console
 
+from edge_rerank._files import write_new
 from edge_rerank.errors import PackInvalid
 from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME
 from edge_rerank.packs.pack import Pack
@@ -61,9 +62,7 @@ def generate_key(path: Path) -> bytes:
             raise RecipeError("key: expected a place outside of any repository")
     key = Ed25519PrivateKey.generate()
     try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(key.private_bytes_raw())
+        write_new(path, key.private_bytes_raw())
     except OSError as error:
         raise RecipeError(f"key: cannot be made: {error.strerror}") from error
     return key.public_key().public_bytes_raw()

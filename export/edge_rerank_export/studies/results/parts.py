@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.evaluation.evaluate import evaluate
-from edge_rerank.formats.dataset import DataSet, Evidence
+from edge_rerank.formats.dataset import DataSet, Withheld
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.packing.folder import staged
@@ -143,7 +143,7 @@ class Workshop:
         for order, pack in packs.items():
             yield self._evaluation(name, order, pack)
         if Column.ZERO_SHOT in packs:
-            withheld = (Evidence.POPULARITY,)
+            withheld = (Withheld.POPULARITY,)
             yield self._evaluation(name, BLIND, packs[Column.ZERO_SHOT], withheld)
 
     def _place(self, name: str) -> Path:
@@ -193,7 +193,7 @@ class Workshop:
         return Part(name, f"{column} pack", mark, make, result)
 
     def _evaluation(
-        self, name: str, order: str, pack: Path, without: tuple[Evidence, ...] = ()
+        self, name: str, order: str, pack: Path, without: tuple[Withheld, ...] = ()
     ) -> Part:
         result = self._place(name) / f"{order}.json"
         scored = [column for column in SCORED if column in self._wanted.columns]
