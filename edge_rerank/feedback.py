@@ -1,7 +1,4 @@
-"""Rankings shown: where each item stood, so that a click can say so.
-
-Internal.
-"""
+"""Rankings shown: where each item stood, so that a click can say so."""
 
 from __future__ import annotations
 

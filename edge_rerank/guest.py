@@ -1,7 +1,4 @@
-"""Kiosk sessions held in memory: one visitor, wiped at the end.
-
-Internal: :class:`edge_rerank.GuestSession` is the public name.
-"""
+"""Kiosk sessions held in memory: one visitor, wiped at the end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Profile: what is known about one person, in a form to show to that person.
-
-Internal: :class:`edge_rerank.Profile` is the public name.
-"""
+"""Profile of one person: what is known, in a form to show to that person."""
 
 from __future__ import annotations
 

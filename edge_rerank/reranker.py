@@ -1,7 +1,4 @@
-"""Reranker: record what a person does, rank what they are shown, forget on demand.
-
-Internal: :class:`edge_rerank.Reranker` is the public name.
-"""
+"""Reranker: record what a person does, rank what they are shown, forget on demand."""
 
 from __future__ import annotations
 

@@ -153,7 +153,11 @@ def test_both_doors_do_the_same(
     reranker: Reranker, shelf: list[Item], door: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dropped: list[RankingEngine] = []
-    monkeypatch.setattr(RankingEngine, "forget_queries", dropped.append)
+
+    def note(engine: RankingEngine) -> None:
+        dropped.append(engine)
+
+    monkeypatch.setattr(RankingEngine, "forget_queries", note)
     entry: Reranker | History = reranker if door == "reranker" else reranker.history
     entry.consent("alice", True)
     ranking = reranker.rank(shelf, user="alice", query="a private question")
