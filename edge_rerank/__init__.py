@@ -1,14 +1,73 @@
 """Personalised reranking on the person's own device.
 
-The one door is :class:`Reranker`; see the README for a run from event to reordered list.
+Everything that an application needs is importable from here; every other module is internal.
+
+**At work**
+
+- :class:`Reranker`: records what a person does, ranks what they are shown, forgets on demand.
+- :class:`GuestSession`: the same for one visitor, in memory only.
+- :class:`RankOptions`: the keyword arguments of every ``rank()``.
+- :class:`RankingEngine`: ranks without storage, for batches and evaluations.
+- :class:`Runtime`: execution providers, threads, memory for caches.
+- :class:`Trust`: whose packs are accepted, and how old they may be.
+
+**What goes in and what comes out**
+
+- :class:`Item`, :class:`Event`, :class:`EventType`: what can be shown, and what a person did.
+- :class:`Ranking`, :class:`RankedItem`: the order.
+- :class:`Reason`, :class:`ReasonCode`: why an item stands where it stands.
+- :class:`Degradation`: why a ranking is poorer than it could have been.
+- :class:`Card`, :class:`Banner`: a ranking as data for a user interface.
+- :func:`as_html`, :func:`as_table`: a ranking as a page, and as text for a terminal.
+- :mod:`errors`: every exception that is raised on purpose.
+
+**What is kept about people**
+
+- :class:`History`: recording, access, export, audit and erasure; needs no model.
+- :class:`Retention`: how long events stay.
+- :class:`Scrubber`: takes personal data out before anything is sealed.
+- :class:`Profile`: what is known about a person, condensed.
+- :class:`PersonalData`, :class:`StoredEvent`: all of it.
+- :class:`ImportSummary`, :class:`BadLine`: what became of a log file.
+- :class:`ErasureReceipt`: that it is gone.
+- :class:`Verification`: what a look at every byte of a file found.
+- :class:`AuditEntry`: what was done with whose data.
+- :class:`Aggregate`: counts that tell nobody apart.
+- :func:`generate_recipient_key`, :func:`import_sealed`: the two ends of a sealed export.
+
+**Where the key comes from, and what guards against old copies**
+
+- :class:`KeySource`: what a key source has to do.
+- :class:`KeyFile`, :class:`KeyEnv`, :class:`KeyCallback`: a file, a variable, the host's service.
+- :class:`Passphrase`, :class:`Argon2Cost`: a file that words open, and what a guess costs.
+- :class:`KeyringKey`: the keyring of the operating system.
+- :class:`Anchor`: what an anchor has to do.
+- :class:`AnchorFile`, :class:`AnchorCallback`: in a file, at the host's service.
 """
 
 from edge_rerank import _telemetry  # isort: skip - must precede any import of onnxruntime
 
+from typing import TYPE_CHECKING
+
 from edge_rerank import errors
+from edge_rerank.formats.logs import BadLine
 from edge_rerank.guest import GuestSession
+from edge_rerank.history.aggregates import Aggregate
+from edge_rerank.history.history import History
 from edge_rerank.history.import_log import ImportSummary
+from edge_rerank.history.keys.sources import KeyCallback, KeyEnv, KeyFile, KeySource
+from edge_rerank.history.personal_data import PersonalData
+from edge_rerank.history.transfer import generate_recipient_key, import_sealed
+from edge_rerank.history.vault.anchor import Anchor, AnchorCallback, AnchorFile
+from edge_rerank.history.vault.audit import AuditEntry
+from edge_rerank.history.vault.receipts import ErasureReceipt, StoredEvent, Verification
+from edge_rerank.history.vault.retention import Retention
+from edge_rerank.inference.runtime import Runtime
+from edge_rerank.packs.trust import Trust
+from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile
+from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.request import RankOptions
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
 from edge_rerank.types import (
@@ -21,22 +80,83 @@ from edge_rerank.types import (
     ReasonCode,
 )
 
+if TYPE_CHECKING:
+    from edge_rerank.history.keys.keyring import KeyringKey
+    from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
+    from edge_rerank.render.cards import Banner, Card, as_table
+    from edge_rerank.render.html import as_html
+
 __version__ = "0.1.0"
 
 __all__ = [
+    "Aggregate",
+    "Anchor",
+    "AnchorCallback",
+    "AnchorFile",
+    "Argon2Cost",
+    "AuditEntry",
+    "BadLine",
+    "Banner",
+    "Card",
     "Degradation",
+    "ErasureReceipt",
     "Event",
     "EventType",
     "GuestSession",
+    "History",
     "ImportSummary",
     "Item",
+    "KeyCallback",
+    "KeyEnv",
+    "KeyFile",
+    "KeySource",
+    "KeyringKey",
+    "Passphrase",
+    "PersonalData",
     "Profile",
+    "RankOptions",
     "RankedItem",
     "Ranking",
+    "RankingEngine",
     "Reason",
     "ReasonCode",
     "Reranker",
+    "Retention",
+    "Runtime",
+    "Scrubber",
+    "StoredEvent",
+    "Trust",
+    "Verification",
+    "as_html",
+    "as_table",
     "errors",
+    "generate_recipient_key",
+    "import_sealed",
 ]
 
-del _telemetry
+if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a name that is none
+    _WHEN_ASKED_FOR = {
+        "Argon2Cost": "history.keys.passphrase",
+        "Banner": "render.cards",
+        "Card": "render.cards",
+        "KeyringKey": "history.keys.keyring",
+        "Passphrase": "history.keys.passphrase",
+        "as_html": "render.html",
+        "as_table": "render.cards",
+    }
+    """Modules of the names that not every application uses, imported with the first of them."""
+
+    def __getattr__(name: str) -> object:
+        if name not in _WHEN_ASKED_FOR:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module  # noqa: PLC0415 - a name of ours, were it above
+
+        value = getattr(import_module(f"{__name__}.{_WHEN_ASKED_FOR[name]}"), name)
+        globals()[name] = value
+        return value
+
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
+
+
+del _telemetry, TYPE_CHECKING

@@ -1,13 +1,11 @@
-"""Between showing a ranking and hearing what came of it."""
+"""Rankings shown: where each item stood, so that a click can say so."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from dataclasses import replace
 
-from edge_rerank.errors import InvalidRequest
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event
 
@@ -44,18 +42,3 @@ class ShownRankings:
         """Forget all of them."""
         with self._lock:
             self._rankings.clear()
-
-
-def as_events(event: object) -> list[Event]:
-    """One event or several as a list.
-
-    Raises:
-        InvalidRequest: when it is neither.
-    """
-    several = [event] if isinstance(event, Event) else event
-    if isinstance(several, str | bytes) or not isinstance(several, Sequence):
-        raise InvalidRequest(f"event: expected an Event or several, got {type(event).__name__}")
-    for one in several:
-        if not isinstance(one, Event):
-            raise InvalidRequest(f"event: expected only Event, got {type(one).__name__}")
-    return list(several)

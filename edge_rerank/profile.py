@@ -1,13 +1,15 @@
-"""What is known about one person, in a form to show to that person."""
+"""Profile of one person: what is known, in a form to show to that person."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from edge_rerank.history.history import History
 from edge_rerank.history.sessions import session_ages
 from edge_rerank.ranking.interests import Interest, read_interests
 from edge_rerank.types import Event, EventType
@@ -63,6 +65,17 @@ class Profile:
             ensure_ascii=False,
             indent=indent,
         )
+
+
+def read_profile(history: History, user: str) -> Profile:
+    """Condense what a history holds about ``user``, whatever the consent.
+
+    Raises:
+        InvalidRequest: when ``user`` is malformed.
+        HistoryError: when the history cannot be read.
+    """
+    events, consents = history.all_events(user), history.consents(user)
+    return summarise(events, consents=consents, now=time.time())
 
 
 def summarise(history: Sequence[Event], *, consents: Mapping[str, bool], now: float) -> Profile:

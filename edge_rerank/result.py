@@ -53,7 +53,7 @@ class Ranking(Sequence[RankedItem]):
         return as_list(self)
 
     def to_cards(self, titles: Mapping[str, str] | None = None) -> list[Card]:
-        """The ranking as cards, see :class:`edge_rerank.render.cards.Card`.
+        """The ranking as cards, see :class:`edge_rerank.Card`.
 
         Args:
             titles: titles of the history's items by id, for "because you liked ...".

@@ -4,10 +4,7 @@ import json
 import tempfile
 from pathlib import Path
 
-from edge_rerank import Event, Item, Reranker
-from edge_rerank.history.keys.sources import KeyFile
-from edge_rerank.render.cards import as_table
-from edge_rerank.render.html import as_html
+from edge_rerank import Event, Item, KeyFile, Reranker, as_html, as_table
 
 catalogue = Path(__file__).parent / "catalogue" / "items.jsonl"
 items = {

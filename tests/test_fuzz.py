@@ -88,8 +88,8 @@ def actions(fuzz: Fuzzer, reranker: Reranker, folder: Path) -> list[Callable[[],
             return reranker.rank(
                 items,
                 odd("alice", "bob", None),
-                odd(None, "words"),
-                odd(None, 3),
+                query=odd(None, "words"),
+                top_k=odd(None, 3),
                 diversity=odd(0.0, 0.5),
                 host_order=odd(True, False),
                 now=odd(None, 1.7e9),
@@ -102,7 +102,7 @@ def actions(fuzz: Fuzzer, reranker: Reranker, folder: Path) -> list[Callable[[],
     def log() -> object:
         path = folder / fuzz.rng.choice(["log.jsonl", "log.csv", "log.txt", "log.jsonl.gz"])
         path.write_bytes(fuzz.rng.randbytes(60) + b'\n{"type":"click","item":"a"}\n')
-        return reranker.import_log(odd(path, str(path), folder), user=odd("alice", None))
+        return reranker.history.import_log(odd(path, str(path), folder), user=odd("alice", None))
 
     return [
         fuzz.item,

@@ -6,6 +6,7 @@ import ast
 import importlib
 import inspect
 import pkgutil
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -16,6 +17,7 @@ import edge_rerank
 from edge_rerank import errors
 
 PACKAGE = Path(edge_rerank.__file__).parent
+ROOT = Path(__file__).parents[1]
 MODULES = [
     info.name
     for info in pkgutil.walk_packages([str(PACKAGE)], "edge_rerank.")
@@ -26,11 +28,65 @@ MODULES = [
 def test_all_is_what_is_public() -> None:
     public = {
         name
-        for name, value in vars(edge_rerank).items()
-        if not name.startswith("_") and (name == "errors" or not inspect.ismodule(value))
+        for name in dir(edge_rerank)
+        if not name.startswith("_")
+        and (name == "errors" or not inspect.ismodule(getattr(edge_rerank, name)))
     }
     assert public == set(edge_rerank.__all__)
     assert list(edge_rerank.__all__) == sorted(edge_rerank.__all__)
+
+
+def test_the_door_documents_what_is_public() -> None:
+    named = re.findall(r":(?:class|func|mod):`(\w+)`", edge_rerank.__doc__ or "")
+    assert sorted(named) == list(edge_rerank.__all__)
+
+
+@pytest.mark.parametrize("name", edge_rerank.__all__)
+def test_what_is_public_is_explained_without_what_is_not(name: str) -> None:
+    """Its own docstring and those of its methods name the door, never a module behind it."""
+    value = getattr(edge_rerank, name)
+    assert inspect.getdoc(value)
+    members = vars(value).items() if inspect.isclass(value) else ()
+    for member, one in (("", value), *members):
+        if not member.startswith("_"):
+            found = re.findall(r"`~?(edge_rerank\.[a-z_]\w*\.[\w.]+)`", inspect.getdoc(one) or "")
+            inside = [target for target in found if not target.startswith("edge_rerank.errors.")]
+            assert not inside, f"{name}.{member}"
+
+
+def test_everything_else_is_private_or_says_that_it_is_internal() -> None:
+    assert "every other module is internal" in (edge_rerank.__doc__ or "")
+    for path in PACKAGE.rglob("__init__.py"):
+        if path.parent != PACKAGE:
+            text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+            assert text.startswith("Internal: "), path.parent.name
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="has no attribute 'Rerankers'"):
+        edge_rerank.Rerankers  # type: ignore[attr-defined]  # noqa: B018
+    with pytest.raises(ImportError):
+        from edge_rerank import Rerankers  # type: ignore[attr-defined]  # noqa: F401
+
+
+def python_of(path: Path) -> list[str]:
+    """The Python code of a document or of an example."""
+    text = path.read_text(encoding="utf-8")
+    return [text] if path.suffix == ".py" else re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [*ROOT.glob("*.md"), *(ROOT / "export").glob("*.md"), *(ROOT / "examples").glob("*.py")],
+    ids=lambda path: path.name,
+)
+def test_documents_and_examples_import_from_the_door_alone(path: Path) -> None:
+    for code in python_of(path):
+        for node in ast.walk(ast.parse(code)):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("edge_rerank."):
+                assert node.module == "edge_rerank.errors", node.module
+            elif isinstance(node, ast.ImportFrom) and node.module == "edge_rerank":
+                assert {alias.name for alias in node.names} <= set(edge_rerank.__all__)
 
 
 def test_every_error_stands_in_the_tree_of_the_docstring() -> None:

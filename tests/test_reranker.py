@@ -95,7 +95,7 @@ def test_positions_are_filled_in_from_the_ranking(reranker: Reranker, shelf: lis
     ranking = reranker.rank(shelf, user="alice")
     third = ranking[2].item
     reranker.record(Event("click", third, ranking=ranking.id), user="alice")
-    (event,) = reranker._history.events("alice")
+    (event,) = reranker.history.events("alice")
     assert event.position == 3
 
 
@@ -140,7 +140,7 @@ def test_late_events_are_put_in_order(reranker: Reranker, shelf: list[Item]) -> 
     reranker.consent("alice", True)
     for when in (300.0, 100.0, 200.0):
         reranker.record(Event("click", shelf[0], timestamp=when), user="alice")
-    assert [event.timestamp for event in reranker._history.events("alice")] == [100, 200, 300]
+    assert [event.timestamp for event in reranker.history.events("alice")] == [100, 200, 300]
 
 
 def test_a_history_file_outlives_the_process(tmp_path: Path, shelf: list[Item]) -> None:
@@ -341,8 +341,8 @@ def test_import_log(reranker: Reranker, tmp_path: Path) -> None:
         "nonsense\n"
     )
     reranker.consent("alice", True)
-    summary = reranker.import_log(log)
+    summary = reranker.history.import_log(log)
     assert (summary.read, summary.stored, summary.duplicates) == (4, 1, 1)
     assert (summary.without_user, summary.without_consent, summary.bad) == (1, 1, 2)
     assert [bad.line for bad in summary.bad_lines] == [5, 6]
-    assert reranker.import_log(log, user="alice").stored == 1  # the search is now alice's
+    assert reranker.history.import_log(log, user="alice").stored == 1  # the search is now alice's

@@ -1,4 +1,4 @@
-"""The command line: ``edge-rerank``, or ``python -m edge_rerank``."""
+"""Internal: the command line, ``edge-rerank``, or ``python -m edge_rerank``."""
 
 from edge_rerank.cli.main import main
 

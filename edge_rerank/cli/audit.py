@@ -6,43 +6,48 @@ import argparse
 
 from edge_rerank.cli import audit_report
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, add_anchor, add_history_files
-from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
-from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.cli.options import (
+    EXIT_CHECK_FAILED,
+    EXIT_DONE,
+    Subparsers,
+    add_command,
+    add_history,
+    add_json,
+    open_history,
+)
+from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.vault.receipts import Verification
-from edge_rerank.history.vault.store import HistoryStore
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command with its own: verify, report."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "audit",
         help="check that a history is whole, and how it is kept",
         description="Check an encrypted history.",
+        checks=True,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    verify = actions.add_parser(
+    verify = add_command(
+        actions,
         "verify",
         help="open every row and compare it with the seals",
         description="Open every person's record, every event and every audit entry, and "
-        "compare them with the sealed heads, the sealed root and the anchor. Exit code 1 when "
+        "compare them with the sealed heads, the sealed root and the anchor. The check fails when "
         "anything was changed.",
+        checks=True,
     )
-    add_history_files(verify)
-    add_anchor(verify)
-    verify.add_argument("--json", action="store_true", help="print one JSON object")
+    add_history(verify)
+    add_json(verify)
     verify.set_defaults(run=_verify)
     audit_report.register(actions)
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> int:
-    if not arguments.history.is_file():
-        raise HistoryUnavailable("history: expected a history file, found none")
     try:
-        with HistoryStore.open(
-            arguments.history, KeyFile(arguments.key_file), anchor=arguments.anchor
-        ) as store:
-            found = store.verify()
+        with open_history(arguments) as history:
+            found = history.verify()
     except HistoryCorrupt as error:
         found = Verification(0, 0, 0, 0, arguments.anchor is not None, (str(error),))
     if arguments.json:
@@ -54,7 +59,7 @@ def _verify(arguments: argparse.Namespace, console: Console) -> int:
         )
     for finding in () if arguments.json else found.findings:
         console.say(f"damaged or changed: {finding}")
-    return 0 if found.ok else audit_report.EXIT_CHECK_FAILED
+    return EXIT_DONE if found.ok else EXIT_CHECK_FAILED
 
 
 def _anchor(found: Verification) -> str:

@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, write_text
+from edge_rerank.cli.options import (
+    EXIT_CHECK_FAILED,
+    EXIT_DONE,
+    Subparsers,
+    add_command,
+    add_json,
+    add_pack,
+    write_text,
+)
 from edge_rerank.errors import InvalidRequest, PackUnsupported
 from edge_rerank.evaluation import speed as bench
 from edge_rerank.export import INSTALL
@@ -20,17 +28,17 @@ if TYPE_CHECKING:
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "bench",
         help="measure speed and memory on this machine",
         description="Measure ranking, encoding, the history file and what a fresh process "
-        "costs, each against its bound. Exit code 1 when a bound is missed.",
+        "costs, each against its bound. The check fails when a bound is missed.",
+        checks=True,
     )
-    parser.add_argument(
-        "--pack", metavar="FOLDER", help="the model pack (default: the shipped one)"
-    )
+    add_pack(parser)
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, for a first look")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
+    add_json(parser)
     parser.add_argument(
         "--peers",
         action="store_true",
@@ -72,7 +80,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 for figure in report.figures
             ],
         )
-    return 0 if all(figure.ok for figure in report.figures) else 1
+    return EXIT_DONE if all(figure.ok for figure in report.figures) else EXIT_CHECK_FAILED
 
 
 def _peers(arguments: argparse.Namespace, console: Console) -> int:

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, add_pack
+from edge_rerank.cli.options import (
+    EXIT_DONE,
+    Subparsers,
+    add_command,
+    add_json,
+    add_pack,
+    add_runtime,
+    runtime_of,
+)
 from edge_rerank.formats.items import example_catalogue, read_events, read_items
-from edge_rerank.inference.runtime import Runtime
 from edge_rerank.render.cards import phrases, title_of
 from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, EventType, RankedItem
+from edge_rerank.types import Event, EventType, Item, RankedItem
 
 SHOWN = 8
 _USER = "robin"
@@ -29,53 +39,110 @@ _WORDS = {
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "demo",
         help="see an example catalogue follow a person",
         description="Rank an example catalogue for an example person, before and after one "
         "more click. Everything stays in memory.",
     )
     add_pack(parser)
+    add_runtime(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
+
+
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """What the example person did, and what is shown because of it.
+
+    Attributes:
+        titles: of the whole catalogue, by id.
+        events: what the person did.
+        everybody: the order without a history.
+        personal: the order after these events.
+        liked: the item that the person likes then.
+        later: the order of the rest after that.
+        provider: what the model ran on.
+    """
+
+    titles: dict[str, str]
+    events: Sequence[Event]
+    everybody: Ranking
+    personal: Ranking
+    liked: Item
+    later: Ranking
+    provider: str
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "events": [
+                    {
+                        "type": event.type.value,
+                        "timestamp": event.timestamp,
+                        "item": None if event.item is None else event.item.id,
+                        "query": event.query,
+                    }
+                    for event in self.events
+                ],
+                "everybody": self.everybody.to_list(),
+                "personal": self.personal.to_list(),
+                "liked": self.liked.id,
+                "later": self.later.to_list(),
+            },
+            ensure_ascii=False,
+            indent=2,
+        )
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Show the example."""
+    day = _live(arguments)
+    if arguments.json:
+        console.say(day.to_json())
+    else:
+        _show(day, console)
+    return EXIT_DONE
+
+
+def _live(arguments: argparse.Namespace) -> _Day:
     folder = example_catalogue()
     catalogue = read_items(folder / "items.jsonl")
     events, _ = read_events(folder / "events.jsonl", catalogue)
-    titles = {item.id: title_of(item) for item in catalogue}
     touched = {event.item.id for event in events if event.item is not None}
     candidates = [item for item in catalogue if item.id not in touched]
     now = max(event.timestamp or 0.0 for event in events) + 60
-    with Reranker.open(
-        arguments.pack, runtime=Runtime(arguments.providers, arguments.threads)
-    ) as reranker:
+    with Reranker.open(arguments.pack, runtime=runtime_of(arguments)) as reranker:
         reranker.consent(_USER, True)
         reranker.warmup(catalogue)
-        before = reranker.rank(candidates, now=now)
+        everybody = reranker.rank(candidates, now=now)
         reranker.record(events, user=_USER)
-        after = reranker.rank(candidates, user=_USER, now=now)
-        clicked = next(item for item in candidates if item.id == _CLICKED)
-        click = Event(EventType.CLICK, clicked, timestamp=now, ranking=after.id)
-        reranker.record([click, Event(EventType.LIKE, clicked, timestamp=now)], user=_USER)
-        rest = [item for item in candidates if item is not clicked]
+        personal = reranker.rank(candidates, user=_USER, now=now)
+        liked = next(item for item in candidates if item.id == _CLICKED)
+        click = Event(EventType.CLICK, liked, timestamp=now, ranking=personal.id)
+        reranker.record([click, Event(EventType.LIKE, liked, timestamp=now)], user=_USER)
+        rest = [item for item in candidates if item is not liked]
         later = reranker.rank(rest, user=_USER, now=now)
+        titles = {item.id: title_of(item) for item in catalogue}
+        provider = reranker.engine.providers[0]
+    return _Day(titles, events, everybody, personal, liked, later, provider)
 
+
+def _show(day: _Day, console: Console) -> None:
     console.heading("What Robin did")
-    _show_events(events, console)
-    console.heading(f"{len(candidates)} items: for everybody, and for Robin")
-    _show_both(before, after, titles, console)
-    console.heading(f"Robin likes “{title_of(clicked)}”, and a moment later")
-    _show_moves(after, later, titles, console)
+    _show_events(day.events, console)
+    console.heading(f"{len(day.everybody)} items: for everybody, and for Robin")
+    _show_both(day.everybody, day.personal, day.titles, console)
+    console.heading(f"Robin likes “{title_of(day.liked)}”, and a moment later")
+    _show_moves(day.personal, day.later, day.titles, console)
     console.say(
-        f"The last call took {later.took_ms:.1f} ms on {reranker.engine.providers[0]}.\n"
+        f"The last call took {day.later.took_ms:.1f} ms on {day.provider}.\n"
         "Nothing was written to disk and nothing was sent anywhere."
     )
-    return 0
 
 
-def _show_events(events: list[Event], console: Console) -> None:
+def _show_events(events: Sequence[Event], console: Console) -> None:
     rows = []
     for event in events:
         when = datetime.fromtimestamp(event.timestamp or 0.0, UTC)

@@ -16,10 +16,19 @@ import numpy as np
 import edge_rerank
 from edge_rerank import _telemetry
 from edge_rerank.cli.console import HAS_RICH, Console
-from edge_rerank.cli.options import Subparsers, add_pack
+from edge_rerank.cli.options import (
+    EXIT_CHECK_FAILED,
+    EXIT_DONE,
+    Subparsers,
+    add_command,
+    add_json,
+    add_key_file,
+    add_pack,
+    add_runtime,
+    runtime_of,
+)
 from edge_rerank.errors import EdgeRerankError, InferenceError
 from edge_rerank.history.keys.sources import KeyFile
-from edge_rerank.inference.runtime import Runtime
 from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
 from edge_rerank.ranking.engine import RankingEngine
@@ -40,16 +49,18 @@ class Finding:
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "doctor",
         help="check this installation",
         description="Print versions, the execution provider that really runs, the state of "
-        "telemetry, and whether pack and key file are sound. Exit code 1 when something is "
-        "wrong.",
+        "telemetry, and whether the pack, and the key file if one is named, are sound.",
+        checks=True,
     )
-    parser.add_argument("--key-file", type=Path, metavar="FILE", help="also check this key file")
-    parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
+    add_key_file(parser, required=False)
     add_pack(parser)
+    add_runtime(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -64,7 +75,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         columns = (Column(""), Column("what"), Column("found", flexible=True))
         rows = [("✓" if one.ok else "✗", one.name, one.found) for one in findings]
         console.table(columns, rows)
-    return 0 if healthy else 1
+    return EXIT_DONE if healthy else EXIT_CHECK_FAILED
 
 
 def _look(arguments: argparse.Namespace) -> Iterator[Finding]:
@@ -99,9 +110,7 @@ def _telemetry_state() -> Finding:
 
 def _pack(arguments: argparse.Namespace) -> Iterator[Finding]:
     try:
-        engine = RankingEngine.open(
-            arguments.pack, runtime=Runtime(arguments.providers, arguments.threads)
-        )
+        engine = RankingEngine.open(arguments.pack, runtime=runtime_of(arguments))
     except EdgeRerankError as error:
         yield Finding("pack", str(error), ok=False)
         return

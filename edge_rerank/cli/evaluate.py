@@ -8,7 +8,17 @@ from pathlib import Path
 
 from edge_rerank._progress import StepProgress
 from edge_rerank.cli.console import Console, Report
-from edge_rerank.cli.options import Subparsers, add_runtime, positive, write_text
+from edge_rerank.cli.options import (
+    EXIT_DONE,
+    SHIPPED,
+    Subparsers,
+    add_command,
+    add_json,
+    add_runtime,
+    pack_folder,
+    positive,
+    write_text,
+)
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.report_html import as_html
@@ -17,20 +27,23 @@ from edge_rerank.evaluation.statistics import Comparison
 from edge_rerank.formats.dataset import Withheld
 from edge_rerank.render.texttable import Column
 
-SHIPPED = "shipped"
 _COLUMNS = ("ndcg@1", "ndcg@10", "mrr", "hit@10", "auc", "coverage", "diversity")
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "eval",
         help="judge a pack on a data set, beside the baselines",
         description="Rank the requests of a data set folder with a pack and with the classic "
         "baselines, and compare with what was clicked.",
     )
     parser.add_argument(
-        "pack", metavar="PACK", help=f'a model pack, or "{SHIPPED}" for the shipped one'
+        "pack",
+        type=pack_folder,
+        metavar="PACK",
+        help=f'a model pack, or "{SHIPPED}" for the one that comes with this package',
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
     parser.add_argument(
@@ -60,8 +73,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--report", type=Path, metavar="PAGE", help="write a report as one HTML page as well"
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
     add_runtime(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -72,7 +85,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         raise InvalidRequest("--scores: expected each name once, got one again")
     with ExitStack() as bars:
         report = evaluate(
-            None if arguments.pack == SHIPPED else arguments.pack,
+            arguments.pack,
             arguments.folder,
             arguments.split,
             scores=scores,
@@ -88,7 +101,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(report.to_json())
     else:
         _show(report, console)
-    return 0
+    return EXIT_DONE
 
 
 def _bars(console: Console, bars: ExitStack) -> StepProgress:

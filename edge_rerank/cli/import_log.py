@@ -6,10 +6,19 @@ import argparse
 from pathlib import Path
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, add_history, open_history
+from edge_rerank.cli.options import (
+    EXIT_DONE,
+    Subparsers,
+    add_command,
+    add_consent,
+    add_history,
+    add_json,
+    add_user,
+    open_history,
+)
 from edge_rerank.errors import ConsentRequired
 from edge_rerank.history.history import PERSONALISATION
-from edge_rerank.history.import_log import ImportSummary, ingest
+from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.render.texttable import Column
 
 _BAD_LINES_SHOWN = 20
@@ -18,20 +27,19 @@ _NO_CONSENT = "the person has not agreed to personalisation: give --consent if t
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "import",
         help="bring a log into an encrypted history",
         description="Read a log of events (JSON lines, CSV or Metarank's envelope, plain or .gz) "
         "into an encrypted history file. Where neither the file nor its key is there yet, both "
-        "are made.",
+        "are made. A line that names nobody counts as the person's.",
     )
     parser.add_argument("log", type=Path, metavar="LOG", help="the log")
     add_history(parser)
-    parser.add_argument(
-        "--consent",
-        action="store_true",
-        help="the person has agreed to personalisation; noted in the history, so needed once",
-    )
+    add_user(parser)
+    add_consent(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
@@ -39,15 +47,21 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Import and print what became of the lines."""
     if not (arguments.consent or arguments.history.exists()):
         raise ConsentRequired(_NO_CONSENT)
-    history = open_history(arguments.history, arguments.key_file, create=True)
-    with history, console.progress("events") as progress:
+    with (
+        open_history(arguments, create=True) as history,
+        console.progress("events") as progress,
+    ):
         if arguments.consent:
-            history.set_consent(arguments.user, PERSONALISATION, granted=True)
+            history.consent(arguments.user, True)
         elif not history.consents(arguments.user).get(PERSONALISATION):
             raise ConsentRequired(_NO_CONSENT)
-        summary = ingest(arguments.log, history, owner=arguments.user, progress=progress)
-    _show(summary, console)
-    return 0
+        summary = history.import_log(arguments.log, user=arguments.user, progress=progress)
+    if arguments.json:
+        console.say(summary.to_json(indent=2))
+    else:
+        _show(summary, console)
+    _complain(summary, console)
+    return EXIT_DONE
 
 
 def _show(summary: ImportSummary, console: Console) -> None:
@@ -62,6 +76,9 @@ def _show(summary: ImportSummary, console: Console) -> None:
         (Column("what"), Column("count", right=True)),
         [(what, str(count)) for what, count in counts],
     )
+
+
+def _complain(summary: ImportSummary, console: Console) -> None:
     for line in summary.bad_lines[:_BAD_LINES_SHOWN]:
         console.complain(f"line {line.line}: {line.reason}")
     if summary.bad > _BAD_LINES_SHOWN:

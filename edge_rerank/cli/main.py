@@ -15,12 +15,10 @@ from collections.abc import Sequence
 import edge_rerank
 from edge_rerank.cli import audit, bench, demo, doctor, evaluate, import_log, profile, rank
 from edge_rerank.cli.console import Console
+from edge_rerank.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, exit_codes
 from edge_rerank.errors import EdgeRerankError
 
 COMMANDS = (demo, rank, import_log, profile, evaluate, audit, doctor, bench)
-
-EXIT_FAILED = 2
-EXIT_INTERRUPTED = 130
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -28,7 +26,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="edge-rerank",
         description="Personalised reranking on this machine: nothing leaves it.",
-        epilog="Exit codes: 0 done, 1 a check failed, 2 wrong usage or an error.",
+        epilog=exit_codes(checks=True),
     )
     parser.add_argument(
         "--version", action="version", version=f"edge-rerank {edge_rerank.__version__}"

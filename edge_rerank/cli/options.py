@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and opening what they name."""
+"""Flags of the command line, each declared once, and opening what they name."""
 
 from __future__ import annotations
 
@@ -9,20 +9,80 @@ from pathlib import Path
 from edge_rerank._check import check_id
 from edge_rerank._files import opener
 from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable, InvalidRequest
-from edge_rerank.history.history import RecentHistory
+from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
-from edge_rerank.history.vault.store import HistoryStore
+from edge_rerank.inference.runtime import Runtime
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""
 
+EXIT_DONE = 0
+EXIT_CHECK_FAILED = 1
+EXIT_FAILED = 2
+EXIT_INTERRUPTED = 130
+
+_EXIT_CODES = {
+    EXIT_DONE: "done",
+    EXIT_CHECK_FAILED: "a check failed",
+    EXIT_FAILED: "wrong usage or an error",
+    EXIT_INTERRUPTED: "interrupted",
+}
+
+SHIPPED = "shipped"
+"""Names the pack that comes with this package, wherever a pack is named."""
+
+
+def add_command(
+    subparsers: Subparsers[argparse.ArgumentParser],
+    name: str,
+    *,
+    help: str,
+    description: str,
+    checks: bool = False,
+) -> argparse.ArgumentParser:
+    """A parser whose ``--help`` ends with the exit codes.
+
+    Args:
+        subparsers: gets the command.
+        name: of the command.
+        help: one line for the list of commands.
+        description: what stands above the flags.
+        checks: whether the command has an exit code for a check that failed.
+    """
+    return subparsers.add_parser(
+        name, help=help, description=description, epilog=exit_codes(checks=checks)
+    )
+
+
+def exit_codes(*, checks: bool) -> str:
+    """What the exit codes mean, for ``--help``."""
+    known = {
+        code: meaning
+        for code, meaning in _EXIT_CODES.items()
+        if checks or code != EXIT_CHECK_FAILED
+    }
+    return f"Exit codes: {', '.join(f'{code} {meaning}' for code, meaning in known.items())}."
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
+
+
+def add_html(parser: argparse.ArgumentParser) -> None:
+    """``--html``."""
+    parser.add_argument("--html", type=Path, metavar="FILE", help="also write an HTML page")
+
 
 def add_pack(parser: argparse.ArgumentParser) -> None:
-    """``--pack``, ``--providers`` and ``--threads``."""
+    """``--pack``."""
     parser.add_argument(
-        "--pack", type=Path, metavar="FOLDER", help="the model pack (default: the shipped one)"
+        "--pack",
+        type=pack_folder,
+        default=SHIPPED,
+        metavar="FOLDER",
+        help=f'the model pack, or "{SHIPPED}" for the one that comes with this package (default)',
     )
-    add_runtime(parser)
 
 
 def add_runtime(parser: argparse.ArgumentParser) -> None:
@@ -38,27 +98,51 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_history(parser: argparse.ArgumentParser) -> None:
-    """``--history``, ``--key-file`` and ``--user`` of a stored history, all required."""
-    add_history_files(parser)
-    parser.add_argument("--user", type=user_id, required=True, metavar="USER", help="whose history")
-
-
-def add_history_files(parser: argparse.ArgumentParser) -> None:
-    """``--history`` and ``--key-file``, both required."""
+def add_history(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """``--history``, ``--key-file`` and ``--anchor``."""
     parser.add_argument(
-        "--history", type=Path, required=True, metavar="FILE", help="the encrypted history file"
+        "--history", type=Path, required=required, metavar="FILE", help="the encrypted history file"
     )
+    add_key_file(parser, required=required)
     parser.add_argument(
-        "--key-file", type=Path, required=True, metavar="FILE", help="its key, a file of 32 bytes"
+        "--anchor", type=Path, metavar="FILE", help="the history's anchor, to detect an old copy"
     )
 
 
-def add_anchor(parser: argparse.ArgumentParser) -> None:
-    """``--anchor``."""
+def add_key_file(parser: argparse.ArgumentParser, *, required: bool) -> None:
+    """``--key-file``."""
     parser.add_argument(
-        "--anchor", type=Path, metavar="FILE", help="the anchor file, to detect an old copy"
+        "--key-file",
+        type=Path,
+        required=required,
+        metavar="FILE",
+        help="the history's key, a file of 32 bytes that only its owner can read",
     )
+
+
+def add_user(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """``--user``."""
+    parser.add_argument(
+        "--user",
+        type=user_id,
+        required=required,
+        metavar="USER",
+        help="the person, by the identifier that the application uses",
+    )
+
+
+def add_consent(parser: argparse.ArgumentParser) -> None:
+    """``--consent``."""
+    parser.add_argument(
+        "--consent",
+        action="store_true",
+        help="the person has agreed to personalisation; noted in the history, so needed once",
+    )
+
+
+def pack_folder(text: str) -> str | None:
+    """A pack as the runtime names it, ``None`` for the shipped one; for ``type=``."""
+    return None if text == SHIPPED else text
 
 
 def positive(text: str) -> int:
@@ -77,25 +161,40 @@ def user_id(text: str) -> str:
         raise argparse.ArgumentTypeError(str(error)) from None
 
 
-def open_history(path: Path, key_file: Path, *, create: bool) -> RecentHistory:
-    """Open a history file with the key in ``key_file``.
+def runtime_of(arguments: argparse.Namespace) -> Runtime:
+    """What ``--providers`` and ``--threads`` say."""
+    return Runtime(arguments.providers, arguments.threads)
+
+
+def open_history(arguments: argparse.Namespace, *, create: bool = False) -> History:
+    """Open the file of ``--history`` with ``--key-file`` and ``--anchor``.
 
     Args:
-        path: the history file.
-        key_file: see :class:`~edge_rerank.history.keys.sources.KeyFile`.
-        create: whether to make both where neither is there.
+        arguments: with these three.
+        create: whether to make file and key where neither is there.
 
     Raises:
         HistoryError: when one of them is missing, does not fit, or cannot be opened.
     """
+    path, key_file = arguments.history, arguments.key_file
+    if create and not path.exists() and not key_file.exists():
+        KeyFile.create(key_file)
+    elif not create or path.exists():
+        expect_history(path, key_file)
+    return History.open(path, KeyFile(key_file), anchor=arguments.anchor)
+
+
+def expect_history(path: Path, key_file: Path) -> None:
+    """See that both are there: opening would make a file that is missing.
+
+    Raises:
+        HistoryUnavailable: when the history is missing.
+        HistoryKeyError: when its key is.
+    """
     if not path.exists():
-        if not create:
-            raise HistoryUnavailable(f"{path}: expected a history file, found none")
-        if not key_file.exists():
-            KeyFile.create(key_file)
-    elif not key_file.exists():
+        raise HistoryUnavailable(f"{path}: expected a history file, found none")
+    if not key_file.exists():
         raise HistoryKeyError(f"{key_file}: expected the key of the history file, found none")
-    return RecentHistory(HistoryStore.open(path, KeyFile(key_file)))
 
 
 def write_text(path: Path, text: str) -> None:

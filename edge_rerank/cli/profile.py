@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 import argparse
-import time
+import json
 from datetime import UTC, datetime
 from pathlib import Path
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, add_history, open_history, write_text
+from edge_rerank.cli.options import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    Subparsers,
+    add_command,
+    add_consent,
+    add_history,
+    add_json,
+    add_user,
+    open_history,
+    write_text,
+)
 from edge_rerank.errors import DataError
 from edge_rerank.history import transfer
-from edge_rerank.history.vault.consents import PERSONALISATION
-from edge_rerank.profile import summarise
+from edge_rerank.profile import read_profile
 from edge_rerank.render.texttable import Column
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command with its own: show, export, restore, keypair, forget."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "profile",
         help="show, export, restore or erase what is stored about a person",
         description="What an encrypted history holds about a person.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    show = actions.add_parser("show", help="a summary", description="Print a summary.")
-    show.add_argument("--json", action="store_true", help="print one JSON object, no table")
+    show = add_command(actions, "show", help="a summary", description="Print a summary.")
     show.set_defaults(run=_show)
-    export = actions.add_parser(
+    export = add_command(
+        actions,
         "export",
         help="everything, as JSON or sealed for a recipient",
         description="Write everything that is stored about the person as one JSON object that "
@@ -43,7 +54,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="seal it for the holder of this public key, see keypair; needs --output, a new file",
     )
     export.set_defaults(run=_export)
-    restore = actions.add_parser(
+    restore = add_command(
+        actions,
         "restore",
         help="record an export again, here or on another device",
         description="Record the events of an export in a history that is there already.",
@@ -52,11 +64,10 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     restore.add_argument(
         "--private-key", type=Path, metavar="KEY", help="opens a sealed export, see keypair"
     )
-    restore.add_argument(
-        "--consent", action="store_true", help="the person agrees to personalisation"
-    )
+    add_consent(restore)
     restore.set_defaults(run=_restore)
-    keypair = actions.add_parser(
+    keypair = add_command(
+        actions,
         "keypair",
         help="make the two keys of someone who is to receive sealed exports",
         description="Write a new X25519 key pair. The public key goes to whoever exports.",
@@ -66,7 +77,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
             f"--{half}", type=Path, required=True, metavar="FILE", help=f"the {half} key, new"
         )
     keypair.set_defaults(run=_keypair)
-    forget = actions.add_parser(
+    forget = add_command(
+        actions,
         "forget",
         help="erase everything",
         description="Erase all events, consents and keys of the person, and replace the key in "
@@ -76,16 +88,17 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     forget.set_defaults(run=_forget)
     for action in (show, export, restore, forget):
         add_history(action)
+        add_user(action)
+    for action in (show, restore, forget):
+        add_json(action)
 
 
 def _show(arguments: argparse.Namespace, console: Console) -> int:
-    with open_history(arguments.history, arguments.key_file, create=False) as history:
-        events = history.all_events(arguments.user)
-        consents = history.consents(arguments.user)
-    profile = summarise(events, consents=consents, now=time.time())
+    with open_history(arguments) as history:
+        profile = read_profile(history, arguments.user)
     if arguments.json:
         console.say(profile.to_json(indent=2))
-        return 0
+        return EXIT_DONE
     rows = [
         ("events", str(profile.events)),
         ("sessions", str(profile.sessions)),
@@ -103,15 +116,15 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
     ]
     columns = (Column("what", flexible=True), Column("stored", flexible=True))
     console.table(columns, [row for row in rows if row[1]])
-    return 0
+    return EXIT_DONE
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:
     sealed = arguments.recipient is not None
     if sealed and arguments.output is None:
         console.complain("edge-rerank: nothing exported: --recipient needs --output, a new file")
-        return 2
-    with open_history(arguments.history, arguments.key_file, create=False) as history:
+        return EXIT_FAILED
+    with open_history(arguments) as history:
         if sealed:
             recipient = _read_key(arguments.recipient)
             data = history.export(arguments.user, recipient, arguments.output)
@@ -119,12 +132,12 @@ def _export(arguments: argparse.Namespace, console: Console) -> int:
             data = history.access(arguments.user)
     if arguments.output is None:
         console.say(data.to_json())
-        return 0
+        return EXIT_DONE
     if not sealed:
         write_text(arguments.output, data.to_json() + "\n")
     how = ", sealed" if sealed else ""
     console.say(f"{len(data.events)} events written to {arguments.output}{how}")
-    return 0
+    return EXIT_DONE
 
 
 def _restore(arguments: argparse.Namespace, console: Console) -> int:
@@ -132,31 +145,36 @@ def _restore(arguments: argparse.Namespace, console: Console) -> int:
         content = _read_bytes(arguments.export)
     else:
         content = transfer.import_sealed(arguments.export, _read_key(arguments.private_key))
-    with open_history(arguments.history, arguments.key_file, create=False) as history:
+    with open_history(arguments) as history:
         if arguments.consent:
-            history.set_consent(arguments.user, PERSONALISATION, granted=True)
-        text = content.decode("utf-8", errors="replace")
-        new = history.restore(arguments.user, text, now=time.time())
-    console.say(f"{new} new events recorded")
-    return 0
+            history.consent(arguments.user, True)
+        new = history.restore(content.decode("utf-8", errors="replace"), user=arguments.user)
+    if arguments.json:
+        console.say(json.dumps({"recorded": new}))
+    else:
+        console.say(f"{new} new events recorded")
+    return EXIT_DONE
 
 
 def _keypair(arguments: argparse.Namespace, console: Console) -> int:
     transfer.generate_recipient_key(arguments.private, arguments.public)
     console.say(f"keep {arguments.private} to yourself, give {arguments.public} away")
-    return 0
+    return EXIT_DONE
 
 
 def _forget(arguments: argparse.Namespace, console: Console) -> int:
     if not arguments.yes:
         console.complain("edge-rerank: nothing erased: give --yes, this cannot be undone")
-        return 2
-    with open_history(arguments.history, arguments.key_file, create=False) as history:
+        return EXIT_FAILED
+    with open_history(arguments) as history:
         receipt = history.forget(arguments.user)
+    if arguments.json:
+        console.say(receipt.to_json())
+        return EXIT_DONE
     console.say(f"{receipt.events} events erased, with their key, consents and pseudonym")
     if receipt.key_rotated:
         console.say(f"the key in {arguments.key_file} was replaced: old copies stay closed")
-    return 0
+    return EXIT_DONE
 
 
 def _read_key(path: Path) -> bytes:

@@ -1,31 +1,51 @@
-"""``edge-rerank rank``: order a file of items for a person with a log of events."""
+"""``edge-rerank rank``: order a file of items for a person, known by a log or by a history."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from edge_rerank.cli.console import Console
-from edge_rerank.cli.options import Subparsers, add_pack, positive, write_text
+from edge_rerank.cli.options import (
+    EXIT_DONE,
+    Subparsers,
+    add_command,
+    add_history,
+    add_html,
+    add_json,
+    add_pack,
+    add_runtime,
+    add_user,
+    expect_history,
+    positive,
+    runtime_of,
+    write_text,
+)
+from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.items import read_events, read_items
 from edge_rerank.formats.logs import BadLine
-from edge_rerank.inference.runtime import Runtime
+from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.ranking.request import RankOptions
 from edge_rerank.render.cards import as_cards, title_of
 from edge_rerank.render.html import Layout, as_html
 from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
+from edge_rerank.types import Event, Item
 
 _BAD_LINES_SHOWN = 5
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command."""
-    parser = subparsers.add_parser(
+    parser = add_command(
+        subparsers,
         "rank",
         help="order a file of items for a person",
-        description="Order items for the person whose events a log holds. The log is read and "
-        "not kept: everything stays in memory.",
+        description="Order items for the person whose events a log (--log) or an encrypted "
+        "history (--history, with --key-file and --user) holds; for nobody without either. A log "
+        "is read and not kept: everything stays in memory; --user picks one person's lines of it.",
     )
     parser.add_argument(
         "--items",
@@ -35,12 +55,10 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help='JSON lines of {"id", "text", "categories", "popularity", "score"}, plain or .gz',
     )
     parser.add_argument(
-        "--history",
-        type=Path,
-        metavar="FILE",
-        help="a log of events, JSON lines or CSV, plain or .gz (not an encrypted history file)",
+        "--log", type=Path, metavar="FILE", help="a log of events, JSON lines or CSV, plain or .gz"
     )
-    parser.add_argument("--user", metavar="USER", help="whose events of the log (default: all)")
+    add_history(parser, required=False)
+    add_user(parser, required=False)
     parser.add_argument("--query", metavar="TEXT", help="what the person asks for")
     parser.add_argument("--top-k", type=positive, metavar="N", help="only the first N items")
     parser.add_argument(
@@ -55,8 +73,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         action="store_true",
         help="the order of the items is a ranking to be blended in",
     )
-    parser.add_argument("--json", action="store_true", help="print one JSON object, no table")
-    parser.add_argument("--html", type=Path, metavar="FILE", help="also write an HTML page")
+    add_html(parser)
     parser.add_argument(
         "--layout",
         choices=[layout.value for layout in Layout],
@@ -64,34 +81,17 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="how the HTML page looks (default: cards)",
     )
     add_pack(parser)
+    add_runtime(parser)
+    add_json(parser)
     parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Rank and print."""
+    _check_combination(arguments)
     items = read_items(arguments.items)
-    events, bad = (
-        read_events(arguments.history, items, user=arguments.user)
-        if arguments.history
-        else ([], [])
-    )
-    _complain(bad, console)
-    with (
-        Reranker.open(
-            arguments.pack, runtime=Runtime(arguments.providers, arguments.threads)
-        ) as reranker,
-        reranker.guest_session() as session,
-        console.progress("item texts") as progress,
-    ):
-        reranker.warmup(items, progress=progress)
-        session.record(events)
-        ranking = session.rank(
-            items,
-            query=arguments.query,
-            top_k=arguments.top_k,
-            diversity=arguments.diversity,
-            host_order=arguments.host_order,
-        )
+    rank = _with_log if arguments.history is None else _with_history
+    ranking, events = rank(arguments, items, console)
     titles = {event.item.id: title_of(event.item) for event in events if event.item is not None}
     if arguments.html is not None:
         write_text(arguments.html, as_html(ranking, layout=arguments.layout, titles=titles))
@@ -99,7 +99,65 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(ranking.to_json(indent=2))
     else:
         _show(ranking, titles, console)
-    return 0
+    return EXIT_DONE
+
+
+def _check_combination(arguments: argparse.Namespace) -> None:
+    if arguments.history is None:
+        for flag, value in (("--key-file", arguments.key_file), ("--anchor", arguments.anchor)):
+            if value is not None:
+                raise InvalidRequest(f"{flag}: expected together with --history")
+    elif arguments.log is not None:
+        raise InvalidRequest("--log: expected a log or --history, got both")
+    elif arguments.key_file is None or arguments.user is None:
+        raise InvalidRequest("--history: expected together with --key-file and --user")
+
+
+def _with_log(
+    arguments: argparse.Namespace, items: Sequence[Item], console: Console
+) -> tuple[Ranking, Iterable[Event]]:
+    """The ranking for the events of a log, in a session in memory; and these events."""
+    events: list[Event] = []
+    if arguments.log is not None:
+        events, bad = read_events(arguments.log, items, user=arguments.user)
+        _complain(bad, console)
+    with (
+        Reranker.open(arguments.pack, runtime=runtime_of(arguments)) as reranker,
+        reranker.guest_session() as session,
+        console.progress("item texts") as progress,
+    ):
+        reranker.warmup(items, progress=progress)
+        session.record(events)
+        return session.rank(items, **_options(arguments)), events
+
+
+def _with_history(
+    arguments: argparse.Namespace, items: Sequence[Item], console: Console
+) -> tuple[Ranking, Iterable[Event]]:
+    """The ranking for a person of an encrypted history; and the events that it looked at."""
+    expect_history(arguments.history, arguments.key_file)
+    with (
+        Reranker.open(
+            arguments.pack,
+            history=arguments.history,
+            key=KeyFile(arguments.key_file),
+            anchor=arguments.anchor,
+            runtime=runtime_of(arguments),
+        ) as reranker,
+        console.progress("item texts") as progress,
+    ):
+        events = reranker.history.events(arguments.user)
+        reranker.warmup(items, progress=progress)
+        return reranker.rank(items, arguments.user, **_options(arguments)), events
+
+
+def _options(arguments: argparse.Namespace) -> RankOptions:
+    return RankOptions(
+        query=arguments.query,
+        top_k=arguments.top_k,
+        diversity=arguments.diversity,
+        host_order=arguments.host_order,
+    )
 
 
 def _complain(bad: list[BadLine], console: Console) -> None:

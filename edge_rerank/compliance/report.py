@@ -15,6 +15,9 @@ from pathlib import Path
 
 from edge_rerank.compliance import checks, trials
 from edge_rerank.compliance.checks import Check, Facts, Finding, Subject, Verdict
+from edge_rerank.compliance.facts import gather
+from edge_rerank.history.keys.sources import HeldKey, KeyFile, KeySource
+from edge_rerank.history.vault.store import HistoryStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +215,22 @@ REQUIREMENTS: tuple[tuple[Requirement, tuple[Check, ...]], ...] = (
 )
 
 
+def inspect_files(history: Path, key_file: Path, anchor: Path | None = None) -> ComplianceReport:
+    """Open a history file, and run every check on it.
+
+    Args:
+        history: the history file, which must be there.
+        key_file: its key.
+        anchor: its anchor, if it has one.
+
+    Raises:
+        HistoryError: when it cannot be opened at all; what is damaged in it is a finding.
+    """
+    with HistoryStore.open(history, _even_if_loose(key_file), anchor=anchor) as store:
+        facts = gather(store, KeyFile(key_file))
+    return inspect(history, key_file, facts)
+
+
 def inspect(history: Path, key_file: Path | None, facts: Facts) -> ComplianceReport:
     """Run every check on one store.
 
@@ -231,3 +250,11 @@ def inspect(history: Path, key_file: Path | None, facts: Facts) -> ComplianceRep
 
     sections = tuple(Section(requirement, run(several)) for requirement, several in REQUIREMENTS)
     return ComplianceReport(history.name, datetime.now(UTC).isoformat(timespec="seconds"), sections)
+
+
+def _even_if_loose(key_file: Path) -> KeySource:
+    """The key, even of a file that others can read: that is a finding, not an obstacle."""
+    try:
+        return HeldKey(key_file.read_bytes())
+    except OSError:
+        return KeyFile(key_file)

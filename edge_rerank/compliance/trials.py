@@ -16,10 +16,9 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from edge_rerank.compliance.checks import Finding, Subject, Verdict
 from edge_rerank.errors import ConsentRequired, EdgeRerankError, HistoryKeyError
 from edge_rerank.history import transfer
-from edge_rerank.history.history import PERSONALISATION, RecentHistory
+from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.audit import AuditAction
-from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Kind, Scrubber
 from edge_rerank.types import Event, Item
 
@@ -69,7 +68,7 @@ class _DoesNotHold(Exception):  # noqa: N818 - private, becomes a finding
 @_trial("no consent, no record")
 def no_record_without_consent() -> str:
     """Recording for someone who has not agreed."""
-    with RecentHistory(HistoryStore.open(None, None)) as history:
+    with History.open() as history:
         if not _refuses(history) or history.all_events(_USER):
             raise _DoesNotHold("something was recorded without consent")
     return "recording without consent was refused, and nothing was stored"
@@ -78,8 +77,8 @@ def no_record_without_consent() -> str:
 @_trial("withdrawal")
 def withdrawal() -> str:
     """Withdrawing consent between two calls."""
-    with _recorded(HistoryStore.open(None, None)) as history:
-        history.set_consent(_USER, PERSONALISATION, granted=False)
+    with _recorded(History.open()) as history:
+        history.consent(_USER, False)
         if not _refuses(history) or history.events(_USER):
             raise _DoesNotHold("a withdrawal did not hold at the next call")
     return "after a withdrawal the next call recorded nothing and read nothing"
@@ -88,8 +87,8 @@ def withdrawal() -> str:
 @_trial("ranking without history")
 def ranking_without_history() -> str:
     """What the ranker is given of someone who has not agreed."""
-    with _recorded(HistoryStore.open(None, None)) as history:
-        history.set_consent(_USER, PERSONALISATION, granted=False)
+    with _recorded(History.open()) as history:
+        history.consent(_USER, False)
         if history.events(_USER):
             raise _DoesNotHold("the ranker was given a history")
     return "without consent the ranker is given an empty history, and ranks without it"
@@ -98,7 +97,7 @@ def ranking_without_history() -> str:
 @_trial("access")
 def access() -> str:
     """Reading back everything stored about a person."""
-    with _recorded(HistoryStore.open(None, None)) as history:
+    with _recorded(History.open()) as history:
         if tuple(stored.event for stored in history.access(_USER).events) != _EVENTS:
             raise _DoesNotHold("what was stored was not what was read")
     return f"all {len(_EVENTS)} stored events were read back with every field"
@@ -109,15 +108,15 @@ def erasure() -> str:
     """Erasing a person, and then opening an old copy of the file with the new key."""
     with tempfile.TemporaryDirectory() as folder:
         path, copy, key = (Path(folder) / name for name in ("history", "copy", "key"))
-        with _recorded(HistoryStore.open(path, KeyFile.create(key))):
+        with _recorded(History.open(path, KeyFile.create(key))):
             pass
         shutil.copy(path, copy)
-        with RecentHistory(HistoryStore.open(path, KeyFile(key))) as history:
+        with History.open(path, KeyFile(key)) as history:
             receipt = history.forget(_USER)
             if receipt.events != len(_EVENTS) or history.all_events(_USER):
                 raise _DoesNotHold("rows were left")
         try:
-            HistoryStore.open(copy, KeyFile(key)).close()
+            History.open(copy, KeyFile(key)).close()
         except HistoryKeyError:
             return "rows and key were erased, and an old copy stayed closed to the new key"
     raise _DoesNotHold("an old copy opened with the new key")
@@ -127,11 +126,11 @@ def erasure() -> str:
 def portability() -> str:
     """Exporting a person's events and importing them elsewhere."""
     with (
-        _recorded(HistoryStore.open(None, None)) as history,
-        RecentHistory(HistoryStore.open(None, None)) as other,
+        _recorded(History.open()) as history,
+        History.open() as other,
     ):
-        other.set_consent(_USER, PERSONALISATION, granted=True)
-        other.restore(_USER, history.access(_USER).to_json(), now=_NOW)
+        other.consent(_USER, True)
+        other.restore(history.access(_USER).to_json(), user=_USER)
         if other.all_events(_USER) != history.all_events(_USER):
             raise _DoesNotHold("what was imported was not what was exported")
     return "an export as JSON was restored into another store without loss"
@@ -143,7 +142,7 @@ def sealed_export() -> str:
     own, other = X25519PrivateKey.generate(), X25519PrivateKey.generate()
     with (
         tempfile.TemporaryDirectory() as folder,
-        _recorded(HistoryStore.open(None, None)) as history,
+        _recorded(History.open()) as history,
     ):
         path = Path(folder) / "export"
         history.export(_USER, own.public_key().public_bytes_raw(), path)
@@ -167,16 +166,15 @@ def scrubbing() -> str:
     return f"an example of each of {len(_SAMPLES)} kinds was taken out"
 
 
-def _recorded(store: HistoryStore) -> RecentHistory:
-    history = RecentHistory(store)
-    history.set_consent(_USER, PERSONALISATION, granted=True)
-    history.record(_USER, _EVENTS, now=_NOW)
+def _recorded(history: History) -> History:
+    history.consent(_USER, True)
+    history.record(_EVENTS, user=_USER)
     return history
 
 
-def _refuses(history: RecentHistory) -> bool:
+def _refuses(history: History) -> bool:
     try:
-        history.record(_USER, _EVENTS, now=_NOW)
+        history.record(_EVENTS, user=_USER)
     except ConsentRequired:
         return True
     return False

@@ -1,1 +1,1 @@
-"""What is kept about a person: recording, reading, access, export, erasure."""
+"""Internal: what is kept about a person; :class:`edge_rerank.History` is its public name."""

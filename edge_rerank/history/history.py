@@ -1,226 +1,445 @@
-"""The history as ``rank()`` sees it: the newest events of the people being served, in memory.
+"""The encrypted history of the people served: recording, reading, access, export, erasure.
 
-In front of the sealed store, so that a call knows the click that came a millisecond before
-without opening a single row.
+Needs no model. One lock stands before the sealed store and the newest events in memory.
 """
 
 from __future__ import annotations
 
-import json
 import threading
-from bisect import insort_right
-from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Self
 
-from edge_rerank.errors import ConsentRequired, RecordingPaused
+from edge_rerank._check import (
+    check_bool,
+    check_id,
+    check_integer,
+    check_path,
+    check_sequence,
+    check_text,
+)
+from edge_rerank.errors import HistoryKeyError, InvalidRequest
+from edge_rerank.history import releases
 from edge_rerank.history.aggregates import Aggregate, release_counts
-from edge_rerank.history.clean import clean
+from edge_rerank.history.import_log import ImportSummary, ingest
+from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.personal_data import PersonalData, read_events
+from edge_rerank.history.recent import RecentEvents
+from edge_rerank.history.recording import Recorder
 from edge_rerank.history.transfer import check_recipient, export_sealed
+from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
 from edge_rerank.history.vault.consents import PERSONALISATION
 from edge_rerank.history.vault.receipts import ErasureReceipt, Verification
+from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
-from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
+from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.types import Event, EventType
 
-__all__ = ["PERSONALISATION", "RecentHistory"]
-
-MAX_EVENTS = 500
-MAX_PEOPLE = 64
-"""People whose newest events stay in memory, least recently served out first."""
+__all__ = ["PERSONALISATION", "History"]
 
 
-class RecentHistory:
-    """A sealed store with the newest events of a few people in memory.
+class History:
+    """What is kept about people: one encrypted file, or memory only.
 
-    The one way into the store: nothing is sealed that was not cleaned and scrubbed here.
-    Safe from several threads. Owns ``store`` and closes it.
+    Make one with :meth:`open`, share it between threads, close it at the end; it is a context
+    manager. One process at a time can have a file open. After :meth:`close` whatever needs the
+    file raises ClosedError.
     """
 
     def __init__(self, store: HistoryStore, scrubber: Scrubber | None = None) -> None:
         self._store = store
-        self._scrubber = Scrubber() if scrubber is None else scrubber
-        self._noted = False
-        self._people: OrderedDict[str, list[Event]] = OrderedDict()
-        self._removals = store.removals
+        self._recorder = Recorder(store, Scrubber() if scrubber is None else scrubber)
+        self._recent = RecentEvents(store)
+        self._fill_in: list[Callable[[Event], Event]] = []
+        self._on_forget: list[Callable[[str], object]] = []
         self._lock = threading.RLock()
 
-    def record(self, user: str, events: Sequence[Event], *, now: float) -> int:
-        """Clean, scrub and store events; all of them or, on an error, none.
+    @classmethod
+    def open(
+        cls,
+        path: str | Path | None = None,
+        key: bytes | KeySource | None = None,
+        *,
+        scrubber: Scrubber | None = None,
+        retention: Retention | None = None,
+        anchor: str | Path | Anchor | None = None,
+    ) -> Self:
+        """Open a history file, making it if it is missing.
+
+        Args:
+            path: the file; ``None`` keeps everything in memory, gone with the process.
+            key: 32 random bytes, or a key source such as :class:`~edge_rerank.KeyFile`;
+                required for a file, not used in memory.
+            scrubber: takes personal data out of what is recorded; every kind if ``None``.
+            retention: when events are deleted by themselves, noted in the file; ``None``
+                for what is noted there, in a new file 13 months and 10,000 events a person.
+            anchor: a path, or an :class:`~edge_rerank.Anchor`, outside the file's volume:
+                detects that an old copy of the file was put in its place.
+
+        Raises:
+            HistoryKeyError: when the key is missing, malformed or not this file's; the file is
+                then left byte for byte as it was.
+            HistoryError: when the file cannot be opened: locked, damaged, rolled back, ...
+            InvalidRequest: when an argument is malformed.
+        """
+        file = None
+        if path is not None:
+            file = check_path(path, "history file", InvalidRequest, wanted="a path or None")
+        if file is not None and key is None:
+            raise HistoryKeyError("key: a history file needs 32 bytes or a key source, got None")
+        for name, value, kind in (
+            ("scrubber", scrubber, Scrubber),
+            ("retention", retention, Retention),
+        ):
+            if value is not None and not isinstance(value, kind):
+                raise InvalidRequest(
+                    f"{name}: expected a {kind.__name__} or None, got {type(value).__name__}"
+                )
+        store = HistoryStore.open(
+            file,
+            None if file is None else key,
+            retention=retention,
+            anchor=anchor,
+        )
+        return cls(store, scrubber)
+
+    # -- recording and reading --------------------------------------------------------
+
+    def record(self, event: Event | Sequence[Event], *, user: str) -> int:
+        """Remember what ``user`` did.
+
+        The events are cleaned (no timestamp: now; dwell times capped at 30 minutes; scroll
+        depth clamped to 0..1), scrubbed, sealed, and on disk when this returns.
+
+        Args:
+            event: one event or several; all are recorded or, on an error, none.
+            user: the host's identifier of the person; only a keyed hash of it is stored.
 
         Returns:
-            How many were new; the others were duplicates.
+            How many were new; duplicates are dropped.
 
         Raises:
-            ConsentRequired: without the person's consent to personalisation.
-            RecordingPaused: while the person has paused recording.
-            InvalidEvent: when an event's timestamp lies in the future.
-            HistoryError: when the store refuses.
+            ConsentRequired: when the person has not agreed to personalisation, or, as
+                RecordingPaused, has paused recording.
+            InvalidEvent, InvalidRequest: when something is malformed, or a timestamp lies in
+                the future.
+            HistoryError: when the history cannot be written.
         """
-        cleaned = [self._scrubber.clean(clean(event, now=now)) for event in events]
-        with self._lock:
-            if not self._store.has_consent(user, PERSONALISATION):
-                raise ConsentRequired(
-                    "the person has not agreed to personalisation: call consent() first"
-                )
-            if self._store.is_paused(user):
-                raise RecordingPaused("the person has paused recording: call resume() first")
-            self._note_kept_kinds()
-            self._store.tend()
-            appended = self._store.append(user, cleaned)
-            self._drop_removed()
-            known = self._people.get(user)
-            if known is not None:
-                for event in appended.stored:
-                    insort_right(known, event, key=_when)
-                del known[:-MAX_EVENTS]
-            return len(appended.stored)
-
-    def _note_kept_kinds(self) -> None:
-        """Say in the store itself what is left in, so that it cannot go unnoticed."""
-        if not self._noted:
-            kept = json.dumps(sorted(self._scrubber.keep)).encode()
-            if self._store.read_note(KEPT_NOTE) != kept:
-                self._store.write_note(KEPT_NOTE, kept)
-            self._noted = True
+        person = _check_user(user)
+        events = _as_events(event)
+        for fill_in in self._fill_in:
+            events = [fill_in(one) for one in events]
+        return self._keep(person, events, now=time.time())
 
     def events(self, user: str) -> tuple[Event, ...]:
-        """The person's newest 500 events, oldest first; none without consent.
+        """The person's newest 500 events, oldest first, as ranking sees them; none without consent.
 
         Raises:
-            HistoryError: when the store cannot be read.
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the history cannot be read.
         """
+        person = _check_user(user)
         with self._lock:
-            if not self._store.has_consent(user, PERSONALISATION):
+            if not self._store.has_consent(person, PERSONALISATION):
                 return ()
             self._store.tend()
-            self._drop_removed()
-            known = self._people.get(user)
-            if known is None:
-                known = list(self._store.load(user, limit=MAX_EVENTS))
-                self._people[user] = known
-                if len(self._people) > MAX_PEOPLE:
-                    self._people.popitem(last=False)
-            else:
-                self._people.move_to_end(user)
-            return tuple(known)
+            return self._recent.of(person)
 
     def all_events(self, user: str) -> tuple[Event, ...]:
-        """Everything stored about the person, oldest first, whatever the consent."""
-        with self._lock:
-            return self._store.load(user)
+        """Everything stored about the person, oldest first, whatever the consent.
 
-    def set_consent(self, user: str, purpose: str, *, granted: bool) -> None:
-        """Note the person's decision; a withdrawal also empties the memory."""
+        Raises:
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the history cannot be read.
+        """
+        person = _check_user(user)
         with self._lock:
-            self._store.set_consent(user, purpose, granted)
+            return self._store.load(person)
+
+    def import_log(
+        self,
+        path: str | Path,
+        *,
+        user: str | None = None,
+        progress: Callable[[int, int], None] | None = None,
+    ) -> ImportSummary:
+        """Record the events of a log file, people without consent left out.
+
+        Args:
+            path: JSON lines or CSV, plain or gzipped.
+            user: whose events they are where a line does not say.
+            progress: called with (events read, 0) now and then; the total is not known.
+
+        Raises:
+            InvalidRequest: when an argument is malformed.
+            DataError: when the file cannot be read at all; a bad line is only counted.
+            HistoryError: when the history cannot be written; batches before it are kept.
+        """
+        owner = None if user is None else _check_user(user)
+        now = time.time()
+
+        def keep(person: str, events: Sequence[Event]) -> int:
+            return self._keep(person, events, now=now)
+
+        return ingest(
+            check_path(path, "path", InvalidRequest), keep, now=now, owner=owner, progress=progress
+        )
+
+    # -- consent, pause ---------------------------------------------------------------
+
+    def consent(self, user: str, granted: bool, purpose: str = PERSONALISATION) -> None:
+        """Note whether ``user`` agrees to ``purpose``.
+
+        Without consent to "personalisation" :meth:`record` raises and :meth:`events` gives
+        none; a withdrawal holds from the next call on. It erases nothing: that is
+        :meth:`forget`.
+
+        Raises:
+            InvalidRequest: when an argument is malformed.
+            HistoryError: when the decision cannot be stored.
+        """
+        person = _check_user(user)
+        agreed = check_bool(granted, "granted", InvalidRequest)
+        with self._lock:
+            self._store.set_consent(person, purpose, agreed)
             if not granted:
-                self._people.pop(user, None)
+                self._recent.drop(person)
 
     def consents(self, user: str) -> Mapping[str, bool]:
         """The person's decisions by purpose."""
+        person = _check_user(user)
         with self._lock:
-            return self._store.consents(user)
+            return self._store.consents(person)
 
-    def forget(self, user: str) -> ErasureReceipt:
-        """Erase everything about the person, in memory and in the store."""
-        with self._lock:
-            self._people.pop(user, None)
-            return self._store.erase(user)
+    def pause(self, user: str) -> None:
+        """Stop recording ``user`` without erasing anything, until :meth:`resume`."""
+        self._set_paused(user, True)
+
+    def resume(self, user: str) -> None:
+        """Record ``user`` again."""
+        self._set_paused(user, False)
+
+    # -- access, export, erasure ------------------------------------------------------
 
     def access(self, user: str) -> PersonalData:
-        """Everything stored about the person."""
-        with self._lock:
-            return PersonalData.of(self._store.access(user))
+        """Everything that is stored about ``user``, as readable JSON with a schema.
 
-    def export(self, user: str, recipient: bytes, target: Path) -> PersonalData:
-        """Write :meth:`access`, sealed for a recipient, to a new file; returns what went out.
-
-        Noted in the audit log first: a crash may leave a note too many, never one too few.
+        ``access(user).to_json()`` is also what :meth:`restore` takes back. The access itself
+        is noted in the audit log.
 
         Raises:
-            InvalidRequest: when ``recipient`` is not an X25519 public key, or ``target``
-                cannot be made.
-            HistoryError: when the store refuses.
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the history cannot be read, or the access not be noted.
         """
+        person = _check_user(user)
+        with self._lock:
+            return PersonalData.of(self._store.access(person))
+
+    def export(self, user: str, recipient: bytes, target: str | Path) -> PersonalData:
+        """Write :meth:`access` to a new file that only ``recipient`` can open.
+
+        Noted in the audit log first: a crash may leave a note too many, never one too few.
+        What :func:`~edge_rerank.import_sealed` reads from the file, :meth:`restore` takes back.
+
+        Args:
+            user: whose history.
+            recipient: an X25519 public key, 32 bytes, see
+                :func:`~edge_rerank.generate_recipient_key`.
+            target: must not exist yet.
+
+        Returns:
+            What went out.
+
+        Raises:
+            InvalidRequest: when an argument is malformed, or no file can be made there.
+            HistoryError: when the history cannot be read, or the export not be noted.
+        """
+        person = _check_user(user)
+        file = check_path(target, "target", InvalidRequest)
         check_recipient(recipient)
         with self._lock:
-            data = PersonalData.of(self._store.access(user))
-            self._store.log(AuditAction.RELEASED, user=user, count=len(data.events))
-        export_sealed(data.to_json().encode(), recipient, target)
+            data = self.access(person)
+            self._store.log(AuditAction.RELEASED, user=person, count=len(data.events))
+        export_sealed(data.to_json().encode(), recipient, file)
         return data
+
+    def restore(self, data: str, *, user: str) -> int:
+        """Record the events of an earlier :meth:`access` again, here or on another device.
+
+        Args:
+            data: ``PersonalData.to_json()``.
+            user: whose they are; must have agreed to personalisation.
+
+        Returns:
+            How many were new.
+
+        Raises:
+            InvalidRequest: when ``data`` is not such a text.
+            ConsentRequired: when the person has not agreed to personalisation.
+            HistoryError: when the history cannot be written.
+        """
+        text = check_text(data, "data", InvalidRequest)
+        person = _check_user(user)
+        events = read_events(text)
+        with self._lock:
+            new = self._keep(person, events, now=time.time())
+            self._store.log(AuditAction.RESTORED, user=person, count=new)
+            return new
+
+    def remove_event(self, user: str, record: int) -> bool:
+        """Delete one stored event of ``user``, for instance because it is not true.
+
+        Args:
+            user: whose event it is.
+            record: its number, ``StoredEvent.record`` in :meth:`access`.
+
+        Returns:
+            Whether there was such an event.
+
+        Raises:
+            InvalidRequest: when an argument is malformed.
+            HistoryError: when the history cannot be written.
+        """
+        person = _check_user(user)
+        wanted = "a whole number from 1"
+        check_integer(record, "record", InvalidRequest, minimum=1, maximum=2**63 - 1, wanted=wanted)
+        with self._lock:
+            removed = self._store.remove_event(person, record)
+            self._recent.drop_removed()
+            return removed
+
+    def forget(self, user: str) -> ErasureReceipt:
+        """Erase everything about ``user``: rows, keys, consent, memory.
+
+        Raises:
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the file cannot be written; calling again completes the erasure.
+        """
+        person = _check_user(user)
+        try:
+            with self._lock:
+                self._recent.drop(person)
+                return self._store.erase(person)
+        finally:
+            for drop in self._on_forget:
+                drop(person)
+
+    # -- the history as a whole -------------------------------------------------------
 
     def release_counts(
         self, categories: Sequence[str], *, epsilon: float, event: EventType | None = None
     ) -> Aggregate:
-        """Counts over all people, see :func:`edge_rerank.history.aggregates.release_counts`."""
-        return release_counts(self._store, categories, epsilon=epsilon, event=event)
+        """How many people turned to each category, so that nobody is told apart.
 
-    def restore(self, user: str, text: str, *, now: float) -> int:
-        """Record the events of an export of :meth:`access` again; returns how many were new.
+        Only people who agreed to the purpose "aggregates" take part. Each one's answers are
+        randomised before they are added up, and a count with fewer than 20 people behind it is
+        withheld.
+
+        Args:
+            categories: 1 to 16, chosen without looking at the data.
+            epsilon: the price, > 0, out of the file's lifetime budget of 8.
+            event: only events of this type; any if ``None``.
 
         Raises:
-            InvalidRequest: when ``text`` is not an export.
-            ConsentRequired: without the person's consent to personalisation.
-            HistoryError: when the store refuses.
+            InvalidRequest: when an argument is malformed.
+            PrivacyBudgetSpent: when less than ``epsilon`` is left; nothing is counted then.
+            HistoryError: when the budget cannot be noted; nothing is counted then.
         """
-        events = read_events(text)
-        with self._lock:
-            new = self.record(user, events, now=now)
-            self._store.log(AuditAction.RESTORED, user=user, count=new)
-            return new
-
-    def remove_event(self, user: str, record: int) -> bool:
-        """Delete one event, by its number in :meth:`access`; whether there was one."""
-        with self._lock:
-            removed = self._store.remove_event(user, record)
-            self._drop_removed()
-            return removed
-
-    def set_paused(self, user: str, paused: bool) -> None:
-        """Pause or resume recording."""
-        with self._lock:
-            self._store.set_paused(user, paused)
+        return release_counts(self._store, categories, epsilon=epsilon, event=event)
 
     def audit_log(self) -> tuple[AuditEntry, ...]:
-        """The whole audit log, oldest first."""
+        """What was done with whose data, oldest first; no content, no identifiers.
+
+        Raises:
+            HistoryCorrupt: when an entry was added, changed, moved or removed.
+        """
         return self._store.audit_log()
 
     def verify(self) -> Verification:
-        """Look at every byte of the file."""
+        """Look at every byte of the history file and say what is wrong."""
         return self._store.verify()
 
     def rotate_key(self, key: bytes | None = None) -> None:
-        """Replace the key-encryption key, see :meth:`HistoryStore.rotate_key`."""
+        """Replace the key-encryption key; old copies of the file then stay closed for ever.
+
+        Args:
+            key: 32 bytes that the host has already stored durably; ``None`` for a fresh one
+                where ``key=`` of :meth:`open` was a source that can take it.
+
+        Raises:
+            HistoryKeyError: when the key is malformed or cannot be stored.
+        """
         self._store.rotate_key(key)
 
-    def close(self) -> None:
-        """Close the store and empty the memory."""
-        with self._lock:
-            self._people.clear()
-            self._store.close()
+    def seen_releases(self) -> Mapping[str, int]:
+        """The newest release of each signed pack that was used with this history, by name.
 
-    def _drop_removed(self) -> None:
-        """Empty the memory if the store has deleted events since the last look."""
-        if self._removals != self._store.removals:
-            self._removals = self._store.removals
-            self._people.clear()
+        Raises:
+            HistoryError: when the note of them cannot be read.
+        """
+        return releases.seen_releases(self._store)
+
+    def remember_releases(self, opened: Mapping[str, int]) -> None:
+        """Note the releases of signed packs that were opened now, by name.
+
+        Raises:
+            HistoryError: when that cannot be written.
+        """
+        releases.remember_releases(self._store, opened)
+
+    # -- what works beside it ---------------------------------------------------------
+
+    def before_record(self, fill_in: Callable[[Event], Event]) -> None:
+        """Have ``fill_in`` complete every event that :meth:`record` is given.
+
+        Args:
+            fill_in: returns the event, or one with more fields set.
+        """
+        self._fill_in.append(fill_in)
+
+    def on_forget(self, drop: Callable[[str], object]) -> None:
+        """Have ``drop`` called with the user whenever one is erased, even if that fails half-way.
+
+        Args:
+            drop: deletes what is held in memory of the person outside of the history.
+        """
+        self._on_forget.append(drop)
+
+    def close(self) -> None:
+        """Close the file and empty the memory. May be called twice."""
+        with self._lock:
+            self._recent.clear()
+            self._store.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
+    # -- inside -----------------------------------------------------------------------
 
-def _when(event: Event) -> float:
-    return event.timestamp or 0.0
+    def _keep(self, user: str, events: Sequence[Event], *, now: float) -> int:
+        """Record events, all of them or none; how many were new."""
+        prepared = self._recorder.prepare(events, now=now)
+        with self._lock:
+            stored = self._recorder.store(user, prepared)
+            self._recent.add(user, stored)
+            return len(stored)
+
+    def _set_paused(self, user: str, paused: bool) -> None:
+        person = _check_user(user)
+        with self._lock:
+            self._store.set_paused(person, paused)
+
+
+def _check_user(user: object) -> str:
+    return check_id(user, "user", InvalidRequest)
+
+
+def _as_events(event: object) -> list[Event]:
+    several = [event] if isinstance(event, Event) else event
+    wanted = "an Event or several"
+    return list(check_sequence(several, "event", InvalidRequest, wanted=wanted, of=Event))

@@ -1,22 +1,24 @@
-"""Bringing a whole log file into the history, batch by batch."""
+"""Import of a whole log file into a history, batch by batch."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_rerank.errors import ConsentRequired, InvalidEvent
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.history.clean import clean
-from edge_rerank.history.history import RecentHistory
 from edge_rerank.types import Event
 
 BATCH_EVENTS = 500
 """Events of one person stored in one transaction."""
 
 MAX_REPORTED_BAD_LINES = 1_000
+
+Keep = Callable[[str, Sequence[Event]], int]
+"""Records events of one person, all or none; returns how many were new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,19 +43,25 @@ class ImportSummary:
     bad: int
     bad_lines: tuple[BadLine, ...]
 
+    def to_json(self, *, indent: int | None = None) -> str:
+        """All attributes as one JSON object; bad lines as ``{"line", "reason"}``."""
+        return json.dumps(asdict(self), ensure_ascii=False, indent=indent)
+
 
 def ingest(
     path: Path,
-    history: RecentHistory,
+    keep: Keep,
     *,
+    now: float,
     owner: str | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> ImportSummary:
-    """Read the log at ``path`` into ``history``.
+    """Read the log at ``path`` and hand its events to ``keep``.
 
     Args:
         path: see :mod:`edge_rerank.formats.logs`.
-        history: where the events go.
+        keep: where the events go.
+        now: UTC seconds.
         owner: whose events they are where a line does not say.
         progress: called with (events handled, 0) after each batch; the total is not known.
 
@@ -61,20 +69,24 @@ def ingest(
         DataError: when the file cannot be read at all; a bad line is only counted.
         HistoryError: when the history cannot be written; batches before it are kept.
     """
-    return _Ingest(history, owner, progress).run(path)
+    return _Ingest(keep, now, owner, progress).run(path)
 
 
 class _Ingest:
     """One run over a log file; events are stored in batches, one transaction each."""
 
     def __init__(
-        self, history: RecentHistory, owner: str | None, progress: Callable[[int, int], None] | None
+        self,
+        keep: Keep,
+        now: float,
+        owner: str | None,
+        progress: Callable[[int, int], None] | None,
     ) -> None:
-        self._history = history
+        self._keep = keep
+        self._now = now
         self._owner = owner
         self._progress = progress
         self._pending: dict[str, list[Event]] = {}
-        self._now = time.time()
         self._read = self._stored = self._kept = self._without_user = 0
         self._without_consent = self._bad = 0
         self._bad_lines: list[BadLine] = []
@@ -117,7 +129,7 @@ class _Ingest:
 
     def _store(self, user: str, batch: list[Event]) -> None:
         try:
-            self._stored += self._history.record(user, batch, now=self._now)
+            self._stored += self._keep(user, batch)
             self._kept += len(batch)
         except ConsentRequired:
             self._without_consent += len(batch)

@@ -1,6 +1,6 @@
 """Ranking without storage: items and a history in, an order out.
 
-:class:`~edge_rerank.reranker.Reranker` adds the encrypted history, consent and users to
+:class:`edge_rerank.Reranker` adds the encrypted history, consent and users to
 this; evaluation and batch jobs use it directly.
 """
 
@@ -98,7 +98,8 @@ class RankingEngine:
                 if ``None``.
             runtime: how the models run.
             trust: whose packs are accepted.
-            seen_releases: see :meth:`~edge_rerank.packs.pack.Pack.open`.
+            seen_releases: the newest release seen so far of each signed pack, by name; an older
+                one is refused.
 
         Raises:
             PackError: when the pack is missing, malformed, not trusted or not supported.
@@ -144,7 +145,7 @@ class RankingEngine:
             items: candidates, at most 10,000; neither the sequence nor an item is changed.
                 Equal scores keep the order in which they came.
             history: the person's events with timestamps, oldest first.
-            options: see :class:`~edge_rerank.ranking.request.RankOptions`.
+            options: see :class:`edge_rerank.RankOptions`.
 
         Raises:
             InvalidRequest: when an argument has the wrong type or is out of range.

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import re
 
 from edge_rerank.formats.items import read_events, read_items
@@ -35,6 +36,14 @@ def test_the_order_follows_the_person(run: Run) -> None:
     assert "Your first telescope" in later
     assert "because you liked A map of the Moon" in later
     assert "▲" in later
+
+
+def test_json(run: Run) -> None:
+    result = run("demo", "--json", "--pack", "shipped")
+    report = json.loads(result.out)
+    assert set(report) == {"events", "everybody", "personal", "liked", "later"}
+    assert len(report["everybody"]) == len(report["personal"]) == 52
+    assert report["liked"] not in {entry["id"] for entry in report["later"]}
 
 
 def test_it_is_the_same_every_time(run: Run) -> None:

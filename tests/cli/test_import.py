@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import os
 import re
 from pathlib import Path
@@ -54,6 +55,34 @@ def test_consent_is_needed_once(run: Run, log: Path, stored: tuple[object, ...])
     assert again.code == 0
     assert counts(again.out)["known already"] == 3
     assert run("import", log, *stored, "--user", "bob").code == 2
+
+
+def test_json(run: Run, log: Path, stored: tuple[object, ...]) -> None:
+    result = run("import", log, *stored, "--user", "ada", "--consent", "--json")
+    assert result.code == 0
+    summary = json.loads(result.out)
+    assert [bad["line"] for bad in summary.pop("bad_lines")] == [5, 6]
+    assert summary == {
+        "read": 4,
+        "stored": 2,
+        "duplicates": 1,
+        "without_user": 0,
+        "without_consent": 1,
+        "bad": 2,
+    }
+    assert len(result.err.splitlines()) == 2
+    assert "secret-item" not in result.out + result.err
+
+
+def test_an_anchor(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Path) -> None:
+    anchor = ("--anchor", tmp_path / "anchor")
+    run("import", log, *stored, "--user", "ada", "--consent", *anchor)
+    before = (tmp_path / "me.db").read_bytes()
+    run("import", log, *stored, "--user", "bob", "--consent", *anchor)
+    (tmp_path / "me.db").write_bytes(before)
+    old = run("import", log, *stored, "--user", "ada", *anchor)
+    assert old.code == 2
+    assert "newer state" in old.err
 
 
 def test_many_bad_lines_are_counted(run: Run, tmp_path: Path, stored: tuple[object, ...]) -> None:

@@ -12,6 +12,7 @@ import pytest
 
 import edge_rerank
 from edge_rerank.cli.main import COMMANDS, build_parser
+from edge_rerank.cli.options import EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED, exit_codes
 from edge_rerank.errors import EdgeRerankError
 
 from .conftest import Run
@@ -57,6 +58,37 @@ def test_every_argument_is_documented(name: str) -> None:
         if not isinstance(action, argparse._SubParsersAction):
             assert action.help, action.option_strings or action.dest
         assert action.help is not argparse.SUPPRESS
+
+
+@pytest.mark.parametrize("flag", FLAGS)
+def test_a_flag_means_the_same_everywhere(flag: str) -> None:
+    """Same help, same form, same default, whichever command has it."""
+    forms = {
+        (one.help, one.metavar, type(one), one.type, one.nargs, str(one.default))
+        for parser in PARSERS.values()
+        for one in parser._actions
+        if flag in one.option_strings
+    }
+    assert len(forms) == 1
+
+
+@pytest.mark.parametrize("name", PARSERS)
+def test_every_command_tells_its_exit_codes(name: str) -> None:
+    parser = PARSERS[name]
+    checks = name.split()[1:2] in ([], ["audit"], ["doctor"], ["bench"])
+    assert parser.epilog == exit_codes(checks=checks)
+    for code in (EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED):
+        assert f"{code} " in (parser.epilog or "")
+
+
+def test_what_a_program_may_read_is_there_as_json() -> None:
+    without = {
+        name
+        for name, parser in PARSERS.items()
+        if parser.get_default("run") and "--json" not in parser.format_help()
+    }
+    # One always prints JSON, the other two names of files that were given.
+    assert without == {"edge-rerank profile export", "edge-rerank profile keypair"}
 
 
 @pytest.mark.parametrize("flag", FLAGS)

@@ -129,6 +129,15 @@ def test_forget(run: Run, robin: tuple[object, ...], tmp_path: Path) -> None:
     assert (report["events"], report["consents"]) == (0, {})
 
 
+def test_erasure_and_restoring_as_json(run: Run, robin: tuple[object, ...], tmp_path: Path) -> None:
+    output = tmp_path / "export"
+    assert run("profile", "export", *robin, "--output", output).code == 0
+    receipt = json.loads(run("profile", "forget", *robin, "--yes", "--json").out)
+    assert (receipt["events"], receipt["key_rotated"]) == (12, True)
+    again = run("profile", "restore", output, *robin, "--consent", "--json")
+    assert json.loads(again.out) == {"recorded": 12}
+
+
 def test_a_stranger(run: Run, robin: tuple[object, ...]) -> None:
     result = run("profile", "show", *robin[:-1], "nobody", "--json")
     assert json.loads(result.out)["events"] == 0

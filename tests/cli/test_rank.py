@@ -13,7 +13,7 @@ def ids(text: str) -> list[str]:
 
 
 def test_table(run: Run) -> None:
-    result = run("rank", "--items", ITEMS, "--history", EVENTS, "--top-k", 3)
+    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--top-k", 3)
     assert (result.code, result.err) == (0, "")
     assert "because you liked Dark rye" in result.out
     assert "A week of sourdough" in result.out
@@ -27,8 +27,8 @@ def test_json(run: Run) -> None:
     assert ids(result.out) == ["harbour-case", "no-knead"]  # the most popular two
 
 
-def test_the_history_counts(run: Run) -> None:
-    result = run("rank", "--items", ITEMS, "--history", EVENTS, "--json", "--top-k", 4)
+def test_the_log_counts(run: Run) -> None:
+    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--json", "--top-k", 4)
     assert json.loads(result.out)["personalised"]
     assert "sourdough-week" in ids(result.out)
 
@@ -39,7 +39,7 @@ def test_the_query_counts(run: Run) -> None:
 
 
 def test_diversity_counts(run: Run) -> None:
-    arguments = ("rank", "--items", ITEMS, "--history", EVENTS, "--json", "--top-k", 5)
+    arguments = ("rank", "--items", ITEMS, "--log", EVENTS, "--json", "--top-k", 5)
     assert ids(run(*arguments).out) != ids(run(*arguments, "--diversity", 0.7).out)
 
 
@@ -64,9 +64,7 @@ def test_the_hosts_score_and_fields(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("layout", ["cards", "list", "banner"])
 def test_html(run: Run, tmp_path: Path, layout: str) -> None:
     page = tmp_path / "page.html"
-    result = run(
-        *("rank", "--items", ITEMS, "--history", EVENTS, "--html", page, "--layout", layout)
-    )
+    result = run(*("rank", "--items", ITEMS, "--log", EVENTS, "--html", page, "--layout", layout))
     assert result.code == 0
     text = page.read_text(encoding="utf-8")
     assert f'class="er er-{layout}"' in text
@@ -89,11 +87,11 @@ def test_html_that_cannot_be_written(run: Run, tmp_path: Path) -> None:
 
 
 def test_whose_events(run: Run, log: Path) -> None:
-    several = run("rank", "--items", ITEMS, "--history", log)
+    several = run("rank", "--items", ITEMS, "--log", log)
     assert several.code == 2
     assert "--user" in several.err
     assert "ada" not in several.err
-    one = run("rank", "--items", ITEMS, "--history", log, "--user", "ada", "--json")
+    one = run("rank", "--items", ITEMS, "--log", log, "--user", "ada", "--json")
     assert one.code == 0
     assert json.loads(one.out)["personalised"]
     assert "line 5 of the log left out: type: " in one.err
@@ -101,10 +99,45 @@ def test_whose_events(run: Run, log: Path) -> None:
     assert "secret-item" not in one.err
 
 
+def test_an_encrypted_history(run: Run, tmp_path: Path) -> None:
+    path, key = tmp_path / "me.db", tmp_path / "me.key"
+    stored = ("--history", path, "--key-file", key, "--user", "robin")
+    ranked = ("rank", "--items", ITEMS, "--top-k", 4, "--json")
+    missing = run(*ranked, *stored)
+    assert missing.code == 2
+    assert "expected a history file, found none" in missing.err
+    assert not path.exists()
+    assert run("import", EVENTS, *stored, "--consent").code == 0
+    of_history, of_log = run(*ranked, *stored), run(*ranked, "--log", EVENTS)
+    assert (of_history.code, of_history.err) == (0, "")
+    assert json.loads(of_history.out)["personalised"]
+    assert ids(of_history.out) == ids(of_log.out)
+    assert "because you liked Dark rye" in run(*ranked[:-1], *stored).out
+    stranger = run(*ranked, *stored[:-1], "nobody")
+    assert not json.loads(stranger.out)["personalised"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ("--history", "me.db"),
+        ("--history", "me.db", "--key-file", "k"),
+        ("--history", "me.db", "--user", "u"),
+        ("--history", "me.db", "--key-file", "k", "--user", "u", "--log", "l.jsonl"),
+        ("--log", "l.jsonl", "--key-file", "k"),
+        ("--anchor", "a"),
+    ],
+)
+def test_a_log_or_a_history(run: Run, flags: tuple[str, ...]) -> None:
+    result = run("rank", "--items", ITEMS, *flags)
+    assert result.code == 2
+    assert result.err.startswith("edge-rerank: --")
+
+
 def test_many_bad_lines_are_counted(run: Run, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     log.write_text("{\n" * 30)
-    result = run("rank", "--items", ITEMS, "--history", log)
+    result = run("rank", "--items", ITEMS, "--log", log)
     assert result.code == 0
     assert result.err.splitlines()[-1] == "25 more lines of the log left out"
 

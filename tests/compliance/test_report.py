@@ -18,7 +18,7 @@ from edge_rerank.compliance.checks import Facts, Verdict
 from edge_rerank.compliance.facts import gather
 from edge_rerank.compliance.report import REQUIREMENTS, ComplianceReport, inspect
 from edge_rerank.compliance.report_html import as_html
-from edge_rerank.history.history import PERSONALISATION, RecentHistory
+from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
@@ -33,12 +33,10 @@ class Site:
         for name in ("data", "keys"):
             (folder / name).mkdir(mode=0o700)
         self.history, self.key = folder / "data" / "me.db", folder / "keys" / "key"
-        with RecentHistory(
-            HistoryStore.open(self.history, KeyFile.create(self.key)), scrubber
-        ) as store:
-            store.set_consent("canary-user", PERSONALISATION, granted=True)
+        with History.open(self.history, KeyFile.create(self.key), scrubber=scrubber) as history:
+            history.consent("canary-user", True)
             events = [Event("search", query=SECRET), Event("click", Item("canary-item", SECRET))]
-            store.record("canary-user", events, now=1_700_000_000.0)
+            history.record(events, user="canary-user")
 
     def facts(self) -> Facts:
         source = KeyFile(self.key)

@@ -20,7 +20,7 @@ from edge_rerank.errors import (
     InvalidRequest,
     RecordingPaused,
 )
-from edge_rerank.history.history import PERSONALISATION, RecentHistory
+from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.history.keys.sources import KeyCallback, KeyFile
 from edge_rerank.history.personal_data import SCHEMA, PersonalData, read_events
 from edge_rerank.history.vault.anchor import AnchorCallback
@@ -125,17 +125,17 @@ class TestAccess:
         with HistoryStore.open(path, KEY) as store:
             text = PersonalData.of(store.access("alice")).to_json()
             before = store.load("alice")
-        with RecentHistory(HistoryStore.open(tmp_path / "other.db", NEW)) as other:
+        with History.open(tmp_path / "other.db", NEW) as other:
             with pytest.raises(ConsentRequired):
-                other.restore("a", text, now=NOW)
-            other.set_consent("a", PERSONALISATION, granted=True)
-            assert other.restore("a", text, now=NOW) == 10
-            assert other.restore("a", text, now=NOW) == 0
+                other.restore(text, user="a")
+            other.consent("a", True)
+            assert other.restore(text, user="a") == 10
+            assert other.restore(text, user="a") == 0
             assert other.all_events("a") == before
             assert other.audit_log()[-1].action is AuditAction.RESTORED
             for bad in ("", "[]", "{}", '{"format": 1}', "[" * 100_000, text.replace("click", "?")):
                 with pytest.raises(InvalidRequest):
-                    other.restore("a", bad, now=NOW)
+                    other.restore(bad, user="a")
 
 
 def test_one_event_is_removed(path: Path) -> None:
@@ -159,27 +159,27 @@ def test_one_event_is_removed(path: Path) -> None:
 
 
 def test_consent_by_purpose_and_pause(path: Path) -> None:
-    with RecentHistory(HistoryStore.open(path, KEY)) as history:
-        history.set_consent("alice", "aggregates", granted=True)
-        history.set_consent("alice", PERSONALISATION, granted=False)
+    with History.open(path, KEY) as history:
+        history.consent("alice", True, "aggregates")
+        history.consent("alice", False, PERSONALISATION)
         assert history.consents("alice") == {"aggregates": True, PERSONALISATION: False}
         assert history.events("alice") == ()
         with pytest.raises(ConsentRequired):
-            history.record("alice", clicks(1, start=50), now=NOW)
-        history.set_consent("alice", PERSONALISATION, granted=True)
-        history.set_paused("alice", True)
+            history.record(clicks(1, start=50), user="alice")
+        history.consent("alice", True, PERSONALISATION)
+        history.pause("alice")
         assert len(history.events("alice")) == 10
         with pytest.raises(RecordingPaused):
-            history.record("alice", clicks(1, start=50), now=NOW)
-        history.set_paused("alice", False)
-        assert history.record("alice", clicks(1, start=50), now=NOW) == 1
+            history.record(clicks(1, start=50), user="alice")
+        history.resume("alice")
+        assert history.record(clicks(1, start=50), user="alice") == 1
         for bad in ("", "a b", "ä", "x" * 65, 5):
             with pytest.raises(InvalidRequest):
-                history.set_consent("alice", bad, granted=True)  # type: ignore[arg-type]
+                history.consent("alice", True, bad)  # type: ignore[arg-type]
         for n in range(14):
-            history.set_consent("alice", f"{n}" + "x" * 62, granted=True)
+            history.consent("alice", True, f"{n}" + "x" * 62)
         with pytest.raises(InvalidRequest, match="at most 16"):
-            history.set_consent("alice", "one-more", granted=True)
+            history.consent("alice", True, "one-more")
         actions = [entry.action.value for entry in history.audit_log()]
         assert actions[3:8] == [
             "consent-granted",
@@ -629,21 +629,21 @@ def test_the_door(tmp_path: Path) -> None:
         reranker.consent("alice", True)
         reranker.record(Event("click", Item("a", "bread")), user="alice")
         reranker.record(Event("click", Item("b", "cheese")), user="alice")
-        data = reranker.access("alice")
+        data = reranker.history.access("alice")
         assert [stored.event.item.id for stored in data.events if stored.event.item] == ["a", "b"]
-        assert reranker.remove_event("alice", data.events[0].record)
+        assert reranker.history.remove_event("alice", data.events[0].record)
         assert reranker.profile("alice").events == 1
-        reranker.pause("alice")
+        reranker.history.pause("alice")
         with pytest.raises(RecordingPaused):
             reranker.record(Event("click", Item("c")), user="alice")
-        reranker.resume("alice")
-        assert reranker.restore(data.to_json(), user="alice") == 1
-        reranker.rotate_key()
-        found = reranker.verify()
+        reranker.history.resume("alice")
+        assert reranker.history.restore(data.to_json(), user="alice") == 1
+        reranker.history.rotate_key()
+        found = reranker.history.verify()
         assert (found.ok, found.people, found.events, found.anchored) == (True, 1, 2, True)
         assert reranker.forget("alice").key_rotated
-        actions = [entry.action for entry in reranker.audit_log()]
+        actions = [entry.action for entry in reranker.history.audit_log()]
         assert actions[-1] is AuditAction.OUTER_KEY_ROTATED
         for bad in (0, -1, True, "1", 2**63):
             with pytest.raises(InvalidRequest):
-                reranker.remove_event("alice", bad)  # type: ignore[arg-type]
+                reranker.history.remove_event("alice", bad)  # type: ignore[arg-type]

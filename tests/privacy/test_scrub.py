@@ -22,8 +22,7 @@ from hypothesis import strategies as st
 
 from edge_rerank import Event, Item
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.history.history import PERSONALISATION, RecentHistory
-from edge_rerank.history.import_log import ingest
+from edge_rerank.history.history import History
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy import checksums as _checksums
 from edge_rerank.privacy.scrub import Kind, Scrubber
@@ -239,14 +238,14 @@ def test_nothing_unscrubbed_is_sealed(tmp_path: Path, canary: str) -> None:
     path = tmp_path / "history.db"
     log = tmp_path / "log.jsonl"
     log.write_text(json.dumps({"user": "u", "type": "search", "query": canary, "timestamp": 5}))
-    with RecentHistory(HistoryStore.open(path, key)) as history:
-        history.set_consent("u", PERSONALISATION, granted=True)
+    with History.open(path, key) as history:
+        history.consent("u", True)
         events = [
             Event("search", query=f"find {canary} now"),
             Event("click", Item("i", f"by {canary}")),
         ]
-        history.record("u", events, now=1e9)
-        ingest(log, history)
+        history.record(events, user="u")
+        history.import_log(log)
         assert canary not in "".join(event.query or "" for event in history.events("u"))
     with HistoryStore.open(path, key) as store:
         events = list(store.load("u"))
@@ -258,17 +257,17 @@ def test_nothing_unscrubbed_is_sealed(tmp_path: Path, canary: str) -> None:
 
 
 def test_a_number_cut_by_the_length_limit_is_found_before_the_cut() -> None:
-    with RecentHistory(HistoryStore.open(None, None)) as history:
-        history.set_consent("u", PERSONALISATION, granted=True)
+    with History.open() as history:
+        history.consent("u", True)
         query = "a " * 245 + "4111 1111 1111 1111"
-        history.record("u", [Event("search", query=query)], now=1e9)
+        history.record(Event("search", query=query), user="u")
         assert "4111" not in (history.all_events("u")[0].query or "")
 
 
 def test_time_is_kept_to_the_second() -> None:
-    with RecentHistory(HistoryStore.open(None, None)) as history:
-        history.set_consent("u", PERSONALISATION, granted=True)
-        history.record("u", [Event("click", Item("i"), timestamp=1000.987)], now=1e9)
+    with History.open() as history:
+        history.consent("u", True)
+        history.record(Event("click", Item("i"), timestamp=1000.987), user="u")
         assert history.all_events("u")[0].timestamp == 1000.0
 
 

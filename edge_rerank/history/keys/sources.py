@@ -2,9 +2,8 @@
 
 A source that can :meth:`~KeySource.replace` its key lets erasure rotate it, so that an old
 copy of the file stays closed for ever. With a key that the host holds itself, the host
-calls ``rotate_key`` and destroys the old one. Two more sources have modules of their own:
-:class:`~edge_rerank.history.keys.passphrase.Passphrase` and
-:class:`~edge_rerank.history.keys.keyring.KeyringKey`.
+calls ``rotate_key`` and destroys the old one. Two more sources have modules of their own beside
+this one: :class:`~edge_rerank.Passphrase` and :class:`~edge_rerank.KeyringKey`.
 """
 
 from __future__ import annotations

@@ -15,8 +15,8 @@ DAY_S = 24 * 60 * 60
 class Retention:
     """When events are deleted by themselves: what is older, or what is too many.
 
-    Age counts from when an event was recorded here, in time that the store has seen pass
-    (see :mod:`edge_rerank.history.vault.clock`), not from the timestamp that the host wrote.
+    Age counts from when an event was recorded here, in time that the store has seen pass, not
+    from the timestamp that the host wrote.
 
     Attributes:
         max_age_days: days an event may stay; ``None`` for no limit. The default is 13

@@ -1,0 +1,68 @@
+"""The way of an event into the sealed store: consent asked, outliers cut, personal data out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from edge_rerank.errors import ConsentRequired, RecordingPaused
+from edge_rerank.history.clean import clean
+from edge_rerank.history.vault.consents import PERSONALISATION
+from edge_rerank.history.vault.store import HistoryStore
+from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
+from edge_rerank.types import Event
+
+
+class Recorder:
+    """The one way into the store: nothing is sealed that was not cleaned and scrubbed here.
+
+    Args:
+        store: keeps the events, and a note of what the scrubber leaves in.
+        scrubber: takes personal data out.
+    """
+
+    def __init__(self, store: HistoryStore, scrubber: Scrubber) -> None:
+        self._store = store
+        self._scrubber = scrubber
+        self._noted = False
+
+    def prepare(self, events: Sequence[Event], *, now: float) -> list[Event]:
+        """The events cleaned and scrubbed, as :meth:`store` takes them.
+
+        Args:
+            events: are not changed.
+            now: UTC seconds.
+
+        Raises:
+            InvalidEvent: when an event's timestamp lies in the future.
+        """
+        return [self._scrubber.clean(clean(event, now=now)) for event in events]
+
+    def store(self, user: str, prepared: Sequence[Event]) -> tuple[Event, ...]:
+        """Seal events of :meth:`prepare`; all of them or, on an error, none.
+
+        Returns:
+            The new ones as they are kept; the others were duplicates.
+
+        Raises:
+            ConsentRequired: without the person's consent to personalisation.
+            RecordingPaused: while the person has paused recording.
+            HistoryError: when the store refuses.
+        """
+        if not self._store.has_consent(user, PERSONALISATION):
+            raise ConsentRequired(
+                "the person has not agreed to personalisation: call consent() first"
+            )
+        if self._store.is_paused(user):
+            raise RecordingPaused("the person has paused recording: call resume() first")
+        self._note_kept_kinds()
+        self._store.tend()
+        return self._store.append(user, prepared).stored
+
+    def _note_kept_kinds(self) -> None:
+        """Say in the store itself what is left in, so that it cannot go unnoticed."""
+        if not self._noted:
+            kept = json.dumps(sorted(self._scrubber.keep)).encode()
+            if self._store.read_note(KEPT_NOTE) != kept:
+                self._store.write_note(KEPT_NOTE, kept)
+            self._noted = True
