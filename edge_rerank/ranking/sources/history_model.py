@@ -32,6 +32,7 @@ _CANDIDATE_AXIS = {
     "record": 1,
     "succession": 1,
 }
+_TABLES = {"together", "record", "succession"}
 _EVENT_AXIS = {"content": 3, "category": 3, "together": 3, "events": 1, "history": 1}
 
 
@@ -52,7 +53,7 @@ class HistoryEncoder:
         providers: as for :class:`~edge_rerank.inference.encoders.text.TextEncoder`.
 
     Raises:
-        PackUnsupported: when the pack has no history encoder.
+        PackUnsupported: when the pack has no history encoder, or one with a table not known.
         PackInvalid: when its word weights or one of its tables by item cannot be read.
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
     """
@@ -63,13 +64,15 @@ class HistoryEncoder:
             raise PackUnsupported("the pack has no history encoder")
         self.spec = spec
         self.lexicon = Lexicon.from_bytes(pack.read(spec.lexicon))
-        self.together = (
-            None if spec.together is None else Together.from_bytes(pack.read(spec.together))
-        )
-        self.record = None if spec.record is None else Record.from_bytes(pack.read(spec.record))
-        self.succession = (
-            None if spec.succession is None else Succession.from_bytes(pack.read(spec.succession))
-        )
+        if not spec.tables.keys() <= _TABLES:
+            raise PackUnsupported(
+                f"history_encoder: expected tables of {', '.join(sorted(_TABLES))}, got another"
+            )
+        tables = {name: pack.read(file) for name, file in spec.tables.items()}
+        together, record, succession = map(tables.get, ("together", "record", "succession"))
+        self.together = None if together is None else Together.from_bytes(together)
+        self.record = None if record is None else Record.from_bytes(record)
+        self.succession = None if succession is None else Succession.from_bytes(succession)
         # Too small to share: a second thread costs more than it brings.
         self._session = Session(pack.read(spec.model), providers=providers, threads=1)
 

@@ -27,7 +27,7 @@ from edge_rerank_export.train.domain import (
     make_requests,
 )
 from edge_rerank_export.train.history.model import tensors
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.sequence import train_succession
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
@@ -53,7 +53,7 @@ class Material:
 
 
 def prepare(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     domains: Sequence[Domain],
     *,
     teacher: Teacher | None = None,
@@ -111,7 +111,7 @@ def prepare(
 
 
 def _successions(
-    recipe: FinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
+    recipe: HistoryFinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
 ) -> tuple[Succession | None, Succession | None]:
     """A table that has not seen what is hidden in ``batches``, and one that has seen all."""
     settings = recipe.succession
@@ -136,7 +136,7 @@ def _successions(
 
 
 def read_domains(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     folders: Sequence[Path],
     *,
     base: Pack,

@@ -21,16 +21,13 @@ from edge_rerank_export.train.domain import Domain, check_folders, load_domain, 
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_onnx, load_weights
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
-from edge_rerank_export.train.history.train import HistoryTrainee, Pool, calibrate
+from edge_rerank_export.train.history.train import HistoryTask, Pool, calibrate
 from edge_rerank_export.train.loop import Looked, Outcome, Progress, mark_of, train
 
 MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
-PAIRS_NAME = "together.npz"
-RECORD_NAME = "record.npz"
-SUCCESSION_NAME = "succession.npz"
 CHECKPOINT_NAME = "checkpoint.pt"
 
 MAX_DIFFERENCE = 1e-3
@@ -40,7 +37,7 @@ _BYTES_A_PAIR = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class HistoryPlan:
     """What a training is going to need, known before it starts.
 
     Attributes:
@@ -57,7 +54,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class HistoryResult:
     """A finished training.
 
     Attributes:
@@ -71,7 +68,7 @@ class Result:
     size: int
 
 
-def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
+def plan(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> HistoryPlan:
     """Say what ``recipe`` needs for ``folders``.
 
     Raises:
@@ -86,10 +83,12 @@ def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
     requests = settings.requests * len(folders)
     # Folders of real requests are read with twice the candidates.
     size = requests * 2 * settings.candidates * settings.history * _BYTES_A_PAIR
-    return Plan(len(folders), requests, size, settings.steps)
+    return HistoryPlan(len(folders), requests, size, settings.steps)
 
 
-def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent) -> Plan:
+def check(
+    recipe: HistoryFinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent
+) -> HistoryPlan:
     """Read base pack and data, but train nothing.
 
     Raises:
@@ -108,8 +107,8 @@ def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = sil
     return planned
 
 
-def finetune(
-    recipe: FinetuneRecipe,
+def finetune_history(
+    recipe: HistoryFinetuneRecipe,
     folders: Sequence[Path],
     output: Path,
     *,
@@ -118,7 +117,7 @@ def finetune(
     overwrite: bool = False,
     threads: int | None = None,
     steps: Steps = silent,
-) -> Result:
+) -> HistoryResult:
     """Train a history encoder and write the pack.
 
     Args:
@@ -158,7 +157,7 @@ def finetune(
 
 
 def train_on(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     domains: Sequence[Domain],
     stage: Path,
     *,
@@ -166,8 +165,8 @@ def train_on(
     work: Path,
     resume: bool = False,
     steps: Steps = silent,
-) -> Result:
-    """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
+) -> HistoryResult:
+    """Train on data in memory, and write a pack to ``stage``; see :func:`finetune_history`."""
     with teacher_of(recipe.teacher, work) as teacher:
         material = prepare(recipe, domains, teacher=teacher, steps=steps)
     lexicon, valid, succession = material.lexicon, material.valid, material.succession
@@ -184,12 +183,15 @@ def train_on(
     with steps("write"):
         export_onnx(model, stage / MODEL_NAME)
         (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
-        kept = recipe.training.keep_pairs
-        if kept:
-            (stage / PAIRS_NAME).write_bytes(domains[0].pairs.table.to_bytes())
-            (stage / RECORD_NAME).write_bytes(domains[0].record.to_bytes())
+        tables: dict[str, bytes] = {}
+        if recipe.training.keep_pairs:
+            tables["together"] = domains[0].pairs.table.to_bytes()
+            tables["record"] = domains[0].record.to_bytes()
         if succession is not None:
-            (stage / SUCCESSION_NAME).write_bytes(succession.to_bytes())
+            tables["succession"] = succession.to_bytes()
+        files = {name: f"{name}.npz" for name in tables}
+        for name, content in tables.items():
+            (stage / files[name]).write_bytes(content)
         _copy_encoder(base, stage)
         card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
@@ -199,9 +201,7 @@ def train_on(
             opset=OPSET,
             slope=slope,
             intercept=intercept,
-            together=PAIRS_NAME if kept else None,
-            record=RECORD_NAME if kept else None,
-            succession=None if succession is None else SUCCESSION_NAME,
+            tables=files,
         )
         manifest = replace(
             base.manifest,
@@ -214,11 +214,11 @@ def train_on(
         pack = write_manifest(stage, manifest)
         _verify(model, HistoryEncoder(pack), valid)
     size = sum(path.stat().st_size for path in stage.iterdir())
-    return Result(outcome, pack.digest, size)
+    return HistoryResult(outcome, pack.digest, size)
 
 
 def fit(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     material: Material,
     *,
     base: Pack,
@@ -232,12 +232,12 @@ def fit(
     model = HistoryModel(succession=material.succession is not None)
     if recipe.training.warm_start:
         _warm_start(model, base)
-    trainee = HistoryTrainee(model, material.pools, material.valid, recipe)
+    task = HistoryTask(model, material.pools, material.valid, recipe)
     outcome = train(
-        trainee,
+        task,
         recipe.training,
         checkpoint=checkpoint,
-        mark=mark_of(recipe, trainee.data()),
+        mark=mark_of(recipe, task.data()),
         resume=resume,
         progress=progress,
         looked=looked,
@@ -252,7 +252,7 @@ def _copy_encoder(base: Pack, stage: Path) -> None:
         (stage / name).write_bytes(base.read(name))
 
 
-def open_base(recipe: FinetuneRecipe) -> Pack:
+def open_base(recipe: HistoryFinetuneRecipe) -> Pack:
     """The pack whose text encoder is used.
 
     Raises:
@@ -266,7 +266,7 @@ def open_base(recipe: FinetuneRecipe) -> Pack:
     return base
 
 
-def digests_used(recipe: FinetuneRecipe) -> dict[str, str]:
+def digests_used(recipe: HistoryFinetuneRecipe) -> dict[str, str]:
     """Digests of the packs that a recipe names, for marks of what was made from them.
 
     Raises:

@@ -20,7 +20,7 @@ _RISE = 20
 """The learning rate rises over this part of the steps, one in twenty."""
 
 
-class ScorerTrainee:
+class ScorerTask:
     """A model and its requests, as :func:`edge_rerank_export.train.loop.train` wants them.
 
     Args:

@@ -15,7 +15,7 @@ from edge_rerank.formats.dataset import VALID, DataSet, Request
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.ranking.engine import REFINED, RankingEngine
 from edge_rerank.ranking.sources.transcript import transcript
-from edge_rerank_export.train.evidence import log_odds
+from edge_rerank_export.train.engine_odds import log_odds
 
 MAX_WEIGHT = 4.0
 _UNKNOWN = 1.0
