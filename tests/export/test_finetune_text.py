@@ -128,7 +128,7 @@ def test_what_the_same_people_choose_comes_to_lie_near(
 
 
 def test_a_history_encoder_is_trained_on_the_tuned_vectors(
-    recipe: Path, data: Path, tmp_path: Path
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = ["finetune", str(recipe), "--data", str(data), "--out", str(tmp_path / "text")]
     assert main(text) == 0
@@ -138,7 +138,14 @@ def test_a_history_encoder_is_trained_on_the_tuned_vectors(
         "name = 'both'\nrelease = 1\nsummary = 'A test.'\nbase = 'text'\n"
         "[training]\nrequests = 50\ncandidates = 5\nsteps = 4\nevaluate_every = 2\n"
     )
-    assert main(["finetune", str(history), "--data", str(data), "--out", f"{tmp_path}/both"]) == 0
+    arguments = ["finetune", str(history), "--data", str(data), "--out", f"{tmp_path}/both"]
+    assert main([*arguments, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 4
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["digest"] == Pack.open(tmp_path / "both").digest
+    assert result["steps"] == 4
+    assert result["by_domain"] == {"kinds": pytest.approx(result["valid_ndcg_10"])}
     both, base = Pack.open(tmp_path / "both"), Pack.open(tmp_path / "text")
     assert both.read("encoder.onnx") == base.read("encoder.onnx")
 

@@ -10,11 +10,15 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.console import Console
 
 from edge_rerank.cli.options import positive
+from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.recipes.file import find_recipe
 from edge_rerank_export.verify.texts import REQUESTS, Texts, texts_of
 
 if TYPE_CHECKING:
     from edge_rerank_export.recipes.pack import PackRecipe
+
+SHIPPED = "shipped"
+"""Stands for the shipped pack, as in the runtime's commands."""
 
 EXIT_USAGE = 2
 EXIT_SHORT = 3
@@ -109,7 +113,23 @@ def add_data(parser: argparse.ArgumentParser) -> None:
 
 def add_base(parser: argparse.ArgumentParser) -> None:
     """``--base``."""
-    parser.add_argument("--base", metavar="PACK", help="base pack, in place of the recipe's")
+    parser.add_argument(
+        "--base",
+        type=pack_folder,
+        metavar="FOLDER",
+        help=f'base pack, in place of the recipe\'s, "{SHIPPED}" for the shipped one',
+    )
+
+
+def add_pack_option(parser: argparse.ArgumentParser) -> None:
+    """``--pack``, the shipped one where it is left out."""
+    parser.add_argument(
+        "--pack",
+        type=pack_folder,
+        default=SHIPPED,
+        metavar="FOLDER",
+        help="the model pack (default: the shipped one)",
+    )
 
 
 def add_split(parser: argparse.ArgumentParser) -> None:
@@ -129,6 +149,11 @@ def add_json(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--json", action="store_true", help="print the result as one JSON object as well"
     )
+
+
+def pack_folder(text: str) -> Path:
+    """A pack's folder, for ``type=``; "shipped" stands for that of the shipped one."""
+    return shipped_pack() if text == SHIPPED else Path(text)
 
 
 def pack_recipe(arguments: argparse.Namespace) -> PackRecipe:

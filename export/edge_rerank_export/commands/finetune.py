@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from rich.console import Console
 
@@ -57,6 +57,15 @@ class _Job:
     train: Callable[[], Outcome]
     measured: str = ""
     leaves: str = ""
+
+
+class _Options(TypedDict):
+    """What every training takes beside its recipe, its data and the pack to be."""
+
+    work: Path
+    resume: bool
+    overwrite: bool
+    steps: Steps
 
 
 def register(commands: Commands) -> None:
@@ -111,14 +120,23 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     outcome = job.train()
     for name, value in outcome.by_domain.items():
         console.print(f"{name}: NDCG@10 {value:.3f}{job.measured} on validation requests")
-    manifest, digest = (pack := Pack.open(out)).manifest, pack.digest
-    size = sum(entry.size for entry in manifest.files)
+    pack = Pack.open(out)
+    size = sum(entry.size for entry in pack.manifest.files)
     console.print(
         f"{out}: {size / _MIB:.1f} MiB after {outcome.steps} steps in {outcome.seconds:.0f} s, "
-        f"digest {digest}{job.leaves}"
+        f"digest {pack.digest}{job.leaves}"
     )
     if arguments.json:
-        say_json({**asdict(outcome), "size": size, "digest": digest})
+        say_json(
+            {
+                "steps": outcome.steps,
+                "seconds": outcome.seconds,
+                "valid_ndcg_10": outcome.best,
+                "by_domain": outcome.by_domain,
+                "size": size,
+                "digest": pack.digest,
+            }
+        )
 
 
 def _history(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps: Steps) -> _Job:
@@ -127,7 +145,7 @@ def _history(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps:
 
     recipe = _seeded(HistoryFinetuneRecipe.of(file), arguments)
     if arguments.base is not None:
-        recipe = replace(recipe, base=arguments.base)
+        recipe = replace(recipe, base=str(arguments.base))
     planned = plan(recipe, arguments.data)
     if arguments.dry_run:
         check(recipe, arguments.data, steps=steps)
@@ -137,11 +155,8 @@ def _history(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps:
             recipe,
             arguments.data,
             arguments.out,
-            work=work,
-            resume=arguments.resume,
-            overwrite=arguments.overwrite,
+            **_options(arguments, work, steps),
             threads=arguments.threads,
-            steps=steps,
         ).outcome
 
     needs = (
@@ -165,10 +180,7 @@ def _text(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps: St
             arguments.data,
             prepared,
             arguments.out,
-            work=work,
-            resume=arguments.resume,
-            overwrite=arguments.overwrite,
-            steps=steps,
+            **_options(arguments, work, steps),
         )
 
     planned = prepared.plan
@@ -194,10 +206,7 @@ def _scorer(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps: 
             arguments.data,
             prepared,
             arguments.out,
-            work=work,
-            resume=arguments.resume,
-            overwrite=arguments.overwrite,
-            steps=steps,
+            **_options(arguments, work, steps),
         ).outcome
 
     planned = prepared.plan
@@ -211,6 +220,10 @@ def _scorer(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps: 
 
 
 _JOBS = {Kind.HISTORY: _history, Kind.TEXT: _text, Kind.SCORER: _scorer}
+
+
+def _options(arguments: argparse.Namespace, work: Path, steps: Steps) -> _Options:
+    return _Options(work=work, resume=arguments.resume, overwrite=arguments.overwrite, steps=steps)
 
 
 def _seeded(recipe: R, arguments: argparse.Namespace) -> R:

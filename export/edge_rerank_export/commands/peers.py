@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_rerank.packs.pack import Pack
-from edge_rerank_export.commands._arguments import Commands, add_command, add_json
+from edge_rerank_export.commands._arguments import Commands, add_command, add_json, pack_folder
 from edge_rerank_export.commands._output import say
 from edge_rerank_export.files import write_whole
 from edge_rerank_export.progress import on_console
@@ -32,7 +32,11 @@ def register(commands: Commands) -> None:
         "What is not installed is named, and left out.",
     )
     parser.add_argument(
-        "--pack", type=Path, required=True, metavar="FOLDER", help="a model pack with a scorer"
+        "--pack",
+        type=pack_folder,
+        required=True,
+        metavar="FOLDER",
+        help="a pack with a scorer",
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, for a first look")
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also write an SVG file")

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_pack_option,
     add_split,
     add_threads,
 )
@@ -47,9 +47,7 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--only", action="append", metavar="NAME", help="only the folder of this name; repeatable"
     )
-    parser.add_argument(
-        "--pack", type=Path, metavar="FOLDER", help="the model pack (default: the shipped one)"
-    )
+    add_pack_option(parser)
     parser.add_argument(
         "--zero-shot-recipe",
         default="multi-domain",
@@ -94,7 +92,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         folders=tuple(arguments.folders),
         out=arguments.out,
         columns=arguments.columns,
-        pack=arguments.pack or shipped_pack(),
+        pack=arguments.pack,
         zero_shot=HistoryFinetuneRecipe.read(find_recipe(arguments.zero_shot_recipe)),
         tuned=HistoryFinetuneRecipe.read(find_recipe(arguments.tuned_recipe)),
         bases=dict(arguments.base),

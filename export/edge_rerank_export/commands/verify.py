@@ -10,11 +10,13 @@ from rich.console import Console
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.commands._arguments import (
+    SHIPPED,
     Commands,
     add_command,
     add_json,
     add_recipe,
     add_texts,
+    pack_folder,
     pack_recipe,
     texts_asked_for,
 )
@@ -26,7 +28,12 @@ from edge_rerank_export.verify.texts import own_texts
 def register(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(commands, "verify", run, "compare a pack with the model of its recipe")
-    parser.add_argument("pack", type=Path, metavar="PACK", help="a model pack")
+    parser.add_argument(
+        "pack",
+        type=pack_folder,
+        metavar="PACK",
+        help=f'a model pack, or "{SHIPPED}" for the shipped one',
+    )
     add_recipe(parser)
     add_texts(parser)
     add_json(parser)

@@ -1,4 +1,4 @@
-"""MODEL_CARD.md: what a person should know of a pack before using it."""
+"""Model cards of packs: what a person should know of one before using it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Interleaved medians of every contender on every shape."""
+"""Timing of peers: interleaved medians of every contender on every shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the table is made of, and how each part is made."""
+"""Parts of the table of results, and how each is made."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Tuning:
     minutes: float
     study: Path | None = None
     trials: int | None = None
-    base: str | None = None
+    base: Path | None = None
     seed: int = 0
     work: Path | None = None
     threads: int | None = None
@@ -74,7 +74,7 @@ def tune(tuning: Tuning, *, steps: Steps, tell: Callable[[str], None]) -> Found:
         raise RecipeError("--out: expected a .toml file that is not there yet, or its study")
     recipe = tuning.recipe
     if tuning.base is not None:
-        recipe = replace(recipe, base=str(Path(tuning.base).resolve()))
+        recipe = replace(recipe, base=str(tuning.base.resolve()))
     plan(recipe, folders)
     base = open_base(recipe)
     if threads is not None:

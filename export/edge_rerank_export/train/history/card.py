@@ -1,4 +1,4 @@
-"""MODEL_CARD.md of a pack with a trained history encoder."""
+"""Model card of a pack with a trained history encoder."""
 
 from __future__ import annotations
 

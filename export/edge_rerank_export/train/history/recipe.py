@@ -1,4 +1,4 @@
-"""Recipes for fine-tuning: TOML files that say how a history encoder is trained.
+"""Recipes of history encoders: TOML files that say how one is trained.
 
 ::
 

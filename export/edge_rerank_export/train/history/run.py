@@ -1,4 +1,4 @@
-"""From data set folders and a base pack to a pack with a trained history encoder."""
+"""Training of a history encoder, from data set folders and a base pack to a new pack."""
 
 from __future__ import annotations
 
@@ -60,12 +60,10 @@ class HistoryResult:
     Attributes:
         outcome: see there.
         digest: of the new pack.
-        size: of the new pack, in bytes.
     """
 
     outcome: Outcome
     digest: str
-    size: int
 
 
 def plan(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> HistoryPlan:
@@ -213,8 +211,7 @@ def train_on(
         )
         pack = write_manifest(stage, manifest)
         _verify(model, HistoryEncoder(pack), valid)
-    size = sum(path.stat().st_size for path in stage.iterdir())
-    return HistoryResult(outcome, pack.digest, size)
+    return HistoryResult(outcome, pack.digest)
 
 
 def fit(

@@ -1,4 +1,4 @@
-"""Recipes for fine-tuning a scorer: TOML files that say how a language model learns to rank.
+"""Recipes of scorers: TOML files that say how a language model learns to rank.
 
 ::
 

@@ -1,4 +1,4 @@
-"""From data set folders and a checkpoint to a pack with a scorer that has a trained head."""
+"""Training of a scorer's head, from data set folders and a checkpoint to a new pack."""
 
 from __future__ import annotations
 

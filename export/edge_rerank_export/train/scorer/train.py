@@ -1,4 +1,4 @@
-"""How a scorer learns: listwise softmax over candidates packed as they are when ranked.
+"""Steps of a scorer's training: listwise softmax over candidates packed as when ranked.
 
 The loss is that of :mod:`edge_rerank_export.train.history.train`.
 """

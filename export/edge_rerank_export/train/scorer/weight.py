@@ -1,4 +1,4 @@
-"""What a trained scorer weighs beside the other evidence."""
+"""The weight of a trained scorer beside the other evidence."""
 
 from __future__ import annotations
 

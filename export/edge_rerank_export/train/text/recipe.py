@@ -1,4 +1,4 @@
-"""Recipes for tuning a text encoder: TOML files that say how texts learn what goes together.
+"""Recipes of text encoders: TOML files that say how texts learn what goes together.
 
 ::
 

@@ -1,4 +1,4 @@
-"""From data set folders and a checkpoint to a pack with a tuned text encoder."""
+"""Training of a text encoder, from data set folders and a checkpoint to a new pack."""
 
 from __future__ import annotations
 
