@@ -41,6 +41,7 @@ RUNTIME = (
 
 TOOLCHAIN = (
     "errors",
+    "files",
     "progress",
     "sources",
     "models",
@@ -65,8 +66,10 @@ HISTORY = (
     "transfer",
     "releases",
     "aggregates",
-    "history",
     "import_log",
+    "recent",
+    "recording",
+    "history",
 )
 """Likewise inside of the history: bytes below meaning."""
 

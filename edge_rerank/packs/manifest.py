@@ -1,4 +1,4 @@
-"""The manifest of a model pack: what is in the folder, where it came from, how to run it.
+"""Manifest of a model pack: what is in the folder, where it came from, how to run it.
 
 ``manifest.json`` is one JSON object; see :class:`Manifest` for its members. Unknown members
 are refused: a pack that needs something this version does not know must not half work.
@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NoReturn
 
 from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.packs.json_objects import JsonObject
 
 FORMAT = 1
 """Version of the manifest format this module reads and writes."""
@@ -29,17 +30,8 @@ MAX_TOKENS = 32_768
 MAX_PREFIX = 256
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_TABLE_NAME = re.compile(r"[a-z][a-z_]{0,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-
-T = TypeVar("T")
-
-
-class Architecture(StrEnum):
-    """How a pack turns a history and an item into a score."""
-
-    BI_ENCODER = "bi-encoder"
-    CROSS_ENCODER = "cross-encoder"
-    CASCADE = "cascade"
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,11 +164,11 @@ class HistoryEncoderSpec:
     Attributes:
         model: file name of the ONNX model.
         lexicon: file name of the weights of words.
-        together: file name of the table of pairs, if the pack was tuned on a catalogue.
-        record: file name of the record of single items, likewise.
-        succession: file name of the table of successions, likewise.
         opset: ONNX operator set version.
         slope, intercept: of the sigmoid that makes a score a probability.
+        tables: file names of what the pack knows of a catalogue, by the names of the tables, if
+            it was tuned on one. In the file they stand beside the other members. Which names
+            there are is for the ranking to say.
     """
 
     model: str
@@ -184,15 +176,7 @@ class HistoryEncoderSpec:
     opset: int
     slope: float
     intercept: float
-    together: str | None = None
-    record: str | None = None
-    succession: str | None = None
-
-    @property
-    def tables(self) -> Mapping[str, str]:
-        """File names of the tables that the pack has, by name."""
-        every = {"together": self.together, "record": self.record, "succession": self.succession}
-        return {name: file for name, file in every.items() if file is not None}
+    tables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +186,6 @@ class Manifest:
     Attributes:
         name: what the pack is called.
         release: grows with every release of the same name; guards against roll-back.
-        architecture: see :class:`Architecture`.
         licence: SPDX expression of the weights.
         source: where the weights came from.
         files: everything in the folder but the manifest and its signature.
@@ -214,7 +197,6 @@ class Manifest:
 
     name: str
     release: int
-    architecture: Architecture
     licence: str
     source: Source
     files: tuple[FileEntry, ...]
@@ -230,6 +212,9 @@ class Manifest:
         the packs that have none.
         """
         members = {"format": FORMAT, **_present(asdict(self))}
+        if self.history_encoder is not None:
+            history = members["history_encoder"]
+            members["history_encoder"] = {**history.pop("tables"), **history}
         text = json.dumps(members, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return text.encode() + b"\n"
 
@@ -239,15 +224,9 @@ class Manifest:
 
         Raises:
             PackInvalid: when it is not a well-formed manifest.
-            PackUnsupported: when it has another format version or architecture.
+            PackUnsupported: when it has another format version, or a scorer of a kind not known.
         """
-        if len(raw) > MAX_MANIFEST_BYTES:
-            _refuse(f"expected at most {MAX_MANIFEST_BYTES} bytes, got {len(raw)}")
-        try:
-            members = json.loads(raw, object_pairs_hook=_without_repeats)
-        except (ValueError, RecursionError):
-            _refuse("expected JSON in UTF-8")
-        top = _Members(members, "manifest")
+        top = JsonObject.parse(raw, "manifest", MANIFEST_NAME, most=MAX_MANIFEST_BYTES)
         version = top.integer("format", 1, 1_000_000)
         if version != FORMAT:
             raise PackUnsupported(
@@ -256,15 +235,15 @@ class Manifest:
         manifest = cls(
             name=top.text("name"),
             release=top.integer("release", 1, 2**31 - 1),
-            architecture=_architecture(top.text("architecture")),
             licence=top.text("licence"),
             source=top.object("source", _source),
-            files=top.array("files", _file_entry),
+            files=top.array("files", _file_entry, MAX_FILES),
             encoder=top.optional("encoder", _encoder),
             scorer=top.optional("scorer", _scorer),
             history_encoder=top.optional("history_encoder", _history_encoder),
-            verification=top.object("verification", _figures),
+            verification=top.object("verification", JsonObject.other_numbers),
         )
+        top.ignore("architecture")  # written by versions before this one, and never read
         top.nothing_else()
         manifest._check()
         return manifest
@@ -282,107 +261,16 @@ class Manifest:
         if (history := self.history_encoder) is not None:
             if self.encoder is None:
                 _refuse("history_encoder: expected an encoder beside it")
-            tables = (history.together, history.record, history.succession)
-            for name in (history.model, history.lexicon, *tables):
-                if name is not None and name not in names:
+            for name in (history.model, history.lexicon, *history.tables.values()):
+                if name not in names:
                     _refuse("history_encoder: names a file that is not among the pack's files")
 
 
-class _Members:
-    """The members of one JSON object, taken out by name and type."""
-
-    def __init__(self, value: object, where: str) -> None:
-        if not isinstance(value, dict):
-            _refuse(f"{where}: expected an object, got {type(value).__name__}")
-        self._members: dict[str, Any] = dict(value)
-        self._where = where
-
-    def _take(self, name: str) -> Any:
-        if name not in self._members:
-            _refuse(f"{self._where}: expected a member {name!r}")
-        return self._members.pop(name)
-
-    def text(self, name: str, pattern: re.Pattern[str] | None = None) -> str:
-        value = self._take(name)
-        if not isinstance(value, str) or not 0 < len(value) <= 500:
-            _refuse(f"{self._where}.{name}: expected a string of 1 to 500 characters")
-        if pattern is not None and not pattern.fullmatch(value):
-            _refuse(f"{self._where}.{name}: expected the form {pattern.pattern}")
-        return value
-
-    def optional_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
-        if self._members.get(name) is None:
-            self._members.pop(name, None)
-            return None
-        return self.text(name, pattern)
-
-    def integer(self, name: str, low: int, high: int) -> int:
-        value = self._take(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            _refuse(f"{self._where}.{name}: expected an integer from {low} to {high}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self._take(name)
-        if not isinstance(value, bool):
-            _refuse(f"{self._where}.{name}: expected true or false")
-        return value
-
-    def integers(self, name: str, low: int, high: int, most: int) -> tuple[int, ...]:
-        values = self._take(name)
-        if not isinstance(values, list) or not 1 <= len(values) <= most:
-            _refuse(f"{self._where}.{name}: expected an array of 1 to {most} integers")
-        for value in values:
-            if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-                _refuse(f"{self._where}.{name}: expected only integers from {low} to {high}")
-        return tuple(values)
-
-    def number(self, name: str) -> float:
-        value = self._take(name)
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            _refuse(f"{self._where}.{name}: expected a number")
-        return float(value)
-
-    def object(self, name: str, read: Callable[[_Members], T]) -> T:
-        members = _Members(self._take(name), f"{self._where}.{name}")
-        value = read(members)
-        members.nothing_else()
-        return value
-
-    def optional_number(self, name: str, default: float) -> float:
-        return self.number(name) if name in self._members else default
-
-    def optional(self, name: str, read: Callable[[_Members], T]) -> T | None:
-        if self._members.get(name) is None:
-            self._members.pop(name, None)
-            return None
-        return self.object(name, read)
-
-    def array(self, name: str, read: Callable[[_Members], T]) -> tuple[T, ...]:
-        values = self._take(name)
-        if not isinstance(values, list) or not 1 <= len(values) <= MAX_FILES:
-            _refuse(f"{self._where}.{name}: expected an array of 1 to {MAX_FILES} entries")
-        entries = []
-        for place, value in enumerate(values):
-            members = _Members(value, f"{self._where}.{name}[{place}]")
-            entries.append(read(members))
-            members.nothing_else()
-        return tuple(entries)
-
-    def take_all(self) -> dict[str, Any]:
-        members, self._members = self._members, {}
-        return members
-
-    def nothing_else(self) -> None:
-        if self._members:
-            _refuse(f"{self._where}: {len(self._members)} members this version does not know")
-
-
-def _source(members: _Members) -> Source:
+def _source(members: JsonObject) -> Source:
     return Source(members.text("uri"), members.text("revision"), members.text("sha256", _SHA256))
 
 
-def _file_entry(members: _Members) -> FileEntry:
+def _file_entry(members: JsonObject) -> FileEntry:
     return FileEntry(
         members.text("name", _FILE_NAME),
         members.integer("size", 1, MAX_FILE_BYTES),
@@ -390,7 +278,7 @@ def _file_entry(members: _Members) -> FileEntry:
     )
 
 
-def _encoder(members: _Members) -> EncoderSpec:
+def _encoder(members: JsonObject) -> EncoderSpec:
     return EncoderSpec(
         model=members.text("model", _FILE_NAME),
         tokenizer=members.text("tokenizer", _FILE_NAME),
@@ -402,7 +290,7 @@ def _encoder(members: _Members) -> EncoderSpec:
     )
 
 
-def _scorer(members: _Members) -> ScorerSpec:
+def _scorer(members: JsonObject) -> ScorerSpec:
     scoring = members.text("scoring")
     if scoring not in list(Scoring):
         raise PackUnsupported(
@@ -423,35 +311,15 @@ def _scorer(members: _Members) -> ScorerSpec:
     )
 
 
-def _history_encoder(members: _Members) -> HistoryEncoderSpec:
+def _history_encoder(members: JsonObject) -> HistoryEncoderSpec:
     return HistoryEncoderSpec(
         model=members.text("model", _FILE_NAME),
         lexicon=members.text("lexicon", _FILE_NAME),
         opset=members.integer("opset", 1, 1_000),
         slope=members.number("slope"),
         intercept=members.number("intercept"),
-        together=members.optional_text("together", _FILE_NAME),
-        record=members.optional_text("record", _FILE_NAME),
-        succession=members.optional_text("succession", _FILE_NAME),
+        tables=members.other_texts(_TABLE_NAME, _FILE_NAME),
     )
-
-
-def _figures(members: _Members) -> dict[str, float]:
-    figures = members.take_all()
-    for value in figures.values():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            _refuse("manifest.verification: expected only numbers")
-    return {name: float(value) for name, value in figures.items()}
-
-
-def _architecture(name: str) -> Architecture:
-    try:
-        return Architecture(name)
-    except ValueError:
-        known = ", ".join(Architecture)
-        raise PackUnsupported(
-            f"{MANIFEST_NAME}: architecture: expected one of {known}, got another"
-        ) from None
 
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:
@@ -460,16 +328,6 @@ def _present(members: Mapping[str, Any]) -> dict[str, Any]:
         for name, value in members.items()
         if value is not None
     }
-
-
-def _without_repeats(pairs: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    """JSON readers disagree on which of two equal names counts; there must be only one."""
-    members: dict[str, Any] = {}
-    for name, value in pairs:
-        if name in members:
-            raise ValueError("a name twice")
-        members[name] = value
-    return members
 
 
 def _refuse(reason: str) -> NoReturn:

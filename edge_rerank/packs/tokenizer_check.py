@@ -7,9 +7,10 @@ models use, within bounds.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Container, Iterable, Mapping
 from typing import Any
+
+from edge_rerank.packs.json_objects import parse_json
 
 MAX_TOKENIZER_BYTES = 64 << 20
 MAX_VOCABULARY = 1_000_000
@@ -69,7 +70,7 @@ def check_tokenizer(raw: bytes) -> None:
     if len(raw) > MAX_TOKENIZER_BYTES:
         raise Unsafe(f"more than {MAX_TOKENIZER_BYTES} bytes")
     try:
-        members = json.loads(raw, object_pairs_hook=_without_repeats)
+        members = parse_json(raw)
     except (ValueError, RecursionError):
         raise Unsafe("not JSON, or a name twice") from None
     if not isinstance(members, dict):
@@ -180,10 +181,3 @@ def _bounded(members: Mapping[str, Any], name: str, high: int) -> None:
     value = members.get(name)
     if value is not None and (type(value) is not int or not 0 <= value <= high):
         raise Unsafe(f"{name}: expected an integer from 0 to {high}")
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    members = dict(pairs)
-    if len(members) != len(pairs):
-        raise ValueError("a name twice")
-    return members

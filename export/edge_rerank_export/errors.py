@@ -1,4 +1,4 @@
-"""What can go wrong while a pack is made.
+"""Errors of the toolchain: what can go wrong while a pack is made.
 
 ::
 

@@ -1,4 +1,4 @@
-"""How long steps tell how far they are."""
+"""Progress of long steps: bars or lines on a console, or nothing."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 try:
-    import edge_rerank_export.cli  # noqa: F401
+    import edge_rerank_export.packing.build  # noqa: F401
 except ModuleNotFoundError as error:
     collect_ignore_glob = ["test_*.py"]
     MISSING = error.name
@@ -60,6 +60,7 @@ def tiny_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
 
     recipe = tmp_path / "tiny.toml"
     recipe.write_text(
+        "kind = 'encoder'\n"
         "name = 'tiny'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{tiny_bert}')}\n"
         f"sha256 = '{file_sha256(tiny_bert / 'model.safetensors')}'\n"

@@ -28,6 +28,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer(), bos_token="<s>").save_pretrained(folder)
     path = folder / "tiny-scorer.toml"
     path.write_text(
+        "kind = 'scorer'\n"
         "name = 'tiny-scorer'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{folder}')}\n"
         f"sha256 = '{file_sha256(folder / 'model.safetensors')}'\n"

@@ -6,20 +6,21 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.errors import SourceError
 from edge_rerank_export.models.text_encoder import load_encoder
-from edge_rerank_export.recipes.pack import Recipe, find_recipe, read_recipe
+from edge_rerank_export.recipes.file import find_recipe
+from edge_rerank_export.recipes.pack import EncoderPackRecipe, read_recipe
 from edge_rerank_export.sources.fetch import Fetched, fetch
-from edge_rerank_export.train.history.recipe import read_finetune_recipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.verify.encoder import verify_encoder
 from edge_rerank_export.verify.texts import own_texts
 
 
 @pytest.fixture(scope="module")
-def recipe() -> Recipe:
+def recipe() -> EncoderPackRecipe:
     return read_recipe(find_recipe("default"))
 
 
 @pytest.fixture(scope="module")
-def fetched(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Fetched:
+def fetched(recipe: EncoderPackRecipe, tmp_path_factory: pytest.TempPathFactory) -> Fetched:
     source = recipe.source
     work = tmp_path_factory.mktemp("source")
     try:
@@ -30,9 +31,9 @@ def fetched(recipe: Recipe, tmp_path_factory: pytest.TempPathFactory) -> Fetched
         pytest.skip("the default pack's original cannot be downloaded here")
 
 
-def test_the_shipped_pack_is_the_one_of_the_recipe(recipe: Recipe) -> None:
+def test_the_shipped_pack_is_the_one_of_the_recipe(recipe: EncoderPackRecipe) -> None:
     manifest = Pack.open(shipped_pack()).manifest
-    trained = read_finetune_recipe(find_recipe("multi-domain"))
+    trained = HistoryFinetuneRecipe.read(find_recipe("multi-domain"))
     assert (manifest.name, manifest.release) == (trained.name, trained.release)
     assert not trained.base  # the shipped one
     assert trained.terms in Pack.open(shipped_pack()).read("MODEL_CARD.md").decode()
@@ -51,7 +52,9 @@ def test_the_shipped_pack_fits_into_the_wheel() -> None:
 
 
 @pytest.mark.slow
-def test_the_shipped_pack_ranks_like_its_original(recipe: Recipe, fetched: Fetched) -> None:
+def test_the_shipped_pack_ranks_like_its_original(
+    recipe: EncoderPackRecipe, fetched: Fetched
+) -> None:
     pack = Pack.open(shipped_pack())
     verification = verify_encoder(load_encoder(fetched.folder), pack, own_texts(), recipe.bounds)
     short = [figure for figure in verification.figures if not figure.ok]

@@ -31,11 +31,10 @@ from edge_rerank_export.train.counts import count_items
 from edge_rerank_export.train.domain import Domain, chunks
 from edge_rerank_export.train.history.material import prepare, read_domains
 from edge_rerank_export.train.history.recipe import (
-    FinetuneRecipe,
-    Training,
-    read_finetune_recipe,
+    HistoryFinetuneRecipe,
+    HistoryTraining,
 )
-from edge_rerank_export.train.history.run import check, finetune, open_base, plan
+from edge_rerank_export.train.history.run import check, finetune_history, open_base, plan
 from edge_rerank_export.train.history.sequence import (
     Sequences,
     SuccessionTraining,
@@ -112,20 +111,22 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recipe() -> FinetuneRecipe:
-    training = Training(
+def recipe() -> HistoryFinetuneRecipe:
+    training = HistoryTraining(
         requests=200, candidates=8, history=5, steps=60, evaluate_every=20, keep_pairs=True
     )
     succession = SuccessionTraining(width=8, steps=100, batch=64, drawn=16)
-    return FinetuneRecipe(
+    return HistoryFinetuneRecipe(
         "tiny", 1, "A test.", str(shipped_pack()), training, succession=succession
     )
 
 
 @pytest.fixture(scope="module")
-def pack(folder: Path, recipe: FinetuneRecipe, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pack(
+    folder: Path, recipe: HistoryFinetuneRecipe, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
     work = tmp_path_factory.mktemp("work")
-    finetune(recipe, [folder], work / "pack", work=work / "kept", threads=1)
+    finetune_history(recipe, [folder], work / "pack", work=work / "kept", threads=1)
     return work / "pack"
 
 
@@ -204,18 +205,18 @@ def test_training_and_runtime_see_the_same(
 
 
 def test_the_same_seed_gives_the_same_model(
-    folder: Path, recipe: FinetuneRecipe, pack: Path, tmp_path: Path
+    folder: Path, recipe: HistoryFinetuneRecipe, pack: Path, tmp_path: Path
 ) -> None:
-    finetune(recipe, [folder], tmp_path / "again", work=tmp_path / "work", threads=1)
+    finetune_history(recipe, [folder], tmp_path / "again", work=tmp_path / "work", threads=1)
     assert weights(tmp_path / "again") == weights(pack)
     other = replace(recipe, training=replace(recipe.training, seed=1))
-    finetune(other, [folder], tmp_path / "other", work=tmp_path / "other.work", threads=1)
+    finetune_history(other, [folder], tmp_path / "other", work=tmp_path / "other.work", threads=1)
     assert weights(tmp_path / "other") != weights(pack)
 
 
 def test_a_training_broken_off_goes_on_to_the_same_end(
     folder: Path,
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     pack: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -233,26 +234,28 @@ def test_a_training_broken_off_goes_on_to_the_same_end(
 
     monkeypatch.setattr(train, "_step", step)
     with pytest.raises(KeyboardInterrupt):
-        finetune(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", threads=1)
+        finetune_history(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", threads=1)
     assert not (tmp_path / "pack").exists()
     calls = 100
-    finetune(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", resume=True, threads=1)
+    finetune_history(
+        recipe, [folder], tmp_path / "pack", work=tmp_path / "work", resume=True, threads=1
+    )
     assert calls == 120
     assert weights(tmp_path / "pack") == weights(pack)
 
 
 def test_a_checkpoint_of_another_training_is_refused(
-    folder: Path, recipe: FinetuneRecipe, tmp_path: Path
+    folder: Path, recipe: HistoryFinetuneRecipe, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
-    finetune(recipe, [folder], tmp_path / "one", work=work, threads=1)
+    finetune_history(recipe, [folder], tmp_path / "one", work=work, threads=1)
     other = replace(recipe, training=replace(recipe.training, seed=5))
     with pytest.raises(RecipeError, match="checkpoint"):
-        finetune(other, [folder], tmp_path / "two", work=work, resume=True, threads=1)
+        finetune_history(other, [folder], tmp_path / "two", work=work, resume=True, threads=1)
 
 
 def test_broken_data_name_file_and_line(
-    folder: Path, recipe: FinetuneRecipe, tmp_path: Path
+    folder: Path, recipe: HistoryFinetuneRecipe, tmp_path: Path
 ) -> None:
     broken = tmp_path / "broken"
     broken.mkdir()
@@ -266,10 +269,12 @@ def test_broken_data_name_file_and_line(
 
 
 def test_a_dry_run_writes_nothing(
-    folder: Path, recipe: FinetuneRecipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    folder: Path, recipe: HistoryFinetuneRecipe, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "r.toml"
-    path.write_text(f'name = "t"\nrelease = 1\nsummary = "s"\nbase = "{recipe.base}"\n')
+    path.write_text(
+        f'kind = "history"\nname = "t"\nrelease = 1\nsummary = "s"\nbase = "{recipe.base}"\n'
+    )
     assert main(["finetune", str(path), "--data", str(folder), "--dry-run"]) == 0
     assert "nothing was trained" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == [path]
@@ -277,23 +282,23 @@ def test_a_dry_run_writes_nothing(
 
 def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
     path = tmp_path / "r.toml"
-    head = 'name = "t"\nrelease = 1\nsummary = "s"\nbase = "."\n'
+    head = 'kind = "history"\nname = "t"\nrelease = 1\nsummary = "s"\nbase = "."\n'
     for wrong in ("stepps = 3", "steps = 0", 'steps = "3"', "learning_rate = 2.0"):
         path.write_text(f"{head}[training]\n{wrong}\n")
         with pytest.raises(RecipeError, match="training"):
-            read_finetune_recipe(path)
+            HistoryFinetuneRecipe.read(path)
     path.write_text(f"{head}[training]\nkeep_pairs = true\n")
     with pytest.raises(RecipeError, match="keep_pairs"):
-        plan(read_finetune_recipe(path), [folder, tmp_path])
+        plan(HistoryFinetuneRecipe.read(path), [folder, tmp_path])
     path.write_text(f"{head}[succession]\n")
-    recipe = read_finetune_recipe(path)
+    recipe = HistoryFinetuneRecipe.read(path)
     assert recipe.succession == SuccessionTraining()
     with pytest.raises(RecipeError, match="succession"):
         plan(recipe, [folder, tmp_path])
     for wrong in ("steps = 0", "dropout = 1.0", "wide = 3"):
         path.write_text(f"{head}[succession]\n{wrong}\n")
         with pytest.raises(RecipeError, match="succession"):
-            read_finetune_recipe(path)
+            HistoryFinetuneRecipe.read(path)
 
 
 def test_pairs_counted_by_hand() -> None:
@@ -455,7 +460,7 @@ def test_the_correction_is_how_often_an_item_is_drawn(folder: Path) -> None:
 
 
 def test_the_correction_is_taken_off_made_up_requests_only(
-    folder: Path, recipe: FinetuneRecipe, tmp_path: Path
+    folder: Path, recipe: HistoryFinetuneRecipe, tmp_path: Path
 ) -> None:
     corrected = replace(recipe, training=replace(recipe.training, correct_sampling=True))
     (domain,) = read_domains(corrected, [folder], base=open_base(corrected), work=tmp_path)
@@ -468,6 +473,6 @@ def test_the_correction_is_taken_off_made_up_requests_only(
     assert torch.count_nonzero(plain["log_chance"]) == 0
 
 
-def _pools(recipe: FinetuneRecipe, domain: Domain) -> tuple[list[Pool], Pool]:
+def _pools(recipe: HistoryFinetuneRecipe, domain: Domain) -> tuple[list[Pool], Pool]:
     material = prepare(recipe, [domain])
     return list(material.pools), material.valid[domain.name]

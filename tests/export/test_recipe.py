@@ -4,11 +4,22 @@ from pathlib import Path
 
 import pytest
 
+from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.quantize.integers import Scheme
-from edge_rerank_export.recipes.pack import find_recipe, read_recipe
+from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.file import RecipeFile, find_recipe, recipes_folder
+from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.train import CheckpointRecipe, TrainingRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.scorer.recipe import ScorerFinetuneRecipe
+from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
+
+TRAININGS: tuple[type[TrainingRecipe], ...] = (
+    *(HistoryFinetuneRecipe, TextFinetuneRecipe, ScorerFinetuneRecipe),
+)
 
 GOOD = """
+kind = "encoder"
 name = "tiny"
 release = 1
 licence = "MIT"
@@ -62,3 +73,76 @@ def test_recipes_that_come_along_are_found_by_name() -> None:
         find_recipe("defualt")
     with pytest.raises(RecipeError, match="no such recipe file"):
         find_recipe("missing.toml")
+
+
+TRAINING = 'name = "t"\nrelease = 1\nsummary = "s"\n'
+SCORER = GOOD.replace('"encoder"', '"scorer"').replace("[encoder]", "[scorer]")
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        (GOOD, "encoder"),
+        (SCORER, "scorer"),
+        (TRAINING, "history"),
+        (f"{TRAINING}base = 'x'\n[teacher]\npack = 'x'\n", "history"),
+        (f"{TRAINING}checkpoint = 'encoder.toml'\n", "text"),
+        (f"{TRAINING}checkpoint = 'scorer.toml'\n", "scorer"),
+        (f"{TRAINING}checkpoint = 'missing.toml'\n[adapter]\nrank = 1\n", "scorer"),
+        (f"{TRAINING}checkpoint = 'missing.toml'\n", "text"),
+    ],
+)
+def test_without_a_kind_the_line_to_add_is_said(tmp_path: Path, text: str, kind: str) -> None:
+    (tmp_path / "encoder.toml").write_text(GOOD)
+    (tmp_path / "scorer.toml").write_text(SCORER)
+    lines = [line for line in text.splitlines() if not line.startswith("kind = ")]
+    path = written(tmp_path, "\n".join(lines))
+    with pytest.raises(RecipeError) as caught:
+        RecipeFile.read(path)
+    assert str(caught.value) == f'recipe.toml: kind: missing; add the line: kind = "{kind}"'
+
+
+def test_a_kind_that_is_not_known_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="kind: expected one of encoder, scorer, history, text"):
+        RecipeFile.read(written(tmp_path, GOOD.replace('"encoder"', '"decoder"')))
+    with pytest.raises(RecipeError, match="kind: expected one of"):
+        RecipeFile.read(written(tmp_path, GOOD.replace('"encoder"', '["encoder"]')))
+
+
+def test_the_kind_says_which_table_is_read(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="encoder: not a known key"):
+        read_recipe(written(tmp_path, GOOD.replace('"encoder"', '"scorer"', 1)))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "command"),
+    [
+        (("build", "multi-domain", "--out", "x"), "finetune"),
+        (("convert", "finetune-text", "--out", "x"), "finetune"),
+        (("verify", "x", "finetune-scorer"), "finetune"),
+        (("pack", "x.onnx", "finetune-domain", "--out", "x"), "finetune"),
+        (("finetune", "default", "--data", "x", "--out", "x"), "build"),
+        (("finetune", "smollm2", "--data", "x", "--out", "x"), "build"),
+        (("tune", "finetune-text", "--data", "x", "--out", "x.toml", "--minutes", "1"), "finetune"),
+        (("tune", "default", "--data", "x", "--out", "x.toml", "--minutes", "1"), "build"),
+    ],
+)
+def test_a_command_for_another_kind_names_the_right_one(
+    arguments: tuple[str, ...], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == EXIT_USAGE
+    assert capsys.readouterr().err.rstrip().endswith(f"is for the command {command}")
+
+
+@pytest.mark.parametrize(
+    "path", sorted(recipes_folder().glob("*.toml")), ids=lambda path: path.stem
+)
+def test_every_recipe_that_comes_along_is_of_its_kind(path: Path) -> None:
+    kinds = {kind.kind: kind for kind in TRAININGS}
+    file = RecipeFile.read(path)
+    if not file.trains:
+        read_recipe(path)
+        return
+    recipe = kinds[file.kind].read(path)
+    if isinstance(recipe, CheckpointRecipe):
+        assert RecipeFile.read(Path(recipe.checkpoint)).command == "build"

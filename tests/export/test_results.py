@@ -18,8 +18,8 @@ from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.results import parts
 from edge_rerank_export.studies.results.ledger import Entry, Ledger, mark_of
-from edge_rerank_export.train.history.recipe import read_finetune_recipe
-from edge_rerank_export.train.history.run import finetune
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.history.run import finetune_history
 
 WORDS = ("old", "quick", "small", "bright", "simple", "heavy")
 SHOPS = {"garden": ("rose", "spade", "apple"), "music": ("violin", "drum", "flute")}
@@ -79,7 +79,7 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     recipe = place / "general.toml"
     base = json.dumps(str(shipped_pack()))
     recipe.write_text(
-        f"name = 'tiny'\nrelease = 1\nsummary = 'A test.'\nbase = {base}\n"
+        f"kind = 'history'\nname = 'tiny'\nrelease = 1\nsummary = 'A test.'\nbase = {base}\n"
         "[training]\nrequests = 60\ncandidates = 6\nhistory = 4\nsteps = 20\nevaluate_every = 10\n"
     )
     tuned = place / "tuned.toml"
@@ -123,9 +123,9 @@ def test_every_figure_is_that_of_an_evaluation(command: list[str], out: Path) ->
 def test_a_zero_shot_pack_is_trained_on_the_other_folders(
     command: list[str], out: Path, tmp_path: Path
 ) -> None:
-    recipe = read_finetune_recipe(Path(command[command.index("--zero-shot-recipe") + 1]))
+    recipe = HistoryFinetuneRecipe.read(Path(command[command.index("--zero-shot-recipe") + 1]))
     music = Path(command[2])
-    again = finetune(recipe, [music], tmp_path / "pack", work=tmp_path / "work", threads=1)
+    again = finetune_history(recipe, [music], tmp_path / "pack", work=tmp_path / "work", threads=1)
     assert Pack.open(out / "garden" / "zero-shot").digest == again.digest
 
 

@@ -10,10 +10,10 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 
 from edge_rerank_export.models.adapter import apply_adapter
+from edge_rerank_export.recipes.file import find_recipe
 from edge_rerank_export.recipes.pack import (
     ScorerPackRecipe,
     find_adapter,
-    find_recipe,
     read_recipe,
 )
 

@@ -25,6 +25,7 @@ def scorer_recipe(tmp_path: Path) -> Path:
     PreTrainedTokenizerFast(tokenizer_object=tokenizer(), bos_token="<s>").save_pretrained(folder)
     path = tmp_path / "scorer.toml"
     path.write_text(
+        "kind = 'scorer'\n"
         "name = 'tiny-scorer'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{folder}')}\n"
         f"sha256 = '{file_sha256(folder / 'model.safetensors')}'\n"
@@ -53,6 +54,7 @@ def bert_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
     PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
     path = tmp_path / "bert-scorer.toml"
     path.write_text(
+        "kind = 'scorer'\n"
         "name = 'bert-scorer'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{folder}')}\nsha256 = '{file_sha256(weights)}'\n"
         "[scorer]\nheading = 'cast iron'\nstart = '[CLS]'\nseparator = '[SEP]'\n"

@@ -18,13 +18,12 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.train.domain import Batch, Domain
 from edge_rerank_export.train.history.material import prepare, read_domains
 from edge_rerank_export.train.history.recipe import (
-    FinetuneRecipe,
+    HistoryFinetuneRecipe,
+    HistoryTraining,
     TeacherRecipe,
-    Training,
-    finetune_toml,
-    read_finetune_recipe,
+    history_toml,
 )
-from edge_rerank_export.train.history.run import check, digests_used, finetune, open_base
+from edge_rerank_export.train.history.run import check, digests_used, finetune_history, open_base
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target, teacher_of
 from edge_rerank_export.train.requests import make_requests
 from tests.inference.tiny import make_pack
@@ -58,9 +57,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recipe(scorer: Path) -> FinetuneRecipe:
-    training = Training(requests=12, candidates=4, history=3, steps=10, batch=8, evaluate_every=5)
-    return FinetuneRecipe(
+def recipe(scorer: Path) -> HistoryFinetuneRecipe:
+    training = HistoryTraining(
+        requests=12, candidates=4, history=3, steps=10, batch=8, evaluate_every=5
+    )
+    return HistoryFinetuneRecipe(
         "taught",
         1,
         "A test.",
@@ -72,7 +73,7 @@ def recipe(scorer: Path) -> FinetuneRecipe:
 
 @pytest.fixture(scope="module")
 def domain(
-    folder: Path, recipe: FinetuneRecipe, tmp_path_factory: pytest.TempPathFactory
+    folder: Path, recipe: HistoryFinetuneRecipe, tmp_path_factory: pytest.TempPathFactory
 ) -> Domain:
     work = tmp_path_factory.mktemp("work")
     (read,) = read_domains(recipe, [folder], base=open_base(recipe), work=work, threads=1)
@@ -92,13 +93,13 @@ def targets(recipe: TeacherRecipe, domain: Domain, batch: Batch, work: Path) -> 
         return teacher.target(domain, batch, lambda done, total: None)
 
 
-def settings(recipe: FinetuneRecipe, **changes: object) -> TeacherRecipe:
+def settings(recipe: HistoryFinetuneRecipe, **changes: object) -> TeacherRecipe:
     assert recipe.teacher is not None
     return replace(recipe.teacher, **changes)
 
 
 def test_the_target_is_what_was_clicked_and_the_softmax_of_the_cascade(
-    recipe: FinetuneRecipe, domain: Domain, batch: Batch, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, domain: Domain, batch: Batch, tmp_path: Path
 ) -> None:
     got = targets(settings(recipe), domain, batch, tmp_path)
     opinion = targets(settings(recipe, share=1.0), domain, batch, tmp_path)
@@ -113,9 +114,9 @@ def test_the_target_is_what_was_clicked_and_the_softmax_of_the_cascade(
 
 
 def test_the_opinion_is_the_order_of_the_cascade(
-    recipe: FinetuneRecipe, domain: Domain, batch: Batch, scorer: Path, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, domain: Domain, batch: Batch, scorer: Path, tmp_path: Path
 ) -> None:
-    from edge_rerank_export.train.evidence import as_requests
+    from edge_rerank_export.train.engine_odds import as_requests
 
     opinion = targets(settings(recipe, share=1.0), domain, batch, tmp_path)
     with RankingEngine.open(scorer, runtime=Runtime(threads=1)) as engine:
@@ -126,7 +127,7 @@ def test_the_opinion_is_the_order_of_the_cascade(
 
 
 def test_places_without_a_candidate_get_nothing(
-    recipe: FinetuneRecipe, domain: Domain, batch: Batch, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, domain: Domain, batch: Batch, tmp_path: Path
 ) -> None:
     shorter = replace(batch, candidates=batch.candidates.copy(), clicked=batch.clicked.copy())
     clicked = int(shorter.clicked[0].argmax())
@@ -138,7 +139,7 @@ def test_places_without_a_candidate_get_nothing(
 
 
 def test_no_more_requests_are_asked_about_than_wanted(
-    recipe: FinetuneRecipe, domain: Domain, batch: Batch, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, domain: Domain, batch: Batch, tmp_path: Path
 ) -> None:
     got = targets(settings(recipe, requests=5), domain, batch, tmp_path)
     everything = targets(settings(recipe), domain, batch, tmp_path)
@@ -147,7 +148,7 @@ def test_no_more_requests_are_asked_about_than_wanted(
 
 
 def test_an_opinion_is_asked_for_once(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     domain: Domain,
     batch: Batch,
     tmp_path: Path,
@@ -170,7 +171,7 @@ def test_an_opinion_is_asked_for_once(
 
 
 def test_training_predicts_the_mixture_and_validation_what_was_clicked(
-    recipe: FinetuneRecipe, domain: Domain, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, domain: Domain, tmp_path: Path
 ) -> None:
     with teacher_of(recipe.teacher, tmp_path, threads=1) as teacher:
         taught = prepare(recipe, [domain], teacher=teacher)
@@ -184,23 +185,23 @@ def test_training_predicts_the_mixture_and_validation_what_was_clicked(
 
 
 def test_a_taught_pack_differs_and_comes_out_the_same_twice(
-    recipe: FinetuneRecipe, folder: Path, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, folder: Path, tmp_path: Path
 ) -> None:
     models = []
     for number, one in enumerate((recipe, recipe, replace(recipe, teacher=None))):
         out = tmp_path / str(number)
-        finetune(one, [folder], out, work=tmp_path / f"{number}.work", threads=1)
+        finetune_history(one, [folder], out, work=tmp_path / f"{number}.work", threads=1)
         models.append((out / "history.onnx").read_bytes())
     assert models[0] == models[1] != models[2]
 
 
 def test_a_pack_without_a_scorer_is_refused_before_any_work(
-    recipe: FinetuneRecipe, folder: Path, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, folder: Path, tmp_path: Path
 ) -> None:
     wrong = replace(recipe, teacher=TeacherRecipe(str(shipped_pack())))
     for attempt in (
         lambda: check(wrong, [folder]),
-        lambda: finetune(wrong, [folder], tmp_path / "pack", work=tmp_path / "work"),
+        lambda: finetune_history(wrong, [folder], tmp_path / "pack", work=tmp_path / "work"),
         lambda: Teacher(settings(wrong), tmp_path),
     ):
         with pytest.raises(RecipeError, match=r"teacher\.pack.*scorer"):
@@ -208,21 +209,23 @@ def test_a_pack_without_a_scorer_is_refused_before_any_work(
     assert not list(tmp_path.iterdir())
 
 
-def test_the_teacher_is_named_in_what_a_training_is_marked_with(recipe: FinetuneRecipe) -> None:
+def test_the_teacher_is_named_in_what_a_training_is_marked_with(
+    recipe: HistoryFinetuneRecipe,
+) -> None:
     assert digests_used(recipe).keys() == {"base", "teacher"}
     assert digests_used(replace(recipe, teacher=None)).keys() == {"base"}
 
 
 def test_a_recipe_with_a_teacher_is_written_and_read(
-    recipe: FinetuneRecipe, scorer: Path, tmp_path: Path
+    recipe: HistoryFinetuneRecipe, scorer: Path, tmp_path: Path
 ) -> None:
     path = tmp_path / "r.toml"
-    path.write_text(finetune_toml(recipe, tmp_path), encoding="utf-8")
-    read = read_finetune_recipe(path)
+    path.write_text(history_toml(recipe, tmp_path), encoding="utf-8")
+    read = HistoryFinetuneRecipe.read(path)
     assert read.teacher is not None
     assert Path(read.teacher.pack).samefile(scorer)
     assert replace(read.teacher, pack=str(scorer)) == recipe.teacher
-    head = 'name = "t"\nrelease = 1\nsummary = "s"\n[teacher]\n'
+    head = 'kind = "history"\nname = "t"\nrelease = 1\nsummary = "s"\n[teacher]\n'
     for wrong in (
         "share = 0.5",
         'pack = "x"\nshare = 0.0',
@@ -233,4 +236,4 @@ def test_a_recipe_with_a_teacher_is_written_and_read(
     ):
         path.write_text(head + wrong + "\n", encoding="utf-8")
         with pytest.raises(RecipeError, match="teacher"):
-            read_finetune_recipe(path)
+            HistoryFinetuneRecipe.read(path)

@@ -24,10 +24,9 @@ from edge_rerank_export.studies.tune.space import space_of, values_of, with_valu
 from edge_rerank_export.train.history.material import Material
 from edge_rerank_export.train.history.recipe import (
     Dropout,
-    FinetuneRecipe,
-    Training,
-    finetune_toml,
-    read_finetune_recipe,
+    HistoryFinetuneRecipe,
+    HistoryTraining,
+    history_toml,
 )
 from edge_rerank_export.train.history.sequence import SuccessionTraining
 from edge_rerank_export.train.loop import Outcome
@@ -70,7 +69,7 @@ def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     base = json.dumps(str(shipped_pack()))
     path.write_text(
-        f"name = 'tiny'\nrelease = 1\nsummary = 'A test.'\nbase = {base}\n"
+        f"kind = 'history'\nname = 'tiny'\nrelease = 1\nsummary = 'A test.'\nbase = {base}\n"
         "[training]\nrequests = 60\ncandidates = 6\nhistory = 4\nsteps = 8\nevaluate_every = 4\n"
     )
     return path
@@ -90,7 +89,7 @@ def trials(study: Path) -> list[tuple[dict[str, float], float | None, str]]:
 def test_the_best_recipe_is_written_and_trains(recipe: Path, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "best.toml"
     assert main(command(recipe, folder, out, "--minutes", 5, "--trials", 3)) == 0
-    found, start = read_finetune_recipe(out), read_finetune_recipe(recipe)
+    found, start = HistoryFinetuneRecipe.read(out), HistoryFinetuneRecipe.read(recipe)
     best = max(trials(tmp_path / "best.db"), key=lambda one: one[1] or 0.0)
     assert {name: values_of(found)[name] for name in best[0]} == pytest.approx(best[0])
     assert found.base == start.base
@@ -123,7 +122,7 @@ def test_a_search_broken_off_goes_on_as_if_it_had_not_been(
     assert len(trials(tmp_path / "once.db")) == 7
     assert twice.read_text() == once.read_text()
     first = trials(tmp_path / "once.db")[0][0]
-    start = values_of(read_finetune_recipe(recipe))
+    start = values_of(HistoryFinetuneRecipe.read(recipe))
     assert first == pytest.approx({name: start[name] for name in first})
     # Another seed searches elsewhere.
     other = tmp_path / "other.toml"
@@ -153,7 +152,7 @@ def test_the_limit_ends_a_training(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         return None, Outcome(3, value, {}, 0.0)
 
     monkeypatch.setattr(searching, "fit", fit)
-    recipe = FinetuneRecipe("t", 1, "s", str(shipped_pack()))
+    recipe = HistoryFinetuneRecipe("t", 1, "s", str(shipped_pack()))
     told: list[searching.Trialled] = []
     # One reading before a trial, three in it: the fourth has no time for its last step.
     wanted = searching.Search(
@@ -199,7 +198,7 @@ def test_what_is_below_the_median_is_given_up(
     told: list[searching.Trialled] = []
     searching.search(
         searching.Search(
-            recipe=FinetuneRecipe("t", 1, "s", str(shipped_pack())),
+            recipe=HistoryFinetuneRecipe("t", 1, "s", str(shipped_pack())),
             base=None,  # type: ignore[arg-type]
             study=tmp_path / "study.db",
             mark="m",
@@ -231,8 +230,8 @@ def test_usage(
 
 
 def test_the_space_reaches_to_the_recipe() -> None:
-    recipe = FinetuneRecipe(
-        "t", 1, "s", ".", Training(batch=8, learning_rate=0.05), Dropout(popularity=0.9)
+    recipe = HistoryFinetuneRecipe(
+        "t", 1, "s", ".", HistoryTraining(batch=8, learning_rate=0.05), Dropout(popularity=0.9)
     )
     ranges = {one.name: (one.low, one.high) for one in space_of(recipe)}
     assert ranges["training.batch"] == (8, 192)
@@ -246,18 +245,18 @@ def test_the_space_reaches_to_the_recipe() -> None:
 def test_a_recipe_survives_writing(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     dropout = Dropout(*rng.random(6).tolist())
-    recipe = FinetuneRecipe(
+    recipe = HistoryFinetuneRecipe(
         name='a "name" \\ with \x7f',
         release=3,
         summary="zwei\nZeilen, 中文 😀",
         base=str((tmp_path / "packs" / "base").resolve()),
-        training=Training(seed=3, learning_rate=1e-3, warm_start=True),
+        training=HistoryTraining(seed=3, learning_rate=1e-3, warm_start=True),
         dropout=dropout,
         succession=SuccessionTraining(width=8, dropout=0.25),
         terms="terms",
     )
     path = tmp_path / "deep" / "r.toml"
     path.parent.mkdir()
-    path.write_text(finetune_toml(recipe, path.parent), encoding="utf-8")
-    assert read_finetune_recipe(path) == recipe
+    path.write_text(history_toml(recipe, path.parent), encoding="utf-8")
+    assert HistoryFinetuneRecipe.read(path) == recipe
     assert 'base = "../packs/base"' in path.read_text(encoding="utf-8")

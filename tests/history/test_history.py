@@ -154,7 +154,7 @@ def test_both_doors_do_the_same(
 ) -> None:
     dropped: list[RankingEngine] = []
 
-    def note(engine: RankingEngine) -> None:
+    def note(engine: RankingEngine, user: str | None = None) -> None:
         dropped.append(engine)
 
     monkeypatch.setattr(RankingEngine, "forget", note)

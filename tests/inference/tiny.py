@@ -32,7 +32,8 @@ def make_pack(
     from edge_rerank_export.models.language_model import convert_scorer
     from edge_rerank_export.packing.folder import write_manifest
     from edge_rerank_export.packing.scorer import describe
-    from edge_rerank_export.quantize.integers import Scheme, quantize
+    from edge_rerank_export.quantize.integers import quantize
+    from edge_rerank_export.quantize.scheme import Scheme
     from edge_rerank_export.recipes.pack import ScorerPackRecipe, ScorerRecipe, SourceRecipe
     from edge_rerank_export.sources.fetch import Fetched
 

@@ -15,7 +15,6 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
-    Architecture,
     EncoderSpec,
     FileEntry,
     Manifest,
@@ -143,7 +142,6 @@ def write(
     manifest = Manifest(
         name="tiny",
         release=release,
-        architecture=Architecture.BI_ENCODER,
         licence="Apache-2.0",
         source=Source("path:tiny", "local", "0" * 64),
         files=tuple(

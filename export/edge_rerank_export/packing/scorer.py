@@ -1,20 +1,20 @@
-"""From a recipe to a verified pack with a scorer."""
+"""The builder of a pack with a scorer: what that kind of model does at each step."""
 
 from __future__ import annotations
 
 import copy
 import shutil
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Self, cast
+from typing import Any, Self
 
 from torch import Tensor
 
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.manifest import Architecture, Manifest, ScorerSpec, Scoring, Source
+from edge_rerank.packs.manifest import Manifest, ScorerSpec, Scoring, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.adapter import apply_adapter
@@ -31,15 +31,15 @@ from edge_rerank_export.models.language_model import (
 )
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.card import scorer_card
-from edge_rerank_export.packing.folder import file_entries, staged, write_manifest
-from edge_rerank_export.packing.steps import Report, make, quietly
+from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import second_moments
 from edge_rerank_export.quantize.gptq import round_products
-from edge_rerank_export.quantize.integers import Scheme, quantize
+from edge_rerank_export.quantize.integers import quantize
+from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
 from edge_rerank_export.sources.fetch import Fetched, fetch
-from edge_rerank_export.verify.encoder import Verification
+from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.scorer import (
     by_head,
     by_likelihood,
@@ -62,8 +62,8 @@ _PROMPT_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ScorerMaking:
-    """A scorer on its way to a pack, see :class:`~edge_rerank_export.packing.steps.Making`.
+class ScorerBuilder:
+    """A scorer on its way to a pack, see :class:`~edge_rerank_export.packing.steps.PackBuilder`.
 
     Attributes:
         recipe: what to make.
@@ -186,7 +186,7 @@ class ScorerMaking:
         return rounded
 
 
-def scorer_making(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> ScorerMaking:
+def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> ScorerBuilder:
     """Fetch the recipe's model and bring it into the runtime's contract.
 
     A checkpoint or an adapter with a trained head, as :mod:`edge_rerank_export.train.scorer`
@@ -227,54 +227,7 @@ def scorer_making(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent
             vocabulary=wanted.vocabulary,
             head=head,
         ).eval()
-    return ScorerMaking(recipe, fetched, tokenizer, loaded, head, model, training, work)
-
-
-def build_scorer(
-    recipe: ScorerPackRecipe,
-    output: Path,
-    *,
-    texts: Texts | None = None,
-    overwrite: bool = False,
-    steps: Steps = silent,
-    report: Report = quietly,
-    training: str = "",
-    weigh: Callable[[Scorer], float] | None = None,
-) -> Verification:
-    """Make the pack of a trained scorer; for the rest see :func:`.encoder.build`.
-
-    Args:
-        recipe: what to make.
-        output: the pack's folder to be.
-        texts: what to verify with; ``None`` for those that come with the toolchain.
-        overwrite: whether a pack that is there already may be replaced.
-        steps: told of each step.
-        report: called with the figures, good or bad.
-        training: what the model card says of how the head was trained, where no adapter does.
-        weigh: finds the packed scorer's weight in the blend; ``None`` keeps the recipe's.
-
-    Raises:
-        RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
-        VerificationFailed: when the result falls short of the original.
-    """
-
-    def settle(pack: Pack) -> Manifest:
-        if weigh is None:
-            return pack.manifest
-        with steps("weigh"):
-            spec = cast("ScorerSpec", pack.manifest.scorer)
-            return replace(pack.manifest, scorer=replace(spec, weight=weigh(Scorer(pack))))
-
-    with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
-        return make(
-            scorer_making(recipe, Path(folder), steps=steps),
-            stage,
-            texts=texts,
-            steps=steps,
-            report=report,
-            training=training,
-            settle=settle,
-        )
+    return ScorerBuilder(recipe, fetched, tokenizer, loaded, head, model, training, work)
 
 
 def describe(
@@ -306,7 +259,6 @@ def describe(
     return Manifest(
         name=recipe.name,
         release=recipe.release,
-        architecture=Architecture.CROSS_ENCODER,
         licence=recipe.licence,
         source=Source(fetched.uri, fetched.revision, fetched.sha256),
         files=file_entries(folder),

@@ -1,4 +1,4 @@
-"""Signing a pack: ``python -m edge_rerank.export keygen`` and ``... sign``.
+"""Signatures of packs, and the keys they are made with.
 
 Ed25519 (RFC 8032) over the raw bytes of ``manifest.json``, which holds the digest of every
 other file. The private key is a file of 32 bytes and mode 0600 that is never made inside a
@@ -8,14 +8,11 @@ version-controlled folder; the host gives the public half, 64 hexadecimal digits
 
 from __future__ import annotations
 
-import argparse
 import os
 import stat
-import sys
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from rich.console import Console
 
 from edge_rerank._files import write_new
 from edge_rerank.errors import PackInvalid
@@ -26,25 +23,6 @@ from edge_rerank_export.errors import RecipeError
 
 KEY_BYTES = 32
 _VERSION_CONTROL = (".git", ".hg", ".svn", ".jj")
-
-
-def register(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    """Add the commands ``keygen`` and ``sign``."""
-    keygen = subparsers.add_parser(
-        "keygen",
-        help="make a key to sign packs with",
-        description="Make a private key in a new file and print its public half.",
-    )
-    keygen.add_argument("key", type=Path, metavar="KEYFILE", help="outside of any repository")
-    keygen.set_defaults(run=_run_keygen)
-    sign = subparsers.add_parser(
-        "sign",
-        help="sign a pack",
-        description="Check a pack and write manifest.sig into it.",
-    )
-    sign.add_argument("pack", type=Path, metavar="PACK", help="the pack's folder")
-    sign.add_argument("--key", type=Path, required=True, metavar="KEYFILE", help="see keygen")
-    sign.set_defaults(run=_run_sign)
 
 
 def generate_key(path: Path) -> bytes:
@@ -106,15 +84,3 @@ def _read_key(path: Path) -> bytes:
     if len(key) != KEY_BYTES:
         raise RecipeError(f"key: expected {KEY_BYTES} bytes, got {len(key)}")
     return key
-
-
-def _run_keygen(arguments: argparse.Namespace, console: Console) -> None:
-    public = generate_key(arguments.key)
-    console.print(f"made {arguments.key.name}: keep it, nobody can make it again", highlight=False)
-    sys.stdout.write(f"{public.hex()}\n")
-
-
-def _run_sign(arguments: argparse.Namespace, console: Console) -> None:
-    public = sign_pack(arguments.pack, arguments.key)
-    console.print(f"{SIGNATURE_NAME} written; the public key is", highlight=False)
-    sys.stdout.write(f"{public.hex()}\n")

@@ -1,7 +1,7 @@
-"""The steps from a recipe's model to a verified pack, the same for every kind of model.
+"""Steps from a recipe's model to a verified pack, and the builder that each kind has for them.
 
 ``convert`` writes the float32 ONNX, ``quantize`` the form that the recipe names, ``write_pack``
-verifies it and packs it, and :func:`make` is these in a row.
+verifies it and packs it, and :func:`make_pack` is these in a row.
 """
 
 from __future__ import annotations
@@ -17,12 +17,16 @@ from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.quantize.integers import Scheme, scheme_of
-from edge_rerank_export.verify.encoder import Verification
+from edge_rerank_export.quantize.integers import scheme_of
+from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
 
 Report = Callable[[Verification], None]
 """Told the figures before it is decided whether they suffice."""
+
+Settle = Callable[[Pack], Manifest]
+"""Puts into a verified pack's manifest what can only be measured on that."""
 
 
 def quietly(verification: Verification) -> None:
@@ -30,7 +34,7 @@ def quietly(verification: Verification) -> None:
     del verification
 
 
-class Making(Protocol):
+class PackBuilder(Protocol):
     """A recipe and its model: what is different from one kind of model to another."""
 
     @property
@@ -67,24 +71,24 @@ class Making(Protocol):
         ...
 
 
-def make(
-    making: Making,
+def make_pack(
+    builder: PackBuilder,
     stage: Path,
     *,
     texts: Texts | None = None,
     steps: Steps = silent,
     report: Report = quietly,
     training: str = "",
-    settle: Callable[[Pack], Manifest] | None = None,
+    settle: Settle | None = None,
 ) -> Verification:
     """Convert, quantise, verify and pack; for the arguments see :func:`write_pack`."""
     with tempfile.TemporaryDirectory() as folder:
         exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
-        making.convert(exported, steps=steps)
-        making.quantize(exported, quantised, steps=steps)
+        builder.convert(exported, steps=steps)
+        builder.quantize(exported, quantised, steps=steps)
         exported.unlink()
         return write_pack(
-            making,
+            builder,
             quantised,
             stage,
             texts=texts,
@@ -96,7 +100,7 @@ def make(
 
 
 def write_pack(
-    making: Making,
+    builder: PackBuilder,
     model: Path,
     stage: Path,
     *,
@@ -104,33 +108,33 @@ def write_pack(
     steps: Steps = silent,
     report: Report = quietly,
     training: str = "",
-    settle: Callable[[Pack], Manifest] | None = None,
+    settle: Settle | None = None,
 ) -> Verification:
     """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
 
     Args:
-        making: the recipe and its model.
+        builder: the recipe and its model.
         model: a file of ``convert`` or ``quantize``; the pack says how it is quantised.
         stage: an empty folder.
         texts: what to verify with; ``None`` for those that come with the toolchain.
         steps: told of each step.
         report: called with the figures, good or bad.
         training: how the model was trained, for its card; empty for an original.
-        settle: puts into the manifest what can only be measured on the verified pack.
+        settle: see :data:`Settle`; ``None`` where there is nothing to measure.
 
     Raises:
         VerificationFailed: when it falls short of the original.
         PackError: when the runtime refuses it.
     """
-    making = making.quantised_as(scheme_of(model))
-    shutil.copyfile(model, stage / making.model_name)
-    pack = write_manifest(stage, making.describe(stage))
-    verification = making.verify(pack, making.check_texts(texts), steps=steps)
+    builder = builder.quantised_as(scheme_of(model))
+    shutil.copyfile(model, stage / builder.model_name)
+    pack = write_manifest(stage, builder.describe(stage))
+    verification = builder.verify(pack, builder.check_texts(texts), steps=steps)
     report(verification)
     verification.require()
     manifest = pack.manifest if settle is None else settle(pack)
     with steps("pack"):
-        card = making.card(verification, training=training)
+        card = builder.card(verification, training=training)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         final = replace(
             manifest, files=file_entries(stage), verification=verification.for_manifest()

@@ -1,4 +1,4 @@
-"""How large the inputs of a model's products grow, channel by channel, on real texts."""
+"""Calibration: how large the inputs of a model's products grow, by channel, on real texts."""
 
 from __future__ import annotations
 

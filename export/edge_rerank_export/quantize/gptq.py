@@ -1,4 +1,4 @@
-"""Rounds weights so that the products, not the weights, stay close.
+"""GPTQ: weights rounded so that the products, not the weights, stay close.
 
 GPTQ (Frantar et al., ICLR 2023): column by column, what rounding one weight costs is made up
 for by those not yet rounded, measured on the inputs that the matrix really sees. The result

@@ -18,7 +18,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.quantize.calibrate import ChannelMaxima
+from edge_rerank_export.quantize.scheme import LIMIT, Scheme
 from edge_rerank_export.quantize.weight_only import INT4_PRODUCT, to_float16, to_int4
 
 MIN_OPSET = 21
@@ -36,8 +36,6 @@ MIN_OPSET = 21
 
 MIN_EMBEDDING_VALUES = 1 << 16
 _SMALLEST_SCALE = 1e-8
-_LIMIT = 127
-_SAFE_LIMIT = 63
 _SMOOTHING = 0.6
 """The share of a channel's size that moves into the matrix: 0 for none, 1 for all. Measured
 on the default encoder, mean Kendall τ to float32 on item lists of four data sets: 0.94 to
@@ -50,33 +48,6 @@ _ZERO = np.array(128, dtype=np.uint8)
 _FINER = 254
 """What rounding leaves over is at most half a step, and a half is 127 of these steps."""
 _CONTRIB = "com.microsoft"
-
-
-class Scheme(StrEnum):
-    """How weights are quantised.
-
-    ``INT8`` uses -127..127, stored unsigned around 128: processors without VNNI add pairs
-    of unsigned-by-signed products in 16 bits, where these would overflow, but multiply
-    unsigned by unsigned exactly. Where unsigned by signed is exact, and faster, the runtime turns
-    the weights into that form when it loads them.
-
-    ``INT7`` uses -63..63, stored signed: nothing overflows on any processor, and without
-    VNNI it takes three quarters of the time. It costs a bit of accuracy, which
-    :mod:`edge_rerank_export.quantize.gptq` wins back.
-
-    ``FLOAT16`` is for GPUs, ``INT4`` for little room: see :mod:`~.weight_only`.
-    """
-
-    NONE = "none"
-    INT8 = "int8"
-    INT7 = "int7"
-    FLOAT16 = "float16"
-    INT4 = "int4"
-
-    @property
-    def limit(self) -> int | None:
-        """Largest magnitude of a weight on one grid a channel; ``None`` without such a grid."""
-        return {Scheme.INT8: _LIMIT, Scheme.INT7: _SAFE_LIMIT}.get(self)
 
 
 @dataclass(frozen=True, slots=True)
@@ -301,14 +272,14 @@ class _Rewriter:
         if source not in self._rows:
             values, scale, largest = self._scaled_rows(source)
             zero = self._constant("zero", _ZERO)
-            step = self._constant(f"step.{largest:g}", np.float32(largest / _LIMIT))
+            step = self._constant(f"step.{largest:g}", np.float32(largest / LIMIT))
             first = self._node("QuantizeLinear", [values, step, zero], f"{source}.uint8")
             parts = [(first, step)]
             if source in self.fine:
                 known = self._node("DequantizeLinear", [first, step, zero], f"{source}.known")
                 rest = self._node("Sub", [values, known], f"{source}.rest")
                 finer = self._constant(
-                    f"finer_step.{largest:g}", np.float32(largest / _LIMIT / _FINER)
+                    f"finer_step.{largest:g}", np.float32(largest / LIMIT / _FINER)
                 )
                 second = self._node("QuantizeLinear", [rest, finer, zero], f"{source}.finer")
                 parts.append((second, finer))
@@ -326,7 +297,7 @@ class _Rewriter:
         size = self._node("Abs", [smooth], f"{source}.abs")
         axis = self._constant("row.axis", np.array([-1]))
         largest = self._node("ReduceMax", [size, axis], f"{source}.largest", keepdims=1)
-        floor = self._constant("row.floor", np.float32(_LIMIT * _SMALLEST_SCALE))
+        floor = self._constant("row.floor", np.float32(LIMIT * _SMALLEST_SCALE))
         scale = self._node("Max", [largest, floor], f"{source}.scale")
         return self._node("Div", [smooth, scale], f"{source}.rows"), scale, 1.0
 
@@ -348,7 +319,7 @@ class _Rewriter:
         if factors is not None:
             matrix = matrix * factors[:, None]
         # The rows of a table are looked up, not multiplied.
-        limit = _LIMIT if axis else self._scheme.limit or _LIMIT
+        limit = LIMIT if axis else self._scheme.limit or LIMIT
         largest = np.abs(matrix).max(axis=axis, keepdims=True)
         scales = (np.maximum(largest, limit * _SMALLEST_SCALE) / limit).astype(np.float32)
         return np.clip(np.rint(matrix / scales), -limit, limit).astype(np.int8), scales

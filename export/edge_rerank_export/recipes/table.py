@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import MISSING, fields
 from enum import StrEnum
 from pathlib import Path
@@ -28,12 +28,13 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
         RecipeError: when a key is not known or missing, or a value has the wrong type.
     """
     types = get_type_hints(kind)
+    entries = fields(kind)  # type: ignore[arg-type]  # every kind is a dataclass
     for key in members:
-        if key not in types:
-            known = ", ".join(types)
+        if all(key != entry.name for entry in entries):
+            known = ", ".join(entry.name for entry in entries)
             raise RecipeError(f"{where}{key}: not a known key; expected one of {known}")
     values = {}
-    for entry in fields(kind):  # type: ignore[arg-type]  # every kind is a dataclass
+    for entry in entries:
         name = f"{where}{entry.name}"
         if entry.name in members:
             values[entry.name] = _value(types[entry.name], members[entry.name], name)
@@ -54,32 +55,6 @@ def read_toml(path: Path) -> dict[str, Any]:
         raise RecipeError(f"{path.name}: not readable as TOML: {error}") from error
 
 
-def read_recipe_file(kind: type[T], path: Path, *, relative: Sequence[str]) -> T:
-    """Make the dataclass ``kind`` of a TOML file.
-
-    Args:
-        kind: see :func:`read_table`.
-        path: of the file.
-        relative: keys of paths that are relative to the file, as "base" or "teacher.pack"; they
-            come back absolute.
-
-    Raises:
-        RecipeError: when the file cannot be read, or is no such table.
-    """
-    members = read_toml(path)
-    for key in relative:
-        *outer, name = key.split(".")
-        table: Any = members
-        for part in outer:
-            table = table.get(part, {}) if isinstance(table, dict) else {}
-        if isinstance(table, dict) and isinstance(table.get(name), str):
-            table[name] = str((path.parent / table[name]).resolve())
-    try:
-        return read_table(kind, members)
-    except RecipeError as error:
-        raise RecipeError(f"{path.name}: {error}") from None
-
-
 def check_integers(table: Any, where: str, **least: int) -> None:
     """Refuse integers of a dataclass that are too small: below 1, or what ``least`` says.
 
@@ -91,6 +66,16 @@ def check_integers(table: Any, where: str, **least: int) -> None:
         low = least.get(entry.name, 1)
         if type(value) is int and value < low:
             raise RecipeError(f"{where}.{entry.name}: expected an integer ≥ {low}")
+
+
+def check_release(release: int) -> None:
+    """Refuse a number of a pack's release that is too small.
+
+    Raises:
+        RecipeError: when it is below 1.
+    """
+    if release < 1:
+        raise RecipeError("release: expected an integer ≥ 1")
 
 
 def _value(kind: Any, value: Any, name: str) -> Any:

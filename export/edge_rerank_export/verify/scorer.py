@@ -1,4 +1,4 @@
-"""Does the packed scorer do what the original does?
+"""Verification of a packed scorer: does it do what the original does?
 
 Three comparisons: the converted float32 model against the original in PyTorch, token by
 token; the packed model's order of candidates against the float32 model's; and the packed
@@ -8,7 +8,6 @@ model's scores of candidates together, alone, and after a history read event by 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,30 +15,12 @@ import torch
 from numpy.typing import NDArray
 
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank_export.verify.encoder import Figure, Verification, ndcg_figures, tau_figure
+from edge_rerank_export.recipes.pack import ScorerBounds
+from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
 from edge_rerank_export.verify.texts import RankingCase, Texts
 
 _CONVERSION_TEXTS = 8
 _COMPANY_CASES = 4
-
-
-@dataclass(frozen=True, slots=True)
-class ScorerBounds:
-    """What the packed scorer must reach.
-
-    Attributes:
-        min_tau: mean Kendall τ of the candidates' order, float32 against packed.
-        max_conversion_error: largest difference of a token's score between the original and
-            the converted float32 model.
-        max_company_effect: largest difference of a score by the company a candidate is
-            in or by how the history came to be read.
-        max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
-    """
-
-    min_tau: float = 0.95
-    max_conversion_error: float = 0.01
-    max_company_effect: float = 1e-4
-    max_ndcg_loss: float = 0.01
 
 
 Original = Callable[[torch.Tensor], torch.Tensor]

@@ -1,4 +1,4 @@
-"""Interleaved medians of every contender on every shape."""
+"""Timing of peers: interleaved medians of every contender on every shape."""
 
 from __future__ import annotations
 
@@ -17,7 +17,8 @@ from edge_rerank.inference.session import default_threads
 from edge_rerank.packs.manifest import ScorerSpec, Scoring
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.progress import Update
-from edge_rerank_export.recipes.pack import find_recipe, read_recipe
+from edge_rerank_export.recipes.file import find_recipe
+from edge_rerank_export.recipes.pack import read_recipe
 from edge_rerank_export.sources.fetch import fetch
 from edge_rerank_export.studies.peers.contender import Contender, NotRunnable
 from edge_rerank_export.studies.peers.gguf_layers import first_layers

@@ -1,4 +1,4 @@
-"""The timings as a plot: bars by shape, on a logarithmic scale, in one SVG file."""
+"""A plot of the peers' timings: bars by shape, on a logarithmic scale, in one SVG file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every contender has to rank: invented texts of a known number of tokens."""
+"""The task of the peers: invented texts of a known number of tokens to rank."""
 
 from __future__ import annotations
 

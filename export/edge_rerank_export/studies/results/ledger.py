@@ -1,4 +1,4 @@
-"""What is finished already: each part once, and again when what it was made of has changed."""
+"""A ledger of what is finished: each part once, and again when what it was made of has changed."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import write_whole
 from edge_rerank_export.sources.fetch import file_sha256
 
 
@@ -78,10 +79,3 @@ def data_mark(folder: Path) -> str:
     """Stands for the files of a data set folder."""
     files = sorted(folder.glob("*.jsonl*"))
     return mark_of([(path.name, file_sha256(path)) for path in files])
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write a file that appears whole or not at all."""
-    draft = path.with_name(f".{path.name}.part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(path)

@@ -1,4 +1,4 @@
-"""What the table is made of, and how each part is made."""
+"""Parts of the table of results, and how each is made."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass, field, replace
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -16,30 +15,20 @@ from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.formats.dataset import DataSet, Withheld
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import write_whole
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.progress import Update
 from edge_rerank_export.sources.fetch import file_sha256
 from edge_rerank_export.studies.baselines.choices import Choices
+from edge_rerank_export.studies.baselines.names import Baseline
 from edge_rerank_export.studies.baselines.run import TRAINERS, write_scores
-from edge_rerank_export.studies.results.ledger import data_mark, mark_of, write_whole
+from edge_rerank_export.studies.results.columns import SCORED, Column
+from edge_rerank_export.studies.results.ledger import data_mark, mark_of
 from edge_rerank_export.train.domain import Domain
 from edge_rerank_export.train.history.material import read_domains
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.run import digests_used, open_base, plan, train_on
 
-
-class Column(StrEnum):
-    """What is worth leaving out, because it has to be trained."""
-
-    ZERO_SHOT = "zero-shot"
-    """A pack trained on all other folders."""
-    TUNED = "tuned"
-    """A pack trained on the folder itself."""
-    BPR = "bpr"
-    SASREC = "sasrec"
-
-
-SCORED = (Column.BPR, Column.SASREC)
 SHIPPED = "shipped"
 BLIND = "zero-shot, no popularity"
 
@@ -67,8 +56,8 @@ class Wanted:
     out: Path
     columns: frozenset[Column]
     pack: Path
-    zero_shot: FinetuneRecipe
-    tuned: FinetuneRecipe
+    zero_shot: HistoryFinetuneRecipe
+    tuned: HistoryFinetuneRecipe
     bases: Mapping[str, str] = field(default_factory=dict)
     split: str = "test"
     threads: int | None = None
@@ -111,7 +100,7 @@ class Part:
         return f"{self.folder}: {self.kind}"
 
 
-class Workshop:
+class StudyRunner:
     """Makes the parts; keeps in memory what several of them need.
 
     Args:
@@ -157,7 +146,7 @@ class Workshop:
         def make(update: Update) -> None:
             data = DataSet.open(self._folders[name])
             requests = list(data.requests(self._wanted.split))
-            model = TRAINERS[column](Choices.read(data), 0, update)
+            model = TRAINERS[Baseline(column)](Choices.read(data), 0, update)
             write_scores(model, requests, result)
 
         def mark() -> str:
@@ -219,7 +208,7 @@ class Workshop:
 
         return Part(name, f"evaluation, {order}", mark, make, result, judges=order)
 
-    def _recipe(self, name: str, column: Column) -> tuple[FinetuneRecipe, list[str]]:
+    def _recipe(self, name: str, column: Column) -> tuple[HistoryFinetuneRecipe, list[str]]:
         """How a folder's pack is trained, and on which folders."""
         wanted = self._wanted
         if column is Column.ZERO_SHOT:
@@ -233,7 +222,7 @@ class Workshop:
             self._digests[name] = data_mark(self._folders[name])
         return self._digests[name]
 
-    def _domain(self, name: str, recipe: FinetuneRecipe, update: Update) -> Domain:
+    def _domain(self, name: str, recipe: HistoryFinetuneRecipe, update: Update) -> Domain:
         key = (name, recipe.base)
         if key not in self._domains:
             work = self._wanted.out / "work"

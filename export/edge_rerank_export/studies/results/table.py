@@ -11,7 +11,8 @@ from typing import Any
 
 from edge_rerank.evaluation.results import PACK
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.studies.results.parts import BLIND, SCORED, SHIPPED, Column, Part
+from edge_rerank_export.studies.results.columns import SCORED, Column
+from edge_rerank_export.studies.results.parts import BLIND, SHIPPED, Part
 
 FIGURE = "ndcg@10"
 SIMILARITY = "max-similarity"

@@ -1,4 +1,4 @@
-"""The search: trials one after the other, kept in a file, until the time is up.
+"""A search for parameters: trials one after the other, kept in a file, until the time is up.
 
 Each trial draws values by the tree-structured Parzen estimator (Bergstra et al., "Algorithms for
 hyper-parameter optimization", NeurIPS 2011) of Optuna, trains, and is judged by its best NDCG@10
@@ -18,7 +18,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.tune.space import Parameter, space_of, values_of, with_values
 from edge_rerank_export.train.history.material import Material
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.run import CHECKPOINT_NAME, fit
 
 try:
@@ -50,7 +50,7 @@ class Search:
         work: folder for the checkpoint of the trial that runs.
     """
 
-    recipe: FinetuneRecipe
+    recipe: HistoryFinetuneRecipe
     base: Pack
     study: Path
     mark: str
@@ -87,7 +87,7 @@ class Found:
         trials: how many were finished.
     """
 
-    recipe: FinetuneRecipe
+    recipe: HistoryFinetuneRecipe
     value: float
     before: float
     trials: int
@@ -213,7 +213,7 @@ def _told(study: optuna.Study) -> Trialled:
     return Trialled(len(done), value, study.best_value)
 
 
-def _found(study: optuna.Study, recipe: FinetuneRecipe) -> Found:
+def _found(study: optuna.Study, recipe: HistoryFinetuneRecipe) -> Found:
     done = _done(study)
     if not done:
         raise RecipeError("--minutes: expected enough for one trial; none was finished in time")

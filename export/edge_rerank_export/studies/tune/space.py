@@ -1,4 +1,4 @@
-"""What is searched: parameters of a fine-tuning recipe and between which values."""
+"""The space that is searched: parameters of a recipe, and between which values."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 
 Values = Mapping[str, float]
 """A value for each parameter, by its name."""
@@ -53,7 +53,7 @@ _WITH_PAIRS = (
 )
 
 
-def space_of(recipe: FinetuneRecipe) -> Sequence[Parameter]:
+def space_of(recipe: HistoryFinetuneRecipe) -> Sequence[Parameter]:
     """Parameters that change a training with this recipe but not its requests.
 
     Where the recipe's own value lies outside, the range reaches to it.
@@ -69,14 +69,14 @@ def space_of(recipe: FinetuneRecipe) -> Sequence[Parameter]:
     ]
 
 
-def values_of(recipe: FinetuneRecipe) -> Values:
+def values_of(recipe: HistoryFinetuneRecipe) -> Values:
     """What the recipe says itself."""
     return {
         one.name: getattr(getattr(recipe, one.table), one.key) for one in (*_ALWAYS, *_WITH_PAIRS)
     }
 
 
-def with_values(recipe: FinetuneRecipe, values: Values) -> FinetuneRecipe:
+def with_values(recipe: HistoryFinetuneRecipe, values: Values) -> HistoryFinetuneRecipe:
     """The recipe with other values.
 
     Raises:

@@ -1,16 +1,16 @@
-"""MODEL_CARD.md of a pack with a trained history encoder."""
+"""Model card of a pack with a trained history encoder."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from edge_rerank.packs.manifest import Manifest
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.loop import Outcome
 
 
 def finetune_card(
-    recipe: FinetuneRecipe, base: Manifest, folders: Sequence[str], outcome: Outcome
+    recipe: HistoryFinetuneRecipe, base: Manifest, folders: Sequence[str], outcome: Outcome
 ) -> str:
     """The text of the card, in Markdown."""
     rows = "\n".join(f"| {name} | {100 * value:.1f} |" for name, value in outcome.by_domain.items())

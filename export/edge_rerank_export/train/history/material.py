@@ -20,7 +20,7 @@ from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.sequence import train_succession
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
@@ -52,7 +52,7 @@ class Material:
 
 
 def prepare(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     domains: Sequence[Domain],
     *,
     teacher: Teacher | None = None,
@@ -110,7 +110,7 @@ def prepare(
 
 
 def _successions(
-    recipe: FinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
+    recipe: HistoryFinetuneRecipe, domain: Domain, batches: Sequence[Batch], steps: Steps
 ) -> tuple[SequenceTable | None, SequenceTable | None]:
     """A table that has not seen what is hidden in ``batches``, and one that has seen all."""
     settings = recipe.succession
@@ -135,7 +135,7 @@ def _successions(
 
 
 def read_domains(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     folders: Sequence[Path],
     *,
     base: Pack,

@@ -1,14 +1,15 @@
-"""Recipes for fine-tuning: TOML files that say how a history encoder is trained.
+"""Recipes of history encoders: TOML files that say how one is trained.
 
 ::
 
+    kind = "history"
     name = "default"
     release = 2
     summary = "One sentence for the model card."
     base = "../packs/mine"           # pack whose text encoder is used, relative to this file; the
                                      # shipped one where this is left out
 
-    [training]                       # all of it may be left out, see Training
+    [training]                       # all of it may be left out, see HistoryTraining
     seed = 0
     steps = 1000
 
@@ -28,11 +29,13 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
+from typing import ClassVar
 
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.recipes.table import check_integers, read_recipe_file
+from edge_rerank_export.recipes.file import Kind
+from edge_rerank_export.recipes.table import check_integers
+from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
 from edge_rerank_export.train.history.sequence import SuccessionTraining
-from edge_rerank_export.train.loop import Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +56,7 @@ class Dropout:
 
 
 @dataclass(frozen=True, slots=True)
-class Training(Schedule):
+class HistoryTraining(Schedule):
     """How long and on what.
 
     Attributes beside those of every training:
@@ -107,7 +110,7 @@ class TeacherRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class FinetuneRecipe:
+class HistoryFinetuneRecipe(TrainingRecipe):
     """How one history encoder is trained; see the module's description.
 
     ``terms`` says for the model card where the data are from and what binds whoever uses them.
@@ -115,24 +118,20 @@ class FinetuneRecipe:
     without one; it needs exactly one folder. ``teacher`` is ``None`` for none.
     """
 
-    name: str
-    release: int
-    summary: str
+    kind: ClassVar[Kind] = Kind.HISTORY
+    relative: ClassVar[tuple[str, ...]] = ("base", "teacher.pack")
+
     base: str = ""
-    training: Training = field(default_factory=Training)
+    training: HistoryTraining = field(default_factory=HistoryTraining)
     dropout: Dropout = field(default_factory=Dropout)
     succession: SuccessionTraining | None = None
     teacher: TeacherRecipe | None = None
     terms: str = ""
 
-    def __post_init__(self) -> None:
-        if self.release < 1:
-            raise RecipeError("release: expected an integer ≥ 1")
 
-
-def finetune_toml(recipe: FinetuneRecipe, folder: Path) -> str:
+def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
     """The recipe as TOML for a file in ``folder``; every value is written out."""
-    head = {name: getattr(recipe, name) for name in ("name", "release", "summary")}
+    head = {name: getattr(recipe, name) for name in ("kind", "name", "release", "summary")}
     if recipe.base:
         head["base"] = os.path.relpath(recipe.base, folder)
     if recipe.terms:
@@ -152,13 +151,3 @@ def finetune_toml(recipe: FinetuneRecipe, folder: Path) -> str:
 def _entry(name: str, value: object) -> str:
     # Of JSON's strings, numbers and truth values TOML refuses only the unescaped DEL.
     return f"{name} = {json.dumps(value, ensure_ascii=False)}".replace("\x7f", "\\u007f")
-
-
-def read_finetune_recipe(path: Path) -> FinetuneRecipe:
-    """Read and check a recipe; the paths of packs in it come back as absolute ones.
-
-    Raises:
-        RecipeError: when it cannot be read, has a key that is not known, lacks one, or a
-            value has the wrong type or is out of range.
-    """
-    return read_recipe_file(FinetuneRecipe, path, relative=("base", "teacher.pack"))

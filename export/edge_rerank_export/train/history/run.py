@@ -1,4 +1,4 @@
-"""From data set folders and a base pack to a pack with a trained history encoder."""
+"""Training of a history encoder, from data set folders and a base pack to a new pack."""
 
 from __future__ import annotations
 
@@ -12,6 +12,11 @@ import torch
 from edge_rerank.packs.manifest import HistoryEncoderSpec
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.ranking.signals.counts import Counts
+from edge_rerank.ranking.signals.inputs import BY_NAME
+from edge_rerank.ranking.signals.pairs import Pairs
+from edge_rerank.ranking.signals.sequence import Successions
+from edge_rerank.ranking.signals.table import Table
 from edge_rerank.ranking.sources.history_model import HistoryModel as RuntimeModel
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, staged, write_manifest
@@ -20,17 +25,14 @@ from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_onnx, load_weights
-from edge_rerank_export.train.history.recipe import FinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
-from edge_rerank_export.train.history.train import HistoryTrainee, Pool, calibrate
+from edge_rerank_export.train.history.train import HistoryTask, Pool, calibrate
 from edge_rerank_export.train.loop import Looked, Outcome, Progress, mark_of, train
 from edge_rerank_export.train.requests import load_domain
 
 MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
-PAIRS_NAME = "together.npz"
-RECORD_NAME = "record.npz"
-SUCCESSION_NAME = "succession.npz"
 CHECKPOINT_NAME = "checkpoint.pt"
 
 MAX_DIFFERENCE = 1e-3
@@ -40,7 +42,7 @@ _BYTES_A_PAIR = 16
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class HistoryPlan:
     """What a training is going to need, known before it starts.
 
     Attributes:
@@ -57,21 +59,19 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Result:
+class HistoryResult:
     """A finished training.
 
     Attributes:
         outcome: see there.
         digest: of the new pack.
-        size: of the new pack, in bytes.
     """
 
     outcome: Outcome
     digest: str
-    size: int
 
 
-def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
+def plan(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> HistoryPlan:
     """Say what ``recipe`` needs for ``folders``.
 
     Raises:
@@ -86,10 +86,12 @@ def plan(recipe: FinetuneRecipe, folders: Sequence[Path]) -> Plan:
     requests = settings.requests * len(folders)
     # Folders of real requests are read with twice the candidates.
     size = requests * 2 * settings.candidates * settings.history * _BYTES_A_PAIR
-    return Plan(len(folders), requests, size, settings.steps)
+    return HistoryPlan(len(folders), requests, size, settings.steps)
 
 
-def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent) -> Plan:
+def check(
+    recipe: HistoryFinetuneRecipe, folders: Sequence[Path], *, steps: Steps = silent
+) -> HistoryPlan:
     """Read base pack and data, but train nothing.
 
     Raises:
@@ -108,8 +110,8 @@ def check(recipe: FinetuneRecipe, folders: Sequence[Path], *, steps: Steps = sil
     return planned
 
 
-def finetune(
-    recipe: FinetuneRecipe,
+def finetune_history(
+    recipe: HistoryFinetuneRecipe,
     folders: Sequence[Path],
     output: Path,
     *,
@@ -118,7 +120,7 @@ def finetune(
     overwrite: bool = False,
     threads: int | None = None,
     steps: Steps = silent,
-) -> Result:
+) -> HistoryResult:
     """Train a history encoder and write the pack.
 
     Args:
@@ -158,7 +160,7 @@ def finetune(
 
 
 def train_on(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     domains: Sequence[Domain],
     stage: Path,
     *,
@@ -166,8 +168,8 @@ def train_on(
     work: Path,
     resume: bool = False,
     steps: Steps = silent,
-) -> Result:
-    """Train on data in memory and write a pack's files to ``stage``, see :func:`finetune`."""
+) -> HistoryResult:
+    """Train on data in memory, and write a pack to ``stage``; see :func:`finetune_history`."""
     with teacher_of(recipe.teacher, work) as teacher:
         material = prepare(recipe, domains, teacher=teacher, steps=steps)
     lexicon, valid, succession = material.lexicon, material.valid, material.succession
@@ -184,12 +186,14 @@ def train_on(
     with steps("write"):
         export_onnx(model, stage / MODEL_NAME)
         (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
-        kept = recipe.training.keep_pairs
-        if kept:
-            (stage / PAIRS_NAME).write_bytes(domains[0].pairs.table.to_bytes())
-            (stage / RECORD_NAME).write_bytes(domains[0].counts.to_bytes())
+        tables: dict[str, Table] = {}
+        if recipe.training.keep_pairs:
+            tables = {Pairs.name: domains[0].pairs.table, Counts.name: domains[0].counts}
         if succession is not None:
-            (stage / SUCCESSION_NAME).write_bytes(succession.to_bytes())
+            tables[Successions.name] = succession
+        files = {name: BY_NAME[name].file for name in tables}
+        for name, table in tables.items():
+            (stage / files[name]).write_bytes(table.to_bytes())
         _copy_encoder(base, stage)
         card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
@@ -199,9 +203,7 @@ def train_on(
             opset=OPSET,
             slope=slope,
             intercept=intercept,
-            together=PAIRS_NAME if kept else None,
-            record=RECORD_NAME if kept else None,
-            succession=None if succession is None else SUCCESSION_NAME,
+            tables=files,
         )
         manifest = replace(
             base.manifest,
@@ -213,12 +215,11 @@ def train_on(
         )
         pack = write_manifest(stage, manifest)
         _verify(model, RuntimeModel(pack), valid)
-    size = sum(path.stat().st_size for path in stage.iterdir())
-    return Result(outcome, pack.digest, size)
+    return HistoryResult(outcome, pack.digest)
 
 
 def fit(
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
     material: Material,
     *,
     base: Pack,
@@ -232,12 +233,12 @@ def fit(
     model = HistoryModel(succession=material.succession is not None)
     if recipe.training.warm_start:
         _warm_start(model, base)
-    trainee = HistoryTrainee(model, material.pools, material.valid, recipe)
+    task = HistoryTask(model, material.pools, material.valid, recipe)
     outcome = train(
-        trainee,
+        task,
         recipe.training,
         checkpoint=checkpoint,
-        mark=mark_of(recipe, trainee.data()),
+        mark=mark_of(recipe, task.data()),
         resume=resume,
         progress=progress,
         looked=looked,
@@ -252,7 +253,7 @@ def _copy_encoder(base: Pack, stage: Path) -> None:
         (stage / name).write_bytes(base.read(name))
 
 
-def open_base(recipe: FinetuneRecipe) -> Pack:
+def open_base(recipe: HistoryFinetuneRecipe) -> Pack:
     """The pack whose text encoder is used.
 
     Raises:
@@ -266,7 +267,7 @@ def open_base(recipe: FinetuneRecipe) -> Pack:
     return base
 
 
-def digests_used(recipe: FinetuneRecipe) -> dict[str, str]:
+def digests_used(recipe: HistoryFinetuneRecipe) -> dict[str, str]:
     """Digests of the packs that a recipe names, for marks of what was made from them.
 
     Raises:

@@ -22,7 +22,7 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import Update
 from edge_rerank_export.train.domain import Batch, Domain, chunks
-from edge_rerank_export.train.evidence import beside
+from edge_rerank_export.train.engine_odds import beside
 from edge_rerank_export.train.history.recipe import TeacherRecipe
 
 _ASKED_AT_ONCE = 50

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edge_rerank.ranking.signals.inputs import KNOWN_BITS
 from edge_rerank_export.train.history.model import HistoryModel
-from edge_rerank_export.train.history.recipe import Dropout, FinetuneRecipe
+from edge_rerank_export.train.history.recipe import Dropout, HistoryFinetuneRecipe
 from edge_rerank_export.train.loop import learning_rate, mean_ndcg
 
 WARM_UP = 50
@@ -28,10 +28,10 @@ _NO_CANDIDATE = -1e4
 Pool = dict[str, Tensor]
 """Requests of one domain: the model's inputs, ``present``, ``clicked``, ``target``, which says what
 is to be predicted, and ``log_chance``, which the loss takes off the scores, see
-:class:`~edge_rerank_export.train.history.recipe.Training`."""
+:class:`~edge_rerank_export.train.history.recipe.HistoryTraining`."""
 
 
-class HistoryTrainee:
+class HistoryTask:
     """A model and its requests, as :func:`edge_rerank_export.train.loop.train` wants them.
 
     Args:
@@ -46,7 +46,7 @@ class HistoryTrainee:
         model: HistoryModel,
         pools: Sequence[Pool],
         valid: dict[str, Pool],
-        recipe: FinetuneRecipe,
+        recipe: HistoryFinetuneRecipe,
     ) -> None:
         settings = recipe.training
         self._model = model
@@ -134,7 +134,7 @@ def _step(
     optimizer: torch.optim.Optimizer,
     pool: Pool,
     step: int,
-    recipe: FinetuneRecipe,
+    recipe: HistoryFinetuneRecipe,
 ) -> None:
     settings = recipe.training
     rng = np.random.default_rng([settings.seed, step])

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from edge_rerank_export.models.adapter import HEAD, write_adapter
 from edge_rerank_export.models.language_model import is_causal
-from edge_rerank_export.train.loop import Precision
+from edge_rerank_export.recipes.train import Precision
 from edge_rerank_export.train.scorer.examples import Example, pack
 from edge_rerank_export.train.scorer.recipe import Adapter
 

@@ -1,7 +1,8 @@
-"""Recipes for fine-tuning a scorer: TOML files that say how a language model learns to rank.
+"""Recipes of scorers: TOML files that say how a language model learns to rank.
 
 ::
 
+    kind = "scorer"
     name = "mine"
     release = 1
     summary = "One sentence for the model card."
@@ -18,11 +19,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import ClassVar
 
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, read_recipe
-from edge_rerank_export.train.checkpoint import CheckpointRecipe
-from edge_rerank_export.train.loop import Precision, Schedule
+from edge_rerank_export.recipes.train import CheckpointRecipe, Precision, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ class ScorerTraining(Schedule):
             shipped pack, so that the scorer learns what that does not know; in the rest they
             stand alone.
         layers: blocks that are kept, from the first on; 0 for all.
-        precision: see :class:`~edge_rerank_export.train.loop.Precision`.
+        precision: see :class:`~edge_rerank_export.recipes.train.Precision`.
     """
 
     steps: int = 2000
@@ -91,6 +93,8 @@ class ScorerFinetuneRecipe(CheckpointRecipe):
 
     ``training`` and ``adapter`` are described there.
     """
+
+    kind: ClassVar[Kind] = Kind.SCORER
 
     training: ScorerTraining = field(default_factory=ScorerTraining)
     adapter: Adapter = field(default_factory=Adapter)

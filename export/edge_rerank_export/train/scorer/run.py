@@ -1,4 +1,4 @@
-"""From data set folders and a checkpoint to a pack with a scorer that has a trained head."""
+"""Training of a scorer's head, from data set folders and a checkpoint to a new pack."""
 
 from __future__ import annotations
 
@@ -7,26 +7,30 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank.packs.manifest import ScorerSpec
+from edge_rerank.inference.scorer import Scorer
+from edge_rerank.packs.manifest import Manifest, ScorerSpec
+from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.adapter import keep_layers
 from edge_rerank_export.models.language_model import load_language_model, load_tokenizer
-from edge_rerank_export.packing.scorer import build_scorer, scorer_spec
+from edge_rerank_export.packing.build import build
+from edge_rerank_export.packing.scorer import scorer_spec
 from edge_rerank_export.packing.steps import Report, quietly
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.pack import Layout, ScorerPackRecipe, SourceRecipe
+from edge_rerank_export.recipes.train import Precision
 from edge_rerank_export.sources.fetch import fetch, file_sha256
-from edge_rerank_export.train.checkpoint import train_from
+from edge_rerank_export.train.checkpoint import card_line, train_from
 from edge_rerank_export.train.domain import Domain, check_folders, unread
-from edge_rerank_export.train.evidence import beside
-from edge_rerank_export.train.loop import Outcome, Precision
+from edge_rerank_export.train.engine_odds import beside
+from edge_rerank_export.train.loop import Outcome
 from edge_rerank_export.train.requests import load_domain
 from edge_rerank_export.train.scorer.examples import (
     Example,
@@ -41,7 +45,7 @@ from edge_rerank_export.train.scorer.model import (
     save_checkpoint,
 )
 from edge_rerank_export.train.scorer.recipe import ScorerFinetuneRecipe
-from edge_rerank_export.train.scorer.train import ScorerTrainee
+from edge_rerank_export.train.scorer.train import ScorerTask
 from edge_rerank_export.train.scorer.weight import fit_weight
 
 CHECKPOINT_NAME = "scorer-checkpoint.pt"
@@ -168,7 +172,7 @@ def train_model(
     model = prepared.model.to(torch.device("cuda" if torch.cuda.is_available() else "cpu"))
     outcome = train_from(
         recipe,
-        ScorerTrainee(model, prepared.examples, prepared.valid, recipe.training),
+        ScorerTask(model, prepared.examples, prepared.valid, recipe.training),
         (one.to_bytes() for domain in prepared.examples for one in domain),
         work / CHECKPOINT_NAME,
         resume=resume,
@@ -214,12 +218,20 @@ def finetune_scorer(
         VerificationFailed: when the pack falls short of what was trained.
     """
     outcome = train_model(recipe, prepared, work=work, resume=resume, steps=steps)
-    settings, trained = recipe.training, work / TRAINED_FOLDER
+    trained = work / TRAINED_FOLDER
     how = _training(recipe, list(prepared.valid), outcome)
     if recipe.adapter.rank:
         save_adapter(prepared.model, work / ADAPTER_NAME, training=how)
     save_checkpoint(prepared.model, prepared.tokenizer, trained)
-    build_scorer(
+
+    def settle(pack: Pack) -> Manifest:
+        with steps("weigh"):
+            spec = cast("ScorerSpec", pack.manifest.scorer)
+            limit = recipe.training.weight_requests
+            weight = fit_weight(Scorer(pack), folders, limit=limit)
+            return replace(pack.manifest, scorer=replace(spec, weight=weight))
+
+    build(
         replace(
             recipe.pack_recipe(),
             name=recipe.name,
@@ -234,7 +246,7 @@ def finetune_scorer(
         steps=steps,
         report=report,
         training=how,
-        weigh=lambda scorer: fit_weight(scorer, folders, limit=settings.weight_requests),
+        settle=settle,
     )
     return ScorerResult(outcome, trained)
 
@@ -244,7 +256,7 @@ def _training(recipe: ScorerFinetuneRecipe, folders: Sequence[str], outcome: Out
     how = f"adapters of rank {recipe.adapter.rank}" if recipe.adapter.rank else "all weights"
     if recipe.training.layers:
         how += f" of the first {recipe.training.layers} blocks"
-    return recipe.on_card(folders, f"{how}, listwise softmax; NDCG@10", outcome)
+    return card_line(recipe, folders, f"{how}, listwise softmax; NDCG@10", outcome)
 
 
 def _read(folder: Path, steps: Steps) -> Domain:

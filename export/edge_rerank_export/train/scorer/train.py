@@ -1,4 +1,4 @@
-"""How a scorer learns: listwise softmax over candidates packed as they are when ranked.
+"""Steps of a scorer's training: listwise softmax over candidates packed as when ranked.
 
 The loss is that of :mod:`edge_rerank_export.train.history.train`.
 """
@@ -20,7 +20,7 @@ _RISE = 20
 """The learning rate rises over this part of the steps, one in twenty."""
 
 
-class ScorerTrainee:
+class ScorerTask:
     """A model and its requests, as :func:`edge_rerank_export.train.loop.train` wants them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a trained scorer weighs beside the other evidence."""
+"""The weight of a trained scorer beside the other evidence."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from edge_rerank.formats.dataset import VALID, DataSet, Request
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.sources.scorer import REFINED, transcript
-from edge_rerank_export.train.evidence import log_odds
+from edge_rerank_export.train.engine_odds import log_odds
 
 MAX_WEIGHT = 4.0
 _UNKNOWN = 1.0

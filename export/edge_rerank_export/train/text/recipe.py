@@ -1,7 +1,8 @@
-"""Recipes for tuning a text encoder: TOML files that say how texts learn what goes together.
+"""Recipes of text encoders: TOML files that say how texts learn what goes together.
 
 ::
 
+    kind = "text"
     name = "mine"
     release = 1
     summary = "One sentence for the model card."
@@ -17,11 +18,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import ClassVar
 
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.recipes.pack import Recipe, read_recipe
-from edge_rerank_export.train.checkpoint import CheckpointRecipe
-from edge_rerank_export.train.loop import Precision, Schedule
+from edge_rerank_export.recipes.file import Kind
+from edge_rerank_export.recipes.pack import EncoderPackRecipe, read_recipe
+from edge_rerank_export.recipes.train import CheckpointRecipe, Precision, Schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,7 @@ class TextTraining(Schedule):
         valid_requests: validation requests that each folder gives.
         share: of the tuned weights in the encoder that is made, 0 to 1; the rest is the
             original's (Wortsman et al., "Robust fine-tuning", CVPR 2022).
-        precision: see :class:`~edge_rerank_export.train.loop.Precision`.
+        precision: see :class:`~edge_rerank_export.recipes.train.Precision`.
     """
 
     steps: int = 400
@@ -63,15 +65,17 @@ class TextTraining(Schedule):
 class TextFinetuneRecipe(CheckpointRecipe):
     """How one text encoder is tuned; see the module's description."""
 
+    kind: ClassVar[Kind] = Kind.TEXT
+
     training: TextTraining = field(default_factory=TextTraining)
 
-    def pack_recipe(self) -> Recipe:
+    def pack_recipe(self) -> EncoderPackRecipe:
         """The recipe of the encoder to start from.
 
         Raises:
             RecipeError: when it cannot be read, or is not of an encoder.
         """
         recipe = read_recipe(Path(self.checkpoint))
-        if not isinstance(recipe, Recipe):
+        if not isinstance(recipe, EncoderPackRecipe):
             raise RecipeError("checkpoint: expected the recipe of an encoder, got a scorer's")
         return recipe

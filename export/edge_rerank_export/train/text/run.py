@@ -1,4 +1,4 @@
-"""From data set folders and a checkpoint to a pack with a tuned text encoder."""
+"""Training of a text encoder, from data set folders and a checkpoint to a new pack."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge_rerank_export.packing.encoder import Original, build_from, centre, original
+from edge_rerank_export.packing.encoder import EncoderBuilder, Original, centre, original
 from edge_rerank_export.packing.folder import staged
-from edge_rerank_export.packing.steps import Report, quietly
+from edge_rerank_export.packing.steps import Report, make_pack, quietly
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.train.checkpoint import train_from
+from edge_rerank_export.train.checkpoint import card_line, train_from
 from edge_rerank_export.train.domain import check_folders, unread
 from edge_rerank_export.train.loop import Outcome
 from edge_rerank_export.train.requests import load_domain
 from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
-from edge_rerank_export.train.text.train import TextRequests, TextTrainee, mix, text_requests
+from edge_rerank_export.train.text.train import TextRequests, TextTask, mix, text_requests
 
 CHECKPOINT_NAME = "text-checkpoint.pt"
 
@@ -52,12 +52,12 @@ class Prepared:
 
     Attributes:
         start: the encoder as it was fetched.
-        trainee: a copy of it, with its requests.
+        task: a copy of it, with its requests.
         plan: what it is going to need.
     """
 
     start: Original
-    trainee: TextTrainee
+    task: TextTask
     plan: TextPlan
 
 
@@ -93,12 +93,12 @@ def prepare(
             )
             training += made
             update(number + 1, len(domains))
-    trainee = TextTrainee(copy.deepcopy(start.model), training, valid, settings)
+    task = TextTask(copy.deepcopy(start.model), training, valid, settings)
     weights = sum(value.numel() for value in start.model.parameters())
-    trained = sum(value.numel() for value in trainee.weights().values())
+    trained = sum(value.numel() for value in task.weights().values())
     requests = sum(len(one.batch.candidates) for one in training)
     needed = _BYTES_A_WEIGHT * (weights + _TRAINED_COPIES * trained)
-    return Prepared(start, trainee, TextPlan(weights, trained, requests, needed))
+    return Prepared(start, task, TextPlan(weights, trained, requests, needed))
 
 
 def finetune_text(
@@ -130,27 +130,26 @@ def finetune_text(
         RecipeError: when the checkpoint in ``work`` is of another recipe or other data.
         VerificationFailed: when the pack falls short of what was trained.
     """
-    settings, trainee, start = recipe.training, prepared.trainee, prepared.start
+    settings, task, start = recipe.training, prepared.task, prepared.start
     pack_recipe = replace(
         recipe.pack_recipe(), name=recipe.name, release=recipe.release, summary=recipe.summary
     )
     with staged(output, overwrite=overwrite) as stage:
         outcome = train_from(
             recipe,
-            trainee,
-            trainee.data(),
+            task,
+            task.data(),
             work / CHECKPOINT_NAME,
             resume=resume,
             steps=steps,
         )
-        model = trainee.model.eval()
+        model = task.model.eval()
         mix(model, start.model, settings.share)
         with torch.no_grad():
             if pack_recipe.encoder.centre:
                 centre(model, start.tokenizer, pack_recipe.encoder)
-        build_from(
-            pack_recipe,
-            replace(start, model=model),
+        make_pack(
+            EncoderBuilder(pack_recipe, replace(start, model=model)),
             stage,
             steps=steps,
             report=report,
@@ -165,4 +164,4 @@ def _training(recipe: TextFinetuneRecipe, folders: Sequence[str], outcome: Outco
         f"items of one person to lie near each other, {recipe.training.share:g} of the way; "
         "by similarity alone NDCG@10"
     )
-    return recipe.on_card(folders, how, outcome)
+    return card_line(recipe, folders, how, outcome)

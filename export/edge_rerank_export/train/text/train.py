@@ -20,8 +20,9 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 
 from edge_rerank_export.models.text_encoder import TextEncoder
+from edge_rerank_export.recipes.train import Precision
 from edge_rerank_export.train.domain import Batch, Domain, chunks
-from edge_rerank_export.train.loop import Precision, learning_rate, mean_ndcg
+from edge_rerank_export.train.loop import learning_rate, mean_ndcg
 from edge_rerank_export.train.requests import make_requests
 from edge_rerank_export.train.text.recipe import TextTraining
 
@@ -69,7 +70,7 @@ class TextRequests:
     batch: Batch
 
 
-class TextTrainee:
+class TextTask:
     """An encoder and its requests, as :func:`edge_rerank_export.train.loop.train` wants them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What a model is verified with: item texts, and lists of them to put in order."""
+"""Texts that a model is verified with, and lists of them to put in order."""
 
 from __future__ import annotations
 

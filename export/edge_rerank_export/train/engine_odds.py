@@ -1,4 +1,4 @@
-"""What the shipped pack says of a request: the evidence that a scorer's numbers are added to."""
+"""Log-odds by a ranking engine, which a scorer's numbers are added to."""
 
 from __future__ import annotations
 

@@ -1,0 +1,176 @@
+"""Arguments that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from rich.console import Console
+
+from edge_rerank.cli.options import positive
+from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank_export.recipes.file import find_recipe
+from edge_rerank_export.verify.texts import REQUESTS, Texts, texts_of
+
+if TYPE_CHECKING:
+    from edge_rerank_export.recipes.pack import PackRecipe
+
+SHIPPED = "shipped"
+"""Stands for the shipped pack, as in the runtime's commands."""
+
+EXIT_USAGE = 2
+EXIT_SHORT = 3
+
+EXIT_CODES = (
+    f"Exit codes: 0 done, {EXIT_USAGE} wrong usage, recipe or source, "
+    f"{EXIT_SHORT} the result falls short of the original."
+)
+
+Commands: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+"""argparse has no public name for it."""
+
+Run = Callable[[argparse.Namespace, Console], None]
+"""What a command does; progress and remarks go to the console, results to standard output."""
+
+
+def add_command(
+    commands: Commands, name: str, run: Run, summary: str, description: str = ""
+) -> argparse.ArgumentParser:
+    """Add the parser of one command.
+
+    Args:
+        commands: where to.
+        name: of the command.
+        run: does it.
+        summary: for the list of commands.
+        description: for its own help; the summary where it is empty.
+    """
+    parser = commands.add_parser(
+        name, help=summary, description=description or summary, epilog=EXIT_CODES
+    )
+    parser.set_defaults(run=run)
+    return parser
+
+
+def add_recipe(parser: argparse.ArgumentParser) -> None:
+    """``RECIPE``."""
+    parser.add_argument(
+        "recipe", metavar="RECIPE", help="a TOML file, or the name of a recipe that comes along"
+    )
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """``--out`` and ``--overwrite`` of a new pack."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the pack to be")
+    add_overwrite(parser)
+
+
+def add_overwrite(parser: argparse.ArgumentParser) -> None:
+    """``--overwrite``."""
+    parser.add_argument(
+        "--overwrite", action="store_true", help="replace a pack that is there already"
+    )
+
+
+def add_model_output(parser: argparse.ArgumentParser) -> None:
+    """``--out`` of a new ONNX file."""
+    parser.add_argument("--out", type=Path, required=True, metavar="FILE", help="the ONNX file")
+
+
+def add_texts(parser: argparse.ArgumentParser) -> None:
+    """``--texts`` and ``--requests``, see :func:`texts_asked_for`."""
+    parser.add_argument(
+        "--texts",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="verify on the test requests of this data set folder; may be repeated "
+        "(default: texts of our own)",
+    )
+    parser.add_argument(
+        "--requests",
+        type=positive,
+        default=REQUESTS,
+        metavar="N",
+        help=f"with --texts: at most so many requests of each folder (default: {REQUESTS})",
+    )
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """``--data``."""
+    parser.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        required=True,
+        metavar="FOLDER",
+        help="a data set folder; may be repeated",
+    )
+
+
+def add_base(parser: argparse.ArgumentParser) -> None:
+    """``--base``."""
+    parser.add_argument(
+        "--base",
+        type=pack_folder,
+        metavar="FOLDER",
+        help=f'base pack, in place of the recipe\'s, "{SHIPPED}" for the shipped one',
+    )
+
+
+def add_pack_option(parser: argparse.ArgumentParser) -> None:
+    """``--pack``, the shipped one where it is left out."""
+    parser.add_argument(
+        "--pack",
+        type=pack_folder,
+        default=SHIPPED,
+        metavar="FOLDER",
+        help="the model pack (default: the shipped one)",
+    )
+
+
+def add_split(parser: argparse.ArgumentParser) -> None:
+    """``--split``."""
+    parser.add_argument(
+        "--split", default="test", metavar="S", help="which requests (default: test)"
+    )
+
+
+def add_threads(parser: argparse.ArgumentParser) -> None:
+    """``--threads``."""
+    parser.add_argument("--threads", type=positive, metavar="N", help="threads in one operator")
+
+
+def add_json(parser: argparse.ArgumentParser) -> None:
+    """``--json``."""
+    parser.add_argument(
+        "--json", action="store_true", help="print the result as one JSON object as well"
+    )
+
+
+def pack_folder(text: str) -> Path:
+    """A pack's folder, for ``type=``; "shipped" stands for that of the shipped one."""
+    return shipped_pack() if text == SHIPPED else Path(text)
+
+
+def pack_recipe(arguments: argparse.Namespace) -> PackRecipe:
+    """The recipe of a pack that ``RECIPE`` or ``--recipe`` names.
+
+    Raises:
+        RecipeError: when there is none, or it cannot be used.
+    """
+    from edge_rerank_export.recipes.pack import read_recipe
+
+    return read_recipe(find_recipe(arguments.recipe))
+
+
+def texts_asked_for(arguments: argparse.Namespace) -> Texts | None:
+    """The texts to verify with; ``None`` for those that come along.
+
+    Raises:
+        DataError, RecipeError: when a folder cannot be used.
+    """
+    return texts_of(*arguments.texts, limit=arguments.requests) if arguments.texts else None

@@ -1,0 +1,67 @@
+"""The command ``baselines``: trained recommenders to measure a pack against."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+from pathlib import Path
+
+from rich.console import Console
+
+from edge_rerank_export.commands._arguments import Commands, add_command, add_json, add_split
+from edge_rerank_export.commands._output import say_json
+from edge_rerank_export.progress import on_console
+from edge_rerank_export.studies.baselines.names import Baseline
+
+
+def register(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "baselines",
+        run,
+        "train BPR and SASRec on a data set folder and score its requests",
+        "Write a file of scores for each, which edge-rerank eval --scores reads.",
+    )
+    parser.add_argument("data", type=Path, metavar="FOLDER", help="a data set folder")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="where NAME.jsonl is written"
+    )
+    add_split(parser)
+    parser.add_argument(
+        "--only",
+        type=Baseline,
+        choices=list(Baseline),
+        help="one of them (default: one after the other)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of the trainings (default: 0)"
+    )
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Train, then score.
+
+    Raises:
+        EdgeRerankError: see :func:`edge_rerank_export.studies.baselines.run.train_baselines`.
+    """
+    from edge_rerank_export.studies.baselines.run import train_baselines
+
+    finished = []
+    for one in train_baselines(
+        arguments.data,
+        arguments.out,
+        split=arguments.split,
+        only=arguments.only,
+        seed=arguments.seed,
+        steps=on_console(console),
+    ):
+        console.print(
+            f"{one.name}: NDCG@10 {one.valid_ndcg_10:.3f} on {one.valid_requests} validation "
+            f"requests; scores of {one.requests} requests in {one.file}",
+            highlight=False,
+        )
+        finished.append(asdict(one))
+    if arguments.json:
+        say_json({"split": arguments.split, "baselines": finished})

@@ -1,0 +1,88 @@
+"""The command ``peers``: a pack's scorer beside other ways of ranking, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rich.console import Console
+from rich.table import Table
+
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.commands._arguments import Commands, add_command, add_json, pack_folder
+from edge_rerank_export.commands._output import say
+from edge_rerank_export.files import write_whole
+from edge_rerank_export.progress import on_console
+
+if TYPE_CHECKING:
+    from edge_rerank_export.studies.peers import PeerReport, Timing
+
+
+def register(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "peers",
+        run,
+        "measure a pack's language-model scorer beside other ways of ranking",
+        "Medians of calls in turn, of the scorer and of what a user would pick in its place: "
+        "cross-encoders through sentence-transformers, FlashRank and fastembed, and llama.cpp. "
+        "What is not installed is named, and left out.",
+    )
+    parser.add_argument(
+        "--pack",
+        type=pack_folder,
+        required=True,
+        metavar="FOLDER",
+        help="a pack with a scorer",
+    )
+    parser.add_argument("--quick", action="store_true", help="fewer repetitions, for a first look")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also write an SVG file")
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measure and print.
+
+    Raises:
+        EdgeRerankError: see :func:`edge_rerank_export.studies.peers.compare`.
+    """
+    pack = Pack.open(arguments.pack)
+    from edge_rerank_export.studies import peers
+
+    with on_console(console)("compare") as update:
+        report = peers.compare(pack, quick=arguments.quick, progress=update)
+    if arguments.plot is not None:
+        write_whole(arguments.plot, peers.as_svg(report))
+    if arguments.json:
+        say(report.to_json())
+    else:
+        _show(report)
+
+
+def _show(report: PeerReport) -> None:
+    out = Console(file=sys.stdout, highlight=False)
+    for shape in report.shapes:
+        out.print(f"{shape.label}, {report.threads} threads", style="bold")
+        table = Table("contender")
+        for heading in ("median", "to ours", "runs"):
+            table.add_column(heading, justify="right")
+        ours, *_ = timings = report.of(shape)
+        for timing in timings:
+            table.add_row(*_row(timing, ours))
+        out.print(table)
+    for line in report.skipped:
+        out.print(line, soft_wrap=True)
+
+
+def _row(timing: Timing, ours: Timing) -> tuple[str, ...]:
+    if timing.median_ms is None or ours.median_ms is None:
+        return (timing.contender, timing.note, "", "")
+    return (
+        timing.contender,
+        f"{timing.median_ms:,.0f} ms",
+        f"{timing.median_ms / ours.median_ms:.1f} ×",
+        str(timing.runs),
+    )

@@ -1,0 +1,58 @@
+"""The command ``verify``: a pack compared with the model of its recipe."""
+
+from __future__ import annotations
+
+import argparse
+import tempfile
+from pathlib import Path
+
+from rich.console import Console
+
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.commands._arguments import (
+    SHIPPED,
+    Commands,
+    add_command,
+    add_json,
+    add_recipe,
+    add_texts,
+    pack_folder,
+    pack_recipe,
+    texts_asked_for,
+)
+from edge_rerank_export.commands._output import say_figures, show_figures
+from edge_rerank_export.progress import on_console
+from edge_rerank_export.verify.texts import own_texts
+
+
+def register(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(commands, "verify", run, "compare a pack with the model of its recipe")
+    parser.add_argument(
+        "pack",
+        type=pack_folder,
+        metavar="PACK",
+        help=f'a model pack, or "{SHIPPED}" for the shipped one',
+    )
+    add_recipe(parser)
+    add_texts(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Measure and print.
+
+    Raises:
+        VerificationFailed: when the pack falls short of the model.
+        EdgeRerankError: when pack, recipe or texts cannot be used.
+    """
+    recipe, pack, steps = pack_recipe(arguments), Pack.open(arguments.pack), on_console(console)
+    texts = texts_asked_for(arguments) or own_texts(recipe.languages)
+    from edge_rerank_export.packing.build import builder_of
+
+    with tempfile.TemporaryDirectory() as work:
+        builder = builder_of(recipe, Path(work), steps=steps)
+        verification = builder.verify(pack, texts, steps=steps)
+    show_figures(verification, console)
+    say_figures(verification, arguments)
+    verification.require()

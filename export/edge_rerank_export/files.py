@@ -1,0 +1,59 @@
+"""Files that appear whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from edge_rerank_export.errors import RecipeError
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file in place of whatever is there."""
+    draft = path.with_name(f".{path.name}.part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(path)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A draft that becomes ``path`` when the block ends without an error.
+
+    Raises:
+        RecipeError: when there is a file already.
+    """
+    path = path.absolute()
+    if path.exists():
+        raise RecipeError(f"out: expected no file there yet, found {path.name}")
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        yield draft
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    draft.rename(path)
+
+
+def made_folder(path: Path) -> Path:
+    """The folder ``path``, made if it is not there.
+
+    Raises:
+        RecipeError: when it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RecipeError(f"--out: expected a folder, got {type(error).__name__}") from error
+    return path
+
+
+def existing_model(path: Path) -> Path:
+    """The ONNX file ``path``.
+
+    Raises:
+        RecipeError: when there is none.
+    """
+    if not path.is_file():
+        raise RecipeError(f"model: expected an ONNX file, found none at {path.name}")
+    return path

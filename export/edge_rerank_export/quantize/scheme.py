@@ -1,0 +1,38 @@
+"""Schemes of quantisation, by the names that recipes and packs give them."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+LIMIT = 127
+"""Largest magnitude of a value in eight bits, the same on both sides of 0."""
+
+SAFE_LIMIT = 63
+"""Largest magnitude of a signed weight whose pairs of products fit 16 bits on any processor."""
+
+
+class Scheme(StrEnum):
+    """How weights are quantised.
+
+    ``INT8`` uses -127..127, stored unsigned around 128: processors without VNNI add pairs
+    of unsigned-by-signed products in 16 bits, where these would overflow, but multiply
+    unsigned by unsigned exactly. Where unsigned by signed is exact, and faster, the runtime turns
+    the weights into that form when it loads them.
+
+    ``INT7`` uses -63..63, stored signed: nothing overflows on any processor, and without
+    VNNI it takes three quarters of the time. It costs a bit of accuracy, which
+    :mod:`edge_rerank_export.quantize.gptq` wins back.
+
+    ``FLOAT16`` is for GPUs, ``INT4`` for little room: see :mod:`~.weight_only`.
+    """
+
+    NONE = "none"
+    INT8 = "int8"
+    INT7 = "int7"
+    FLOAT16 = "float16"
+    INT4 = "int4"
+
+    @property
+    def limit(self) -> int | None:
+        """Largest magnitude of a weight on one grid a channel; ``None`` without such a grid."""
+        return {Scheme.INT8: LIMIT, Scheme.INT7: SAFE_LIMIT}.get(self)
