@@ -1,4 +1,4 @@
-"""Callbacks that are told how far a long piece of work has come."""
+"""Progress callbacks: they are told how far a long piece of work has come."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a probability of click can be taken at its word."""
+"""Calibration: whether a probability of click can be taken at its word."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Running a pack and the baselines over a split, as a user's calls would.
+"""Evaluation of a pack and the baselines over a split, as a user's calls would run.
 
 The order in which a file lists its candidates never counts (except for the baseline that is
 that order): candidates go to the pack shuffled, and ties are broken by lot.

@@ -1,4 +1,4 @@
-"""How good an order is.
+"""Ranking metrics: how good an order is.
 
 The accuracy metrics take ``clicked``, bool of shape (n,): whether the item in each place of
 the list, best place first, was chosen. All answers lie between 0 and 1, higher is better.

@@ -1,4 +1,4 @@
-"""Asking one way of ordering for all requests, and what it comes to request by request."""
+"""Outcomes of one way of ordering: its orders of all requests, and what they come to."""
 
 from __future__ import annotations
 

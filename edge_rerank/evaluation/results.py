@@ -1,4 +1,4 @@
-"""What an evaluation comes to, and its JSON form."""
+"""Results of an evaluation, and their JSON form."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Orders that were computed elsewhere: files of scores, one line a request."""
+"""Scores computed elsewhere: files of them give orders, one line a request."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Parts of the requests in which an order may be good or bad for reasons of its own."""
+"""Slices of the requests: parts in which an order may be good or bad for its own reasons."""
 
 from __future__ import annotations
 

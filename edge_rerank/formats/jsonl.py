@@ -1,4 +1,4 @@
-"""Reading JSON lines strictly: the first line that is not as expected ends it, by name."""
+"""Strict JSON lines: the first line that is not as expected ends the reading, by name."""
 
 from __future__ import annotations
 

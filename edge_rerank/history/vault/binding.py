@@ -1,4 +1,4 @@
-"""Where a sealed value belongs, as associated data."""
+"""Binding of sealed values: where each belongs, as associated data."""
 
 from __future__ import annotations
 

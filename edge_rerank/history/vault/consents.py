@@ -1,4 +1,4 @@
-"""What a person agreed to, by purpose."""
+"""Consents: what a person agreed to, by purpose."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Deleting what retention no longer allows."""
+"""Expiry: deletion of what retention no longer allows."""
 
 from __future__ import annotations
 

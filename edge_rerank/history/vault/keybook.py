@@ -1,4 +1,4 @@
-"""The envelope: outer keys, which never lie in the file, wrap the data keys, which do.
+"""Envelope encryption: outer keys, never in the file, wrap the data keys, which lie in it.
 
 While the outer key is being replaced, every data key lies in the file twice, wrapped under
 the old and under the new one, so that whichever the key source gives after a crash opens

@@ -1,4 +1,4 @@
-"""How long events stay."""
+"""Retention: how long events stay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A look at every byte of an open history file."""
+"""Verification of an open history file: a look at every byte."""
 
 from __future__ import annotations
 
