@@ -1,4 +1,4 @@
-"""Switches the telemetry of onnxruntime off before it is imported.
+"""The telemetry of onnxruntime, switched off before it is imported.
 
 onnxruntime 1.29 and later reports usage by default; only ``ORT_DISABLE_TELEMETRY=1``, set
 before its import, stops it. Import this module before anything that imports onnxruntime.

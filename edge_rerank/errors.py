@@ -1,4 +1,4 @@
-"""Every exception the runtime raises on purpose.
+"""The tree of exceptions: every one that the runtime raises on purpose.
 
 ``EdgeRerankError`` is never raised itself; catch it to catch them all::
 

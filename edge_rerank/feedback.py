@@ -1,4 +1,4 @@
-"""Rankings shown: where each item stood, so that a click can say so."""
+"""Feedback on rankings that were shown: where each item stood."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Kiosk sessions held in memory: one visitor, wiped at the end."""
+"""Kiosk sessions held in memory: a visitor whom nobody will remember."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Profile of one person: what is known, in a form to show to that person."""
+"""Profiles: what is known about one person, in a form to show to that person."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Reranker: record what a person does, rank what they are shown, forget on demand."""
+"""The reranker: record what a person does, rank what they are shown, forget on demand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``edge-rerank audit report``: is this store set up as GDPR and PIPL ask?"""
+"""``edge-rerank audit report``: whether a store is set up as GDPR and PIPL ask."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the compliance report looks at. Each check gives its verdict and its evidence.
+"""Checks of the compliance report; each gives its verdict and its evidence.
 
 Checks read: the files, what the opened store says of itself, and the running process. What
 only trying shows (erasure, access, consent) is tried on a second store in memory with the

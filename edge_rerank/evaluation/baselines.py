@@ -1,4 +1,4 @@
-"""The classic orders every pack is measured against.
+"""Baselines: the classic orders that every pack is measured against.
 
 A baseline only scores; who evaluates breaks ties, so that no baseline profits from the order
 in which a file lists its candidates. The one that means that order says so in its name.

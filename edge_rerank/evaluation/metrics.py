@@ -1,4 +1,4 @@
-"""Ranking metrics: how good an order is.
+"""Metrics of an order: NDCG, MRR, hit rate, AUC, coverage, diversity.
 
 The accuracy metrics take ``clicked``, bool of shape (n,): whether the item in each place of
 the list, best place first, was chosen. All answers lie between 0 and 1, higher is better.

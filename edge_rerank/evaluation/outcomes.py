@@ -1,4 +1,4 @@
-"""Outcomes of one way of ordering: its orders of all requests, and what they come to."""
+"""Outcomes of one way of ordering, request by request."""
 
 from __future__ import annotations
 

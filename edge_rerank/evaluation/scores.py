@@ -1,4 +1,4 @@
-"""Scores computed elsewhere: files of them give orders, one line a request."""
+"""Files of scores: orders that were computed elsewhere, one line a request."""
 
 from __future__ import annotations
 

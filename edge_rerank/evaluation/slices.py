@@ -1,4 +1,4 @@
-"""Slices of the requests: parts in which an order may be good or bad for its own reasons."""
+"""Slices: parts of the requests in which an order may be good or bad for reasons of its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Speed of this machine: the figures the README promises, measured.
+"""Speed: the figures the README promises, measured on the machine at hand.
 
 Times are medians. What a fresh process costs (import, open, memory) is measured in fresh
 processes, because this one has everything loaded.

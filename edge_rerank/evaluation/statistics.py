@@ -1,4 +1,4 @@
-"""Statistics of figures: intervals by bootstrap, differences by randomisation, both paired.
+"""Statistics of a figure: intervals by bootstrap, differences by randomisation, both paired.
 
 The request is the unit of chance. Every way of ordering is judged on the same resamples of the
 same requests, so that what makes a request hard for all of them drops out of a comparison.

@@ -1,4 +1,4 @@
-"""Strict JSON lines: the first line that is not as expected ends the reading, by name."""
+"""JSON lines, read strictly: the first line that is not as expected ends it, by name."""
 
 from __future__ import annotations
 

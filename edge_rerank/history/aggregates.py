@@ -1,4 +1,4 @@
-"""Counts over the people of one file that tell nothing about any one of them.
+"""Private counts over the people of one file, under local differential privacy.
 
 Each person's answers are randomised one by one (Warner's randomised response, 1965) before
 anything is added up, so that what is released is ε-locally differentially private for each

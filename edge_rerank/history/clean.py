@@ -1,4 +1,4 @@
-"""Cleaning of events: from one as it came to one as it is kept.
+"""Cleaning: from an event as it came to an event as it is kept.
 
 Types and finiteness are checked when an :class:`~edge_rerank.types.Event` is made; here the
 outliers are handled. Duplicates are found by the store, which alone knows the past.

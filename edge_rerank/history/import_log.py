@@ -1,4 +1,4 @@
-"""Import of a whole log file into a history, batch by batch."""
+"""Import of a whole log file into the history, batch by batch."""
 
 from __future__ import annotations
 

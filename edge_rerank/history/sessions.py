@@ -1,4 +1,4 @@
-"""Where one sitting ends and the next begins."""
+"""Sessions: where one sitting ends and the next begins."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the scorer remembers of histories it has read: bounded, in memory, never written.
+"""The prefix cache: keys and values of histories that the scorer has read, in memory alone.
 
 A prefix is known by a digest of its tokens, so the cache holds no text and no user ids. The
 key and value tensors in it are derived from a person's behaviour all the same:

@@ -1,4 +1,4 @@
-"""How a history and a candidate become tokens.
+"""Prompts: how a history and a candidate become tokens.
 
 One line an event, oldest first, so that a new event only adds to the end; a candidate is the
 line that might come next::

@@ -1,4 +1,4 @@
-"""How models run: execution providers, threads, and the memory given to caches."""
+"""Runtime settings: execution providers, threads, and the memory given to caches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Weights in the form that this processor multiplies fastest.
+"""Signed int8 weights: the form that this processor multiplies fastest.
 
 Packs hold int8 weights unsigned, around 128, because onnxruntime multiplies unsigned by unsigned
 exactly on every processor. But the instructions made for such products (AVX-VNNI, AVX-512 VNNI,

@@ -1,4 +1,4 @@
-"""What a model may contain, checked on its bytes before onnxruntime sees them.
+"""ONNX checks: what a model may contain, on its bytes, before onnxruntime sees them.
 
 Refused: data outside the file (also onnxruntime's way of naming a memory address), custom
 domains, operators that are not plain arithmetic (loops, files, images, Python, compiled

@@ -1,4 +1,4 @@
-"""A strict reader of the protobuf wire format, as far as ONNX models use it.
+"""The protobuf wire format, read strictly and as far as ONNX models use it.
 
 onnxruntime's own parser is C++ that was not written for hostile files, and the onnx package
 is not part of the runtime; so a pack's model passes through here before either could see

@@ -1,4 +1,4 @@
-"""Reading a model pack: once, whole, checked, and from then on from memory.
+"""Model packs: read once, whole, checked, and from then on from memory.
 
 Every file is read a single time, hashed, compared with the manifest and handed on as bytes,
 so nothing can be swapped between the check and the use. Models and tokenisers are then

@@ -1,4 +1,4 @@
-"""The pack that comes with this package."""
+"""The shipped pack, and its pinned digest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tokeniser file may contain, checked before the tokenizers library sees it.
+"""Tokeniser checks: what a file may contain before the tokenizers library sees it.
 
 The library's format can hold regular expressions of any cost, replacements that blow a text
 up, and padding of any length. Allowed are the components and patterns that published text

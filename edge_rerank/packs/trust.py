@@ -1,4 +1,4 @@
-"""Which packs a host accepts."""
+"""Trust: which packs a host accepts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shapes in which people write telephone numbers.
+"""Telephone numbers: the shapes in which people write them.
 
 Shapes, not numbering plans: the plan of every country (phonenumbers, 48 MB installed) would
 reject numbers that do not exist, while a mistyped number is as personal as a right one.

@@ -1,4 +1,4 @@
-"""Personal data that people type into search boxes, taken out before anything is sealed.
+"""Scrubbing: personal data taken out of queries and texts before anything is sealed.
 
 A query is worth keeping for its words. Addresses, numbers and secrets in it say who the
 person is and nothing about what they like, so each is replaced by its kind in brackets:

@@ -1,4 +1,4 @@
-"""Ranking without storage: items and a history in, an order out.
+"""The ranking engine: items and a history in, an order out, without storage.
 
 :class:`edge_rerank.Reranker` adds the encrypted history, consent and users to
 this; evaluation and batch jobs use it directly.

@@ -1,4 +1,4 @@
-"""What a history says about a person: liked items, disliked items, searches.
+"""Interests: what a history says a person likes, dislikes and searches for.
 
 Many events may concern one item; they are added up to one signed strength, in which an
 ordinary click counts 1.

@@ -1,4 +1,4 @@
-"""One call of ``rank()``: its options, declared once and checked once."""
+"""A call of ``rank()``: its options, declared once and checked once."""
 
 from __future__ import annotations
 

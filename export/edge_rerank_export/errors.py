@@ -1,4 +1,4 @@
-"""Errors of the toolchain: what can go wrong while a pack is made.
+"""Exceptions of the toolchain.
 
 ::
 

@@ -1,4 +1,4 @@
-"""Progress of long steps: bars or lines on a console, or nothing."""
+"""Progress of long steps."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Binding of sealed values: where each belongs, as associated data."""
+"""Associated data: where a sealed value belongs."""
 
 from __future__ import annotations
 

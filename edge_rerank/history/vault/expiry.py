@@ -1,4 +1,4 @@
-"""Expiry: deletion of what retention no longer allows."""
+"""Expiry: deleting what retention no longer allows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rotation of the outer key, where the key source can take a new one."""
+"""Rotation of the outer key where the key source can take a new one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Verification of an open history file: a look at every byte."""
+"""Verification: a look at every byte of an open history file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a catalogue's own log says of single items: when they were chosen, how often when shown.
+"""Counts by item: when a catalogue's log chose it, how often of the times it was shown.
 
 Like the table of pairs a part of packs that were fine-tuned on a catalogue. Times are not
 kept as such, but as the share of all choices that lay before: a week of a busy year then

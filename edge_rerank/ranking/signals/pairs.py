@@ -1,4 +1,4 @@
-"""What people chose together: counts of pairs of items from a catalogue's own log.
+"""Counts by pair of items: what people of a catalogue chose together.
 
 The table is a part of packs that were fine-tuned on a catalogue. It knows items by a hash
 of their id; items that came later, and other catalogues, are simply not in it.

@@ -1,4 +1,4 @@
-"""What follows what: a vector an item, learnt from the order in which people chose.
+"""Successions: a vector an item, learnt from the order in which people chose.
 
 A part of packs that were fine-tuned on a catalogue, like the table of pairs, which it
 completes: counts know only what two people did alike, vectors also what lies between. The

@@ -1,4 +1,4 @@
-"""What every signal looks at: candidates before a history of items and searches.
+"""Situations: candidates before a history of items and searches.
 
 The runtime and the toolchain fill in the same :class:`Situation`, with any number of leading
 axes (...), so that a signal is computed by the same lines in training, in batches, and at run

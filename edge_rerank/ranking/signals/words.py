@@ -1,4 +1,4 @@
-"""Words in common: texts as sparse word vectors, folded into a short dense one.
+"""Word vectors: texts as sparse vectors of their words, folded into short dense ones.
 
 A sentence encoder blurs names; brands, authors, series and years are what binds many items
 together. Rare words weigh more (inverse document frequency), and the weights come with the

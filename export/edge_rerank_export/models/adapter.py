@@ -1,4 +1,4 @@
-"""Adapter files: what a training changed in a language model, in a few megabytes.
+"""Adapters: what a training changed in a language model, in a few megabytes.
 
 A safetensors file: ``score.weight``, the head, float32 of shape (1, hidden), and for each product
 of the blocks its low-rank update (LoRA, Hu et al., ICLR 2022) as ``NAME.lora_A``, float16 of shape

@@ -1,4 +1,4 @@
-"""Conversion of a language model of either kind to the scorer's ONNX, through Optimum.
+"""Language models of either kind, on their way to the scorer's ONNX through Optimum.
 
 The graph is described in :class:`edge_rerank.packs.manifest.ScorerSpec`.
 """

@@ -1,4 +1,4 @@
-"""Removal of outliers: a decoder made easy to quantise that computes the same.
+"""Outlier channels of a decoder, turned away without changing what it computes.
 
 A few channels of a language model's states are tens of times larger than the rest; a row
 quantised to 8 bits then spends its range on them. An orthogonal turn spreads them over all

@@ -1,4 +1,4 @@
-"""A scorer's inputs for one text without a past."""
+"""Inputs of a scorer for one text without a past."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Conversion of a text encoder from a transformers checkpoint to ONNX, through Optimum.
+"""Text encoders, from a transformers checkpoint to ONNX through Optimum.
 
 The exported text encoder does everything the runtime would otherwise have to do itself:
 mean pooling over the tokens that are not padding, and scaling to length 1.

@@ -1,4 +1,4 @@
-"""Model cards of packs: what a person should know of one before using it."""
+"""Model cards: what a person should know of a pack before using it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writing a pack: all of it or nothing.
+"""A pack's folder, written whole or not at all.
 
 A pack is put together in a temporary folder beside its destination, loaded through
 edge_rerank, and only then renamed, so that nobody ever sees half a pack.

@@ -1,4 +1,4 @@
-"""Calibration: how large the inputs of a model's products grow, by channel, on real texts."""
+"""Calibration: how large the inputs of a model's products grow, channel by channel."""
 
 from __future__ import annotations
 

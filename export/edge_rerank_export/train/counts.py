@@ -1,4 +1,4 @@
-"""Counting when single items were chosen, and how often they were when shown."""
+"""Counts of single items: when they were chosen, and how often they were when shown."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The loop of every training: early stopping, the best weights, checkpoints.
+"""The training loop: early stopping, the best weights, checkpoints.
 
 All chance of a step is drawn from (seed, step), so that a training that was broken off goes on as
 if it had not been.

@@ -1,4 +1,4 @@
-"""Counting what people of a catalogue chose together."""
+"""Counts of pairs: what people of a catalogue chose together."""
 
 from __future__ import annotations
 

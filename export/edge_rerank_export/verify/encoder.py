@@ -1,4 +1,4 @@
-"""Verification of a packed text encoder: does it do what the original does?
+"""Verification of text encoders: a pack beside the model of its recipe.
 
 The original runs in PyTorch float32, the packed one as the runtime will run it. Compared
 are the vectors, whether a text's vector depends on its neighbours and on padding, and the

@@ -1,4 +1,4 @@
-"""Verification of a packed scorer: does it do what the original does?
+"""Verification of scorers: a pack beside the model of its recipe.
 
 Three comparisons: the converted float32 model against the original in PyTorch, token by
 token; the packed model's order of candidates against the float32 model's; and the packed

@@ -1,4 +1,4 @@
-"""A data set folder's choices as numbers, for recommenders that know items by id alone."""
+"""Choices of a data set folder as numbers, for recommenders that know items by id alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The interface of a contender: what a way of ranking has to offer to be measured."""
+"""Contenders: what a way of ranking has to offer to be measured."""
 
 from __future__ import annotations
 

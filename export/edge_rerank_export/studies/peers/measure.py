@@ -1,4 +1,4 @@
-"""Timing of peers: interleaved medians of every contender on every shape."""
+"""Measurement: interleaved medians of every contender on every shape."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The task of the peers: invented texts of a known number of tokens to rank."""
+"""Tasks: invented texts of a known number of tokens that every contender has to rank."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A ledger of what is finished: each part once, and again when what it was made of has changed."""
+"""The ledger: what is finished already, and again when what it was made of has changed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A search for parameters: trials one after the other, kept in a file, until the time is up.
+"""The search: trials one after the other, kept in a file, until the time is up.
 
 Each trial draws values by the tree-structured Parzen estimator (Bergstra et al., "Algorithms for
 hyper-parameter optimization", NeurIPS 2011) of Optuna, trains, and is judged by its best NDCG@10

@@ -1,4 +1,4 @@
-"""The space that is searched: parameters of a recipe, and between which values."""
+"""The search space: parameters of a fine-tuning recipe and between which values."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts that a model is verified with, and lists of them to put in order."""
+"""Texts that models are verified with: items, and lists of them to put in order."""
 
 from __future__ import annotations
 
