@@ -287,6 +287,19 @@ def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
         path.write_text(f"{head}[training]\n{wrong}\n")
         with pytest.raises(RecipeError, match="training"):
             HistoryFinetuneRecipe.read(path)
+    for wrong in ("times = 0.1", "time = 1.0", "time = -0.1", 'time = "0"'):
+        path.write_text(f"{head}[dropout]\n{wrong}\n")
+        with pytest.raises(RecipeError, match="dropout"):
+            HistoryFinetuneRecipe.read(path)
+    path.write_text(f"{head}[dropout]\ntime = 0\n")
+    assert HistoryFinetuneRecipe.read(path).dropout == {
+        "history": 0.02,
+        "category": 0.3,
+        "together": 0.5,
+        "popularity": 0.25,
+        "time": 0.0,
+        "record": 0.5,
+    }
     path.write_text(f"{head}[training]\nkeep_pairs = true\n")
     with pytest.raises(RecipeError, match="keep_pairs"):
         plan(HistoryFinetuneRecipe.read(path), [folder, tmp_path])

@@ -17,13 +17,13 @@ pytest.importorskip("optuna")
 import optuna
 
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.ranking.signals.inputs import KNOWN_BITS
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.tune import search as searching
 from edge_rerank_export.studies.tune.space import space_of, values_of, with_values
 from edge_rerank_export.train.history.material import Material
 from edge_rerank_export.train.history.recipe import (
-    Dropout,
     HistoryFinetuneRecipe,
     HistoryTraining,
     history_toml,
@@ -231,7 +231,7 @@ def test_usage(
 
 def test_the_space_reaches_to_the_recipe() -> None:
     recipe = HistoryFinetuneRecipe(
-        "t", 1, "s", ".", HistoryTraining(batch=8, learning_rate=0.05), Dropout(popularity=0.9)
+        "t", 1, "s", ".", HistoryTraining(batch=8, learning_rate=0.05), {"popularity": 0.9}
     )
     ranges = {one.name: (one.low, one.high) for one in space_of(recipe)}
     assert ranges["training.batch"] == (8, 192)
@@ -244,7 +244,7 @@ def test_the_space_reaches_to_the_recipe() -> None:
 
 def test_a_recipe_survives_writing(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    dropout = Dropout(*rng.random(6).tolist())
+    dropout = dict(zip(KNOWN_BITS, rng.random(6).tolist(), strict=True))
     recipe = HistoryFinetuneRecipe(
         name='a "name" \\ with \x7f',
         release=3,

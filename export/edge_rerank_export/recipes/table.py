@@ -85,6 +85,10 @@ def _value(kind: Any, value: Any, name: str) -> Any:
         if not isinstance(value, list):
             raise RecipeError(f"{name}: expected an array, got {type(value).__name__}")
         return tuple(_value(get_args(kind)[0], one, f"{name}[{n}]") for n, one in enumerate(value))
+    if get_origin(kind) is Mapping:
+        if not isinstance(value, dict):
+            raise RecipeError(f"{name}: expected a table, got {type(value).__name__}")
+        return {key: _value(get_args(kind)[1], one, f"{name}.{key}") for key, one in value.items()}
     if issubclass(kind, StrEnum):
         if value not in list(kind):
             raise RecipeError(f"{name}: expected one of {', '.join(kind)}, got {value!r}")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 
+from edge_rerank.ranking.signals.inputs import BITS, History
+from edge_rerank.ranking.signals.signal import Signal
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 
@@ -38,19 +40,18 @@ class Parameter:
         return f"{self.table}.{self.key}"
 
 
+def _dropout(signal: Signal) -> Parameter:
+    # Without its history a request says nothing: that is not to be tried often.
+    return Parameter("dropout", signal.bit, 0.0, 0.2 if signal.bit == History.bit else 0.6)
+
+
 _ALWAYS = (
     Parameter("training", "learning_rate", 5e-4, 1e-2, log=True),
     Parameter("training", "weight_decay", 1e-4, 1e-1, log=True),
     Parameter("training", "batch", 32, 192, log=True, whole=True),
-    Parameter("dropout", "history", 0.0, 0.2),
-    Parameter("dropout", "category", 0.0, 0.6),
-    Parameter("dropout", "popularity", 0.0, 0.6),
-    Parameter("dropout", "time", 0.0, 0.6),
+    *(_dropout(signal) for signal in BITS if signal.table is None),
 )
-_WITH_PAIRS = (
-    Parameter("dropout", "together", 0.0, 0.6),
-    Parameter("dropout", "record", 0.0, 0.6),
-)
+_WITH_PAIRS = tuple(_dropout(signal) for signal in BITS if signal.table is not None)
 
 
 def space_of(recipe: HistoryFinetuneRecipe) -> Sequence[Parameter]:
@@ -71,9 +72,8 @@ def space_of(recipe: HistoryFinetuneRecipe) -> Sequence[Parameter]:
 
 def values_of(recipe: HistoryFinetuneRecipe) -> Values:
     """What the recipe says itself."""
-    return {
-        one.name: getattr(getattr(recipe, one.table), one.key) for one in (*_ALWAYS, *_WITH_PAIRS)
-    }
+    tables = {"training": asdict(recipe.training), "dropout": recipe.dropout}
+    return {one.name: tables[one.table][one.key] for one in (*_ALWAYS, *_WITH_PAIRS)}
 
 
 def with_values(recipe: HistoryFinetuneRecipe, values: Values) -> HistoryFinetuneRecipe:
@@ -89,5 +89,5 @@ def with_values(recipe: HistoryFinetuneRecipe, values: Values) -> HistoryFinetun
     return replace(
         recipe,
         training=replace(recipe.training, **tables["training"]),  # type: ignore[arg-type]
-        dropout=replace(recipe.dropout, **tables["dropout"]),
+        dropout={**recipe.dropout, **tables["dropout"]},
     )

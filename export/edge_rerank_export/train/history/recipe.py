@@ -13,7 +13,7 @@
     seed = 0
     steps = 1000
 
-    [dropout]                        # see Dropout
+    [dropout]                        # see dropout_chances()
     popularity = 0.25
 
     [succession]                     # only where the pack is to have such a table
@@ -27,10 +27,12 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, dataclass, field, fields, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import ClassVar
 
+from edge_rerank.ranking.signals.inputs import BITS
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.table import check_integers
@@ -38,21 +40,24 @@ from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
 from edge_rerank_export.train.history.sequence import SuccessionTraining
 
 
-@dataclass(frozen=True, slots=True)
-class Dropout:
-    """Chances that a training request loses a kind of evidence, so that none is relied on."""
+def dropout_chances(**changes: float) -> dict[str, float]:
+    """Chances that a training request loses a kind of evidence, so that none is relied on.
 
-    history: float = 0.02
-    category: float = 0.3
-    together: float = 0.5
-    popularity: float = 0.25
-    time: float = 0.2
-    record: float = 0.5
+    Args:
+        changes: by the names of the numbers of ``known``, see
+            :mod:`edge_rerank.ranking.signals.inputs`; the others are those of the signals.
 
-    def __post_init__(self) -> None:
-        for entry in fields(self):
-            if not 0 <= getattr(self, entry.name) < 1:
-                raise RecipeError(f"dropout.{entry.name}: expected a number from 0 to below 1")
+    Raises:
+        RecipeError: when a name is not known, or a chance is out of range.
+    """
+    chances = {signal.bit: signal.dropout for signal in BITS}
+    for name, chance in changes.items():
+        if name not in chances:
+            known = ", ".join(chances)
+            raise RecipeError(f"dropout.{name}: not a known key; expected one of {known}")
+        if not 0 <= chance < 1:
+            raise RecipeError(f"dropout.{name}: expected a number from 0 to below 1")
+    return chances | changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +119,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     """How one history encoder is trained; see the module's description.
 
     ``terms`` says for the model card where the data are from and what binds whoever uses them.
+    ``dropout`` has the chances of :func:`dropout_chances`, and is completed by them.
     ``succession`` says how the pack's table of successions is trained, ``None`` for a pack
     without one; it needs exactly one folder. ``teacher`` is ``None`` for none.
     """
@@ -123,10 +129,14 @@ class HistoryFinetuneRecipe(TrainingRecipe):
 
     base: str = ""
     training: HistoryTraining = field(default_factory=HistoryTraining)
-    dropout: Dropout = field(default_factory=Dropout)
+    dropout: Mapping[str, float] = field(default_factory=dict)
     succession: SuccessionTraining | None = None
     teacher: TeacherRecipe | None = None
     terms: str = ""
+
+    def __post_init__(self) -> None:
+        super(HistoryFinetuneRecipe, self).__post_init__()
+        object.__setattr__(self, "dropout", dropout_chances(**self.dropout))
 
 
 def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
@@ -136,7 +146,7 @@ def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
         head["base"] = os.path.relpath(recipe.base, folder)
     if recipe.terms:
         head["terms"] = recipe.terms
-    tables = [("training", asdict(recipe.training)), ("dropout", asdict(recipe.dropout))]
+    tables = [("training", asdict(recipe.training)), ("dropout", dict(recipe.dropout))]
     if recipe.succession is not None:
         tables.append(("succession", asdict(recipe.succession)))
     if recipe.teacher is not None:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from edge_rerank.ranking.signals.inputs import KNOWN_BITS
 from edge_rerank_export.train.history.model import HistoryModel
-from edge_rerank_export.train.history.recipe import Dropout, HistoryFinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.loop import learning_rate, mean_ndcg
 
 WARM_UP = 50
@@ -159,7 +159,7 @@ def _scores(model: HistoryModel, batch: Pool) -> Tensor:
     return scores
 
 
-def _kept(dropout: Dropout, rng: np.random.Generator, count: int) -> Tensor:
+def _kept(dropout: Mapping[str, float], rng: np.random.Generator, count: int) -> Tensor:
     """1 for each kind of evidence that stays, float32 of shape (count, bits)."""
-    chances = np.array([getattr(dropout, name) for name in KNOWN_BITS])
+    chances = np.array([dropout[name] for name in KNOWN_BITS])
     return torch.from_numpy((rng.random((count, len(KNOWN_BITS))) >= chances).astype(np.float32))
