@@ -1,4 +1,4 @@
-"""``edge-rerank audit``: is the history whole, and is it kept as the law asks?"""
+"""``edge-rerank audit``: whether a history is whole, and kept as the law asks."""
 
 from __future__ import annotations
 

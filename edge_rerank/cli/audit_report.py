@@ -1,4 +1,4 @@
-"""``edge-rerank audit report``: is this store set up as GDPR and PIPL ask?"""
+"""``edge-rerank audit report``: a history against GDPR and PIPL, article by article."""
 
 from __future__ import annotations
 

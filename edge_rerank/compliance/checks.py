@@ -1,4 +1,4 @@
-"""What the compliance report looks at. Each check gives its verdict and its evidence.
+"""Checks of the compliance report, each with its verdict and its evidence.
 
 Checks read: the files, what the opened store says of itself, and the running process. What
 only trying shows (erasure, access, consent) is tried on a second store in memory with the
@@ -272,7 +272,7 @@ def minimisation(subject: Subject) -> Iterator[Finding]:
     kept = subject.facts.kept_kinds
     if kept is None:
         evidence = "the store has not noted what is taken out of queries"
-        yield Finding("minimisation", Verdict.OWED, evidence, "record through a Reranker")
+        yield Finding("minimisation", Verdict.OWED, evidence, "record through History or Reranker")
     elif kept:
         yield Finding(
             "minimisation",

@@ -1,4 +1,4 @@
-"""What an opened store says of itself, for the compliance report."""
+"""Facts of an opened store, as it states them, for the compliance report."""
 
 from __future__ import annotations
 

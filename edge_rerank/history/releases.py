@@ -1,4 +1,4 @@
-"""The newest release of each model pack that a history has seen, so that an older one is noticed.
+"""Releases of model packs that a history has seen, so that an older one is noticed.
 
 Only packs that the host's trusted keys signed count: what an unsigned manifest says of itself
 could be anybody's, and a high number in it would lock the real pack out.

@@ -1,4 +1,4 @@
-"""The one way out: what the person exports, sealed for one recipient's key.
+"""Sealed exports, the one way out: what the person takes along, for one recipient's key.
 
 Nothing else in the runtime opens a connection or hands history on; a test walks every
 module's imports. (What a person reads in plain, ``access()`` gives to the host that asked, and

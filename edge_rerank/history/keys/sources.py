@@ -1,4 +1,4 @@
-"""Where the key-encryption key comes from. It never lies in the history file.
+"""Sources of the key-encryption key, which never lies in the history file.
 
 A source that can :meth:`~KeySource.replace` its key lets erasure rotate it, so that an old
 copy of the file stays closed for ever. With a key that the host holds itself, the host
