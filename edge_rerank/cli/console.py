@@ -1,4 +1,4 @@
-"""What the commands write: text, tables and progress, with rich where it is installed."""
+"""Console output of the commands: text, tables and progress, with rich where it is installed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The parser of all commands, and what becomes of errors.
+"""Entry point of the command line: the parser of all commands, and what becomes of errors.
 
 A command is a module with ``register(subparsers)``, which adds a parser whose default
 ``run`` takes the parsed arguments and a :class:`~edge_rerank.cli.console.Console` and

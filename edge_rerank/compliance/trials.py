@@ -1,4 +1,4 @@
-"""Checks of the compliance report that try something: on made-up people, never on the store.
+"""Trials of the compliance report: checks that try something, on made-up people.
 
 Each runs the code that serves the real store, in memory or in a temporary folder.
 """
