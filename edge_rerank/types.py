@@ -48,6 +48,12 @@ class EventType(StrEnum):
     RATING = "rating"
 
 
+NOT_CHOSEN = frozenset(
+    {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE, EventType.DISMISS}
+)
+"""Events that do not speak for their item."""
+
+
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Item:
     """Something that can be shown: a product, an article, a course, a game.

@@ -13,6 +13,7 @@ from edge_rerank.cli.options import (
     SHIPPED,
     Subparsers,
     add_command,
+    add_html,
     add_json,
     add_runtime,
     pack_folder,
@@ -70,9 +71,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="one more baseline, from a file of its scores; may be repeated "
         "(python -m edge_rerank.export baselines writes those of BPR and SASRec)",
     )
-    parser.add_argument(
-        "--report", type=Path, metavar="PAGE", help="write a report as one HTML page as well"
-    )
+    add_html(parser)
     add_runtime(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -95,8 +94,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             threads=arguments.threads,
             progress=_bars(console, bars),
         )
-    if arguments.report is not None:
-        write_text(arguments.report, as_html(report))
+    if arguments.html is not None:
+        write_text(arguments.html, as_html(report))
     if arguments.json:
         console.say(report.to_json())
     else:

@@ -31,7 +31,7 @@ from edge_rerank._check import check_id, check_integer, check_list, check_number
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
 from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
 from edge_rerank.formats.jsonl import Record, read_records
-from edge_rerank.types import Event, EventType, Item
+from edge_rerank.types import NOT_CHOSEN, Event, EventType, Item
 
 ITEMS = "items"
 TRAIN = "train"
@@ -229,13 +229,10 @@ class DataSet:
         )
 
 
-_NOT_CHOSEN = {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE, EventType.DISMISS}
-
-
 def chosen(history: Sequence[Event]) -> list[Item]:
     """Items of the events that speak for an item, oldest first, repeats included."""
     return [
-        event.item for event in history if event.item is not None and event.type not in _NOT_CHOSEN
+        event.item for event in history if event.item is not None and event.type not in NOT_CHOSEN
     ]
 
 

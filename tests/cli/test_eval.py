@@ -70,7 +70,7 @@ def test_a_report_and_scores(run: Run, folder: Path, tmp_path: Path) -> None:
         "".join(json.dumps({"request": n, "scores": [0, 1]}) + "\n" for n in range(3))
     )
     page = tmp_path / "page.html"
-    result = run("eval", "shipped", folder, "--scores", f"other={scores}", "--report", page)
+    result = run("eval", "shipped", folder, "--scores", f"other={scores}", "--html", page)
     assert (result.code, result.err) == (0, "")
     assert "other" in result.out
     assert "pack against" in result.out

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.request import Request
-from edge_rerank.types import Degradation, Event, EventType, ReasonCode
+from edge_rerank.types import NOT_CHOSEN, Degradation, Event, EventType, ReasonCode
 
 REFINED = 50
 """How many of the best so far the scorer looks at."""
@@ -22,9 +22,6 @@ quarter, 0.480 with all of it."""
 
 _AFTER_SCORING_S = 0.002
 """Kept back from a time budget for what comes after the scorer."""
-
-_NOT_CHOSEN = frozenset({EventType.IMPRESSION, EventType.DISLIKE, EventType.DISMISS})
-"""Left out: to a model without a trained head, whatever is mentioned becomes more likely."""
 
 
 class ScorerSource:
@@ -83,7 +80,8 @@ def transcript(history: Sequence[Event], texts: Mapping[str, str]) -> list[str]:
         if event.type is EventType.SEARCH:
             lines.append(event.query or "")
             previous = None
-        elif event.item is not None and event.type not in _NOT_CHOSEN:
+        elif event.item is not None and event.type not in NOT_CHOSEN:
+            # To a model without a trained head, whatever is mentioned becomes more likely.
             text = event.item.text or texts.get(event.item.id, "")
             if text.strip() and event.item.id != previous:
                 lines.append(text)
