@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -177,18 +178,37 @@ class Event:
 
 
 class ReasonCode(StrEnum):
-    """Why an item stands where it stands."""
+    """Why an item stands where it stands, and the words for it.
 
-    SIMILAR = "similar"
-    CATEGORY = "category"
-    NEXT = "next"
-    QUERY = "query"
-    POPULAR = "popular"
-    HOST = "host"
-    DISLIKED = "disliked"
-    SEEN = "seen"
-    MODEL = "model"
-    TOGETHER = "together"
+    Attributes:
+        lifts: words for a reason that moves an item up.
+        lowers: words for a reason that moves an item down.
+    """
+
+    lifts: str
+    lowers: str
+
+    def __new__(cls, value: str, lifts: str, lowers: str) -> Self:
+        """A code and its words."""
+        code = str.__new__(cls, value)
+        code._value_ = value
+        code.lifts, code.lowers = lifts, lowers
+        return code
+
+    SIMILAR = ("similar", "like what you chose before", "unlike what you chose before")
+    CATEGORY = ("category", "from a category you like", "from a category you seldom choose")
+    NEXT = ("next", "what you tend to look at next", "seldom what you look at next")
+    QUERY = ("query", "fits your search", "far from your search")
+    POPULAR = ("popular", "popular with others", "less known")
+    HOST = ("host", "recommended here", "further down here")
+    DISLIKED = ("disliked", "unlike what you turned down", "like something you turned down")
+    SEEN = ("seen", "not shown to you before", "shown to you before")
+    MODEL = ("model", "goes with what you did before", "unlike what you did before")
+    TOGETHER = (
+        "together",
+        "often chosen along with what you chose",
+        "seldom chosen along with what you chose",
+    )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,34 +16,6 @@ MAX_PHRASES = 2
 _TITLE_IN_PHRASE = 40
 _LINK_SCHEMES = ("https://", "http://")
 
-LIFTS = {
-    ReasonCode.SIMILAR: "like what you chose before",
-    ReasonCode.CATEGORY: "from a category you like",
-    ReasonCode.NEXT: "what you tend to look at next",
-    ReasonCode.QUERY: "fits your search",
-    ReasonCode.POPULAR: "popular with others",
-    ReasonCode.HOST: "recommended here",
-    ReasonCode.DISLIKED: "unlike what you turned down",
-    ReasonCode.SEEN: "not shown to you before",
-    ReasonCode.MODEL: "goes with what you did before",
-    ReasonCode.TOGETHER: "often chosen along with what you chose",
-}
-"""Words for a reason that moves an item up."""
-
-LOWERS = {
-    ReasonCode.SIMILAR: "unlike what you chose before",
-    ReasonCode.CATEGORY: "from a category you seldom choose",
-    ReasonCode.NEXT: "seldom what you look at next",
-    ReasonCode.QUERY: "far from your search",
-    ReasonCode.POPULAR: "less known",
-    ReasonCode.HOST: "further down here",
-    ReasonCode.DISLIKED: "like something you turned down",
-    ReasonCode.SEEN: "shown to you before",
-    ReasonCode.MODEL: "unlike what you did before",
-    ReasonCode.TOGETHER: "seldom chosen along with what you chose",
-}
-"""Words for a reason that moves an item down."""
-
 _FAINT = {ReasonCode.DISLIKED, ReasonCode.SEEN}
 """Moved up for the lack of a fault: not worth a word where there is a better reason."""
 
@@ -201,7 +173,7 @@ def _phrase(reason: Reason, titles: Titles) -> str:
     title = titles.get(reason.item_id) if reason.item_id is not None else None
     if reason.code is ReasonCode.SIMILAR and reason.weight > 0 and title:
         return BECAUSE.format(title=shorten(title, _TITLE_IN_PHRASE))
-    return (LIFTS if reason.weight > 0 else LOWERS)[reason.code]
+    return reason.code.lifts if reason.weight > 0 else reason.code.lowers
 
 
 def _titles(ranking: Sequence[RankedItem], titles: Titles | None) -> Titles:

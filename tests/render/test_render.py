@@ -7,7 +7,7 @@ import pytest
 
 from edge_rerank import Item, RankedItem, Ranking, Reason, ReasonCode
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.render.cards import LIFTS, LOWERS, Banner, Card, as_table, phrases, title_of
+from edge_rerank.render.cards import Banner, Card, as_table, phrases, title_of
 from edge_rerank.render.html import Layout, as_html
 from edge_rerank.render.texttable import display_width
 
@@ -34,7 +34,7 @@ NOT_DISLIKED = Reason(ReasonCode.DISLIKED, 3.0)
 
 
 def test_every_reason_has_words_both_ways() -> None:
-    assert set(LIFTS) == set(LOWERS) == set(ReasonCode)
+    assert all(code.lifts and code.lowers for code in ReasonCode)
 
 
 @pytest.mark.parametrize(
@@ -42,12 +42,12 @@ def test_every_reason_has_words_both_ways() -> None:
     [
         ((), ()),
         ((SIMILAR,), ("because you liked Dark rye",)),
-        ((Reason(ReasonCode.SIMILAR, 2.0, "unknown"),), (LIFTS[ReasonCode.SIMILAR],)),
-        ((Reason(ReasonCode.SIMILAR, -2.0, "rye"),), (LOWERS[ReasonCode.SIMILAR],)),
+        ((Reason(ReasonCode.SIMILAR, 2.0, "unknown"),), (ReasonCode.SIMILAR.lifts,)),
+        ((Reason(ReasonCode.SIMILAR, -2.0, "rye"),), (ReasonCode.SIMILAR.lowers,)),
         ((UNPOPULAR, SIMILAR), ("because you liked Dark rye",)),
-        ((UNPOPULAR,), (LOWERS[ReasonCode.POPULAR],)),
-        ((NOT_DISLIKED, POPULAR), (LIFTS[ReasonCode.POPULAR],)),
-        ((NOT_DISLIKED,), (LIFTS[ReasonCode.DISLIKED],)),
+        ((UNPOPULAR,), (ReasonCode.POPULAR.lowers,)),
+        ((NOT_DISLIKED, POPULAR), (ReasonCode.POPULAR.lifts,)),
+        ((NOT_DISLIKED,), (ReasonCode.DISLIKED.lifts,)),
         ((SIMILAR, POPULAR, Reason(ReasonCode.HOST, 0.5)), 2),
     ],
 )
@@ -116,7 +116,7 @@ def test_banner() -> None:
         id="bread",
         title="Rustic bread",
         text="Four ingredients, one bowl.",
-        reason=LIFTS[ReasonCode.SIMILAR],
+        reason=ReasonCode.SIMILAR.lifts,
         category="Baking",
         url="https://shop.example/bread",
     )
