@@ -1,4 +1,4 @@
-"""The history encoder's part of a pack."""
+"""The history model's part of a pack."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from edge_rerank.errors import PackUnsupported
+from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.ranking.sources.history_model import HistoryEncoder
+from edge_rerank.ranking.signals.inputs import BY_NAME
+from edge_rerank.ranking.sources.history_model import HistoryModel
 
 
 def test_a_table_that_this_version_does_not_know_is_refused(tmp_path: Path) -> None:
@@ -22,4 +24,18 @@ def test_a_table_that_this_version_does_not_know_is_refused(tmp_path: Path) -> N
     spec["neighbours"] = spec["lexicon"]
     (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     with pytest.raises(PackUnsupported, match="expected tables of record, succession, together"):
-        HistoryEncoder(Pack.open(folder))
+        HistoryModel(Pack.open(folder))
+
+
+def test_an_input_that_this_version_does_not_know_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pack = Pack.open(shipped_pack())
+    assert set(HistoryModel(pack).inputs) == set(BY_NAME) - {"succession"}
+    known = Session.inputs.fget
+    assert known is not None
+    monkeypatch.setattr(
+        Session, "inputs", property(lambda session: {**known(session), "weather": None})
+    )
+    with pytest.raises(PackUnsupported, match="expected inputs of content, category"):
+        HistoryModel(pack)

@@ -63,9 +63,10 @@ class HistoryModel:
         # Too small to share: a second thread costs more than it brings.
         self._session = Session(pack.read(spec.model), providers=providers, threads=1)
         self.inputs = tuple(self._session.inputs)
-        strangers = sorted(set(self.inputs) - set(BY_NAME))
-        if strangers:
-            raise PackUnsupported(f"history encoder: not a known input: {', '.join(strangers)}")
+        if not set(self.inputs) <= set(BY_NAME):
+            raise PackUnsupported(
+                f"history_encoder: expected inputs of {', '.join(BY_NAME)}, got another"
+            )
 
     def parts(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Judge the candidates of one request.
@@ -214,7 +215,9 @@ def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
     for name, file in files.items():
         kind = known.get(name)
         if kind is None:
-            raise PackUnsupported(f"history encoder: not a known table: {name}")
+            raise PackUnsupported(
+                f"history_encoder: expected tables of {', '.join(sorted(known))}, got another"
+            )
         tables[name] = kind.from_bytes(pack.read(file))
     return tables
 

@@ -111,24 +111,14 @@ class HistoryModel(nn.Module):
                 nn.Linear(1 + Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
             )
 
-    def forward(  # noqa: PLR0917 - the model's inputs, in their order
-        self,
-        content: Tensor,
-        category: Tensor,
-        together: Tensor,
-        events: Tensor,
-        history: Tensor,
-        popularity: Tensor,
-        record: Tensor,
-        context: Tensor,
-        known: Tensor,
-        succession: Tensor | None = None,
-    ) -> Tensor:
-        """The inputs of :data:`SIGNALS`, with one leading axis, to parts, (B, C, 4)."""
+    def forward(self, *arrays: Tensor) -> Tensor:
+        """The inputs of :data:`SIGNALS` that it takes, with one leading axis, to (B, C, 4)."""
+        given = dict(zip(self.inputs, arrays, strict=True))
+        known, events, popularity = given["known"], given["events"], given["popularity"]
         has_history, has_category, has_together, has_popularity, has_time, has_record = torch.split(
             known, 1, -1
         )
-        history = history * has_history
+        history = given["history"] * has_history
         ones = torch.ones_like(has_time)
         events = events * torch.cat([ones, has_time, has_time, ones], -1)[:, None]
         spaces = Context.width - _CROWD - 1
@@ -140,15 +130,16 @@ class HistoryModel(nn.Module):
             ],
             -1,
         )
-        steer = self.describe(torch.cat([context * alive, known], -1))
+        steer = self.describe(torch.cat([given["context"] * alive, known], -1))
         context = steer[:, None].expand(-1, popularity.shape[1], -1)
         crowd = torch.cat([popularity, context], -1)
-        log = torch.cat([record, popularity * has_popularity[:, None], context], -1)
-        first = self.content(content, events, history, steer) * has_history
+        log = torch.cat([given["record"], popularity * has_popularity[:, None], context], -1)
+        first = self.content(given["content"], events, history, steer) * has_history
         # The runtime hands in a single candidate of a kind of evidence that is not there.
         none = torch.zeros_like(first)
         has_category, has_together = has_category * has_history, has_together * has_history
-        counts = self.together(together, events, history, steer) * has_together + none
+        counts = self.together(given["together"], events, history, steer) * has_together + none
+        succession = given.get(Successions.name)
         if succession is not None:
             # A factor, so that what is not known, which is 0, stays so.
             judged = torch.cat([succession[..., None], crowd], -1)
@@ -156,11 +147,11 @@ class HistoryModel(nn.Module):
         return torch.stack(
             [
                 first,
-                self.category(category, events, history, steer) * has_category + none,
+                self.category(given["category"], events, history, steer) * has_category + none,
                 counts,
                 (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
                 * has_popularity
-                + (self.record(log) + self.record_direct(record))[..., 0] * has_record,
+                + (self.record(log) + self.record_direct(given["record"]))[..., 0] * has_record,
             ],
             -1,
         )
