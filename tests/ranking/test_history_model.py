@@ -6,13 +6,14 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_rerank.errors import PackUnsupported
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.ranking.signals.inputs import BY_NAME
+from edge_rerank.ranking.signals.inputs import BY_NAME, KNOWN_BITS
 from edge_rerank.ranking.sources.history_model import HistoryModel
 
 
@@ -27,15 +28,34 @@ def test_a_table_that_this_version_does_not_know_is_refused(tmp_path: Path) -> N
         HistoryModel(Pack.open(folder))
 
 
-def test_an_input_that_this_version_does_not_know_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+@pytest.mark.parametrize("change", ["another", "too few"])
+def test_a_model_of_other_inputs_is_refused(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = Pack.open(shipped_pack())
     assert set(HistoryModel(pack).inputs) == set(BY_NAME) - {"succession"}
     known = Session.inputs.fget
     assert known is not None
-    monkeypatch.setattr(
-        Session, "inputs", property(lambda session: {**known(session), "weather": None})
-    )
+
+    def other(session: Session) -> dict[str, object]:
+        inputs = dict(known(session))
+        return (
+            {**inputs, "weather": inputs["history"]}
+            if change == "another"
+            else {name: kind for name, kind in inputs.items() if name != "popularity"}
+        )
+
+    monkeypatch.setattr(Session, "inputs", property(other))
     with pytest.raises(PackUnsupported, match="expected inputs of content, category"):
         HistoryModel(pack)
+
+
+def test_a_model_knows_the_bits_that_there_were_when_it_was_trained() -> None:
+    model = HistoryModel(Pack.open(shipped_pack()))
+    rng = np.random.default_rng(0)
+    arrays = {
+        name: rng.random(BY_NAME[name].axes.shape(3, 2, BY_NAME[name].width), dtype=np.float32)
+        for name in model.inputs
+    }
+    arrays["known"] = np.ones(len(KNOWN_BITS), dtype=np.float32)
+    later = {**arrays, "known": np.ones(len(KNOWN_BITS) + 1, dtype=np.float32)}
+    assert model.parts(arrays).any()
+    assert model.parts(later).tolist() == model.parts(arrays).tolist()

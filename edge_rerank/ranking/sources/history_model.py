@@ -19,11 +19,22 @@ from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import SEARCH_STRENGTH
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.categories import category_rows, numbered
-from edge_rerank.ranking.signals.inputs import BY_NAME, KNOWN_BITS, SIGNALS, TABLES, inputs
+from edge_rerank.ranking.signals.inputs import (
+    BITS,
+    BY_NAME,
+    KNOWN_BITS,
+    SIGNALS,
+    TABLES,
+    Known,
+    inputs,
+)
 from edge_rerank.ranking.signals.situation import Side, Situation
 from edge_rerank.ranking.signals.table import UNKNOWN, Table
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import ReasonCode
+
+_NEEDED = {Known.name, *(signal.name for signal in BITS)}
+"""What every model takes: what is there, and what that is said of."""
 
 CHUNK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
@@ -62,11 +73,16 @@ class HistoryModel:
         self.tables = _read_tables(pack, spec.tables)
         # Too small to share: a second thread costs more than it brings.
         self._session = Session(pack.read(spec.model), providers=providers, threads=1)
-        self.inputs = tuple(self._session.inputs)
-        if not set(self.inputs) <= set(BY_NAME):
+        takes = self._session.inputs
+        self.inputs = tuple(takes)
+        if not _NEEDED <= takes.keys() <= BY_NAME.keys():
             raise PackUnsupported(
-                f"history_encoder: expected inputs of {', '.join(BY_NAME)}, got another"
+                f"history_encoder: expected inputs of {', '.join(BY_NAME)}, got another or too few"
             )
+        bits = takes[Known.name].shape[-1]
+        if not isinstance(bits, int):
+            raise PackUnsupported("history_encoder: expected known to have a fixed width")
+        self._bits = bits
 
     def parts(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Judge the candidates of one request.
@@ -82,8 +98,10 @@ class HistoryModel:
             InferenceError: when the model fails or returns something that is no number.
         """
         feed = {name: arrays[name][None] for name in self.inputs}
+        # Bits are added at the end: a model knows those that there were when it was trained.
+        feed[Known.name] = feed[Known.name][:, : self._bits]
         count, length = arrays["popularity"].shape[0], arrays["history"].shape[0]
-        known = dict(zip(KNOWN_BITS, arrays["known"].tolist(), strict=True))
+        known = dict(zip(KNOWN_BITS, arrays["known"].tolist(), strict=False))
         by_candidate: dict[str, int] = {}
         for signal in SIGNALS:
             name, axes = signal.name, signal.axes
