@@ -109,7 +109,7 @@ def test_a_recipe_of_such_a_model_ends_with_two(
     scorer = "[scorer]\nheading = 'x'\nstart = 'x'\nline_tokens = 9\nhistory_tokens = 9\n"
     recipe = tmp_path / "recipe.toml"
     recipe.write_text(
-        "kind = 'scorer'\n"
+        f"kind = '{'encoder' if part else 'scorer'}'\n"
         "name = 'x'\nrelease = 1\nlicence = 'x'\nsummary = 'x'\n"
         f"[source]\nuri = {json.dumps(f'path:{folder}')}\nsha256 = '{'0' * 64}'\n"
         + (part or f"{scorer}vocabulary = 9\n")
