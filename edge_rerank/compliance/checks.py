@@ -272,7 +272,7 @@ def minimisation(subject: Subject) -> Iterator[Finding]:
     kept = subject.facts.kept_kinds
     if kept is None:
         evidence = "the store has not noted what is taken out of queries"
-        yield Finding("minimisation", Verdict.OWED, evidence, "record through a Reranker")
+        yield Finding("minimisation", Verdict.OWED, evidence, "record through a Reranker or a History")
     elif kept:
         yield Finding(
             "minimisation",
