@@ -16,7 +16,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from edge_rerank import _telemetry
-from edge_rerank.privacy.scrub import Kind
+from edge_rerank.privacy.kinds import Kind
 
 OLDEST_SQLITE = (3, 39, 2)
 """The first without CVE-2022-35737 (memory corruption by long arguments)."""
@@ -272,7 +272,9 @@ def minimisation(subject: Subject) -> Iterator[Finding]:
     kept = subject.facts.kept_kinds
     if kept is None:
         evidence = "the store has not noted what is taken out of queries"
-        yield Finding("minimisation", Verdict.OWED, evidence, "record through a Reranker or a History")
+        yield Finding(
+            "minimisation", Verdict.OWED, evidence, "record through a Reranker or a History"
+        )
     elif kept:
         yield Finding(
             "minimisation",

@@ -9,7 +9,8 @@ from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.aggregates import epsilon_left
 from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.vault.store import HistoryStore
-from edge_rerank.privacy.scrub import KEPT_NOTE, Kind
+from edge_rerank.privacy.kinds import Kind
+from edge_rerank.privacy.scrub import KEPT_NOTE
 
 _PERSONALISATION = "personalisation"
 

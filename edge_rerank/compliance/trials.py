@@ -19,7 +19,8 @@ from edge_rerank.history import transfer
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.audit import AuditAction
-from edge_rerank.privacy.scrub import Kind, Scrubber
+from edge_rerank.privacy.kinds import Kind
+from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.types import Event, Item
 
 _USER = "trial"

@@ -19,37 +19,21 @@ which does find, brings spaCy with it.
 
 from __future__ import annotations
 
-import ipaddress
 import re
-import unicodedata
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
-from functools import cache
-from typing import NamedTuple
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.privacy import checksums as check
-from edge_rerank.privacy import identities as _identities
-from edge_rerank.privacy import phones as _phones
-from edge_rerank.privacy import tokens as _tokens
+from edge_rerank.privacy.kinds import Kind
 from edge_rerank.privacy.shadow import plain_shadow
 from edge_rerank.types import Event, Item
 
 KEPT_NOTE = "kept kinds"
 """The note of the store that names the kinds left in, as a JSON array."""
 
-
-class Kind(StrEnum):
-    """The kinds that are taken out; the value is what stands in brackets instead."""
-
-    ACCESS_TOKEN = "token"  # noqa: S105 - a label
-    EMAIL = "email"
-    IP_ADDRESS = "ip"
-    IBAN = "iban"
-    PAYMENT_CARD = "card"
-    NATIONAL_ID = "id"
-    PHONE = "phone"
+_WORTH_A_LOOK = re.compile(
+    r"[\d@＠]|::|[0-9A-Za-z_+/=.\-]{20}|[:：=]\s?\S{8}|bearer |\W(?:at|arroba)\W", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,11 +67,13 @@ class Scrubber:
         """Replace what is found in ``text``, in time linear in its length."""
         if not _WORTH_A_LOOK.search(text):
             return Scrubbed(text, {})
+        from edge_rerank.privacy.find import find  # noqa: PLC0415 - its patterns take long
+
         shadow, places = plain_shadow(text)
         found: dict[Kind, int] = {}
         pieces: list[str] = []
         end = 0
-        for span in _settle(span for span in _find(shadow) if span.kind not in self.keep):
+        for span in find(shadow, self.keep):
             start, stop = places[span.start], places[span.stop - 1] + 1
             pieces += [text[end:start], f"[{span.kind}]"]
             found[span.kind] = found.get(span.kind, 0) + 1
@@ -112,243 +98,3 @@ class Scrubber:
             )
         query = None if event.query is None else self.scrub(event.query).text
         return replace(event, item=item, query=query)
-
-
-class _Span(NamedTuple):
-    start: int
-    stop: int
-    kind: Kind
-
-
-_KINDS = tuple(Kind)
-_WORTH_A_LOOK = re.compile(
-    r"[\d@＠]|::|[0-9A-Za-z_+/=.\-]{20}|[:：=]\s?\S{8}|bearer |\W(?:at|arroba)\W", re.IGNORECASE
-)
-_NOT_INSIDE = r"(?<![0-9A-Za-z])(?<!\d[.,])"
-_END = r"(?![0-9A-Za-z])"
-
-_OCTET = r"(?:25[0-5]|2[0-4]\d|1\d\d|0?\d?\d)"
-_IPV4 = re.compile(
-    rf"(?<![0-9A-Za-z])(?<!\d[.,])(?:{_OCTET}\.){{3}}{_OCTET}(?![0-9A-Za-z]|\.\d)(?::\d{{1,5}}|/\d\d?)?"
-)
-_IPV6 = re.compile(
-    r"(?<![0-9A-Fa-f:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?"
-    r"(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?(?![0-9A-Za-z:])"
-)
-_IPV4_TAIL = re.compile(r":(\d{1,3})(?:\.\d{1,3}){3}$")
-_VERSION_BEFORE = re.compile(
-    r"(?:\bv|ver\.?|version|firmware|release|build|update|§)[ :]?$|[a-z]/$", re.IGNORECASE
-)
-
-_AT = re.compile(r"(?<=[\w.!#$%&'*+/=?^`{|}~\-\"])@(?=[\w\[])")
-_LOCAL = re.compile(r"[\w.!#$%&'*+/=?^`{|}~-]")
-_DOMAIN = re.compile(
-    r"(?:[0-9A-Za-z](?:[0-9A-Za-z-]{0,61}[0-9A-Za-z])?[.])+(?:xn--[0-9A-Za-z-]{2,59}|[A-Za-z]{2,24})(?![0-9A-Za-z])"
-    r"|(?:[^\W_][\w-]{0,62}\.){1,8}[^\W\d_]{2,24}"
-    r"|\[[0-9A-Fa-f:.]{3,45}\]"
-)
-_SPELT_EMAIL = re.compile(
-    r"(?<![\w.+-])[\w.+-]{1,64}[ ]?(?:[(\[{<][ ]?(?:at|ät|chez|arroba)[ ]?[)\]}>]"
-    r"|[ ](?:at|arroba)[ ])[ ]?"
-    r"(?:[\w-]{1,63}[ ]?(?:\.|[(\[{<][ ]?(?:dot|punkt|point|punto)[ ]?[)\]}>]"
-    r"|[ ](?:dot|punto)[ ])[ ]?){1,4}"
-    r"(?:[a-z]{2,3}|info|mail|email)\b",
-    re.IGNORECASE,
-)
-
-_AT_IN_WORDS = re.compile(r"at|ät|chez|arroba", re.IGNORECASE)
-
-_IBAN_START = re.compile(rf"{_NOT_INSIDE}(?=([A-Za-z]{{2}}[ ]?\d{{2}}[ \-.]?[0-9A-Za-z]))")
-
-_GAP = r"[ .\-/_]{1,3}"
-_CARD = re.compile(
-    rf"{_NOT_INSIDE}(?=((?:(?:[2-6]\d{{3}}|1800)(?:\d{{8,15}}"
-    rf"|{_GAP}\d{{4}}{_GAP}\d{{4}}(?:{_GAP}\d{{1,4}}(?:{_GAP}\d{{1,3}})?)?"
-    rf"|{_GAP}\d{{6}}{_GAP}\d{{4,5}}|{_GAP}\d{{12}}|\d{{4}}{_GAP}\d{{8}}|\d\d{_GAP}\d{{10,13}}"
-    rf"|{_GAP}\d\d{_GAP}\d\d{_GAP}\d{{4}}{_GAP}\d{{4}})|81\d{{14,17}})){_END})"
-)
-
-_DIGIT = re.compile(r"\d")
-_LETTER = re.compile(r"[^\W\d_]")
-_WITHOUT_SIGNS = str.maketrans("", "", " .-/_+()")
-_PAIR = re.compile(r"\d\d")
-_ISLAND = re.compile(r"[+(]{0,2}\d[\d .\-/()_]{5,}\d")
-"""Where numbers are looked for; in most texts there is no such place."""
-
-_NUMBER_START = re.compile(rf"\+|{_NOT_INSIDE}(?:\(|\d+)")
-_FEWEST_DIGITS = 7
-_FEWEST_BARE_DIGITS = 9
-_FEWEST_CARD_DIGITS = 12
-
-_ISLAND_MARGIN = 24
-"""Longest tail of an identity number or extension from its first letter on."""
-
-_BARE = re.compile(r"(?<![0-9A-Za-z_#])(?<!\d[.,:\-/])\d{9,18}(?![0-9A-Za-z_]|[.,\-/:]\d)")
-_CATALOGUE_BEFORE = re.compile(
-    r"(?:isbn|issn|ean|upc|gtin|asin|doi|mpn|sku|oem|barcode|patent|条码|part|model|art(?:ikel|icle)?|item|serial)"
-    r"(?:[ .:#-]|no|nr|num(?:ber|mer)?|1[03]|号){0,6}$",
-    re.IGNORECASE,
-)
-
-
-def _find(shadow: str) -> Iterator[_Span]:
-    yield from _find_tokens(shadow)
-    yield from _find_emails(shadow)
-    yield from _find_addresses(shadow)
-    yield from _find_ibans(shadow)
-    yield from _find_numbers(shadow)
-
-
-def _find_tokens(shadow: str) -> Iterator[_Span]:
-    kind = Kind.ACCESS_TOKEN
-    for run in _tokens.RUN.finditer(shadow):
-        if _tokens.random_part(run[0]):
-            yield _Span(run.start(), run.end(), kind)
-        else:
-            for match in _tokens.KNOWN.finditer(shadow, run.start(), run.end()):
-                yield _Span(match.start(), match.end(), kind)
-    for match in _tokens.PRIVATE_KEY.finditer(shadow):
-        yield _Span(match.start(), match.end(), kind)
-    for match in _after_words(_tokens.WORDS, _tokens.VALUE, shadow):
-        group = match.lastindex or 1
-        if _tokens.secret_value(match[group]):
-            yield _Span(match.start(group), match.end(group), kind)
-
-
-def _after_words(
-    words: re.Pattern[str], value: re.Pattern[str], shadow: str
-) -> Iterator[re.Match[str]]:
-    """Values that follow a word which says what they are."""
-    lower = shadow.lower()
-    if len(lower) != len(shadow):  # a few capitals become two characters
-        lower = shadow
-    for word in words.finditer(lower):
-        inside = shadow[word.start() - 1 : word.start()].isalpha() and word[0].isascii()
-        match = None if inside else value.match(shadow, word.end())
-        if match is not None:
-            yield match
-
-
-def _find_emails(shadow: str) -> Iterator[_Span]:
-    for at in _AT.finditer(shadow):
-        domain = _DOMAIN.match(shadow, at.end(), at.end() + 255)
-        start = _local_start(shadow, at.start()) if domain else at.start()
-        if domain and start < at.start():
-            yield _Span(start, domain.end(), Kind.EMAIL)
-    for match in _SPELT_EMAIL.finditer(shadow) if _AT_IN_WORDS.search(shadow) else ():
-        yield _Span(match.start(), match.end(), Kind.EMAIL)
-
-
-def _local_start(shadow: str, at: int) -> int:
-    """Where the part before the @ begins, at most 64 characters back."""
-    limit = max(0, at - 64)
-    if shadow[at - 1 : at] == '"':
-        return max(shadow.rfind('"', limit, at - 1), limit)
-    # In a Chinese sentence nothing stands between the words and the address.
-    stops_at_ideographs = unicodedata.category(shadow[at - 1]) != "Lo"
-    start = at
-    while start > limit and _LOCAL.match(shadow[start - 1]):
-        if stops_at_ideographs and unicodedata.category(shadow[start - 1]) == "Lo":
-            break
-        start -= 1
-    return start
-
-
-def _find_addresses(shadow: str) -> Iterator[_Span]:
-    for match in _IPV4.finditer(shadow) if "." in shadow else ():
-        if not _VERSION_BEFORE.search(shadow[max(0, match.start() - 10) : match.start()]):
-            yield _Span(match.start(), match.end(), Kind.IP_ADDRESS)
-    for match in _IPV6.finditer(shadow) if ":" in shadow else ():
-        # "node:2001:db8::1" begins with two hexadecimal digits that are none.
-        for start in (match.start(), match.start() + match[0].find(":") + 1):
-            if _is_ipv6(shadow[start : match.end()].partition("/")[0].partition("%")[0]):
-                yield _Span(start, match.end(), Kind.IP_ADDRESS)
-                break
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return any(map(str.isdigit, text)) or text.count(":") >= 4
-
-
-def _find_ibans(shadow: str) -> Iterator[_Span]:
-    for begin in _IBAN_START.finditer(shadow):
-        size = check.IBAN_LENGTHS.get(begin[1][:2].upper())
-        match = _iban_of(size).match(shadow, begin.start()) if size else None
-        if match and check.iban(match[0].translate(_WITHOUT_SIGNS).upper()):
-            yield _Span(match.start(), match.end(), Kind.IBAN)
-
-
-@cache
-def _iban_of(size: int) -> re.Pattern[str]:
-    """So many letters and digits, and what may stand between them."""
-    return re.compile(rf"(?:[0-9A-Za-z][ \-.]{{0,2}}){{{size - 1}}}[0-9A-Za-z]{_END}")
-
-
-def _find_numbers(shadow: str) -> Iterator[_Span]:
-    if not _DIGIT.search(shadow):
-        return
-    for start, stop in _identities.find_lettered(shadow):
-        yield _Span(start, stop, Kind.NATIONAL_ID)
-    for match in _after_words(_identities.WORDS, _identities.VALUE, shadow):
-        yield _Span(match.start(1), match.end(1), Kind.NATIONAL_ID)
-    for match in _after_words(_phones.WORDS, _phones.VALUE, shadow):
-        yield _Span(match.start(1), match.end(1), Kind.PHONE)
-    for island in _ISLAND.finditer(shadow):
-        digits = len(island[0].translate(_WITHOUT_SIGNS))
-        if digits >= _FEWEST_DIGITS and _PAIR.search(island[0]):
-            yield from _find_in_island(shadow, island.start(), island.end(), digits)
-
-
-def _find_in_island(shadow: str, start: int, end: int, count: int) -> Iterator[_Span]:
-    """What begins within an island of ``count`` digits."""
-    stop = end + _ISLAND_MARGIN
-    before = shadow[max(0, start - 20) : start]
-    in_catalogue = bool(_LETTER.search(before) and _CATALOGUE_BEFORE.search(before))
-    for begin in _NUMBER_START.finditer(shadow, start, end):
-        place, digits = begin.start(), begin[0]
-        card = _CARD.match(shadow, place, stop) if count >= _FEWEST_CARD_DIGITS else None
-        if card and _is_card(card[1].translate(_WITHOUT_SIGNS)):
-            yield _Span(place, card.end(1), Kind.PAYMENT_CARD)
-        if in_catalogue:
-            continue
-        if phone := _phones.SHAPE.match(shadow, place, stop):
-            yield _Span(place, phone.end(1), Kind.PHONE)
-        trunk = _phones.TRUNK.match(shadow, place, stop) if digits[0] in "0(" else None
-        if trunk and _phones.trunk(trunk[1]):
-            yield _Span(place, trunk.end(1), Kind.PHONE)
-        if not digits[0].isdigit():
-            continue
-        if identity := _identities.find_numeric(shadow, place, stop):
-            yield _Span(*identity, Kind.NATIONAL_ID)
-        if len(digits) >= _FEWEST_BARE_DIGITS and _BARE.match(shadow, place, stop):
-            kind = _bare_kind(digits)
-            if kind is not None:
-                yield _Span(place, place + len(digits), kind)
-
-
-def _is_card(digits: str) -> bool:
-    return check.luhn(digits) and check.card_network(digits)
-
-
-def _bare_kind(digits: str) -> Kind | None:
-    """What digits that stand alone may be: an identity number, a phone number, or neither."""
-    if _identities.bare(digits):
-        return Kind.NATIONAL_ID
-    return Kind.PHONE if _phones.bare(digits) else None
-
-
-def _settle(spans: Iterable[_Span]) -> list[_Span]:
-    """Join what overlaps; the kind that stands first in :class:`Kind` names it."""
-    settled: list[_Span] = []
-    for span in sorted(spans):
-        last = settled[-1] if settled else None
-        if last is None or span.start >= last.stop:
-            settled.append(span)
-            continue
-        kind = min(last.kind, span.kind, key=_KINDS.index)
-        settled[-1] = _Span(last.start, max(last.stop, span.stop), kind)
-    return settled

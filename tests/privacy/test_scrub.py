@@ -25,7 +25,8 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.history.history import History
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy import checksums as _checksums
-from edge_rerank.privacy.scrub import Kind, Scrubber
+from edge_rerank.privacy.kinds import Kind
+from edge_rerank.privacy.scrub import Scrubber
 from tests.privacy import tokens
 from tests.privacy.scrub_dev import BENIGN, POSITIVE
 
