@@ -19,7 +19,7 @@ from optimum.utils import NormalizedConfig
 from safetensors import safe_open
 from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BertModel
 
-from edge_rerank.inference.scorer import INPUTS, PACK_TOKENS
+from edge_rerank.inference.scorer import INPUTS, RUN_TOKENS
 from edge_rerank_export.models.adapter import HEAD
 from edge_rerank_export.models.text_encoder import OPSET, quiet
 from edge_rerank_export.models.cross_encoder import ScoringCrossEncoder
@@ -237,7 +237,7 @@ def scoring_model(
         )
     if is_causal(model.config):
         # The rotary operator wants a table no shorter than a row.
-        longest = max(positions, PACK_TOKENS)
+        longest = max(positions, RUN_TOKENS)
         return ScoringDecoder(model, max_positions=longest, vocabulary=vocabulary, head=head)
     if head is None:
         raise UnsupportedModel(
