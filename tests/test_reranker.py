@@ -346,3 +346,12 @@ def test_import_log(reranker: Reranker, tmp_path: Path) -> None:
     assert (summary.without_user, summary.without_consent, summary.bad) == (1, 1, 2)
     assert [bad.line for bad in summary.bad_lines] == [5, 6]
     assert reranker.history.import_log(log, user="alice").stored == 1  # the search is now alice's
+
+
+def test_an_option_that_is_none_is_refused_as_python_does(
+    reranker: Reranker, shelf: list[Item]
+) -> None:
+    with reranker.guest_session() as guest:
+        for rank in (reranker.rank, reranker.engine.rank, guest.rank):
+            with pytest.raises(TypeError, match=r"unexpected keyword argument 'topk'.*top_k"):
+                rank(shelf, topk=3)  # type: ignore[call-arg]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict, Unpack
@@ -97,9 +97,11 @@ class Request:
             options: see :class:`RankOptions`.
 
         Raises:
+            TypeError: when an option is not one of these.
             InvalidRequest: when an argument has the wrong type or is out of range.
         """
         started = time.perf_counter()
+        _check_names(options)
         candidates = _candidates(items)
         budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
         now = _moment(options.get("now"), history)
@@ -150,6 +152,16 @@ def items_of(items: object) -> list[Item]:
     """
     wanted = "a sequence of Item"
     return list(check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item))
+
+
+def _check_names(options: Iterable[str]) -> None:
+    """Refuse an option that is none, as Python does."""
+    known = RankOptions.__annotations__
+    for name in options:
+        if name not in known:
+            raise TypeError(
+                f"rank() got an unexpected keyword argument {name!r}; it takes {', '.join(known)}"
+            )
 
 
 def _candidates(items: object) -> tuple[Item, ...]:
