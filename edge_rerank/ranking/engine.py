@@ -183,7 +183,7 @@ class RankingEngine:
             id=_ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(request.interests),
-            degraded=evidence.degraded,
+            degraded=tuple(dict.fromkeys((*evidence.degraded, *order.degraded))),
         )
 
     def warmup(

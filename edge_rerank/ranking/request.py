@@ -34,7 +34,7 @@ class RankOptions(TypedDict, total=False):
     Attributes:
         query: what the person asked for just now; not recorded.
         top_k: how many to return, all if ``None``.
-        diversity: 0 to 1, how much near-copies are pushed down.
+        diversity: 0 to 1, how much near-copies are pushed down within the first 100 places.
         host_order: whether the order of the items is the host's own ranking and is to be
             blended in; an item's ``score`` says more and always is.
         budget_ms: milliseconds after which a scorer is to stop refining; the result is then

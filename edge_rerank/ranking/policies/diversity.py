@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import replace
 
 import numpy as np
@@ -9,6 +10,14 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
+from edge_rerank.types import Degradation
+
+PLACES = 100
+"""Places that are filled with an eye to what stands above them; nobody sees many more."""
+
+POOL = 1_000
+"""Best candidates that these places are filled from, which bounds the time: 100 places out of
+1,000 candidates of 384 numbers take 6 ms on one core with AVX2, however many there are beside."""
 
 
 class Diversity:
@@ -19,13 +28,15 @@ class Diversity:
         if not request.diversity:
             return order
         rows = np.array(order.rows)
-        picked = diversify(
+        picked, in_time = diversify(
             order.scores[rows],
-            request.comparisons.vectors[rows],
+            request.comparisons.vectors[rows[:POOL]],
             strength=request.diversity,
-            top_k=request.keep,
+            places=request.keep,
+            stop_at=request.stop_at,
         )
-        return replace(order, rows=tuple(rows[picked].tolist()))
+        degraded = () if in_time else (Degradation.TIME_BUDGET,)
+        return replace(order, rows=tuple(rows[picked].tolist()), degraded=order.degraded + degraded)
 
 
 def diversify(
@@ -33,33 +44,41 @@ def diversify(
     vectors: NDArray[np.float32],
     *,
     strength: float,
-    top_k: int,
-) -> list[int]:
+    places: int,
+    stop_at: float | None = None,
+) -> tuple[NDArray[np.intp], bool]:
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998).
 
     Each place goes to the item with the best balance of its own score and its likeness to
     what already stands above it. Scores are brought to 0..1 first.
 
     Args:
-        scores: float64 of shape (n,), higher is better.
-        vectors: unit rows, float32 of shape (n, d).
+        scores: float64 of shape (n,), the best first.
+        vectors: unit rows of the first of them, float32 of shape (m, d), m ≤ n; no other item
+            is brought forward.
         strength: 0 keeps the order of the scores, 1 looks at likeness only.
-        top_k: places to fill this way; the rest follows by score.
+        places: how many to fill this way, at most :data:`PLACES`; the rest follows by score.
+        stop_at: time by ``time.perf_counter()`` from which on the rest follows by score.
 
     Returns:
-        All n indices in their new order.
+        All n indices in their new order, intp of shape (n,), and whether there was time for it.
     """
-    order: list[int] = np.argsort(-scores, kind="stable").tolist()
+    every = np.arange(len(scores))
     spread = float(np.ptp(scores)) if len(scores) else 0.0
-    if strength <= 0 or spread <= 0 or len(order) < 3:
-        return order
-    relevance = (1 - strength) * (scores - scores.min()) / spread
-    likeness = np.full(len(scores), -np.inf)
-    chosen: list[int] = [order[0]]
-    left = order[1:]
-    while left and len(chosen) < top_k:
+    places = min(places, PLACES, len(vectors))
+    if strength <= 0 or spread <= 0 or len(scores) < 3 or places < 2:
+        return every, True
+    relevance = (1 - strength) * (scores[: len(vectors)] - scores.min()) / spread
+    likeness = np.full(len(vectors), -np.inf)
+    left = np.ones(len(scores), dtype=np.bool_)
+    chosen = [0]
+    left[0] = False
+    while len(chosen) < places:
+        if stop_at is not None and time.perf_counter() >= stop_at:
+            break
         np.maximum(likeness, vectors @ vectors[chosen[-1]], out=likeness)
-        best = max(left, key=lambda row: relevance[row] - strength * likeness[row])
-        left.remove(best)
+        worth = np.where(left[: len(vectors)], relevance - strength * likeness, -np.inf)
+        best = int(worth.argmax())  # of equal ones the first, which has the better score
         chosen.append(best)
-    return chosen + left
+        left[best] = False
+    return np.concatenate([chosen, every[left]]), len(chosen) == places

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.request import Request
+from edge_rerank.types import Degradation
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -18,10 +19,12 @@ class Arrangement:
     Attributes:
         rows: places of the candidates in the request, best first, each once.
         scores: of all candidates, by their places in the request, float64 of shape (n,).
+        degraded: what a policy could not do.
     """
 
     rows: tuple[int, ...]
     scores: NDArray[np.float64]
+    degraded: tuple[Degradation, ...] = ()
 
     @classmethod
     def by_score(cls, scores: NDArray[np.float64]) -> Self:
