@@ -15,6 +15,7 @@ import pytest
 
 import edge_rerank
 from edge_rerank import errors
+from tests.references import exists, unresolved
 
 PACKAGE = Path(edge_rerank.__file__).parent
 ROOT = Path(__file__).parents[1]
@@ -170,3 +171,9 @@ def test_every_public_name_has_a_docstring(name: str) -> None:
         local = getattr(value, "__module__", None) == name
         if local and not member.startswith("_") and (inspect.isclass(value) or callable(value)):
             assert inspect.getdoc(value), f"{name}.{member}"
+
+
+def test_docstrings_refer_to_names_that_exist() -> None:
+    assert exists("edge_rerank.ranking.request.RankOptions.query")
+    assert not exists("edge_rerank.ranking.request.RankOptions.words")
+    assert sorted(unresolved("edge_rerank", PACKAGE)) == []

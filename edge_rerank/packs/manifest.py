@@ -157,9 +157,9 @@ class ScorerSpec:
 class HistoryEncoderSpec:
     """The history encoder, see :mod:`edge_rerank.ranking.sources.history_model`.
 
-    The ONNX model takes the arrays of :class:`edge_rerank.ranking.signals.inputs.Signals` with one
-    leading axis (``succession`` in packs with such a table only), and returns ``parts``,
-    float32 of shape (requests, candidates, 4).
+    The ONNX model takes arrays of :func:`edge_rerank.ranking.signals.inputs.inputs` with one
+    leading axis, those that there were when it was trained, and returns ``parts``, float32 of
+    shape (requests, candidates, 4).
 
     Attributes:
         model: file name of the ONNX model.

@@ -106,7 +106,7 @@ def training_examples(
     number: int,
     others: Others | None = None,
 ) -> list[Example]:
-    """Requests to train on, see :func:`edge_rerank_export.train.domain.make_requests`.
+    """Requests to train on, see :func:`edge_rerank_export.train.requests.make_requests`.
 
     Args:
         domain: gives the items and what was chosen.

@@ -27,7 +27,7 @@ class RankingModel(torch.nn.Module):
     Args:
         trunk: a model of transformers that gives last hidden states, of a kind that
             :func:`~edge_rerank_export.models.language_model.load_language_model` knows.
-        precision: of the products, see :class:`~edge_rerank_export.train.loop.Precision`.
+        precision: of the products, see :class:`~edge_rerank_export.recipes.train.Precision`.
     """
 
     def __init__(self, trunk: Any, *, precision: Precision = Precision.FLOAT32) -> None:
