@@ -16,7 +16,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`Item`, :class:`Event`, :class:`EventType`: what can be shown, and what a person did.
 - :class:`Ranking`, :class:`RankedItem`: the order.
 - :class:`Reason`, :class:`ReasonCode`: why an item stands where it stands.
-- :class:`Degradation`: why a ranking is poorer than it could have been.
+- :class:`Degradation`, :class:`Unread`: why a ranking is poorer than it could have been.
 - :class:`Card`, :class:`Banner`: a ranking as data for a user interface.
 - :func:`as_html`, :func:`as_table`: a ranking as a page, and as text for a terminal.
 - :mod:`errors`: every exception that is raised on purpose.
@@ -78,6 +78,7 @@ from edge_rerank.types import (
     RankedItem,
     Reason,
     ReasonCode,
+    Unread,
 )
 
 if TYPE_CHECKING:
@@ -126,6 +127,7 @@ __all__ = [
     "Scrubber",
     "StoredEvent",
     "Trust",
+    "Unread",
     "Verification",
     "as_html",
     "as_table",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
 from edge_rerank.render.cards import Banner, Card, as_banner, as_cards, as_list
-from edge_rerank.types import Degradation, RankedItem
+from edge_rerank.types import Degradation, RankedItem, Unread
+
+_ALL_READ = Unread()
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +24,10 @@ class Ranking(Sequence[RankedItem]):
         id: to be handed back in ``Event.ranking``.
         took_ms: milliseconds spent inside ``rank()``.
         personalised: whether a history took part.
-        degraded: what went wrong on the way, empty when nothing did.
+        degraded: what went wrong on the way, empty when nothing did. ``TEXT_NOT_READ`` stands
+            for a query, or a fifth of the candidates or of the history, in a script that the pack
+            does not know.
+        unread: how much of each that was, whatever the share.
     """
 
     items: tuple[RankedItem, ...]
@@ -30,6 +35,7 @@ class Ranking(Sequence[RankedItem]):
     took_ms: float = field(default=0.0, compare=False)
     personalised: bool = False
     degraded: tuple[Degradation, ...] = ()
+    unread: Unread = _ALL_READ
 
     @overload
     def __getitem__(self, index: int) -> RankedItem: ...
@@ -72,6 +78,7 @@ class Ranking(Sequence[RankedItem]):
                 "took_ms": round(self.took_ms, 3),
                 "personalised": self.personalised,
                 "degraded": [d.value for d in self.degraded],
+                "unread": asdict(self.unread),
                 "items": self.to_list(),
             },
             ensure_ascii=False,

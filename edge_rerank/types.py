@@ -249,6 +249,25 @@ class Degradation(StrEnum):
 
     HISTORY_UNAVAILABLE = "history-unavailable"
     TIME_BUDGET = "time-budget"
+    TEXT_NOT_READ = "text-not-read"
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """Texts that the pack cannot read, because most of their signs are not in its vocabulary.
+
+    Such a text says nothing; its categories, its popularity and the host's score still count.
+    A language whose letters are known but whose words are not is not noticed.
+
+    Attributes:
+        candidates: share of the candidates with a text, 0 to 1.
+        history: share of the liked and disliked items with a text and of the searches, 0 to 1.
+        query: 1 if the query could not be read, else 0.
+    """
+
+    candidates: float = 0.0
+    history: float = 0.0
+    query: float = 0.0
 
 
 def _event_type(value: object) -> EventType:

@@ -7,9 +7,10 @@ import logging
 import threading
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from edge_rerank import Degradation, Event, Item, Ranking, ReasonCode, Reranker
+from edge_rerank import Degradation, Event, Item, Ranking, ReasonCode, Reranker, Unread
 from edge_rerank.errors import (
     ClosedError,
     ConsentRequired,
@@ -355,3 +356,35 @@ def test_an_option_that_is_none_is_refused_as_python_does(
         for rank in (reranker.rank, reranker.engine.rank, guest.rank):
             with pytest.raises(TypeError, match=r"unexpected keyword argument 'topk'.*top_k"):
                 rank(shelf, topk=3)  # type: ignore[call-arg]
+
+
+CHINESE = ["红烧肉的家常做法", "第一次买望远镜怎么选", "月球表面的环形山"]
+
+
+def test_what_the_pack_cannot_read_is_said(reranker: Reranker, shelf: list[Item]) -> None:
+    assert reranker.rank(shelf, query="bread").unread == Unread()
+    asked = reranker.rank(shelf, query="望远镜和星空")
+    assert asked.degraded == (Degradation.TEXT_NOT_READ,)
+    assert asked.unread == Unread(query=1.0)
+    foreign = [Item(str(n), text) for n, text in enumerate(CHINESE)]
+    mixed = reranker.rank([*shelf, *foreign, Item("no text")])
+    assert mixed.unread == Unread(candidates=3 / 10)
+    assert mixed.degraded == (Degradation.TEXT_NOT_READ,)
+    assert json.loads(mixed.to_json())["unread"]["candidates"] == 3 / 10
+    few = reranker.rank([*shelf, foreign[0]])
+    assert few.unread == Unread(candidates=1 / 8)  # a fifth is a degradation, a title is none
+    assert not few.degraded
+
+
+def test_a_history_that_cannot_be_read_is_said(reranker: Reranker, shelf: list[Item]) -> None:
+    reranker.consent("li", True)
+    reranker.record(Event("click", shelf[0]), user="li")
+    reranker.record(Event("dislike", Item("a", CHINESE[0])), user="li")
+    reranker.record(Event("search", query="天文望远镜推荐"), user="li")
+    vector = np.ones(4, dtype=np.float32)
+    reranker.record(Event("click", Item("b", CHINESE[1], vector=vector)), user="li")
+    ranking = reranker.rank(shelf[1:], user="li")
+    # The click on bread was read; the host's vector stands for the text of the last one.
+    assert ranking.unread == Unread(history=2 / 3)
+    assert ranking.degraded == (Degradation.TEXT_NOT_READ,)
+    assert ranking.personalised

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from edge_rerank.cli.console import Console
@@ -32,7 +33,7 @@ from edge_rerank.render.html import Layout, as_html
 from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, Item
+from edge_rerank.types import Degradation, Event, Item
 
 _BAD_LINES_SHOWN = 5
 
@@ -95,6 +96,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     titles = {event.item.id: title_of(event.item) for event in events if event.item is not None}
     if arguments.html is not None:
         write_text(arguments.html, as_html(ranking, layout=arguments.layout, titles=titles))
+    _say_unread(ranking, console)
     if arguments.json:
         console.say(ranking.to_json(indent=2))
     else:
@@ -165,6 +167,14 @@ def _complain(bad: list[BadLine], console: Console) -> None:
         console.complain(f"line {line.line} of the log left out: {line.reason}")
     if len(bad) > _BAD_LINES_SHOWN:
         console.complain(f"{len(bad) - _BAD_LINES_SHOWN} more lines of the log left out")
+
+
+def _say_unread(ranking: Ranking, console: Console) -> None:
+    if Degradation.TEXT_NOT_READ in ranking.degraded:
+        shares = ", ".join(
+            f"{share:.0%} of the {name}" for name, share in asdict(ranking.unread).items() if share
+        )
+        console.complain(f"in a script that the pack does not read: {shares}")
 
 
 def _show(ranking: Ranking, titles: dict[str, str], console: Console) -> None:

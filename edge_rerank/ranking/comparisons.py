@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
 from edge_rerank.ranking.interests import Interest, Interests
-from edge_rerank.types import Item
+from edge_rerank.types import Item, Unread
 
 CACHED_QUERIES = 256
+_ALL_READ = Unread()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,6 +29,7 @@ class Comparisons:
         searches: float64 of shape (n, searches).
         query: float64 of shape (n,), or ``None`` without a query.
         likeness: among the liked items and the searches, float64 of shape (h, h).
+        unread: how much of all that could not be read.
     """
 
     vectors: NDArray[np.float32]
@@ -36,6 +38,7 @@ class Comparisons:
     searches: NDArray[np.float64]
     query: NDArray[np.float64] | None
     likeness: NDArray[np.float64]
+    unread: Unread = _ALL_READ
 
 
 class Comparer(Protocol):
@@ -69,15 +72,14 @@ class TextComparer:
         Where both items of a pair carry a vector of the host's of one length, that counts and
         not their texts.
         """
-        texts = {item.id: item.text for item in candidates}
+        known = {item.id: item.text for item in candidates}
         touched = [*interests.liked, *interests.disliked]
         words = [search for search, _ in interests.searches]
-        vectors = self.vectors(
-            [
-                *(item.text for item in candidates),
-                *(one.item.text or texts.get(one.item.id, "") for one in touched),
-            ]
-        )
+        texts = [
+            *(item.text for item in candidates),
+            *(one.item.text or known.get(one.item.id, "") for one in touched),
+        ]
+        vectors = self.vectors(texts)
         own, others = vectors[: len(candidates)], vectors[len(candidates) :]
         cosines = (own @ others.T).astype(np.float64)
         _compare_host_vectors(cosines, candidates, touched)
@@ -86,6 +88,7 @@ class TextComparer:
         to_words = (own @ asked.T).astype(np.float64)
         likes = len(interests.liked)
         mine = np.concatenate([others[:likes], asked[: len(words)]]).astype(np.float64)
+        before = np.concatenate([others, asked[: len(words)]])
         return Comparisons(
             vectors=own,
             liked=cosines[:, :likes],
@@ -93,6 +96,13 @@ class TextComparer:
             searches=to_words[:, : len(words)],
             query=to_words[:, -1] if query else None,
             likeness=mine @ mine.T,
+            unread=Unread(
+                candidates=_unread(texts[: len(candidates)], own, candidates),
+                history=_unread(
+                    [*texts[len(candidates) :], *words], before, [one.item for one in touched]
+                ),
+                query=float(bool(query) and not asked[-1].any()),
+            ),
         )
 
     def vectors(
@@ -119,6 +129,23 @@ class TextComparer:
         """Drop everything."""
         self._items.clear()
         self._words.clear()
+
+
+def _unread(texts: Sequence[str], vectors: NDArray[np.float32], items: Sequence[Item]) -> float:
+    """Share of the texts that there are whose vector is zero: the encoder cannot read them.
+
+    Args:
+        texts: of items, then others.
+        vectors: of the texts, float32 of shape (n, dim).
+        items: those that carry a vector of the host's need no text.
+    """
+    needed = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
+    needed[[row for row, item in enumerate(items) if item.vector is not None]] = False
+    if not needed.any():
+        return 0.0
+    # A vector of a text that was read has length 1, and hardly ever begins with a zero.
+    blank = np.flatnonzero(needed & (vectors[:, 0] == 0))
+    return float((~vectors[blank].any(axis=1)).sum() / needed.sum())
 
 
 def _ignore_self(

@@ -36,7 +36,11 @@ from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySourc
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, Item, RankedItem
+from edge_rerank.types import Degradation, Event, Item, RankedItem, Unread
+
+UNREAD_SHARE = 0.2
+"""Share of the candidates or of the history from which on texts that cannot be read are a
+degradation; a foreign title here and there is none."""
 
 Packs = str | Path | Sequence[str | Path]
 
@@ -169,6 +173,8 @@ class RankingEngine:
         for policy in self._policies:
             order = policy.arrange(order, request)
         rows = order.rows[: request.keep]
+        unread = request.comparisons.unread
+        degraded = (*evidence.degraded, *order.degraded, *_not_read(unread))
         scores = order.scores
         if self._history_model is not None:
             scores = self._history_model.probabilities(scores)
@@ -183,7 +189,8 @@ class RankingEngine:
             id=_ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(request.interests),
-            degraded=tuple(dict.fromkeys((*evidence.degraded, *order.degraded))),
+            degraded=tuple(dict.fromkeys(degraded)),
+            unread=unread,
         )
 
     def warmup(
@@ -243,6 +250,11 @@ class RankingEngine:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the engine is closed")
+
+
+def _not_read(unread: Unread) -> tuple[Degradation, ...]:
+    much = unread.query or max(unread.candidates, unread.history) >= UNREAD_SHARE
+    return (Degradation.TEXT_NOT_READ,) if much else ()
 
 
 def _ranking_id() -> str:

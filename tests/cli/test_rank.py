@@ -22,7 +22,7 @@ def test_table(run: Run) -> None:
 def test_json(run: Run) -> None:
     result = run("rank", "--items", ITEMS, "--json", "--top-k", 2)
     report = json.loads(result.out)
-    assert set(report) == {"id", "took_ms", "personalised", "degraded", "items"}
+    assert set(report) == {"id", "took_ms", "personalised", "degraded", "unread", "items"}
     assert not report["personalised"]
     assert ids(result.out) == ["harbour-case", "no-knead"]  # the most popular two
 
@@ -69,6 +69,15 @@ def test_html(run: Run, tmp_path: Path, layout: str) -> None:
     text = page.read_text(encoding="utf-8")
     assert f'class="er er-{layout}"' in text
     assert ("from a category you like" if layout == "banner" else "because you liked") in text
+
+
+def test_what_the_pack_cannot_read_is_said(run: Run) -> None:
+    plain = run("rank", "--items", ITEMS, "--query", "telescope")
+    assert "does not read" not in plain.err
+    result = run("rank", "--items", ITEMS, "--query", "天文望远镜", "--json")
+    assert result.code == 0
+    assert "does not read: 100% of the query" in result.err
+    assert json.loads(result.out)["unread"] == {"candidates": 0.0, "history": 0.0, "query": 1.0}
 
 
 def test_half_an_emoji_can_be_written(run: Run, tmp_path: Path) -> None:
