@@ -19,6 +19,7 @@ from edge_rerank._check import (
     check_sequence,
     check_text,
 )
+from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
 from edge_rerank.history import releases
 from edge_rerank.history.aggregates import Aggregate, release_counts
@@ -163,7 +164,7 @@ class History:
         path: str | Path,
         *,
         user: str | None = None,
-        progress: Callable[[int, int], None] | None = None,
+        progress: Progress | None = None,
     ) -> ImportSummary:
         """Record the events of a log file, people without consent left out.
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edge_rerank._progress import Progress
 from edge_rerank.errors import ConsentRequired, InvalidEvent
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.history.clean import clean
@@ -54,7 +55,7 @@ def ingest(
     *,
     now: float,
     owner: str | None = None,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> ImportSummary:
     """Read the log at ``path`` and hand its events to ``keep``.
 
@@ -80,7 +81,7 @@ class _Ingest:
         keep: Keep,
         now: float,
         owner: str | None,
-        progress: Callable[[int, int], None] | None,
+        progress: Progress | None,
     ) -> None:
         self._keep = keep
         self._now = now

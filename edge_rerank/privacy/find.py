@@ -39,7 +39,6 @@ _IPV6 = re.compile(
     r"(?<![0-9A-Fa-f:.])[0-9A-Fa-f]{0,4}(?::[0-9A-Fa-f]{0,4}){2,8}(?:(?<=:)\d{1,3}(?:\.\d{1,3}){3})?"
     r"(?:%[0-9A-Za-z]{1,15})?(?:/\d{1,3})?(?![0-9A-Za-z:])"
 )
-_IPV4_TAIL = re.compile(r":(\d{1,3})(?:\.\d{1,3}){3}$")
 _VERSION_BEFORE = re.compile(
     r"(?:\bv|ver\.?|version|firmware|release|build|update|§)[ :]?$|[a-z]/$", re.IGNORECASE
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -45,9 +45,14 @@ class Comparer(Protocol):
     """Compares candidates with a history and a query."""
 
     def compare(
-        self, candidates: Sequence[Item], interests: Interests, query: str | None
+        self,
+        candidates: Sequence[Item],
+        interests: Interests,
+        query: str | None,
+        *,
+        text_of: Callable[[Item], str],
     ) -> Comparisons:
-        """Compare what takes part in a call."""
+        """Compare what takes part in a call; ``text_of`` knows the history's texts."""
         ...
 
 
@@ -65,19 +70,23 @@ class TextComparer:
         self._words = VectorCache(encoder, capacity=CACHED_QUERIES)
 
     def compare(
-        self, candidates: Sequence[Item], interests: Interests, query: str | None
+        self,
+        candidates: Sequence[Item],
+        interests: Interests,
+        query: str | None,
+        *,
+        text_of: Callable[[Item], str],
     ) -> Comparisons:
-        """Compare what takes part in a call.
+        """Compare what takes part in a call; ``text_of`` knows the history's texts.
 
         Where both items of a pair carry a vector of the host's of one length, that counts and
         not their texts.
         """
-        known = {item.id: item.text for item in candidates}
         touched = [*interests.liked, *interests.disliked]
         words = [search for search, _ in interests.searches]
         texts = [
             *(item.text for item in candidates),
-            *(one.item.text or known.get(one.item.id, "") for one in touched),
+            *(text_of(one.item) for one in touched),
         ]
         vectors = self.vectors(texts)
         own, others = vectors[: len(candidates)], vectors[len(candidates) :]

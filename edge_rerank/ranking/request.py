@@ -141,7 +141,9 @@ class Request:
     @cached_property
     def comparisons(self) -> Comparisons:
         """Cosines of the candidates with history and query."""
-        return self._comparer.compare(self.candidates, self.interests, self.query)
+        return self._comparer.compare(
+            self.candidates, self.interests, self.query, text_of=self.text_of
+        )
 
 
 def items_of(items: object) -> list[Item]:

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import pytest
@@ -34,7 +34,12 @@ class Told:
         self._liked, self._disliked, self._query = liked, disliked, query
 
     def compare(
-        self, candidates: Sequence[Item], interests: Interests, query: str | None
+        self,
+        candidates: Sequence[Item],
+        interests: Interests,
+        query: str | None,
+        *,
+        text_of: Callable[[Item], str],
     ) -> Comparisons:
         def matrix(values: object) -> NDArray[np.float64]:
             nothing = np.zeros((len(candidates), 0))

@@ -16,7 +16,7 @@ Embedding tables keep int8 rows with one scale each.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.calibrate import ChannelMaxima
 from edge_rerank_export.quantize.scheme import LIMIT, Scheme
 from edge_rerank_export.quantize.weight_only import INT4_PRODUCT, to_float16, to_int4
@@ -65,7 +66,7 @@ def quantize(
     *,
     maxima: ChannelMaxima | None = None,
     fine: str = "",
-    progress: Callable[[int, int], None] | None = None,
+    progress: Update | None = None,
 ) -> QuantizedCount:
     """Write a quantised version of the float32 ONNX model ``source`` to ``target``.
 
@@ -119,7 +120,7 @@ def scheme_of(model: Path) -> Scheme:
 
 
 def _weight_only(
-    model: onnx.ModelProto, scheme: Scheme, progress: Callable[[int, int], None] | None
+    model: onnx.ModelProto, scheme: Scheme, progress: Update | None
 ) -> tuple[onnx.ModelProto, QuantizedCount]:
     if scheme is Scheme.FLOAT16:
         constants = {tensor.name for tensor in model.graph.initializer}
@@ -166,7 +167,7 @@ class _Rewriter:
         self._new: dict[str, onnx.TensorProto] = {}
         self._rows: dict[str, _Rows] = {}
 
-    def run(self, progress: Callable[[int, int], None] | None) -> QuantizedCount:
+    def run(self, progress: Update | None) -> QuantizedCount:
         products = embeddings = 0
         nodes = list(self._graph.node)
         self._choose_factors(nodes)

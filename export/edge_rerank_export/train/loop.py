@@ -23,9 +23,8 @@ from torch import Tensor
 
 from edge_rerank.evaluation.metrics import ndcg
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.train import Schedule
-
-Progress = Callable[[int, int], None]
 
 Looked = Callable[[int, float], None]
 """Called with (steps done, mean NDCG@10 over the domains) after a look at the validation requests;
@@ -77,7 +76,7 @@ def train(
     checkpoint: Path,
     mark: str,
     resume: bool = False,
-    progress: Progress | None = None,
+    progress: Update | None = None,
     looked: Looked | None = None,
 ) -> Outcome:
     """Train in place; the weights end up as they were at their best.

@@ -7,7 +7,7 @@ order in which real item texts come out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -19,6 +19,7 @@ from edge_rerank.inference.session import Session
 from edge_rerank.packs.manifest import EncoderSpec
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.pack import EncoderBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
 from edge_rerank_export.verify.texts import RankingCase, Texts
@@ -36,7 +37,7 @@ def verify_encoder(
     texts: Texts,
     bounds: EncoderBounds,
     *,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Update = lambda _done, _total: None,
 ) -> Verification:
     """Compare the encoder in ``pack`` with the PyTorch model it was made from.
 
@@ -99,7 +100,7 @@ def encoder_spec(pack: Pack) -> EncoderSpec:
 
 
 def _original_vectors(
-    original: torch.nn.Module, rows: Sequence[list[int]], progress: Callable[[int, int], None]
+    original: torch.nn.Module, rows: Sequence[list[int]], progress: Update
 ) -> Vectors:
     """One text at a time: the reference must not depend on batches or padding either."""
     vectors = []

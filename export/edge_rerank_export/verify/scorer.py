@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.pack import ScorerBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
 from edge_rerank_export.verify.texts import RankingCase, Texts
@@ -84,7 +85,7 @@ def verify_scorer(
     bounds: ScorerBounds,
     *,
     error: float,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
+    progress: Update = lambda _done, _total: None,
 ) -> Verification:
     """Compare two scorers on lists of texts.
 

@@ -6,7 +6,7 @@ for each person and each item, trained to put what a person chose above what the
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from implicit.cpu.bpr import BayesianPersonalizedRanking
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from edge_rerank.formats.dataset import Request
+from edge_rerank_export.progress import Update
 from edge_rerank_export.studies.baselines.choices import Choices, validation_ndcg
 
 FACTORS = 64
@@ -56,7 +57,7 @@ class Bpr:
         return np.asarray(mean)
 
 
-def train_bpr(choices: Choices, *, seed: int, progress: Callable[[int, int], None]) -> Bpr:
+def train_bpr(choices: Choices, *, seed: int, progress: Update) -> Bpr:
     """The best of a small grid.
 
     Args:

@@ -9,7 +9,7 @@ Loss", RecSys 2023), and sequences of like length share a batch, so that little 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from edge_rerank.formats.dataset import Request
+from edge_rerank_export.progress import Update
 from edge_rerank_export.studies.baselines.choices import UNKNOWN, Choices, validation_ndcg
 
 _TRACE_OF_ITEMS = 0.02
@@ -125,7 +126,7 @@ def train_sasrec(
     choices: Choices,
     *,
     seed: int,
-    progress: Callable[[int, int], None],
+    progress: Update,
     settings: SasRecSettings | None = None,
 ) -> SasRec:
     """Train until the validation requests gain nothing more; the best state is returned.

@@ -16,6 +16,7 @@ from pathlib import Path
 from edge_rerank.errors import MissingExtra
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.progress import Update
 from edge_rerank_export.studies.tune.space import Parameter, space_of, values_of, with_values
 from edge_rerank_export.train.history.material import Material
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
@@ -97,7 +98,7 @@ def search(
     wanted: Search,
     material: Material,
     *,
-    progress: Callable[[int, int], None],
+    progress: Update,
     finished: Callable[[Trialled], None],
 ) -> Found:
     """Search until the time is up or there are enough trials.
@@ -154,7 +155,7 @@ def _try_once(
     space: Sequence[Parameter],
     wanted: Search,
     material: Material,
-    progress: Callable[[int, int], None],
+    progress: Update,
 ) -> bool:
     """One trial; whether it was finished in time."""
     done = len(_done(study))

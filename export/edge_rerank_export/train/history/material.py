@@ -17,7 +17,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.signals.inputs import SIGNALS
 from edge_rerank.ranking.signals.sequence import SequenceTable
 from edge_rerank.ranking.signals.words import Lexicon
-from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
@@ -167,7 +167,7 @@ def read_domains(
 
 
 def _cached(
-    encoder: TextEncoder, base: Pack, work: Path, update: Callable[[int, int], None]
+    encoder: TextEncoder, base: Pack, work: Path, update: Update
 ) -> Callable[[Sequence[str]], NDArray[np.float32]]:
     """The encoder with its results kept in ``work``: encoding costs more than training."""
     files = {entry.name: entry.sha256 for entry in base.manifest.files}

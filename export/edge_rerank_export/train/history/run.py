@@ -20,7 +20,7 @@ from edge_rerank.ranking.signals.table import Table
 from edge_rerank.ranking.sources.history_model import HistoryModel as RuntimeModel
 from edge_rerank_export.errors import RecipeError, VerificationFailed
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, staged, write_manifest
-from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
@@ -28,7 +28,7 @@ from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_o
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
 from edge_rerank_export.train.history.train import HistoryTask, Pool, calibrate
-from edge_rerank_export.train.loop import Looked, Outcome, Progress, mark_of, train
+from edge_rerank_export.train.loop import Looked, Outcome, mark_of, train
 from edge_rerank_export.train.requests import load_domain
 
 MODEL_NAME = "history.onnx"
@@ -225,7 +225,7 @@ def fit(
     base: Pack,
     checkpoint: Path,
     resume: bool = False,
-    progress: Progress | None = None,
+    progress: Update | None = None,
     looked: Looked | None = None,
 ) -> tuple[HistoryModel, Outcome]:
     """Train a model from the recipe's seed on, see :func:`edge_rerank_export.train.loop.train`."""

@@ -10,7 +10,7 @@ knows it again.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
@@ -24,6 +24,7 @@ from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.signals.sequence import NORM_EPSILON, SequenceTable
 from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.progress import Update
 
 _PIECE = 50
 _DECAY = 0.8
@@ -107,7 +108,7 @@ def train_succession(
     settings: SuccessionTraining,
     *,
     seed: Sequence[int],
-    progress: Callable[[int, int], None],
+    progress: Update,
 ) -> SequenceTable:
     """Train a table.
 
