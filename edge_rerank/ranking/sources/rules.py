@@ -57,7 +57,8 @@ UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
 validation requests of shop, film, game and news data; the other weights by reason alone."""
 
 ALWAYS = (QUERY, HOST, DISLIKED, REJECTED, SHOWN)
-"""What a history model's training data cannot teach."""
+"""What a history model's training data cannot teach; :data:`DISLIKED` leaves it to a model that
+judges dislikes itself."""
 
 
 class Rules:
@@ -65,11 +66,16 @@ class Rules:
 
     Args:
         beside_model: whether a history model judges what it knows better.
+        dislikes: whether likeness to disliked items is judged here, and not by that model.
     """
 
-    def __init__(self, *, beside_model: bool = False) -> None:
-        self.columns: tuple[Column, ...] = ALWAYS if beside_model else (*UNTRAINED, *ALWAYS)
+    def __init__(self, *, beside_model: bool = False, dislikes: bool = True) -> None:
+        every = ALWAYS if beside_model else (*UNTRAINED, *ALWAYS)
+        self.columns: tuple[Column, ...] = tuple(
+            column for column in every if dislikes or column is not DISLIKED
+        )
         self._alone = not beside_model
+        self._dislikes = dislikes
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates, and name the liked item that each resembles most."""
@@ -89,7 +95,8 @@ class Rules:
             evidence[QUERY.name] = compared.query
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
-            evidence[DISLIKED.name] = _disliked(interests.disliked, compared.disliked)
+            if self._dislikes:
+                evidence[DISLIKED.name] = _disliked(interests.disliked, compared.disliked)
             rejected = {one.item.id for one in interests.disliked}
             evidence[REJECTED.name] = np.array([item.id in rejected for item in candidates])
         if interests.shown:
