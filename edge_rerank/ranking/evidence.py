@@ -17,6 +17,8 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, Item, ReasonCode
 
+CODES = tuple(ReasonCode)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -44,6 +46,12 @@ class Evidence:
         columns: as given.
         values: float64 of shape (n, columns).
         nearest: for each candidate the liked item that it resembles most, if it does any.
+        present: whether that was chosen in the present session, and others before, bool of
+            shape (n,).
+        category: for each candidate the one of its categories that the person chose, if any.
+        lifts: whether a reason that moves a candidate up is true of it, by :data:`CODES`, bool of
+            shape (n, codes).
+        lowers: likewise down.
         degraded: what a source could not do.
     """
 
@@ -53,6 +61,10 @@ class Evidence:
         self._weights = np.array([column.weight for column in self.columns], dtype=np.float64)
         self.values = np.zeros((count, len(self.columns)))
         self.nearest: tuple[Item | None, ...] = (None,) * count
+        self.present = np.zeros(count, dtype=np.bool_)
+        self.category: tuple[str | None, ...] = (None,) * count
+        self.lifts = np.ones((count, len(CODES)), dtype=np.bool_)
+        self.lowers = self.lifts.copy()
         self.degraded: tuple[Degradation, ...] = ()
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
@@ -63,6 +75,20 @@ class Evidence:
     def __setitem__(self, name: str, values: NDArray[np.number]) -> None:
         """Fill a column in, shape (n,)."""
         self.values[:, self._places[name]] = values
+
+    def holds(
+        self, code: ReasonCode, *, lifts: NDArray[np.bool_] | bool, lowers: NDArray[np.bool_] | bool
+    ) -> None:
+        """Note of which candidates the words of a reason are true; of all where nothing is noted.
+
+        Args:
+            code: the reason.
+            lifts: as a reason that moves up, for all or bool of shape (n,).
+            lowers: likewise down.
+        """
+        place = CODES.index(code)
+        self.lifts[:, place] = lifts
+        self.lowers[:, place] = lowers
 
     def contributions(self) -> NDArray[np.float64]:
         """What each column adds to each score, float64 of shape (n, columns)."""
