@@ -194,13 +194,12 @@ class RankingEngine:
         scores = order.scores
         if self._history_model is not None:
             scores = self._history_model.probabilities(scores)
+        reasons = explain(evidence, request.candidates, rows)
+        ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
         return Ranking(
             tuple(
-                RankedItem(request.candidates[row], rank, score, reasons)
-                for rank, (row, score, reasons) in enumerate(
-                    zip(rows, scores[list(rows)].tolist(), explain(evidence, rows), strict=True),
-                    start=1,
-                )
+                RankedItem(request.candidates[row], rank, score, why)
+                for rank, (row, score, why) in enumerate(ranked, start=1)
             ),
             id=_ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,10 +45,12 @@ class Evidence:
     Attributes:
         columns: as given.
         values: float64 of shape (n, columns).
-        nearest: for each candidate the liked item that it resembles most, if it does any.
+        chosen: items of the history that were chosen, see :mod:`~.truths`.
+        nearest: the one of them that each candidate resembles most, intp of shape (n,); -1 for
+            none.
         present: whether that was chosen in the present session, and others before, bool of
             shape (n,).
-        category: for each candidate the one of its categories that the person chose, if any.
+        chosen_categories: all that they have.
         lifts: whether a reason that moves a candidate up is true of it, by :data:`CODES`, bool of
             shape (n, codes).
         lowers: likewise down.
@@ -60,9 +62,10 @@ class Evidence:
         self._places = {column.name: place for place, column in enumerate(self.columns)}
         self._weights = np.array([column.weight for column in self.columns], dtype=np.float64)
         self.values = np.zeros((count, len(self.columns)))
-        self.nearest: tuple[Item | None, ...] = (None,) * count
+        self.chosen: tuple[Item, ...] = ()
+        self.nearest: NDArray[np.integer[Any]] = np.full(count, -1)
         self.present = np.zeros(count, dtype=np.bool_)
-        self.category: tuple[str | None, ...] = (None,) * count
+        self.chosen_categories: frozenset[str] = frozenset()
         self.lifts = np.ones((count, len(CODES)), dtype=np.bool_)
         self.lowers = self.lifts.copy()
         self.degraded: tuple[Degradation, ...] = ()

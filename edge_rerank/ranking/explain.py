@@ -8,13 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.evidence import CODES, Column, Evidence
-from edge_rerank.types import Reason, ReasonCode
+from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_REASONS = 3
 _NOTHING = 1e-9
 
 
-def explain(evidence: Evidence, rows: Sequence[int]) -> list[tuple[Reason, ...]]:
+def explain(
+    evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int]
+) -> list[tuple[Reason, ...]]:
     """The largest contributions of each candidate whose words hold, relative to the average.
 
     What all candidates have in common explains no order, so each reason's mean over the
@@ -23,6 +25,7 @@ def explain(evidence: Evidence, rows: Sequence[int]) -> list[tuple[Reason, ...]]
 
     Args:
         evidence: about all candidates.
+        candidates: all of them.
         rows: the candidates to explain.
 
     Returns:
@@ -37,7 +40,7 @@ def explain(evidence: Evidence, rows: Sequence[int]) -> list[tuple[Reason, ...]]
     grouped = np.where(true, grouped, 0.0)
     order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
     return [
-        _reasons(evidence, place, row, groups)
+        _reasons(evidence, candidates[place], place, row, groups)
         for place, row, groups in zip(rows, grouped.tolist(), order, strict=True)
     ]
 
@@ -48,7 +51,7 @@ def _membership(columns: Sequence[Column]) -> NDArray[np.float64]:
 
 
 def _reasons(
-    evidence: Evidence, place: int, weights: list[float], groups: list[int]
+    evidence: Evidence, candidate: Item, place: int, weights: list[float], groups: list[int]
 ) -> tuple[Reason, ...]:
     reasons = []
     for group in groups:
@@ -56,11 +59,16 @@ def _reasons(
         if abs(weight) <= _NOTHING:
             break
         if code is ReasonCode.SIMILAR and weight > 0:
-            item = evidence.nearest[place]
+            near = evidence.nearest[place]
             code = ReasonCode.SESSION if evidence.present[place] else code
-            reasons.append(Reason(code, weight, None if item is None else item.id))
+            reasons.append(Reason(code, weight, evidence.chosen[near].id if near >= 0 else None))
         elif code is ReasonCode.CATEGORY and weight > 0:
-            reasons.append(Reason(code, weight, category=evidence.category[place]))
+            held = (
+                name
+                for name in reversed(candidate.categories)
+                if name in evidence.chosen_categories
+            )
+            reasons.append(Reason(code, weight, category=next(held, None)))
         else:
             reasons.append(Reason(code, weight))
     return tuple(reasons)

@@ -23,7 +23,7 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.interests import Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
-from edge_rerank.ranking.signals.table import item_keys
+from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
 from edge_rerank.types import Event, Item, RatingScale
 
 MAX_CANDIDATES = 10_000
@@ -142,9 +142,16 @@ class Request:
         return item_keys(one.item.id for one in self.interests.liked)
 
     @cached_property
-    def disliked_keys(self) -> NDArray[np.uint64]:
-        """Likewise the disliked items, uint64 of shape (disliked,)."""
-        return item_keys(one.item.id for one in self.interests.disliked)
+    def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The same number for the same item among candidates and what was liked, then disliked.
+
+        int64 of shapes (n,) and (liked + disliked,); -1 for what is no candidate.
+        """
+        numbers: dict[str, int] = {}
+        own = [numbers.setdefault(item.id, len(numbers)) for item in self.candidates]
+        touched = (*self.interests.liked, *self.interests.disliked)
+        before = [numbers.get(one.item.id, UNKNOWN) for one in touched]
+        return np.array(own, dtype=np.int64), np.array(before, dtype=np.int64)
 
     @cached_property
     def sorts(self) -> tuple[Sorted, Sorted]:
@@ -156,16 +163,19 @@ class Request:
     def kin(self) -> NDArray[np.float64]:
         """How much candidates and liked items are of one kind, 0 to 1, shape (n, liked)."""
         own, history = self.sorts
-        same = self.keys[:, None] == self.liked_keys
-        return kinship(own, history[: len(self.interests.liked)], self.comparisons.liked, same)
+        numbers, before = self.numbers
+        liked = slice(len(self.interests.liked))
+        same = numbers[:, None] == before[liked]
+        return kinship(own, history[liked], self.comparisons.liked, same)
 
     @cached_property
     def disliked_kin(self) -> NDArray[np.float64]:
         """How much candidates and disliked items are of one kind, 0 to 1, shape (n, disliked)."""
         own, history = self.sorts
-        same = self.keys[:, None] == self.disliked_keys
-        disliked = history[len(self.interests.liked) :]
-        return kinship(own, disliked, self.comparisons.disliked, same)
+        numbers, before = self.numbers
+        disliked = slice(len(self.interests.liked), None)
+        same = numbers[:, None] == before[disliked]
+        return kinship(own, history[disliked], self.comparisons.disliked, same)
 
     @cached_property
     def support(self) -> NDArray[np.float64]:

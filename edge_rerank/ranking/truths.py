@@ -32,8 +32,11 @@ OF_A_KIND = 0.5
 ALIKE_COSINE = 0.3
 """Cosine of texts from which on they are, if they stand in the upper quarter as well."""
 
-_UPPER = 2 / 3
-"""Share of the candidates that a popular one stands above, or beside."""
+SAME_SHARE = 0.5
+"""Part of an item's categories above which it is from those that were chosen, whatever its most
+specific one."""
+
+_UPPER_QUARTER, _UPPER_THIRD = 3 / 4, 2 / 3
 
 
 def note_truths(request: Request, evidence: Evidence) -> None:
@@ -67,17 +70,15 @@ def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool
         one for one, true in zip(request.interests.liked, chosen.tolist(), strict=True) if true
     ]
     kin, cosines = request.kin[:, chosen], request.comparisons.liked[:, chosen]
-    upper = np.quantile(cosines, 0.75, axis=0)
+    upper = np.sort(cosines, axis=0)[int(_UPPER_QUARTER * (len(cosines) - 1))]
     alike = (kin >= OF_A_KIND) | ((cosines >= ALIKE_COSINE) & (cosines >= upper))
     weights = np.array([one.strength**0.5 * (0.5 + 0.5 * one.recency) for one in liked])
     worth = np.where(alike, (kin + cosines) * weights, -1.0)
     nearest = worth.argmax(axis=1)
     holds = np.asarray(alike.any(axis=1))
     best = cosines.max(axis=1)
-    evidence.nearest = tuple(
-        liked[place].item if true else None
-        for place, true in zip(nearest.tolist(), holds.tolist(), strict=True)
-    )
+    evidence.chosen = tuple(one.item for one in liked)
+    evidence.nearest = np.where(holds, nearest, -1)
     evidence.holds(ReasonCode.SIMILAR, lifts=holds, lowers=~holds & (best < np.median(best)))
     evidence.present = np.where(holds, _in_present_session(liked)[nearest], False)
 
@@ -89,22 +90,18 @@ def _in_present_session(liked: Sequence[Interest]) -> NDArray[np.bool_]:
 
 
 def _note_categories(request: Request, evidence: Evidence, chosen: NDArray[np.bool_]) -> None:
-    """From a category of something that was chosen, and which; or from none of them."""
+    """From a category of something that was chosen; or from none of them."""
+    own, history = request.sorts
+    rows, leaves = history.rows[: len(chosen)][chosen], history.leaves[: len(chosen)][chosen]
+    known = rows.any(axis=0)
+    # Rows have length 1 over all of an item's categories, known or not: squares are shares.
+    share = (own.rows[:, known] ** 2).sum(axis=1)
+    held = ((own.leaves[:, None] == leaves) & (leaves >= 0)).any(axis=1) | (share > SAME_SHARE)
+    sorted_ones = np.array([bool(item.categories) for item in request.candidates], dtype=np.bool_)
+    lowers = sorted_ones & (share == 0) if known.any() else False
+    evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
     liked = [request.interests.liked[place].item for place in np.flatnonzero(chosen)]
-    leaves = {item.categories[-1] for item in liked if item.categories}
-    known = {name for item in liked for name in item.categories}
-    own: list[str | None] = []
-    seldom = np.zeros(len(request.candidates), dtype=np.bool_)
-    for row, item in enumerate(request.candidates):
-        names = item.categories
-        of_leaves = next((name for name in reversed(names) if name in leaves), None)
-        half = 2 * sum(name in known for name in names) > len(names)
-        general = next((name for name in reversed(names) if name in known), None) if half else None
-        own.append(of_leaves or general)
-        seldom[row] = bool(leaves and names) and not known.intersection(names)
-    evidence.category = tuple(own)
-    held = np.array([name is not None for name in own], dtype=np.bool_)
-    evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=seldom)
+    evidence.chosen_categories = frozenset(name for item in liked for name in item.categories)
 
 
 def _note_next(request: Request, evidence: Evidence) -> None:
@@ -125,7 +122,8 @@ def _note_popularity(request: Request, evidence: Evidence) -> None:
     if not len(known):
         evidence.holds(ReasonCode.POPULAR, lifts=False, lowers=False)
         return
-    middle, upper = np.quantile(known, [0.5, _UPPER])
+    known.sort()
+    middle, upper = (known[int(part * (len(known) - 1))] for part in (0.5, _UPPER_THIRD))
     with np.errstate(invalid="ignore"):
         lifts = (counts > 0) & (counts >= upper) & (counts > middle)
         evidence.holds(ReasonCode.POPULAR, lifts=lifts, lowers=counts < middle)

@@ -194,13 +194,11 @@ class HistorySource:
         )
         # Not through the cache: these words are personal.
         asked = self._model.lexicon.encode(searches)
-        numbers: dict[str, int] = {}
-        for item in own:
-            numbers.setdefault(item.id, len(numbers))
+        numbers, before = request.numbers
         sorts, past = request.sorts
         past = past[: len(liked)]
         candidates = Side(
-            items=np.array([numbers[item.id] for item in own], dtype=np.int64),
+            items=numbers,
             words=words[: len(own)],
             categories=sorts.rows,
             leaves=sorts.leaves,
@@ -208,9 +206,8 @@ class HistorySource:
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
         none = np.full(len(searches), UNKNOWN, dtype=np.int64)
-        places = np.array([numbers.get(item.id, UNKNOWN) for item in liked], dtype=np.int64)
         history = Side(
-            items=np.append(places, none),
+            items=np.append(before[: len(liked)], none),
             words=np.concatenate([words[len(own) :], asked]),
             categories=np.pad(past.rows, ((0, len(searches)), (0, 0))),
             leaves=np.append(past.leaves, none),
