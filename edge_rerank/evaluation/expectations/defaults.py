@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
 
+from edge_rerank.evaluation.expectations.catalogue import kind_of
 from edge_rerank.evaluation.expectations.expectation import (
     ALWAYS,
     Expectation,
@@ -83,6 +84,19 @@ def expectations() -> Iterator[Expectation]:
         "Five clicks on items that are not shown any more: their kind is in the top ten",
         at_least(3),
         _gone_items,
+    )
+    for kind in ("cycling", "茶"):
+        yield Expectation(
+            group,
+            f"Five clicks on {kind}, known by their ids alone: of the top ten {kind} has",
+            at_least(3),
+            partial(_ids_alone, kind=kind),
+        )
+    yield Expectation(
+        group,
+        "Five clicks on baking, full diversity: kinds in the top ten more than without, by",
+        at_least(0),
+        _diversity,
     )
 
 
@@ -192,6 +206,20 @@ def _gone_items(host: Host) -> float:
     gone = host.catalogue.some("baking", 5)
     left = [item for item in host.catalogue.items if item not in gone]
     return count(host.person().clicked(*gone).list(left), "baking")
+
+
+def _ids_alone(host: Host, kind: str) -> float:
+    clicked = [Item(item.id) for item in host.catalogue.some(kind, 5)]
+    return count(host.person().clicked(*clicked).list(), kind)
+
+
+def _diversity(host: Host) -> float:
+    person = host.person().clicked(*host.catalogue.some("baking", 5))
+    wide, plain = (
+        {kind_of(ranked.item) for ranked in person.list(diversity=share)[:TOP]}
+        for share in (1.0, 0.0)
+    )
+    return len(wide) - len(plain)
 
 
 def _scored(host: Host) -> list[Item]:

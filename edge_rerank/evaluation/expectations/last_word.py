@@ -11,6 +11,7 @@ from edge_rerank.evaluation.expectations.expectation import (
     Expectation,
     Group,
     at_least,
+    at_most,
 )
 from edge_rerank.evaluation.expectations.measures import count, mean_place, place
 from edge_rerank.evaluation.expectations.reasons import speaks_for
@@ -99,6 +100,32 @@ def expectations() -> Iterator[Expectation]:
                 at_least(20),
                 partial(_won_back, kind=kind, act=act),
             )
+    for kind in ("sailing", "钓鱼"):
+        yield Expectation(
+            group,
+            f"Dislike, then like of one of {kind}: it stands in the upper half, place as a share",
+            at_most(0.5),
+            partial(_depth, kind=kind, act=_dislike_then_like),
+        )
+    for kind in ("finance", "编程"):
+        yield Expectation(
+            group,
+            f"One of {kind} rated 1 and nothing else: the profile says disliked, not liked",
+            ALWAYS,
+            partial(_profile_after_one_star, kind=kind),
+        )
+    yield Expectation(
+        group,
+        "One of jazz rated 4 beside one of dogs rated 5: the profile says that both are liked",
+        ALWAYS,
+        _profile_after_four_stars,
+    )
+    yield Expectation(
+        group,
+        "A bounce on one of 猫 beside a long read: the profile does not call it the better liked",
+        ALWAYS,
+        _profile_after_bounce,
+    )
     for kind in ("city breaks", "川菜"):
         yield Expectation(
             group,
@@ -148,6 +175,27 @@ def _profile_after_like(host: Host, kind: str) -> float:
     item = host.catalogue.some(kind, 1)[0]
     profile = host.person().did("dislike", item).did("like", item).profile()
     return item.id in profile.liked and item.id not in profile.disliked
+
+
+def _dislike_then_like(person: Person, item: Item) -> None:
+    person.did("dislike", item).did("like", item)
+
+
+def _profile_after_one_star(host: Host, kind: str) -> float:
+    item = host.catalogue.some(kind, 1)[0]
+    profile = host.person().rated(item, 1.0).profile()
+    return item.id in profile.disliked and item.id not in profile.liked
+
+
+def _profile_after_four_stars(host: Host) -> float:
+    five, four = host.catalogue.some("dogs", 1)[0], host.catalogue.some("jazz", 1)[0]
+    return {five.id, four.id} <= {*host.person().rated(five, 5.0).rated(four, 4.0).profile().liked}
+
+
+def _profile_after_bounce(host: Host) -> float:
+    read, bounced = host.catalogue.some("猫", 2)
+    profile = host.person().read(read).bounced(bounced).profile()
+    return profile.liked[:1] == (read.id,) and bounced.id not in profile.disliked
 
 
 def _won_back(host: Host, kind: str, act: Course) -> float:

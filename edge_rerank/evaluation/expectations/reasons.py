@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from statistics import median
 
@@ -92,6 +93,25 @@ def expectations() -> Iterator[Expectation]:
             NEVER,
             partial(_untrue_categories, seed=seed),
         )
+    yield Expectation(
+        group,
+        "Four clicks, nothing searched, turned down or scored: reasons that say there was",
+        NEVER,
+        _of_what_never_was,
+    )
+    yield Expectation(
+        group,
+        "Popularity unknown: items called popular",
+        NEVER,
+        _popular_unknown,
+    )
+    for kind in ("woodworking", "猫"):
+        yield Expectation(
+            group,
+            f"Six items shown once, then two clicks on {kind}: of the six said not to be shown",
+            NEVER,
+            partial(_shown_said_new, kind=kind),
+        )
     for query, word, clicked in (
         ("telescope", "telescope", "running"),
         ("pizza", "pizza", "astronomy"),
@@ -171,6 +191,31 @@ def _popular_untruly(host: Host, kinds: tuple[str, ...]) -> float:
         for ranked in person.list()
         for reason in lifting(ranked)
         if reason.code.value == "popular"
+    )
+
+
+def _of_what_never_was(host: Host) -> float:
+    ranking = host.person().clicked(*host.catalogue.some("sailing", 4)).list()
+    impossible = QUERY_CODES | {"disliked", "dismissed", "seen", "host"}
+    return sum(reason.code.value in impossible for ranked in ranking for reason in lifting(ranked))
+
+
+def _popular_unknown(host: Host) -> float:
+    items = [replace(item, popularity=None) for item in host.catalogue.items]
+    person = host.person().clicked(*host.catalogue.some("running", 3))
+    return sum(
+        reason.code.value == "popular" for ranked in person.list(items) for reason in ranked.reasons
+    )
+
+
+def _shown_said_new(host: Host, kind: str) -> float:
+    person = host.person().saw(host.to_stranger(), top=6)
+    shown = {ranked.item.id for ranked in host.to_stranger()[:6]}
+    ranking = person.clicked(*host.catalogue.some(kind, 2)).list()
+    return sum(
+        ranked.item.id in shown and reason.code.value == "seen"
+        for ranked in ranking
+        for reason in lifting(ranked)
     )
 
 
