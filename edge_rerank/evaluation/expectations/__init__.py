@@ -1,0 +1,1 @@
+"""Internal: what a person would expect of a ranking, checked on any pack and any data."""
