@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,10 @@ SEARCH_STRENGTH = 0.7
 
 _HALF_LIFE_ITEMS = 20.0
 _HALF_LIFE_SESSIONS = 20.0
+_FORGIVEN_SESSIONS = 6.0
+"""Sessions after which what was turned down counts half for its kind."""
+
+_FORGIVING = _HALF_LIFE_SESSIONS / _FORGIVEN_SESSIONS
 
 _TIRED_SESSIONS = 5.0
 """Sessions after which half of having been shown something in vain is forgotten."""
@@ -41,7 +46,8 @@ class Interest:
     Attributes:
         item: as it was when the person last touched it.
         strength: signed, at most 2.5 in size; an ordinary click is 1.
-        recency: 1 for the newest, halved every 20 items and every 20 sessions.
+        recency: 1 for the newest, halved every 20 items and every 20 sessions, or 6 of what was
+            turned down.
         age_s: seconds since the person last touched it; ``None`` where no time is known.
         session: how many sessions ago that was, 0 for the present one.
         later: how much the person turned to other items since, in clicks.
@@ -154,7 +160,10 @@ def _interests(touched: Sequence[_Touched], now: float) -> list[Interest]:
     sizes = np.minimum(np.abs(strengths), 1.0)
     # A bounce pushes nothing into the past.
     later = sizes.sum() - sizes.cumsum()
-    recency = _recency(later, [one.session for one in touched])
+    sessions = np.array([one.session for one in touched])
+    # What was turned down is forgiven sooner.
+    sessions = np.where(np.less(strengths, 0), sessions * _FORGIVING, sessions)
+    recency = _recency(later, sessions)
     return [
         # Data sets without times give 0: the beginning of 1970 is no time to reckon with.
         Interest(
@@ -177,7 +186,8 @@ def _heaviest(interests: Sequence[Interest], most: int) -> tuple[Interest, ...]:
 
 
 def _recency(
-    later: Sequence[float] | NDArray[np.float64], ages: Sequence[int]
+    later: Sequence[float] | NDArray[np.float64],
+    ages: Sequence[int] | NDArray[np.floating[Any]] | NDArray[np.int64],
 ) -> NDArray[np.float64]:
     return np.exp2(-np.asarray(later) / _HALF_LIFE_ITEMS - np.asarray(ages) / _HALF_LIFE_SESSIONS)
 

@@ -9,11 +9,11 @@ impression                none        0; counted as shown, see :mod:`~.interests
 click, view               attention   1 and 0.8; :func:`attention` where dwell time or scroll
                                       depth are known
 add to cart, complete     deed        1.5
-purchase                  deed        2
-like                      verdict     1.5
-dislike                   verdict     -1.5
+purchase                  deed        2.25
+like                      verdict     1.6
+dislike                   verdict     -1.6
 dismiss                   verdict     -1
-rating                    verdict     -1.5 to 1.5, straight along the scale
+rating                    verdict     -1.6 to 1.6, straight along the scale
 ========================  ==========  ===================================================
 
 Of several events with one item:
@@ -52,18 +52,18 @@ search logs (Fox et al., "Evaluating implicit measures to improve web search", 2
 ABSORBED_S = 600.0
 """From here on more seconds say nothing."""
 
-RATING_STRENGTH = 1.5
+RATING_STRENGTH = 1.6
 
 _BOUNCED = 0.1
 """Attention at the end of a bounce; it begins at a fifth of that."""
 
-_ABSORBED = 1.5
+_ABSORBED = 1.2
 _BESIDE = 0.25
 """Of what counts beside the strongest."""
 
 _ATTENTION = {EventType.CLICK: 1.0, EventType.VIEW: 0.8}
-_DEEDS = {EventType.ADD_TO_CART: 1.5, EventType.COMPLETE: 1.5, EventType.PURCHASE: 2.0}
-_VERDICTS = {EventType.LIKE: 1.5, EventType.DISLIKE: -1.5, EventType.DISMISS: -1.0}
+_DEEDS = {EventType.ADD_TO_CART: 1.5, EventType.COMPLETE: 1.5, EventType.PURCHASE: 2.25}
+_VERDICTS = {EventType.LIKE: 1.6, EventType.DISLIKE: -1.6, EventType.DISMISS: -1.0}
 
 _STANDARD_SCALES = (RatingScale(1.0, 5.0), RatingScale(0.0, 10.0), RatingScale(0.0, 100.0))
 
@@ -71,7 +71,7 @@ _STANDARD_SCALES = (RatingScale(1.0, 5.0), RatingScale(0.0, 10.0), RatingScale(0
 def attention(dwell_s: float | None, scroll: float | None = None) -> float:
     """How much of a visit's strength dwell time and scroll depth leave.
 
-    From 0.02 for none to 0.1 for a bounce of five seconds, 1 after thirty and 1.5 after ten
+    From 0.02 for none to 0.1 for a bounce of five seconds, 1 after thirty and 1.2 after ten
     minutes, between these straight along the logarithm of the seconds. Of an item that was not
     scrolled at all half of it counts; without a dwell time, a fifth.
 
@@ -80,7 +80,7 @@ def attention(dwell_s: float | None, scroll: float | None = None) -> float:
         scroll: 0 to 1; ``None`` where unknown.
 
     Returns:
-        0.01 to 1.5; 1 where neither is known.
+        0.01 to 1.2; 1 where neither is known.
     """
     if dwell_s is None:
         return 1.0 if scroll is None else 0.2 + 0.8 * scroll

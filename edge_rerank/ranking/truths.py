@@ -15,7 +15,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.evidence import CODES, Evidence
 from edge_rerank.ranking.interests import Interest
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, ReasonCode
@@ -31,6 +31,15 @@ OF_A_KIND = 0.5
 
 ALIKE_COSINE = 0.3
 """Cosine of texts from which on they are, if they stand in the upper quarter as well."""
+
+_OF_LIKING = (
+    ReasonCode.SIMILAR,
+    ReasonCode.SESSION,
+    ReasonCode.CATEGORY,
+    ReasonCode.NEXT,
+    ReasonCode.TOGETHER,
+    ReasonCode.MODEL,
+)
 
 SAME_SHARE = 0.5
 """Part of an item's categories above which it is from those that were chosen, whatever its most
@@ -54,8 +63,8 @@ def note_truths(request: Request, evidence: Evidence) -> None:
     _note_categories(request, evidence, chosen)
     _note_next(request, evidence)
     _note_popularity(request, evidence)
-    _note_own_past(request, evidence)
     evidence.holds(ReasonCode.MODEL, lifts=bool(chosen.any()), lowers=bool(chosen.any()))
+    _note_own_past(request, evidence)
     host = evidence["host"]
     evidence.holds(ReasonCode.HOST, lifts=host > 0, lowers=host < 0)
 
@@ -133,7 +142,11 @@ def _note_own_past(request: Request, evidence: Evidence) -> None:
     """What was said of this very item, and of ones like it that were turned down."""
     interests, candidates = request.interests, request.candidates
     rejected = {one.item.id for one in interests.disliked}
-    evidence.holds(ReasonCode.DISMISSED, lifts=False, lowers=_among(candidates, rejected))
+    turned_down = _among(candidates, rejected)
+    for code in _OF_LIKING:
+        # Nobody is told that they like what they said they do not.
+        evidence.lifts[turned_down, CODES.index(code)] = False
+    evidence.holds(ReasonCode.DISMISSED, lifts=False, lowers=turned_down)
     evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=_among(candidates, interests.done))
     like_rejected = (
         request.disliked_kin.max(axis=1, initial=0.0) >= OF_A_KIND if rejected else False

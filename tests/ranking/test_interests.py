@@ -16,7 +16,7 @@ def at(kind: str, item: Item | None, when: float, **more: object) -> Event:
 def test_events_on_one_item_come_to_one_strength() -> None:
     history = [at("view", A, 0), at("like", A, 1), at("purchase", A, 2)]
     (interest,) = read_interests(history, now=3).liked
-    assert interest.strength == 2.0
+    assert interest.strength == 1.6 + 0.25 * 2.25
 
 
 def test_the_last_word_holds() -> None:

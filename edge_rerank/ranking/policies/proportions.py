@@ -25,15 +25,25 @@ PLACES = 20
 POOL = 200
 """Best candidates that these places are filled from."""
 
-COST = 1.5
-"""Log-odds that each place beyond an interest's share costs the next candidate of it."""
+COST = 4.0
+"""Log-odds that each place beyond an interest's share, and :data:`SLACK`, costs the next candidate
+of it."""
 
-OPEN = 1.0
-"""Clicks' worth of the list that belong to no interest: after a single click half of the
-places, after thirty next to none."""
+SLACK = 0.5
+"""Places beyond the share that cost nothing."""
 
-_FAST_LATER, _FAST_SESSIONS = 2.0, 1.0
+GAIN, MOST_GAIN = 1.0, 2.0
+"""Log-odds that each place still due to an interest is worth to the next candidate of it, and at
+most."""
+
+OPEN = 0.75
+"""Clicks' worth of the list that belong to no interest: after a single click
+nearly half of the places, after thirty next to none."""
+
+_FAST_SHARE = 0.6
+_FAST_LATER, _FAST_SESSIONS = 1.5, 1.0
 _SLOW_LATER, _SLOW_SESSIONS = 20.0, 20.0
+_TINY = 1e-12
 
 
 class Proportions:
@@ -69,8 +79,9 @@ class Proportions:
 def shares_of(liked: Sequence[Interest], support: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each liked item's share of the list.
 
-    Half of the list goes by what was said just now, halved every two clicks and with every
-    session, half by what is said again and again, halved every twenty clicks and sessions.
+    Six tenths of the list go by what was said just now, halved every one and a half clicks and
+    with every session, the rest by what is said again and again, halved every twenty clicks and
+    sessions.
     So a switch is followed within a few clicks, and what was liked for long is not gone.
 
     Args:
@@ -87,7 +98,8 @@ def shares_of(liked: Sequence[Interest], support: NDArray[np.float64]) -> NDArra
     fast = strength * np.exp2(-later / _FAST_LATER - session / _FAST_SESSIONS)
     slow = strength * np.exp2(-later / _SLOW_LATER - session / _SLOW_SESSIONS)
     said = slow.sum()
-    shares = (fast / max(fast.sum(), 1e-12) + slow / max(said, 1e-12)) / 2
+    now, always = fast / max(fast.sum(), _TINY), slow / max(said, _TINY)
+    shares = _FAST_SHARE * now + (1 - _FAST_SHARE) * always
     return np.asarray(shares * said / (said + OPEN))
 
 
@@ -97,7 +109,6 @@ def share_out(
     shares: NDArray[np.float64],
     *,
     places: int,
-    cost: float = COST,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
     """Fill the first places one by one.
 
@@ -107,7 +118,6 @@ def share_out(
             shape (n, h).
         shares: of the liked items, float64 of shape (h,), see :func:`shares_of`.
         places: how many to fill.
-        cost: log-odds a place beyond the share.
 
     Returns:
         The candidates in the first places, intp of shape (min(places, n),), and the scores
@@ -116,7 +126,7 @@ def share_out(
     places = min(places, len(scores))
     responsible = belongs * shares
     nobody = (1 - belongs.max(axis=1)) * (1 - shares.sum())
-    responsible /= (responsible.sum(axis=1) + nobody + 1e-12)[:, None]
+    responsible /= (responsible.sum(axis=1) + nobody + _TINY)[:, None]
     # By how much each pick serves what another candidate belongs to.
     serves = belongs @ responsible.T
     due = belongs @ shares
@@ -125,7 +135,9 @@ def share_out(
     picked = np.empty(places, dtype=np.intp)
     worth = np.empty(places)
     for place in range(places):
-        value = left - cost * np.maximum(served - place * due, 0.0)
+        ahead = served - place * due
+        value = left - COST * np.maximum(ahead - SLACK, 0.0)
+        value += np.minimum(GAIN * np.maximum(-ahead, 0.0), MOST_GAIN)
         best = int(value.argmax())
         picked[place], worth[place] = best, value[best]
         left[best] = -np.inf
