@@ -20,7 +20,6 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.inputs import (
     BITS,
     BY_NAME,
@@ -31,9 +30,9 @@ from edge_rerank.ranking.signals.inputs import (
     Known,
     inputs,
 )
-from edge_rerank.ranking.signals.situation import Side, Situation, places
+from edge_rerank.ranking.signals.situation import Side, Situation
 from edge_rerank.ranking.signals.strength import Strength
-from edge_rerank.ranking.signals.table import UNKNOWN, Table, item_keys
+from edge_rerank.ranking.signals.table import Table, item_keys
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item, ReasonCode
 
@@ -180,47 +179,44 @@ class HistorySource:
         liked = np.flatnonzero(order < len(request.interests.liked))
         likeness = np.zeros((len(touched), len(touched)))
         likeness[np.ix_(liked, liked)] = compared.likeness[np.ix_(order[liked], order[liked])]
-        candidates, history = self._sides(request, [one.item for one in touched])
-        strength = np.array([one.strength for one in touched])
+        candidates, history = self._sides(request, [one.item for one in touched], order)
         return Situation(
             candidates=candidates,
             history=history,
             cosine=np.concatenate([compared.liked, compared.disliked], axis=1)[:, order],
             likeness=likeness,
-            strength=strength,
-            place=places(strength) if self._model.judges_dislikes else _newest_first(len(touched)),
+            strength=np.array([one.strength for one in touched]),
+            place=np.array([one.later for one in touched], dtype=np.float32),
             age_s=_or_nan([one.age_s for one in touched]),
             present=np.ones(len(request.candidates), dtype=np.bool_),
             now=np.array(request.now or np.nan),
             tables=self._model.tables,
         )
 
-    def _sides(self, request: Request, touched: Sequence[Item]) -> tuple[Side, Side]:
+    def _sides(
+        self, request: Request, touched: Sequence[Item], order: NDArray[np.int64]
+    ) -> tuple[Side, Side]:
         """Candidates and history."""
         own = request.candidates
         words = self._words.get(
             [*(item.text for item in own), *(request.text_of(item) for item in touched)]
         )
-        numbers: dict[str, int] = {}
-        for item in own:
-            numbers.setdefault(item.id, len(numbers))
-        names = numbered([item.categories for item in touched])
-        rows, leaves = category_rows([item.categories for item in own], names)
+        numbers, before = request.numbers
+        sorts, past = request.sorts
         candidates = Side(
-            items=np.array([numbers[item.id] for item in own], dtype=np.int64),
+            items=numbers,
             words=words[: len(own)],
-            categories=rows,
-            leaves=leaves,
+            categories=sorts.rows,
+            leaves=sorts.leaves,
             popularity=_or_nan([item.popularity for item in own]),
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
         keys = item_keys(item.id for item in touched)
-        rows, leaves = category_rows([item.categories for item in touched], names)
         history = Side(
-            items=np.array([numbers.get(item.id, UNKNOWN) for item in touched], dtype=np.int64),
+            items=before[order],
             words=words[len(own) :],
-            categories=rows,
-            leaves=leaves,
+            categories=past.rows[order],
+            leaves=past.leaves[order],
             popularity=_or_nan([item.popularity for item in touched]),
             rows={name: table.rows(keys) for name, table in self._model.tables.items()},
         )
@@ -244,7 +240,7 @@ def looked_at(
     if dislikes and disliked:
         places += range(len(liked) + max(len(disliked) - EVENTS, 0), len(liked) + len(disliked))
     every = (*liked, *disliked)
-    places.sort(key=lambda place: every[place].recency)
+    places.sort(key=lambda place: -every[place].later)
     return tuple(every[place] for place in places), np.array(places, dtype=np.int64)
 
 
@@ -264,7 +260,3 @@ def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
 def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
     """Float32 with NaN for what is unknown."""
     return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
-
-
-def _newest_first(count: int) -> NDArray[np.float32]:
-    return np.arange(count)[::-1].astype(np.float32)
