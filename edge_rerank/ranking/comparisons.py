@@ -28,7 +28,7 @@ class Comparisons:
         disliked: float64 of shape (n, disliked items), likewise.
         searches: float64 of shape (n, searches).
         query: float64 of shape (n,), or ``None`` without a query.
-        likeness: among the liked items and the searches, float64 of shape (h, h).
+        likeness: among the liked items, float64 of shape (liked, liked).
         unread: how much of all that could not be read.
     """
 
@@ -96,7 +96,7 @@ class TextComparer:
         asked = self._words.get([*words, query] if query else words)
         to_words = (own @ asked.T).astype(np.float64)
         likes = len(interests.liked)
-        mine = np.concatenate([others[:likes], asked[: len(words)]]).astype(np.float64)
+        mine = others[:likes].astype(np.float64)
         before = np.concatenate([others, asked[: len(words)]])
         return Comparisons(
             vectors=own,
