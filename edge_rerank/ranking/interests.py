@@ -21,7 +21,6 @@ MAX_ITEMS = 50
 """The most recently touched items that take part; more add time but no quality."""
 
 MAX_SEARCHES = 5
-SEARCH_STRENGTH = 0.7
 
 _HALF_LIFE_ITEMS = 20.0
 _HALF_LIFE_SESSIONS = 20.0

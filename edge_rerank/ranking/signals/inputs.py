@@ -61,7 +61,7 @@ class Events(Signal):
 
 
 class History(Signal):
-    """1 for an item or a search, 0 for padding."""
+    """1 for an item, 0 for padding."""
 
     name = "history"
     axes = Axes.EVENT

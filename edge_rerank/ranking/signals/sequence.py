@@ -159,11 +159,10 @@ class Successions(Signal):
         present = situation.present
         if table is None:
             return np.zeros(present.shape)
-        items = situation.strength.shape[-1] - situation.searches
         values = table.signals(
             situation.candidates.rows[self.name],
-            situation.history.rows[self.name][..., :items],
-            situation.strength[..., :items],
+            situation.history.rows[self.name],
+            situation.strength,
         )
         known = present & ~np.isnan(values)
         return np.where(known, values - mean(values, known)[..., None], 0.0)

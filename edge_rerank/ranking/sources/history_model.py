@@ -16,7 +16,6 @@ from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.interests import SEARCH_STRENGTH
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import (
     BITS,
@@ -28,7 +27,7 @@ from edge_rerank.ranking.signals.inputs import (
     inputs,
 )
 from edge_rerank.ranking.signals.situation import Side, Situation
-from edge_rerank.ranking.signals.table import UNKNOWN, Table
+from edge_rerank.ranking.signals.table import Table
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import ReasonCode
 
@@ -153,7 +152,7 @@ class HistorySource:
         self._words = VectorCache(model.lexicon, capacity=cache_items)
 
     def fill(self, request: Request, evidence: Evidence) -> None:
-        """Judge the candidates before the liked items and the searches."""
+        """Judge the candidates before the liked items."""
         arrays = inputs(self.situation(request), self._model.inputs)
         for column, values in zip(PARTS, self._model.parts(arrays).T, strict=True):
             evidence[column.name] = values
@@ -162,38 +161,28 @@ class HistorySource:
         """Nothing personal is kept."""
 
     def situation(self, request: Request) -> Situation:
-        """Lay out one request; the history is the liked items, then the searches."""
-        interests, compared = request.interests, request.comparisons
-        liked, searches = interests.liked, interests.searches
+        """Lay out one request; the history is the liked items."""
+        liked, compared = request.interests.liked, request.comparisons
         candidates, history = self._sides(request)
         return Situation(
             candidates=candidates,
             history=history,
-            cosine=np.concatenate([compared.liked, compared.searches], axis=1),
+            cosine=compared.liked,
             likeness=compared.likeness,
-            strength=np.array(
-                [one.strength for one in liked]
-                + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
-            ),
-            place=np.array(
-                [*(one.later for one in liked), *range(len(searches))[::-1]], dtype=np.float32
-            ),
-            age_s=_or_nan([one.age_s for one in liked], more=len(searches)),
+            strength=np.array([one.strength for one in liked], dtype=np.float64),
+            place=np.array([one.later for one in liked], dtype=np.float32),
+            age_s=_or_nan([one.age_s for one in liked]),
             present=np.ones(len(request.candidates), dtype=np.bool_),
             now=np.array(request.now or np.nan),
-            searches=len(searches),
             tables=self._model.tables,
         )
 
     def _sides(self, request: Request) -> tuple[Side, Side]:
-        """Candidates and history; a search is like an item of which nothing but words is known."""
+        """Candidates and history."""
         own, liked = request.candidates, [one.item for one in request.interests.liked]
-        searches = [search for search, _ in request.interests.searches]
         words = self._words.get(
             [*(item.text for item in own), *(request.text_of(item) for item in liked)]
         )
-        # Not through the cache: these words are personal.
-        asked = self._model.lexicon.encode(searches)
         numbers, before = request.numbers
         sorts, past = request.sorts
         past = past[: len(liked)]
@@ -205,16 +194,14 @@ class HistorySource:
             popularity=_or_nan([item.popularity for item in own]),
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
-        none = np.full(len(searches), UNKNOWN, dtype=np.int64)
         history = Side(
-            items=np.append(before[: len(liked)], none),
-            words=np.concatenate([words[len(own) :], asked]),
-            categories=np.pad(past.rows, ((0, len(searches)), (0, 0))),
-            leaves=np.append(past.leaves, none),
-            popularity=_or_nan([item.popularity for item in liked], more=len(searches)),
+            items=before[: len(liked)],
+            words=words[len(own) :],
+            categories=past.rows,
+            leaves=past.leaves,
+            popularity=_or_nan([item.popularity for item in liked]),
             rows={
-                name: np.append(table.rows(request.liked_keys), none)
-                for name, table in self._model.tables.items()
+                name: table.rows(request.liked_keys) for name, table in self._model.tables.items()
             },
         )
         return candidates, history
@@ -233,7 +220,6 @@ def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
     return tables
 
 
-def _or_nan(values: Sequence[float | None], *, more: int = 0) -> NDArray[np.float32]:
-    """Float32 with NaN for what is unknown, and ``more`` of these at the end."""
-    known = [np.nan if value is None else value for value in values]
-    return np.array(known + [np.nan] * more, dtype=np.float32)
+def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
+    """Float32 with NaN for what is unknown."""
+    return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
