@@ -85,7 +85,8 @@ class RankingEngine:
         self._history_model = history_model
         trained = history_model is not None
         self._liked = EVENTS if trained else None
-        self._sources: list[Source] = [Rules(beside_model=trained)]
+        judged = history_model is not None and history_model.judges_dislikes
+        self._sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged)]
         if history_model is not None:
             self._sources.append(HistorySource(history_model, cache_items=cache_items))
         judge = Judge(cache_items=cache_items, is_word=encoder.is_word)

@@ -62,7 +62,8 @@ UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
 validation requests of shop, film, game and news data; the other weights by reason alone."""
 
 ALWAYS = (HOST, DISLIKED, REJECTED, DONE, SHOWN)
-"""What a history model's training data cannot teach."""
+"""What a history model's training data cannot teach; :data:`DISLIKED` leaves it to a model that
+judges dislikes itself."""
 
 
 class Rules:
@@ -70,11 +71,16 @@ class Rules:
 
     Args:
         beside_model: whether a history model judges what it knows better.
+        dislikes: whether likeness to disliked items is judged here, and not by that model.
     """
 
-    def __init__(self, *, beside_model: bool = False) -> None:
-        self.columns: tuple[Column, ...] = ALWAYS if beside_model else (*UNTRAINED, *ALWAYS)
+    def __init__(self, *, beside_model: bool = False, dislikes: bool = True) -> None:
+        every = ALWAYS if beside_model else (*UNTRAINED, *ALWAYS)
+        self.columns: tuple[Column, ...] = tuple(
+            column for column in every if dislikes or column is not DISLIKED
+        )
         self._alone = not beside_model
+        self._dislikes = dislikes
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates."""
@@ -91,7 +97,8 @@ class Rules:
             evidence[POPULARITY.name] = _popularity(candidates)
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
-            evidence[DISLIKED.name] = _against(request)
+            if self._dislikes:
+                evidence[DISLIKED.name] = _against(request)
             rejected = {one.item.id for one in interests.disliked}
             evidence[REJECTED.name] = np.array([item.id in rejected for item in candidates])
         if interests.done:

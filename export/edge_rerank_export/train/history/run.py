@@ -106,6 +106,7 @@ def check(
                 folder,
                 unread,
                 rng=np.random.default_rng(0),
+                signed=True,
             )
     return planned
 
