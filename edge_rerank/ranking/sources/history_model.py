@@ -32,7 +32,7 @@ from edge_rerank.ranking.signals.inputs import (
 )
 from edge_rerank.ranking.signals.situation import Side, Situation
 from edge_rerank.ranking.signals.strength import Strength
-from edge_rerank.ranking.signals.table import Table
+from edge_rerank.ranking.signals.table import Table, item_keys
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item, ReasonCode
 
