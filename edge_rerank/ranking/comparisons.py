@@ -98,7 +98,7 @@ class TextComparer:
         asked = self._words.get([*words, query] if query else words)
         to_words = (own @ asked.T).astype(np.float64)
         likes = len(interests.liked)
-        mine = np.concatenate([others[:likes], asked[: len(words)]]).astype(np.float64)
+        mine = others[:likes].astype(np.float64)
         before = np.concatenate([others, asked[: len(words)]])
         return Comparisons(
             vectors=own,

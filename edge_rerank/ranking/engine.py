@@ -32,11 +32,13 @@ from edge_rerank.ranking.policies.diversity import Diversity
 from edge_rerank.ranking.policies.near_copies import NearCopies
 from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.policies.proportions import Proportions
+from edge_rerank.ranking.relevance.relevance import Judge
 from edge_rerank.ranking.request import RankOptions, Request, items_of
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
+from edge_rerank.ranking.sources.search import SearchSource
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Event, Item, RankedItem, RatingScale, Unread
@@ -87,6 +89,8 @@ class RankingEngine:
         self._sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged)]
         if history_model is not None:
             self._sources.append(HistorySource(history_model, cache_items=cache_items))
+        judge = Judge(cache_items=cache_items, is_word=encoder.is_word)
+        self._sources.append(SearchSource(judge))
         if scorer is not None:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
         self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity()]

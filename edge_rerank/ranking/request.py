@@ -137,11 +137,6 @@ class Request:
         return item_keys(item.id for item in self.candidates)
 
     @cached_property
-    def liked_keys(self) -> NDArray[np.uint64]:
-        """Likewise the liked items, uint64 of shape (liked,)."""
-        return item_keys(one.item.id for one in self.interests.liked)
-
-    @cached_property
     def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The same number for the same item among candidates and what was liked, then disliked.
 

@@ -45,7 +45,7 @@ SAME_SHARE = 0.5
 """Part of an item's categories above which it is from those that were chosen, whatever its most
 specific one."""
 
-_UPPER_QUARTER, _UPPER_THIRD = 3 / 4, 2 / 3
+_LOWER_QUARTER, _UPPER_QUARTER, _UPPER_THIRD = 1 / 4, 3 / 4, 2 / 3
 
 
 def note_truths(request: Request, evidence: Evidence) -> None:
@@ -66,7 +66,11 @@ def note_truths(request: Request, evidence: Evidence) -> None:
     evidence.holds(ReasonCode.MODEL, lifts=bool(chosen.any()), lowers=bool(chosen.any()))
     _note_own_past(request, evidence)
     host = evidence["host"]
-    evidence.holds(ReasonCode.HOST, lifts=host > 0, lowers=host < 0)
+    # Above the mean and in the upper half: a few high scores lift the mean above most.
+    middle = np.median(host)
+    evidence.holds(
+        ReasonCode.HOST, lifts=(host > 0) & (host > middle), lowers=(host < 0) & (host < middle)
+    )
 
 
 def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool_]) -> None:
@@ -82,13 +86,20 @@ def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool
     upper = np.sort(cosines, axis=0)[int(_UPPER_QUARTER * (len(cosines) - 1))]
     alike = (kin >= OF_A_KIND) | ((cosines >= ALIKE_COSINE) & (cosines >= upper))
     weights = np.array([one.strength**0.5 * (0.5 + 0.5 * one.recency) for one in liked])
+    numbers, before = request.numbers
+    # That it was chosen itself is another thing.
+    same = numbers[:, None] == before[: len(chosen)][chosen]
+    alike &= ~same
     worth = np.where(alike, (kin + cosines) * weights, -1.0)
     nearest = worth.argmax(axis=1)
     holds = np.asarray(alike.any(axis=1))
     best = cosines.max(axis=1)
+    strange = np.sort(best)[int(_LOWER_QUARTER * (len(best) - 1))]
     evidence.chosen = tuple(one.item for one in liked)
     evidence.nearest = np.where(holds, nearest, -1)
-    evidence.holds(ReasonCode.SIMILAR, lifts=holds, lowers=~holds & (best < np.median(best)))
+    evidence.holds(
+        ReasonCode.SIMILAR, lifts=holds, lowers=(kin.max(axis=1) < OF_A_KIND) & (best < strange)
+    )
     evidence.present = np.where(holds, _in_present_session(liked)[nearest], False)
 
 

@@ -203,7 +203,6 @@ def test_every_code_is_known_to_the_judge() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.xfail(reason="reasons have no conditions yet", strict=True)
 @pytest.mark.parametrize("path", CATALOGUES, ids=lambda path: path.parent.name)
 def test_every_phrase_of_random_lives_is_true(engine: RankingEngine, path: Path) -> None:
     said: Counter[str] = Counter()

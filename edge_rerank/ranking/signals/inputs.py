@@ -63,7 +63,7 @@ class Events(Signal):
 
 
 class History(Signal):
-    """1 for a liked item or a search, 0 for padding."""
+    """1 for a liked item, 0 for padding."""
 
     name = "history"
     axes = Axes.EVENT

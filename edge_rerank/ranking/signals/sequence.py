@@ -159,11 +159,10 @@ class Successions(Signal):
         present = situation.present
         if table is None:
             return np.zeros(present.shape)
-        items = situation.strength.shape[-1] - situation.searches
-        strength = situation.strength[..., :items]
+        strength = situation.strength
         # What is not liked is no step on the way: it stands before all that is.
         order = np.argsort(strength > 0, axis=-1, kind="stable")
-        before = situation.history.rows[self.name][..., :items]
+        before = situation.history.rows[self.name]
         liked = np.take_along_axis(strength, order, axis=-1).clip(min=0)
         values = table.signals(
             situation.candidates.rows[self.name],

@@ -1,4 +1,4 @@
-"""Situations: candidates before a history of items and searches.
+"""Situations: candidates before a history of items.
 
 The runtime and the toolchain fill in the same :class:`Situation`, with any number of leading
 axes (...), so that a signal is computed by the same lines in training, in batches, and at run
@@ -31,7 +31,7 @@ class Side:
 
     Attributes:
         items: the same number for the same item on both sides, int64 of shape (..., n);
-            negative where there is none, and for a search.
+            negative where there is none.
         words: vectors of the words, see :mod:`~.words`, float32 of shape (..., n, dim).
         categories: a unit row an item over all categories that count, or zeros, float32 of
             shape (..., n, categories).
@@ -50,21 +50,20 @@ class Side:
 
 @dataclass(frozen=True, repr=False)
 class Situation:
-    """Candidates before a history of items and searches.
+    """Candidates before a history of items.
 
     Attributes:
         candidates: C items.
-        history: H places, items first, oldest first, then searches.
+        history: H places, oldest first.
         cosine: of the vectors of both, shape (..., C, H); 0 for an item with itself.
         likeness: cosines within the history, shape (..., H, H).
         strength: how much each place of the history is liked, shape (..., H); 0 is no item,
             and below 0 is disliked, which models that take no strength cannot read.
         place: how much came after each place, in clicks: 0 for the newest item, 1 for the one
-            before, ...; likewise for searches; shape (..., H).
+            before, ...; shape (..., H).
         age_s: seconds since, shape (..., H); NaN where unknown.
         present: False where a place is no candidate, bool of shape (..., C).
         now: UTC seconds, float64 of shape (...,); NaN where unknown.
-        searches: how many of the last places of the history are searches.
         tables: those the pack has, by name.
         own: in training, what a request added itself to the counts of a table and must not
             see, by the table's name.
@@ -81,7 +80,6 @@ class Situation:
     age_s: Array
     present: NDArray[np.bool_]
     now: NDArray[np.float64]
-    searches: int = 0
     tables: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
     weighted: bool = False

@@ -211,14 +211,16 @@ class HistorySource:
             popularity=_or_nan([item.popularity for item in own]),
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
-        keys = item_keys(item.id for item in touched)
         history = Side(
             items=before[order],
             words=words[len(own) :],
             categories=past.rows[order],
             leaves=past.leaves[order],
             popularity=_or_nan([item.popularity for item in touched]),
-            rows={name: table.rows(keys) for name, table in self._model.tables.items()},
+            rows={
+                name: table.rows(item_keys(item.id for item in touched))
+                for name, table in self._model.tables.items()
+            },
         )
         return candidates, history
 

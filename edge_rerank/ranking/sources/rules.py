@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.comparisons import Comparisons
 from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interest, Interests, weights_of
+from edge_rerank.ranking.interests import Interest, Interests, weights_of
 from edge_rerank.ranking.markov import MarkovChain
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, ReasonCode
@@ -22,10 +22,10 @@ RECENCY_FLOOR = 0.5
 """The oldest item of the history still counts half in the maximal similarity."""
 
 SIMILAR_MAX = Column("similar-max", 4.0, ReasonCode.SIMILAR)
-"""Largest similarity to one liked item or search, times its recency and strength."""
+"""Largest similarity to one liked item, times its recency and strength."""
 
 SIMILAR_MEAN = Column("similar-mean", 2.0, ReasonCode.SIMILAR)
-"""Mean similarity to the liked items and searches, weighted likewise."""
+"""Mean similarity to the liked items, weighted likewise."""
 
 CATEGORY = Column("category", 2.0, ReasonCode.CATEGORY)
 """Share of the weighted history in the candidate's categories, 0 to 1 a category."""
@@ -34,19 +34,16 @@ NEXT = Column("next", 0.5, ReasonCode.NEXT)
 """P(candidate's category | category of the last liked item), from the person's own Markov
 chain."""
 
-QUERY = Column("query", 6.0, ReasonCode.QUERY)
-"""Cosine to the query of this call."""
-
 POPULARITY = Column("popularity", 0.5, ReasonCode.POPULAR)
 """log(1 + popularity); the mean of the known ones where it is missing."""
 
-HOST = Column("host", 1.0, ReasonCode.HOST)
+HOST = Column("host", 1.0, ReasonCode.HOST, yields=False)
 """The host's score, standardised over the candidates; 0 where it is missing."""
 
 DISLIKED = Column("disliked", -4.0, ReasonCode.DISLIKED)
 """Share of what was said of the candidate's kind that is against it, 0 to 1."""
 
-REJECTED = Column("rejected", -12.0, ReasonCode.DISMISSED)
+REJECTED = Column("rejected", -12.0, ReasonCode.DISMISSED, yields=False)
 """1 when this very item was disliked or dismissed, and that was the last word."""
 
 DONE = Column("done", -4.0, ReasonCode.REPEAT)
@@ -64,7 +61,7 @@ UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
 """What a history model knows better. Similarity, category and popularity were weighed on
 validation requests of shop, film, game and news data; the other weights by reason alone."""
 
-ALWAYS = (QUERY, HOST, DISLIKED, REJECTED, DONE, SHOWN)
+ALWAYS = (HOST, DISLIKED, REJECTED, DONE, SHOWN)
 """What a history model's training data cannot teach; :data:`DISLIKED` leaves it to a model that
 judges dislikes itself."""
 
@@ -98,8 +95,6 @@ class Rules:
                 evidence[CATEGORY.name] = _category_share(candidates, interests.liked)
                 evidence[NEXT.name] = _next_category(candidates, interests.liked)
             evidence[POPULARITY.name] = _popularity(candidates)
-        if compared.query is not None:
-            evidence[QUERY.name] = compared.query
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
             if self._dislikes:
@@ -120,28 +115,21 @@ class Rules:
 
 
 def _strengths(interests: Interests) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Root of the strength, and recency, of the liked items and then the searches."""
-    strength = np.sqrt(
-        [one.strength for one in interests.liked] + [SEARCH_STRENGTH] * len(interests.searches)
-    )
-    recency = np.array(
-        [one.recency for one in interests.liked] + [weight for _, weight in interests.searches]
-    )
-    return strength, recency
+    """Root of the strength, and recency, of the liked items."""
+    strength = np.sqrt([one.strength for one in interests.liked])
+    return strength, np.array([one.recency for one in interests.liked])
 
 
 def _weighted(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
-    """Similarity to each liked item and search, weighted; shape (candidates, both)."""
+    """Similarity to each liked item, weighted; shape (candidates, liked)."""
     strength, recency = _strengths(interests)
-    cosines = np.concatenate([compared.liked, compared.searches], axis=1)
-    return np.asarray(cosines * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency)))
+    return np.asarray(compared.liked * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency)))
 
 
 def _mean_similarity(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
     strength, recency = _strengths(interests)
     share = strength * recency
-    cosines = np.concatenate([compared.liked, compared.searches], axis=1)
-    return np.asarray(cosines @ (share / share.sum()))
+    return np.asarray(compared.liked @ (share / share.sum()))
 
 
 def _against(request: Request) -> NDArray[np.float64]:
