@@ -137,6 +137,12 @@ class Request:
         return item_keys(item.id for item in self.candidates)
 
     @cached_property
+    def popularity(self) -> NDArray[np.float64]:
+        """Popularity of the candidates, float64 of shape (n,); NaN where unknown."""
+        counts = [item.popularity for item in self.candidates]
+        return np.array(counts, dtype=np.float64)  # None becomes NaN
+
+    @cached_property
     def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """The same number for the same item among candidates and what was liked, then disliked.
 

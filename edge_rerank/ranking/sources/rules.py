@@ -94,7 +94,7 @@ class Rules:
             if interests.liked:
                 evidence[CATEGORY.name] = _category_share(candidates, interests.liked)
                 evidence[NEXT.name] = _next_category(candidates, interests.liked)
-            evidence[POPULARITY.name] = _popularity(candidates)
+            evidence[POPULARITY.name] = _popularity(request.popularity)
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
             if self._dislikes:
@@ -165,10 +165,8 @@ def _next_category(candidates: Sequence[Item], liked: Sequence[Interest]) -> NDA
     return np.asarray(chain.scores(path[-1], leaves))
 
 
-def _popularity(candidates: Sequence[Item]) -> NDArray[np.float64]:
-    logs = np.array(
-        [np.nan if item.popularity is None else np.log1p(item.popularity) for item in candidates]
-    )
+def _popularity(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    logs = np.log1p(counts)
     known = ~np.isnan(logs)
     return np.where(known, logs, logs[known].mean() if known.any() else 0.0)
 
