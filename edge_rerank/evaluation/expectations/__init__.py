@@ -1,1 +1,1 @@
-"""Internal: what a person would expect of a ranking, checked on any pack and any data."""
+"""Behavioural tests beside metrics: what anyone would expect of a personal list, as sentences."""

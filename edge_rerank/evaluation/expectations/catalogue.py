@@ -1,0 +1,93 @@
+"""The catalogue that expectations are played on: items of 23 kinds, in English and Chinese.
+
+It was written for this: titles with short descriptions as a shop, a magazine or a video site has
+them. What an item is about, its kind, stands in its ``fields``, which no ranking reads; some
+items lack categories, some lack their kind's words, and of each kind one is a near-copy of
+another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Self
+
+from edge_rerank.formats.items import read_items
+from edge_rerank.types import Item
+
+_FOLDER = Path(__file__).parent
+
+ENGLISH = (
+    *("astronomy", "baking", "running", "gardening", "jazz", "chess", "photography", "knitting"),
+    *("cycling", "sailing", "dinosaurs", "programming", "city breaks", "woodworking", "dogs"),
+    "finance",
+)
+CHINESE = ("书法", "川菜", "登山", "茶", "编程", "钓鱼", "猫")
+
+
+@dataclass(frozen=True)
+class Catalogue:
+    """Items whose kinds are known.
+
+    Attributes:
+        items: in the order of the file, in which kinds are mixed.
+    """
+
+    items: tuple[Item, ...]
+
+    @classmethod
+    def shipped(cls) -> Self:
+        """The catalogue in English and Chinese.
+
+        Raises:
+            DataError: when this installation lacks it.
+        """
+        return cls(tuple(read_items(_FOLDER / "catalogue.jsonl")))
+
+    @classmethod
+    def in_other_scripts(cls) -> Self:
+        """A few items in Thai, Georgian, Cyrillic, Greek and Arabic letters.
+
+        Raises:
+            DataError: when this installation lacks them.
+        """
+        return cls(tuple(read_items(_FOLDER / "scripts.jsonl")))
+
+    @cached_property
+    def kinds(self) -> dict[str, tuple[Item, ...]]:
+        """The items of each kind, in the order of their ids."""
+        found: dict[str, list[Item]] = {}
+        for item in sorted(self.items, key=lambda one: one.id):
+            found.setdefault(kind_of(item), []).append(item)
+        return {kind: tuple(items) for kind, items in found.items()}
+
+    @cached_property
+    def copies(self) -> dict[str, str]:
+        """Ids of near-copies, each with that of what it is a copy of."""
+        return {
+            item.id: str(item.fields["copy_of"]) for item in self.items if "copy_of" in item.fields
+        }
+
+    def some(self, kind: str, count: int, *, start: int = 0) -> list[Item]:
+        """``count`` items of a kind that are no copies, from its ``start``-th on.
+
+        After the last of them the first comes again: people come back to an item.
+        """
+        items = [item for item in self.kinds[kind] if item.id not in self.copies]
+        return [items[(start + step) % len(items)] for step in range(count)]
+
+    def with_word(self, word: str) -> list[Item]:
+        """The items whose text has this in it, in any case."""
+        return [item for item in self.items if word.casefold() in item.text.casefold()]
+
+
+def kind_of(item: Item) -> str:
+    """What the item is about."""
+    return str(item.fields["kind"])
+
+
+def interleaved(*lists: Sequence[Item]) -> list[Item]:
+    """The first of each, the second of each, and so on; lists of one length."""
+    return [item for turn in zip(*lists, strict=True) for item in turn]
