@@ -52,10 +52,11 @@ _LOWER_QUARTER, _UPPER_QUARTER, _UPPER_THIRD = 1 / 4, 3 / 4, 2 / 3
 
 def note_truths(request: Request, evidence: Evidence) -> None:
     """Note in the evidence which reasons hold; what adds to no score is not looked at."""
-    liked = request.interests.liked
-    strengths = np.array([one.strength for one in liked])
-    chosen = (strengths >= CHOSEN) & (request.support >= SUPPORTED)
+    strengths = np.array([one.strength for one in request.interests.liked])
+    turned_to = strengths >= CHOSEN
+    chosen = turned_to & (request.support >= SUPPORTED)
     _note_likeness(request, evidence, chosen)
+    _note_strangeness(request, evidence, turned_to)
     _note_categories(request, evidence, chosen)
     _note_popularity(request, evidence)
     some = bool(chosen.any())
@@ -73,7 +74,7 @@ def note_truths(request: Request, evidence: Evidence) -> None:
 
 
 def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool_]) -> None:
-    """Like, or unlike, what was chosen; which item it is most like, and whether just now."""
+    """Like what was chosen; which item it is most like, and whether just now."""
     if not chosen.any():
         for code in (ReasonCode.SIMILAR, ReasonCode.SESSION, ReasonCode.TOGETHER):
             evidence.holds(code, lifts=False, lowers=False)
@@ -90,14 +91,19 @@ def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool
     worth = np.where(alike, (kin + cosines) * weights, -1.0)
     nearest = worth.argmax(axis=1)
     holds = np.asarray(alike.any(axis=1))
-    best = cosines.max(axis=1)
-    strange = _at(_LOWER_QUARTER, best)
     evidence.chosen = tuple(one.item for one in liked)
     evidence.nearest = np.where(holds, nearest, -1)
-    evidence.holds(
-        ReasonCode.SIMILAR, lifts=holds, lowers=(kin.max(axis=1) < OF_A_KIND) & (best < strange)
-    )
+    evidence.lifts[:, CODES.index(ReasonCode.SIMILAR)] = holds
     evidence.present = np.where(holds, _in_present_session(liked)[nearest], False)
+
+
+def _note_strangeness(request: Request, evidence: Evidence, turned_to: NDArray[np.bool_]) -> None:
+    """Unlike everything that the person turned to, were it but once."""
+    if turned_to.any():
+        best = request.comparisons.liked[:, turned_to].max(axis=1)
+        kin = request.kin[:, turned_to].max(axis=1)
+        strange = (kin < OF_A_KIND) & (best < _at(_LOWER_QUARTER, best))
+        evidence.lowers[:, CODES.index(ReasonCode.SIMILAR)] = strange
 
 
 def _in_present_session(liked: Sequence[Interest]) -> NDArray[np.bool_]:
