@@ -90,7 +90,11 @@ class RankingEngine:
         self._sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged)]
         if history_model is not None:
             self._sources.append(HistorySource(history_model, cache_items=cache_items))
-        judge = Judge(cache_items=cache_items, is_word=encoder.is_word)
+        judge = Judge(
+            cache_items=cache_items,
+            is_word=encoder.is_word,
+            rarity=None if history_model is None else history_model.lexicon.rarity,
+        )
         self._sources.append(SearchSource(judge))
         if scorer is not None:
             self._sources.append(ScorerSource(scorer, beside_model=trained))

@@ -196,9 +196,13 @@ class Request:
         by_liked = within @ weights_of(liked)
         return np.asarray(by_liked / (by_liked + against @ weights_of(disliked)))
 
+    def cosines(self, words: str) -> NDArray[np.float64]:
+        """Cosines of the candidates with the words of a query, float64 of shape (n,)."""
+        return self._comparer.cosines(self.comparisons.vectors, words)
+
     @cached_property
     def comparisons(self) -> Comparisons:
-        """Cosines of the candidates with history and query."""
+        """Cosines of the candidates with the history."""
         return self._comparer.compare(
             self.candidates, self.interests, self.query, text_of=self.text_of
         )

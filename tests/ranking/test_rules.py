@@ -48,10 +48,11 @@ class Told:
             vectors=np.zeros((len(candidates), 1), dtype=np.float32),
             liked=matrix(self._liked),
             disliked=matrix(self._disliked),
-            searches=np.zeros((len(candidates), 0)),
-            query=None,
             likeness=np.zeros((0, 0)),
         )
+
+    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+        raise AssertionError("no rule asks for a query")
 
 
 def judged(
