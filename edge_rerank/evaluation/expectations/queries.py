@@ -245,7 +245,9 @@ def _top_fits(host: Host, queries: Sequence[Fits], top: int, clicks: int = 0) ->
 
 
 def _kept(host: Host, queries: Sequence[Fits], clicks: int) -> float:
-    return _top_fits(host, queries, TOP, clicks) / _top_fits(host, queries, TOP)
+    """What the top ten keeps; nothing where without history hardly any fits."""
+    before = _top_fits(host, queries, TOP)
+    return _top_fits(host, queries, TOP, clicks) / before if before > 0.2 else 0.0
 
 
 def _first_with_word(host: Host, word: str, elsewhere: str) -> float:
