@@ -25,7 +25,7 @@ from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import Packs, RankingEngine
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Event, Item
+from edge_rerank.types import Degradation, Event, Item, RatingScale
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +54,7 @@ class Reranker:
         key: bytes | KeySource | None = None,
         runtime: Runtime = DEFAULT_RUNTIME,
         trust: Trust = ANY_PACK,
+        ratings: RatingScale | None = None,
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
@@ -69,6 +70,8 @@ class Reranker:
                 Required for a history file.
             runtime: execution providers, threads, and memory for caches.
             trust: whose packs are accepted, and how old they may be.
+            ratings: the scale of your ratings; if ``None``, the smallest of 1 to 5, 0 to 10 and
+                0 to 100 that holds what a person gave.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves; ``None`` for what the file says.
             anchor: outside the history's volume, to notice an old copy of the file; this and
@@ -84,7 +87,11 @@ class Reranker:
             kept = History.open(history, key, scrubber=scrubber, retention=retention, anchor=anchor)
             opened.callback(kept.close)
             engine = RankingEngine.open(
-                pack, runtime=runtime, trust=trust, seen_releases=kept.seen_releases()
+                pack,
+                runtime=runtime,
+                trust=trust,
+                ratings=ratings,
+                seen_releases=kept.seen_releases(),
             )
             opened.callback(engine.close)
             kept.remember_releases(engine.signed)

@@ -54,7 +54,7 @@ class Ranking(Sequence[RankedItem]):
         """The ranking as JSON-ready dictionaries, best first.
 
         Each has ``rank``, ``score``, ``id``, ``text``, ``categories``, ``fields`` and
-        ``reasons`` (a list of ``{"code", "weight", "item_id"}``).
+        ``reasons`` (a list of ``{"code", "weight", "item_id", "category"}``).
         """
         return as_list(self)
 

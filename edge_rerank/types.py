@@ -25,7 +25,7 @@ from edge_rerank._check import (
     check_text,
     kind_of,
 )
-from edge_rerank.errors import InvalidEvent, InvalidItem
+from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem
 
 MAX_CATEGORIES = 64
 MAX_VECTOR_DIM = 4096
@@ -196,12 +196,15 @@ class ReasonCode(StrEnum):
         return code
 
     SIMILAR = ("similar", "like what you chose before", "unlike what you chose before")
+    SESSION = ("session", "like what you look at now", "unlike what you look at now")
     CATEGORY = ("category", "from a category you like", "from a category you seldom choose")
     NEXT = ("next", "what you tend to look at next", "seldom what you look at next")
     QUERY = ("query", "fits your search", "far from your search")
     POPULAR = ("popular", "popular with others", "less known")
     HOST = ("host", "recommended here", "further down here")
     DISLIKED = ("disliked", "unlike what you turned down", "like something you turned down")
+    DISMISSED = ("dismissed", "not turned down by you", "turned down by you")
+    REPEAT = ("repeat", "new to you", "you had this before")
     SEEN = ("seen", "not shown to you before", "shown to you before")
     MODEL = ("model", "goes with what you did before", "unlike what you did before")
     TOGETHER = (
@@ -209,6 +212,34 @@ class ReasonCode(StrEnum):
         "often chosen along with what you chose",
         "seldom chosen along with what you chose",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class RatingScale:
+    """The scale of a host's ratings, such as 1 to 5 stars.
+
+    Attributes:
+        low: the worst rating there is.
+        high: the best.
+
+    Raises:
+        InvalidInput: when the two are not finite numbers, the second larger.
+    """
+
+    low: float
+    high: float
+
+    def __post_init__(self) -> None:
+        for name in ("low", "high"):
+            value = check_number(getattr(self, name), name, InvalidInput)
+            if value is None:
+                raise InvalidInput(f"{name}: expected a number, got None")
+        if not self.low < self.high:
+            raise InvalidInput("rating scale: expected high above low")
+
+    def place(self, value: float) -> float:
+        """Where a rating lies: -1 for the worst, 0 for the middle, 1 for the best."""
+        return max(-1.0, min(1.0, 2 * (value - self.low) / (self.high - self.low) - 1))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,11 +251,13 @@ class Reason:
         weight: how much it lifts (or, below 0, lowers) the item's score against the average
             of the candidates.
         item_id: the item of the history that the code refers to, where there is one.
+        category: the category that the code refers to, where there is one.
     """
 
     code: ReasonCode
     weight: float
     item_id: str | None = None
+    category: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ class Comparisons:
         searches: float64 of shape (n, searches).
         query: float64 of shape (n,), or ``None`` without a query.
         likeness: among the liked items and the searches, float64 of shape (h, h).
+        aversion: of the liked with the disliked items, float64 of shape (liked, disliked).
         unread: how much of all that could not be read.
     """
 
@@ -38,6 +39,7 @@ class Comparisons:
     searches: NDArray[np.float64]
     query: NDArray[np.float64] | None
     likeness: NDArray[np.float64]
+    aversion: NDArray[np.float64]
     unread: Unread = _ALL_READ
 
 
@@ -105,6 +107,7 @@ class TextComparer:
             searches=to_words[:, : len(words)],
             query=to_words[:, -1] if query else None,
             likeness=mine @ mine.T,
+            aversion=(others[:likes] @ others[likes:].T).astype(np.float64),
             unread=Unread(
                 candidates=_unread(texts[: len(candidates)], own, candidates),
                 history=_unread(

@@ -29,14 +29,17 @@ from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Evidence, Source
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.policies.diversity import Diversity
+from edge_rerank.ranking.policies.near_copies import NearCopies
 from edge_rerank.ranking.policies.policy import Arrangement, Policy
+from edge_rerank.ranking.policies.proportions import Proportions
 from edge_rerank.ranking.request import RankOptions, Request, items_of
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
+from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Event, Item, RankedItem, Unread
+from edge_rerank.types import Degradation, Event, Item, RankedItem, RatingScale, Unread
 
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
@@ -56,6 +59,7 @@ class RankingEngine:
         pack: the one with the encoder.
         signed: releases by name of the packs that a trusted key signed.
         scorer: where one of the packs has one.
+        ratings: the host's scale, ``None`` where it is guessed.
     """
 
     def __init__(
@@ -66,11 +70,13 @@ class RankingEngine:
         *,
         cache_items: int,
         scorer: Scorer | None = None,
+        ratings: RatingScale | None = None,
         signed: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.pack = pack.without_files()
         self.signed = signed
         self.scorer = scorer
+        self.ratings = ratings
         self.providers = encoder.providers
         self.threads = encoder.threads
         self._comparer = TextComparer(encoder, cache_items=cache_items)
@@ -82,7 +88,7 @@ class RankingEngine:
             self._sources.append(HistorySource(history_model, cache_items=cache_items))
         if scorer is not None:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
-        self._policies: list[Policy] = [Diversity()]
+        self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity()]
         self._closed = False
 
     @classmethod
@@ -92,6 +98,7 @@ class RankingEngine:
         *,
         runtime: Runtime = DEFAULT_RUNTIME,
         trust: Trust = ANY_PACK,
+        ratings: RatingScale | None = None,
         seen_releases: Mapping[str, int] | None = None,
     ) -> Self:
         """Load a pack, or several that complete each other.
@@ -102,6 +109,8 @@ class RankingEngine:
                 if ``None``.
             runtime: how the models run.
             trust: whose packs are accepted.
+            ratings: the scale of the host's ratings; if ``None``, the smallest of 1 to 5, 0 to 10
+                and 0 to 100 that holds what a person gave.
             seen_releases: the newest release seen so far of each signed pack, by name; an older
                 one is refused.
 
@@ -133,6 +142,7 @@ class RankingEngine:
             history_model,
             cache_items=runtime.cache_items,
             scorer=scorer,
+            ratings=ratings,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
         )
 
@@ -159,7 +169,12 @@ class RankingEngine:
         started = time.perf_counter()
         self._check_open()
         request = Request.of(
-            items, history=history, comparer=self._comparer, liked=self._liked, **options
+            items,
+            history=history,
+            comparer=self._comparer,
+            liked=self._liked,
+            ratings=self.ratings,
+            **options,
         )
         if not request.candidates:
             return Ranking((), id=_ranking_id())
@@ -169,6 +184,7 @@ class RankingEngine:
         )
         for source in self._sources:
             source.fill(request, evidence)
+        note_truths(request, evidence)
         order = Arrangement.by_score(evidence.scores())
         for policy in self._policies:
             order = policy.arrange(order, request)
@@ -178,13 +194,12 @@ class RankingEngine:
         scores = order.scores
         if self._history_model is not None:
             scores = self._history_model.probabilities(scores)
+        reasons = explain(evidence, request.candidates, rows)
+        ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
         return Ranking(
             tuple(
-                RankedItem(request.candidates[row], rank, score, reasons)
-                for rank, (row, score, reasons) in enumerate(
-                    zip(rows, scores[list(rows)].tolist(), explain(evidence, rows), strict=True),
-                    start=1,
-                )
+                RankedItem(request.candidates[row], rank, score, why)
+                for rank, (row, score, why) in enumerate(ranked, start=1)
             ),
             id=_ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,

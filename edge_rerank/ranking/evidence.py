@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, Item, ReasonCode
+
+CODES = tuple(ReasonCode)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +45,15 @@ class Evidence:
     Attributes:
         columns: as given.
         values: float64 of shape (n, columns).
-        nearest: for each candidate the liked item that it resembles most, if it does any.
+        chosen: items of the history that were chosen, see :mod:`~.truths`.
+        nearest: the one of them that each candidate resembles most, intp of shape (n,); -1 for
+            none.
+        present: whether that was chosen in the present session, and others before, bool of
+            shape (n,).
+        chosen_categories: all that they have.
+        lifts: whether a reason that moves a candidate up is true of it, by :data:`CODES`, bool of
+            shape (n, codes).
+        lowers: likewise down.
         degraded: what a source could not do.
     """
 
@@ -52,7 +62,12 @@ class Evidence:
         self._places = {column.name: place for place, column in enumerate(self.columns)}
         self._weights = np.array([column.weight for column in self.columns], dtype=np.float64)
         self.values = np.zeros((count, len(self.columns)))
-        self.nearest: tuple[Item | None, ...] = (None,) * count
+        self.chosen: tuple[Item, ...] = ()
+        self.nearest: NDArray[np.integer[Any]] = np.full(count, -1)
+        self.present = np.zeros(count, dtype=np.bool_)
+        self.chosen_categories: frozenset[str] = frozenset()
+        self.lifts = np.ones((count, len(CODES)), dtype=np.bool_)
+        self.lowers = self.lifts.copy()
         self.degraded: tuple[Degradation, ...] = ()
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
@@ -63,6 +78,20 @@ class Evidence:
     def __setitem__(self, name: str, values: NDArray[np.number]) -> None:
         """Fill a column in, shape (n,)."""
         self.values[:, self._places[name]] = values
+
+    def holds(
+        self, code: ReasonCode, *, lifts: NDArray[np.bool_] | bool, lowers: NDArray[np.bool_] | bool
+    ) -> None:
+        """Note of which candidates the words of a reason are true; of all where nothing is noted.
+
+        Args:
+            code: the reason.
+            lifts: as a reason that moves up, for all or bool of shape (n,).
+            lowers: likewise down.
+        """
+        place = CODES.index(code)
+        self.lifts[:, place] = lifts
+        self.lowers[:, place] = lowers
 
     def contributions(self) -> NDArray[np.float64]:
         """What each column adds to each score, float64 of shape (n, columns)."""

@@ -1,27 +1,31 @@
-"""Reasons: why an item stands where it stands."""
+"""Reasons: why an item stands where it stands, as far as it can be said truly."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.types import Reason, ReasonCode
+from edge_rerank.ranking.evidence import CODES, Column, Evidence
+from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_REASONS = 3
 _NOTHING = 1e-9
-_CODES = tuple(ReasonCode)
 
 
-def explain(evidence: Evidence, rows: Sequence[int]) -> list[tuple[Reason, ...]]:
-    """The largest contributions of each candidate, relative to the average candidate.
+def explain(
+    evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int]
+) -> list[tuple[Reason, ...]]:
+    """The largest contributions of each candidate whose words hold, relative to the average.
 
     What all candidates have in common explains no order, so each reason's mean over the
-    candidates is taken off first; a reason's ``weight`` is what remains.
+    candidates is taken off first; a reason's ``weight`` is what remains. What is not true of a
+    candidate is not said, however much it weighs.
 
     Args:
         evidence: about all candidates.
+        candidates: all of them.
         rows: the candidates to explain.
 
     Returns:
@@ -30,25 +34,41 @@ def explain(evidence: Evidence, rows: Sequence[int]) -> list[tuple[Reason, ...]]
     grouped = evidence.contributions() @ _membership(evidence.columns)
     if len(grouped) > 1:
         grouped = grouped - grouped.mean(axis=0)
-    grouped = grouped[list(rows)]
+    places = list(rows)
+    grouped = grouped[places]
+    true = np.where(grouped > 0, evidence.lifts[places], evidence.lowers[places])
+    grouped = np.where(true, grouped, 0.0)
     order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
-    ids = [None if item is None else item.id for item in evidence.nearest]
     return [
-        _reasons(row, groups, ids[place])
-        for row, groups, place in zip(grouped.tolist(), order, rows, strict=True)
+        _reasons(evidence, candidates[place], place, row, groups)
+        for place, row, groups in zip(rows, grouped.tolist(), order, strict=True)
     ]
 
 
-def _membership(columns: Sequence[Column]) -> np.ndarray:
+def _membership(columns: Sequence[Column]) -> NDArray[np.float64]:
     """1 where a column gives a reason, float64 of shape (columns, reasons)."""
-    return np.array([[column.reason is code for code in _CODES] for column in columns], float)
+    return np.array([[column.reason is code for code in CODES] for column in columns], float)
 
 
-def _reasons(weights: list[float], groups: list[int], nearest: str | None) -> tuple[Reason, ...]:
+def _reasons(
+    evidence: Evidence, candidate: Item, place: int, weights: list[float], groups: list[int]
+) -> tuple[Reason, ...]:
     reasons = []
     for group in groups:
-        weight, code = weights[group], _CODES[group]
+        weight, code = weights[group], CODES[group]
         if abs(weight) <= _NOTHING:
             break
-        reasons.append(Reason(code, weight, nearest if code is ReasonCode.SIMILAR else None))
+        if code is ReasonCode.SIMILAR and weight > 0:
+            near = evidence.nearest[place]
+            code = ReasonCode.SESSION if evidence.present[place] else code
+            reasons.append(Reason(code, weight, evidence.chosen[near].id if near >= 0 else None))
+        elif code is ReasonCode.CATEGORY and weight > 0:
+            held = (
+                name
+                for name in reversed(candidate.categories)
+                if name in evidence.chosen_categories
+            )
+            reasons.append(Reason(code, weight, category=next(held, None)))
+        else:
+            reasons.append(Reason(code, weight))
     return tuple(reasons)

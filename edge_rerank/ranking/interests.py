@@ -1,49 +1,42 @@
 """Interests: what a history says a person likes, dislikes and searches for.
 
-Many events may concern one item; they are added up to one signed strength, in which an
-ordinary click counts 1.
+Many events may concern one item; they come to one signed strength, in which an ordinary click
+counts 1, see :mod:`~.strength`.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.history.sessions import session_ages
-from edge_rerank.types import Event, EventType, Item
+from edge_rerank.ranking.strength import Standing, guess_scale
+from edge_rerank.types import Event, EventType, Item, RatingScale
 
 MAX_ITEMS = 50
 """The most recently touched items that take part; more add time but no quality."""
 
 MAX_SEARCHES = 5
-MAX_STRENGTH = 2.0
-
-STRENGTH = {
-    EventType.IMPRESSION: 0.0,
-    EventType.CLICK: 1.0,
-    EventType.VIEW: 0.8,
-    EventType.LIKE: 1.5,
-    EventType.DISLIKE: -1.5,
-    EventType.DISMISS: -1.0,
-    EventType.ADD_TO_CART: 1.5,
-    EventType.PURCHASE: 2.0,
-    EventType.COMPLETE: 1.5,
-}
-"""Strength of one event, before dwell time and scroll depth."""
-
 SEARCH_STRENGTH = 0.7
-RATING_STRENGTH = 1.5
-
-LONG_DWELL_S = 30.0
-"""A click followed by this many seconds is counted as satisfied in the literature on
-search logs (Fox et al., "Evaluating implicit measures to improve web search", 2005)."""
 
 _HALF_LIFE_ITEMS = 20.0
 _HALF_LIFE_SESSIONS = 20.0
+_FORGIVEN_SESSIONS = 6.0
+"""Sessions after which what was turned down counts half for its kind."""
+
+_FORGIVING = _HALF_LIFE_SESSIONS / _FORGIVEN_SESSIONS
+
+_TIRED_SESSIONS = 5.0
+"""Sessions after which half of having been shown something in vain is forgotten."""
+
+_DONE_DAYS = 7.0
+"""Days after which having had a thing counts half."""
+
+_DAY_S = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,15 +45,20 @@ class Interest:
 
     Attributes:
         item: as it was when the person last touched it.
-        strength: signed, at most 2 in size; an ordinary click is 1.
-        recency: 1 for the newest, halved every 20 items and every 20 sessions.
+        strength: signed, at most 2.5 in size; an ordinary click is 1.
+        recency: 1 for the newest, halved every 20 items and every 20 sessions, or 6 of what was
+            turned down.
         age_s: seconds since the person last touched it; ``None`` where no time is known.
+        session: how many sessions ago that was, 0 for the present one.
+        later: how much the person turned to other items since, in clicks.
     """
 
     item: Item
     strength: float
     recency: float
     age_s: float | None = None
+    session: int = 0
+    later: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,61 +69,76 @@ class Interests:
         liked: items with positive strength, oldest first.
         disliked: items with negative strength, oldest first.
         searches: the words of the last searches with their recency, oldest first.
-        shown: how often an item was shown and not chosen, by item id.
+        shown: how often an item was shown since it was last chosen, if ever, by item id;
+            halved every five sessions.
+        done: items that the person had, and not only saw (bought, completed, rated), by id:
+            1 for just now, halved every seven days.
     """
 
     liked: tuple[Interest, ...] = ()
     disliked: tuple[Interest, ...] = ()
     searches: tuple[tuple[str, float], ...] = ()
-    shown: dict[str, int] | None = None
+    shown: Mapping[str, float] = field(default_factory=dict)
+    done: Mapping[str, float] = field(default_factory=dict)
 
     def newest(self, most: int) -> Interests:
-        """The same with no more than ``most`` liked items."""
-        return replace(self, liked=self.liked[-most:])
+        """The same with no more than ``most`` liked items: those that count most by now."""
+        return self if len(self.liked) <= most else replace(self, liked=_heaviest(self.liked, most))
 
     def __bool__(self) -> bool:
         return bool(self.liked or self.disliked or self.searches or self.shown)
 
 
-def read_interests(history: Sequence[Event], *, now: float) -> Interests:
+def weights_of(interests: Sequence[Interest]) -> NDArray[np.float64]:
+    """Sizes of strengths as far as they are recent, float64 of shape (n,)."""
+    return np.array([abs(one.strength) * one.recency for one in interests])
+
+
+@dataclass(slots=True)
+class _Touched:
+    """An item with what was said of it, and when last."""
+
+    item: Item
+    standing: Standing
+    session: int
+    when: float
+
+
+def read_interests(
+    history: Sequence[Event], *, now: float, ratings: RatingScale | None = None
+) -> Interests:
     """Condense a history.
 
     Args:
         history: events with timestamps, oldest first.
         now: UTC seconds, at least the last timestamp.
+        ratings: the host's scale; guessed if ``None``.
     """
     if not history:
         return Interests()
-    ages = session_ages([event.timestamp or 0.0 for event in history], now=now)
-    ratings = _RatingScale.of(history)
-    touched: dict[str, tuple[Item, float, int, float | None]] = {}
-    shown: dict[str, int] = {}
+    ages = session_ages([event.timestamp or 0.0 for event in history], now=now).tolist()
+    scale = ratings or guess_scale(history)
+    touched: dict[str, _Touched] = {}
+    shown: dict[str, float] = {}
     searches: dict[str, int] = {}
-    for event, age in zip(history, ages.tolist(), strict=True):
-        if event.type is EventType.SEARCH:
+    for event, age in zip(history, ages, strict=True):
+        item = event.item
+        if item is None:
             query = event.query or ""
             searches.pop(query, None)
             searches[query] = age
-            continue
-        item = event.item
-        if item is None:
-            continue
-        if event.type is EventType.IMPRESSION:
-            shown[item.id] = shown.get(item.id, 0) + 1
-            continue
-        earlier = touched.pop(item.id, None)
-        strength = _strength(event, ratings) + (earlier[1] if earlier else 0.0)
-        # Data sets without times give 0: the beginning of 1970 is no time to reckon with.
-        seconds = now - event.timestamp if event.timestamp else None
-        touched[item.id] = (item, strength, age, seconds)
-    newest = list(touched.values())[-MAX_ITEMS:]
-    recency = _recency([age for _, _, age, _ in newest])
-    interests = [
-        Interest(item, max(-MAX_STRENGTH, min(MAX_STRENGTH, strength)), weight, seconds)
-        for (item, strength, _, seconds), weight in zip(newest, recency.tolist(), strict=True)
-    ]
+        elif event.type is EventType.IMPRESSION:
+            shown[item.id] = shown.get(item.id, 0.0) + 2.0 ** (-age / _TIRED_SESSIONS)
+        else:
+            shown.pop(item.id, None)
+            # Taken out and put back, so that the last touched is the last.
+            earlier = touched.pop(item.id, None)
+            standing = Standing() if earlier is None else earlier.standing
+            standing.take(event, session=age, scale=scale)
+            touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
+    interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
     last_searches = list(searches.items())[-MAX_SEARCHES:]
-    search_recency = _recency([age for _, age in last_searches])
+    search_recency = _recency(range(len(last_searches))[::-1], [age for _, age in last_searches])
     return Interests(
         liked=tuple(one for one in interests if one.strength > 0),
         disliked=tuple(one for one in interests if one.strength < 0),
@@ -133,54 +146,53 @@ def read_interests(history: Sequence[Event], *, now: float) -> Interests:
             (query, weight)
             for (query, _), weight in zip(last_searches, search_recency.tolist(), strict=True)
         ),
-        shown={item_id: count for item_id, count in shown.items() if item_id not in touched},
+        shown=shown,
+        done={
+            name: _freshness(one, now)
+            for name, one in touched.items()
+            if one.standing.done and one.standing.strength > 0
+        },
     )
 
 
-def _recency(ages: Sequence[int]) -> NDArray[np.float64]:
-    places = np.arange(len(ages))[::-1]
-    return np.exp2(-places / _HALF_LIFE_ITEMS - np.asarray(ages) / _HALF_LIFE_SESSIONS)
+def _interests(touched: Sequence[_Touched], now: float) -> list[Interest]:
+    strengths = [one.standing.strength for one in touched]
+    sizes = np.minimum(np.abs(strengths), 1.0)
+    # A bounce pushes nothing into the past.
+    later = sizes.sum() - sizes.cumsum()
+    sessions = np.array([one.session for one in touched])
+    # What was turned down is forgiven sooner.
+    sessions = np.where(np.less(strengths, 0), sessions * _FORGIVING, sessions)
+    recency = _recency(later, sessions)
+    return [
+        # Data sets without times give 0: the beginning of 1970 is no time to reckon with.
+        Interest(
+            one.item, strength, weight, now - one.when if one.when else None, one.session, since
+        )
+        for one, strength, weight, since in zip(
+            touched, strengths, recency.tolist(), later.tolist(), strict=True
+        )
+    ]
 
 
-def _strength(event: Event, ratings: _RatingScale) -> float:
-    if event.type is EventType.RATING:
-        return ratings.strength(event.value)
-    strength = STRENGTH[event.type]
-    if strength > 0 and event.type in {EventType.CLICK, EventType.VIEW}:
-        strength *= _attention(event)
-    return strength
+def _heaviest(interests: Sequence[Interest], most: int) -> tuple[Interest, ...]:
+    """The ``most`` of them that count most by now, oldest first."""
+    if len(interests) <= most:
+        return tuple(interests)
+    weights = np.array([min(abs(one.strength), 1.0) * one.recency for one in interests])
+    # Of equal ones the newer.
+    kept = len(interests) - 1 - np.argsort(-weights[::-1], kind="stable")[:most]
+    return tuple(interests[place] for place in sorted(kept.tolist()))
 
 
-def _attention(event: Event) -> float:
-    """0.3 for a bounce to 1 for a long read; 1 where neither dwell nor scroll is known."""
-    parts = []
-    if event.dwell_s is not None:
-        parts.append(min(1.0, math.log1p(event.dwell_s) / math.log1p(LONG_DWELL_S)))
-    if event.scroll is not None:
-        parts.append(min(max(event.scroll, 0.0), 1.0))
-    return 0.3 + 0.7 * (sum(parts) / len(parts)) if parts else 1.0
+def _recency(
+    later: Sequence[float] | NDArray[np.float64],
+    ages: Sequence[int] | NDArray[np.floating[Any]] | NDArray[np.int64],
+) -> NDArray[np.float64]:
+    return np.exp2(-np.asarray(later) / _HALF_LIFE_ITEMS - np.asarray(ages) / _HALF_LIFE_SESSIONS)
 
 
-@dataclass(frozen=True, slots=True)
-class _RatingScale:
-    """Ratings are read against the person's own: the host's scale is not known."""
-
-    low: float
-    high: float
-
-    @classmethod
-    def of(cls, history: Sequence[Event]) -> _RatingScale:
-        values = [
-            event.value
-            for event in history
-            if event.type is EventType.RATING and event.value is not None
-        ]
-        return cls(min(values), max(values)) if values else cls(0.0, 0.0)
-
-    def strength(self, value: float | None) -> float:
-        if value is None:
-            return 0.0
-        if self.low == self.high:
-            # One rating, or all alike: thumbs down is below zero on every scale that has it.
-            return RATING_STRENGTH / 2 if value > 0 else -RATING_STRENGTH
-        return RATING_STRENGTH * (2 * (value - self.low) / (self.high - self.low) - 1)
+def _freshness(one: _Touched, now: float) -> float:
+    """1 for what was had just now to 0 for long ago; sessions stand in for unknown days."""
+    days = (now - one.when) / _DAY_S if one.when else float(one.session)
+    return float(2.0 ** (-days / _DONE_DAYS))

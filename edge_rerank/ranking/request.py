@@ -21,9 +21,10 @@ from edge_rerank._check import (
 )
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
-from edge_rerank.ranking.interests import Interests, read_interests
-from edge_rerank.ranking.signals.table import item_keys
-from edge_rerank.types import Event, Item
+from edge_rerank.ranking.interests import Interests, read_interests, weights_of
+from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
+from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
+from edge_rerank.types import Event, Item, RatingScale
 
 MAX_CANDIDATES = 10_000
 
@@ -85,6 +86,7 @@ class Request:
         history: Sequence[Event],
         comparer: Comparer,
         liked: int | None = None,
+        ratings: RatingScale | None = None,
         **options: Unpack[RankOptions],
     ) -> Request:
         """Check a call's arguments.
@@ -94,6 +96,7 @@ class Request:
             history: the person's events with timestamps, oldest first.
             comparer: compares candidates, history and query when a source first asks.
             liked: most recent liked items that the sources look at; all if ``None``.
+            ratings: the host's scale; guessed if ``None``.
             options: see :class:`RankOptions`.
 
         Raises:
@@ -105,7 +108,7 @@ class Request:
         candidates = _candidates(items)
         budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
         now = _moment(options.get("now"), history)
-        interests = read_interests(history, now=now)
+        interests = read_interests(history, now=now, ratings=ratings)
         return cls(
             candidates=candidates,
             history=history,
@@ -137,6 +140,60 @@ class Request:
     def liked_keys(self) -> NDArray[np.uint64]:
         """Likewise the liked items, uint64 of shape (liked,)."""
         return item_keys(one.item.id for one in self.interests.liked)
+
+    @cached_property
+    def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """The same number for the same item among candidates and what was liked, then disliked.
+
+        int64 of shapes (n,) and (liked + disliked,); -1 for what is no candidate.
+        """
+        numbers: dict[str, int] = {}
+        own = [numbers.setdefault(item.id, len(numbers)) for item in self.candidates]
+        touched = (*self.interests.liked, *self.interests.disliked)
+        before = [numbers.get(one.item.id, UNKNOWN) for one in touched]
+        return np.array(own, dtype=np.int64), np.array(before, dtype=np.int64)
+
+    @cached_property
+    def sorts(self) -> tuple[Sorted, Sorted]:
+        """Categories of the candidates, and of the liked and then the disliked items."""
+        touched = (*self.interests.liked, *self.interests.disliked)
+        return sort_items(self.candidates, [one.item for one in touched])
+
+    @cached_property
+    def kin(self) -> NDArray[np.float64]:
+        """How much candidates and liked items are of one kind, 0 to 1, shape (n, liked)."""
+        own, history = self.sorts
+        numbers, before = self.numbers
+        liked = slice(len(self.interests.liked))
+        same = numbers[:, None] == before[liked]
+        return kinship(own, history[liked], self.comparisons.liked, same)
+
+    @cached_property
+    def disliked_kin(self) -> NDArray[np.float64]:
+        """How much candidates and disliked items are of one kind, 0 to 1, shape (n, disliked)."""
+        own, history = self.sorts
+        numbers, before = self.numbers
+        disliked = slice(len(self.interests.liked), None)
+        same = numbers[:, None] == before[disliked]
+        return kinship(own, history[disliked], self.comparisons.disliked, same)
+
+    @cached_property
+    def support(self) -> NDArray[np.float64]:
+        """What of each liked item's strength is left beside what was turned down of its kind.
+
+        0 to 1, float64 of shape (liked,): the share of its kind's strength that is for it.
+        """
+        liked, disliked = self.interests.liked, self.interests.disliked
+        if not disliked or not liked:
+            return np.ones(len(liked))
+        _, history = self.sorts
+        count, mine = len(liked), history[: len(liked)]
+        likeness = self.comparisons.likeness
+        strange = np.zeros((count, len(disliked)), dtype=np.bool_)
+        within = kinship(mine, mine, likeness[:count, :count], np.eye(count, dtype=np.bool_))
+        against = kinship(mine, history[count:], self.comparisons.aversion, strange)
+        by_liked = within @ weights_of(liked)
+        return np.asarray(by_liked / (by_liked + against @ weights_of(disliked)))
 
     @cached_property
     def comparisons(self) -> Comparisons:

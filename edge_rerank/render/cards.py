@@ -5,6 +5,7 @@ The first line of an item's text is its title, the rest its description.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,8 +20,17 @@ _LINK_SCHEMES = ("https://", "http://")
 _FAINT = {ReasonCode.DISLIKED, ReasonCode.SEEN}
 """Moved up for the lack of a fault: not worth a word where there is a better reason."""
 
-BECAUSE = "because you liked {title}"
+BECAUSE = "because you chose {title}"
 """Words for likeness to one item whose title is known."""
+
+OF_CATEGORY = "from {category}, which you like"
+"""Words for a category that is known by name."""
+
+_TOLD_OFTEN = 2
+"""Cards that may lead with one and the same phrase before another true one is looked for."""
+
+_WORTH_TELLING = 1 / 3
+"""Of the strongest reason's weight: what a reason needs to take the lead."""
 
 Titles = Mapping[str, str]
 
@@ -89,9 +99,34 @@ def phrases(
         titles: titles by item id, for "because you liked ...".
         limit: how many to return at most.
     """
+    return tuple(phrase for _, phrase in _told(reasons, titles or {})[:limit])
+
+
+def _told(reasons: Sequence[Reason], titles: Titles) -> list[tuple[float, str]]:
+    """Weights and words of the reasons worth a word, the strongest first."""
     ups = [reason for reason in reasons if reason.weight > 0]
     strong = [reason for reason in ups if reason.code not in _FAINT]
-    return tuple(_phrase(reason, titles or {}) for reason in (strong or ups or reasons)[:limit])
+    return [(reason.weight, _phrase(reason, titles)) for reason in strong or ups or reasons]
+
+
+def _varied(ranking: Sequence[RankedItem], titles: Titles) -> list[tuple[str, ...]]:
+    """Phrases of each card; what many above lead with gives way to something else that is true."""
+    led: Counter[str] = Counter()
+    every: list[tuple[str, ...]] = []
+    for ranked in ranking:
+        told = _told(ranked.reasons, titles)
+        if told and led[told[0][1]] >= _TOLD_OFTEN:
+            enough = told[0][0] * _WORTH_TELLING
+            lead = min(
+                (one for one in told if one[0] >= enough > 0),
+                key=lambda one: led[one[1]],
+                default=told[0],
+            )
+            told = [lead, *(one for one in told if one is not lead)]
+        if told:
+            led[told[0][1]] += 1
+        every.append(tuple(phrase for _, phrase in told[:MAX_PHRASES]))
+    return every
 
 
 def as_list(ranking: Sequence[RankedItem]) -> list[dict[str, Any]]:
@@ -105,7 +140,12 @@ def as_list(ranking: Sequence[RankedItem]) -> list[dict[str, Any]]:
             "categories": list(ranked.item.categories),
             "fields": dict(ranked.item.fields),
             "reasons": [
-                {"code": reason.code.value, "weight": reason.weight, "item_id": reason.item_id}
+                {
+                    "code": reason.code.value,
+                    "weight": reason.weight,
+                    "item_id": reason.item_id,
+                    "category": reason.category,
+                }
                 for reason in ranked.reasons
             ],
         }
@@ -129,10 +169,10 @@ def as_cards(ranking: Sequence[RankedItem], titles: Titles | None = None) -> lis
             categories=ranked.item.categories,
             rank=ranked.rank,
             score=ranked.score,
-            reasons=phrases(ranked.reasons, known),
+            reasons=reasons,
             url=_url(ranked.item),
         )
-        for ranked in ranking
+        for ranked, reasons in zip(ranking, _varied(ranking, known), strict=True)
     ]
 
 
@@ -171,8 +211,10 @@ def as_table(
 
 def _phrase(reason: Reason, titles: Titles) -> str:
     title = titles.get(reason.item_id) if reason.item_id is not None else None
-    if reason.code is ReasonCode.SIMILAR and reason.weight > 0 and title:
+    if reason.weight > 0 and title:
         return BECAUSE.format(title=shorten(title, _TITLE_IN_PHRASE))
+    if reason.weight > 0 and reason.category:
+        return OF_CATEGORY.format(category=shorten(one_line(reason.category), _TITLE_IN_PHRASE))
     return reason.code.lifts if reason.weight > 0 else reason.code.lowers
 
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from edge_rerank import Event, Item
+from edge_rerank import Event, Item, RatingScale
 from edge_rerank.ranking.interests import MAX_ITEMS, MAX_SEARCHES, read_interests
 
 A, B, C = Item("a", "A"), Item("b", "B"), Item("c", "C")
@@ -13,27 +13,19 @@ def at(kind: str, item: Item | None, when: float, **more: object) -> Event:
     return Event(kind, item, timestamp=when, **more)  # type: ignore[arg-type]
 
 
-def test_events_on_one_item_add_up_and_the_sum_is_capped() -> None:
+def test_events_on_one_item_come_to_one_strength() -> None:
     history = [at("view", A, 0), at("like", A, 1), at("purchase", A, 2)]
     (interest,) = read_interests(history, now=3).liked
-    assert interest.strength == 2.0
+    assert interest.strength == 1.6 + 0.25 * 2.25
 
 
-def test_a_dislike_outweighs_a_click() -> None:
-    interests = read_interests([at("click", A, 0), at("dislike", A, 1)], now=2)
-    assert interests.liked == ()
-    assert interests.disliked[0].strength == -0.5
-
-
-def test_dwell_and_scroll_scale_a_click() -> None:
-    def strength(**more: float) -> float:
-        return read_interests([at("click", A, 0, **more)], now=1).liked[0].strength
-
-    assert strength() == 1.0
-    assert strength(dwell_s=30.0) == 1.0
-    assert strength(dwell_s=0.0) == pytest.approx(0.3)
-    assert strength(dwell_s=0.0) < strength(dwell_s=5.0) < strength(dwell_s=20.0)
-    assert strength(dwell_s=30.0, scroll=0.0) == pytest.approx(0.65)
+def test_the_last_word_holds() -> None:
+    turned = read_interests([at("click", A, 0), at("purchase", A, 1), at("dislike", A, 2)], now=3)
+    assert turned.liked == ()
+    assert [one.item.id for one in turned.disliked] == ["a"]
+    again = read_interests([at("dislike", A, 0), at("like", A, 1)], now=2)
+    assert [one.item.id for one in again.liked] == ["a"]
+    assert again.disliked == ()
 
 
 def test_recency_halves_with_twenty_items_and_twenty_sessions() -> None:
@@ -58,17 +50,46 @@ def test_shown_and_not_chosen() -> None:
     assert interests.shown == {"a": 2}
 
 
-def test_ratings_are_read_against_the_persons_own_scale() -> None:
-    history = [
-        at("rating", A, 0, value=2.0),
-        at("rating", B, 1, value=5.0),
-        at("rating", C, 2, value=3.5),
-    ]
-    interests = read_interests(history, now=3)
-    assert [one.item.id for one in interests.liked] == ["b"]
-    assert [one.item.id for one in interests.disliked] == ["a"]
-    thumbs_up = read_interests([at("rating", A, 0, value=1.0)], now=1)
-    assert [one.item.id for one in thumbs_up.liked] == ["a"]
+def test_one_low_rating_is_low_and_a_four_beside_a_five_is_not() -> None:
+    one_star = read_interests([at("rating", A, 0, value=1.0)], now=1)
+    assert [one.item.id for one in one_star.disliked] == ["a"]
+    both = read_interests([at("rating", A, 0, value=5.0), at("rating", B, 1, value=4.0)], now=2)
+    assert [one.item.id for one in both.liked] == ["a", "b"]
+
+
+def test_a_scale_that_the_host_states_counts() -> None:
+    history = [at("rating", A, 0, value=4.0)]
+    assert read_interests(history, now=1).liked
+    assert read_interests(history, now=1, ratings=RatingScale(0, 10)).disliked
+
+
+def test_bounces_push_nothing_into_the_past() -> None:
+    bounces = [at("click", Item(str(n)), n + 1, dwell_s=0.5) for n in range(60)]
+    interests = read_interests([at("like", A, 0), *bounces], now=100)
+    (liked,) = (one for one in interests.liked if one.item.id == "a")
+    assert liked.recency > 0.9
+    assert liked in interests.newest(1).liked
+
+
+def test_sessions_and_what_came_later_are_known() -> None:
+    history = [at("click", A, 0), at("click", B, HOUR), at("view", C, HOUR + 1, dwell_s=30)]
+    first, second, third = read_interests(history, now=HOUR + 2).liked
+    assert [one.session for one in (first, second, third)] == [1, 0, 0]
+    assert [one.later for one in (first, second, third)] == [2.0, 1.0, 0.0]
+
+
+def test_what_was_had_is_known_and_fades() -> None:
+    day = 24 * HOUR
+    history = [at("purchase", A, day), at("click", B, day), at("complete", C, 8 * day)]
+    done = read_interests(history, now=8 * day).done
+    assert done == pytest.approx({"a": 0.5, "c": 1.0})
+    assert not read_interests([at("purchase", A, 0), at("dislike", A, 1)], now=2).done
+
+
+def test_being_shown_in_vain_counts_from_the_last_choice_and_fades() -> None:
+    history = [at("impression", A, 0), at("click", A, 1), at("impression", A, 2)]
+    assert read_interests(history, now=3).shown == {"a": 1.0}
+    assert read_interests(history, now=2 + HOUR).shown["a"] < 1.0
 
 
 def test_only_the_newest_items_take_part() -> None:

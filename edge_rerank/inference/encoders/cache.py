@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Sequence
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,8 +45,12 @@ class VectorCache:
     def __init__(self, encoder: Encoder, *, capacity: int) -> None:
         self._encoder = encoder
         self._capacity = check_integer(capacity, "cache_items", InvalidRequest, minimum=1)
-        self._rows: OrderedDict[bytes, int] = OrderedDict()
+        self._rows: dict[bytes, int] = {}
         self._table = np.empty((min(_FIRST_ROWS, capacity), encoder.dim), dtype=np.float32)
+        # By row: whose it is, and when it was last asked for.
+        self._keys: list[bytes] = []
+        self._asked = np.zeros(len(self._table), dtype=np.int64)
+        self._calls = 0
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
@@ -61,7 +64,7 @@ class VectorCache:
         """
         keys = [_key(text) for text in texts]
         with self._lock:
-            found = [self._touch(key) for key in keys]
+            found = self._find(keys)
             if None not in found:
                 hit: NDArray[np.float32] = self._table[np.array(found, dtype=np.intp)]
                 return hit
@@ -101,29 +104,44 @@ class VectorCache:
         """Forget everything."""
         with self._lock:
             self._rows.clear()
+            self._keys.clear()
 
-    def _touch(self, key: bytes) -> int | None:
-        row = self._rows.get(key)
-        if row is not None:
-            self._rows.move_to_end(key)
-        return row
+    def _find(self, keys: Sequence[bytes]) -> list[int | None]:
+        """Rows of what is cached, noting that it was asked for."""
+        found = [self._rows.get(key) for key in keys]
+        self._calls += 1
+        self._asked[[row for row in found if row is not None]] = self._calls
+        return found
 
     def _put(self, key: bytes, vector: NDArray[np.float32]) -> None:
-        row = self._touch(key)
+        row = self._rows.get(key)
         if row is None:
             row = self._free_row()
             self._rows[key] = row
+            self._keys[row] = key
+        self._calls += 1
+        self._asked[row] = self._calls
         self._table[row] = vector
 
     def _free_row(self) -> int:
         used = len(self._rows)
         if used == self._capacity:
-            return self._rows.popitem(last=False)[1]
+            oldest = int(self._asked[:used].argmin())
+            del self._rows[self._keys[oldest]]
+            return oldest
         if used == len(self._table):
-            grown = np.empty((min(2 * used, self._capacity), self._encoder.dim), dtype=np.float32)
-            grown[:used] = self._table
-            self._table = grown
+            size = min(2 * used, self._capacity)
+            self._table = _grown(self._table, size)
+            self._asked = _grown(self._asked, size)
+        self._keys.append(b"")
         return used
+
+
+def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
+    """A longer copy along the first axis; what is new is 0."""
+    longer = np.zeros((size, *array.shape[1:]), dtype=array.dtype)
+    longer[: len(array)] = array
+    return longer
 
 
 def _key(text: str) -> bytes:

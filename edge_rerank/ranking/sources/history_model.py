@@ -18,7 +18,6 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import SEARCH_STRENGTH
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.inputs import (
     BITS,
     BY_NAME,
@@ -177,7 +176,7 @@ class HistorySource:
                 + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
             ),
             place=np.array(
-                [*range(len(liked))[::-1], *range(len(searches))[::-1]], dtype=np.float32
+                [*(one.later for one in liked), *range(len(searches))[::-1]], dtype=np.float32
             ),
             age_s=_or_nan([one.age_s for one in liked], more=len(searches)),
             present=np.ones(len(request.candidates), dtype=np.bool_),
@@ -195,29 +194,23 @@ class HistorySource:
         )
         # Not through the cache: these words are personal.
         asked = self._model.lexicon.encode(searches)
-        numbers: dict[str, int] = {}
-        for item in own:
-            numbers.setdefault(item.id, len(numbers))
-        names = numbered([item.categories for item in liked])
-        rows, leaves = category_rows([item.categories for item in own], names)
+        numbers, before = request.numbers
+        sorts, past = request.sorts
+        past = past[: len(liked)]
         candidates = Side(
-            items=np.array([numbers[item.id] for item in own], dtype=np.int64),
+            items=numbers,
             words=words[: len(own)],
-            categories=rows,
-            leaves=leaves,
+            categories=sorts.rows,
+            leaves=sorts.leaves,
             popularity=_or_nan([item.popularity for item in own]),
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
         none = np.full(len(searches), UNKNOWN, dtype=np.int64)
-        places = np.array([numbers.get(item.id, UNKNOWN) for item in liked], dtype=np.int64)
-        rows, leaves = category_rows(
-            [*(item.categories for item in liked), *(() for _ in searches)], names
-        )
         history = Side(
-            items=np.append(places, none),
+            items=np.append(before[: len(liked)], none),
             words=np.concatenate([words[len(own) :], asked]),
-            categories=rows,
-            leaves=leaves,
+            categories=np.pad(past.rows, ((0, len(searches)), (0, 0))),
+            leaves=np.append(past.leaves, none),
             popularity=_or_nan([item.popularity for item in liked], more=len(searches)),
             rows={
                 name: np.append(table.rows(request.liked_keys), none)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.comparisons import Comparisons
 from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interest, Interests
+from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interest, Interests, weights_of
 from edge_rerank.ranking.markov import MarkovChain
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, ReasonCode
@@ -43,20 +43,28 @@ POPULARITY = Column("popularity", 0.5, ReasonCode.POPULAR)
 HOST = Column("host", 1.0, ReasonCode.HOST)
 """The host's score, standardised over the candidates; 0 where it is missing."""
 
-DISLIKED = Column("disliked", -3.0, ReasonCode.DISLIKED)
-"""Largest similarity to a disliked item, times its recency and strength."""
+DISLIKED = Column("disliked", -4.0, ReasonCode.DISLIKED)
+"""Share of what was said of the candidate's kind that is against it, 0 to 1."""
 
-REJECTED = Column("rejected", -6.0, ReasonCode.DISLIKED)
-"""1 when this very item was disliked or dismissed."""
+REJECTED = Column("rejected", -12.0, ReasonCode.DISMISSED)
+"""1 when this very item was disliked or dismissed, and that was the last word."""
 
-SHOWN = Column("shown", -0.2, ReasonCode.SEEN)
-"""log(1 + times shown and not chosen)."""
+DONE = Column("done", -4.0, ReasonCode.REPEAT)
+"""1 when this very item was bought, completed or rated just now, halved every seven days."""
+
+SHOWN = Column("shown", -0.25, ReasonCode.SEEN)
+"""Times shown since it was last chosen, if ever, at most :data:`MOST_SHOWN`."""
+
+MOST_SHOWN = 12.0
+
+UNDECIDED = 1.0
+"""Clicks' worth of doubt beside what was said of a kind: one word is not all of it."""
 
 UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
 """What a history model knows better. Similarity, category and popularity were weighed on
 validation requests of shop, film, game and news data; the other weights by reason alone."""
 
-ALWAYS = (QUERY, HOST, DISLIKED, REJECTED, SHOWN)
+ALWAYS = (QUERY, HOST, DISLIKED, REJECTED, DONE, SHOWN)
 """What a history model's training data cannot teach."""
 
 
@@ -72,12 +80,11 @@ class Rules:
         self._alone = not beside_model
 
     def fill(self, request: Request, evidence: Evidence) -> None:
-        """Judge the candidates, and name the liked item that each resembles most."""
+        """Judge the candidates."""
         candidates, interests = request.candidates, request.interests
         compared = request.comparisons
-        weighted = _weighted(interests, compared)
-        evidence.nearest = _nearest(interests, weighted)
         if self._alone:
+            weighted = _weighted(interests, compared)
             if weighted.shape[1]:
                 evidence[SIMILAR_MAX.name] = weighted.max(axis=1)
                 evidence[SIMILAR_MEAN.name] = _mean_similarity(interests, compared)
@@ -89,12 +96,17 @@ class Rules:
             evidence[QUERY.name] = compared.query
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
-            evidence[DISLIKED.name] = _disliked(interests.disliked, compared.disliked)
+            evidence[DISLIKED.name] = _against(request)
             rejected = {one.item.id for one in interests.disliked}
             evidence[REJECTED.name] = np.array([item.id in rejected for item in candidates])
+        if interests.done:
+            done = interests.done
+            evidence[DONE.name] = np.array([done.get(item.id, 0.0) for item in candidates])
         if interests.shown:
             shown = interests.shown
-            evidence[SHOWN.name] = np.log1p([shown.get(item.id, 0) for item in candidates])
+            evidence[SHOWN.name] = np.minimum(
+                [shown.get(item.id, 0.0) for item in candidates], MOST_SHOWN
+            )
 
     def forget(self, user: str | None = None) -> None:
         """Nothing is kept."""
@@ -118,16 +130,6 @@ def _weighted(interests: Interests, compared: Comparisons) -> NDArray[np.float64
     return np.asarray(cosines * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency)))
 
 
-def _nearest(interests: Interests, weighted: NDArray[np.float64]) -> tuple[Item | None, ...]:
-    if not weighted.shape[1]:
-        return (None,) * len(weighted)
-    liked = interests.liked
-    return tuple(
-        liked[place].item if place < len(liked) else None
-        for place in weighted.argmax(axis=1).tolist()
-    )
-
-
 def _mean_similarity(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
     strength, recency = _strengths(interests)
     share = strength * recency
@@ -135,11 +137,11 @@ def _mean_similarity(interests: Interests, compared: Comparisons) -> NDArray[np.
     return np.asarray(cosines @ (share / share.sum()))
 
 
-def _disliked(disliked: Sequence[Interest], cosines: NDArray[np.float64]) -> NDArray[np.float64]:
-    weights = np.array(
-        [-one.strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * one.recency) for one in disliked]
-    )
-    return np.asarray(np.maximum(cosines * weights, 0).max(axis=1))
+def _against(request: Request) -> NDArray[np.float64]:
+    """Share of what was said of each candidate's kind that is against it, with some doubt."""
+    against = request.disliked_kin @ weights_of(request.interests.disliked)
+    liked = request.kin @ weights_of(request.interests.liked)
+    return np.asarray(against / (against + liked + UNDECIDED))
 
 
 def _category_share(candidates: Sequence[Item], liked: Sequence[Interest]) -> NDArray[np.float64]:

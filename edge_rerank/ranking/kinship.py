@@ -1,0 +1,69 @@
+"""Kinship: how much items are of one kind, by their categories, by their texts, by themselves.
+
+What a person says of one item holds, weaker, for its kind: :mod:`~.policies.proportions` shares
+the list out among kinds, and :mod:`~.sources.rules` sets what was turned down against what was
+liked of a kind. A model's scores are of no use here: they mix the kind with everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.signals.categories import category_rows, numbered
+from edge_rerank.types import Item
+
+SAME_SORT = 0.5
+"""Cosine of sets of categories from which on items begin to be of one kind: one of two in
+common, or two of three, is not yet one."""
+
+STRANGE_TEXTS, ALIKE_TEXTS = 0.3, 0.55
+"""Cosine of text vectors up to which texts say nothing of a common kind, and from which on they
+say all."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Sorted:
+    """Categories of n items as arrays, see :func:`~.signals.categories.category_rows`.
+
+    Attributes:
+        rows: unit rows, float32 of shape (n, categories of the history).
+        leaves: numbers of the most specific ones, int64 of shape (n,); -1 for none.
+    """
+
+    rows: NDArray[np.float32]
+    leaves: NDArray[np.int64]
+
+    def __getitem__(self, part: slice) -> Sorted:
+        return Sorted(self.rows[part], self.leaves[part])
+
+
+def sort_items(candidates: Sequence[Item], history: Sequence[Item]) -> tuple[Sorted, Sorted]:
+    """Categories of candidates and of a history's items; only the history's are told apart."""
+    before = [item.categories for item in history]
+    numbers = numbered(before)
+    own = category_rows([item.categories for item in candidates], numbers)
+    return Sorted(*own), Sorted(*category_rows(before, numbers))
+
+
+def kinship(
+    left: Sorted, right: Sorted, cosines: NDArray[np.float64], same: NDArray[np.bool_]
+) -> NDArray[np.float64]:
+    """How much each of n items is of the kind of each of h others.
+
+    Args:
+        left: categories of n items.
+        right: of h items of the history.
+        cosines: of their texts or of the host's vectors, float64 of shape (n, h).
+        same: where the two are one item, bool of shape (n, h).
+
+    Returns:
+        0 to 1, float64 of shape (n, h): what categories or texts say, whichever says more.
+    """
+    sorts = (left.rows @ right.rows.T - SAME_SORT) / (1 - SAME_SORT)
+    leaf = (left.leaves[:, None] == right.leaves) & (right.leaves >= 0)
+    texts = (cosines - STRANGE_TEXTS) / (ALIKE_TEXTS - STRANGE_TEXTS)
+    return np.asarray(np.where(same | leaf, 1.0, np.maximum(sorts, texts).clip(0.0, 1.0)))

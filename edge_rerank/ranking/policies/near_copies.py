@@ -1,0 +1,73 @@
+"""Near-copies: two editions of one thing do not stand side by side at the top.
+
+Unlike :mod:`~.diversity`, which a call asks for and which weighs likeness of any degree, this
+looks only at items that are all but the same, and only at neighbours.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.signals.words import words
+from edge_rerank.types import Item
+
+PLACES = 10
+"""First places in which neighbours are kept apart."""
+
+REACH = 10
+"""Places from below which another item is brought up, at most."""
+
+COPY_COSINE = 0.85
+"""Cosine of text vectors from which on two items may be near-copies."""
+
+COPY_WORDS = 0.5
+"""Jaccard index of their words from which on they are: a sentence encoder takes what is about one
+thing for one thing."""
+
+MAX_GAP = 2.0
+"""Log-odds by which the one brought up may be worse."""
+
+
+class NearCopies:
+    """On for every list."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """Bring another item between neighbours that are near-copies."""
+        places = min(PLACES, request.keep)
+        head = order.rows[: places + REACH]
+        copies = _copies(
+            request.comparisons.vectors[list(head)], [request.candidates[row] for row in head]
+        )
+        if not copies:
+            return order
+        left = list(range(len(head)))
+        for place in range(1, min(places, len(head))):
+            above, here = left[place - 1 : place + 1]
+            if (above, here) not in copies:
+                continue
+            floor = order.scores[head[here]] - MAX_GAP
+            for lower, other in enumerate(left[place + 1 :], start=place + 1):
+                if order.scores[head[other]] >= floor and (above, other) not in copies:
+                    left.insert(place, left.pop(lower))
+                    break
+        rows = (*(head[one] for one in left), *order.rows[len(head) :])
+        scores = order.scores.copy()
+        scores[list(rows)] = np.minimum.accumulate(scores[list(rows)])
+        return replace(order, rows=rows, scores=scores)
+
+
+def _copies(vectors: NDArray[np.float32], items: Sequence[Item]) -> set[tuple[int, int]]:
+    """Pairs of places, either way round, whose items are near-copies."""
+    close = np.triu(vectors @ vectors.T >= COPY_COSINE, 1)
+    found: set[tuple[int, int]] = set()
+    for one, other in np.argwhere(close).tolist():
+        left, right = (set(words(items[place].text)) for place in (one, other))
+        if len(left & right) >= COPY_WORDS * len(left | right):
+            found |= {(one, other), (other, one)}
+    return found

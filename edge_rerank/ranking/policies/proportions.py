@@ -1,0 +1,145 @@
+"""Proportions: several interests share the top of the list near their shares of recent strength.
+
+Scores alone let the strongest taste take every place. Here each interest of the history may
+have as many of the first places as its share of the strength, and what goes beyond costs
+log-odds, in the manner of PM-2 (Dang and Croft, "Diversity by proportionality", SIGIR 2012)
+with a smooth quotient: of two candidates that are about as good the one whose interest has
+been served less comes first, and one that is clearly better comes first all the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.interests import Interest
+from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.request import Request
+
+PLACES = 20
+"""Places that are shared out; what follows stands by score."""
+
+POOL = 200
+"""Best candidates that these places are filled from."""
+
+COST = 4.0
+"""Log-odds that each place beyond an interest's share, and :data:`SLACK`, costs the next candidate
+of it."""
+
+SLACK = 0.5
+"""Places beyond the share that cost nothing."""
+
+GAIN, MOST_GAIN = 1.0, 2.0
+"""Log-odds that each place still due to an interest is worth to the next candidate of it, and at
+most."""
+
+OPEN = 0.75
+"""Clicks' worth of the list that belong to no interest: after a single click
+nearly half of the places, after thirty next to none."""
+
+_FAST_SHARE = 0.6
+_FAST_LATER, _FAST_SESSIONS = 1.5, 1.0
+_SLOW_LATER, _SLOW_SESSIONS = 20.0, 20.0
+_TINY = 1e-12
+
+
+class Proportions:
+    """On for every person with a history, and off with a query, which says what the list is for."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """Share out the first places."""
+        liked = request.interests.liked
+        if not liked or request.query is not None or len(order.rows) < 2:
+            return order
+        rows = np.array(order.rows)
+        pool = rows[:POOL]
+        scores = order.scores[pool]
+        belongs = request.kin[pool]
+        picked, worth = share_out(
+            scores,
+            belongs,
+            shares_of(liked, request.support),
+            places=min(request.keep, PLACES),
+        )
+        if (picked == np.arange(len(picked))).all():
+            return order
+        left = np.ones(len(pool), dtype=np.bool_)
+        left[picked] = False
+        arranged = np.concatenate([pool[picked], pool[left], rows[POOL:]])
+        lowered = order.scores.copy()
+        lowered[pool[picked]] = worth
+        # What stands lower has no higher score.
+        lowered[arranged] = np.minimum.accumulate(lowered[arranged])
+        return replace(order, rows=tuple(arranged.tolist()), scores=lowered)
+
+
+def shares_of(liked: Sequence[Interest], support: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Each liked item's share of the list.
+
+    Six tenths of the list go by what was said just now, halved every one and a half clicks and
+    with every session, the rest by what is said again and again, halved every twenty clicks and
+    sessions.
+    So a switch is followed within a few clicks, and what was liked for long is not gone.
+
+    Args:
+        liked: h items of the history.
+        support: what of their strengths is left, float64 of shape (h,), see
+            :attr:`~edge_rerank.ranking.request.Request.support`.
+
+    Returns:
+        float64 of shape (h,), > 0, summing to less than 1: the rest is nobody's.
+    """
+    strength = support * np.array([one.strength for one in liked])
+    later = np.array([one.later for one in liked])
+    session = np.array([one.session for one in liked], dtype=np.float64)
+    fast = strength * np.exp2(-later / _FAST_LATER - session / _FAST_SESSIONS)
+    slow = strength * np.exp2(-later / _SLOW_LATER - session / _SLOW_SESSIONS)
+    said = slow.sum()
+    now, always = fast / max(fast.sum(), _TINY), slow / max(said, _TINY)
+    shares = _FAST_SHARE * now + (1 - _FAST_SHARE) * always
+    return np.asarray(shares * said / (said + OPEN))
+
+
+def share_out(
+    scores: NDArray[np.float64],
+    belongs: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    *,
+    places: int,
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Fill the first places one by one.
+
+    Args:
+        scores: log-odds of n candidates, float64 of shape (n,).
+        belongs: how much each is of the kind of each of h liked items, 0 to 1, float64 of
+            shape (n, h).
+        shares: of the liked items, float64 of shape (h,), see :func:`shares_of`.
+        places: how many to fill.
+
+    Returns:
+        The candidates in the first places, intp of shape (min(places, n),), and the scores
+        less what they cost there, float64 of the same shape.
+    """
+    places = min(places, len(scores))
+    responsible = belongs * shares
+    nobody = (1 - belongs.max(axis=1)) * (1 - shares.sum())
+    responsible /= (responsible.sum(axis=1) + nobody + _TINY)[:, None]
+    # By how much each pick serves what another candidate belongs to.
+    serves = belongs @ responsible.T
+    due = belongs @ shares
+    served = np.zeros(len(scores))
+    left = scores.copy()
+    picked = np.empty(places, dtype=np.intp)
+    worth = np.empty(places)
+    for place in range(places):
+        ahead = served - place * due
+        value = left - COST * np.maximum(ahead - SLACK, 0.0)
+        value += np.minimum(GAIN * np.maximum(-ahead, 0.0), MOST_GAIN)
+        best = int(value.argmax())
+        picked[place], worth[place] = best, value[best]
+        left[best] = -np.inf
+        served += serves[:, best]
+    return picked, worth

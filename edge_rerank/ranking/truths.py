@@ -1,0 +1,161 @@
+"""Truth of reasons: which can be said of which candidates, besides what they weigh.
+
+A contribution says how a number came about, not that the words for it are true: an item may
+gain by popularity and be less known than most, or by likeness to something that was only
+opened and left. So each reason has a condition here, read from events and items alone, and
+:mod:`~.explain` says the strongest of those that hold. What only a source knows (whether words
+of a query match), it notes in the evidence itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Container, Sequence
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.evidence import CODES, Evidence
+from edge_rerank.ranking.interests import Interest
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import Item, ReasonCode
+
+CHOSEN = 0.3
+"""Strength from which on an item counts as chosen: more than a bounce, less than half a minute."""
+
+SUPPORTED = 0.5
+"""Of what was said of a chosen item's kind, the part that has to be for it."""
+
+OF_A_KIND = 0.5
+"""Kinship from which on two items are called alike."""
+
+ALIKE_COSINE = 0.3
+"""Cosine of texts from which on they are, if they stand in the upper quarter as well."""
+
+_OF_LIKING = (
+    ReasonCode.SIMILAR,
+    ReasonCode.SESSION,
+    ReasonCode.CATEGORY,
+    ReasonCode.NEXT,
+    ReasonCode.TOGETHER,
+    ReasonCode.MODEL,
+)
+
+SAME_SHARE = 0.5
+"""Part of an item's categories above which it is from those that were chosen, whatever its most
+specific one."""
+
+_UPPER_QUARTER, _UPPER_THIRD = 3 / 4, 2 / 3
+
+
+def note_truths(request: Request, evidence: Evidence) -> None:
+    """Note in the evidence which reasons hold."""
+    liked = request.interests.liked
+    support = request.support
+    chosen = np.array(
+        [
+            one.strength >= CHOSEN and left >= SUPPORTED
+            for one, left in zip(liked, support.tolist(), strict=True)
+        ],
+        dtype=np.bool_,
+    )
+    _note_likeness(request, evidence, chosen)
+    _note_categories(request, evidence, chosen)
+    _note_next(request, evidence)
+    _note_popularity(request, evidence)
+    evidence.holds(ReasonCode.MODEL, lifts=bool(chosen.any()), lowers=bool(chosen.any()))
+    _note_own_past(request, evidence)
+    host = evidence["host"]
+    evidence.holds(ReasonCode.HOST, lifts=host > 0, lowers=host < 0)
+
+
+def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool_]) -> None:
+    """Like, or unlike, what was chosen; which item it is most like, and whether just now."""
+    if not chosen.any():
+        for code in (ReasonCode.SIMILAR, ReasonCode.SESSION, ReasonCode.TOGETHER):
+            evidence.holds(code, lifts=False, lowers=False)
+        return
+    liked = [
+        one for one, true in zip(request.interests.liked, chosen.tolist(), strict=True) if true
+    ]
+    kin, cosines = request.kin[:, chosen], request.comparisons.liked[:, chosen]
+    upper = np.sort(cosines, axis=0)[int(_UPPER_QUARTER * (len(cosines) - 1))]
+    alike = (kin >= OF_A_KIND) | ((cosines >= ALIKE_COSINE) & (cosines >= upper))
+    weights = np.array([one.strength**0.5 * (0.5 + 0.5 * one.recency) for one in liked])
+    worth = np.where(alike, (kin + cosines) * weights, -1.0)
+    nearest = worth.argmax(axis=1)
+    holds = np.asarray(alike.any(axis=1))
+    best = cosines.max(axis=1)
+    evidence.chosen = tuple(one.item for one in liked)
+    evidence.nearest = np.where(holds, nearest, -1)
+    evidence.holds(ReasonCode.SIMILAR, lifts=holds, lowers=~holds & (best < np.median(best)))
+    evidence.present = np.where(holds, _in_present_session(liked)[nearest], False)
+
+
+def _in_present_session(liked: Sequence[Interest]) -> NDArray[np.bool_]:
+    """Which items were chosen in the present session, as far as there were others before."""
+    sessions = np.array([one.session for one in liked])
+    return np.asarray((sessions == 0) & (sessions.max() > 0))
+
+
+def _note_categories(request: Request, evidence: Evidence, chosen: NDArray[np.bool_]) -> None:
+    """From a category of something that was chosen; or from none of them."""
+    own, history = request.sorts
+    rows, leaves = history.rows[: len(chosen)][chosen], history.leaves[: len(chosen)][chosen]
+    known = rows.any(axis=0)
+    # Rows have length 1 over all of an item's categories, known or not: squares are shares.
+    share = (own.rows[:, known] ** 2).sum(axis=1)
+    held = ((own.leaves[:, None] == leaves) & (leaves >= 0)).any(axis=1) | (share > SAME_SHARE)
+    sorted_ones = np.array([bool(item.categories) for item in request.candidates], dtype=np.bool_)
+    lowers = sorted_ones & (share == 0) if known.any() else False
+    evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
+    liked = [request.interests.liked[place].item for place in np.flatnonzero(chosen)]
+    evidence.chosen_categories = frozenset(name for item in liked for name in item.categories)
+
+
+def _note_next(request: Request, evidence: Evidence) -> None:
+    """Whether the candidate's category has come right after that of the last liked item."""
+    path = [one.item.categories[-1] for one in request.interests.liked if one.item.categories]
+    followed = {after for before, after in pairwise(path) if before == path[-1]}
+    leaves = [item.categories[-1] if item.categories else None for item in request.candidates]
+    lifts = np.array([leaf in followed for leaf in leaves], dtype=np.bool_)
+    evidence.holds(ReasonCode.NEXT, lifts=lifts, lowers=~lifts if path else False)
+
+
+def _note_popularity(request: Request, evidence: Evidence) -> None:
+    """In the upper third of the candidates, or below their median."""
+    counts = np.array(
+        [np.nan if item.popularity is None else item.popularity for item in request.candidates]
+    )
+    known = counts[~np.isnan(counts)]
+    if not len(known):
+        evidence.holds(ReasonCode.POPULAR, lifts=False, lowers=False)
+        return
+    known.sort()
+    middle, upper = (known[int(part * (len(known) - 1))] for part in (0.5, _UPPER_THIRD))
+    with np.errstate(invalid="ignore"):
+        lifts = (counts > 0) & (counts >= upper) & (counts > middle)
+        evidence.holds(ReasonCode.POPULAR, lifts=lifts, lowers=counts < middle)
+
+
+def _note_own_past(request: Request, evidence: Evidence) -> None:
+    """What was said of this very item, and of ones like it that were turned down."""
+    interests, candidates = request.interests, request.candidates
+    rejected = {one.item.id for one in interests.disliked}
+    turned_down = _among(candidates, rejected)
+    for code in _OF_LIKING:
+        # Nobody is told that they like what they said they do not.
+        evidence.lifts[turned_down, CODES.index(code)] = False
+    evidence.holds(ReasonCode.DISMISSED, lifts=False, lowers=turned_down)
+    evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=_among(candidates, interests.done))
+    like_rejected = (
+        request.disliked_kin.max(axis=1, initial=0.0) >= OF_A_KIND if rejected else False
+    )
+    evidence.holds(ReasonCode.DISLIKED, lifts=False, lowers=like_rejected)
+    shown = _among(candidates, interests.shown)
+    met = {event.item.id for event in request.history if event.item is not None}
+    evidence.holds(ReasonCode.SEEN, lifts=~_among(candidates, met) & shown.any(), lowers=shown)
+
+
+def _among(candidates: Sequence[Item], names: Container[str]) -> NDArray[np.bool_]:
+    return np.array([item.id in names for item in candidates], dtype=np.bool_)
