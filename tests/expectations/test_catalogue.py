@@ -73,6 +73,15 @@ def test_choosing_items() -> None:
     assert interleaved(a, b) == [a[0], b[0], a[1], b[1]]
 
 
+def test_a_page_has_more_of_what_it_is_asked_for() -> None:
+    page = SHIPPED.page("chess", "茶", each=5, others=1)
+    counted = Counter(map(kind_of, page))
+    assert counted.pop("chess") == counted.pop("茶") == 5
+    assert {*counted.values()} == {1}
+    assert [item for item in SHIPPED.items if item in page] == page
+    assert not {item.id for item in page} & {*SHIPPED.copies}
+
+
 def test_other_scripts_are_not_in_the_catalogue() -> None:
     scripts = Catalogue.in_other_scripts()
     assert not {item.id for item in scripts.items} & {item.id for item in SHIPPED.items}

@@ -58,7 +58,7 @@ CHINESE: Sequence[Fits] = (
 _SENTENCES: Sequence[Fits] = (
     ("what may my dog eat", ("dogs",)),
     ("how do I stop a jumper from unravelling after a dropped stitch", ("knitting",)),
-    ("things to see in Vienna", ("city breaks",)),
+    ("things to see in Vienna", ("city breaks", "cycling")),
     ("我想学写毛笔字", ("书法",)),
     ("怎么给小猫剪指甲", ("猫",)),
 )

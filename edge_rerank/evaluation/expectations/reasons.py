@@ -75,6 +75,12 @@ def expectations() -> Iterator[Expectation]:
             NEVER,
             partial(_popular_untruly, kinds=kinds),
         )
+        yield Expectation(
+            group,
+            f"{whom}, on a page of some: items called popular that most of the page outdo",
+            NEVER,
+            partial(_popular_untruly, kinds=kinds, page=True),
+        )
     yield Expectation(
         group,
         "To a stranger: items said to be like what they chose",
@@ -181,14 +187,15 @@ def _said_to_be_chosen(ranking: Ranking) -> int:
     return sum(any(map(speaks_for, ranked.reasons)) for ranked in ranking[:TOP])
 
 
-def _popular_untruly(host: Host, kinds: tuple[str, ...]) -> float:
+def _popular_untruly(host: Host, kinds: tuple[str, ...], *, page: bool = False) -> float:
+    items = host.catalogue.page(*kinds) if page else host.catalogue.items
     person = host.person()
     for kind in kinds:
         person.clicked(*host.catalogue.some(kind, 3))
-    middle = median(item.popularity or 0.0 for item in host.catalogue.items)
+    middle = median(item.popularity or 0.0 for item in items)
     return sum(
         (ranked.item.popularity or 0.0) < middle
-        for ranked in person.list()
+        for ranked in person.list(items)
         for reason in lifting(ranked)
         if reason.code.value == "popular"
     )

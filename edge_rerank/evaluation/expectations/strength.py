@@ -36,6 +36,11 @@ _CONTRASTS: Sequence[_Contrast] = (
         *(15.0, (("astronomy", "baking"), ("茶", "猫"), ("sailing", "编程"))),
     ),
     (
+        *("A view of ten minutes", lambda person, item: person.did("view", item, dwell_s=600.0)),
+        *("one of half a second", lambda person, item: person.did("view", item, dwell_s=0.5)),
+        *(15.0, (("city breaks", "finance"), ("书法", "sailing"))),
+    ),
+    (
         *("A click", lambda person, item: person.clicked(item)),
         *("a bounce", lambda person, item: person.bounced(item)),
         *(15.0, (("running", "chess"), ("川菜", "登山"))),
@@ -90,6 +95,13 @@ def expectations() -> Iterator[Expectation]:
             f"A long read of {a}, four bounces on {b}: of the top ten {a} has more, by",
             at_least(2),
             partial(_long_read_against_bounces, a=a, b=b),
+        )
+    for a, b in (("knitting", "city breaks"), ("编程", "猫")):
+        yield expect(
+            f"A view of {a} for ten minutes, four of {b} for a second: of the top ten {a} has "
+            "more, by",
+            at_least(2),
+            partial(_long_view_against_short, a=a, b=b),
         )
     for more, strong, less, weak, places, pairs in _CONTRASTS:
         for a, b in pairs:
@@ -170,6 +182,13 @@ def _on_a_scale(expect: Callable[..., Expectation]) -> Iterator[Expectation]:
 def _long_read_against_bounces(host: Host, a: str, b: str) -> float:
     person = host.person().read(*host.catalogue.some(a, 1))
     ranking = person.bounced(*host.catalogue.some(b, 4)).list()
+    return count(ranking, a) - count(ranking, b)
+
+
+def _long_view_against_short(host: Host, a: str, b: str) -> float:
+    person = host.person().did(EventType.VIEW, *host.catalogue.some(a, 1), dwell_s=600.0)
+    person.did(EventType.VIEW, *host.catalogue.some(b, 4), dwell_s=1.0)
+    ranking = person.list()
     return count(ranking, a) - count(ranking, b)
 
 

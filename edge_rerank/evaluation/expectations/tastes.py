@@ -57,6 +57,12 @@ def _shares() -> Iterator[Expectation]:
             *(4, 6),
             partial(_equal, kinds=(a, b), each=5, fresh=True),
         )
+    for a, b in (("woodworking", "city breaks"), ("茶", "编程")):
+        yield expect(
+            f"Five clicks each on {a} and {b}, of 54 candidates six are of each: {a} has",
+            *(4, 6),
+            partial(_equal_on_a_page, kinds=(a, b)),
+        )
     for five in (
         ("astronomy", "knitting", "cycling", "jazz", "woodworking"),
         ("茶", "编程", "猫", "书法", "川菜"),
@@ -138,6 +144,11 @@ def _equal(host: Host, kinds: tuple[str, ...], each: int, *, fresh: bool = False
     clicks = interleaved(*(host.catalogue.some(kind, each) for kind in kinds))
     shown = without(host.catalogue.items, clicks) if fresh else None
     return count(host.person().clicked(*clicks).list(shown), kinds[0])
+
+
+def _equal_on_a_page(host: Host, kinds: tuple[str, ...]) -> float:
+    clicks = interleaved(*(host.catalogue.some(kind, 5) for kind in kinds))
+    return count(host.person().clicked(*clicks).list(host.catalogue.page(*kinds)), kinds[0])
 
 
 def _present(host: Host, kinds: tuple[str, ...], each: int) -> float:
