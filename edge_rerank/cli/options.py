@@ -164,6 +164,14 @@ def positive(text: str) -> int:
     return value
 
 
+def share(text: str) -> float:
+    """A number from 0 to 1, for ``type=``."""
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
+        raise ValueError(text)
+    return value
+
+
 def user_id(text: str) -> str:
     """A user's identifier, for ``type=``."""
     try:

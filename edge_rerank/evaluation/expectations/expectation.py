@@ -139,6 +139,11 @@ class ExpectationReport:
         return _share(self.outcomes)
 
     @property
+    def met(self) -> int:
+        """How many are met."""
+        return sum(one.met for one in self.outcomes)
+
+    @property
     def unmet(self) -> tuple[Outcome, ...]:
         """Those that are not."""
         return tuple(one for one in self.outcomes if not one.met)
@@ -152,8 +157,12 @@ class ExpectationReport:
         }
         return {group: ones for group, ones in found.items() if ones}
 
-    def rows(self) -> list[tuple[str, str, str, str, str]]:
-        """A row a sentence: "✓" or "✗", group, sentence, bound, measured number."""
+    def rows(self, *, unmet: bool = False) -> list[tuple[str, str, str, str, str]]:
+        """A row a sentence: "✓" or "✗", group, sentence, bound, measured number.
+
+        Args:
+            unmet: whether those that are met are left out.
+        """
         return [
             (
                 "✓" if one.met else "✗",
@@ -164,6 +173,7 @@ class ExpectationReport:
             )
             for group, ones in self.groups.items()
             for one in ones
+            if not (unmet and one.met)
         ]
 
     def to_json(self, *, indent: int | None = 2) -> str:
@@ -176,7 +186,7 @@ class ExpectationReport:
             {
                 "model": self.model,
                 "share": round(self.share, 6),
-                "met": len(self.outcomes) - len(self.unmet),
+                "met": self.met,
                 "count": len(self.outcomes),
                 "groups": {group: round(_share(ones), 6) for group, ones in self.groups.items()},
                 "expectations": [_plain(one) for one in self.outcomes],

@@ -58,7 +58,7 @@ CHINESE: Sequence[Fits] = (
 _SENTENCES: Sequence[Fits] = (
     ("what may my dog eat", ("dogs",)),
     ("how do I stop a jumper from unravelling after a dropped stitch", ("knitting",)),
-    ("things to see in Vienna", ("city breaks",)),
+    ("things to see in Vienna", ("city breaks", "cycling")),
     ("我想学写毛笔字", ("书法",)),
     ("怎么给小猫剪指甲", ("猫",)),
 )
@@ -245,7 +245,9 @@ def _top_fits(host: Host, queries: Sequence[Fits], top: int, clicks: int = 0) ->
 
 
 def _kept(host: Host, queries: Sequence[Fits], clicks: int) -> float:
-    return _top_fits(host, queries, TOP, clicks) / _top_fits(host, queries, TOP)
+    """What the top ten keeps; nothing where without history hardly any fits."""
+    before = _top_fits(host, queries, TOP)
+    return _top_fits(host, queries, TOP, clicks) / before if before > 0.2 else 0.0
 
 
 def _first_with_word(host: Host, word: str, elsewhere: str) -> float:

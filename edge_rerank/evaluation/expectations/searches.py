@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 
@@ -75,7 +76,7 @@ def expectations() -> Iterator[Expectation]:
             group,
             f"A search for “{query}” and nothing else: items said to be like what was chosen",
             NEVER,
-            partial(_said_to_be_chosen, query=query),
+            partial(_said_to_be_chosen, query=query, kind=kind),
         )
     yield Expectation(
         group,
@@ -97,8 +98,10 @@ def _lifted(host: Host, query: str, kind: str, other: str, clicks: int) -> float
 
 
 def _after_clicks(host: Host, query: str, kind: str, other: str) -> float:
+    """What the search still brings; not a number where the clicks are not followed."""
     person = host.person().searched(query).clicked(*host.catalogue.some(other, 10))
-    return count(person.list(), kind)
+    ranking = person.list()
+    return count(ranking, kind) if count(ranking, other) >= 5 else math.nan
 
 
 def _lost_overnight(host: Host, query: str, kind: str, other: str) -> float:
@@ -121,8 +124,11 @@ def _said(host: Host, query: str, kind: str) -> float:
     return sum(said) / len(said) if said else 0.0
 
 
-def _said_to_be_chosen(host: Host, query: str) -> float:
+def _said_to_be_chosen(host: Host, query: str, kind: str) -> float:
+    """Items of the top ten with such words; not a number where the search brings nothing."""
     ranking = host.person().searched(query).list()
+    if count(ranking, kind) <= count(host.to_stranger(), kind):
+        return math.nan
     return sum(any(map(speaks_for, ranked.reasons)) for ranked in ranking[:TOP])
 
 
