@@ -80,7 +80,7 @@ class PairEvidence(nn.Module):
         super().__init__()
         self.pairs = Rising(signals, hidden)
         self.events = nn.Linear(Events.width - 1 + WIDTH, hidden)
-        self.attend = nn.Linear(hidden, pools)
+        self.attend = nn.Linear(hidden, pools, bias=False)
         self.value = Rising(hidden, pools)
         self.sink = nn.Parameter(torch.zeros(pools))
         self.pools = Rising(2 * pools, 24)
@@ -100,18 +100,14 @@ class PairEvidence(nn.Module):
         by_event = self.events(torch.cat([events[..., :-1], steered], -1)).transpose(1, 2)
         by_pair = (self.pairs.slopes @ pairs.flatten(2)).reshape(*shape)
         hidden = torch.relu(by_pair + by_event[:, :, None]).flatten(2)
-        attend = (self.attend.weight @ hidden + self.attend.bias[:, None]).reshape(*shape)
+        attend = torch.sigmoid(self.attend.weight @ hidden).reshape(*shape)
         value = (self.value.slopes @ hidden).reshape(*shape)
-        strength = strength[:, None, None]
-        share = torch.sigmoid(attend) * strength
+        # Sums over the history, as matrix products.
+        column = strength[:, None, :, None]
+        total = ((attend * value) @ column)[..., 0]
         sink = nn.functional.softplus(self.sink)[:, None] + _LEAST_SINK
-        pools = torch.cat(
-            [
-                (share * value).sum(3) / (share.sum(3) + sink),
-                (value * (2 * strength / (1 + strength))).amax(3),
-            ],
-            1,
-        ).transpose(1, 2)
+        most = (value * (2 * strength / (1 + strength))[:, None, None]).amax(3)
+        pools = torch.cat([total / ((attend @ column)[..., 0] + sink), most], 1).transpose(1, 2)
         steered = self.steer(steer)[:, None]
         hidden = torch.tanh(self.pools(pools) + steered) - torch.tanh(steered)
         score: Tensor = (self.out(hidden) + self.direct(pools))[..., 0]
@@ -141,23 +137,29 @@ class AgainstEvidence(nn.Module):
             self.out.weight.fill_(1.0)
 
     def forward(
-        self, content: Tensor, category: Tensor, together: Tensor, events: Tensor, strength: Tensor
+        self, pairs: Sequence[tuple[Tensor, Tensor]], events: Tensor, strength: Tensor
     ) -> Tensor:
-        """Shapes (B, signals, C, H) three times, (B, H, 4), (B, H) to (B, C)."""
-        likeness = sum(
-            (layer.slopes @ pairs.flatten(2)).reshape(
-                pairs.shape[0], -1, pairs.shape[2], pairs.shape[3]
-            )
-            for layer, pairs in (
-                (self.content, content),
-                (self.category, category),
-                (self.together, together),
-            )
-        )
-        alike = torch.sigmoid(likeness - self.bar[:, None, None])
-        fresh = torch.sigmoid(self.events(events[..., :-1]))[..., 0]
-        against = torch.relu(-strength) * fresh
-        total = (alike * against[:, None, None]).sum(3).transpose(1, 2)
+        """Likeness to disliked items.
+
+        Args:
+            pairs: texts, categories and what was chosen together: signals of shape
+                (B, signals, C, H), and whether they are there, of shape (B, 1).
+            events: shape (B, H, 4).
+            strength: shape (B, H).
+
+        Returns:
+            Shape (B, C).
+        """
+        likeness = -self.bar[:, None, None]
+        for layer, (values, there) in zip(
+            (self.content, self.category, self.together), pairs, strict=True
+        ):
+            shape = (values.shape[0], -1, values.shape[2], values.shape[3])
+            slopes = layer.slopes * there[:, None]
+            likeness = likeness + (slopes @ values.flatten(2)).reshape(*shape)
+        fresh = torch.sigmoid(self.events(events[..., :-1]))
+        against = torch.relu(-strength)[..., None] * fresh
+        total = (torch.sigmoid(likeness) @ against[:, None])[..., 0].transpose(1, 2)
         score: Tensor = -self.out(total)[..., 0]
         return score
 
@@ -239,9 +241,11 @@ class HistoryModel(nn.Module):
                 * has_popularity
                 + (self.record(log) + self.record_direct(given["record"]))[..., 0] * has_record,
                 self.against(
-                    given["content"],
-                    category * has_category[:, None, None],
-                    given["together"] * has_together[:, None, None],
+                    [
+                        (given["content"], ones),
+                        (category, has_category),
+                        (given["together"], has_together),
+                    ],
                     events,
                     strength,
                 ),
