@@ -102,7 +102,11 @@ def _note_strangeness(request: Request, evidence: Evidence, turned_to: NDArray[n
     if turned_to.any():
         best = request.comparisons.liked[:, turned_to].max(axis=1)
         kin = request.kin[:, turned_to].max(axis=1)
-        strange = (kin < OF_A_KIND) & (best < _at(_LOWER_QUARTER, best))
+        # Of things that were neither liked nor disliked in the end nothing is left to compare.
+        past = (event.item for event in request.history if event.item is not None)
+        met = {item.categories[-1] for item in past if item.categories}
+        known = [bool(met.intersection(item.categories[-1:])) for item in request.candidates]
+        strange = (kin < OF_A_KIND) & (best < _at(_LOWER_QUARTER, best)) & ~np.array(known)
         evidence.lowers[:, CODES.index(ReasonCode.SIMILAR)] = strange
 
 

@@ -51,7 +51,7 @@ class Relevance:
     Attributes:
         log_odds: float64 of shape (n,), but for a constant.
         fits: where words or vectors really match, bool of shape (n,).
-        far: where no word is found and the sense is no nearer than that of most, likewise.
+        far: where no word is found and the sense is farther than that of most, likewise.
     """
 
     log_odds: NDArray[np.float64]
@@ -87,7 +87,7 @@ class Judge:
         sense = named["sense"]
         fits = (words >= FITS_WORDS) | (sense >= FITS_SENSE)
         any_word = words + named["typo-of-word"] + named["typo-of-found"] > 0
-        return Relevance(log_odds, fits, ~fits & ~any_word & (sense <= np.median(sense)))
+        return Relevance(log_odds, fits, ~fits & ~any_word & (sense < _farther(sense)))
 
     def features(
         self, query: str, items: Sequence[Item], cosines: Cosines
@@ -141,6 +141,13 @@ class Judge:
 
 
 _NOT_NOTHING = 1e-3
+_FAR = 1 / 3
+"""Share of the candidates that a far one is among."""
+
+
+def _farther(sense: NDArray[np.float64]) -> float:
+    place = int(_FAR * (len(sense) - 1))
+    return float(np.partition(sense, place)[place])
 
 
 class _Reader:

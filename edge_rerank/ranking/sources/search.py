@@ -84,7 +84,8 @@ class SearchSource:
             return
         evidence[column.name] = np.sum([one.log_odds * weight for one, weight in found], axis=0)
         fits = np.logical_or.reduce([one.fits for one, _ in found])
-        far = np.logical_and.reduce([one.far for one, _ in found])
+        # What is far from one search may fit another that counts no more.
+        far = found[0][0].far if column is QUERY else False
         evidence.holds(column.reason, lifts=fits, lowers=far)
         if intent:
             evidence.step_back(ROOM, degree=intent)
