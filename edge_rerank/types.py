@@ -200,6 +200,7 @@ class ReasonCode(StrEnum):
     CATEGORY = ("category", "from a category you like", "from a category you seldom choose")
     NEXT = ("next", "what you tend to look at next", "seldom what you look at next")
     QUERY = ("query", "fits your search", "far from your search")
+    SEARCH = ("search", "fits what you searched for", "far from what you searched for")
     POPULAR = ("popular", "popular with others", "less known")
     HOST = ("host", "recommended here", "further down here")
     DISLIKED = ("disliked", "unlike what you turned down", "like something you turned down")

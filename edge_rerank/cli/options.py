@@ -98,6 +98,17 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_items(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """``--items``."""
+    parser.add_argument(
+        "--items",
+        type=Path,
+        required=required,
+        metavar="FILE",
+        help='JSON lines of {"id", "text", "categories", "popularity", "score"}, plain or .gz',
+    )
+
+
 def add_history(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """``--history``, ``--key-file`` and ``--anchor``."""
     parser.add_argument(

@@ -28,11 +28,14 @@ class Column:
         name: by which a source fills it in, unique among all sources.
         weight: by which its values are multiplied; values in log-odds weigh 1.
         reason: what it says to the person.
+        yields: whether it steps back behind what was asked for, see
+            :meth:`Evidence.step_back`.
     """
 
     name: str
     weight: float
     reason: ReasonCode
+    yields: bool = True
 
 
 class Evidence:
@@ -61,6 +64,9 @@ class Evidence:
         self.columns = tuple(columns)
         self._places = {column.name: place for place, column in enumerate(self.columns)}
         self._weights = np.array([column.weight for column in self.columns], dtype=np.float64)
+        self._yielding = np.array([column.yields for column in self.columns], dtype=np.bool_)
+        self._room = np.inf
+        self._degree = 0.0
         self.values = np.zeros((count, len(self.columns)))
         self.chosen: tuple[Item, ...] = ()
         self.nearest: NDArray[np.integer[Any]] = np.full(count, -1)
@@ -93,9 +99,27 @@ class Evidence:
         self.lifts[:, place] = lifts
         self.lowers[:, place] = lowers
 
+    def step_back(self, room: float, *, degree: float = 1.0) -> None:
+        """Leave the columns that yield no more than some room, whatever they come to.
+
+        What they add to the scores is then multiplied by one number, so that their sums differ
+        by at most ``room`` between any two candidates; they keep their order and proportions,
+        and every part of a score can still be explained.
+
+        Args:
+            room: log-odds.
+            degree: 1 to do so, 0 to leave all as it is, or something in between.
+        """
+        self._room, self._degree = room, degree
+
     def contributions(self) -> NDArray[np.float64]:
         """What each column adds to each score, float64 of shape (n, columns)."""
-        return np.asarray(self.values * self._weights)
+        weighted = np.asarray(self.values * self._weights)
+        if self._degree:
+            spread = float(np.ptp(weighted[:, self._yielding].sum(axis=1)))
+            if spread > self._room:
+                weighted[:, self._yielding] *= 1 - self._degree * (1 - self._room / spread)
+        return weighted
 
     def scores(self) -> NDArray[np.float64]:
         """The blend: what the columns add up to, float64 of shape (n,).

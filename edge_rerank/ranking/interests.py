@@ -21,7 +21,6 @@ MAX_ITEMS = 50
 """The most recently touched items that take part; more add time but no quality."""
 
 MAX_SEARCHES = 5
-SEARCH_STRENGTH = 0.7
 
 _HALF_LIFE_ITEMS = 20.0
 _HALF_LIFE_SESSIONS = 20.0
@@ -50,7 +49,7 @@ class Interest:
             turned down.
         age_s: seconds since the person last touched it; ``None`` where no time is known.
         session: how many sessions ago that was, 0 for the present one.
-        later: how much the person turned to other items since, in clicks.
+        later: how much the person turned to others that are liked since, in clicks.
     """
 
     item: Item
@@ -157,8 +156,8 @@ def read_interests(
 
 def _interests(touched: Sequence[_Touched], now: float) -> list[Interest]:
     strengths = [one.standing.strength for one in touched]
-    sizes = np.minimum(np.abs(strengths), 1.0)
-    # A bounce pushes nothing into the past.
+    sizes = np.clip(strengths, 0.0, 1.0)
+    # A bounce pushes nothing into the past, and neither does what was turned down.
     later = sizes.sum() - sizes.cumsum()
     sessions = np.array([one.session for one in touched])
     # What was turned down is forgiven sooner.

@@ -137,9 +137,10 @@ class Request:
         return item_keys(item.id for item in self.candidates)
 
     @cached_property
-    def liked_keys(self) -> NDArray[np.uint64]:
-        """Likewise the liked items, uint64 of shape (liked,)."""
-        return item_keys(one.item.id for one in self.interests.liked)
+    def popularity(self) -> NDArray[np.float64]:
+        """Popularity of the candidates, float64 of shape (n,); NaN where unknown."""
+        counts = [item.popularity for item in self.candidates]
+        return np.array(counts, dtype=np.float64)  # None becomes NaN
 
     @cached_property
     def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -195,9 +196,13 @@ class Request:
         by_liked = within @ weights_of(liked)
         return np.asarray(by_liked / (by_liked + against @ weights_of(disliked)))
 
+    def cosines(self, words: str) -> NDArray[np.float64]:
+        """Cosines of the candidates with the words of a query, float64 of shape (n,)."""
+        return self._comparer.cosines(self.comparisons.vectors, words)
+
     @cached_property
     def comparisons(self) -> Comparisons:
-        """Cosines of the candidates with history and query."""
+        """Cosines of the candidates with the history."""
         return self._comparer.compare(
             self.candidates, self.interests, self.query, text_of=self.text_of
         )

@@ -226,7 +226,7 @@ def test_training_and_runtime_see_the_same(
             trained = batch[name][row]
             if name in {"content", "category", "together"}:
                 trained = trained[..., -length:]
-            elif name in {"events", "history"}:
+            elif name in {"events", "history", "strength"}:
                 trained = trained[-length:]
             np.testing.assert_allclose(value, trained, atol=1e-5, err_msg=name)
 

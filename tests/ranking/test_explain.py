@@ -5,9 +5,16 @@ from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.explain import MAX_REASONS, explain
 from edge_rerank.ranking.sources.history_model import PARTS
 from edge_rerank.ranking.sources.rules import ALWAYS, UNTRAINED
+from edge_rerank.ranking.sources.search import SearchSource
 from edge_rerank.types import Reason
 
-EVERY = (*UNTRAINED, *ALWAYS, Column("scorer", 1.0, ReasonCode.MODEL), *PARTS)
+EVERY = (
+    *UNTRAINED,
+    *ALWAYS,
+    *SearchSource.columns,
+    Column("scorer", 1.0, ReasonCode.MODEL),
+    *PARTS,
+)
 PLAIN = [Column(column.name, 1.0, column.reason) for column in EVERY]
 """With weights of 1, so that contributions are what is filled in."""
 

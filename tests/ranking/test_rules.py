@@ -18,7 +18,6 @@ from edge_rerank.ranking.sources.rules import (
     HOST,
     NEXT,
     POPULARITY,
-    QUERY,
     REJECTED,
     SHOWN,
     SIMILAR_MAX,
@@ -30,8 +29,8 @@ from edge_rerank.ranking.sources.rules import (
 class Told:
     """A comparer that gives the cosines it was told."""
 
-    def __init__(self, liked: object, disliked: object, query: NDArray[np.float64] | None) -> None:
-        self._liked, self._disliked, self._query = liked, disliked, query
+    def __init__(self, liked: object, disliked: object) -> None:
+        self._liked, self._disliked = liked, disliked
 
     def compare(
         self,
@@ -49,10 +48,11 @@ class Told:
             vectors=np.zeros((len(candidates), 1), dtype=np.float32),
             liked=matrix(self._liked),
             disliked=matrix(self._disliked),
-            searches=np.zeros((len(candidates), 0)),
-            query=self._query,
             likeness=np.zeros((0, 0)),
         )
+
+    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+        raise AssertionError("no rule asks for a query")
 
 
 def judged(
@@ -61,13 +61,12 @@ def judged(
     *,
     liked: object = None,
     disliked: object = None,
-    query: NDArray[np.float64] | None = None,
     host_order: bool = False,
     beside_model: bool = False,
 ) -> Evidence:
     rules = Rules(beside_model=beside_model)
     evidence = Evidence(rules.columns, len(items))
-    comparer = Told(liked, disliked, query)
+    comparer = Told(liked, disliked)
     rules.fill(
         Request.of(items, history=history, comparer=comparer, host_order=host_order, now=9.0),
         evidence,
@@ -156,10 +155,9 @@ def test_beside_a_model_only_what_it_cannot_know_is_judged() -> None:
         Event("impression", items[0], timestamp=2),
     ]
     liked = [[0.9], [0.1], [0.2]]
-    evidence = judged(items, history, liked=liked, query=np.ones(3), beside_model=True)
+    evidence = judged(items, history, liked=liked, beside_model=True)
     assert evidence.columns == ALWAYS
     assert not set(ALWAYS) & set(UNTRAINED)
-    assert column(evidence, QUERY) == [1, 1, 1]
     assert column(evidence, HOST) == pytest.approx([0, 1, -1])
     assert column(evidence, SHOWN) == pytest.approx([np.log(2), 0, 0])
     assert [item.id for item in evidence.nearest if item] == ["one"] * 3

@@ -297,7 +297,7 @@ def test_counts_by_hand_and_without_what_the_request_showed() -> None:
     assert less[:, 5] == pytest.approx([np.log(30 / 19), np.log((1 / rate + 10) / 19)])
 
 
-def test_successions_look_at_items_alone() -> None:
+def test_successions_are_judged_against_their_mean() -> None:
     one = situation(np.random.default_rng(7), candidates=3, history=2)
     asked = replace(
         one,
@@ -309,10 +309,3 @@ def test_successions_look_at_items_alone() -> None:
     values = Successions().raw(asked)
     assert values[2] == 0
     assert values[:2].sum() == pytest.approx(0, abs=1e-6)
-    searched = replace(
-        asked,
-        history=replace(asked.history, rows={"succession": np.array([2, 3, -1])}),
-        strength=np.ones(3),
-        searches=1,
-    )
-    assert Successions().raw(searched).tolist() == values.tolist()

@@ -1,1 +1,1 @@
-"""Internal: behavioural tests beside metrics, what anyone would expect of a personal list."""
+"""Internal: what anyone would expect of a personal list, as sentences and as relations."""

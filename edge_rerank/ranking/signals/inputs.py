@@ -8,6 +8,7 @@ dropout, the keys of tables in the manifest and the files to write follow from t
 from __future__ import annotations
 
 from collections.abc import Container, Mapping
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,8 @@ from edge_rerank.ranking.signals.pairs import Pairs
 from edge_rerank.ranking.signals.popularity import Popularity
 from edge_rerank.ranking.signals.sequence import Successions
 from edge_rerank.ranking.signals.signal import Axes, Signal
-from edge_rerank.ranking.signals.situation import Array, Situation, mean
+from edge_rerank.ranking.signals.situation import Array, Situation, mean, weighted_mean
+from edge_rerank.ranking.signals.strength import Strength
 
 EVENTS = 20
 """Most recent items of the history that are looked at; more took time and brought nothing."""
@@ -41,18 +43,18 @@ class Events(Signal):
 
     def raw(self, situation: Situation) -> Array:
         """Shape (..., H, 4)."""
-        liked, age = situation.liked, situation.age_days
+        age = situation.age_days
         events = np.stack(
             [
                 np.exp2(-situation.place / _PLACES),
                 # Whole days, so that two calls in a row see the same.
                 np.log1p(np.floor(age)) / 8,
                 situation.dated & (age - situation.youngest_days <= 1.0),
-                np.log(np.where(liked, situation.strength, 1.0)),
+                np.log(np.where(situation.liked, situation.strength, 1.0)),
             ],
             axis=-1,
         )
-        return np.asarray(events * liked[..., None])
+        return np.asarray(events * situation.touched[..., None])
 
     def known(self, situation: Situation, values: Array) -> NDArray[np.bool_]:
         """Whether any time is known."""
@@ -61,7 +63,7 @@ class Events(Signal):
 
 
 class History(Signal):
-    """1 for an item or a search, 0 for padding."""
+    """1 for a liked item, 0 for padding."""
 
     name = "history"
     axes = Axes.EVENT
@@ -82,18 +84,18 @@ class Context(Signal):
 
     def raw(self, situation: Situation) -> Array:
         """Shape (..., 13); the last five come from popularity."""
-        liked, pairs = situation.liked, situation.pairs > 0
-        length = liked.shape[-1]
-        within = (liked[..., :, None] & liked[..., None, :]) & ~np.eye(length, dtype=bool)
-        nearest = np.where(within, situation.likeness, -1.0).max(axis=-1, initial=-1.0)
-        self_max = mean(nearest.clip(min=0), liked)
-        self_mean = mean(situation.likeness, within, axis=(-2, -1))
-        all_mean = mean(situation.cosine, pairs, axis=(-2, -1))
-        best = np.where(pairs, situation.cosine, 0.0).max(axis=-1, initial=0.0)
-        best_mean = mean(best, situation.present)
+        weight, sink, present = situation.weight, situation.sink, situation.present
+        others = weight[..., None, :] * ~np.eye(weight.shape[-1], dtype=bool)
+        nearest = (situation.likeness.clip(min=0) * others).max(axis=-1, initial=0.0)
+        self_max = weighted_mean(nearest, weight, sink)
+        within = _flat(weight[..., :, None] * others)
+        self_mean = weighted_mean(_flat(situation.likeness), within, sink)
+        all_mean = weighted_mean(mean(situation.cosine, present[..., None], axis=-2), weight, sink)
+        best = (situation.cosine.clip(min=0) * weight[..., None, :]).max(axis=-1, initial=0.0)
+        best_mean = mean(best, present)
         own = np.stack(
             [
-                np.log1p(liked.sum(axis=-1)) / 4,
+                np.log1p(weight.sum(axis=-1)) / 4,
                 self_max,
                 self_mean,
                 all_mean,
@@ -105,6 +107,11 @@ class Context(Signal):
             axis=-1,
         )
         return np.concatenate([own, situation.crowd.context()], axis=-1)
+
+
+def _flat(values: Array) -> Array:
+    """The last two axes as one."""
+    return values.reshape(*values.shape[:-2], -1)
 
 
 class Known(Signal):
@@ -130,6 +137,7 @@ SIGNALS: tuple[Signal, ...] = (
     Context(),
     Known(),
     Successions(),
+    Strength(),
 )
 """All of them, in the order of a model's inputs."""
 
@@ -151,12 +159,15 @@ def inputs(
 
     Args:
         situation: of a request, or of many with leading axes.
-        names: the inputs that the model takes.
+        names: the inputs that the model takes. One that takes the strength was trained on
+            histories in which an item counts as much as it is liked.
 
     Returns:
         Arrays by name in the order of :data:`SIGNALS`, float32, of the shapes that
         :class:`~.signal.Axes` names.
     """
+    if Strength.name in names:
+        situation = replace(situation, weighted=True)
     made: dict[str, NDArray[np.float32]] = {}
     there: dict[str, NDArray[np.bool_]] = {}
     for signal in SIGNALS:

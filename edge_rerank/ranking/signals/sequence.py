@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_rerank.errors import PackInvalid
 from edge_rerank.ranking.signals.signal import Axes, Signal
 from edge_rerank.ranking.signals.situation import Array, Situation, mean
-from edge_rerank.ranking.signals.table import find_rows, read_arrays, write_arrays
+from edge_rerank.ranking.signals.table import UNKNOWN, find_rows, read_arrays, write_arrays
 
 NORM_EPSILON = 1e-5
 """Added to the variance when a state is normalised, as PyTorch does."""
@@ -159,11 +159,15 @@ class Successions(Signal):
         present = situation.present
         if table is None:
             return np.zeros(present.shape)
-        items = situation.strength.shape[-1] - situation.searches
+        strength = situation.strength
+        # What is not liked is no step on the way: it stands before all that is.
+        order = np.argsort(strength > 0, axis=-1, kind="stable")
+        before = situation.history.rows[self.name]
+        liked = np.take_along_axis(strength, order, axis=-1).clip(min=0)
         values = table.signals(
             situation.candidates.rows[self.name],
-            situation.history.rows[self.name][..., :items],
-            situation.strength[..., :items],
+            np.where(liked > 0, np.take_along_axis(before, order, axis=-1), UNKNOWN),
+            liked,
         )
         known = present & ~np.isnan(values)
         return np.where(known, values - mean(values, known)[..., None], 0.0)

@@ -1,7 +1,9 @@
 """Evidence by the history model: how well each candidate follows from what came before.
 
-A small model attends from every candidate to every item of the history and adds up four
-parts, one a kind of evidence, so that each can be missing, explained and weighed apart.
+A small model attends from every candidate to every item of the history and adds up its
+parts, one a kind of evidence, so that each can be missing, explained and weighed apart. One
+that takes the strength of interests has a part of its own against what resembles disliked
+items; an earlier one is shown liked items alone.
 """
 
 from __future__ import annotations
@@ -16,11 +18,12 @@ from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.interests import SEARCH_STRENGTH
+from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import (
     BITS,
     BY_NAME,
+    EVENTS,
     KNOWN_BITS,
     SIGNALS,
     TABLES,
@@ -28,9 +31,10 @@ from edge_rerank.ranking.signals.inputs import (
     inputs,
 )
 from edge_rerank.ranking.signals.situation import Side, Situation
-from edge_rerank.ranking.signals.table import UNKNOWN, Table
+from edge_rerank.ranking.signals.strength import Strength
+from edge_rerank.ranking.signals.table import Table, item_keys
 from edge_rerank.ranking.signals.words import Lexicon
-from edge_rerank.types import ReasonCode
+from edge_rerank.types import Item, ReasonCode
 
 _NEEDED = {Known.name, *(signal.name for signal in BITS)}
 """What every model takes: what is there, and what that is said of."""
@@ -43,10 +47,12 @@ PARTS = (
     Column("learned-category", 1.0, ReasonCode.CATEGORY),
     Column("learned-together", 1.0, ReasonCode.TOGETHER),
     Column("learned-popularity", 1.0, ReasonCode.POPULAR),
+    Column("learned-against", 1.0, ReasonCode.DISLIKED),
 )
 """The model's outputs in their order: log-odds from texts beside texts, from categories, from
-what people of this catalogue chose together or one after the other, and from popularity
-against the popularity of what the person chose before."""
+what people of this catalogue chose together or one after the other, from popularity against
+the popularity of what the person chose before, and, at most 0 and only of a model that takes
+the strength of interests, from likeness to what the person disliked."""
 
 
 class HistoryModel:
@@ -61,6 +67,10 @@ class HistoryModel:
             has a table that this version does not know.
         PackInvalid: when its word weights or one of its tables by item cannot be read.
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
+
+    Attributes:
+        judges_dislikes: whether it takes the strength of interests, and judges disliked items.
+        columns: its outputs, those of :data:`PARTS` that it has.
     """
 
     def __init__(self, pack: Pack, *, providers: Sequence[str] | None = None) -> None:
@@ -82,6 +92,8 @@ class HistoryModel:
         if not isinstance(bits, int):
             raise PackUnsupported("history_encoder: expected known to have a fixed width")
         self._bits = bits
+        self.judges_dislikes = Strength.name in takes
+        self.columns = PARTS if self.judges_dislikes else PARTS[:-1]
 
     def parts(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Judge the candidates of one request.
@@ -90,8 +102,8 @@ class HistoryModel:
             arrays: without leading axes, see :func:`edge_rerank.ranking.signals.inputs.inputs`.
 
         Returns:
-            float64 of shape (candidates, 4), columns by :data:`PARTS`; 0 in the column of a
-            kind of evidence that is not there.
+            float64 of shape (candidates, parts), by ``columns``; 0 in the column of a kind of
+            evidence that is not there.
 
         Raises:
             InferenceError: when the model fails or returns something that is no number.
@@ -117,7 +129,7 @@ class HistoryModel:
                 feed[name] = feed[name].take([0], axis=axis)  # its part is 0: compute it once
             else:
                 by_candidate[name] = axis
-        parts = np.empty((count, len(PARTS)))
+        parts = np.empty((count, len(self.columns)))
         for start in range(0, count, CHUNK):
             chunk = dict(feed)
             for name, axis in by_candidate.items():
@@ -146,78 +158,92 @@ class HistorySource:
         cache_items: word vectors of items kept in memory.
     """
 
-    columns: tuple[Column, ...] = PARTS
-
     def __init__(self, model: HistoryModel, *, cache_items: int) -> None:
+        self.columns: tuple[Column, ...] = model.columns
         self._model = model
         self._words = VectorCache(model.lexicon, capacity=cache_items)
 
     def fill(self, request: Request, evidence: Evidence) -> None:
-        """Judge the candidates before the liked items and the searches."""
+        """Judge the candidates before the history."""
         arrays = inputs(self.situation(request), self._model.inputs)
-        for column, values in zip(PARTS, self._model.parts(arrays).T, strict=True):
+        for column, values in zip(self.columns, self._model.parts(arrays).T, strict=True):
             evidence[column.name] = values
 
     def forget(self, user: str | None = None) -> None:
         """Nothing personal is kept."""
 
     def situation(self, request: Request) -> Situation:
-        """Lay out one request; the history is the liked items, then the searches."""
-        interests, compared = request.interests, request.comparisons
-        liked, searches = interests.liked, interests.searches
-        candidates, history = self._sides(request)
+        """Lay out one request; the history is what the model can read of the person's."""
+        compared = request.comparisons
+        touched, order = looked_at(request.interests, dislikes=self._model.judges_dislikes)
+        liked = np.flatnonzero(order < len(request.interests.liked))
+        likeness = np.zeros((len(touched), len(touched)))
+        likeness[np.ix_(liked, liked)] = compared.likeness[np.ix_(order[liked], order[liked])]
+        candidates, history = self._sides(request, [one.item for one in touched], order)
         return Situation(
             candidates=candidates,
             history=history,
-            cosine=np.concatenate([compared.liked, compared.searches], axis=1),
-            likeness=compared.likeness,
-            strength=np.array(
-                [one.strength for one in liked]
-                + [SEARCH_STRENGTH * (0.5 + 0.5 * recency) for _, recency in searches]
-            ),
-            place=np.array(
-                [*(one.later for one in liked), *range(len(searches))[::-1]], dtype=np.float32
-            ),
-            age_s=_or_nan([one.age_s for one in liked], more=len(searches)),
+            cosine=np.concatenate([compared.liked, compared.disliked], axis=1)[:, order],
+            likeness=likeness,
+            strength=np.array([one.strength for one in touched]),
+            place=np.array([one.later for one in touched], dtype=np.float32),
+            age_s=_or_nan([one.age_s for one in touched]),
             present=np.ones(len(request.candidates), dtype=np.bool_),
             now=np.array(request.now or np.nan),
-            searches=len(searches),
             tables=self._model.tables,
         )
 
-    def _sides(self, request: Request) -> tuple[Side, Side]:
-        """Candidates and history; a search is like an item of which nothing but words is known."""
-        own, liked = request.candidates, [one.item for one in request.interests.liked]
-        searches = [search for search, _ in request.interests.searches]
+    def _sides(
+        self, request: Request, touched: Sequence[Item], order: NDArray[np.int64]
+    ) -> tuple[Side, Side]:
+        """Candidates and history."""
+        own = request.candidates
         words = self._words.get(
-            [*(item.text for item in own), *(request.text_of(item) for item in liked)]
+            [*(item.text for item in own), *(request.text_of(item) for item in touched)]
         )
-        # Not through the cache: these words are personal.
-        asked = self._model.lexicon.encode(searches)
         numbers, before = request.numbers
         sorts, past = request.sorts
-        past = past[: len(liked)]
         candidates = Side(
             items=numbers,
             words=words[: len(own)],
             categories=sorts.rows,
             leaves=sorts.leaves,
-            popularity=_or_nan([item.popularity for item in own]),
+            popularity=request.popularity.astype(np.float32),
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
-        none = np.full(len(searches), UNKNOWN, dtype=np.int64)
         history = Side(
-            items=np.append(before[: len(liked)], none),
-            words=np.concatenate([words[len(own) :], asked]),
-            categories=np.pad(past.rows, ((0, len(searches)), (0, 0))),
-            leaves=np.append(past.leaves, none),
-            popularity=_or_nan([item.popularity for item in liked], more=len(searches)),
+            items=before[order],
+            words=words[len(own) :],
+            categories=past.rows[order],
+            leaves=past.leaves[order],
+            popularity=_or_nan([item.popularity for item in touched]),
             rows={
-                name: np.append(table.rows(request.liked_keys), none)
+                name: table.rows(item_keys(item.id for item in touched))
                 for name, table in self._model.tables.items()
             },
         )
         return candidates, history
+
+
+def looked_at(
+    interests: Interests, *, dislikes: bool
+) -> tuple[tuple[Interest, ...], NDArray[np.int64]]:
+    """What a history model reads of a person's interests, oldest first.
+
+    Args:
+        interests: with no more liked items than are looked at.
+        dislikes: whether it reads disliked items as well; as many of the newest as of liked ones.
+
+    Returns:
+        The interests, and where each stands in the liked ones followed by the disliked ones.
+    """
+    liked, disliked = interests.liked, interests.disliked
+    places = list(range(len(liked)))
+    if dislikes and disliked:
+        places += range(len(liked) + max(len(disliked) - EVENTS, 0), len(liked) + len(disliked))
+    every = (*liked, *disliked)
+    places.sort(key=lambda place: -every[place].later)
+    return tuple(every[place] for place in places), np.array(places, dtype=np.int64)
 
 
 def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
@@ -233,7 +259,6 @@ def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
     return tables
 
 
-def _or_nan(values: Sequence[float | None], *, more: int = 0) -> NDArray[np.float32]:
-    """Float32 with NaN for what is unknown, and ``more`` of these at the end."""
-    known = [np.nan if value is None else value for value in values]
-    return np.array(known + [np.nan] * more, dtype=np.float32)
+def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
+    """Float32 with NaN for what is unknown."""
+    return np.array(values, dtype=np.float32)  # None becomes NaN

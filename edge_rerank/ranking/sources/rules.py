@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.comparisons import Comparisons
 from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.interests import SEARCH_STRENGTH, Interest, Interests, weights_of
+from edge_rerank.ranking.interests import Interest, Interests, weights_of
 from edge_rerank.ranking.markov import MarkovChain
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, ReasonCode
@@ -22,10 +22,10 @@ RECENCY_FLOOR = 0.5
 """The oldest item of the history still counts half in the maximal similarity."""
 
 SIMILAR_MAX = Column("similar-max", 4.0, ReasonCode.SIMILAR)
-"""Largest similarity to one liked item or search, times its recency and strength."""
+"""Largest similarity to one liked item, times its recency and strength."""
 
 SIMILAR_MEAN = Column("similar-mean", 2.0, ReasonCode.SIMILAR)
-"""Mean similarity to the liked items and searches, weighted likewise."""
+"""Mean similarity to the liked items, weighted likewise."""
 
 CATEGORY = Column("category", 2.0, ReasonCode.CATEGORY)
 """Share of the weighted history in the candidate's categories, 0 to 1 a category."""
@@ -34,19 +34,16 @@ NEXT = Column("next", 0.5, ReasonCode.NEXT)
 """P(candidate's category | category of the last liked item), from the person's own Markov
 chain."""
 
-QUERY = Column("query", 6.0, ReasonCode.QUERY)
-"""Cosine to the query of this call."""
-
 POPULARITY = Column("popularity", 0.5, ReasonCode.POPULAR)
 """log(1 + popularity); the mean of the known ones where it is missing."""
 
-HOST = Column("host", 1.0, ReasonCode.HOST)
+HOST = Column("host", 1.0, ReasonCode.HOST, yields=False)
 """The host's score, standardised over the candidates; 0 where it is missing."""
 
 DISLIKED = Column("disliked", -4.0, ReasonCode.DISLIKED)
 """Share of what was said of the candidate's kind that is against it, 0 to 1."""
 
-REJECTED = Column("rejected", -12.0, ReasonCode.DISMISSED)
+REJECTED = Column("rejected", -12.0, ReasonCode.DISMISSED, yields=False)
 """1 when this very item was disliked or dismissed, and that was the last word."""
 
 DONE = Column("done", -4.0, ReasonCode.REPEAT)
@@ -64,8 +61,9 @@ UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
 """What a history model knows better. Similarity, category and popularity were weighed on
 validation requests of shop, film, game and news data; the other weights by reason alone."""
 
-ALWAYS = (QUERY, HOST, DISLIKED, REJECTED, DONE, SHOWN)
-"""What a history model's training data cannot teach."""
+ALWAYS = (HOST, DISLIKED, REJECTED, DONE, SHOWN)
+"""What a history model's training data cannot teach; :data:`DISLIKED` leaves it to a model that
+judges dislikes itself."""
 
 
 class Rules:
@@ -73,11 +71,16 @@ class Rules:
 
     Args:
         beside_model: whether a history model judges what it knows better.
+        dislikes: whether likeness to disliked items is judged here, and not by that model.
     """
 
-    def __init__(self, *, beside_model: bool = False) -> None:
-        self.columns: tuple[Column, ...] = ALWAYS if beside_model else (*UNTRAINED, *ALWAYS)
+    def __init__(self, *, beside_model: bool = False, dislikes: bool = True) -> None:
+        every = ALWAYS if beside_model else (*UNTRAINED, *ALWAYS)
+        self.columns: tuple[Column, ...] = tuple(
+            column for column in every if dislikes or column is not DISLIKED
+        )
         self._alone = not beside_model
+        self._dislikes = dislikes
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates."""
@@ -91,12 +94,11 @@ class Rules:
             if interests.liked:
                 evidence[CATEGORY.name] = _category_share(candidates, interests.liked)
                 evidence[NEXT.name] = _next_category(candidates, interests.liked)
-            evidence[POPULARITY.name] = _popularity(candidates)
-        if compared.query is not None:
-            evidence[QUERY.name] = compared.query
+            evidence[POPULARITY.name] = _popularity(request.popularity)
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
-            evidence[DISLIKED.name] = _against(request)
+            if self._dislikes:
+                evidence[DISLIKED.name] = _against(request)
             rejected = {one.item.id for one in interests.disliked}
             evidence[REJECTED.name] = np.array([item.id in rejected for item in candidates])
         if interests.done:
@@ -113,28 +115,21 @@ class Rules:
 
 
 def _strengths(interests: Interests) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Root of the strength, and recency, of the liked items and then the searches."""
-    strength = np.sqrt(
-        [one.strength for one in interests.liked] + [SEARCH_STRENGTH] * len(interests.searches)
-    )
-    recency = np.array(
-        [one.recency for one in interests.liked] + [weight for _, weight in interests.searches]
-    )
-    return strength, recency
+    """Root of the strength, and recency, of the liked items."""
+    strength = np.sqrt([one.strength for one in interests.liked])
+    return strength, np.array([one.recency for one in interests.liked])
 
 
 def _weighted(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
-    """Similarity to each liked item and search, weighted; shape (candidates, both)."""
+    """Similarity to each liked item, weighted; shape (candidates, liked)."""
     strength, recency = _strengths(interests)
-    cosines = np.concatenate([compared.liked, compared.searches], axis=1)
-    return np.asarray(cosines * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency)))
+    return np.asarray(compared.liked * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency)))
 
 
 def _mean_similarity(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
     strength, recency = _strengths(interests)
     share = strength * recency
-    cosines = np.concatenate([compared.liked, compared.searches], axis=1)
-    return np.asarray(cosines @ (share / share.sum()))
+    return np.asarray(compared.liked @ (share / share.sum()))
 
 
 def _against(request: Request) -> NDArray[np.float64]:
@@ -170,10 +165,8 @@ def _next_category(candidates: Sequence[Item], liked: Sequence[Interest]) -> NDA
     return np.asarray(chain.scores(path[-1], leaves))
 
 
-def _popularity(candidates: Sequence[Item]) -> NDArray[np.float64]:
-    logs = np.array(
-        [np.nan if item.popularity is None else np.log1p(item.popularity) for item in candidates]
-    )
+def _popularity(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    logs = np.log1p(counts)
     known = ~np.isnan(logs)
     return np.where(known, logs, logs[known].mean() if known.any() else 0.0)
 

@@ -19,7 +19,8 @@ from edge_rerank.ranking.interests import read_interests
 from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.counts import CountTable
 from edge_rerank.ranking.signals.inputs import EVENTS
-from edge_rerank.types import Item
+from edge_rerank.ranking.sources.history_model import looked_at
+from edge_rerank.types import EventType, Item
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.train.counts import count_items
 from edge_rerank_export.train.pairs import CountedPairs, count_pairs
@@ -46,13 +47,16 @@ class Batch:
         candidates: int64 of shape (b, c); -1 for none.
         clicked: bool of shape (b, c).
         history: int64 of shape (b, h); -1 for none.
-        strength: float32 of shape (b, h); 0 for none.
+        strength: float32 of shape (b, h); 0 for none, below 0 for what was disliked.
         age_s: float32 of shape (b, h); NaN where unknown.
         now: UTC seconds, float64 of shape (b,); NaN where unknown.
         counted: whether what was clicked is part of the domain's own counts of choices.
         shown: whether it is part of the counts of what was shown, too.
         hidden: where in the domain's choices the clicked ones stand, int64 of shape (b,);
             ``None`` for requests that were not made from them.
+        sampled: whether the candidates that were not clicked were drawn by us.
+        invented: bool of shape (b, h), where a simulation put what the person did not choose;
+            ``None`` for nowhere.
     """
 
     candidates: NDArray[np.int64]
@@ -64,6 +68,25 @@ class Batch:
     counted: bool
     shown: bool = False
     hidden: NDArray[np.int64] | None = None
+    sampled: bool = False
+    invented: NDArray[np.bool_] | None = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Rated:
+    """What people rated before they were asked for something, one person after the other.
+
+    Attributes:
+        choices: item rows, oldest first.
+        strength: how much each was liked, float32 of shape (choices,); below 0 for disliked.
+        times: UTC seconds; NaN where unknown.
+        starts: where each person begins, int64 of shape (people + 1,).
+    """
+
+    choices: NDArray[np.int64]
+    strength: NDArray[np.float32]
+    times: NDArray[np.float64]
+    starts: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -87,6 +110,8 @@ class Domain:
         valid: requests to stop by.
         pairs: of items chosen together in the training part.
         counts: of single items there, by the rows of ``pairs.order``.
+        rated: from the histories of the validation requests that hold ratings; ``None`` where
+            none does, or where nobody asked for what was disliked.
     """
 
     name: str
@@ -104,6 +129,7 @@ class Domain:
     valid: Batch
     pairs: CountedPairs
     counts: CountTable
+    rated: Rated | None = None
 
     def people(self, hidden: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Item rows each person chose, oldest first, without the choices at ``hidden``."""
@@ -131,7 +157,7 @@ def check_folders(folders: Sequence[Path]) -> None:
         raise RecipeError("data: expected at least one folder, each name once")
 
 
-def read_domain(folder: Path, encode: Encode) -> Domain:
+def read_domain(folder: Path, encode: Encode, *, signed: bool = False) -> Domain:
     """Read a folder; its test split is not opened.
 
     Without a validation split, every tenth request that was really shown stands in; without
@@ -140,6 +166,7 @@ def read_domain(folder: Path, encode: Encode) -> Domain:
     Args:
         folder: see :mod:`edge_rerank.formats.dataset`.
         encode: makes the vectors of the items' texts.
+        signed: whether histories hold what was disliked, too.
 
     Raises:
         DataError: at the first malformed line, or when there is nothing to learn from.
@@ -170,18 +197,19 @@ def read_domain(folder: Path, encode: Encode) -> Domain:
         choices=choices,
         times=times,
         starts=starts,
-        real=_from_requests(real, rows, counted=True) if real else None,
-        valid=_from_requests(valid, rows, counted=False),
+        real=_from_requests(real, rows, counted=True, signed=signed) if real else None,
+        valid=_from_requests(valid, rows, counted=False, signed=signed),
         pairs=count_pairs(names, _paths(data, rows)),
         counts=count_items(names, choices, times, real),
+        rated=_rated(valid, rows) if signed else None,
     )
     if len(domain.valid.candidates) or not real:
         return domain
     held_out, kept = real[::HELD_OUT], [one for n, one in enumerate(real) if n % HELD_OUT]
     return replace(
         domain,
-        real=_from_requests(kept, rows, counted=True),
-        valid=_from_requests(held_out, rows, counted=True),
+        real=_from_requests(kept, rows, counted=True, signed=signed),
+        valid=_from_requests(held_out, rows, counted=True, signed=signed),
     )
 
 
@@ -189,16 +217,16 @@ def chunks(batch: Batch, size: int = _BATCH) -> Iterable[Batch]:
     """The batch in pieces of at most ``size`` requests."""
     for start in range(0, len(batch.candidates), size):
         rows = slice(start, start + size)
-        yield Batch(
-            batch.candidates[rows],
-            batch.clicked[rows],
-            batch.history[rows],
-            batch.strength[rows],
-            batch.age_s[rows],
-            batch.now[rows],
-            batch.counted,
-            batch.shown,
-            None if batch.hidden is None else batch.hidden[rows],
+        yield replace(
+            batch,
+            candidates=batch.candidates[rows],
+            clicked=batch.clicked[rows],
+            history=batch.history[rows],
+            strength=batch.strength[rows],
+            age_s=batch.age_s[rows],
+            now=batch.now[rows],
+            hidden=None if batch.hidden is None else batch.hidden[rows],
+            invented=None if batch.invented is None else batch.invented[rows],
         )
 
 
@@ -232,18 +260,46 @@ def _paths(data: DataSet, rows: dict[str, int]) -> Iterable[NDArray[np.int64]]:
         )
 
 
-def _from_requests(requests: Sequence[Request], rows: dict[str, int], *, counted: bool) -> Batch:
-    """Requests as the runtime would read them."""
+def _rated(requests: Sequence[Request], rows: dict[str, int]) -> Rated | None:
+    """What the histories that hold ratings say, as the runtime would read it."""
+    choices: list[int] = []
+    strength: list[float] = []
+    times: list[float] = []
+    starts = [0]
+    for request in requests:
+        values = [event.value for event in request.history if event.type is EventType.RATING]
+        if all(value is None for value in values):
+            continue
+        interests = read_interests(request.history, now=request.now)
+        known = [one for one in looked_at(interests, dislikes=True)[0] if one.item.id in rows]
+        choices.extend(rows[one.item.id] for one in known)
+        strength.extend(one.strength for one in known)
+        times.extend(np.nan if one.age_s is None else request.now - one.age_s for one in known)
+        starts.append(len(choices))
+    if not choices:
+        return None
+    return Rated(
+        np.array(choices, dtype=np.int64),
+        np.array(strength, dtype=np.float32),
+        np.array(times, dtype=np.float64),
+        np.array(starts, dtype=np.int64),
+    )
+
+
+def _from_requests(
+    requests: Sequence[Request], rows: dict[str, int], *, counted: bool, signed: bool
+) -> Batch:
+    """Requests as the runtime would read them; what was disliked only where ``signed``."""
     empty = len(rows)
     useful = [one for one in requests if one.clicked and len(one.candidates) > len(one.clicked)]
     # The time of a call is never before the last event, at run time neither.
     now = [max([one.now, *(event.timestamp or 0.0 for event in one.history)]) for one in useful]
     interests = [
-        read_interests(one.history, now=moment).newest(EVENTS).liked
+        looked_at(read_interests(one.history, now=moment).newest(EVENTS), dislikes=signed)[0]
         for one, moment in zip(useful, now, strict=True)
     ]
     width = min(max((len(one.candidates) for one in useful), default=1), MAX_CANDIDATES)
-    length = max((len(liked) for liked in interests), default=0) or 1
+    length = max((len(touched) for touched in interests), default=0) or 1
     shape, before = (len(useful), width), (len(useful), length)
     batch = Batch(
         candidates=np.full(shape, -1, dtype=np.int64),
@@ -256,14 +312,14 @@ def _from_requests(requests: Sequence[Request], rows: dict[str, int], *, counted
         counted=counted,
         shown=counted,
     )
-    for row, (request, liked) in enumerate(zip(useful, interests, strict=True)):
+    for row, (request, touched) in enumerate(zip(useful, interests, strict=True)):
         # Clicked ones first, should there be more than can be looked at.
         shown = sorted(request.candidates, key=lambda item: item.id not in request.clicked)[:width]
         batch.candidates[row, : len(shown)] = [rows.get(item.id, empty) for item in shown]
         batch.clicked[row, : len(shown)] = [item.id in request.clicked for item in shown]
-        if liked:
-            last = slice(length - len(liked), length)
-            batch.history[row, last] = [rows.get(one.item.id, empty) for one in liked]
-            batch.strength[row, last] = [one.strength for one in liked]
-            batch.age_s[row, last] = [np.nan if one.age_s is None else one.age_s for one in liked]
+        if touched:
+            last = slice(length - len(touched), length)
+            batch.history[row, last] = [rows.get(one.item.id, empty) for one in touched]
+            batch.strength[row, last] = [one.strength for one in touched]
+            batch.age_s[row, last] = [np.nan if one.age_s is None else one.age_s for one in touched]
     return batch

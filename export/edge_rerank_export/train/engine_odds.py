@@ -62,9 +62,12 @@ def as_requests(items: Sequence[Item], batch: Batch) -> Iterator[Request]:
         ]
         before = batch.history[row] >= 0
         ages = np.nan_to_num(batch.age_s[row][before]).tolist()
+        kinds = np.where(batch.strength[row][before] < 0, EventType.DISLIKE, EventType.CLICK)
         history = [
-            Event(EventType.CLICK, _item(items, number), timestamp=max(now - age, 0.0))
-            for number, age in zip(batch.history[row][before].tolist(), ages, strict=True)
+            Event(kind, _item(items, number), timestamp=max(now - age, 0.0))
+            for kind, number, age in zip(
+                kinds.tolist(), batch.history[row][before].tolist(), ages, strict=True
+            )
         ]
         yield Request(
             user=None,

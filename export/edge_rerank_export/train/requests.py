@@ -12,7 +12,7 @@ from edge_rerank.ranking.signals.counts import Counts, OwnShown
 from edge_rerank.ranking.signals.inputs import EVENTS, inputs
 from edge_rerank.ranking.signals.pairs import OwnShare, Pairs
 from edge_rerank.ranking.signals.sequence import SequenceTable, Successions
-from edge_rerank.ranking.signals.situation import Side, Situation, cosines
+from edge_rerank.ranking.signals.situation import Side, Situation, cosines, places
 from edge_rerank.ranking.signals.table import Table
 from edge_rerank_export.train.domain import HELD_OUT, Batch, Domain, Encode, read_domain
 from edge_rerank_export.train.pairs import NEAR
@@ -23,13 +23,25 @@ _UNIFORM_SHARE = 10 / 19
 _STAND_INS = 1_000
 
 
-def load_domain(folder: Path, encode: Encode, *, rng: np.random.Generator) -> Domain:
+_WELL_RATED = 0.5
+"""Strength from which on a rated item counts as one that was wanted: 7 of 10."""
+
+
+def load_domain(
+    folder: Path, encode: Encode, *, rng: np.random.Generator, signed: bool = False
+) -> Domain:
     """Read a folder; where it has no requests to validate by, some are made up.
+
+    Args:
+        folder: see :func:`~edge_rerank_export.train.domain.read_domain`.
+        encode: likewise.
+        rng: all chance there is.
+        signed: likewise.
 
     Raises:
         DataError: at the first malformed line, or when there is nothing to learn from.
     """
-    domain = read_domain(folder, encode)
+    domain = read_domain(folder, encode, signed=signed)
     if len(domain.valid.candidates):
         return domain
     people = np.arange(0, len(domain.starts) - 1, HELD_OUT)[:_STAND_INS]
@@ -77,40 +89,38 @@ def sample(
     begin, end = domain.starts[people], domain.starts[people + 1]
     inner = begin + 1 + (rng.random(count) * (end - begin - 1)).astype(np.int64)
     target = np.where(rng.random(count) < last, end - 1, inner.clip(max=end - 1))
-    places = target[:, None] - np.arange(history, 0, -1)
-    there = places >= begin[:, None]
-    places = places.clip(min=0)
-    items = len(domain.texts) - 1
-    uniform = _uniform(candidates)
-    weights = np.cumsum(_popularity_weights(domain))
-    by_popularity = (
-        np.searchsorted(weights, rng.random((count, candidates - 1 - uniform)) * weights[-1])
-        if weights[-1] > 0
-        else rng.integers(0, items, (count, candidates - 1 - uniform))
-    )
-    drawn = np.concatenate(
-        [domain.choices[target][:, None], rng.integers(0, items, (count, uniform)), by_popularity],
-        axis=1,
-    )
-    for row in range(count):
-        seen = set(domain.choices[begin[row] : end[row]].tolist())
-        for column in range(1, candidates):
-            while drawn[row, column] in seen and len(seen) < items:
-                drawn[row, column] = rng.integers(0, items)
-            seen.add(int(drawn[row, column]))
-    clicked = np.zeros((count, candidates), dtype=np.bool_)
-    clicked[:, 0] = True
-    ages = (domain.times[target][:, None] - domain.times[places]).clip(min=0)
-    return Batch(
-        candidates=drawn,
-        clicked=clicked,
-        history=np.where(there, domain.choices[places], -1),
-        strength=there.astype(np.float32),
-        age_s=np.where(there, ages, np.nan).astype(np.float32),
-        now=domain.times[target],
-        counted=True,
-        hidden=target,
-    )
+    return _hide(domain, people, target, rng=rng, candidates=candidates, history=history)
+
+
+def rated_requests(
+    domain: Domain, count: int, *, rng: np.random.Generator, candidates: int, history: int
+) -> Batch | None:
+    """Hide well rated items among items that their people never rated.
+
+    Args:
+        domain: gives items and ratings.
+        count: requests.
+        rng: all chance there is.
+        candidates: the hidden one included.
+        history: ratings before it at most, good and bad.
+
+    Returns:
+        ``None`` where nothing was rated well after anything else.
+    """
+    rated = domain.rated
+    if rated is None:
+        return None
+    person = np.repeat(np.arange(len(rated.starts) - 1), np.diff(rated.starts))
+    wanted = rated.strength >= _WELL_RATED
+    wanted[rated.starts[:-1]] = False
+    if not wanted.any():
+        return None
+    target = rng.choice(np.flatnonzero(wanted), count)
+    alone = replace(domain, choices=rated.choices, times=rated.times, starts=rated.starts)
+    batch = _hide(alone, person[target], target, rng=rng, candidates=candidates, history=history)
+    before = (target[:, None] - np.arange(history, 0, -1)).clip(min=0)
+    strength = np.where(batch.history >= 0, rated.strength[before], 0.0)
+    return replace(batch, strength=strength.astype(np.float32), hidden=None)
 
 
 def log_chances(domain: Domain, candidates: int) -> NDArray[np.float32]:
@@ -173,7 +183,6 @@ def describe_batch(
 
     mine = domain.vectors[before]
     other = own[:, :, None] != before[:, None, :]
-    newest_first = np.arange(before.shape[1])[::-1].astype(np.float32)
     return inputs(
         Situation(
             candidates=side(own, popularity),
@@ -181,13 +190,62 @@ def describe_batch(
             cosine=cosines(domain.vectors[own], mine) * other,
             likeness=cosines(mine, mine),
             strength=batch.strength,
-            place=np.broadcast_to(newest_first, before.shape),
+            place=places(batch.strength),
             age_s=batch.age_s,
             present=own >= 0,
             now=batch.now,
             tables=tables,
             own=_own(domain, batch, order),
         )
+    )
+
+
+def _hide(
+    domain: Domain,
+    people: NDArray[np.int64],
+    target: NDArray[np.int64],
+    *,
+    rng: np.random.Generator,
+    candidates: int,
+    history: int,
+) -> Batch:
+    """Hide the choices at ``target``; for the other arguments see :func:`sample`."""
+    count = len(people)
+    begin, end = domain.starts[people], domain.starts[people + 1]
+    before = target[:, None] - np.arange(history, 0, -1)
+    there = before >= begin[:, None]
+    before = before.clip(min=0)
+    items = len(domain.texts) - 1
+    uniform = _uniform(candidates)
+    weights = np.cumsum(_popularity_weights(domain))
+    by_popularity = (
+        np.searchsorted(weights, rng.random((count, candidates - 1 - uniform)) * weights[-1])
+        if weights[-1] > 0
+        else rng.integers(0, items, (count, candidates - 1 - uniform))
+    )
+    drawn = np.concatenate(
+        [domain.choices[target][:, None], rng.integers(0, items, (count, uniform)), by_popularity],
+        axis=1,
+    )
+    for row in range(count):
+        seen = set(domain.choices[begin[row] : end[row]].tolist())
+        for column in range(1, candidates):
+            while drawn[row, column] in seen and len(seen) < items:
+                drawn[row, column] = rng.integers(0, items)
+            seen.add(int(drawn[row, column]))
+    clicked = np.zeros((count, candidates), dtype=np.bool_)
+    clicked[:, 0] = True
+    ages = (domain.times[target][:, None] - domain.times[before]).clip(min=0)
+    return Batch(
+        candidates=drawn,
+        clicked=clicked,
+        history=np.where(there, domain.choices[before], -1),
+        strength=there.astype(np.float32),
+        age_s=np.where(there, ages, np.nan).astype(np.float32),
+        now=domain.times[target],
+        counted=True,
+        hidden=target,
+        sampled=True,
     )
 
 
@@ -207,9 +265,12 @@ def _own(domain: Domain, batch: Batch, order: NDArray[np.int64]) -> dict[str, Ow
     own: dict[str, OwnShare | OwnShown] = {}
     there = batch.candidates >= 0
     if batch.counted:
-        beside = there[:, :, None] & (batch.history >= 0)[:, None, :]
+        real = batch.history >= 0
+        if batch.invented is not None:
+            real &= ~batch.invented
+        beside = there[:, :, None] & real[:, None, :]
         pairs = (beside & batch.clicked[:, :, None]).astype(np.float32)
-        distance = np.arange(batch.history.shape[1], 0, -1, dtype=np.float32)
+        distance = real[:, ::-1].cumsum(axis=1)[:, None, ::-1].clip(min=1).astype(np.float32)
         own[Pairs.name] = OwnShare(
             pairs,
             pairs * np.where(distance <= NEAR, 1 / distance, 0),
@@ -228,13 +289,12 @@ def _shorten(
     lot = rng.random(batch.candidates.shape)
     lot = lot - 2 * batch.clicked + 2 * (batch.candidates < 0)
     order = np.argsort(lot[rows], axis=1, kind="stable")[:, :candidates]
-    return Batch(
+    return replace(
+        batch,
         candidates=np.take_along_axis(batch.candidates[rows], order, axis=1),
         clicked=np.take_along_axis(batch.clicked[rows], order, axis=1),
         history=batch.history[rows, -history:],
         strength=batch.strength[rows, -history:],
         age_s=batch.age_s[rows, -history:],
         now=batch.now[rows],
-        counted=batch.counted,
-        shown=batch.shown,
     )

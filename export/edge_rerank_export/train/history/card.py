@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
@@ -30,6 +31,7 @@ def finetune_card(
 - History encoder: {outcome.steps} steps from seed {recipe.training.seed}, listwise softmax,
   target attention over the last {recipe.training.history} items in training
 - Trained on: {", ".join(folders)}
+- Simulated in training requests: {_simulated(recipe)}
 - Test splits were opened neither for training nor for selection
 
 ## Terms of the data
@@ -47,7 +49,14 @@ measures on a test split.
 
 ## Limits
 
-{own} It learnt from choices, not from satisfaction: dwell time, scroll depth, searches and
-dislikes take part by rule. Lists of about twenty candidates were trained on; probabilities
+{own} It learnt from choices, not from satisfaction: what dwell time, scroll depth and a dislike
+say of an item is a rule's word, and how an item counts that is hardly liked or disliked was
+learnt from simulated events, and from ratings where the data hold some. Searches take part by
+rule. Lists of about twenty candidates were trained on; probabilities
 are calibrated for such lists.
 """
+
+
+def _simulated(recipe: HistoryFinetuneRecipe) -> str:
+    shares = {name: share for name, share in asdict(recipe.simulate).items() if share}
+    return ", ".join(f"{100 * share:g} % {name}" for name, share in shares.items()) or "nothing"

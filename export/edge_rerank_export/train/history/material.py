@@ -22,6 +22,7 @@ from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.sequence import train_succession
+from edge_rerank_export.train.history.simulate import Simulation, simulate
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
 from edge_rerank_export.train.requests import (
@@ -29,6 +30,7 @@ from edge_rerank_export.train.requests import (
     load_domain,
     log_chances,
     make_requests,
+    rated_requests,
 )
 
 _ENCODED_AT_ONCE = 2_000
@@ -72,13 +74,7 @@ def prepare(
     valid: dict[str, Pool] = {}
     succession = None
     for number, domain in enumerate(domains):
-        made = make_requests(
-            domain,
-            settings.requests,
-            rng=np.random.default_rng([settings.seed, number, 2]),
-            candidates=settings.candidates,
-            history=settings.history,
-        )
+        made = _requests(recipe, domain, number)
         blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
         words = lexicon.encode(domain.texts)
         chances = np.zeros(len(domain.texts), dtype=np.float32)
@@ -100,13 +96,29 @@ def prepare(
                     # With what the pack is going to have.
                     pairs=settings.keep_pairs,
                     succession=blind if batch.counted else succession,
-                    log_chances=chances if batch.hidden is not None else None,
+                    log_chances=chances if batch.sampled else None,
                     target=target,
                 )
                 for batch, target in zip((domain.valid, *made), targets, strict=True)
             ]
             pools.extend(described)
     return Material(lexicon, pools, valid, succession)
+
+
+def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> list[Batch]:
+    """Training requests of the domain of this number."""
+    settings, shares = recipe.training, recipe.simulate
+    size = {"candidates": settings.candidates, "history": settings.history}
+    made = make_requests(
+        domain, settings.requests, rng=np.random.default_rng([settings.seed, number, 2]), **size
+    )
+    rng = np.random.default_rng([settings.seed, number, 4])
+    rated = rated_requests(domain, round(shares.rated * settings.requests), rng=rng, **size)
+    if rated is not None and len(rated.candidates):
+        made.append(rated)
+    if shares == Simulation(rated=shares.rated):
+        return made
+    return [simulate(domain, batch, shares, rng=rng) for batch in made]
 
 
 def _successions(
@@ -162,7 +174,8 @@ def read_domains(
         with steps(f"read {folder.name}") as update:
             # By its name, so that a folder reads the same beside any others.
             rng = np.random.default_rng([recipe.training.seed, crc32(folder.name.encode()), 1])
-            domains.append(load_domain(folder, _cached(encoder, base, work, update), rng=rng))
+            encode = _cached(encoder, base, work, update)
+            domains.append(load_domain(folder, encode, rng=rng, signed=True))
     return domains
 
 

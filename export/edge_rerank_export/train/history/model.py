@@ -30,13 +30,45 @@ from edge_rerank.ranking.signals.signal import Axes, Signal
 
 OPSET = 20
 WIDTH = 16
-_FAR = 1e4
+_LEAST_SINK = 0.25
+"""Of attention: that a single click gets at most four fifths of it, a bounce (0.02 to 0.1) of
+the weakest kind a fourteenth."""
+
+_LIKENESSES = 4
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
 
 
+class Rising(nn.Module):
+    """A linear layer without bias whose output never falls when an input rises.
+
+    Args:
+        inputs: numbers it takes.
+        outputs: numbers it gives.
+    """
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        start = nn.Linear(inputs, outputs, bias=False).weight.detach()
+        self.weight = nn.Parameter(start)
+
+    @property
+    def slopes(self) -> Tensor:
+        """At least 0, shape (outputs, inputs)."""
+        return self.weight.abs()
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Shape (..., inputs) to (..., outputs)."""
+        return nn.functional.linear(values, self.slopes)
+
+
 class PairEvidence(nn.Module):
     """One kind of evidence: signals of every pair, pooled over the history into a number.
+
+    What one item of the history can do is bounded by its strength s, whatever the weights are:
+    in a mean its share is s·a / (sink + Σ s·a) with 0 < a < 1 and a sink of at least
+    ``_LEAST_SINK``, and in a maximum its value, at least 0, is multiplied by 2·s / (1 + s). At
+    a strength of 0 it is as if it were not there, and without any the number is 0.
 
     Args:
         signals: numbers a pair.
@@ -46,14 +78,17 @@ class PairEvidence(nn.Module):
 
     def __init__(self, signals: int, pools: int, hidden: int) -> None:
         super().__init__()
-        self.pairs = nn.Linear(signals, hidden, bias=False)
+        self.pairs = Rising(signals, hidden)
         self.events = nn.Linear(Events.width - 1 + WIDTH, hidden)
-        self.pool = nn.Linear(hidden, 2 * pools)
-        self.hidden = nn.Linear(2 * pools + WIDTH, 24)
-        self.out = nn.Linear(24, 1)
-        self.direct = nn.Linear(2 * pools, 1, bias=False)
+        self.attend = nn.Linear(hidden, pools, bias=False)
+        self.value = Rising(hidden, pools)
+        self.sink = nn.Parameter(torch.zeros(pools))
+        self.pools = Rising(2 * pools, 24)
+        self.steer = nn.Linear(WIDTH, 24)
+        self.out = Rising(24, 1)
+        self.direct = Rising(2 * pools, 1)
 
-    def forward(self, pairs: Tensor, events: Tensor, history: Tensor, steer: Tensor) -> Tensor:
+    def forward(self, pairs: Tensor, events: Tensor, strength: Tensor, steer: Tensor) -> Tensor:
         """Shapes (B, signals, C, H), (B, H, 4), (B, H), (B, WIDTH) to (B, C).
 
         The history stays the last axis throughout: sums and maxima then run over neighbours
@@ -63,19 +98,69 @@ class PairEvidence(nn.Module):
         shape = (pairs.shape[0], -1, count, length)
         steered = steer[:, None].expand(-1, length, -1)
         by_event = self.events(torch.cat([events[..., :-1], steered], -1)).transpose(1, 2)
-        by_pair = (self.pairs.weight @ pairs.flatten(2)).reshape(*shape)
-        hidden = torch.relu(by_pair + by_event[:, :, None])
-        pooled = self.pool.weight @ hidden.flatten(2) + self.pool.bias[:, None]
-        absent = ((history - 1) * _FAR)[:, None, None]
-        attend, value = pooled.reshape(*shape).chunk(2, 1)
-        # An item that is liked half as much gets half the attention.
-        weight = (attend + (events[..., -1][:, None, None] + absent)).softmax(3)
-        some = history.amax(1)[:, None, None]
-        pools = torch.cat([(weight * value).sum(3), (value + absent).amax(3)], 1) * some
-        pools = pools.transpose(1, 2)
-        context = steer[:, None].expand(-1, count, -1)
-        hidden = nn.functional.gelu(self.hidden(torch.cat([pools, context], -1)))
+        by_pair = (self.pairs.slopes @ pairs.flatten(2)).reshape(*shape)
+        hidden = torch.relu(by_pair + by_event[:, :, None]).flatten(2)
+        attend = torch.sigmoid(self.attend.weight @ hidden).reshape(*shape)
+        value = (self.value.slopes @ hidden).reshape(*shape)
+        # Sums over the history, as matrix products.
+        column = strength[:, None, :, None]
+        total = ((attend * value) @ column)[..., 0]
+        sink = nn.functional.softplus(self.sink)[:, None] + _LEAST_SINK
+        most = (value * (2 * strength / (1 + strength))[:, None, None]).amax(3)
+        pools = torch.cat([total / ((attend @ column)[..., 0] + sink), most], 1).transpose(1, 2)
+        steered = self.steer(steer)[:, None]
+        hidden = torch.tanh(self.pools(pools) + steered) - torch.tanh(steered)
         score: Tensor = (self.out(hidden) + self.direct(pools))[..., 0]
+        return score
+
+
+class AgainstEvidence(nn.Module):
+    """What resembles disliked items: at most 0, and never less for less likeness.
+
+    -Σ d·a·Σ u·sigmoid(w·pair - b) over the disliked items, with d = -strength, 0 < a < 1 by how
+    long ago it was, and u, w at least 0: whatever the weights are, a disliked item lifts nothing.
+    It begins as a rule of some use, for trainings that see no dislike.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.content = Rising(Content.width, _LIKENESSES)
+        self.category = Rising(Categories.width, _LIKENESSES)
+        self.together = Rising(Pairs.width, _LIKENESSES)
+        self.bar = nn.Parameter(torch.linspace(2.0, 5.0, _LIKENESSES))
+        self.events = nn.Linear(Events.width - 1, 1)
+        self.out = Rising(_LIKENESSES, 1)
+        with torch.no_grad():
+            for layer in (self.content, self.category, self.together):
+                layer.weight.copy_(torch.linspace(2.0, 5.0, _LIKENESSES)[:, None])
+            self.events.bias.fill_(1.0)
+            self.out.weight.fill_(1.0)
+
+    def forward(
+        self, pairs: Sequence[tuple[Tensor, Tensor]], events: Tensor, strength: Tensor
+    ) -> Tensor:
+        """Likeness to disliked items.
+
+        Args:
+            pairs: texts, categories and what was chosen together: signals of shape
+                (B, signals, C, H), and whether they are there, of shape (B, 1).
+            events: shape (B, H, 4).
+            strength: shape (B, H).
+
+        Returns:
+            Shape (B, C).
+        """
+        likeness = -self.bar[:, None, None]
+        for layer, (values, there) in zip(
+            (self.content, self.category, self.together), pairs, strict=True
+        ):
+            shape = (values.shape[0], -1, values.shape[2], values.shape[3])
+            slopes = layer.slopes * there[:, None]
+            likeness = likeness + (slopes @ values.flatten(2)).reshape(*shape)
+        fresh = torch.sigmoid(self.events(events[..., :-1]))
+        against = torch.relu(-strength)[..., None] * fresh
+        total = (torch.sigmoid(likeness) @ against[:, None])[..., 0].transpose(1, 2)
+        score: Tensor = -self.out(total)[..., 0]
         return score
 
 
@@ -98,6 +183,7 @@ class HistoryModel(nn.Module):
         self.content = PairEvidence(Content.width, 6, 16)
         self.category = PairEvidence(Categories.width, 3, 8)
         self.together = PairEvidence(Pairs.width, 6, 16)
+        self.against = AgainstEvidence()
         self.popularity = nn.Sequential(
             nn.Linear(Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
@@ -112,46 +198,57 @@ class HistoryModel(nn.Module):
             )
 
     def forward(self, *arrays: Tensor) -> Tensor:
-        """The inputs of :data:`SIGNALS` that it takes, with one leading axis, to (B, C, 4)."""
+        """The inputs of :data:`SIGNALS` that it takes, with one leading axis, to (B, C, 5)."""
         given = dict(zip(self.inputs, arrays, strict=True))
-        known, events, popularity = given["known"], given["events"], given["popularity"]
+        events, popularity, category = given["events"], given["popularity"], given["category"]
+        known = given["known"]
         has_history, has_category, has_together, has_popularity, has_time, has_record = torch.split(
             known, 1, -1
         )
-        history = given["history"] * has_history
         ones = torch.ones_like(has_time)
         events = events * torch.cat([ones, has_time, has_time, ones], -1)[:, None]
+        strength = given["strength"]
+        liked = torch.relu(strength) * given["history"] * has_history
+        total = liked.sum(1, keepdim=True)
+        # How much of a person there is to go by, 0 to 1: nothing that is said of the history as
+        # a whole says more.
+        mass = total / (total + 1)
+        some = torch.cat([mass, has_category * mass, has_together * mass], -1)
+        known = torch.cat([some, has_popularity, has_time * mass, has_record], -1)
         spaces = Context.width - _CROWD - 1
         alive = torch.cat(
-            [
-                has_history.expand(-1, spaces),
-                has_history * has_time,
-                has_popularity.expand(-1, _CROWD),
-            ],
-            -1,
+            [mass.expand(-1, spaces), mass * has_time, has_popularity.expand(-1, _CROWD)], -1
         )
         steer = self.describe(torch.cat([given["context"] * alive, known], -1))
         context = steer[:, None].expand(-1, popularity.shape[1], -1)
         crowd = torch.cat([popularity, context], -1)
         log = torch.cat([given["record"], popularity * has_popularity[:, None], context], -1)
-        first = self.content(given["content"], events, history, steer) * has_history
+        first = self.content(given["content"], events, liked, steer)
         # The runtime hands in a single candidate of a kind of evidence that is not there.
         none = torch.zeros_like(first)
-        has_category, has_together = has_category * has_history, has_together * has_history
-        counts = self.together(given["together"], events, history, steer) * has_together + none
+        counts = self.together(given["together"], events, liked, steer) * has_together + none
         succession = given.get(Successions.name)
         if succession is not None:
             # A factor, so that what is not known, which is 0, stays so.
             judged = torch.cat([succession[..., None], crowd], -1)
-            counts = counts + succession * (1 + self.trust(judged)[..., 0])
+            counts = counts + mass * succession * (1 + self.trust(judged)[..., 0])
         return torch.stack(
             [
                 first,
-                self.category(given["category"], events, history, steer) * has_category + none,
+                self.category(category, events, liked, steer) * has_category + none,
                 counts,
                 (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
                 * has_popularity
                 + (self.record(log) + self.record_direct(given["record"]))[..., 0] * has_record,
+                self.against(
+                    [
+                        (given["content"], ones),
+                        (category, has_category),
+                        (given["together"], has_together),
+                    ],
+                    events,
+                    strength,
+                ),
             ],
             -1,
         )

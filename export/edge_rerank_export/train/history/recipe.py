@@ -16,6 +16,9 @@
     [dropout]                        # see dropout_chances()
     popularity = 0.25
 
+    [simulate]                       # nothing where it is left out, see Simulation
+    bounces = 0.05
+
     [succession]                     # only where the pack is to have such a table
     steps = 800
 
@@ -38,6 +41,7 @@ from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.table import check_integers
 from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
 from edge_rerank_export.train.history.sequence import SuccessionTraining
+from edge_rerank_export.train.history.simulate import Simulation
 
 
 def dropout_chances(**changes: float) -> dict[str, float]:
@@ -120,6 +124,8 @@ class HistoryFinetuneRecipe(TrainingRecipe):
 
     ``terms`` says for the model card where the data are from and what binds whoever uses them.
     ``dropout`` has the chances of :func:`dropout_chances`, and is completed by them.
+    ``simulate`` says what training requests are changed, see
+    :class:`~edge_rerank_export.train.history.simulate.Simulation`.
     ``succession`` says how the pack's table of successions is trained, ``None`` for a pack
     without one; it needs exactly one folder. ``teacher`` is ``None`` for none.
     """
@@ -130,6 +136,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     base: str = ""
     training: HistoryTraining = field(default_factory=HistoryTraining)
     dropout: Mapping[str, float] = field(default_factory=dict)
+    simulate: Simulation = field(default_factory=Simulation)
     succession: SuccessionTraining | None = None
     teacher: TeacherRecipe | None = None
     terms: str = ""
@@ -137,6 +144,8 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     def __post_init__(self) -> None:
         super(HistoryFinetuneRecipe, self).__post_init__()
         object.__setattr__(self, "dropout", dropout_chances(**self.dropout))
+        if self.simulate.rated and self.succession is not None:
+            raise RecipeError("simulate.rated: a table of successions would know the answers")
 
 
 def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
@@ -147,6 +156,7 @@ def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
     if recipe.terms:
         head["terms"] = recipe.terms
     tables = [("training", asdict(recipe.training)), ("dropout", dict(recipe.dropout))]
+    tables.append(("simulate", asdict(recipe.simulate)))
     if recipe.succession is not None:
         tables.append(("succession", asdict(recipe.succession)))
     if recipe.teacher is not None:

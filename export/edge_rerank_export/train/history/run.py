@@ -117,6 +117,7 @@ def check(
                 folder,
                 unread,
                 rng=np.random.default_rng(0),
+                signed=True,
             )
     return planned
 

@@ -1,0 +1,1 @@
+"""Internal: how well candidates fit some words, in any script."""

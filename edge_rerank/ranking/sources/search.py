@@ -1,0 +1,122 @@
+"""Evidence by search: how well candidates fit what is, or was, asked for.
+
+A query is intent: with one, relevance comes first and the person second, see
+:meth:`~edge_rerank.ranking.evidence.Evidence.step_back`. A search recorded in the present
+session acts like a query and fades with what the person does after it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from edge_rerank.history.sessions import session_ages
+from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.relevance.relevance import Judge, Relevance
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import Event, EventType, ReasonCode
+
+QUERY = Column("query", 1.0, ReasonCode.QUERY, yields=False)
+"""Log-odds that it fits the query of this call."""
+
+SEARCH = Column("search", 1.0, ReasonCode.SEARCH, yields=False)
+"""Log-odds that it fits the searches of the history, by how fresh they are. With a query they
+do not count: it says what is wanted now."""
+
+ROOM = 2.0
+"""Log-odds by which everything personal can move two candidates apart beside a query."""
+
+HALF_LIFE_EVENTS = 3.0
+"""Events after which a search of the present session counts half."""
+
+EVENTS_A_SEARCH = 3
+"""A later search says more about an earlier one than any other event: the wish has changed."""
+
+EARLIER_SESSION = 0.15
+"""How much a search of the session before counts, at most; halved with each further session."""
+
+_NOTHING = 0.01
+
+
+class SearchSource:
+    """Relevance to the query, or to the recorded searches, as a source.
+
+    Args:
+        judge: judges candidates by words.
+    """
+
+    columns: tuple[Column, ...] = (QUERY, SEARCH)
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge = judge
+
+    def fill(self, request: Request, evidence: Evidence) -> None:
+        """Judge the candidates, if anything was asked for and any of them fits it."""
+        if request.query is not None:
+            found = self._judge.judge(request.query, request.candidates, request.cosines)
+            self._fill(evidence, QUERY, [(found, 1.0)], intent=1.0)
+        elif request.interests.searches:
+            self._recorded(request, evidence)
+
+    def forget(self, user: str | None = None) -> None:
+        """Nothing personal is kept."""
+
+    def _recorded(self, request: Request, evidence: Evidence) -> None:
+        fresh, present = freshness(request.history, now=request.now)
+        found = [
+            (self._judge.judge(words, request.candidates, request.cosines), fresh[words])
+            for words, _ in request.interests.searches
+            if words in fresh
+        ]
+        self._fill(evidence, SEARCH, found, intent=present)
+
+    @staticmethod
+    def _fill(
+        evidence: Evidence,
+        column: Column,
+        found: Sequence[tuple[Relevance, float]],
+        *,
+        intent: float,
+    ) -> None:
+        found = [(one, weight) for one, weight in found if one.fits.any()]
+        if not found:
+            return
+        evidence[column.name] = np.sum([one.log_odds * weight for one, weight in found], axis=0)
+        fits = np.logical_or.reduce([one.fits for one, _ in found])
+        # What is far from one search may fit another that counts no more.
+        far = found[0][0].far if column is QUERY else False
+        evidence.holds(column.reason, lifts=fits, lowers=far)
+        if intent:
+            evidence.step_back(ROOM, degree=intent)
+
+
+def freshness(history: Sequence[Event], *, now: float) -> tuple[dict[str, float], float]:
+    """How much each recorded search counts, beside a query of this very moment.
+
+    Args:
+        history: events with timestamps, oldest first.
+        now: UTC seconds.
+
+    Returns:
+        Weights, at most 1, of those that still count, by their words; and the largest weight
+        of a search in the present session, or 0.
+    """
+    ages = session_ages([event.timestamp or 0.0 for event in history], now=now).tolist()
+    weights: dict[str, float] = {}
+    present, later = 0.0, 0
+    for event, age in zip(reversed(history), reversed(ages), strict=True):
+        weight = 2.0 ** (-later / HALF_LIFE_EVENTS)
+        if age:
+            weight = min(weight, EARLIER_SESSION * 2.0 ** (1 - age))
+        if weight < _NOTHING:
+            break
+        if event.type is EventType.SEARCH:
+            words = event.query or ""
+            if words not in weights:
+                weights[words] = weight
+                present = present if age else max(present, weight)
+            later += EVENTS_A_SEARCH
+        elif event.type is not EventType.IMPRESSION:
+            later += 1
+    return weights, present

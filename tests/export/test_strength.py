@@ -1,0 +1,320 @@
+"""What strength does in a history model, whatever its weights are; simulated events."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("torch")
+
+import torch
+from torch import Tensor
+
+from edge_rerank.formats.dataset import DataSet
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.signals.inputs import BY_NAME
+from edge_rerank.ranking.sources.history_model import PARTS
+from edge_rerank.ranking.sources.history_model import HistoryModel as RuntimeModel
+from edge_rerank.types import Event, Item
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.train.domain import Batch, Domain
+from edge_rerank_export.train.history.model import HistoryModel
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, HistoryTraining
+from edge_rerank_export.train.history.run import finetune_history
+from edge_rerank_export.train.history.simulate import Simulation, simulate
+from edge_rerank_export.train.requests import load_domain, rated_requests, sample
+
+PERSONAL = [0, 1, 2]
+AGAINST = 4
+CANDIDATES, EVENTS = 6, 5
+
+
+def model_of(seed: int) -> HistoryModel:
+    """Any weights: several times as large as a training begins with, and of any sign."""
+    torch.manual_seed(seed)
+    model = HistoryModel(succession=True).eval()
+    with torch.no_grad():
+        for weight in model.parameters():
+            weight.copy_(torch.randn_like(weight))
+    return model
+
+
+def given(seed: int) -> dict[str, Tensor]:
+    """Anything at all, every kind of evidence there."""
+    rng = np.random.default_rng(seed)
+    arrays = {
+        name: torch.from_numpy(
+            rng.random((1, *signal.axes.shape(CANDIDATES, EVENTS, signal.width)), np.float32)
+        )
+        for name, signal in BY_NAME.items()
+    }
+    arrays["known"] = torch.ones_like(arrays["known"])
+    arrays["history"] = torch.ones_like(arrays["history"])
+    return arrays
+
+
+def write(path: Path, records: list[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+
+
+def parts(model: HistoryModel, arrays: dict[str, Tensor]) -> np.ndarray:
+    with torch.no_grad():
+        return model(*(arrays[name] for name in model.inputs))[0].double().numpy()  # type: ignore[no-any-return]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_at_zero_strength_every_part_is_that_of_no_history(seed: int) -> None:
+    model, arrays = model_of(seed), given(seed)
+    known = arrays["known"].clone()
+    known[:, 0] = 0  # "history"
+    nobody = parts(model, {**arrays, "known": known, "strength": torch.zeros(1, EVENTS)})
+    silent = parts(model, {**arrays, "strength": torch.zeros(1, EVENTS)})
+    assert silent.tolist() == nobody.tolist()
+    assert not silent[:, PERSONAL].any()
+    assert not silent[:, AGAINST].any()
+    assert np.ptp(parts(model, arrays)[:, PERSONAL], axis=0).min() > 0
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_weaker_an_event_the_less_it_moves(seed: int) -> None:
+    model, arrays = model_of(seed), given(seed)
+
+    def moved(strength: float) -> float:
+        weak = arrays["strength"].clone()
+        weak[:, -1] = strength
+        none = arrays["strength"].clone()
+        none[:, -1] = 0
+        return float(
+            np.abs(
+                parts(model, {**arrays, "strength": weak})
+                - parts(model, {**arrays, "strength": none})
+            ).max()
+        )
+
+    steps = [moved(strength) for strength in (0.0, 1e-4, 1e-2, 1.0)]
+    assert steps[0] == 0
+    assert steps == sorted(steps)
+    # In proportion, for what is weak.
+    assert steps[1] < 0.03 * steps[2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_more_likeness_to_a_liked_item_never_lowers_a_candidate(seed: int) -> None:
+    model, arrays = model_of(seed), given(seed)
+    with torch.no_grad():  # of what is pooled, that is; whom to attend to is free
+        for one in (model.content, model.category, model.together):
+            one.attend.weight.zero_()
+    before = parts(model, arrays)
+    for place, name in enumerate(("content", "category", "together")):
+        more = arrays[name].clone()
+        more[:, :, 2, 1] += 0.5
+        after = parts(model, {**arrays, name: more})
+        assert after[2, place] >= before[2, place]
+        assert np.delete(after, 2, axis=0)[:, place].tolist() == pytest.approx(
+            np.delete(before, 2, axis=0)[:, place].tolist()
+        )
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_disliked_item_lifts_nothing_and_lowers_what_is_alike_most(seed: int) -> None:
+    model, arrays = model_of(seed), given(seed)
+    liked = parts(model, arrays)
+    assert not liked[:, AGAINST].any()
+    signed = arrays["strength"].clone()
+    signed[:, 1] = -1.5
+    without = arrays["strength"].clone()
+    without[:, 1] = 0
+    after = parts(model, {**arrays, "strength": signed})
+    assert (after[:, AGAINST] < 0).all()
+    # Nothing else is disturbed.
+    others = [*PERSONAL, 3]
+    assert after[:, others].tolist() == (
+        parts(model, {**arrays, "strength": without})[:, others].tolist()
+    )
+    for name in ("content", "category", "together"):
+        more = arrays[name].clone()
+        more[:, :, 3, 1] += 1.0
+        alike = parts(model, {**arrays, name: more, "strength": signed})
+        assert alike[3, AGAINST] <= after[3, AGAINST]
+        assert np.delete(alike[:, AGAINST], 3) == pytest.approx(np.delete(after[:, AGAINST], 3))
+
+
+def test_a_model_that_saw_no_dislike_knows_what_one_is() -> None:
+    torch.manual_seed(0)
+    model, arrays = HistoryModel(succession=False).eval(), given(0)
+    arrays = {name: torch.zeros_like(values) for name, values in arrays.items()}
+    arrays["known"] += 1
+    arrays["strength"][:, -1] = -1.5
+    arrays["content"][:, 0, :, -1] = torch.tensor([0.9, 0.6, 0.3, 0.1, 0.0, -0.2])
+    against = parts(model, arrays)[:, AGAINST]
+    assert (np.diff(against) >= 0).all()
+    assert against[0] < against[-1] - 1
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two kinds of things; people stay with one and rate the other badly."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path_factory.mktemp("data") / "rated"
+    folder.mkdir()
+    kinds = ("bread", "violin")
+    names = [f"{kind}-{number}" for kind in kinds for number in range(12)]
+    write(
+        folder / "items.jsonl", [{"id": name, "text": f"{name[-1]} {name[:-2]}"} for name in names]
+    )
+    people, requests = [], []
+    for person in range(60):
+        mine, other = rng.permutation(12), rng.permutation(12)
+        kind = person % 2
+        own = [names[12 * kind + n] for n in mine]
+        bad = [names[12 * (1 - kind) + n] for n in other]
+        people.append(
+            {"user": str(person), "items": own[:4], "timestamps": [1e9, 1e9 + 1, 1e9 + 2, 1e9 + 3]}
+        )
+        events = [(own[0], 9), (bad[0], 1), (own[1], 8), (own[2], 10)]
+        requests.append(
+            {
+                "user": str(person),
+                "history": [
+                    {"item": name, "type": "rating", "value": value, "timestamp": 1e9 + n}
+                    for n, (name, value) in enumerate(events)
+                ],
+                "candidates": [own[5], bad[5], bad[6]],
+                "clicked": [own[5]],
+                "timestamp": 1e9 + 9,
+            }
+        )
+    write(folder / "train.jsonl", people)
+    write(folder / "valid.jsonl", requests)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def domain(folder: Path) -> Domain:
+    with RankingEngine.open() as engine:
+        return load_domain(
+            folder,
+            lambda texts: engine.vectors([Item(str(n), text) for n, text in enumerate(texts)]),
+            rng=np.random.default_rng(0),
+            signed=True,
+        )
+
+
+def test_ratings_become_signed_requests(domain: Domain) -> None:
+    batch = rated_requests(domain, 50, rng=np.random.default_rng(0), candidates=3, history=4)
+    assert batch is not None and batch.sampled
+    assert domain.rated is not None
+    # A well rated item was hidden, and what was rated before it is the history.
+    assert (batch.strength < 0).any() and (batch.strength > 0).any()
+    assert ((batch.strength != 0) == (batch.history >= 0)).all()
+    for row, clicked in enumerate(batch.candidates[:, 0].tolist()):
+        assert clicked not in batch.history[row]
+    assert (domain.valid.strength < 0).sum() == 60
+
+
+def test_without_signs_nothing_disliked_is_read(folder: Path) -> None:
+    plain = load_domain(
+        folder, lambda texts: np.zeros((len(texts), 1), np.float32), rng=np.random.default_rng(0)
+    )
+    assert plain.rated is None
+    assert (plain.valid.strength >= 0).all()
+    assert rated_requests(plain, 5, rng=np.random.default_rng(0), candidates=3, history=4) is None
+
+
+def made(domain: Domain) -> Batch:
+    people = np.arange(len(domain.starts) - 1)
+    return sample(domain, people, rng=np.random.default_rng(1), candidates=6, history=5, last=1.0)
+
+
+def test_nothing_is_simulated_that_the_recipe_does_not_say(domain: Domain) -> None:
+    batch = made(domain)
+    same = simulate(domain, batch, Simulation(), rng=np.random.default_rng(2))
+    for name in ("candidates", "history", "strength", "age_s"):
+        np.testing.assert_array_equal(getattr(same, name), getattr(batch, name))
+    assert same.invented is not None and not same.invented.any()
+
+
+@pytest.mark.parametrize(
+    ("way", "low", "high"),
+    [("bounces", 0.02, 0.1), ("reads", 0.3, 2.0), ("dislikes", -1.5, -1.0)],
+)
+def test_simulated_events_have_the_strengths_that_are_promised(
+    way: str, low: float, high: float, domain: Domain
+) -> None:
+    batch = made(domain)
+    all_of_them = Simulation(**{way: 1.0})
+    changed = simulate(domain, batch, all_of_them, rng=np.random.default_rng(2))
+    assert changed.invented is not None
+    new = changed.strength[changed.invented]
+    assert len(new) > 10
+    assert ((new >= low - 1e-6) & (new <= high + 1e-6)).all()
+    # What was chosen stays right, and is not given away.
+    np.testing.assert_array_equal(changed.clicked, batch.clicked)
+    np.testing.assert_array_equal(changed.candidates[:, 0], batch.candidates[:, 0])
+    assert not (changed.history == changed.candidates[:, :1]).any()
+    again = simulate(domain, batch, all_of_them, rng=np.random.default_rng(2))
+    np.testing.assert_array_equal(again.history, changed.history)
+
+
+def test_a_switch_puts_somebody_else_on_an_earlier_day(domain: Domain) -> None:
+    changed = simulate(domain, made(domain), Simulation(switches=1.0), rng=np.random.default_rng(2))
+    assert changed.invented is not None
+    some = changed.invented.any(axis=1)
+    assert some.mean() > 0.9
+    for row in np.flatnonzero(some):
+        others, own = changed.invented[row], ~changed.invented[row] & (changed.history[row] >= 0)
+        assert 1 <= own.sum() <= 4
+        assert np.flatnonzero(others).max() < np.flatnonzero(own).min()
+        assert np.nanmin(changed.age_s[row][others]) > np.nanmax(changed.age_s[row][own]) + 86_400
+
+
+def test_a_short_history_is_its_end(domain: Domain) -> None:
+    batch = made(domain)
+    changed = simulate(domain, batch, Simulation(short=1.0), rng=np.random.default_rng(2))
+    assert set((changed.history >= 0).sum(axis=1).tolist()) <= {1, 2}
+    np.testing.assert_array_equal(changed.history[:, -1], batch.history[:, -1])
+
+
+def test_shares_that_are_none_are_refused() -> None:
+    for shares in ({"bounces": 1.1}, {"reads": -0.1}, {"bounces": 0.6, "dislikes": 0.6}):
+        with pytest.raises(RecipeError, match="simulate"):
+            Simulation(**shares)
+
+
+def test_a_trained_pack_judges_dislikes_and_an_earlier_one_runs_as_it_did(
+    folder: Path, tmp_path: Path
+) -> None:
+    recipe = HistoryFinetuneRecipe(
+        "rated",
+        1,
+        "A test.",
+        str(shipped_pack()),
+        HistoryTraining(requests=100, candidates=4, history=5, steps=40, evaluate_every=20),
+        simulate=Simulation(bounces=0.2, dislikes=0.3, rated=0.5),
+    )
+    finetune_history(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", threads=1)
+    card = (tmp_path / "pack" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "20 % bounces" in card
+    items = list(DataSet.open(folder).items.values())
+    breads, violins = items[:12], items[12:]
+    history = [
+        *(
+            Event("click", item, timestamp=100.0 + n)
+            for n, item in enumerate([breads[0], violins[0]])
+        ),
+        Event("dislike", violins[1], timestamp=200.0),
+    ]
+    candidates = [violins[2], breads[2], violins[3], breads[3]]
+    with RankingEngine.open(tmp_path / "pack") as engine:
+        ranking = engine.rank(candidates, history=history, now=300.0)
+        calm = engine.rank(candidates, history=history[:2], now=300.0)
+    assert {one.item.id for one in ranking[:2]} == {breads[2].id, breads[3].id}
+    assert any(reason.code == "disliked" for reason in ranking[-1].reasons)
+    assert not any(reason.code == "disliked" for one in calm for reason in one.reasons)
+    runtime = RuntimeModel(Pack.open(tmp_path / "pack"))
+    assert runtime.columns == PARTS
