@@ -17,7 +17,7 @@ from edge_rerank.evaluation.expectations.expectation import (
     at_least,
     at_most,
 )
-from edge_rerank.evaluation.expectations.measures import TOP, count, place, shared
+from edge_rerank.evaluation.expectations.measures import TOP, count, ids, place, shared
 from edge_rerank.evaluation.expectations.reasons import QUERY_CODES, lifting
 from edge_rerank.evaluation.expectations.visits import Host
 from edge_rerank.render.cards import title_of
@@ -266,13 +266,13 @@ def _titles_found(host: Host, *, chinese: bool, top: int, typos: bool, clicks: i
     rng = random.Random(15)  # noqa: S311 - typing errors, not secrets
     found = []
     for turn, (kind, items) in enumerate(host.catalogue.kinds.items()):
-        for item in items[turn % 3 :: 5]:
+        for item in items[turn % 3 :: 6]:
             title = title_of(item)
             if item.id in copied or title.isascii() is chinese:
                 continue
             query = mistype(title, rng) if typos else title
             person = host.person().clicked(*_elsewhere(host, turn, [kind], clicks))
-            found.append(place(person.list(query=query), item) <= top)
+            found.append(item.id in ids(person.list(query=query, top_k=top)))
     return fmean(found)
 
 
