@@ -66,9 +66,9 @@ class PairEvidence(nn.Module):
     """One kind of evidence: signals of every pair, pooled over the history into a number.
 
     What one item of the history can do is bounded by its strength s, whatever the weights are:
-    in a mean its share is s·a / (sink + Σ s·a) with 0 < a < 1 and a sink of at least
-    ``_LEAST_SINK``, and in a maximum its value, at least 0, is multiplied by 2·s / (1 + s). At
-    a strength of 0 it is as if it were not there, and without any the number is 0.
+    with e = 2·s / (1 + s), in a mean its share is e·a / (sink + Σ e·a) with 0 < a < 1 and a sink
+    of at least ``_LEAST_SINK``, and in a maximum its value, at least 0, is multiplied by e. At a
+    strength of 0 it is as if it were not there, and without any the number is 0.
 
     Args:
         signals: numbers a pair.
@@ -88,7 +88,7 @@ class PairEvidence(nn.Module):
         self.out = Rising(24, 1)
         self.direct = Rising(2 * pools, 1)
 
-    def forward(self, pairs: Tensor, events: Tensor, strength: Tensor, steer: Tensor) -> Tensor:
+    def forward(self, pairs: Tensor, events: Tensor, effect: Tensor, steer: Tensor) -> Tensor:
         """Shapes (B, signals, C, H), (B, H, 4), (B, H), (B, WIDTH) to (B, C).
 
         The history stays the last axis throughout: sums and maxima then run over neighbours
@@ -103,10 +103,10 @@ class PairEvidence(nn.Module):
         attend = torch.sigmoid(self.attend.weight @ hidden).reshape(*shape)
         value = (self.value.slopes @ hidden).reshape(*shape)
         # Sums over the history, as matrix products.
-        column = strength[:, None, :, None]
+        column = effect[:, None, :, None]
         total = ((attend * value) @ column)[..., 0]
         sink = nn.functional.softplus(self.sink)[:, None] + _LEAST_SINK
-        most = (value * (2 * strength / (1 + strength))[:, None, None]).amax(3)
+        most = (value * effect[:, None, None]).amax(3)
         pools = torch.cat([total / ((attend @ column)[..., 0] + sink), most], 1).transpose(1, 2)
         steered = self.steer(steer)[:, None]
         hidden = torch.tanh(self.pools(pools) + steered) - torch.tanh(steered)
@@ -117,9 +117,11 @@ class PairEvidence(nn.Module):
 class AgainstEvidence(nn.Module):
     """What resembles disliked items: at most 0, and never less for less likeness.
 
-    -Σ d·a·Σ u·sigmoid(w·pair - b) over the disliked items, with d = -strength, 0 < a < 1 by how
-    long ago it was, and u, w at least 0: whatever the weights are, a disliked item lifts nothing.
-    It begins as a rule of some use, for trainings that see no dislike.
+    -Σ u·D / (D + L + doubt) over several likenesses sigmoid(w·pair - b): D sums up d·a·likeness
+    over the disliked items, d being -strength and 0 < a < 1 by how long ago it was, L likewise the
+    liked ones; u and w are at least 0, and so, whatever the weights are, a disliked item lifts
+    nothing. A share and no sum: real ratings say that a bad film of a kind somebody loves is
+    no word against the kind. It begins as a rule of some use, for trainings that see no dislike.
     """
 
     def __init__(self) -> None:
@@ -128,7 +130,8 @@ class AgainstEvidence(nn.Module):
         self.category = Rising(Categories.width, _LIKENESSES)
         self.together = Rising(Pairs.width, _LIKENESSES)
         self.bar = nn.Parameter(torch.linspace(2.0, 5.0, _LIKENESSES))
-        self.events = nn.Linear(Events.width - 1, 1)
+        self.events = nn.Linear(Events.width - 1, 2)
+        self.doubt = nn.Parameter(torch.zeros(_LIKENESSES, 1))
         self.out = Rising(_LIKENESSES, 1)
         with torch.no_grad():
             for layer in (self.content, self.category, self.together):
@@ -137,7 +140,11 @@ class AgainstEvidence(nn.Module):
             self.out.weight.fill_(1.0)
 
     def forward(
-        self, pairs: Sequence[tuple[Tensor, Tensor]], events: Tensor, strength: Tensor
+        self,
+        pairs: Sequence[tuple[Tensor, Tensor]],
+        events: Tensor,
+        disliked: Tensor,
+        liked: Tensor,
     ) -> Tensor:
         """Likeness to disliked items.
 
@@ -145,7 +152,8 @@ class AgainstEvidence(nn.Module):
             pairs: texts, categories and what was chosen together: signals of shape
                 (B, signals, C, H), and whether they are there, of shape (B, 1).
             events: shape (B, H, 4).
-            strength: shape (B, H).
+            disliked: how much each item of the history is, at least 0, shape (B, H).
+            liked: likewise.
 
         Returns:
             Shape (B, C).
@@ -158,9 +166,11 @@ class AgainstEvidence(nn.Module):
             slopes = layer.slopes * there[:, None]
             likeness = likeness + (slopes @ values.flatten(2)).reshape(*shape)
         fresh = torch.sigmoid(self.events(events[..., :-1]))
-        against = torch.relu(-strength)[..., None] * fresh
-        total = (torch.sigmoid(likeness) @ against[:, None])[..., 0].transpose(1, 2)
-        score: Tensor = -self.out(total)[..., 0]
+        sizes = torch.stack([disliked, liked], -1) * fresh
+        against, support = (torch.sigmoid(likeness) @ sizes[:, None]).unbind(-1)
+        doubt = nn.functional.softplus(self.doubt) + _LEAST_SINK
+        share = against / (against + support + doubt)
+        score: Tensor = -self.out(share.transpose(1, 2))[..., 0]
         return score
 
 
@@ -209,7 +219,9 @@ class HistoryModel(nn.Module):
         events = events * torch.cat([ones, has_time, has_time, ones], -1)[:, None]
         strength = given["strength"]
         liked = torch.relu(strength) * given["history"] * has_history
-        total = liked.sum(1, keepdim=True)
+        # As an ordinary click counts 1: steep below it, and at most 2.
+        effect = 2 * liked / (1 + liked)
+        total = effect.sum(1, keepdim=True)
         # How much of a person there is to go by, 0 to 1: nothing that is said of the history as
         # a whole says more.
         mass = total / (total + 1)
@@ -223,10 +235,10 @@ class HistoryModel(nn.Module):
         context = steer[:, None].expand(-1, popularity.shape[1], -1)
         crowd = torch.cat([popularity, context], -1)
         log = torch.cat([given["record"], popularity * has_popularity[:, None], context], -1)
-        first = self.content(given["content"], events, liked, steer)
+        first = self.content(given["content"], events, effect, steer)
         # The runtime hands in a single candidate of a kind of evidence that is not there.
         none = torch.zeros_like(first)
-        counts = self.together(given["together"], events, liked, steer) * has_together + none
+        counts = self.together(given["together"], events, effect, steer) * has_together + none
         succession = given.get(Successions.name)
         if succession is not None:
             # A factor, so that what is not known, which is 0, stays so.
@@ -235,7 +247,7 @@ class HistoryModel(nn.Module):
         return torch.stack(
             [
                 first,
-                self.category(category, events, liked, steer) * has_category + none,
+                self.category(category, events, effect, steer) * has_category + none,
                 counts,
                 (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
                 * has_popularity
@@ -247,7 +259,8 @@ class HistoryModel(nn.Module):
                         (given["together"], has_together),
                     ],
                     events,
-                    strength,
+                    torch.relu(-strength),
+                    liked,
                 ),
             ],
             -1,
