@@ -13,7 +13,7 @@ def ids(text: str) -> list[str]:
 
 
 def test_table(run: Run) -> None:
-    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--top-k", 3)
+    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--top-k", 5)
     assert (result.code, result.err) == (0, "")
     assert "because you chose Dark rye" in result.out
     assert "A week of sourdough" in result.out
@@ -111,7 +111,7 @@ def test_whose_events(run: Run, log: Path) -> None:
 def test_an_encrypted_history(run: Run, tmp_path: Path) -> None:
     path, key = tmp_path / "me.db", tmp_path / "me.key"
     stored = ("--history", path, "--key-file", key, "--user", "robin")
-    ranked = ("rank", "--items", ITEMS, "--top-k", 4, "--json")
+    ranked = ("rank", "--items", ITEMS, "--top-k", 5, "--json")
     missing = run(*ranked, *stored)
     assert missing.code == 2
     assert "expected a history file, found none" in missing.err
