@@ -13,7 +13,7 @@ from edge_rerank.history.history import History
 from edge_rerank.history.sessions import session_ages
 from edge_rerank.ranking.engine import UNREAD_SHARE
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
-from edge_rerank.types import Degradation, Event, EventType
+from edge_rerank.types import Degradation, Event, EventType, RatingScale
 
 TOP = 5
 
@@ -79,20 +79,23 @@ class Profile:
         )
 
 
-def read_profile(history: History, user: str, *, unread: ShareUnread) -> Profile:
+def read_profile(
+    history: History, user: str, *, unread: ShareUnread, ratings: RatingScale | None = None
+) -> Profile:
     """Condense what a history holds about ``user``, whatever the consent.
 
     Args:
         history: where it is kept.
         user: about whom.
         unread: says what the pack cannot read.
+        ratings: the host's scale; guessed if ``None``.
 
     Raises:
         InvalidRequest: when ``user`` is malformed.
         HistoryError: when the history cannot be read.
     """
     events, consents = history.all_events(user), history.consents(user)
-    return summarise(events, consents=consents, now=time.time(), unread=unread)
+    return summarise(events, consents=consents, now=time.time(), unread=unread, ratings=ratings)
 
 
 def summarise(
@@ -101,10 +104,11 @@ def summarise(
     consents: Mapping[str, bool],
     now: float,
     unread: ShareUnread,
+    ratings: RatingScale | None = None,
 ) -> Profile:
     """Condense a history, events oldest first, ``now`` in UTC seconds."""
     times = [event.timestamp or 0.0 for event in history]
-    interests = read_interests(history, now=now)
+    interests = read_interests(history, now=now, ratings=ratings)
     weights: Counter[str] = Counter()
     for one in interests.liked:
         for category in one.item.categories:
@@ -121,7 +125,7 @@ def summarise(
         top_categories=MappingProxyType(
             {category: weight / total for category, weight in weights.most_common(TOP)}
         ),
-        liked=_strongest(interests.liked),
+        liked=_strongest([one for one in interests.liked if one.strength >= CHOSEN]),
         disliked=_strongest(interests.disliked),
         searches=tuple(query for query, _ in reversed(interests.searches)),
         consents=consents,

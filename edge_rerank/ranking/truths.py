@@ -20,10 +20,8 @@ from edge_rerank.ranking.evidence import CODES, Evidence
 from edge_rerank.ranking.interests import Interest
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.rules import HOST, NEXT
+from edge_rerank.ranking.strength import CHOSEN
 from edge_rerank.types import Item, ReasonCode
-
-CHOSEN = 0.3
-"""Strength from which on an item counts as chosen: more than a bounce, less than half a minute."""
 
 SUPPORTED = 0.5
 """Of what was said of a chosen item's kind, the part that has to be for it."""
