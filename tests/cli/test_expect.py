@@ -105,3 +105,32 @@ def test_a_run_says_how_far_it_is(engine: RankingEngine) -> None:
     assert [one.expectation for one in found.outcomes] == some
     assert found.model.startswith("default ")
     reranker.history.close()
+
+
+def test_real_histories_are_changed_as_well(run: Run, asked: Asked, tmp_path: Path) -> None:
+    folder = tmp_path / "data"
+    folder.mkdir()
+    words = {
+        "Baking": "bread rolls cake",
+        "Soups": "soup stew broth",
+        "Space": "moon mars comet",
+        "Football": "goal match team",
+    }
+    with (folder / "items.jsonl").open("w") as items:
+        for number, (kind, names) in enumerate([*words.items()] * 12):
+            text = f"{names.split()[number % 3]} number {number}"
+            entry = {"id": str(number), "text": text, "categories": [kind]}
+            items.write(json.dumps(entry) + "
+")
+    history = [{"item": str(4 * n), "timestamp": 1_600_000_000 + 3600 * n} for n in range(8)]
+    request = {"user": "a", "history": history, "candidates": ["1", "2", "3"], "clicked": ["1"]}
+    (folder / "valid.jsonl").write_text(json.dumps(request) + "\n")
+    arguments = ("expect", "--data", folder, "--histories", 2, "--at-least", 0)
+    told = run(*arguments, "--relations-at-least", 0, "--json")
+    relations = json.loads(told.out)["relations"]
+    assert (told.code, relations["histories"]) == (0, 2)
+    assert 0 < relations["share"] <= 1
+    table = run(*arguments, "--relations-at-least", 0)
+    assert "2 histories of valid: the list moved the right way after" in table.out
+    missing = run("expect", "--data", tmp_path / "none", "--at-least", 0)
+    assert missing.code == 2

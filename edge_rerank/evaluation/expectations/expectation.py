@@ -176,25 +176,24 @@ class ExpectationReport:
             if not (unmet and one.met)
         ]
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The report as one JSON object.
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain data.
 
         ``{"model", "share", "met", "count", "groups": {group: share}, "expectations": [{"group",
         "sentence", "low", "high", "got", "met"}]}``; an open end of a bound is null.
         """
-        return json.dumps(
-            {
-                "model": self.model,
-                "share": round(self.share, 6),
-                "met": self.met,
-                "count": len(self.outcomes),
-                "groups": {group: round(_share(ones), 6) for group, ones in self.groups.items()},
-                "expectations": [_plain(one) for one in self.outcomes],
-            },
-            ensure_ascii=False,
-            indent=indent,
-            allow_nan=False,
-        )
+        return {
+            "model": self.model,
+            "share": round(self.share, 6),
+            "met": self.met,
+            "count": len(self.outcomes),
+            "groups": {group: round(_share(ones), 6) for group, ones in self.groups.items()},
+            "expectations": [_plain(one) for one in self.outcomes],
+        }
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """:meth:`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
 
 
 def _share(outcomes: Sequence[Outcome]) -> float:
