@@ -120,8 +120,7 @@ def test_real_histories_are_changed_as_well(run: Run, asked: Asked, tmp_path: Pa
         for number, (kind, names) in enumerate([*words.items()] * 12):
             text = f"{names.split()[number % 3]} number {number}"
             entry = {"id": str(number), "text": text, "categories": [kind]}
-            items.write(json.dumps(entry) + "
-")
+            items.write(json.dumps(entry) + "\n")
     history = [{"item": str(4 * n), "timestamp": 1_600_000_000 + 3600 * n} for n in range(8)]
     request = {"user": "a", "history": history, "candidates": ["1", "2", "3"], "clicked": ["1"]}
     (folder / "valid.jsonl").write_text(json.dumps(request) + "\n")
