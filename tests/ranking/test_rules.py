@@ -139,8 +139,7 @@ def test_rejected_items_and_their_kin() -> None:
         disliked=[[0.0], [0.8], [-0.2]],
     )
     assert column(evidence, REJECTED) == [1, 0, 0]
-    # One word against the kind, and as much doubt.
-    assert column(evidence, DISLIKED) == pytest.approx([0.5, 0.5, 0.0])
+    assert column(evidence, DISLIKED) == pytest.approx([1.0, 1.0, 0.0])
 
 
 def test_what_was_liked_of_a_kind_stands_against_what_was_turned_down() -> None:
