@@ -210,10 +210,12 @@ def weighted_mean(values: Array, weight: Array, sink: float) -> Array:
 
 
 def places(strength: Array) -> Array:
-    """How much came after each item of a history, in clicks: a bounce pushes nothing back.
+    """How much came after each item of a history, in clicks.
+
+    A bounce pushes nothing back, and what was turned down does not, either.
 
     Args:
         strength: oldest first, shape (..., H); see :class:`Situation`.
     """
-    sizes = np.abs(strength).clip(max=1.0)
+    sizes = strength.clip(0.0, 1.0)
     return np.asarray(sizes[..., ::-1].cumsum(axis=-1)[..., ::-1] - sizes)

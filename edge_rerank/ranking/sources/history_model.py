@@ -9,6 +9,7 @@ items; an earlier one is shown liked items alone.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ from edge_rerank.ranking.signals.inputs import (
     Known,
     inputs,
 )
-from edge_rerank.ranking.signals.situation import Side, Situation
+from edge_rerank.ranking.signals.situation import Side, Situation, places
 from edge_rerank.ranking.signals.strength import Strength
 from edge_rerank.ranking.signals.table import Table, item_keys
 from edge_rerank.ranking.signals.words import Lexicon
@@ -176,6 +177,7 @@ class HistorySource:
         """Lay out one request; the history is what the model can read of the person's."""
         compared = request.comparisons
         touched, order = looked_at(request.interests, dislikes=self._model.judges_dislikes)
+        strength = np.array([one.strength for one in touched])
         liked = np.flatnonzero(order < len(request.interests.liked))
         likeness = np.zeros((len(touched), len(touched)))
         likeness[np.ix_(liked, liked)] = compared.likeness[np.ix_(order[liked], order[liked])]
@@ -185,8 +187,8 @@ class HistorySource:
             history=history,
             cosine=np.concatenate([compared.liked, compared.disliked], axis=1)[:, order],
             likeness=likeness,
-            strength=np.array([one.strength for one in touched]),
-            place=np.array([one.later for one in touched], dtype=np.float32),
+            strength=strength,
+            place=places(strength),
             age_s=_or_nan([one.age_s for one in touched]),
             present=np.ones(len(request.candidates), dtype=np.bool_),
             now=np.array(request.now or np.nan),
@@ -230,6 +232,8 @@ def looked_at(
 ) -> tuple[tuple[Interest, ...], NDArray[np.int64]]:
     """What a history model reads of a person's interests, oldest first.
 
+    How liked items fade is the model's to say; a dislike is as strong as it is recent.
+
     Args:
         interests: with no more liked items than are looked at.
         dislikes: whether it reads disliked items as well; as many of the newest as of liked ones.
@@ -238,12 +242,12 @@ def looked_at(
         The interests, and where each stands in the liked ones followed by the disliked ones.
     """
     liked, disliked = interests.liked, interests.disliked
-    places = list(range(len(liked)))
+    rows = list(range(len(liked)))
     if dislikes and disliked:
-        places += range(len(liked) + max(len(disliked) - EVENTS, 0), len(liked) + len(disliked))
-    every = (*liked, *disliked)
-    places.sort(key=lambda place: -every[place].later)
-    return tuple(every[place] for place in places), np.array(places, dtype=np.int64)
+        rows += range(len(liked) + max(len(disliked) - EVENTS, 0), len(liked) + len(disliked))
+    every = (*liked, *(replace(one, strength=one.strength * one.recency) for one in disliked))
+    rows.sort(key=lambda row: -every[row].later)
+    return tuple(every[row] for row in rows), np.array(rows, dtype=np.int64)
 
 
 def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:

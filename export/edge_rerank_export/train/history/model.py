@@ -34,7 +34,10 @@ _LEAST_SINK = 0.25
 """Of attention: that a single click gets at most four fifths of it, a bounce (0.02 to 0.1) of
 the weakest kind a fourteenth."""
 
-_LIKENESSES = 4
+_LIKENESSES = 3
+_LEAST_DOUBT = 1.0
+"""Beside what was said of a kind, in clicks: a second word against it still counts."""
+
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
 
@@ -117,10 +120,11 @@ class PairEvidence(nn.Module):
 class AgainstEvidence(nn.Module):
     """What resembles disliked items: at most 0, and never less for less likeness.
 
-    -Σ u·D / (D + L + doubt) over several likenesses sigmoid(w·pair - b): D sums up d·a·likeness
-    over the disliked items, d being -strength and 0 < a < 1 by how long ago it was, L likewise the
-    liked ones; u and w are at least 0, and so, whatever the weights are, a disliked item lifts
-    nothing. A share and no sum: real ratings say that a bad film of a kind somebody loves is
+    -Σ u·D / (D + L + doubt) over several likenesses max(0, tanh(w·pair - b)): D sums up d·likeness
+    over the disliked items, d being -strength, L sums up s·a·likeness over the liked ones, with
+    0 < a < 1 by how long ago they were; u and w are at least 0, and so, whatever the weights are,
+    a disliked item lifts nothing. Below its bar b a likeness is 0: what is of another kind stays
+    where it was. A share and no sum: real ratings say that a bad film of a kind somebody loves is
     no word against the kind. It begins as a rule of some use, for trainings that see no dislike.
     """
 
@@ -129,15 +133,16 @@ class AgainstEvidence(nn.Module):
         self.content = Rising(Content.width, _LIKENESSES)
         self.category = Rising(Categories.width, _LIKENESSES)
         self.together = Rising(Pairs.width, _LIKENESSES)
-        self.bar = nn.Parameter(torch.linspace(2.0, 5.0, _LIKENESSES))
-        self.events = nn.Linear(Events.width - 1, 2)
-        self.doubt = nn.Parameter(torch.zeros(_LIKENESSES, 1))
+        self.bar = nn.Parameter(torch.linspace(1.2, 2.8, _LIKENESSES))
+        self.events = nn.Linear(Events.width - 1, 1)
+        self.doubt = nn.Parameter(torch.full((_LIKENESSES, 1), -3.0))
         self.out = Rising(_LIKENESSES, 1)
         with torch.no_grad():
-            for layer in (self.content, self.category, self.together):
-                layer.weight.copy_(torch.linspace(2.0, 5.0, _LIKENESSES)[:, None])
+            self.content.weight.fill_(4.0)
+            self.category.weight.fill_(2.0)
+            self.together.weight.fill_(2.0)
             self.events.bias.fill_(1.0)
-            self.out.weight.fill_(1.0)
+            self.out.weight.fill_(4.0 / _LIKENESSES)
 
     def forward(
         self,
@@ -165,10 +170,10 @@ class AgainstEvidence(nn.Module):
             shape = (values.shape[0], -1, values.shape[2], values.shape[3])
             slopes = layer.slopes * there[:, None]
             likeness = likeness + (slopes @ values.flatten(2)).reshape(*shape)
-        fresh = torch.sigmoid(self.events(events[..., :-1]))
-        sizes = torch.stack([disliked, liked], -1) * fresh
-        against, support = (torch.sigmoid(likeness) @ sizes[:, None]).unbind(-1)
-        doubt = nn.functional.softplus(self.doubt) + _LEAST_SINK
+        fresh = torch.sigmoid(self.events(events[..., :-1]))[..., 0]
+        sizes = torch.stack([disliked, liked * fresh], -1)
+        against, support = (torch.tanh(torch.relu(likeness)) @ sizes[:, None]).unbind(-1)
+        doubt = nn.functional.softplus(self.doubt) + _LEAST_DOUBT
         share = against / (against + support + doubt)
         score: Tensor = -self.out(share.transpose(1, 2))[..., 0]
         return score
