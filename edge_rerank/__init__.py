@@ -14,6 +14,7 @@ Everything that an application needs is importable from here; every other module
 **What goes in and what comes out**
 
 - :class:`Item`, :class:`Event`, :class:`EventType`: what can be shown, and what a person did.
+- :class:`RatingScale`: what a host's ratings go from and to.
 - :class:`Ranking`, :class:`RankedItem`: the order.
 - :class:`Reason`, :class:`ReasonCode`: why an item stands where it stands.
 - :class:`Degradation`, :class:`Unread`: why a ranking is poorer than it could have been.

@@ -48,7 +48,9 @@ class GuestSession:
 
     def profile(self) -> Profile:
         """What the session knows of the visitor."""
-        return read_profile(self._history, _GUEST)
+        return read_profile(
+            self._history, _GUEST, unread=self._engine.unread, ratings=self._engine.ratings
+        )
 
     def close(self) -> None:
         """Forget the visitor. May be called twice; other calls then raise ClosedError."""

@@ -5,16 +5,21 @@ from __future__ import annotations
 import json
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from edge_rerank.history.history import History
 from edge_rerank.history.sessions import session_ages
-from edge_rerank.ranking.interests import Interest, read_interests
-from edge_rerank.types import Event, EventType
+from edge_rerank.ranking.engine import UNREAD_SHARE
+from edge_rerank.ranking.interests import Interest, Interests, read_interests
+from edge_rerank.ranking.strength import CHOSEN
+from edge_rerank.types import Degradation, Event, EventType, RatingScale
 
 TOP = 5
+
+ShareUnread = Callable[[Sequence[str]], float]
+"""Says what share of texts a pack cannot read, see ``RankingEngine.unread``."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -31,6 +36,10 @@ class Profile:
         liked, disliked: ids of the five strongest items each way.
         searches: the last five searches, newest first.
         consents: decisions by purpose.
+        unread: share of the liked and disliked items with a text and of the searches that the
+            pack cannot read, 0 to 1.
+        degraded: ``TEXT_NOT_READ`` where that is a fifth or more: what the person did is known,
+            but not what it was about.
     """
 
     events: int
@@ -43,6 +52,8 @@ class Profile:
     disliked: tuple[str, ...]
     searches: tuple[str, ...]
     consents: Mapping[str, bool]
+    unread: float
+    degraded: tuple[Degradation, ...]
 
     def __repr__(self) -> str:
         return f"Profile(events={self.events}, sessions={self.sessions})"
@@ -61,32 +72,50 @@ class Profile:
                 "disliked": self.disliked,
                 "searches": self.searches,
                 "consents": dict(self.consents),
+                "unread": self.unread,
+                "degraded": [one.value for one in self.degraded],
             },
             ensure_ascii=False,
             indent=indent,
         )
 
 
-def read_profile(history: History, user: str) -> Profile:
+def read_profile(
+    history: History, user: str, *, unread: ShareUnread, ratings: RatingScale | None = None
+) -> Profile:
     """Condense what a history holds about ``user``, whatever the consent.
+
+    Args:
+        history: where it is kept.
+        user: about whom.
+        unread: says what the pack cannot read.
+        ratings: the host's scale; guessed if ``None``.
 
     Raises:
         InvalidRequest: when ``user`` is malformed.
         HistoryError: when the history cannot be read.
     """
     events, consents = history.all_events(user), history.consents(user)
-    return summarise(events, consents=consents, now=time.time())
+    return summarise(events, consents=consents, now=time.time(), unread=unread, ratings=ratings)
 
 
-def summarise(history: Sequence[Event], *, consents: Mapping[str, bool], now: float) -> Profile:
+def summarise(
+    history: Sequence[Event],
+    *,
+    consents: Mapping[str, bool],
+    now: float,
+    unread: ShareUnread,
+    ratings: RatingScale | None = None,
+) -> Profile:
     """Condense a history, events oldest first, ``now`` in UTC seconds."""
     times = [event.timestamp or 0.0 for event in history]
-    interests = read_interests(history, now=now)
+    interests = read_interests(history, now=now, ratings=ratings)
     weights: Counter[str] = Counter()
     for one in interests.liked:
         for category in one.item.categories:
             weights[category] += one.strength * one.recency / len(one.item.categories)  # type: ignore[assignment]
     total = sum(weights.values())
+    share = unread(_texts(interests))
     sessions = int(session_ages(times, now=times[-1])[0]) + 1 if times else 0
     return Profile(
         events=len(history),
@@ -97,11 +126,20 @@ def summarise(history: Sequence[Event], *, consents: Mapping[str, bool], now: fl
         top_categories=MappingProxyType(
             {category: weight / total for category, weight in weights.most_common(TOP)}
         ),
-        liked=_strongest(interests.liked),
+        liked=_strongest([one for one in interests.liked if one.strength >= CHOSEN]),
         disliked=_strongest(interests.disliked),
         searches=tuple(query for query, _ in reversed(interests.searches)),
         consents=consents,
+        unread=share,
+        degraded=(Degradation.TEXT_NOT_READ,) if share >= UNREAD_SHARE else (),
     )
+
+
+def _texts(interests: Interests) -> list[str]:
+    """Texts by which the history is compared: items that carry a vector need none."""
+    touched = (one.item for one in (*interests.liked, *interests.disliked))
+    searched = (query for query, _ in interests.searches)
+    return [*(item.text for item in touched if item.vector is None), *searched]
 
 
 def _strongest(interests: Sequence[Interest]) -> tuple[str, ...]:

@@ -163,7 +163,9 @@ class Reranker:
     def profile(self, user: str) -> Profile:
         """What is stored about ``user``, condensed."""
         self._check_open()
-        return read_profile(self._history, user)
+        return read_profile(
+            self._history, user, unread=self._engine.unread, ratings=self._engine.ratings
+        )
 
     def forget(self, user: str) -> ErasureReceipt:
         """Erase everything about ``user``: rows, keys, consent, memory."""

@@ -388,3 +388,29 @@ def test_a_history_that_cannot_be_read_is_said(reranker: Reranker, shelf: list[I
     assert ranking.unread == Unread(history=2 / 3)
     assert ranking.degraded == (Degradation.TEXT_NOT_READ,)
     assert ranking.personalised
+
+
+def test_a_profile_says_what_of_the_history_was_not_understood(
+    reranker: Reranker, shelf: list[Item]
+) -> None:
+    reranker.consent("alice", True)
+    reranker.record(Event("click", shelf[0]), user="alice")
+    assert (reranker.profile("alice").unread, reranker.profile("alice").degraded) == (0.0, ())
+    foreign = Item("zh", CHINESE[0])
+    reranker.record([Event("dislike", foreign), Event("search", query=CHINESE[1])], user="alice")
+    profile = reranker.profile("alice")
+    assert profile.unread == pytest.approx(2 / 3)
+    assert profile.degraded == (Degradation.TEXT_NOT_READ,)
+    assert json.loads(profile.to_json())["degraded"] == ["text-not-read"]
+    ranking = reranker.rank(shelf, user="alice")
+    assert ranking.unread.history == profile.unread, "the ranking says the same"
+    with reranker.guest_session() as guest:
+        guest.record(Event("like", foreign))
+        assert guest.profile().unread == 1.0
+
+
+def test_an_engine_says_what_share_of_texts_it_cannot_read(reranker: Reranker) -> None:
+    engine = reranker.engine
+    assert engine.unread([]) == 0.0
+    assert engine.unread(["", "  "]) == 0.0
+    assert engine.unread(["rye bread", CHINESE[0], " "]) == 0.5

@@ -27,7 +27,18 @@ _WIDTH_IN_PIPES = 100
 _REDRAW_S = 0.1
 
 _ASCII = str.maketrans(
-    {"▲": "+", "▼": "-", "✓": "ok", "✗": "!!", "…": "...", "›": ">", "“": '"', "”": '"'}
+    {
+        "▲": "+",
+        "▼": "-",
+        "✓": "ok",
+        "✗": "!!",
+        "…": "...",
+        "›": ">",
+        "“": '"',
+        "”": '"',
+        "≥": ">=",
+        "≤": "<=",
+    }
 )
 """What stands in for the signs we use where the terminal's encoding lacks them."""
 _STYLES = {"▲": "green", "▼": "red", "✓": "green", "✗": "bold red"}

@@ -21,19 +21,42 @@ from edge_rerank.cli.options import (
     EXIT_DONE,
     Subparsers,
     add_command,
+    add_history,
+    add_items,
     add_json,
-    add_key_file,
     add_pack,
     add_runtime,
+    add_user,
+    open_history,
     runtime_of,
 )
-from edge_rerank.errors import EdgeRerankError, InferenceError
+from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest
+from edge_rerank.formats.items import read_items
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
-from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.profile import read_profile
+from edge_rerank.ranking.engine import UNREAD_SHARE, RankingEngine
 from edge_rerank.render.texttable import Column
 from edge_rerank.types import Item
+
+SCRIPTS = {
+    "Latin": "how to bake bread at home",
+    "Cyrillic": "как испечь хлеб дома",
+    "Greek": "πώς να ψήσετε ψωμί στο σπίτι",
+    "Arabic": "كيف تخبز الخبز في المنزل",
+    "Hebrew": "איך לאפות לחם בבית",
+    "Devanagari": "घर पर रोटी कैसे बनाएं",
+    "Bengali": "বাড়িতে রুটি কীভাবে বানাবেন",
+    "Tamil": "வீட்டில் ரொட்டி செய்வது எப்படி",
+    "Thai": "วิธีอบขนมปังที่บ้าน",
+    "Georgian": "როგორ გამოვაცხოთ პური სახლში",
+    "Armenian": "ինչպես հաց թխել տանը",
+    "Chinese": "怎样在家里烤面包",
+    "Japanese": "家でパンを焼く方法",
+    "Korean": "집에서 빵을 굽는 방법",
+}
+"""How to bake bread at home, in the scripts that most is written in."""
 
 _LIBRARIES = ("onnxruntime", "tokenizers", "numpy", "cryptography", "sqlite-utils")
 
@@ -54,10 +77,14 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "doctor",
         help="check this installation",
         description="Print versions, the execution provider that really runs, the state of "
-        "telemetry, and whether the pack, and the key file if one is named, are sound.",
+        "telemetry, whether the pack, and the key file if one is named, are sound, and in which "
+        "scripts the pack reads; with --items, or --history, --key-file and --user, also what "
+        "share of their texts it cannot read.",
         checks=True,
     )
-    add_key_file(parser, required=False)
+    add_items(parser, required=False)
+    add_history(parser, required=False)
+    add_user(parser, required=False)
     add_pack(parser)
     add_runtime(parser)
     add_json(parser)
@@ -66,6 +93,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Look and print."""
+    _check_combination(arguments)
     findings = tuple(_look(arguments))
     healthy = all(finding.ok for finding in findings)
     if arguments.json:
@@ -76,6 +104,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         rows = [("✓" if one.ok else "✗", one.name, one.found) for one in findings]
         console.table(columns, rows)
     return EXIT_DONE if healthy else EXIT_CHECK_FAILED
+
+
+def _check_combination(arguments: argparse.Namespace) -> None:
+    if arguments.history is None:
+        for flag, value in (("--user", arguments.user), ("--anchor", arguments.anchor)):
+            if value is not None:
+                raise InvalidRequest(f"{flag}: expected together with --history")
+    elif arguments.key_file is None or arguments.user is None:
+        raise InvalidRequest("--history: expected together with --key-file and --user")
 
 
 def _look(arguments: argparse.Namespace) -> Iterator[Finding]:
@@ -123,6 +160,8 @@ def _pack(arguments: argparse.Namespace) -> Iterator[Finding]:
             "provider that runs", f"{', '.join(engine.providers)}; {engine.threads} threads"
         )
         yield _checked("model", lambda: _try_model(engine))
+        yield Finding("scripts that it reads", _scripts(engine))
+        yield from _texts(arguments, engine)
 
 
 def _try_model(engine: RankingEngine) -> str:
@@ -136,6 +175,36 @@ def _try_model(engine: RankingEngine) -> str:
     if not np.isclose(np.linalg.norm(near), 1.0, atol=1e-3) or near @ query <= far @ query:
         raise InferenceError("its vectors make no sense")
     return f"runs, vectors of {near.size} numbers"
+
+
+def _scripts(engine: RankingEngine) -> str:
+    read = [name for name, text in SCRIPTS.items() if not engine.unread([text])]
+    return ", ".join(read) or "none of those that are tried"
+
+
+def _texts(arguments: argparse.Namespace, engine: RankingEngine) -> Iterator[Finding]:
+    """What of the host's own texts cannot be read."""
+    if arguments.items is not None:
+        yield _unread("texts of the items", lambda: _share_of_items(arguments.items, engine))
+    if arguments.history is not None:
+        yield _unread("texts of the history", lambda: _share_of_history(arguments, engine))
+
+
+def _share_of_items(path: Path, engine: RankingEngine) -> float:
+    return engine.unread([item.text for item in read_items(path) if item.vector is None])
+
+
+def _share_of_history(arguments: argparse.Namespace, engine: RankingEngine) -> float:
+    with open_history(arguments) as history:
+        return read_profile(history, arguments.user, unread=engine.unread).unread
+
+
+def _unread(name: str, look: Callable[[], float]) -> Finding:
+    try:
+        share = look()
+    except EdgeRerankError as error:
+        return Finding(name, str(error), ok=False)
+    return Finding(name, f"{share:.0%} cannot be read", ok=share < UNREAD_SHARE)
 
 
 def _key(path: Path) -> str:

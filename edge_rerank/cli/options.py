@@ -98,6 +98,17 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_items(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
+    """``--items``."""
+    parser.add_argument(
+        "--items",
+        type=Path,
+        required=required,
+        metavar="FILE",
+        help='JSON lines of {"id", "text", "categories", "popularity", "score"}, plain or .gz',
+    )
+
+
 def add_history(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
     """``--history``, ``--key-file`` and ``--anchor``."""
     parser.add_argument(
@@ -149,6 +160,14 @@ def positive(text: str) -> int:
     """An integer from 1 on, for ``type=``."""
     value = int(text)
     if value < 1:
+        raise ValueError(text)
+    return value
+
+
+def share(text: str) -> float:
+    """A number from 0 to 1, for ``type=``."""
+    value = float(text)
+    if not 0.0 <= value <= 1.0:
         raise ValueError(text)
     return value
 

@@ -16,6 +16,7 @@ from edge_rerank.cli.options import (
     add_consent,
     add_history,
     add_json,
+    add_pack,
     add_user,
     open_history,
     write_text,
@@ -23,6 +24,7 @@ from edge_rerank.cli.options import (
 from edge_rerank.errors import DataError
 from edge_rerank.history import transfer
 from edge_rerank.profile import read_profile
+from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.render.texttable import Column
 
 
@@ -36,6 +38,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
     show = add_command(actions, "show", help="a summary", description="Print a summary.")
+    add_pack(show)
     show.set_defaults(run=_show)
     export = add_command(
         actions,
@@ -94,8 +97,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def _show(arguments: argparse.Namespace, console: Console) -> int:
-    with open_history(arguments) as history:
-        profile = read_profile(history, arguments.user)
+    with open_history(arguments) as history, RankingEngine.open(arguments.pack) as engine:
+        profile = read_profile(history, arguments.user, unread=engine.unread)
     if arguments.json:
         console.say(profile.to_json(indent=2))
         return EXIT_DONE
@@ -109,6 +112,7 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
         ("likes items", ", ".join(profile.liked)),
         ("dislikes items", ", ".join(profile.disliked)),
         ("searched for", ", ".join(profile.searches)),
+        ("texts the pack cannot read", f"{profile.unread:.0%}" if profile.unread else ""),
         *(
             (f"consent: {purpose}", "given" if granted else "withdrawn")
             for purpose, granted in profile.consents.items()

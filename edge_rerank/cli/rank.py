@@ -14,6 +14,7 @@ from edge_rerank.cli.options import (
     add_command,
     add_history,
     add_html,
+    add_items,
     add_json,
     add_pack,
     add_runtime,
@@ -48,13 +49,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "history (--history, with --key-file and --user) holds; for nobody without either. A log "
         "is read and not kept: everything stays in memory; --user picks one person's lines of it.",
     )
-    parser.add_argument(
-        "--items",
-        type=Path,
-        required=True,
-        metavar="FILE",
-        help='JSON lines of {"id", "text", "categories", "popularity", "score"}, plain or .gz',
-    )
+    add_items(parser)
     parser.add_argument(
         "--log", type=Path, metavar="FILE", help="a log of events, JSON lines or CSV, plain or .gz"
     )

@@ -1,1 +1,1 @@
-"""Internal: judging a pack on data set folders, beside the classic baselines, and its speed."""
+"""Internal: judging a pack: on data beside the classic baselines, by expectations, by speed."""

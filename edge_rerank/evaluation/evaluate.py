@@ -36,7 +36,8 @@ from edge_rerank.formats.dataset import DataSet, Request, Withheld, chosen
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
-from edge_rerank.types import Item
+from edge_rerank.ranking.strength import guess_scale
+from edge_rerank.types import Item, RatingScale
 
 SEED = 0
 """Of resamples and permutations: the same figures give the same intervals."""
@@ -82,10 +83,14 @@ def evaluate(
         raise DataError(data.folder, f"{split}: expected at least one request with a click")
     # Before the long work: a scores file that does not fit is told at once.
     prescored = [Prescored(name, path, requests) for name, path in (scores or {}).items()]
-    items = _needed(requests)
+    # The catalogue's scale, and not each person's own.
+    ratings = guess_scale(event for request in requests for event in request.history)
+    items = _needed(requests, ratings)
     surprise = self_information(list(data.items.values()))
     with RankingEngine.open(
-        pack, runtime=Runtime(providers, threads, cache_items=max(len(items), 1))
+        pack,
+        runtime=Runtime(providers, threads, cache_items=max(len(items), 1)),
+        ratings=ratings,
     ) as engine:
         began = time.perf_counter()
         vectors = {} if vectors is None else vectors
@@ -140,11 +145,11 @@ def _encode(
     known.update((item.id, vector) for item, vector in rows)
 
 
-def _needed(requests: Iterable[Request]) -> list[Item]:
+def _needed(requests: Iterable[Request], ratings: RatingScale) -> list[Item]:
     """Every item whose text some order depends on: candidates, and the last of each history."""
     items: dict[str, Item] = {}
     for request in requests:
-        interests = read_interests(request.history, now=request.now)
+        interests = read_interests(request.history, now=request.now, ratings=ratings)
         touched = [one.item for one in (*interests.liked, *interests.disliked)]
         recent = chosen(request.history)[-RECENT_ITEMS:]
         items.update((item.id, item) for item in (*request.candidates, *touched, *recent))

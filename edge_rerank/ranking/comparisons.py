@@ -26,9 +26,7 @@ class Comparisons:
         vectors: of the candidates, unit rows, float32 of shape (n, dim); 0 without a text.
         liked: float64 of shape (n, liked items); 0 for an item with itself.
         disliked: float64 of shape (n, disliked items), likewise.
-        searches: float64 of shape (n, searches).
-        query: float64 of shape (n,), or ``None`` without a query.
-        likeness: among the liked items and the searches, float64 of shape (h, h).
+        likeness: among the liked items, float64 of shape (liked, liked).
         aversion: of the liked with the disliked items, float64 of shape (liked, disliked).
         unread: how much of all that could not be read.
     """
@@ -36,8 +34,6 @@ class Comparisons:
     vectors: NDArray[np.float32]
     liked: NDArray[np.float64]
     disliked: NDArray[np.float64]
-    searches: NDArray[np.float64]
-    query: NDArray[np.float64] | None
     likeness: NDArray[np.float64]
     aversion: NDArray[np.float64]
     unread: Unread = _ALL_READ
@@ -55,6 +51,10 @@ class Comparer(Protocol):
         text_of: Callable[[Item], str],
     ) -> Comparisons:
         """Compare what takes part in a call; ``text_of`` knows the history's texts."""
+        ...
+
+    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+        """Compare vectors with the words of a query, float64 of shape (n,)."""
         ...
 
 
@@ -96,7 +96,6 @@ class TextComparer:
         _compare_host_vectors(cosines, candidates, touched)
         _ignore_self(cosines, candidates, touched)
         asked = self._words.get([*words, query] if query else words)
-        to_words = (own @ asked.T).astype(np.float64)
         likes = len(interests.liked)
         mine = others[:likes].astype(np.float64)
         before = np.concatenate([others, asked[: len(words)]])
@@ -104,8 +103,6 @@ class TextComparer:
             vectors=own,
             liked=cosines[:, :likes],
             disliked=cosines[:, likes:],
-            searches=to_words[:, : len(words)],
-            query=to_words[:, -1] if query else None,
             likeness=mine @ mine.T,
             aversion=(others[:likes] @ others[likes:].T).astype(np.float64),
             unread=Unread(
@@ -116,6 +113,13 @@ class TextComparer:
                 query=float(bool(query) and not asked[-1].any()),
             ),
         )
+
+    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+        """Compare vectors with the words of a query, float64 of shape (n,).
+
+        0 where either could not be read.
+        """
+        return np.asarray(vectors @ self._words.get([words])[0], dtype=np.float64)
 
     def vectors(
         self, texts: Sequence[str], *, progress: Progress | None = None

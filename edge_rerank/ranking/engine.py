@@ -81,6 +81,7 @@ class RankingEngine:
         self.ratings = ratings
         self.providers = encoder.providers
         self.threads = encoder.threads
+        self._encoder = encoder
         self._comparer = TextComparer(encoder, cache_items=cache_items)
         self._history_model = history_model
         trained = history_model is not None
@@ -89,7 +90,11 @@ class RankingEngine:
         self._sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged)]
         if history_model is not None:
             self._sources.append(HistorySource(history_model, cache_items=cache_items))
-        judge = Judge(cache_items=cache_items, is_word=encoder.is_word)
+        judge = Judge(
+            cache_items=cache_items,
+            is_word=encoder.is_word,
+            rarity=None if history_model is None else history_model.lexicon.rarity,
+        )
         self._sources.append(SearchSource(judge))
         if scorer is not None:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
@@ -244,6 +249,15 @@ class RankingEngine:
         """Text vectors of ``items``, float32 of shape (n, dim); zero rows for empty texts."""
         self._check_open()
         return self._comparer.vectors([item.text for item in items])
+
+    def unread(self, texts: Sequence[str]) -> float:
+        """Share of the texts that the pack cannot read, 0 to 1; blank ones do not count.
+
+        No model runs, and nothing of the texts is kept.
+        """
+        self._check_open()
+        told = [text for text in texts if text.strip()]
+        return float(self._encoder.unreadable(told).mean()) if told else 0.0
 
     def forget(self, user: str | None = None) -> None:
         """Drop what was derived from a person's words and history from memory.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypedDict, Unpack
 
@@ -21,7 +21,7 @@ from edge_rerank._check import (
 )
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
-from edge_rerank.ranking.interests import Interests, read_interests, weights_of
+from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
 from edge_rerank.types import Event, Item, RatingScale
@@ -108,7 +108,7 @@ class Request:
         candidates = _candidates(items)
         budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
         now = _moment(options.get("now"), history)
-        interests = read_interests(history, now=now, ratings=ratings)
+        interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
         return cls(
             candidates=candidates,
             history=history,
@@ -135,6 +135,12 @@ class Request:
     def keys(self) -> NDArray[np.uint64]:
         """By which tables know the candidates, uint64 of shape (n,): hashed once for all."""
         return item_keys(item.id for item in self.candidates)
+
+    @cached_property
+    def popularity(self) -> NDArray[np.float64]:
+        """Popularity of the candidates, float64 of shape (n,); NaN where unknown."""
+        counts = [item.popularity for item in self.candidates]
+        return np.array(counts, dtype=np.float64)  # None becomes NaN
 
     @cached_property
     def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -190,9 +196,13 @@ class Request:
         by_liked = within @ weights_of(liked)
         return np.asarray(by_liked / (by_liked + against @ weights_of(disliked)))
 
+    def cosines(self, words: str) -> NDArray[np.float64]:
+        """Cosines of the candidates with the words of a query, float64 of shape (n,)."""
+        return self._comparer.cosines(self.comparisons.vectors, words)
+
     @cached_property
     def comparisons(self) -> Comparisons:
-        """Cosines of the candidates with history and query."""
+        """Cosines of the candidates with the history."""
         return self._comparer.compare(
             self.candidates, self.interests, self.query, text_of=self.text_of
         )
@@ -225,6 +235,41 @@ def _candidates(items: object) -> tuple[Item, ...]:
             f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
         )
     return tuple(candidates)
+
+
+def _completed(interests: Interests, candidates: Sequence[Item]) -> Interests:
+    """What imported logs name by its id alone, as the candidates describe it."""
+    bare = [
+        one.item.id
+        for one in (*interests.liked, *interests.disliked)
+        if not (one.item.text and one.item.categories)
+    ]
+    if not bare:
+        return interests
+    described = {item.id: item for item in candidates}
+
+    def complete(some: tuple[Interest, ...]) -> tuple[Interest, ...]:
+        return tuple(
+            replace(one, item=_filled_in(one.item, described[one.item.id]))
+            if one.item.id in described
+            else one
+            for one in some
+        )
+
+    return replace(
+        interests, liked=complete(interests.liked), disliked=complete(interests.disliked)
+    )
+
+
+def _filled_in(item: Item, known: Item) -> Item:
+    popularity = known.popularity if item.popularity is None else item.popularity
+    return replace(
+        item,
+        text=item.text or known.text,
+        categories=item.categories or known.categories,
+        popularity=popularity,
+        vector=known.vector if item.vector is None else item.vector,
+    )
 
 
 def _query(query: object) -> str | None:

@@ -41,6 +41,9 @@ from edge_rerank.types import Event, EventType, RatingScale
 MOST = 2.5
 """Largest size of what is said of one item."""
 
+CHOSEN = 0.3
+"""From here on an item counts as chosen: more than a bounce, less than half a minute."""
+
 BOUNCE_S = 5.0
 """A visit that ends sooner did not give what was wanted; Kim et al., "Modeling dwell time to
 predict click-level satisfaction" (WSDM 2014), find most dissatisfied clicks below it."""

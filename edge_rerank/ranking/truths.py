@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Container, Sequence
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,10 +19,9 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.evidence import CODES, Evidence
 from edge_rerank.ranking.interests import Interest
 from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.sources.rules import HOST, NEXT
+from edge_rerank.ranking.strength import CHOSEN
 from edge_rerank.types import Item, ReasonCode
-
-CHOSEN = 0.3
-"""Strength from which on an item counts as chosen: more than a bounce, less than half a minute."""
 
 SUPPORTED = 0.5
 """Of what was said of a chosen item's kind, the part that has to be for it."""
@@ -49,41 +49,37 @@ _LOWER_QUARTER, _UPPER_QUARTER, _UPPER_THIRD = 1 / 4, 3 / 4, 2 / 3
 
 
 def note_truths(request: Request, evidence: Evidence) -> None:
-    """Note in the evidence which reasons hold."""
-    liked = request.interests.liked
-    support = request.support
-    chosen = np.array(
-        [
-            one.strength >= CHOSEN and left >= SUPPORTED
-            for one, left in zip(liked, support.tolist(), strict=True)
-        ],
-        dtype=np.bool_,
-    )
+    """Note in the evidence which reasons hold; what adds to no score is not looked at."""
+    strengths = np.array([one.strength for one in request.interests.liked])
+    turned_to = strengths >= CHOSEN
+    chosen = turned_to & (request.support >= SUPPORTED)
     _note_likeness(request, evidence, chosen)
+    _note_strangeness(request, evidence, turned_to)
     _note_categories(request, evidence, chosen)
-    _note_next(request, evidence)
     _note_popularity(request, evidence)
-    evidence.holds(ReasonCode.MODEL, lifts=bool(chosen.any()), lowers=bool(chosen.any()))
+    some = bool(chosen.any())
+    evidence.holds(ReasonCode.MODEL, lifts=some, lowers=some)
+    if NEXT in evidence.columns:
+        _note_next(request, evidence)
     _note_own_past(request, evidence)
-    host = evidence["host"]
-    # Above the mean and in the upper half: a few high scores lift the mean above most.
-    middle = np.median(host)
-    evidence.holds(
-        ReasonCode.HOST, lifts=(host > 0) & (host > middle), lowers=(host < 0) & (host < middle)
-    )
+    host = evidence[HOST.name]
+    if host.any():
+        # Above the mean and in the upper half: a few high scores lift the mean above most.
+        middle = np.median(host)
+        evidence.holds(
+            ReasonCode.HOST, lifts=(host > 0) & (host > middle), lowers=(host < 0) & (host < middle)
+        )
 
 
 def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool_]) -> None:
-    """Like, or unlike, what was chosen; which item it is most like, and whether just now."""
+    """Like what was chosen; which item it is most like, and whether just now."""
     if not chosen.any():
         for code in (ReasonCode.SIMILAR, ReasonCode.SESSION, ReasonCode.TOGETHER):
             evidence.holds(code, lifts=False, lowers=False)
         return
-    liked = [
-        one for one, true in zip(request.interests.liked, chosen.tolist(), strict=True) if true
-    ]
+    liked = [request.interests.liked[place] for place in np.flatnonzero(chosen)]
     kin, cosines = request.kin[:, chosen], request.comparisons.liked[:, chosen]
-    upper = np.sort(cosines, axis=0)[int(_UPPER_QUARTER * (len(cosines) - 1))]
+    upper = _at(_UPPER_QUARTER, cosines)
     alike = (kin >= OF_A_KIND) | ((cosines >= ALIKE_COSINE) & (cosines >= upper))
     weights = np.array([one.strength**0.5 * (0.5 + 0.5 * one.recency) for one in liked])
     numbers, before = request.numbers
@@ -93,14 +89,23 @@ def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool
     worth = np.where(alike, (kin + cosines) * weights, -1.0)
     nearest = worth.argmax(axis=1)
     holds = np.asarray(alike.any(axis=1))
-    best = cosines.max(axis=1)
-    strange = np.sort(best)[int(_LOWER_QUARTER * (len(best) - 1))]
     evidence.chosen = tuple(one.item for one in liked)
     evidence.nearest = np.where(holds, nearest, -1)
-    evidence.holds(
-        ReasonCode.SIMILAR, lifts=holds, lowers=(kin.max(axis=1) < OF_A_KIND) & (best < strange)
-    )
+    evidence.lifts[:, CODES.index(ReasonCode.SIMILAR)] = holds
     evidence.present = np.where(holds, _in_present_session(liked)[nearest], False)
+
+
+def _note_strangeness(request: Request, evidence: Evidence, turned_to: NDArray[np.bool_]) -> None:
+    """Unlike everything that the person turned to, were it but once."""
+    if turned_to.any():
+        best = request.comparisons.liked[:, turned_to].max(axis=1)
+        kin = request.kin[:, turned_to].max(axis=1)
+        # Of things that were neither liked nor disliked in the end nothing is left to compare.
+        past = (event.item for event in request.history if event.item is not None)
+        met = {item.categories[-1] for item in past if item.categories}
+        known = [bool(met.intersection(item.categories[-1:])) for item in request.candidates]
+        strange = (kin < OF_A_KIND) & (best < _at(_LOWER_QUARTER, best)) & ~np.array(known)
+        evidence.lowers[:, CODES.index(ReasonCode.SIMILAR)] = strange
 
 
 def _in_present_session(liked: Sequence[Interest]) -> NDArray[np.bool_]:
@@ -135,37 +140,40 @@ def _note_next(request: Request, evidence: Evidence) -> None:
 
 def _note_popularity(request: Request, evidence: Evidence) -> None:
     """In the upper third of the candidates, or below their median."""
-    counts = np.array(
-        [np.nan if item.popularity is None else item.popularity for item in request.candidates]
-    )
+    counts = request.popularity
     known = counts[~np.isnan(counts)]
     if not len(known):
         evidence.holds(ReasonCode.POPULAR, lifts=False, lowers=False)
         return
-    known.sort()
-    middle, upper = (known[int(part * (len(known) - 1))] for part in (0.5, _UPPER_THIRD))
-    with np.errstate(invalid="ignore"):
-        lifts = (counts > 0) & (counts >= upper) & (counts > middle)
-        evidence.holds(ReasonCode.POPULAR, lifts=lifts, lowers=counts < middle)
+    middle, upper = _at(1 / 2, known), _at(_UPPER_THIRD, known)
+    # Comparisons with NaN are false.
+    lifts = (counts > 0) & (counts >= upper) & (counts > middle)
+    evidence.holds(ReasonCode.POPULAR, lifts=lifts, lowers=counts < middle)
+
+
+def _at(part: float, values: NDArray[np.floating[Any]]) -> Any:
+    """The value below which a part of the rows lies, of each column."""
+    place = int(part * (len(values) - 1))
+    return np.partition(values, place, axis=0)[place]
 
 
 def _note_own_past(request: Request, evidence: Evidence) -> None:
     """What was said of this very item, and of ones like it that were turned down."""
     interests, candidates = request.interests, request.candidates
-    rejected = {one.item.id for one in interests.disliked}
-    turned_down = _among(candidates, rejected)
-    for code in _OF_LIKING:
-        # Nobody is told that they like what they said they do not.
-        evidence.lifts[turned_down, CODES.index(code)] = False
-    evidence.holds(ReasonCode.DISMISSED, lifts=False, lowers=turned_down)
-    evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=_among(candidates, interests.done))
-    like_rejected = (
-        request.disliked_kin.max(axis=1, initial=0.0) >= OF_A_KIND if rejected else False
-    )
-    evidence.holds(ReasonCode.DISLIKED, lifts=False, lowers=like_rejected)
-    shown = _among(candidates, interests.shown)
-    met = {event.item.id for event in request.history if event.item is not None}
-    evidence.holds(ReasonCode.SEEN, lifts=~_among(candidates, met) & shown.any(), lowers=shown)
+    if interests.disliked:
+        turned_down = _among(candidates, {one.item.id for one in interests.disliked})
+        for code in _OF_LIKING:
+            # Nobody is told that they like what they said they do not.
+            evidence.lifts[turned_down, CODES.index(code)] = False
+        evidence.holds(ReasonCode.DISMISSED, lifts=False, lowers=turned_down)
+        alike = request.disliked_kin.max(axis=1) >= OF_A_KIND
+        evidence.holds(ReasonCode.DISLIKED, lifts=False, lowers=alike)
+    if interests.done:
+        evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=_among(candidates, interests.done))
+    if interests.shown:
+        met = {event.item.id for event in request.history if event.item is not None}
+        shown = _among(candidates, interests.shown)
+        evidence.holds(ReasonCode.SEEN, lifts=~_among(candidates, met), lowers=shown)
 
 
 def _among(candidates: Sequence[Item], names: Container[str]) -> NDArray[np.bool_]:

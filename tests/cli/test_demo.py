@@ -30,11 +30,11 @@ def test_the_order_follows_the_person(run: Run) -> None:
     assert (result.code, result.err) == (0, "")
     did, both, later = re.split(r"^52 items.*|^Robin likes.*", result.out, flags=re.MULTILINE)
     assert "Bread without kneading" in did
-    assert "because you liked Dark rye" in both
+    assert "because you chose Dark rye" in both
     assert "A week of sourdough" in both
     assert "Your first telescope" not in both
     assert "Your first telescope" in later
-    assert "because you liked A map of the Moon" in later
+    assert "because you chose A map of the Moon" in later
     assert "▲" in later
 
 

@@ -55,6 +55,57 @@ def test_a_key_file_open_to_others(run: Run, tmp_path: Path) -> None:
     assert "0640" in result.out
 
 
+def test_it_says_in_which_scripts_the_pack_reads(run: Run) -> None:
+    found = str(findings(run("doctor", "--json").out)["scripts that it reads"]["found"]).split(", ")
+    assert "Latin" in found
+    assert not {"Chinese", "Thai", "Georgian"} & set(found)
+
+
+@pytest.mark.parametrize(("chinese", "code", "found"), [(1, 0, "10%"), (2, 1, "20%")])
+def test_items_that_the_pack_cannot_read_are_told(
+    run: Run, tmp_path: Path, chinese: int, code: int, found: str
+) -> None:
+    texts = [*["怎样在家里烤面包"] * chinese, *["how to bake bread"] * (10 - chinese), " "]
+    items = tmp_path / "items.jsonl"
+    lines = [json.dumps({"id": str(place), "text": text}) for place, text in enumerate(texts)]
+    # One that has a vector needs no text.
+    lines.append(json.dumps({"id": "v", "text": "怎样在家里烤面包", "vector": [1.0, 0.0]}))
+    items.write_text("\n".join(lines), encoding="utf-8")
+    result = run("doctor", "--json", "--items", items)
+    assert result.code == code
+    told = findings(result.out)["texts of the items"]
+    assert told["found"] == f"{found} cannot be read"
+    assert told["ok"] is (code == 0)
+
+
+def test_an_items_file_that_is_none(run: Run, tmp_path: Path) -> None:
+    result = run("doctor", "--json", "--items", tmp_path / "none.jsonl")
+    assert result.code == 1
+    assert not findings(result.out)["texts of the items"]["ok"]
+
+
+def test_a_history_that_the_pack_cannot_read_is_told(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    item = {"id": "a", "text": "怎样在家里烤面包"}
+    log.write_text(json.dumps({"user": "ada", "type": "like", "item": item, "timestamp": 5}))
+    stored = ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key", "--user", "ada")
+    assert run("import", log, *stored, "--consent").code == 0
+    result = run("doctor", "--json", *stored)
+    assert result.code == 1
+    assert findings(result.out)["texts of the history"]["found"] == "100% cannot be read"
+
+
+def test_a_history_needs_its_key_and_a_person(run: Run, tmp_path: Path) -> None:
+    for arguments in (
+        ("--history", tmp_path / "me.db"),
+        ("--user", "ada"),
+        ("--anchor", tmp_path / "anchor"),
+    ):
+        result = run("doctor", *arguments)
+        assert result.code == 2
+        assert "expected together with --" in result.err
+
+
 def test_a_missing_key_file(run: Run, tmp_path: Path) -> None:
     assert run("doctor", "--key-file", tmp_path / "none").code == 1
 

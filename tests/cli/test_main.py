@@ -44,7 +44,17 @@ FLAGS = sorted(
 
 def test_the_commands() -> None:
     names = {name.split()[1] for name in PARSERS if " " in name}
-    assert names == {"demo", "rank", "import", "profile", "eval", "audit", "doctor", "bench"}
+    assert names == {
+        "demo",
+        "rank",
+        "import",
+        "profile",
+        "eval",
+        "expect",
+        "audit",
+        "doctor",
+        "bench",
+    }
     assert len(names) == len(COMMANDS)
     actions = {name.split()[2] for name in PARSERS if name.startswith("edge-rerank profile ")}
     assert actions == {"show", "export", "restore", "keypair", "forget"}
@@ -75,7 +85,7 @@ def test_a_flag_means_the_same_everywhere(flag: str) -> None:
 @pytest.mark.parametrize("name", PARSERS)
 def test_every_command_tells_its_exit_codes(name: str) -> None:
     parser = PARSERS[name]
-    checks = name.split()[1:2] in ([], ["audit"], ["doctor"], ["bench"])
+    checks = name.split()[1:2] in ([], ["audit"], ["doctor"], ["bench"], ["expect"])
     assert parser.epilog == exit_codes(checks=checks)
     for code in (EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED):
         assert f"{code} " in (parser.epilog or "")

@@ -27,6 +27,23 @@ def test_show(run: Run, robin: tuple[object, ...]) -> None:
     report = json.loads(run("profile", "show", *robin, "--json").out)
     assert report["events"] == 12
     assert report["consents"] == {"personalisation": True}
+    assert (report["unread"], report["degraded"]) == (0.0, [])
+    assert "cannot read" not in result.out
+
+
+def test_show_tells_what_the_pack_cannot_read(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log.jsonl"
+    lines = [
+        {"type": "like", "item": {"id": "zh", "text": "怎样在家里烤面包"}, "timestamp": 5},
+        {"type": "search", "query": "rye bread", "timestamp": 6},
+    ]
+    log.write_text("\n".join(json.dumps({"user": "ada", **line}) for line in lines))
+    stored = ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key", "--user", "ada")
+    assert run("import", log, *stored, "--consent").code == 0
+    shown = run("profile", "show", *stored, "--pack", "shipped")
+    assert "texts the pack cannot read  50%" in shown.out
+    report = json.loads(run("profile", "show", *stored, "--json").out)
+    assert (report["unread"], report["degraded"]) == (0.5, ["text-not-read"])
 
 
 def test_export(run: Run, robin: tuple[object, ...], tmp_path: Path) -> None:

@@ -13,9 +13,9 @@ def ids(text: str) -> list[str]:
 
 
 def test_table(run: Run) -> None:
-    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--top-k", 3)
+    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--top-k", 5)
     assert (result.code, result.err) == (0, "")
-    assert "because you liked Dark rye" in result.out
+    assert "because you chose Dark rye" in result.out
     assert "A week of sourdough" in result.out
 
 
@@ -28,7 +28,7 @@ def test_json(run: Run) -> None:
 
 
 def test_the_log_counts(run: Run) -> None:
-    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--json", "--top-k", 4)
+    result = run("rank", "--items", ITEMS, "--log", EVENTS, "--json", "--top-k", 5)
     assert json.loads(result.out)["personalised"]
     assert "sourdough-week" in ids(result.out)
 
@@ -68,7 +68,7 @@ def test_html(run: Run, tmp_path: Path, layout: str) -> None:
     assert result.code == 0
     text = page.read_text(encoding="utf-8")
     assert f'class="er er-{layout}"' in text
-    assert ("from a category you like" if layout == "banner" else "because you liked") in text
+    assert ("from Bread, which you like" if layout == "banner" else "because you chose") in text
 
 
 def test_what_the_pack_cannot_read_is_said(run: Run) -> None:
@@ -111,7 +111,7 @@ def test_whose_events(run: Run, log: Path) -> None:
 def test_an_encrypted_history(run: Run, tmp_path: Path) -> None:
     path, key = tmp_path / "me.db", tmp_path / "me.key"
     stored = ("--history", path, "--key-file", key, "--user", "robin")
-    ranked = ("rank", "--items", ITEMS, "--top-k", 4, "--json")
+    ranked = ("rank", "--items", ITEMS, "--top-k", 5, "--json")
     missing = run(*ranked, *stored)
     assert missing.code == 2
     assert "expected a history file, found none" in missing.err
@@ -121,7 +121,7 @@ def test_an_encrypted_history(run: Run, tmp_path: Path) -> None:
     assert (of_history.code, of_history.err) == (0, "")
     assert json.loads(of_history.out)["personalised"]
     assert ids(of_history.out) == ids(of_log.out)
-    assert "because you liked Dark rye" in run(*ranked[:-1], *stored).out
+    assert "because you chose Dark rye" in run(*ranked[:-1], *stored).out
     stranger = run(*ranked, *stored[:-1], "nobody")
     assert not json.loads(stranger.out)["personalised"]
 

@@ -8,7 +8,8 @@ could. The words are read as a strict person would read them:
   an hour tells how long the click before it lasted), and unless a dislike, a dismissal or a rating
   below the middle came after the last choice.
 - *turned down* is an item that was disliked, dismissed or rated below the middle, with no like and
-  no rating above the middle after that. An item that was turned down and then used again is both.
+  no rating above the middle after that. An item that was turned down and then used again is
+  both, and may be left out of what another is unlike.
 - *alike* are two items whose texts' cosine lies in the upper quarter of the candidates' with that
   item, or whose shared words do in the upper tenth, or that share the most specific category of
   one of them, or a category that at most a quarter of the candidates have. An item is not
@@ -18,11 +19,13 @@ could. The words are read as a strict person would read them:
   were chosen as turned down; *seldom*: at most a fifth of what was chosen is of its most specific
   category.
 - *fits your search*: all words of the query, or one that at most a quarter of the candidates
-  have, stand in its text or its categories (up to a typo: half of the pairs of signs), or its
-  cosine with the query lies in the upper tenth; *far*: none of its words, and not above the median.
+  have, stand in its text or its categories (in another form, or with a typo), or its
+  cosine with the query lies in the upper tenth; *far*: none of its words as they are, and not above
+  the median.
 - *popular*: its popularity is known, above 0 and above the median of the known ones; *less known*:
   below that median, or 0.
-- *recommended here*: the host's score above the mean, or in the upper half of the host's order.
+- *recommended here*: the host's score above the mean, or in the upper half of the host's order;
+  *further down*: below the mean, or not in the upper third.
 - *shown before*: there is an impression of it; *not shown*: none, while others had one, and it was
   never touched.
 - *had before*: it was chosen; *new*: never touched, while another candidate was.
@@ -49,7 +52,8 @@ from edge_rerank import Event, EventType, Item, RankedItem, Reason
 
 BOUNCE_S = 5.0
 SESSION_S = 1800.0
-QUARTER, TENTH, HALF, FIFTH = 0.25, 0.1, 0.5, 0.2
+SHORTEST_STEM, LONGEST_ENDING = 4, 3
+HALF, THIRD, QUARTER, FIFTH, TENTH = 1 / 2, 1 / 3, 1 / 4, 1 / 5, 1 / 10
 
 _VISITS = {EventType.CLICK, EventType.VIEW}
 _CHOICES = {EventType.LIKE, EventType.ADD_TO_CART, EventType.PURCHASE, EventType.COMPLETE}
@@ -216,6 +220,10 @@ class Judge:
         return any(self._is_alike(row, name) for name in named)
 
     def _unlike(self, row: int, known: Collection[str]) -> bool:
+        both = self.past.chosen & self.past.refused
+        return self._unlike_all(row, known) or self._unlike_all(row, set(known) - both)
+
+    def _unlike_all(self, row: int, known: Collection[str]) -> bool:
         leaf = set(self.case.candidates[row].categories[-1:])
         if not known or any(leaf & set(self.past.items[name].categories) for name in known):
             return False
@@ -267,10 +275,11 @@ class Judge:
 
     def _fits(self, row: int, queries: Sequence[str], lifts: bool) -> bool:
         cosines = [self._cosines(Item("query", query)) for query in queries]
-        matched = any(self._has_words(row, query) for query in queries)
         if not lifts:
+            named = any(words(query) & self._named[row] for query in queries)
             largest = np.max(cosines, axis=0)
-            return not matched and bool(np.mean(largest < largest[row]) <= HALF)
+            return not named and bool(np.mean(largest < largest[row]) <= HALF)
+        matched = any(self._has_words(row, query) for query in queries)
         return matched or any(_upper(values, TENTH)[row] for values in cosines)
 
     def _has_words(self, row: int, query: str) -> bool:
@@ -303,8 +312,8 @@ class Judge:
                 return False
             mean = float(np.mean(known))
             return own > mean if lifts else own < mean
-        upper = row < len(scores) / 2
-        return self.case.host_order and (upper if lifts else not upper)
+        place = row / len(scores)
+        return self.case.host_order and (place < HALF if lifts else place >= THIRD)
 
     def _learned(self, row: int, lifts: bool, _: Reason) -> bool:
         return bool(self.past.chosen) if lifts else self._unlike(row, self.past.chosen)
@@ -386,17 +395,22 @@ def words(text: str) -> set[str]:
 
 
 def _occurs(word: str, own: set[str]) -> bool:
-    """Whether a word stands among others, up to a typo where it has five signs or more."""
-    if word in own:
-        return True
-    if len(word) < 5:
+    """Whether a word stands among others, in another form (walks, walking) or with a typo."""
+    return word in own or (len(word) >= 5 and any(_same_word(word, one) for one in own))
+
+
+def _same_word(one: str, other: str) -> bool:
+    """Whether two words have a stem in common, or differ in one sign or two neighbours swapped."""
+    short, long = sorted((one, other), key=len)
+    stem = next((place for place, sign in enumerate(short) if sign != long[place]), len(short))
+    if stem == 0 or len(long) - len(short) > LONGEST_ENDING:
         return False
-    pairs = set(map("".join, pairwise(word)))
-    return any(
-        abs(len(one) - len(word)) <= 2
-        and len(pairs & set(map("".join, pairwise(one)))) >= HALF * len(pairs)
-        for one in own
-    )
+    if stem >= SHORTEST_STEM and len(long) - stem <= LONGEST_ENDING:
+        return True
+    if len(short) < len(long):
+        return short[stem:] == long[stem + 1 :]
+    swapped = short[stem + 1 : stem + 2] + short[stem] + short[stem + 2 :]
+    return short[stem + 1 :] == long[stem + 1 :] or swapped == long[stem:]
 
 
 def _upper(values: Array, share: float) -> NDArray[np.bool_]:

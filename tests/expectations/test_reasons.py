@@ -161,6 +161,9 @@ def test_what_is_true_of_an_item(
     [
         ("rustic bread", BREAD, True, True),
         ("rustci bread", BREAD, True, True),
+        ("rustcs baking", BREAD, True, True),
+        ("baked breads", BREAD, True, True),
+        ("waking", BREAD, True, False),
         ("football", GOAL, True, True),
         ("football", BREAD, True, False),
         ("football", BREAD, False, True),
@@ -192,6 +195,8 @@ def test_the_host_is_quoted_rightly() -> None:
     assert said == [(False, True), (True, False), (False, False)]
     ordered = Judge(Case(EVERY, (), 1e9, host_order=True), vectors)
     assert ordered.true(BREAD, Reason(ReasonCode.HOST, 1.0))
+    assert not ordered.true(BREAD, Reason(ReasonCode.HOST, -1.0))
+    assert ordered.true(GOAL, Reason(ReasonCode.HOST, -1.0))
     assert not ordered.true(GOAL, Reason(ReasonCode.HOST, 1.0))
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,8 @@ import torch
 
 from edge_rerank import Event, Item, ReasonCode
 from edge_rerank.errors import DataError, PackInvalid
+from edge_rerank.evaluation.expectations import suite
+from edge_rerank.evaluation.expectations.expectation import Group, at_least
 from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
@@ -148,6 +151,30 @@ def test_the_pack_ranks_by_the_history_and_says_why(pack: Path, folder: Path) ->
     known = {ReasonCode.SIMILAR, ReasonCode.CATEGORY, ReasonCode.TOGETHER, ReasonCode.POPULAR}
     assert ranking[0].reasons
     assert {reason.code for reason in ranking[0].reasons} <= known
+
+
+def test_the_card_says_how_many_expectations_are_met(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = [one for one in suite.all_expectations() if one.group is Group.DEFAULTS][1:4]
+    some += [replace(one, bound=at_least(math.inf)) for one in some[:1]]
+    monkeypatch.setattr(suite, "all_expectations", lambda: some)
+    training = HistoryTraining(requests=50, candidates=8, history=5, steps=2, evaluate_every=2)
+    recipe = HistoryFinetuneRecipe("tiny", 1, "A test.", str(shipped_pack()), training)
+    one, other = tmp_path / "one", tmp_path / "other"
+    result = finetune_history(
+        recipe, [folder], one, work=tmp_path / "1", threads=1, expectations=True
+    )
+    pack = Pack.open(one)
+    assert pack.digest == result.digest
+    assert pack.manifest.verification["expectations_met"] == 0.75
+    card = (one / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert card.startswith("# tiny, release 1\n")
+    assert "4 sentences that anyone would hold of such a product: 3 are met,\n75.0%" in card
+    assert card.endswith("| defaults | 3 | 4 |\n")
+    again = replace(recipe, base=str(one))
+    finetune_history(again, [folder], other, work=tmp_path / "2", threads=1)
+    assert "expectations_met" not in Pack.open(other).manifest.verification
 
 
 def test_what_is_missing_costs_no_error(pack: Path) -> None:

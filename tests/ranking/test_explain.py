@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import numpy as np
+
 from edge_rerank import Item, ReasonCode
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.explain import MAX_REASONS, explain
@@ -8,6 +10,7 @@ from edge_rerank.ranking.sources.rules import ALWAYS, UNTRAINED
 from edge_rerank.ranking.sources.search import SearchSource
 from edge_rerank.types import Reason
 
+ITEMS = [Item("a", categories=["Food", "Baking"]), Item("b")]
 EVERY = (
     *UNTRAINED,
     *ALWAYS,
@@ -23,7 +26,7 @@ def test_what_all_candidates_share_explains_nothing() -> None:
     evidence = Evidence(PLAIN, 2)
     evidence["popularity"][:] = 5.0
     evidence["query"][0] = 1.0
-    first, second = explain(evidence, [0, 1])
+    first, second = explain(evidence, ITEMS, [0, 1])
     assert [(reason.code, reason.weight) for reason in first] == [(ReasonCode.QUERY, 0.5)]
     assert [(reason.code, reason.weight) for reason in second] == [(ReasonCode.QUERY, -0.5)]
 
@@ -35,8 +38,8 @@ def test_the_largest_come_first_and_similarity_names_its_item() -> None:
     evidence["disliked"][0] = -6.0
     evidence["host"][0] = 1.0
     evidence["shown"][0] = 0.1
-    evidence.nearest = (Item("near"), None)
-    (reasons,) = explain(evidence, [0])
+    evidence.chosen, evidence.nearest = (Item("near"),), np.array([0, -1])
+    (reasons,) = explain(evidence, ITEMS, [0])
     assert [reason.code for reason in reasons] == [
         ReasonCode.DISLIKED,
         ReasonCode.SIMILAR,
@@ -50,8 +53,35 @@ def test_every_column_has_a_reason() -> None:
     for column in EVERY:
         evidence = Evidence(EVERY, 2)
         evidence[column.name][0] = 1.0
-        (reason,) = explain(evidence, [0])[0]
+        (reason,) = explain(evidence, ITEMS, [0])[0]
         assert reason == Reason(column.reason, column.weight / 2, None)
+
+
+def test_what_is_not_true_is_not_said_however_much_it_weighs() -> None:
+    evidence = Evidence(PLAIN, 2)
+    evidence["popularity"][0] = 9.0
+    evidence["host"][0] = 1.0
+    evidence.holds(ReasonCode.POPULAR, lifts=np.array([False, True]), lowers=False)
+    first, second = explain(evidence, ITEMS, [0, 1])
+    assert [reason.code for reason in first] == [ReasonCode.HOST]
+    assert [reason.code for reason in second] == [ReasonCode.HOST]
+
+
+def test_likeness_to_what_was_chosen_just_now_is_said_as_such() -> None:
+    evidence = Evidence(PLAIN, 2)
+    evidence["similar-max"][:] = [2.0, -2.0]
+    evidence.chosen, evidence.nearest = (Item("near"),), np.array([0, 0])
+    evidence.present[:] = True
+    first, second = explain(evidence, ITEMS, [0, 1])
+    assert first == (Reason(ReasonCode.SESSION, 2.0, "near"),)
+    assert second == (Reason(ReasonCode.SIMILAR, -2.0),)
+
+
+def test_the_category_that_was_chosen_is_named() -> None:
+    evidence = Evidence(PLAIN, 2)
+    evidence["category"][0] = 2.0
+    evidence.chosen_categories = frozenset({"Food"})
+    assert explain(evidence, ITEMS, [0]) == [(Reason(ReasonCode.CATEGORY, 1.0, category="Food"),)]
 
 
 def test_names_of_columns_are_unique() -> None:

@@ -15,6 +15,7 @@ from edge_rerank.ranking.sources.rules import (
     ALWAYS,
     CATEGORY,
     DISLIKED,
+    DONE,
     HOST,
     NEXT,
     POPULARITY,
@@ -48,10 +49,12 @@ class Told:
             vectors=np.zeros((len(candidates), 1), dtype=np.float32),
             liked=matrix(self._liked),
             disliked=matrix(self._disliked),
-            searches=np.zeros((len(candidates), 0)),
-            query=None,
-            likeness=np.zeros((0, 0)),
+            likeness=np.zeros((len(interests.liked), len(interests.liked))),
+            aversion=np.zeros((len(interests.liked), len(interests.disliked))),
         )
+
+    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+        raise AssertionError("no rule asks for a query")
 
 
 def judged(
@@ -81,7 +84,6 @@ def column(evidence: Evidence, of: Column) -> list[float]:
 def test_no_signal_is_a_column_of_zeros() -> None:
     evidence = judged([Item("a"), Item("b")])
     assert not evidence.values.any()
-    assert evidence.nearest == (None, None)
 
 
 def test_popularity_is_a_logarithm_and_the_mean_where_it_is_missing() -> None:
@@ -129,7 +131,7 @@ def test_categories_and_what_comes_next() -> None:
 
 
 def test_rejected_items_and_their_kin() -> None:
-    history = [Event("dismiss", Item("bad"), timestamp=0)]
+    history = [Event("dismiss", Item("bad"), timestamp=8.0)]
     evidence = judged(
         [Item("bad"), Item("kin"), Item("other")],
         history,
@@ -137,14 +139,42 @@ def test_rejected_items_and_their_kin() -> None:
         disliked=[[0.0], [0.8], [-0.2]],
     )
     assert column(evidence, REJECTED) == [1, 0, 0]
-    assert column(evidence, DISLIKED) == pytest.approx([0.0, 0.8, 0.0])
+    assert column(evidence, DISLIKED) == pytest.approx([1.0, 1.0, 0.0])
 
 
-def test_the_nearest_item_of_the_history_is_named() -> None:
-    liked = [Item("one"), Item("two")]
-    history = [Event("click", item, timestamp=n) for n, item in enumerate(liked)]
-    evidence = judged([Item("x"), Item("y")], history, liked=[[0.9, 0.1], [0.1, 0.9]])
-    assert evidence.nearest == tuple(liked)
+def test_what_was_liked_of_a_kind_stands_against_what_was_turned_down() -> None:
+    clicks = [Event("click", Item(f"c{n}", categories=["X"]), timestamp=n) for n in range(3)]
+    dismissals = [Event("dismiss", Item(f"d{n}", categories=["X"]), timestamp=5) for n in range(2)]
+    items = [Item("x", categories=["X"]), Item("y", categories=["Y"])]
+
+    def against(history: Sequence[Event], liked: int, disliked: int) -> float:
+        cosines = np.zeros((2, liked)), np.zeros((2, disliked))
+        first, other = column(
+            judged(items, history, liked=cosines[0], disliked=cosines[1]), DISLIKED
+        )
+        assert other == 0.0
+        return first
+
+    alone = against(dismissals, 0, 2)
+    beside = against([*clicks, *dismissals], 3, 2)
+    assert 0 < beside < alone
+    assert against([*clicks, dismissals[0]], 3, 1) < beside
+
+
+def test_what_was_had_just_now_is_lowered_and_less_so_later() -> None:
+    items = [Item("had"), Item("new")]
+
+    def done(days: float) -> list[float]:
+        moment = 10.0 + 86_400 * 30
+        history = [Event("purchase", items[0], timestamp=moment - 86_400 * days)]
+        rules = Rules()
+        evidence = Evidence(rules.columns, 2)
+        comparer = Told(np.zeros((2, 1)), None)
+        rules.fill(Request.of(items, history=history, comparer=comparer, now=moment), evidence)
+        return column(evidence, DONE)
+
+    assert done(0) == pytest.approx([1.0, 0.0])
+    assert done(7) == pytest.approx([0.5, 0.0])
 
 
 def test_beside_a_model_only_what_it_cannot_know_is_judged() -> None:
@@ -158,8 +188,7 @@ def test_beside_a_model_only_what_it_cannot_know_is_judged() -> None:
     assert evidence.columns == ALWAYS
     assert not set(ALWAYS) & set(UNTRAINED)
     assert column(evidence, HOST) == pytest.approx([0, 1, -1])
-    assert column(evidence, SHOWN) == pytest.approx([np.log(2), 0, 0])
-    assert [item.id for item in evidence.nearest if item] == ["one"] * 3
+    assert column(evidence, SHOWN) == [1, 0, 0]
     alone = judged(items, history, liked=liked)
     assert alone.columns == (*UNTRAINED, *ALWAYS)
     assert alone[SIMILAR_MAX.name].any()

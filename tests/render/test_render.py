@@ -41,10 +41,13 @@ def test_every_reason_has_words_both_ways() -> None:
     ("reasons", "said"),
     [
         ((), ()),
-        ((SIMILAR,), ("because you liked Dark rye",)),
+        ((SIMILAR,), ("because you chose Dark rye",)),
         ((Reason(ReasonCode.SIMILAR, 2.0, "unknown"),), (ReasonCode.SIMILAR.lifts,)),
         ((Reason(ReasonCode.SIMILAR, -2.0, "rye"),), (ReasonCode.SIMILAR.lowers,)),
-        ((UNPOPULAR, SIMILAR), ("because you liked Dark rye",)),
+        ((UNPOPULAR, SIMILAR), ("because you chose Dark rye",)),
+        ((Reason(ReasonCode.SESSION, 2.0, "rye"),), ("because you chose Dark rye",)),
+        ((Reason(ReasonCode.CATEGORY, 2.0, category="Baking"),), ("from Baking, which you like",)),
+        ((Reason(ReasonCode.CATEGORY, -2.0, category="Baking"),), (ReasonCode.CATEGORY.lowers,)),
         ((UNPOPULAR,), (ReasonCode.POPULAR.lowers,)),
         ((NOT_DISLIKED, POPULAR), (ReasonCode.POPULAR.lifts,)),
         ((NOT_DISLIKED,), (ReasonCode.DISLIKED.lifts,)),
@@ -85,7 +88,7 @@ def test_list() -> None:
         "text": BREAD.text,
         "categories": ["Food", "Baking"],
         "fields": {"url": "https://shop.example/bread", "price": 3.5},
-        "reasons": [{"code": "similar", "weight": 2.0, "item_id": "rye"}],
+        "reasons": [{"code": "similar", "weight": 2.0, "item_id": "rye", "category": None}],
     }
     assert json.loads(ranking(BREAD, reasons=(SIMILAR,)).to_json())["items"] == [entry]
 
@@ -99,15 +102,26 @@ def test_cards() -> None:
         categories=("Food", "Baking"),
         rank=1,
         score=1.0,
-        reasons=("because you liked Dark rye",),
+        reasons=("because you chose Dark rye",),
         url="https://shop.example/bread",
     )
+
+
+def test_many_cards_do_not_lead_with_the_same_phrase_where_another_is_true() -> None:
+    category = Reason(ReasonCode.CATEGORY, 1.0, category="Baking")
+    items = [Item(str(number), "Bread") for number in range(6)]
+    cards = ranking(*items, reasons=(category, Reason(ReasonCode.POPULAR, 0.5))).to_cards()
+    leads = [card.reasons[0] for card in cards]
+    assert leads.count("from Baking, which you like") == leads.count(POPULAR.code.lifts) == 3
+    assert all(len(card.reasons) == 2 for card in cards)
+    weak = ranking(*items, reasons=(category, Reason(ReasonCode.POPULAR, 0.1))).to_cards()
+    assert {card.reasons[0] for card in weak} == {"from Baking, which you like"}
 
 
 def test_titles_of_the_ranking_itself_are_known() -> None:
     rye = Item("rye", "Dark rye\nSlowly.")
     assert ranking(BREAD, rye, reasons=(SIMILAR,)).to_cards()[0].reasons == (
-        "because you liked Dark rye",
+        "because you chose Dark rye",
     )
 
 

@@ -1,1 +1,1 @@
-"""Behavioural tests beside metrics: what anyone would expect of a personal list, as sentences."""
+"""Internal: what anyone would expect of a personal list, as sentences and as relations."""

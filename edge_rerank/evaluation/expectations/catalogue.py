@@ -78,6 +78,23 @@ class Catalogue:
         items = [item for item in self.kinds[kind] if item.id not in self.copies]
         return [items[(start + step) % len(items)] for step in range(count)]
 
+    def most_popular(self, kind: str, count: int) -> list[Item]:
+        """The ``count`` items of a kind that most people chose, the most popular first."""
+        items = sorted(self.kinds[kind], key=lambda item: -(item.popularity or 0.0))
+        return items[:count]
+
+    def page(self, *kinds: str, each: int = 6, others: int = 2) -> list[Item]:
+        """A short list of candidates: ``each`` of the kinds, ``others`` of every other kind.
+
+        The last of each kind, in the order of the catalogue, no copies among them.
+        """
+        chosen = {
+            item.id
+            for kind in self.kinds
+            for item in self.some(kind, each if kind in kinds else others, start=-each)
+        }
+        return [item for item in self.items if item.id in chosen]
+
     def with_word(self, word: str) -> list[Item]:
         """The items whose text has this in it, in any case."""
         return [item for item in self.items if word.casefold() in item.text.casefold()]

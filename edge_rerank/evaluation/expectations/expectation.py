@@ -139,6 +139,11 @@ class ExpectationReport:
         return _share(self.outcomes)
 
     @property
+    def met(self) -> int:
+        """How many are met."""
+        return sum(one.met for one in self.outcomes)
+
+    @property
     def unmet(self) -> tuple[Outcome, ...]:
         """Those that are not."""
         return tuple(one for one in self.outcomes if not one.met)
@@ -152,8 +157,12 @@ class ExpectationReport:
         }
         return {group: ones for group, ones in found.items() if ones}
 
-    def rows(self) -> list[tuple[str, str, str, str, str]]:
-        """A row a sentence: "✓" or "✗", group, sentence, bound, measured number."""
+    def rows(self, *, unmet: bool = False) -> list[tuple[str, str, str, str, str]]:
+        """A row a sentence: "✓" or "✗", group, sentence, bound, measured number.
+
+        Args:
+            unmet: whether those that are met are left out.
+        """
         return [
             (
                 "✓" if one.met else "✗",
@@ -164,27 +173,27 @@ class ExpectationReport:
             )
             for group, ones in self.groups.items()
             for one in ones
+            if not (unmet and one.met)
         ]
 
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """The report as one JSON object.
+    def to_dict(self) -> dict[str, object]:
+        """The report as plain data.
 
         ``{"model", "share", "met", "count", "groups": {group: share}, "expectations": [{"group",
         "sentence", "low", "high", "got", "met"}]}``; an open end of a bound is null.
         """
-        return json.dumps(
-            {
-                "model": self.model,
-                "share": round(self.share, 6),
-                "met": len(self.outcomes) - len(self.unmet),
-                "count": len(self.outcomes),
-                "groups": {group: round(_share(ones), 6) for group, ones in self.groups.items()},
-                "expectations": [_plain(one) for one in self.outcomes],
-            },
-            ensure_ascii=False,
-            indent=indent,
-            allow_nan=False,
-        )
+        return {
+            "model": self.model,
+            "share": round(self.share, 6),
+            "met": self.met,
+            "count": len(self.outcomes),
+            "groups": {group: round(_share(ones), 6) for group, ones in self.groups.items()},
+            "expectations": [_plain(one) for one in self.outcomes],
+        }
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """:meth:`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent, allow_nan=False)
 
 
 def _share(outcomes: Sequence[Outcome]) -> float:

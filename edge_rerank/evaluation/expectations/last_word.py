@@ -105,7 +105,7 @@ def expectations() -> Iterator[Expectation]:
             group,
             f"Dislike, then like of one of {kind}: it stands in the upper half, place as a share",
             at_most(0.5),
-            partial(_depth, kind=kind, act=_dislike_then_like),
+            partial(_height, kind=kind, act=_dislike_then_like),
         )
     for kind in ("finance", "编程"):
         yield Expectation(
@@ -142,9 +142,21 @@ def expectations() -> Iterator[Expectation]:
 
 
 def _depth(host: Host, kind: str, act: Course) -> float:
-    """Where the item stands, 0 for the first place to 1 for the last; others were clicked."""
-    item, *others = host.catalogue.some(kind, 3, start=2)
+    """Where the kind's most popular item stands, 0 for the first place to 1 for the last.
+
+    Two others of its kind were clicked before, so that all but the last word speaks for it.
+    """
+    item, *others = host.catalogue.most_popular(kind, 3)
     person = host.person().clicked(*others)
+    act(person, item)
+    ranking = person.list()
+    return (place(ranking, item) - 1) / (len(ranking) - 1)
+
+
+def _height(host: Host, kind: str, act: Course) -> float:
+    """Where the kind's least popular item stands, as in :func:`_depth`."""
+    item = host.catalogue.most_popular(kind, len(host.catalogue.kinds[kind]))[-1]
+    person = host.person()
     act(person, item)
     ranking = person.list()
     return (place(ranking, item) - 1) / (len(ranking) - 1)

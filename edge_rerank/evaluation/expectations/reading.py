@@ -13,7 +13,7 @@ from edge_rerank.evaluation.expectations.expectation import (
     at_least,
     at_most,
 )
-from edge_rerank.evaluation.expectations.measures import best_place, place, shared, without
+from edge_rerank.evaluation.expectations.measures import best_place, ids, place, shared, without
 from edge_rerank.evaluation.expectations.visits import Host
 from edge_rerank.render.cards import title_of
 from edge_rerank.result import Ranking
@@ -96,7 +96,8 @@ def _found(host: Host, query: str, kind: str) -> float:
 def _titles_found(host: Host) -> float:
     items = _all(host)
     return fmean(
-        place(host.nobody(items, query=title_of(item)), item) == 1 for item in host.scripts.items
+        ids(host.nobody(items, query=title_of(item), top_k=1)) == [item.id]
+        for item in host.scripts.items
     )
 
 

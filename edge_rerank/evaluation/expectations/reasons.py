@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from statistics import median
@@ -74,22 +75,28 @@ def expectations() -> Iterator[Expectation]:
             NEVER,
             partial(_popular_untruly, kinds=kinds),
         )
+        yield Expectation(
+            group,
+            f"{whom}, on a page of some: items called popular that most of the page outdo",
+            NEVER,
+            partial(_popular_untruly, kinds=kinds, page=True),
+        )
     yield Expectation(
         group,
         "To a stranger: items said to be like what they chose",
         NEVER,
         _said_to_stranger,
     )
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         yield Expectation(
             group,
-            f"Ten mixed visits ({seed}): reasons that name an item which was not chosen",
+            f"Eight mixed visits ({seed}): reasons that name an item which was not chosen",
             NEVER,
             partial(_untrue_names, seed=seed),
         )
         yield Expectation(
             group,
-            f"Ten mixed visits ({seed}): items said to be of a liked category that are not",
+            f"Eight mixed visits ({seed}): items said to be of a liked category that are not",
             NEVER,
             partial(_untrue_categories, seed=seed),
         )
@@ -150,18 +157,17 @@ def expectations() -> Iterator[Expectation]:
 
 
 def _name_bounced(host: Host, kind: str, other: str) -> float:
+    """Such reasons; not a number where nothing is said at all."""
     bounced = host.catalogue.some(other, 4)
     person = host.person().clicked(*host.catalogue.some(kind, 3)).bounced(*bounced)
-    return _naming(person.list(), bounced)
+    names = {item.id for item in bounced}
+    said = _speaking(person.list())
+    return sum(reason.item_id in names for reason in said) if said else math.nan
 
 
-def _naming(ranking: Ranking, items: Sequence[Item]) -> int:
-    names = {item.id for item in items}
-    return sum(
-        reason.item_id in names and speaks_for(reason)
-        for ranked in ranking
-        for reason in ranked.reasons
-    )
+def _speaking(ranking: Ranking) -> list[Reason]:
+    """Every reason of a list that speaks of what the person chose."""
+    return [reason for ranked in ranking for reason in ranked.reasons if speaks_for(reason)]
 
 
 def _said_after_bounce(host: Host, kind: str) -> float:
@@ -181,14 +187,15 @@ def _said_to_be_chosen(ranking: Ranking) -> int:
     return sum(any(map(speaks_for, ranked.reasons)) for ranked in ranking[:TOP])
 
 
-def _popular_untruly(host: Host, kinds: tuple[str, ...]) -> float:
+def _popular_untruly(host: Host, kinds: tuple[str, ...], *, page: bool = False) -> float:
+    items = host.catalogue.page(*kinds) if page else host.catalogue.items
     person = host.person()
     for kind in kinds:
         person.clicked(*host.catalogue.some(kind, 3))
-    middle = median(item.popularity or 0.0 for item in host.catalogue.items)
+    middle = median(item.popularity or 0.0 for item in items)
     return sum(
         (ranked.item.popularity or 0.0) < middle
-        for ranked in person.list()
+        for ranked in person.list(items)
         for reason in lifting(ranked)
         if reason.code.value == "popular"
     )
@@ -220,14 +227,14 @@ def _shown_said_new(host: Host, kind: str) -> float:
 
 
 def _untrue_names(host: Host, seed: int) -> float:
+    """Such reasons; not a number where nothing is said at all."""
     untrue = 0
     for person, chosen in _mixed_visits(host, seed):
-        names = {item.id for item in chosen}
-        untrue += sum(
-            reason.item_id is not None and reason.item_id not in names and speaks_for(reason)
-            for ranked in person.list()
-            for reason in ranked.reasons
-        )
+        names = {None, *(item.id for item in chosen)}
+        said = _speaking(person.list())
+        if not said:
+            return math.nan
+        untrue += sum(reason.item_id not in names for reason in said)
     return untrue
 
 
@@ -247,7 +254,7 @@ def _untrue_categories(host: Host, seed: int) -> float:
 def _mixed_visits(host: Host, seed: int) -> Iterator[tuple[Person, list[Item]]]:
     """People who like, read, bounce, dislike and search, each with what they chose."""
     rng = random.Random(seed)  # noqa: S311 - invented visits, not secrets
-    for _ in range(10):
+    for _ in range(8):
         person, chosen = host.person(), []
         for kind in rng.sample([*host.catalogue.kinds], 4):
             liked, read, bounced, disliked, bought = host.catalogue.some(
@@ -296,8 +303,8 @@ def _clicked_said_to_fit(host: Host, query: str, clicked: str) -> float:
 def _same_badge(host: Host, kinds: tuple[str, ...]) -> float:
     clicks = interleaved(*(host.catalogue.some(kind, 4) for kind in kinds))
     cards = host.person().clicked(*clicks).list().to_cards()[:_CARDS]
-    badges = Counter(card.reasons[0] for card in cards if card.reasons)
-    return max(badges.values(), default=0)
+    badges = Counter(card.reasons[0] if card.reasons else "" for card in cards)
+    return max(badges.values())
 
 
 def _liking_said(host: Host, kind: str) -> float:

@@ -165,20 +165,20 @@ class RelationsReport:
             for one in self.tallies
         ]
 
-    def to_json(self, *, indent: int | None = 2) -> str:
+    def to_dict(self) -> dict[str, object]:
         """``{"folder", "split", "histories", "share", "worst", "relations": [{...}]}``."""
-        return json.dumps(
-            {
-                "folder": self.folder,
-                "split": self.split,
-                "histories": self.histories,
-                "share": round(self.share, 6),
-                "worst": round(self.worst, 6),
-                "relations": [{**asdict(one), "share": one.share} for one in self.tallies],
-            },
-            ensure_ascii=False,
-            indent=indent,
-        )
+        return {
+            "folder": self.folder,
+            "split": self.split,
+            "histories": self.histories,
+            "share": round(self.share, 6),
+            "worst": round(self.worst, 6),
+            "relations": [{**asdict(one), "share": one.share} for one in self.tallies],
+        }
+
+    def to_json(self, *, indent: int | None = 2) -> str:
+        """:meth:`to_dict` as JSON."""
+        return json.dumps(self.to_dict(), ensure_ascii=False, indent=indent)
 
 
 def check_relations(

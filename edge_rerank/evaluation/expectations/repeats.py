@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import pairwise
 
+from edge_rerank.evaluation.expectations.catalogue import kind_of
 from edge_rerank.evaluation.expectations.expectation import (
     NEVER,
     Expectation,
@@ -111,10 +113,12 @@ def _copies() -> Iterator[Expectation]:
 
 
 def _place_after(host: Host, kind: str, act: Course) -> float:
+    """The item's place; nothing where another kind leads."""
     item, *others = host.catalogue.some(kind, 4, start=10)
     person = host.person().clicked(*others)
     act(person, item)
-    return place(person.list(), item)
+    ranking = person.list()
+    return place(ranking, item) if kind_of(ranking[0].item) == kind else 0
 
 
 def _others_after_purchase(host: Host, kind: str) -> float:
@@ -124,10 +128,13 @@ def _others_after_purchase(host: Host, kind: str) -> float:
 
 
 def _new_after_rounds(host: Host, kinds: tuple[str, ...], rounds: int, hours: float) -> float:
+    """What is new in the top ten; not a number where the list did not follow the clicks."""
     person = host.person()
     for kind in kinds:
         person.clicked(*host.catalogue.some(kind, 5))
     first = ranking = person.list()
+    if kinds and count(first, *kinds) < TOP // 2:
+        return math.nan
     for _ in range(rounds):
         ranking = person.saw(ranking).later(hours=hours).list()
     return TOP - shared(first, ranking)
@@ -137,17 +144,22 @@ def _side_by_side(host: Host, kinds: tuple[str, ...], clicks: int) -> float:
     person = host.person()
     for kind in kinds:
         person.clicked(*host.catalogue.some(kind, clicks))
-    return _neighbours(host, person.list())
+    return _neighbours(host, person.list(), kinds)
 
 
 def _beside_the_liked(host: Host, kind: str) -> float:
     originals = {*host.catalogue.copies.values()}
     item = next(one for one in host.catalogue.kinds[kind] if one.id in originals)
-    return _neighbours(host, host.person().did(EventType.LIKE, item).list())
+    return _neighbours(host, host.person().did(EventType.LIKE, item).list(), (kind,))
 
 
-def _neighbours(host: Host, ranking: Ranking) -> int:
-    """Pairs of neighbours in the top ten of which one is a near-copy of the other."""
+def _neighbours(host: Host, ranking: Ranking, kinds: tuple[str, ...]) -> float:
+    """Pairs of neighbours in the top ten of which one is a near-copy of the other.
+
+    Not a number where fewer than three of the top ten are of the kinds.
+    """
+    if count(ranking, *kinds) < 3:
+        return math.nan
     copies = host.catalogue.copies
     top = ids(ranking[:TOP])
     return sum(copies.get(one) == other or copies.get(other) == one for one, other in pairwise(top))

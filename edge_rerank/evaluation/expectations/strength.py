@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from itertools import pairwise
@@ -33,6 +34,11 @@ _CONTRASTS: Sequence[_Contrast] = (
         *("Ten minutes", lambda person, item: person.read(item)),
         *("half a second", lambda person, item: person.bounced(item, dwell_s=0.5)),
         *(15.0, (("astronomy", "baking"), ("茶", "猫"), ("sailing", "编程"))),
+    ),
+    (
+        *("A view of ten minutes", lambda person, item: person.did("view", item, dwell_s=600.0)),
+        *("one of half a second", lambda person, item: person.did("view", item, dwell_s=0.5)),
+        *(15.0, (("city breaks", "finance"), ("书法", "sailing"))),
     ),
     (
         *("A click", lambda person, item: person.clicked(item)),
@@ -90,6 +96,13 @@ def expectations() -> Iterator[Expectation]:
             at_least(2),
             partial(_long_read_against_bounces, a=a, b=b),
         )
+    for a, b in (("knitting", "city breaks"), ("编程", "猫")):
+        yield expect(
+            f"A view of {a} for ten minutes, four of {b} for a second: of the top ten {a} has "
+            "more, by",
+            at_least(2),
+            partial(_long_view_against_short, a=a, b=b),
+        )
     for more, strong, less, weak, places, pairs in _CONTRASTS:
         for a, b in pairs:
             yield expect(
@@ -102,7 +115,7 @@ def expectations() -> Iterator[Expectation]:
             f"A purchase lifts {a} and {b} no less than a like, in places",
             at_least(-_TOLERANCE),
             partial(
-                _contrast,
+                _contrast_of_lifted,
                 a=a,
                 b=b,
                 strong=lambda person, item: person.did(_PURCHASE, item),
@@ -113,7 +126,7 @@ def expectations() -> Iterator[Expectation]:
             f"A like lifts {a} and {b} no less than a long read, in places",
             at_least(-_TOLERANCE),
             partial(
-                _contrast,
+                _contrast_of_lifted,
                 a=a,
                 b=b,
                 strong=lambda person, item: person.did(_LIKE, item),
@@ -154,13 +167,13 @@ def _on_a_scale(expect: Callable[..., Expectation]) -> Iterator[Expectation]:
         ("finance", "sailing", (95.0, 80.0)),
     ):
         yield expect(
-            f"{b} rated {values[1]:g} after {a} rated {values[0]:g} rises all the same, in places",
+            f"After {a} rated {values[0]:g}, {b} rated {values[1]:g} rises all the same, in places",
             at_least(20),
             partial(_lifted_by_second_rating, a=a, b=b, values=values),
         )
     for a, b in (("astronomy", "dogs"), ("编程", "gardening")):
         yield expect(
-            f"{b} rated 1 after {a} rated 5 and 4: of the top ten it has",
+            f"After {a} rated 5 and 4, {b} rated 1: of the top ten it has",
             at_most(1),
             partial(_after_bad_rating, a=a, b=b),
         )
@@ -169,6 +182,13 @@ def _on_a_scale(expect: Callable[..., Expectation]) -> Iterator[Expectation]:
 def _long_read_against_bounces(host: Host, a: str, b: str) -> float:
     person = host.person().read(*host.catalogue.some(a, 1))
     ranking = person.bounced(*host.catalogue.some(b, 4)).list()
+    return count(ranking, a) - count(ranking, b)
+
+
+def _long_view_against_short(host: Host, a: str, b: str) -> float:
+    person = host.person().did(EventType.VIEW, *host.catalogue.some(a, 1), dwell_s=600.0)
+    person.did(EventType.VIEW, *host.catalogue.some(b, 4), dwell_s=1.0)
+    ranking = person.list()
     return count(ranking, a) - count(ranking, b)
 
 
@@ -192,18 +212,32 @@ def _contrast(host: Host, a: str, b: str, strong: Act, weak: Act) -> float:
     return sum(gains) / len(gains)
 
 
+def _contrast_of_lifted(host: Host, a: str, b: str, strong: Act, weak: Act) -> float:
+    """As :func:`_contrast`; nothing where the weaker deed lifts neither kind."""
+    for kind in (a, b):
+        item = host.catalogue.some(kind, 1)[0]
+        person = host.person()
+        weak(person, item)
+        before = mean_place(host.to_stranger(), kind, besides=[item])
+        if mean_place(person.list(), kind, besides=[item]) >= before:
+            return math.nan
+    return _contrast(host, a, b, strong, weak)
+
+
 def _stays(host: Host, kind: str, bounces: int) -> float:
     person = host.person().bounced(*host.catalogue.some(kind, bounces))
     return shared(person.list(), host.to_stranger())
 
 
 def _steps_back(host: Host, kind: str) -> float:
+    """How often a longer stay lifts less; all of them where the longest lifts no more."""
     item = host.catalogue.some(kind, 1)[0]
     places = [
         mean_place(host.person().read(item, dwell_s=dwell_s).list(), kind, besides=[item])
         for dwell_s in (1.0, 8.0, 60.0, 1200.0)
     ]
-    return sum(longer > shorter + _TOLERANCE for shorter, longer in pairwise(places))
+    back = sum(longer > shorter + _TOLERANCE for shorter, longer in pairwise(places))
+    return back if places[-1] < places[0] else len(places)
 
 
 def _lowered_by_rating(host: Host, kind: str, values: Sequence[float]) -> float:

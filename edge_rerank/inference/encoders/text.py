@@ -108,6 +108,12 @@ class TextEncoder:
         ids = self._tokenizer.encode(word, add_special_tokens=False).ids
         return len(ids) == 1 and ids[0] != self._unknown_id
 
+    def unreadable(self, texts: Sequence[str]) -> NDArray[np.bool_]:
+        """Which texts the tokeniser cannot read, bool of shape (len(texts),); no model runs."""
+        return np.array(
+            [self._is_unreadable(self._tokenize(text)) for text in texts], dtype=np.bool_
+        )
+
     def _tokenize(self, text: str) -> list[int]:
         text = text[: self._spec.max_tokens * _CHARS_PER_TOKEN]
         # Half an emoji cut off by the host is not valid UTF-8; it must not cost the call.

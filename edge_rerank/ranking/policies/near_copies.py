@@ -26,9 +26,9 @@ REACH = 10
 COPY_COSINE = 0.85
 """Cosine of text vectors from which on two items may be near-copies."""
 
-COPY_WORDS = 0.5
-"""Jaccard index of their words from which on they are: a sentence encoder takes what is about one
-thing for one thing."""
+COPY_WORDS = 0.7
+"""Part of the shorter one's words that the other has from which on they are (the overlap
+coefficient): a sentence encoder takes what is about one thing for one thing."""
 
 MAX_GAP = 2.0
 """Log-odds by which the one brought up may be worse."""
@@ -68,6 +68,6 @@ def _copies(vectors: NDArray[np.float32], items: Sequence[Item]) -> set[tuple[in
     found: set[tuple[int, int]] = set()
     for one, other in np.argwhere(close).tolist():
         left, right = (set(words(items[place].text)) for place in (one, other))
-        if len(left & right) >= COPY_WORDS * len(left | right):
+        if len(left & right) >= COPY_WORDS * min(len(left), len(right)):
             found |= {(one, other), (other, one)}
     return found

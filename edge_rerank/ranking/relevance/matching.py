@@ -1,32 +1,31 @@
-"""Matching of a query's word with the words of texts: exactly, with typos, by the stem.
+"""Matching of a query's word with the words of texts: exactly, in another form, with typos.
 
 Numbers kept of each term leave few that can match, and only these are compared by letters.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.relevance.terms import HEAD, TermTable, described, run_width
+from edge_rerank.ranking.relevance.terms import HEAD, TermTable, base, described, run_width
 
 MIN_LETTERS = 3
-"""Letters from which on a word may have another ending."""
+"""Letters from which on a word may have another form."""
 
 ONE_TYPO = 4
 """Letters from which on a word may have a typo: one of five that lacks a letter has four."""
 
 TWO_TYPOS = 8
-"""Letters from which on it may have two, as in a singular with a typo beside a plural."""
+"""Letters from which on it may have two. Damerau (1964) found four of five misspelt words to
+have one."""
 
 ENDING = 2
 """Letters by which a word and the same in another number or case differ at most at the end."""
-
-STEM_SHARE = 0.6
-"""Share of the longer word that two words of one stem have in common at their beginnings."""
 
 _BITS_A_TYPO = 2
 """Letters by which two words differ at most for one edit: one replaced by another."""
@@ -39,46 +38,60 @@ class Match(IntEnum):
     """How a word is found in a text, the better the larger."""
 
     NONE = 0
-    STEM = 1
-    TYPOS = 2
-    TYPO = 3
-    ENDING = 4
-    EXACT = 5
+    TYPOS = 1
+    TYPO = 2
+    ENDING = 3
+    EXACT = 4
 
 
-def match(word: str, table: TermTable, term_at: Callable[[int], str]) -> NDArray[np.int8]:
-    """How a word is found in each text.
+@dataclass(frozen=True, slots=True, repr=False)
+class Found:
+    """Where a word is found.
+
+    Attributes:
+        kinds: :class:`Match` with each text, int8 of shape (texts,).
+        meant: the term that is most likely meant where the word has a typo.
+    """
+
+    kinds: NDArray[np.int8]
+    meant: str | None = None
+
+
+def find(word: str, table: TermTable, term_at: Callable[[int], str]) -> Found:
+    """Find a word in texts.
 
     Args:
         word: a term of the query.
         table: of the texts.
         term_at: gives the letters of the term at a place of the table.
-
-    Returns:
-        :class:`Match` of each text, int8 of shape (texts,).
     """
-    found = np.zeros(table.count, dtype=np.int8)
+    kinds = np.zeros(table.count, dtype=np.int8)
     code, head, letters, pairs, length = described([[word]])[0][0]
-    exact = np.flatnonzero(table.codes == code)
-    if length < run_width(word):
-        _contained(word, letters.view(np.uint64), table, term_at, found)
-    elif length >= MIN_LETTERS and word.isalpha() and not run_width(word):
-        places = np.union1d(
-            _of_one_stem(head, length, table), _misspelt(letters, pairs, length, table)
-        )
-        _, first, inverse = np.unique(table.codes[places], return_index=True, return_inverse=True)
-        kinds = np.array(
-            [_kind(word, term_at(place)) for place in places[first].tolist()], dtype=np.int8
-        )
-        if kinds.size:
-            np.maximum.at(found, table.rows[places], kinds[inverse])
-    found[table.rows[exact]] = Match.EXACT
-    return found
+    meant = None
+    if len(word) < run_width(word):
+        signs = letters.view(np.uint64)
+        inside = np.flatnonzero((table.letters & signs) == signs)
+        kinds[[table.rows[at] for at in inside.tolist() if word in term_at(at)]] = Match.EXACT
+    elif len(word) >= MIN_LETTERS and word.isalpha() and not run_width(word):
+        like = (table.heads == head) & (np.abs(table.lengths - length) <= ENDING)
+        places = np.union1d(np.flatnonzero(like), _misspelt(letters, pairs, length, table))
+        _, first, which = np.unique(table.codes[places], return_index=True, return_inverse=True)
+        found = [term_at(place) for place in places[first].tolist()]
+        each = np.array([_kind(word, term) for term in found], dtype=np.int64)
+        if found:
+            np.maximum.at(kinds, table.rows[places], each[which])
+            meant = _likeliest(found, each, np.bincount(which))
+    kinds[table.rows[table.codes == code]] = Match.EXACT
+    return Found(kinds, meant)
 
 
-def _of_one_stem(head: np.int64, length: np.int64, table: TermTable) -> NDArray[np.intp]:
-    """Places of terms that begin like a word."""
-    return np.flatnonzero((table.heads == head) & (table.lengths >= np.minimum(length, HEAD)))
+def _likeliest(
+    found: Sequence[str], kinds: NDArray[np.int64], times: NDArray[np.int64]
+) -> str | None:
+    """Of the terms with the fewest typos the commonest."""
+    slips = (kinds == Match.TYPO) | (kinds == Match.TYPOS)
+    worth = np.where(slips, kinds * (times.sum() + 1) + times, 0)
+    return found[int(worth.argmax())] if slips.any() else None
 
 
 def _misspelt(
@@ -93,42 +106,21 @@ def _misspelt(
     return np.asarray(near[shared >= own - _PAIRS_A_TYPO * allowed])
 
 
-def _contained(
-    signs: str,
-    letters: np.uint64,
-    table: TermTable,
-    term_at: Callable[[int], str],
-    found: NDArray[np.int8],
-) -> None:
-    """One or two signs are a word in some scripts; texts know it inside of longer runs."""
-    places = np.flatnonzero(((table.letters & letters) == letters) & (table.lengths > len(signs)))
-    for place in places.tolist():
-        if signs in term_at(place):
-            found[table.rows[place]] = Match.EXACT
-
-
 def _kind(word: str, term: str) -> Match:
     if word == term:
         return Match.EXACT
-    if _differ_in_ending(*sorted((word, term), key=len)):
+    one, other = base(word), base(term)
+    short, long = sorted((one, other), key=len)
+    if one == other or (len(long) <= len(short) + ENDING and _begins(long, short)):
         return Match.ENDING
-    edits = typos(word, term)
-    longer = max(len(word), len(term))
-    if edits == 1 and longer > ONE_TYPO:
+    edits = typos(one, other)
+    if edits == 1 and len(word) >= ONE_TYPO and max(len(word), len(term)) > ONE_TYPO:
         return Match.TYPO
-    if edits == 2 and len(word) >= TWO_TYPOS:
-        return Match.TYPOS
-    same = next(
-        (at for at, (one, other) in enumerate(zip(word, term, strict=False)) if one != other),
-        min(len(word), len(term)),
-    )
-    return Match.STEM if same >= max(HEAD, STEM_SHARE * longer) else Match.NONE
+    return Match.TYPOS if edits == 2 and len(one) >= TWO_TYPOS else Match.NONE
 
 
-def _differ_in_ending(short: str, long: str) -> bool:
-    ending = long[len(short) :]
-    enough = len(short) >= ONE_TYPO and len(ending) <= ENDING
-    return long.startswith(short) and (enough or ending == "s")
+def _begins(long: str, short: str) -> bool:
+    return len(short) >= HEAD and long.startswith(short)
 
 
 def typos(one: str, other: str) -> int:

@@ -12,27 +12,36 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.relevance.matching import Match, match
-from edge_rerank.ranking.relevance.terms import TermCache, TermTable, item_terms, terms
+from edge_rerank.ranking.relevance.matching import Match, find
+from edge_rerank.ranking.relevance.terms import (
+    TermCache,
+    TermTable,
+    item_terms,
+    run_width,
+    terms,
+)
 from edge_rerank.types import Item
 
 MAX_WORDS = 24
 """Words of a query that are looked for."""
 
 WEIGHTS = {
-    "sense-found": 1.5,
-    "sense-else": 8.0,
+    "sense": 8.0,
+    "sense-of-found": -6.5,
     "exact": 3.8,
     "ending": 3.0,
     "typo": 1.8,
-    "typo-absent": 0.8,
-    "typo-present": 0.3,
+    "typo-of-word": 0.8,
+    "typo-of-found": 0.3,
     "whole": 6.5,
     "density": 2.2,
 }
 
 FITS_WORDS = 0.5
 FITS_SENSE = 0.35
+
+Cosines = Callable[[str], NDArray[np.float64]]
+"""Cosines of n candidates with some words, shape (n,); 0 where either cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -42,93 +51,122 @@ class Relevance:
     Attributes:
         log_odds: float64 of shape (n,), but for a constant.
         fits: where words or vectors really match, bool of shape (n,).
+        far: where no word is found and the sense is farther than that of most, likewise.
     """
 
     log_odds: NDArray[np.float64]
     fits: NDArray[np.bool_]
+    far: NDArray[np.bool_]
 
 
 class Judge:
-    """Judges candidates by words. Safe from several threads.
+    """Judges candidates by words. Safe from several threads, and keeps nobody's words.
 
     Args:
         cache_items: items whose terms are kept in memory.
         is_word: whether a word is one that people write, in a language that is known.
+        rarity: how much words tell in general, ≥ 0, shape (words,); all the same if ``None``.
     """
 
-    def __init__(self, *, cache_items: int, is_word: Callable[[str], bool]) -> None:
+    def __init__(
+        self,
+        *,
+        cache_items: int,
+        is_word: Callable[[str], bool],
+        rarity: Callable[[Sequence[str]], NDArray[np.float32]] | None = None,
+    ) -> None:
         self._terms = TermCache(capacity=cache_items)
         self._is_word = is_word
+        self._rarity = rarity
 
-    def judge(self, query: str, items: Sequence[Item], cosines: NDArray[np.float64]) -> Relevance:
-        """Judge n candidates.
-
-        Args:
-            query: what was asked for.
-            items: n candidates.
-            cosines: of their vectors with the query's, shape (n,); 0 where either cannot be
-                read.
-        """
+    def judge(self, query: str, items: Sequence[Item], cosines: Cosines) -> Relevance:
+        """Judge n candidates by a query."""
         named = self.features(query, items, cosines)
-        log_odds = sum(weight * named[name] for name, weight in WEIGHTS.items())
+        log_odds = np.sum([weight * named[name] for name, weight in WEIGHTS.items()], axis=0)
         words = named["exact"] + named["ending"] + named["typo"]
-        fits = (words >= FITS_WORDS) | (cosines >= FITS_SENSE)
-        return Relevance(np.asarray(log_odds), fits)
+        sense = named["sense"]
+        fits = (words >= FITS_WORDS) | (sense >= FITS_SENSE)
+        any_word = words + named["typo-of-word"] + named["typo-of-found"] > 0
+        return Relevance(log_odds, fits, ~fits & ~any_word & (sense < _farther(sense)))
 
     def features(
-        self, query: str, items: Sequence[Item], cosines: NDArray[np.float64]
+        self, query: str, items: Sequence[Item], cosines: Cosines
     ) -> dict[str, NDArray[np.float64]]:
-        """What :data:`WEIGHTS` weigh, float64 of shape (n,) each; arguments as :meth:`judge`.
+        """What :data:`WEIGHTS` weigh, float64 of shape (n,) each.
 
-        Each word of the query has a share in it, by how rare it is among the candidates (the
-        inverse document frequency of BM25: Robertson and Zaragoza, "The probabilistic
-        relevance framework: BM25 and beyond", 2009); shares of what is found are added up.
+        Each word has a share in the query, by how rare it is, and the shares of what is found
+        are added up. A word that is nowhere to be found and that nobody writes has a typo.
         """
         words = terms(query)[:MAX_WORDS]
         table = self._terms.get(items)
-        found = _found(words, items, table)
-        exact, ending = found == Match.EXACT, found == Match.ENDING
-        typo = (found == Match.TYPO) | (found == Match.TYPOS)
+        reader = _Reader(items, table)
+        found = [find(word, table, reader.term_at) for word in words]
+        kinds = np.array([one.kinds for one in found], dtype=np.int8).reshape(-1, len(items))
+        exact, ending = kinds == Match.EXACT, kinds == Match.ENDING
+        typo = (kinds == Match.TYPO) | (kinds == Match.TYPOS)
         present = (exact | ending).any(axis=1, keepdims=True)
-        # A word that nobody writes and that is nowhere to be found has a typo in it.
         written = np.array([self._is_word(word) for word in words], dtype=np.bool_)[:, None]
-        meant = exact | ending | (typo & ~present & ~written)
-        share = _shares(meant)
-        wrong = float((share * (typo & ~present & ~written).any(axis=1, keepdims=True)).sum())
+        slip = typo & ~present & ~written
+        meant = exact | ending | slip
+        share = self._shares(words, meant)
         whole = (share * meant).sum(axis=0)
-        sense = cosines * (1 - wrong)
+        slips = slip.any(axis=1).tolist()
+        right = [one.meant if wrong else None for one, wrong in zip(found, slips, strict=True)]
+        sense = cosines(_corrected(query, words, right))
+        length = np.bincount(table.rows, minlength=len(items)).clip(min=1)
         return {
-            "sense-found": sense * whole,
-            "sense-else": sense * (1 - whole),
+            "sense": sense,
+            "sense-of-found": sense * whole,
             "exact": (share * exact).sum(axis=0),
             "ending": (share * ending).sum(axis=0),
-            "typo": (share * (typo & ~present & ~written)).sum(axis=0),
-            "typo-absent": (share * (typo & ~present & written)).sum(axis=0),
-            "typo-present": (share * (typo & present)).sum(axis=0),
+            "typo": (share * slip).sum(axis=0),
+            "typo-of-word": (share * (typo & ~present & written)).sum(axis=0),
+            "typo-of-found": (share * (typo & present)).sum(axis=0),
             "whole": whole**2,
-            "density": meant.sum(axis=0)
-            / np.bincount(table.rows, minlength=len(items)).clip(min=1),
+            "density": meant.sum(axis=0) / length,
         }
 
+    def _shares(self, words: Sequence[str], meant: NDArray[np.bool_]) -> NDArray[np.float64]:
+        """What share of the query each word is, shape (words, 1).
 
-def _shares(meant: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """What share of the query each word is, shape (words, 1)."""
-    words, count = meant.shape
-    times = meant.sum(axis=1)
-    rarity = np.log1p((count - times + 0.5) / (times + 0.5))
-    return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
+        By the inverse document frequency of BM25 among the candidates (Robertson and Zaragoza,
+        "The probabilistic relevance framework: BM25 and beyond", 2009), times how much the word
+        tells in general: in few texts, "and" is no commoner than a name.
+        """
+        count, times = meant.shape[1], meant.sum(axis=1)
+        rarity = np.log1p((count - times + 0.5) / (times + 0.5))
+        if self._rarity is not None:
+            rarity = rarity * (self._rarity(words) + _NOT_NOTHING)
+        return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
 
 
-def _found(words: Sequence[str], items: Sequence[Item], table: TermTable) -> NDArray[np.int8]:
-    """How each word is found in each item, :class:`Match` of shape (words, items)."""
-    starts = np.searchsorted(table.rows, np.arange(len(items)))
-    read: dict[int, list[str]] = {}
+_NOT_NOTHING = 1e-3
+_FAR = 1 / 3
+"""Share of the candidates that a far one is among."""
 
-    def term_at(place: int) -> str:
-        row = int(table.rows[place])
-        if row not in read:
-            read[row] = item_terms(items[row])
-        return read[row][place - int(starts[row])]
 
-    found = [match(word, table, term_at) for word in words]
-    return np.array(found, dtype=np.int8).reshape(len(words), len(items))
+def _farther(sense: NDArray[np.float64]) -> float:
+    place = int(_FAR * (len(sense) - 1))
+    return float(np.partition(sense, place)[place])
+
+
+class _Reader:
+    """Reads terms of items again whose letters are needed; most never are."""
+
+    def __init__(self, items: Sequence[Item], table: TermTable) -> None:
+        self._items, self._rows = items, table.rows
+        self._starts = np.searchsorted(table.rows, np.arange(len(items)))
+        self._read: dict[int, list[str]] = {}
+
+    def term_at(self, place: int) -> str:
+        row = int(self._rows[place])
+        if row not in self._read:
+            self._read[row] = item_terms(self._items[row])
+        return self._read[row][place - int(self._starts[row])]
+
+
+def _corrected(query: str, words: Sequence[str], meant: Sequence[str | None]) -> str:
+    """The query without typos, for those who read words and not letters."""
+    if not any(meant) or any(map(run_width, words)):
+        return query
+    return " ".join(right or word for word, right in zip(words, meant, strict=True))

@@ -29,6 +29,9 @@ MAX_TERMS = 256
 HEAD = 4
 """First letters that two words of one stem share; three join "car" and "care"."""
 
+MIN_PLURAL = 4
+"""Letters of a word that may have an "s" for its plural: "cats", not "gas"."""
+
 _PAIRS = "\u1100-\u11ff\u3040-\u318f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
 _PAIRS += "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"
 _TRIPLES = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff"
@@ -64,6 +67,11 @@ def terms(text: str) -> list[str]:
     return list(found)[:MAX_TERMS]
 
 
+def base(term: str) -> str:
+    """A word without the "s" that makes it plural, in English and some other languages."""
+    return term[:-1] if len(term) >= MIN_PLURAL and term.endswith("s") else term
+
+
 def run_width(term: str) -> int:
     """Signs of the runs that a term's script is cut into; 0 for a word between spaces."""
     if term.isascii() or not _RUN.match(term):
@@ -83,9 +91,10 @@ class TermTable:
         rows: which text, int64 of shape (terms,).
         codes: equal for equal terms, in this process, int64 of shape (terms,).
         heads: likewise of their first letters.
-        letters: a bit for each letter, by its last six bits, uint64 of shape (terms,).
+        letters: a bit for each letter of their bases, by its last six bits, uint64 of shape
+            (terms,).
         pairs: a bit for each pair of neighbouring letters, ends included, folded likewise.
-        lengths: letters, int64 of shape (terms,).
+        lengths: letters of their bases, int64 of shape (terms,).
         count: n.
     """
 
@@ -121,10 +130,11 @@ def described(texts: Sequence[Sequence[str]]) -> list[NDArray[np.int64]]:
     if flat:
         made[:, 0] = [hash(term) for term in flat]
         made[:, 1] = [hash(term[:HEAD]) for term in flat]
-        lengths = np.array([len(term) for term in flat])
+        bases = [base(term) for term in flat]
+        lengths = np.array([len(one) for one in bases])
         made[:, 4] = lengths
-        # Each term with a blank before and after it; a term has at least one letter.
-        padded = f" {'  '.join(flat)} ".encode("utf-32-le", "surrogatepass")
+        # Each with a blank before and after it; a term has at least one letter.
+        padded = f" {'  '.join(bases)} ".encode("utf-32-le", "surrogatepass")
         signs = np.frombuffer(padded, dtype=np.uint32).astype(np.uint64)
         starts = np.concatenate([[0], np.cumsum(lengths + 2)[:-1]])
         bits = np.uint64(1) << (signs & np.uint64(63))

@@ -52,13 +52,16 @@ def category_rows(
         A unit row an item, float32 of shape (n, max(categories, 1)), and the number of the
         most specific category, int64 of shape (n,); -1 for none.
     """
-    rows = np.zeros((len(every), max(len(numbers), 1)), dtype=np.float32)
-    leaves = np.full(len(every), -1, dtype=np.int64)
-    for row, names in enumerate(every):
+    # Many items have the same ones: each different list is looked at once.
+    numbering: dict[tuple[str, ...], int] = {}
+    places = [numbering.setdefault(tuple(names), len(numbering)) for names in every]
+    rows = np.zeros((len(numbering), max(len(numbers), 1)), dtype=np.float32)
+    leaves = np.full(len(numbering), -1, dtype=np.int64)
+    for row, names in enumerate(numbering):
         different = set(names)
         for name in different:
             if name in numbers:
                 rows[row, numbers[name]] = len(different) ** -0.5
         if names:
             leaves[row] = numbers.get(names[-1], -1)
-    return rows, leaves
+    return rows[places], leaves[places]

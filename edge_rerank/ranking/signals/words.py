@@ -59,6 +59,10 @@ class Lexicon:
         weights = np.log(max(total, 1) / (1 + counts)).clip(min=0)
         return cls(weights.astype(np.float16).astype(np.float32))
 
+    def rarity(self, words: Sequence[str]) -> NDArray[np.float32]:
+        """Weights of words, float32 of shape (len(words),), ≥ 0."""
+        return self._weights[[_hash(word) % BUCKETS for word in words]]
+
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Read what :meth:`to_bytes` wrote.

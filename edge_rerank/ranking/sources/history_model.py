@@ -210,7 +210,7 @@ class HistorySource:
             words=words[: len(own)],
             categories=sorts.rows,
             leaves=sorts.leaves,
-            popularity=_or_nan([item.popularity for item in own]),
+            popularity=request.popularity.astype(np.float32),
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
         history = Side(
@@ -265,4 +265,4 @@ def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
 
 def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
     """Float32 with NaN for what is unknown."""
-    return np.array([np.nan if value is None else value for value in values], dtype=np.float32)
+    return np.array(values, dtype=np.float32)  # None becomes NaN

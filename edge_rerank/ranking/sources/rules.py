@@ -40,8 +40,12 @@ POPULARITY = Column("popularity", 0.5, ReasonCode.POPULAR)
 HOST = Column("host", 1.0, ReasonCode.HOST, yields=False)
 """The host's score, standardised over the candidates; 0 where it is missing."""
 
-DISLIKED = Column("disliked", -4.0, ReasonCode.DISLIKED)
-"""Share of what was said of the candidate's kind that is against it, 0 to 1."""
+DISLIKED = Column("disliked", -2.0, ReasonCode.DISLIKED)
+"""What was said against the candidate's kind, in clicks, by what was said for it and one more; at
+most :data:`MOST_AGAINST`. Straight up to there, so that another word against a kind lowers it more
+than what only resembles it."""
+
+MOST_AGAINST = 4.0
 
 REJECTED = Column("rejected", -12.0, ReasonCode.DISMISSED, yields=False)
 """1 when this very item was disliked or dismissed, and that was the last word."""
@@ -53,9 +57,6 @@ SHOWN = Column("shown", -0.25, ReasonCode.SEEN)
 """Times shown since it was last chosen, if ever, at most :data:`MOST_SHOWN`."""
 
 MOST_SHOWN = 12.0
-
-UNDECIDED = 1.0
-"""Clicks' worth of doubt beside what was said of a kind: one word is not all of it."""
 
 UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
 """What a history model knows better. Similarity, category and popularity were weighed on
@@ -94,7 +95,7 @@ class Rules:
             if interests.liked:
                 evidence[CATEGORY.name] = _category_share(candidates, interests.liked)
                 evidence[NEXT.name] = _next_category(candidates, interests.liked)
-            evidence[POPULARITY.name] = _popularity(candidates)
+            evidence[POPULARITY.name] = _popularity(request.popularity)
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
             if self._dislikes:
@@ -133,10 +134,10 @@ def _mean_similarity(interests: Interests, compared: Comparisons) -> NDArray[np.
 
 
 def _against(request: Request) -> NDArray[np.float64]:
-    """Share of what was said of each candidate's kind that is against it, with some doubt."""
+    """What was said against each candidate's kind, by what was said for it."""
     against = request.disliked_kin @ weights_of(request.interests.disliked)
     liked = request.kin @ weights_of(request.interests.liked)
-    return np.asarray(against / (against + liked + UNDECIDED))
+    return np.minimum(against / (1 + liked), MOST_AGAINST)
 
 
 def _category_share(candidates: Sequence[Item], liked: Sequence[Interest]) -> NDArray[np.float64]:
@@ -165,10 +166,8 @@ def _next_category(candidates: Sequence[Item], liked: Sequence[Interest]) -> NDA
     return np.asarray(chain.scores(path[-1], leaves))
 
 
-def _popularity(candidates: Sequence[Item]) -> NDArray[np.float64]:
-    logs = np.array(
-        [np.nan if item.popularity is None else np.log1p(item.popularity) for item in candidates]
-    )
+def _popularity(counts: NDArray[np.float64]) -> NDArray[np.float64]:
+    logs = np.log1p(counts)
     known = ~np.isnan(logs)
     return np.where(known, logs, logs[known].mean() if known.any() else 0.0)
 

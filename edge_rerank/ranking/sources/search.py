@@ -54,9 +54,7 @@ class SearchSource:
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates, if anything was asked for and any of them fits it."""
         if request.query is not None:
-            cosines = request.comparisons.query
-            assert cosines is not None  # noqa: S101 - there is a query
-            found = self._judge.judge(request.query, request.candidates, cosines)
+            found = self._judge.judge(request.query, request.candidates, request.cosines)
             self._fill(evidence, QUERY, [(found, 1.0)], intent=1.0)
         elif request.interests.searches:
             self._recorded(request, evidence)
@@ -67,10 +65,8 @@ class SearchSource:
     def _recorded(self, request: Request, evidence: Evidence) -> None:
         fresh, present = freshness(request.history, now=request.now)
         found = [
-            (self._judge.judge(words, request.candidates, cosines), fresh[words])
-            for (words, _), cosines in zip(
-                request.interests.searches, request.comparisons.searches.T, strict=True
-            )
+            (self._judge.judge(words, request.candidates, request.cosines), fresh[words])
+            for words, _ in request.interests.searches
             if words in fresh
         ]
         self._fill(evidence, SEARCH, found, intent=present)
@@ -88,7 +84,9 @@ class SearchSource:
             return
         evidence[column.name] = np.sum([one.log_odds * weight for one, weight in found], axis=0)
         fits = np.logical_or.reduce([one.fits for one, _ in found])
-        evidence.holds(column.reason, lifts=fits, lowers=~fits)
+        # What is far from one search may fit another that counts no more.
+        far = found[0][0].far if column is QUERY else False
+        evidence.holds(column.reason, lifts=fits, lowers=far)
         if intent:
             evidence.step_back(ROOM, degree=intent)
 

@@ -90,6 +90,11 @@ def register(commands: Commands) -> None:
     add_threads(parser)
     parser.add_argument("--dry-run", action="store_true", help="read everything, train nothing")
     parser.add_argument("--resume", action="store_true", help="go on from the last checkpoint")
+    parser.add_argument(
+        "--no-expectations",
+        action="store_true",
+        help="leave out of a history encoder's card how many expectations the pack meets",
+    )
     add_overwrite(parser)
     add_json(parser)
 
@@ -157,6 +162,7 @@ def _history(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps:
             arguments.out,
             **_options(arguments, work, steps),
             threads=arguments.threads,
+            expectations=not arguments.no_expectations,
         ).outcome
 
     needs = (

@@ -7,8 +7,9 @@ edge_rerank, and only then renamed, so that nobody ever sees half a pack.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from edge_rerank.packs.manifest import MANIFEST_NAME, FileEntry, Manifest
@@ -61,3 +62,23 @@ def write_manifest(stage: Path, manifest: Manifest) -> Pack:
     """
     (stage / MANIFEST_NAME).write_bytes(manifest.to_json())
     return Pack.open(stage)
+
+
+def add_findings(stage: Path, section: str, figures: Mapping[str, float]) -> Pack:
+    """Write what was found by running a pack on its card and into its manifest.
+
+    Args:
+        stage: a whole pack.
+        section: Markdown, to stand at the end of the card.
+        figures: for ``verification``, beside those that are there.
+
+    Raises:
+        PackError: when the runtime refuses the pack, before or after.
+    """
+    manifest = Pack.open(stage).manifest
+    card = stage / CARD_NAME
+    card.write_text(f"{card.read_text(encoding='utf-8')}\n{section}", encoding="utf-8")
+    verification = {**manifest.verification, **figures}
+    return write_manifest(
+        stage, replace(manifest, files=file_entries(stage), verification=verification)
+    )

@@ -19,7 +19,13 @@ from edge_rerank.ranking.signals.sequence import Successions
 from edge_rerank.ranking.signals.table import Table
 from edge_rerank.ranking.sources.history_model import HistoryModel as RuntimeModel
 from edge_rerank_export.errors import RecipeError, VerificationFailed
-from edge_rerank_export.packing.folder import CARD_NAME, file_entries, staged, write_manifest
+from edge_rerank_export.packing.folder import (
+    CARD_NAME,
+    add_findings,
+    file_entries,
+    staged,
+    write_manifest,
+)
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.card import finetune_card
@@ -30,6 +36,11 @@ from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
 from edge_rerank_export.train.history.train import HistoryTask, Pool, calibrate
 from edge_rerank_export.train.loop import Looked, Outcome, mark_of, train
 from edge_rerank_export.train.requests import load_domain
+from edge_rerank_export.verify.expectations import (
+    EXPECTATIONS_MET,
+    expectations_card,
+    play_expectations,
+)
 
 MODEL_NAME = "history.onnx"
 LEXICON_NAME = "lexicon.npy"
@@ -120,6 +131,7 @@ def finetune_history(
     resume: bool = False,
     overwrite: bool = False,
     threads: int | None = None,
+    expectations: bool = False,
     steps: Steps = silent,
 ) -> HistoryResult:
     """Train a history encoder and write the pack.
@@ -133,6 +145,8 @@ def finetune_history(
         resume: whether to go on from a checkpoint in ``work``.
         overwrite: whether a pack at ``output`` may be replaced.
         threads: of PyTorch and onnxruntime; ``None`` for their own choice.
+        expectations: whether they are played on the new pack, whose card then says how many
+            are met.
         steps: told of each step.
 
     Raises:
@@ -149,7 +163,7 @@ def finetune_history(
         torch.set_num_threads(threads)
     with staged(output, overwrite=overwrite) as stage:
         domains = read_domains(recipe, folders, base=base, work=work, threads=threads, steps=steps)
-        return train_on(
+        result = train_on(
             recipe,
             domains,
             stage,
@@ -158,6 +172,13 @@ def finetune_history(
             resume=resume,
             steps=steps,
         )
+        if expectations:
+            with steps("expectations") as update:
+                report = play_expectations(stage, progress=update)
+            found = {EXPECTATIONS_MET: round(report.share, 6)}
+            pack = add_findings(stage, expectations_card(report), found)
+            result = replace(result, digest=pack.digest)
+        return result
 
 
 def train_on(
@@ -212,7 +233,7 @@ def train_on(
             release=recipe.release,
             files=file_entries(stage),
             history_encoder=spec,
-            verification={**base.manifest.verification, "valid_ndcg_10": outcome.best},
+            verification={**_of_encoder(base), "valid_ndcg_10": outcome.best},
         )
         pack = write_manifest(stage, manifest)
         _verify(model, RuntimeModel(pack), valid)
@@ -245,6 +266,12 @@ def fit(
         looked=looked,
     )
     return model, outcome
+
+
+def _of_encoder(base: Pack) -> dict[str, float]:
+    """The base pack's figures without those of its history encoder."""
+    figures = base.manifest.verification.items()
+    return {name: value for name, value in figures if name != EXPECTATIONS_MET}
 
 
 def _copy_encoder(base: Pack, stage: Path) -> None:

@@ -1,0 +1,77 @@
+"""Fitting the weights of relevance, listwise, in two steps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.special import log_softmax, softmax
+
+from edge_rerank_export.studies.relevance.lists import Listed
+from edge_rerank_export.studies.relevance.queries import Kind
+
+RIDGE = 1e-3
+"""Penalty on squared weights: what the lists do not tell stays small."""
+
+
+def fit(lists: Sequence[Listed], names: Sequence[str]) -> dict[str, float]:
+    """Weights by which what fits is told from what does not.
+
+    The likelihood that what fits is chosen from its list (conditional logit; ListNet: Cao et
+    al., "Learning to rank: from pairwise approach to listwise approach", ICML 2007). How much
+    sense weighs where no word is found is fitted first, on the queries whose words no
+    candidate has: beside known items stand those most alike to them, so that likeness seems
+    to speak against them.
+
+    Args:
+        lists: queries with candidates.
+        names: of the features, "sense" and "sense-of-found" among them.
+    """
+    at = {name: place for place, name in enumerate(names)}
+    lists = [one for one in lists if one.fits.any()]
+    topics = [one for one in lists if one.kind is Kind.TOPIC]
+    others = [one for one in lists if one.kind is not Kind.TOPIC]
+    first = _maximised([one.features[:, [at["sense"]]] for one in topics], topics, np.zeros(1), [0])
+    start = np.zeros(len(names))
+    start[at["sense"]] = first[0]
+    free = [place for name, place in at.items() if name != "sense"]
+    bounds = {at["sense-of-found"]: (-first[0], None)}
+    weights = _maximised([one.features for one in others], others, start, free, bounds)
+    return {name: float(weights[place]) for name, place in at.items()}
+
+
+def _maximised(
+    features: Sequence[NDArray[np.float64]],
+    lists: Sequence[Listed],
+    start: NDArray[np.float64],
+    free: Sequence[int],
+    bounds: Mapping[int, tuple[float, float | None]] | None = None,
+) -> NDArray[np.float64]:
+    """Weights with the largest likelihood; those that are not free stay as they are."""
+    targets = [one.fits / one.fits.sum() for one in lists]
+    weights = start.copy()
+
+    def loss(values: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        weights[free] = values
+        total, slope = 0.0, np.zeros(len(weights))
+        for rows, target in zip(features, targets, strict=True):
+            scores = rows @ weights
+            total -= float(target @ log_softmax(scores))
+            slope -= rows.T @ (target - softmax(scores))
+        return (
+            total / len(lists) + RIDGE * float(values @ values),
+            slope[free] / len(lists) + 2 * RIDGE * values,
+        )
+
+    known = bounds or {}
+    found = minimize(
+        loss,
+        np.zeros(len(free)),
+        jac=True,
+        method="L-BFGS-B",
+        bounds=[known.get(place, (0.0, None)) for place in free],
+    )
+    weights[free] = found.x
+    return weights

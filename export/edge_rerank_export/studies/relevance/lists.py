@@ -1,0 +1,187 @@
+"""Candidates for a query made of an item: what is to be found among what is not."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import rankdata
+
+from edge_rerank.formats.dataset import DataSet
+from edge_rerank.inference.encoders.cache import Encoder, VectorCache
+from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
+from edge_rerank.ranking.relevance.terms import item_terms, terms
+from edge_rerank.types import Item
+from edge_rerank_export.studies.relevance.queries import Asked, Kind, asked
+
+MAX_ITEMS = 5_000
+"""Items of a catalogue, drawn at random, each text once: of two alike neither is the known one."""
+
+SIZES = (99, 199)
+"""Items beside the one to be found; half of them are those most alike to it by vectors."""
+
+MAX_FITTING = 10
+"""Items of one category in a list."""
+
+RRF_K = 60
+"""Cormack, Clarke and Buettcher, "Reciprocal rank fusion outperforms Condorcet and individual
+rank learning methods", SIGIR 2009."""
+
+_BM25_K1, _BM25_B = 1.2, 0.75
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Catalogue:
+    """A data set's items.
+
+    Attributes:
+        name: the folder's.
+        items: n of them.
+        vectors: of their texts, float32 of shape (n, dim).
+    """
+
+    name: str
+    items: tuple[Item, ...]
+    vectors: NDArray[np.float32]
+
+    @classmethod
+    def read(cls, folder: Path, encoder: Encoder, *, work: Path | None, seed: int) -> Self:
+        """Draw items of a folder and encode their texts.
+
+        Args:
+            folder: a data set.
+            encoder: of the pack that is to be used.
+            work: folder in which vectors are kept from one run to the next.
+            seed: of the draw.
+        """
+        texts = {item.text.casefold(): item for item in DataSet.open(folder).items.values()}
+        texts.pop("", None)
+        items = list(texts.values())
+        rows = np.random.default_rng(seed).permutation(len(items))[:MAX_ITEMS]
+        chosen = tuple(items[row] for row in rows.tolist())
+        file = None if work is None else work / f"{folder.name}-{seed}-{len(chosen)}.npy"
+        if file is not None and file.is_file():
+            return cls(folder.name, chosen, np.load(file, allow_pickle=False))
+        vectors = encoder.encode([item.text for item in chosen])
+        if file is not None:
+            np.save(file, vectors, allow_pickle=False)
+        return cls(folder.name, chosen, vectors)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Listed:
+    """A query with n candidates.
+
+    Attributes:
+        kind: how the query was made.
+        features: what the judge sees, in the order of its weights, shape (n, features).
+        cosine: of the vectors with the query's, shape (n,).
+        bm25: shape (n,).
+        fits: what is to be found, bool of shape (n,).
+    """
+
+    kind: Kind
+    features: NDArray[np.float64]
+    cosine: NDArray[np.float64]
+    bm25: NDArray[np.float64]
+    fits: NDArray[np.bool_]
+
+    @property
+    def fused(self) -> NDArray[np.float64]:
+        """BM25 and cosine by reciprocal rank, shape (n,); equals share their mean rank."""
+        return np.asarray(1 / (RRF_K + rankdata(-self.bm25)) + 1 / (RRF_K + rankdata(-self.cosine)))
+
+
+def listed(
+    catalogue: Catalogue,
+    kind: Kind,
+    count: int,
+    *,
+    judge: Judge,
+    encoder: Encoder,
+    rng: np.random.Generator,
+    whole: bool = False,
+) -> Iterator[Listed]:
+    """Make queries of a kind, and candidates for each.
+
+    Args:
+        catalogue: to draw from.
+        kind: of query.
+        count: at most so many.
+        judge: gives the features.
+        encoder: reads queries, and texts that lack words.
+        rng: of the draws.
+        whole: take the whole catalogue as candidates.
+    """
+    words_read = VectorCache(encoder, capacity=2 * count)
+    for one in asked(kind, catalogue.items, count, rng):
+        rows = np.arange(len(catalogue.items))
+        if not whole:
+            rows = _drawn(catalogue, one, rng, alike=kind not in {Kind.CATEGORY, Kind.TOPIC})
+        items = [catalogue.items[row] for row in rows.tolist()]
+        vectors = catalogue.vectors[rows]
+        if kind is Kind.TOPIC:
+            items, vectors = _without(items, vectors, one.without, encoder)
+
+        def cosines(words: str, vectors: NDArray[np.float32] = vectors) -> NDArray[np.float64]:
+            return np.asarray(vectors @ words_read.get([words])[0], dtype=np.float64)
+
+        features = judge.features(one.text, items, cosines)
+        yield Listed(
+            kind=kind,
+            features=np.column_stack([features[name] for name in WEIGHTS]),
+            cosine=cosines(one.text),
+            bm25=bm25(one.text, items),
+            fits=np.isin(rows, one.fits),
+        )
+
+
+def bm25(query: str, items: Sequence[Item]) -> NDArray[np.float64]:
+    """Okapi BM25 over the terms of texts and categories, each term once, shape (items,)."""
+    read = [set(item_terms(item)) for item in items]
+    lengths = np.array([len(one) for one in read], dtype=np.float64)
+    scores = np.zeros(len(items))
+    norm = 1 - _BM25_B + _BM25_B * lengths / max(lengths.mean(), 1.0)
+    for word in terms(query):
+        has = np.array([word in one for one in read])
+        rarity = np.log1p((len(items) - has.sum() + 0.5) / (has.sum() + 0.5))
+        scores += has * rarity * (_BM25_K1 + 1) / (1 + _BM25_K1 * norm)
+    return scores
+
+
+def _drawn(
+    catalogue: Catalogue, query: Asked, rng: np.random.Generator, *, alike: bool
+) -> NDArray[np.intp]:
+    """Places of candidates: some that fit, some most alike to it if wished, and any."""
+    size = int(rng.choice(SIZES))
+    fits = np.array(query.fits[:MAX_FITTING])
+    others = rng.permutation(np.setdiff1d(np.arange(len(catalogue.items)), query.fits))
+    if alike:
+        near = np.argsort(-(catalogue.vectors[others] @ catalogue.vectors[fits[0]]), kind="stable")
+        others = np.concatenate([others[near[: size // 2]], others[np.sort(near[size // 2 :])]])
+    return np.concatenate([fits, others[:size]])
+
+
+def _without(
+    items: Sequence[Item],
+    vectors: NDArray[np.float32],
+    words: Sequence[str],
+    encoder: Encoder,
+) -> tuple[list[Item], NDArray[np.float32]]:
+    """The same without their categories, and without words in their texts."""
+    pattern = re.compile(rf"(?<!\w)(?:{'|'.join(map(re.escape, words))})(?!\w)", re.IGNORECASE)
+    plain = [replace(item, text=pattern.sub(" ", item.text), categories=()) for item in items]
+    changed = [
+        row
+        for row, (one, item) in enumerate(zip(plain, items, strict=True))
+        if one.text != item.text
+    ]
+    vectors = vectors.copy()
+    if changed:
+        vectors[changed] = encoder.encode([plain[row].text for row in changed])
+    return plain, vectors
