@@ -27,7 +27,12 @@ from edge_rerank_export.train.history.model import HistoryModel
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, HistoryTraining
 from edge_rerank_export.train.history.run import finetune_history
 from edge_rerank_export.train.history.simulate import Simulation, simulate
-from edge_rerank_export.train.requests import load_domain, rated_requests, sample
+from edge_rerank_export.train.requests import (
+    describe_batch,
+    load_domain,
+    rated_requests,
+    sample,
+)
 
 PERSONAL = [0, 1, 2]
 AGAINST = 4
@@ -319,3 +324,13 @@ def test_a_trained_pack_judges_dislikes_and_an_earlier_one_runs_as_it_did(
     assert not any(reason.code == "disliked" for one in calm for reason in one.reasons)
     runtime = RuntimeModel(Pack.open(tmp_path / "pack"))
     assert runtime.columns == PARTS
+
+
+def test_where_texts_are_not_read_words_and_categories_stay(domain: Domain) -> None:
+    changed = simulate(domain, made(domain), Simulation(unread=1.0), rng=np.random.default_rng(2))
+    assert changed.unread is not None and changed.unread.all()
+    words = np.ones((len(domain.texts), 2), dtype=np.float32)
+    arrays = describe_batch(domain, words, changed, pairs=False)
+    assert not arrays["content"][:, 0].any()
+    assert arrays["content"][:, 1].any()
+    assert describe_batch(domain, words, made(domain), pairs=False)["content"][:, 0].any()

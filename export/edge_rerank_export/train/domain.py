@@ -57,6 +57,7 @@ class Batch:
         sampled: whether the candidates that were not clicked were drawn by us.
         invented: bool of shape (b, h), where a simulation put what the person did not choose;
             ``None`` for nowhere.
+        unread: bool of shape (b,), where the encoder is to know no text; ``None`` for nowhere.
     """
 
     candidates: NDArray[np.int64]
@@ -70,6 +71,7 @@ class Batch:
     hidden: NDArray[np.int64] | None = None
     sampled: bool = False
     invented: NDArray[np.bool_] | None = None
+    unread: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -227,6 +229,7 @@ def chunks(batch: Batch, size: int = _BATCH) -> Iterable[Batch]:
             now=batch.now[rows],
             hidden=None if batch.hidden is None else batch.hidden[rows],
             invented=None if batch.invented is None else batch.invented[rows],
+            unread=None if batch.unread is None else batch.unread[rows],
         )
 
 

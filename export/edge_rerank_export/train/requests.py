@@ -182,6 +182,8 @@ def describe_batch(
         )
 
     mine = domain.vectors[before]
+    if batch.unread is not None:
+        mine = mine * ~batch.unread[:, None, None]
     other = own[:, :, None] != before[:, None, :]
     return inputs(
         Situation(

@@ -35,9 +35,11 @@ _LEAST_SINK = 0.25
 the weakest kind a fourteenth."""
 
 _LIKENESSES = 3
-_LEAST_BAR = 1.0
-"""With slopes of about 5, as trained: cosines of texts below a fifth say nothing, as most
+_LEAST_BAR = 1.25
+"""With slopes of about 5, as trained: cosines of texts below a quarter say nothing, as most
 are of items of different kinds."""
+
+_MOST_SAID = 4.0
 
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
@@ -121,14 +123,14 @@ class PairEvidence(nn.Module):
 class AgainstEvidence(nn.Module):
     """What resembles disliked items: at most 0, and never less for less likeness.
 
-    -Σ u·log(1 + D / (1 + L)) over several likenesses max(0, tanh(w·pair - b)): D sums up
+    -Σ u·min(D / (1 + L), m) over several likenesses max(0, tanh(w·pair - b)): D sums up
     d·likeness over the disliked items, d being -strength, L sums up s·a·likeness over the liked
     ones, with 0 < a < 1 by how long ago they were; u and w are at least 0, and so, whatever the
     weights are, a disliked item lifts nothing. Below its bar b, which is at least
     ``_LEAST_BAR``, a likeness is 0: what is of another kind stays where it was. Set against what
     is liked of a kind, for real ratings say that a bad film of a kind somebody loves is no word
-    against the kind; a logarithm, so that a second word against one still counts. It begins as a
-    rule of some use, for trainings that see no dislike.
+    against the kind; straight up to m = ``_MOST_SAID``, so that a second word against a kind
+    counts as much as the first. It begins as a rule of some use, for trainings that see no dislike.
     """
 
     def __init__(self) -> None:
@@ -144,7 +146,7 @@ class AgainstEvidence(nn.Module):
             self.category.weight.fill_(2.0)
             self.together.weight.fill_(2.0)
             self.events.bias.fill_(1.0)
-            self.out.weight.fill_(4.0 / _LIKENESSES)
+            self.out.weight.fill_(2.0 / _LIKENESSES)
 
     def forward(
         self,
@@ -175,7 +177,7 @@ class AgainstEvidence(nn.Module):
         fresh = torch.sigmoid(self.events(events[..., :-1]))[..., 0]
         sizes = torch.stack([disliked, liked * fresh], -1)
         against, support = (torch.tanh(torch.relu(likeness)) @ sizes[:, None]).unbind(-1)
-        said = torch.log1p(against / (1 + support))
+        said = (against / (1 + support)).clamp(max=_MOST_SAID)
         score: Tensor = -self.out(said.transpose(1, 2))[..., 0]
         return score
 

@@ -36,6 +36,7 @@ class Simulation:
         switches: somebody else's history, and the last two to four choices after it: every other
             time on a later day, else within hours.
         short: the last one or two events alone.
+        unread: texts that the encoder cannot read, in a script it does not know.
         rated: requests made from the ratings in the histories of the validation requests, in
             addition to the others, as a share of these; a folder without ratings gives none.
     """
@@ -45,6 +46,7 @@ class Simulation:
     dislikes: float = 0.0
     switches: float = 0.0
     short: float = 0.0
+    unread: float = 0.0
     rated: float = 0.0
 
     def __post_init__(self) -> None:
@@ -106,6 +108,7 @@ class _Simulator:
             strength=np.zeros_like(batch.strength),
             age_s=np.full_like(batch.age_s, np.nan),
             invented=np.zeros((count, width), dtype=np.bool_),
+            unread=np.zeros(count, dtype=np.bool_),
         )
         ways = (self._bounce, self._read, self._dislike, self._switch, self._shorten)
         shares = [
@@ -116,6 +119,7 @@ class _Simulator:
             settings.short,
         ]
         lots = self._rng.random((count, 1))
+        unread = sum(shares)
         drawn: list[int] = (lots >= np.cumsum(shares)).sum(axis=1).tolist()
         for row, way in enumerate(drawn):
             there = batch.history[row] >= 0
@@ -125,6 +129,8 @@ class _Simulator:
                 batch.age_s[row, there].tolist(),
                 [False] * int(there.sum()),
             )
+            assert changed.invented is not None and changed.unread is not None  # noqa: S101
+            changed.unread[row] = unread <= lots[row, 0] < unread + settings.unread
             if way < len(ways) and history.items:
                 ways[way](history, changed.candidates[row], batch.clicked[row])
                 history.keep(width)
@@ -132,7 +138,6 @@ class _Simulator:
             changed.history[row, last] = history.items
             changed.strength[row, last] = history.strength
             changed.age_s[row, last] = history.ages
-            assert changed.invented is not None  # noqa: S101 - made above
             changed.invented[row, last] = history.invented
         return changed
 
