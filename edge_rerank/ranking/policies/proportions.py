@@ -29,12 +29,14 @@ COST = 4.0
 """Log-odds that each place beyond an interest's share, and :data:`SLACK`, costs the next candidate
 of it."""
 
-SLACK = 0.5
+SLACK = 0.75
 """Places beyond the share that cost nothing."""
 
-GAIN, MOST_GAIN = 1.0, 2.0
+GAIN, MOST_GAIN = 0.5, 2.0
 """Log-odds that each place still due to an interest is worth to the next candidate of it, and at
-most."""
+most. On 500 validation requests each of eleven data sets all four together change NDCG@10 by
+-0.02 % in the mean (worst -0.69 %, best +0.54 %); without slack and with twice the gain, -0.40 %
+(worst -1.06 %)."""
 
 OPEN = 0.75
 """Clicks' worth of the list that belong to no interest: after a single click
