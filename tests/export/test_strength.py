@@ -261,7 +261,7 @@ def test_simulated_events_have_the_strengths_that_are_promised(
     np.testing.assert_array_equal(again.history, changed.history)
 
 
-def test_a_switch_puts_somebody_else_on_an_earlier_day(domain: Domain) -> None:
+def test_a_switch_puts_somebody_else_before_the_last_choices(domain: Domain) -> None:
     changed = simulate(domain, made(domain), Simulation(switches=1.0), rng=np.random.default_rng(2))
     assert changed.invented is not None
     some = changed.invented.any(axis=1)
@@ -270,7 +270,8 @@ def test_a_switch_puts_somebody_else_on_an_earlier_day(domain: Domain) -> None:
         others, own = changed.invented[row], ~changed.invented[row] & (changed.history[row] >= 0)
         assert 1 <= own.sum() <= 4
         assert np.flatnonzero(others).max() < np.flatnonzero(own).min()
-        assert np.nanmin(changed.age_s[row][others]) > np.nanmax(changed.age_s[row][own]) + 86_400
+        gap = np.nanmin(changed.age_s[row][others]) - np.nanmax(changed.age_s[row][own])
+        assert 0 <= gap < 0.31 * 86_400 or gap > 86_400
 
 
 def test_a_short_history_is_its_end(domain: Domain) -> None:
@@ -299,7 +300,7 @@ def test_a_trained_pack_judges_dislikes_and_an_earlier_one_runs_as_it_did(
     )
     finetune_history(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", threads=1)
     card = (tmp_path / "pack" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "20 % bounces" in card
+    assert "bounces in 20 %, dislikes in 30 %" in card
     items = list(DataSet.open(folder).items.values())
     breads, violins = items[:12], items[12:]
     history = [

@@ -13,8 +13,10 @@ from edge_rerank.errors import PackUnsupported
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.ranking.signals.inputs import BY_NAME, KNOWN_BITS
-from edge_rerank.ranking.sources.history_model import HistoryModel
+from edge_rerank.ranking.interests import Interest, Interests
+from edge_rerank.ranking.signals.inputs import BY_NAME, EVENTS, KNOWN_BITS
+from edge_rerank.ranking.sources.history_model import HistoryModel, looked_at
+from edge_rerank.types import Item
 
 
 def test_a_table_that_this_version_does_not_know_is_refused(tmp_path: Path) -> None:
@@ -59,3 +61,27 @@ def test_a_model_knows_the_bits_that_there_were_when_it_was_trained() -> None:
     later = {**arrays, "known": np.ones(len(KNOWN_BITS) + 1, dtype=np.float32)}
     assert model.parts(arrays).any()
     assert model.parts(later).tolist() == model.parts(arrays).tolist()
+
+
+def test_a_history_is_read_in_order_and_dislikes_fade() -> None:
+    def interest(name: str, strength: float, later: float) -> Interest:
+        return Interest(Item(name), strength, recency=0.5, later=later)
+
+    liked = (interest("old", 1.0, 3.0), interest("new", 1.0, 0.0))
+    disliked = (interest("bad", -1.5, 1.5),)
+    interests = Interests(liked=liked, disliked=disliked)
+    touched, rows = looked_at(interests, dislikes=True)
+    assert [one.item.id for one in touched] == ["old", "bad", "new"]
+    assert rows.tolist() == [0, 2, 1]
+    assert [one.strength for one in touched] == [1.0, -0.75, 1.0]
+    assert looked_at(interests, dislikes=False)[0] == liked
+
+
+def test_of_many_dislikes_the_newest_are_read() -> None:
+    many = tuple(
+        Interest(Item(str(place)), -1.0, recency=1.0, later=float(place))
+        for place in range(EVENTS + 5)[::-1]
+    )
+    touched, rows = looked_at(Interests(disliked=many), dislikes=True)
+    assert [one.item.id for one in touched] == [str(place) for place in range(EVENTS)[::-1]]
+    assert rows.tolist() == list(range(5, EVENTS + 5))

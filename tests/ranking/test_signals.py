@@ -23,7 +23,7 @@ from edge_rerank.ranking.signals.inputs import (
 from edge_rerank.ranking.signals.pairs import OwnShare, Pairs, PairTable
 from edge_rerank.ranking.signals.sequence import SequenceTable, Successions
 from edge_rerank.ranking.signals.signal import Axes
-from edge_rerank.ranking.signals.situation import Side, Situation
+from edge_rerank.ranking.signals.situation import Side, Situation, places
 from edge_rerank.ranking.signals.table import item_key, item_keys
 
 NAMES = sorted(["a", "b", "c", "d"], key=item_key)
@@ -201,6 +201,7 @@ def test_the_contract_with_models_that_are_out_there() -> None:
         "context": (Axes.REQUEST, 13),
         "known": (Axes.REQUEST, 6),
         "succession": (Axes.CANDIDATE, 1),
+        "strength": (Axes.EVENT, 1),
     }
     ours = {signal.name: (signal.axes, signal.width) for signal in SIGNALS}
     assert list(ours)[: len(shipped)] == list(shipped)
@@ -309,3 +310,67 @@ def test_successions_are_judged_against_their_mean() -> None:
     values = Successions().raw(asked)
     assert values[2] == 0
     assert values[:2].sum() == pytest.approx(0, abs=1e-6)
+
+
+def test_an_event_of_no_strength_is_as_if_it_were_not_there() -> None:
+    one = situation(np.random.default_rng(8), candidates=4, history=5)
+    strength = np.array([1.0, 0.5, 2.0, 1.0, 0.8])
+    dated = replace(one, strength=strength, age_s=np.arange(5, 0, -1) * DAY, place=places(strength))
+    silent = replace(dated, strength=strength * (np.arange(5) != 2))
+    silent = replace(silent, place=places(silent.strength))
+    faint = replace(dated, strength=np.where(np.arange(5) == 2, 1e-6, strength))
+    faint = replace(faint, place=places(faint.strength))
+    kept = np.array([0, 1, 3, 4])
+    before = dated.history
+    without = replace(
+        dated,
+        history=Side(
+            before.items[kept],
+            before.words[kept],
+            before.categories[kept],
+            before.leaves[kept],
+            before.popularity[kept],
+            {name: rows[kept] for name, rows in before.rows.items()},
+        ),
+        cosine=dated.cosine[:, kept],
+        likeness=dated.likeness[np.ix_(kept, kept)],
+        strength=strength[kept],
+        place=places(strength[kept]),
+        age_s=dated.age_s[kept],
+    )
+    expected, near, plain = inputs(without), inputs(faint), inputs(dated)
+    for name, values in inputs(silent).items():
+        axis = BY_NAME[name].axes.of_history
+        rest = values if axis is None else values.take(kept, axis=axis)
+        np.testing.assert_allclose(rest, expected[name], atol=1e-6, err_msg=name)
+        faintly = near[name] if axis is None else near[name].take(kept, axis=axis)
+        if name != "succession":  # places in that table are whole
+            np.testing.assert_allclose(faintly, expected[name], atol=1e-4, err_msg=name)
+    assert np.abs(plain["context"] - expected["context"]).max() > 1e-3
+
+
+def test_models_that_take_no_strength_see_what_they_were_trained_with() -> None:
+    one = situation(np.random.default_rng(9), candidates=4, history=5)
+    liked = replace(one, strength=np.full(5, 0.3))
+    earlier = [name for name in BY_NAME if name not in {"strength", "succession"}]
+    ones = inputs(replace(liked, strength=np.ones(5)), earlier)
+    for name, values in inputs(liked, earlier).items():
+        columns = slice(None, -1) if name == "events" else slice(None)  # the last is the strength
+        np.testing.assert_allclose(values[..., columns], ones[name][..., columns], atol=1e-6)
+
+
+def test_neither_a_bounce_nor_a_dislike_pushes_what_is_liked_into_the_past() -> None:
+    assert places(np.array([1.0, 1.0, 2.0])).tolist() == [2.0, 1.0, 0.0]
+    assert places(np.array([1.0, 0.05, -1.5])) == pytest.approx([0.05, 0.0, 0.0])
+
+
+def test_what_is_disliked_says_nothing_of_what_the_history_is_like() -> None:
+    one = situation(np.random.default_rng(10), candidates=4, history=3)
+    signed = replace(one, strength=np.array([1.0, -1.5, 1.0]))
+    silent = inputs(replace(one, strength=np.array([1.0, 0.0, 1.0])))
+    arrays = inputs(signed)
+    assert arrays["strength"].tolist() == [1.0, -1.5, 1.0]
+    assert arrays["history"].tolist() == [1.0, 0.0, 1.0]
+    for name in ("context", "popularity", "known", "succession"):
+        np.testing.assert_allclose(arrays[name], silent[name], atol=1e-6, err_msg=name)
+    assert arrays["content"][:, :, 1].any()

@@ -31,7 +31,7 @@ def finetune_card(
 - History encoder: {outcome.steps} steps from seed {recipe.training.seed}, listwise softmax,
   target attention over the last {recipe.training.history} items in training
 - Trained on: {", ".join(folders)}
-- Simulated in training requests: {_simulated(recipe)}
+- Simulated events in training requests: {_simulated(recipe)}
 - Test splits were opened neither for training nor for selection
 
 ## Terms of the data
@@ -59,4 +59,10 @@ are calibrated for such lists.
 
 def _simulated(recipe: HistoryFinetuneRecipe) -> str:
     shares = {name: share for name, share in asdict(recipe.simulate).items() if share}
-    return ", ".join(f"{100 * share:g} % {name}" for name, share in shares.items()) or "nothing"
+    rated = shares.pop("rated", 0.0)
+    text = ", ".join(f"{name} in {100 * share:g} %" for name, share in shares.items()) or "none"
+    if rated:
+        text += (
+            f";\n  as many again as {100 * rated:g} % from real ratings, where a folder has some"
+        )
+    return text

@@ -33,7 +33,8 @@ class Simulation:
         dislikes: one to six items with a strength of -1.5 to -1 that resemble a candidate which
             was not chosen, and the chosen one less; every other time that candidate is put there
             because it resembles an item of the history.
-        switches: somebody else's history, and the last two to four choices on a later day.
+        switches: somebody else's history, and the last two to four choices after it: every other
+            time on a later day, else within hours.
         short: the last one or two events alone.
         rated: requests made from the ratings in the histories of the validation requests, in
             addition to the others, as a share of these; a folder without ratings gives none.
@@ -180,15 +181,16 @@ class _Simulator:
         other = self._rng.integers(0, len(starts) - 1)
         own = int(self._rng.integers(2, 5))
         history.keep(own)
-        # One day for the last choices, another for what somebody else did before.
+        # An hour for the last choices, another time for what somebody else did before.
         newest = history.ages[-1]
         history.ages = [min(age, newest + _DAY_S / 24) for age in history.ages]
-        age = history.ages[0] + _DAY_S * self._rng.uniform(1.5, 30.0)
+        soon = self._rng.random() < 0.5
+        age = history.ages[0] + _DAY_S * self._rng.uniform(*((0.0, 0.3) if soon else (1.5, 30.0)))
         chosen = candidates[clicked]
         for item in self._domain.choices[starts[other] : starts[other + 1]][::-1].tolist():
             if item not in chosen and item not in history.items:
                 history.put(0, item, 1.0, age)
-                age += _DAY_S * self._rng.exponential(3.0)
+                age += _DAY_S * self._rng.exponential(0.01 if soon else 3.0)
 
     def _shorten(
         self, history: _History, candidates: NDArray[np.int64], clicked: NDArray[np.bool_]
