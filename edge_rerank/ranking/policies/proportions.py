@@ -42,8 +42,8 @@ OPEN = 0.75
 """Clicks' worth of the list that belong to no interest: after a single click
 nearly half of the places, after thirty next to none."""
 
-_FAST_SHARE = 0.6
-_FAST_LATER, _FAST_SESSIONS = 1.5, 1.0
+_FAST_SHARE = 0.65
+_FAST_LATER, _FAST_SESSIONS = 1.25, 1.0
 _SLOW_LATER, _SLOW_SESSIONS = 20.0, 20.0
 _TINY = 1e-12
 
@@ -81,7 +81,7 @@ class Proportions:
 def shares_of(liked: Sequence[Interest], support: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each liked item's share of the list.
 
-    Six tenths of the list go by what was said just now, halved every one and a half clicks and
+    Two thirds of the list go by what was said just now, halved with every click or so and
     with every session, the rest by what is said again and again, halved every twenty clicks and
     sessions.
     So a switch is followed within a few clicks, and what was liked for long is not gone.
