@@ -138,9 +138,9 @@ class Request:
         """Likewise the liked items, uint64 of shape (liked,)."""
         return item_keys(one.item.id for one in self.interests.liked)
 
-    def cosines(self, words: str) -> NDArray[np.float64]:
-        """Cosines of the candidates with the words of a query, float64 of shape (n,)."""
-        return self._comparer.cosines(self.comparisons.vectors, words)
+    def likeness(self, words: str) -> NDArray[np.float64]:
+        """How alike the candidates' texts are to the words of a query, float64 of shape (n,)."""
+        return self._comparer.likeness(self.comparisons.vectors, words)
 
     @cached_property
     def comparisons(self) -> Comparisons:

@@ -51,7 +51,7 @@ class Told:
             likeness=np.zeros((0, 0)),
         )
 
-    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+    def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
         raise AssertionError("no rule asks for a query")
 
 
