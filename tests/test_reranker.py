@@ -414,3 +414,13 @@ def test_an_engine_says_what_share_of_texts_it_cannot_read(reranker: Reranker) -
     assert engine.unread([]) == 0.0
     assert engine.unread(["", "  "]) == 0.0
     assert engine.unread(["rye bread", CHINESE[0], " "]) == 0.5
+
+
+def test_scores_never_rise_down_the_list(reranker: Reranker, shelf: list[Item]) -> None:
+    reranker.consent("alice", True)
+    for item in (shelf[0], shelf[3], shelf[1]):
+        reranker.record(Event("click", item), user="alice")
+    for query in (None, "bread"):
+        scores = [ranked.score for ranked in reranker.rank(shelf, user="alice", query=query)]
+        assert scores == sorted(scores, reverse=True)
+        assert len(set(scores)) > 2

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
+from edge_rerank.inference.encoders.unrelated import Unrelated
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.types import Item, Unread
 
@@ -53,7 +54,7 @@ class Comparer(Protocol):
         """Compare what takes part in a call; ``text_of`` knows the history's texts."""
         ...
 
-    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+    def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
         """Compare vectors with the words of a query, float64 of shape (n,)."""
         ...
 
@@ -70,6 +71,7 @@ class TextComparer:
         self._items = VectorCache(encoder, capacity=cache_items)
         # Apart from the items', because these words are personal: see forget().
         self._words = VectorCache(encoder, capacity=CACHED_QUERIES)
+        self._unrelated = Unrelated(encoder)
 
     def compare(
         self,
@@ -114,12 +116,16 @@ class TextComparer:
             ),
         )
 
-    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
-        """Compare vectors with the words of a query, float64 of shape (n,).
+    def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+        """Compare vectors with the words of a query.
 
-        0 where either could not be read.
+        Returns:
+            How many standard deviations their cosines lie above those of unrelated texts,
+            float64 of shape (n,); 0 where either could not be read.
         """
-        return np.asarray(vectors @ self._words.get([words])[0], dtype=np.float64)
+        cosines = np.asarray(vectors @ self._words.get([words])[0], dtype=np.float64)
+        # Of vectors that were read no product is 0 to the last bit.
+        return np.where(cosines == 0.0, 0.0, self._unrelated.above(cosines))
 
     def vectors(
         self, texts: Sequence[str], *, progress: Progress | None = None

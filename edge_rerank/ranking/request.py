@@ -196,9 +196,9 @@ class Request:
         by_liked = within @ weights_of(liked)
         return np.asarray(by_liked / (by_liked + against @ weights_of(disliked)))
 
-    def cosines(self, words: str) -> NDArray[np.float64]:
-        """Cosines of the candidates with the words of a query, float64 of shape (n,)."""
-        return self._comparer.cosines(self.comparisons.vectors, words)
+    def likeness(self, words: str) -> NDArray[np.float64]:
+        """How alike the candidates' texts are to the words of a query, float64 of shape (n,)."""
+        return self._comparer.likeness(self.comparisons.vectors, words)
 
     @cached_property
     def comparisons(self) -> Comparisons:

@@ -13,7 +13,7 @@ purchase                  deed        2.25
 like                      verdict     1.6
 dislike                   verdict     -1.6
 dismiss                   verdict     -1
-rating                    verdict     -1.6 to 1.6, straight along the scale
+rating                    verdict     -1.6 to 1.6, see :data:`RATING_STRENGTH`
 ========================  ==========  ===================================================
 
 Of several events with one item:
@@ -36,6 +36,8 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+import numpy as np
+
 from edge_rerank.types import Event, EventType, RatingScale
 
 MOST = 2.5
@@ -55,7 +57,10 @@ search logs (Fox et al., "Evaluating implicit measures to improve web search", 2
 ABSORBED_S = 600.0
 """From here on more seconds say nothing."""
 
-RATING_STRENGTH = 1.6
+RATING_STRENGTH = ((-1.0, -1.6), (-0.5, -0.4), (0.0, 0.7), (0.5, 1.3), (1.0, 1.6))
+"""Strengths of ratings by their place on the scale, -1 to 1; straight in between. The middle is
+above 0: what is rated so was chosen all the same."""
+
 
 _BOUNCED = 0.1
 """Attention at the end of a bounce; it begins at a fifth of that."""
@@ -128,7 +133,10 @@ def guess_scale(history: Iterable[Event]) -> RatingScale:
 def verdict_of(event: Event, scale: RatingScale) -> float | None:
     """The signed strength of an explicit verdict; ``None`` for a rating without a value."""
     if event.type is EventType.RATING:
-        return None if event.value is None else RATING_STRENGTH * scale.place(event.value)
+        if event.value is None:
+            return None
+        places, strengths = zip(*RATING_STRENGTH, strict=True)
+        return float(np.interp(scale.place(event.value), places, strengths))
     return _VERDICTS[event.type]
 
 

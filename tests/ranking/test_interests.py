@@ -58,7 +58,7 @@ def test_one_low_rating_is_low_and_a_four_beside_a_five_is_not() -> None:
 
 
 def test_a_scale_that_the_host_states_counts() -> None:
-    history = [at("rating", A, 0, value=4.0)]
+    history = [at("rating", A, 0, value=3.0)]
     assert read_interests(history, now=1).liked
     assert read_interests(history, now=1, ratings=RatingScale(0, 10)).disliked
 

@@ -53,7 +53,7 @@ class Told:
             aversion=np.zeros((len(interests.liked), len(interests.disliked))),
         )
 
-    def cosines(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
+    def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
         raise AssertionError("no rule asks for a query")
 
 

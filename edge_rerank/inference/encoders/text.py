@@ -12,6 +12,7 @@ from tokenizers.models import Unigram
 
 from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.inference.encoders.scripts import ScriptReader
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 
@@ -64,6 +65,7 @@ class TextEncoder:
         self._tokenizer.encode_special_tokens = True
         self._special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self._unknown_id = _unknown_id(self._tokenizer, pack.read(spec.tokenizer))
+        self._scripts = ScriptReader(self._tokenizer)
         self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
         self.providers = self._session.providers
         self.threads = self._session.threads
@@ -79,8 +81,8 @@ class TextEncoder:
 
         Returns:
             float32 of shape (len(texts), dim); rows have length 1, or are zero for a text
-            that the tokeniser cannot read, and do not depend on which other texts are in
-            the call.
+            that the tokeniser cannot read or only spells out, and do not depend on which other
+            texts are in the call.
 
         Raises:
             InferenceError: when the model fails.
@@ -99,7 +101,13 @@ class TextEncoder:
             done += len(rows)
             if progress is not None:
                 progress(done, len(texts))
-        vectors[[row for row, ids in enumerate(tokens) if self._is_unreadable(ids)]] = 0.0
+        vectors[
+            [
+                row
+                for row, (text, ids) in enumerate(zip(texts, tokens, strict=True))
+                if self._is_unreadable(ids) or not self._scripts.reads(self._cut(text))
+            ]
+        ] = 0.0
         return vectors
 
     def is_word(self, word: str) -> bool:
@@ -115,11 +123,13 @@ class TextEncoder:
         )
 
     def _tokenize(self, text: str) -> list[int]:
-        text = text[: self._spec.max_tokens * _CHARS_PER_TOKEN]
         # Half an emoji cut off by the host is not valid UTF-8; it must not cost the call.
-        text = text.encode("utf-8", "replace").decode()
+        text = self._cut(text).encode("utf-8", "replace").decode()
         ids: list[int] = self._tokenizer.encode(text).ids
         return ids
+
+    def _cut(self, text: str) -> str:
+        return text[: self._spec.max_tokens * _CHARS_PER_TOKEN]
 
     def _is_unreadable(self, ids: Sequence[int]) -> bool:
         words = len(ids) - self._special_tokens

@@ -29,19 +29,21 @@ COST = 4.0
 """Log-odds that each place beyond an interest's share, and :data:`SLACK`, costs the next candidate
 of it."""
 
-SLACK = 0.5
+SLACK = 0.75
 """Places beyond the share that cost nothing."""
 
-GAIN, MOST_GAIN = 1.0, 2.0
+GAIN, MOST_GAIN = 0.5, 2.0
 """Log-odds that each place still due to an interest is worth to the next candidate of it, and at
-most."""
+most. On 500 validation requests each of eleven data sets all four together change NDCG@10 by
+-0.02 % in the mean (worst -0.69 %, best +0.54 %); without slack and with twice the gain, -0.40 %
+(worst -1.06 %)."""
 
 OPEN = 0.75
 """Clicks' worth of the list that belong to no interest: after a single click
 nearly half of the places, after thirty next to none."""
 
-_FAST_SHARE = 0.6
-_FAST_LATER, _FAST_SESSIONS = 1.5, 1.0
+_FAST_SHARE = 0.65
+_FAST_LATER, _FAST_SESSIONS = 1.25, 1.0
 _SLOW_LATER, _SLOW_SESSIONS = 20.0, 20.0
 _TINY = 1e-12
 
@@ -79,7 +81,7 @@ class Proportions:
 def shares_of(liked: Sequence[Interest], support: NDArray[np.float64]) -> NDArray[np.float64]:
     """Each liked item's share of the list.
 
-    Six tenths of the list go by what was said just now, halved every one and a half clicks and
+    Two thirds of the list go by what was said just now, halved with every click or so and
     with every session, the rest by what is said again and again, halved every twenty clicks and
     sessions.
     So a switch is followed within a few clicks, and what was liked for long is not gone.

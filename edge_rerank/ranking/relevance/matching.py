@@ -41,7 +41,8 @@ class Match(IntEnum):
     TYPOS = 1
     TYPO = 2
     ENDING = 3
-    EXACT = 4
+    PLURAL = 4
+    EXACT = 5
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -110,17 +111,15 @@ def _kind(word: str, term: str) -> Match:
     if word == term:
         return Match.EXACT
     one, other = base(word), base(term)
+    if one == other:
+        return Match.PLURAL
     short, long = sorted((one, other), key=len)
-    if one == other or (len(long) <= len(short) + ENDING and _begins(long, short)):
+    if len(short) >= HEAD and len(long) <= len(short) + ENDING and long.startswith(short):
         return Match.ENDING
     edits = typos(one, other)
     if edits == 1 and len(word) >= ONE_TYPO and max(len(word), len(term)) > ONE_TYPO:
         return Match.TYPO
     return Match.TYPOS if edits == 2 and len(one) >= TWO_TYPOS else Match.NONE
-
-
-def _begins(long: str, short: str) -> bool:
-    return len(short) >= HEAD and long.startswith(short)
 
 
 def typos(one: str, other: str) -> int:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.relevance.matching import Match, find
+from edge_rerank.ranking.relevance.sense import CHANCE
 from edge_rerank.ranking.relevance.terms import (
     TermCache,
     TermTable,
@@ -26,22 +27,35 @@ MAX_WORDS = 24
 """Words of a query that are looked for."""
 
 WEIGHTS = {
-    "sense": 8.0,
-    "sense-of-found": -6.5,
-    "exact": 3.8,
-    "ending": 3.0,
-    "typo": 1.8,
-    "typo-of-word": 0.8,
-    "typo-of-found": 0.3,
-    "whole": 6.5,
-    "density": 2.2,
+    "sense": 0.59,
+    "sense-of-found": -0.46,
+    "exact": 3.2,
+    "plural": 2.5,
+    "ending": 0.8,
+    "typo": 1.0,
+    "typo-of-word": 0.4,
+    "typo-of-found": 0.2,
+    "whole": 5.8,
+    "density": 3.0,
 }
 
 FITS_WORDS = 0.5
-FITS_SENSE = 0.35
+"""Share of a query's words from which on an item that has them fits it."""
 
-Cosines = Callable[[str], NDArray[np.float64]]
-"""Cosines of n candidates with some words, shape (n,); 0 where either cannot be read."""
+FITS_SENSE = 0.5
+"""Chance from which on an item fits by its sense."""
+
+SURE_SENSE = 0.3
+"""Chance of the likeliest candidate from which on a query counts in full."""
+
+LEAST_CHANCE = 0.02
+"""Chance by sense below which a word with another ending is another word."""
+
+_EVERY_WORD = 1e-3
+
+Likeness = Callable[[str], NDArray[np.float64]]
+"""How alike n candidates are to some words: by how many standard deviations their cosines lie
+above those of unrelated texts, shape (n,); 0 where either cannot be read."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -52,11 +66,13 @@ class Relevance:
         log_odds: float64 of shape (n,), but for a constant.
         fits: where words or vectors really match, bool of shape (n,).
         far: where no word is found and the sense is farther than that of most, likewise.
+        sure: how sure it is that any of them fits, 0 to 1.
     """
 
     log_odds: NDArray[np.float64]
     fits: NDArray[np.bool_]
     far: NDArray[np.bool_]
+    sure: float
 
 
 class Judge:
@@ -79,18 +95,27 @@ class Judge:
         self._is_word = is_word
         self._rarity = rarity
 
-    def judge(self, query: str, items: Sequence[Item], cosines: Cosines) -> Relevance:
+    def judge(self, query: str, items: Sequence[Item], likeness: Likeness) -> Relevance:
         """Judge n candidates by a query."""
-        named = self.features(query, items, cosines)
+        named = self.features(query, items, likeness)
         log_odds = np.sum([weight * named[name] for name, weight in WEIGHTS.items()], axis=0)
-        words = named["exact"] + named["ending"] + named["typo"]
         sense = named["sense"]
-        fits = (words >= FITS_WORDS) | (sense >= FITS_SENSE)
-        any_word = words + named["typo-of-word"] + named["typo-of-found"] > 0
-        return Relevance(log_odds, fits, ~fits & ~any_word & (sense < _farther(sense)))
+        chance = CHANCE.of(sense)
+        # With another ending it is another word, unless the sense agrees or is not known.
+        agrees = (chance >= LEAST_CHANCE) | (sense == 0.0)
+        words = named["exact"] + named["plural"] + named["typo"] + named["ending"] * agrees
+        sure = max(words.max() / FITS_WORDS, chance.max() / SURE_SENSE)
+        fits = (words >= FITS_WORDS) | (chance >= FITS_SENSE)
+        any_word = sum(named[name] for name in _BY_LETTERS) > 0
+        return Relevance(
+            log_odds=log_odds,
+            fits=fits,
+            far=~fits & ~any_word & (sense < _farther(sense)),
+            sure=min(float(sure), 1.0),
+        )
 
     def features(
-        self, query: str, items: Sequence[Item], cosines: Cosines
+        self, query: str, items: Sequence[Item], likeness: Likeness
     ) -> dict[str, NDArray[np.float64]]:
         """What :data:`WEIGHTS` weigh, float64 of shape (n,) each.
 
@@ -102,45 +127,49 @@ class Judge:
         reader = _Reader(items, table)
         found = [find(word, table, reader.term_at) for word in words]
         kinds = np.array([one.kinds for one in found], dtype=np.int8).reshape(-1, len(items))
-        exact, ending = kinds == Match.EXACT, kinds == Match.ENDING
+        same = kinds >= Match.ENDING
         typo = (kinds == Match.TYPO) | (kinds == Match.TYPOS)
-        present = (exact | ending).any(axis=1, keepdims=True)
+        present = same.any(axis=1, keepdims=True)
         written = np.array([self._is_word(word) for word in words], dtype=np.bool_)[:, None]
         slip = typo & ~present & ~written
-        meant = exact | ending | slip
-        share = self._shares(words, meant)
-        whole = (share * meant).sum(axis=0)
         slips = slip.any(axis=1).tolist()
         right = [one.meant if wrong else None for one, wrong in zip(found, slips, strict=True)]
-        sense = cosines(_corrected(query, words, right))
+        sense = likeness(_corrected(query, words, right))
+        share = self._shares(words, same | slip)
+
+        def of(where: NDArray[np.bool_]) -> NDArray[np.float64]:
+            return np.asarray((share * where).sum(axis=0))
+
+        whole = of(same | slip)
         length = np.bincount(table.rows, minlength=len(items)).clip(min=1)
         return {
             "sense": sense,
             "sense-of-found": sense * whole,
-            "exact": (share * exact).sum(axis=0),
-            "ending": (share * ending).sum(axis=0),
-            "typo": (share * slip).sum(axis=0),
-            "typo-of-word": (share * (typo & ~present & written)).sum(axis=0),
-            "typo-of-found": (share * (typo & present)).sum(axis=0),
+            "exact": of(kinds == Match.EXACT),
+            "plural": of(kinds == Match.PLURAL),
+            "ending": of(kinds == Match.ENDING),
+            "typo": of(slip),
+            "typo-of-word": of(typo & ~present & written),
+            "typo-of-found": of(typo & present),
             "whole": whole**2,
-            "density": meant.sum(axis=0) / length,
+            "density": (same | slip).sum(axis=0) / length,
         }
 
-    def _shares(self, words: Sequence[str], meant: NDArray[np.bool_]) -> NDArray[np.float64]:
+    def _shares(self, words: Sequence[str], found: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What share of the query each word is, shape (words, 1).
 
         By the inverse document frequency of BM25 among the candidates (Robertson and Zaragoza,
         "The probabilistic relevance framework: BM25 and beyond", 2009), times how much the word
-        tells in general: in few texts, "and" is no commoner than a name.
+        tells in general: in a few texts, "and" is no commoner than a name.
         """
-        count, times = meant.shape[1], meant.sum(axis=1)
+        count, times = found.shape[1], found.sum(axis=1)
         rarity = np.log1p((count - times + 0.5) / (times + 0.5))
         if self._rarity is not None:
-            rarity = rarity * (self._rarity(words) + _NOT_NOTHING)
+            rarity = rarity * (self._rarity(words) + _EVERY_WORD)
         return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
 
 
-_NOT_NOTHING = 1e-3
+_BY_LETTERS = ("exact", "plural", "ending", "typo", "typo-of-word", "typo-of-found")
 _FAR = 1 / 3
 """Share of the candidates that a far one is among."""
 
@@ -165,8 +194,8 @@ class _Reader:
         return self._read[row][place - int(self._starts[row])]
 
 
-def _corrected(query: str, words: Sequence[str], meant: Sequence[str | None]) -> str:
+def _corrected(query: str, words: Sequence[str], right: Sequence[str | None]) -> str:
     """The query without typos, for those who read words and not letters."""
-    if not any(meant) or any(map(run_width, words)):
+    if not any(right) or any(map(run_width, words)):
         return query
-    return " ".join(right or word for word, right in zip(words, meant, strict=True))
+    return " ".join(better or word for word, better in zip(words, right, strict=True))

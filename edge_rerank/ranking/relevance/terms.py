@@ -30,7 +30,7 @@ HEAD = 4
 """First letters that two words of one stem share; three join "car" and "care"."""
 
 MIN_PLURAL = 4
-"""Letters of a word that may have an "s" for its plural: "cats", not "gas"."""
+"""Letters of a word whose last "s" may be that of a plural: "cats", not "gas"."""
 
 _PAIRS = "\u1100-\u11ff\u3040-\u318f\u31a0-\u31ff\u3400-\u4dbf\u4e00-\u9fff\ua960-\ua97f"
 _PAIRS += "\uac00-\ud7ff\uf900-\ufaff\U00020000-\U0003ffff"

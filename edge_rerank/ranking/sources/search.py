@@ -27,6 +27,9 @@ do not count: it says what is wanted now."""
 ROOM = 2.0
 """Log-odds by which everything personal can move two candidates apart beside a query."""
 
+LEAST_SURE = 0.2
+"""A query of which it is less sure that anything fits it changes nothing."""
+
 HALF_LIFE_EVENTS = 3.0
 """Events after which a search of the present session counts half."""
 
@@ -54,7 +57,7 @@ class SearchSource:
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates, if anything was asked for and any of them fits it."""
         if request.query is not None:
-            found = self._judge.judge(request.query, request.candidates, request.cosines)
+            found = self._judge.judge(request.query, request.candidates, request.likeness)
             self._fill(evidence, QUERY, [(found, 1.0)], intent=1.0)
         elif request.interests.searches:
             self._recorded(request, evidence)
@@ -65,7 +68,7 @@ class SearchSource:
     def _recorded(self, request: Request, evidence: Evidence) -> None:
         fresh, present = freshness(request.history, now=request.now)
         found = [
-            (self._judge.judge(words, request.candidates, request.cosines), fresh[words])
+            (self._judge.judge(words, request.candidates, request.likeness), fresh[words])
             for words, _ in request.interests.searches
             if words in fresh
         ]
@@ -79,16 +82,18 @@ class SearchSource:
         *,
         intent: float,
     ) -> None:
-        found = [(one, weight) for one, weight in found if one.fits.any()]
+        found = [(one, weight) for one, weight in found if one.sure >= LEAST_SURE]
         if not found:
             return
-        evidence[column.name] = np.sum([one.log_odds * weight for one, weight in found], axis=0)
+        evidence[column.name] = np.sum(
+            [one.log_odds * one.sure * weight for one, weight in found], axis=0
+        )
         fits = np.logical_or.reduce([one.fits for one, _ in found])
         # What is far from one search may fit another that counts no more.
         far = found[0][0].far if column is QUERY else False
         evidence.holds(column.reason, lifts=fits, lowers=far)
         if intent:
-            evidence.step_back(ROOM, degree=intent)
+            evidence.step_back(ROOM, degree=intent * max(one.sure for one, _ in found))
 
 
 def freshness(history: Sequence[Event], *, now: float) -> tuple[dict[str, float], float]:

@@ -1,13 +1,14 @@
 """``python -m edge_rerank_export.studies.relevance``: fit the weights of relevance, and measure.
 
 Folders of data sets are named twice: those that are fitted on, and all that are measured.
-The weights go into :mod:`edge_rerank.ranking.relevance.relevance` by hand.
+Weights and chance go into :mod:`edge_rerank.ranking.relevance` by hand.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from zlib import crc32
@@ -21,9 +22,9 @@ from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank_export.studies.relevance.figures import figures
-from edge_rerank_export.studies.relevance.fit import fit
+from edge_rerank_export.studies.relevance.fit import fit, fit_chance
 from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, listed
-from edge_rerank_export.studies.relevance.queries import Kind
+from edge_rerank_export.studies.relevance.queries import MEASURED, Asked, Kind, asked
 
 SEED = 0
 
@@ -33,6 +34,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m edge_rerank_export.studies.relevance")
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="to measure")
     parser.add_argument("--fit", type=Path, nargs="*", default=[], help="to fit on")
+    parser.add_argument("--hold", nargs="*", default=[], metavar="NAME=VALUE", help="as it is")
     parser.add_argument("--queries", type=int, default=200, help="of each kind (default: 200)")
     parser.add_argument("--whole", action="store_true", help="candidates: up to 5,000 items")
     parser.add_argument("--pack", type=Path, help="(default: the shipped one)")
@@ -42,16 +44,19 @@ def main(argv: Sequence[str] | None = None) -> None:
     say = partial(Console(soft_wrap=True).print, highlight=False, markup=False)
     weights = dict(WEIGHTS)
     if arguments.fit:
-        weights = fit(
-            [one for folder in arguments.fit for one in study.lists(folder, range(len(Kind)))],
-            list(WEIGHTS),
-        )
+        held = {name: float(value) for name, value in (one.split("=") for one in arguments.hold)}
+        lists = [
+            one for folder in arguments.fit for kind in MEASURED for one in study.of(folder, kind)
+        ]
+        weights = fit(lists, list(WEIGHTS), held)
         for name, value in weights.items():
             say(f'"{name}": {value:.2f},')
+        lists = list(study.with_nothing(arguments.fit))
+        say(fit_chance(lists, list(WEIGHTS).index("sense")))
     say("set kind queries: MRR recall@5 NDCG@10, fused likewise")
     for folder in arguments.folders:
-        for place, kind in enumerate(Kind):
-            lists = study.lists(folder, [place], whole=arguments.whole)
+        for kind in MEASURED:
+            lists = list(study.of(folder, kind, whole=arguments.whole))
             if lists:
                 ours, fused = figures(lists, weights)
                 say(f"{folder.name:12} {kind:8} {len(lists):4}: {ours}  {fused}")
@@ -62,32 +67,69 @@ class _Study:
         pack = Pack.open(arguments.pack or shipped_pack())
         self._encoder = TextEncoder(pack)
         spec = pack.manifest.history_encoder
+        lexicon = None if spec is None else Lexicon.from_bytes(pack.read(spec.lexicon))
         self._judge = Judge(
             cache_items=100_000,
             is_word=self._encoder.is_word,
-            rarity=None if spec is None else Lexicon.from_bytes(pack.read(spec.lexicon)).rarity,
+            rarity=None if lexicon is None else lexicon.rarity,
         )
         self._count, self._work = arguments.queries, arguments.work
         self._read: dict[Path, Catalogue] = {}
 
-    def lists(self, folder: Path, kinds: Sequence[int], *, whole: bool = False) -> list[Listed]:
+    def of(self, folder: Path, kind: Kind, *, whole: bool = False) -> Iterator[Listed]:
+        """Lists of a kind over a folder, those where something is to be found."""
+        rng = self._rng(folder, kind)
+        queries = asked(kind, self._catalogue(folder).items, self._count, rng)
+        lists = self._listed(folder, kind, rng=rng, whole=whole)
+        return (one for one in lists(queries) if one.fits.any())
+
+    def with_nothing(self, folders: Sequence[Path]) -> Iterator[Listed]:
+        """Topics of each folder, in it and in the others, and nonsense."""
+        topics = {
+            folder: asked(
+                Kind.TOPIC,
+                self._catalogue(folder).items,
+                self._count,
+                self._rng(folder, Kind.FOREIGN),
+            )
+            for folder in folders
+        }
+        for folder in folders:
+            rng = self._rng(folder, Kind.NONSENSE)
+            yield from self._listed(folder, Kind.TOPIC, rng=rng)(topics[folder])
+            foreign = [
+                replace(one, fits=(), without=())
+                for other, queries in topics.items()
+                if other != folder
+                for one in queries
+            ]
+            picked = rng.permutation(len(foreign))[: self._count].tolist()
+            chosen = [foreign[at] for at in picked]
+            yield from self._listed(folder, Kind.FOREIGN, rng=rng)(chosen)
+            nonsense = asked(Kind.NONSENSE, (), self._count // 2, rng)
+            yield from self._listed(folder, Kind.NONSENSE, rng=rng)(nonsense)
+
+    def _listed(
+        self, folder: Path, kind: Kind, *, rng: np.random.Generator, whole: bool = False
+    ) -> Callable[[Sequence[Asked]], Iterator[Listed]]:
+        return lambda queries: listed(
+            self._catalogue(folder),
+            kind,
+            queries,
+            judge=self._judge,
+            encoder=self._encoder,
+            rng=rng,
+            whole=whole,
+        )
+
+    def _catalogue(self, folder: Path) -> Catalogue:
         if folder not in self._read:
             self._read[folder] = Catalogue.read(folder, self._encoder, work=self._work, seed=SEED)
-        every = tuple(Kind)
-        return [
-            one
-            for place in kinds
-            for one in listed(
-                self._read[folder],
-                every[place],
-                self._count,
-                judge=self._judge,
-                encoder=self._encoder,
-                rng=np.random.default_rng((crc32(folder.name.encode()), place, SEED)),
-                whole=whole,
-            )
-            if one.fits.any()
-        ]
+        return self._read[folder]
+
+    @staticmethod
+    def _rng(folder: Path, kind: Kind) -> np.random.Generator:
+        return np.random.default_rng((crc32(folder.name.encode()), list(Kind).index(kind), SEED))
 
 
 if __name__ == "__main__":

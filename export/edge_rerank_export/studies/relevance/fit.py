@@ -1,4 +1,4 @@
-"""Fitting the weights of relevance, listwise, in two steps."""
+"""Fitting the weights of relevance, listwise, and the chance that a candidate fits."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
-from scipy.special import log_softmax, softmax
+from scipy.special import expit, log_softmax, softmax
 
+from edge_rerank.ranking.relevance.sense import Chance, standing
 from edge_rerank_export.studies.relevance.lists import Listed
 from edge_rerank_export.studies.relevance.queries import Kind
 
@@ -16,7 +17,9 @@ RIDGE = 1e-3
 """Penalty on squared weights: what the lists do not tell stays small."""
 
 
-def fit(lists: Sequence[Listed], names: Sequence[str]) -> dict[str, float]:
+def fit(
+    lists: Sequence[Listed], names: Sequence[str], held: Mapping[str, float]
+) -> dict[str, float]:
     """Weights by which what fits is told from what does not.
 
     The likelihood that what fits is chosen from its list (conditional logit; ListNet: Cao et
@@ -27,7 +30,8 @@ def fit(lists: Sequence[Listed], names: Sequence[str]) -> dict[str, float]:
 
     Args:
         lists: queries with candidates.
-        names: of the features, "sense" and "sense-of-found" among them.
+        names: of the features, "sense" among them.
+        held: weights that are given; the only ones that may be below 0.
     """
     at = {name: place for place, name in enumerate(names)}
     lists = [one for one in lists if one.fits.any()]
@@ -36,10 +40,36 @@ def fit(lists: Sequence[Listed], names: Sequence[str]) -> dict[str, float]:
     first = _maximised([one.features[:, [at["sense"]]] for one in topics], topics, np.zeros(1), [0])
     start = np.zeros(len(names))
     start[at["sense"]] = first[0]
-    free = [place for name, place in at.items() if name != "sense"]
-    bounds = {at["sense-of-found"]: (-first[0], None)}
-    weights = _maximised([one.features for one in others], others, start, free, bounds)
+    start[[at[name] for name in held]] = list(held.values())
+    free = [place for name, place in at.items() if name not in {"sense", *held}]
+    weights = _maximised([one.features for one in others], others, start, free)
     return {name: float(weights[place]) for name, place in at.items()}
+
+
+def fit_chance(lists: Sequence[Listed], sense: int) -> Chance:
+    """The chance that a candidate fits, by its sense alone.
+
+    Args:
+        lists: queries of which something, or nothing, is among the candidates.
+        sense: place of the feature.
+    """
+    senses = [one.features[:, sense] for one in lists]
+    rows = np.column_stack(
+        [
+            np.ones(sum(map(len, senses))),
+            np.concatenate(senses),
+            np.concatenate([standing(one) for one in senses]),
+        ]
+    )
+    fits = np.concatenate([one.fits for one in lists])
+
+    def loss(weights: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds = rows @ weights
+        value = np.logaddexp(0.0, odds).mean() - (odds * fits).mean()
+        slope = rows.T @ (expit(odds) - fits) / len(fits)
+        return float(value + RIDGE * 1e-3 * weights @ weights), slope + 2e-3 * RIDGE * weights
+
+    return Chance(*minimize(loss, np.zeros(3), jac=True, method="BFGS").x.tolist())
 
 
 def _maximised(
@@ -47,7 +77,6 @@ def _maximised(
     lists: Sequence[Listed],
     start: NDArray[np.float64],
     free: Sequence[int],
-    bounds: Mapping[int, tuple[float, float | None]] | None = None,
 ) -> NDArray[np.float64]:
     """Weights with the largest likelihood; those that are not free stay as they are."""
     targets = [one.fits / one.fits.sum() for one in lists]
@@ -65,13 +94,12 @@ def _maximised(
             slope[free] / len(lists) + 2 * RIDGE * values,
         )
 
-    known = bounds or {}
     found = minimize(
         loss,
         np.zeros(len(free)),
         jac=True,
         method="L-BFGS-B",
-        bounds=[known.get(place, (0.0, None)) for place in free],
+        bounds=[(0.0, None)] * len(free),
     )
     weights[free] = found.x
     return weights

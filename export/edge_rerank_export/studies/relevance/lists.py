@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Self
@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from scipy.stats import rankdata
 
 from edge_rerank.formats.dataset import DataSet
-from edge_rerank.inference.encoders.cache import Encoder, VectorCache
+from edge_rerank.inference.encoders.cache import Encoder
+from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
 from edge_rerank.ranking.relevance.terms import item_terms, terms
 from edge_rerank.types import Item
-from edge_rerank_export.studies.relevance.queries import Asked, Kind, asked
+from edge_rerank_export.studies.relevance.queries import BY_NAME, MEASURED, Asked, Kind
 
 MAX_ITEMS = 5_000
 """Items of a catalogue, drawn at random, each text once: of two alike neither is the known one."""
@@ -80,7 +81,7 @@ class Listed:
     Attributes:
         kind: how the query was made.
         features: what the judge sees, in the order of its weights, shape (n, features).
-        cosine: of the vectors with the query's, shape (n,).
+        cosine: of the vectors with the query's, shape (n,), on some scale.
         bm25: shape (n,).
         fits: what is to be found, bool of shape (n,).
     """
@@ -100,42 +101,43 @@ class Listed:
 def listed(
     catalogue: Catalogue,
     kind: Kind,
-    count: int,
+    queries: Iterable[Asked],
     *,
     judge: Judge,
     encoder: Encoder,
     rng: np.random.Generator,
     whole: bool = False,
 ) -> Iterator[Listed]:
-    """Make queries of a kind, and candidates for each.
+    """Draw candidates for queries.
 
     Args:
         catalogue: to draw from.
-        kind: of query.
-        count: at most so many.
+        kind: of the queries.
+        queries: made of that catalogue, or of another of which nothing is in it.
         judge: gives the features.
         encoder: reads queries, and texts that lack words.
         rng: of the draws.
         whole: take the whole catalogue as candidates.
     """
-    words_read = VectorCache(encoder, capacity=2 * count)
-    for one in asked(kind, catalogue.items, count, rng):
+    comparer = TextComparer(encoder, cache_items=1)
+    for one in queries:
         rows = np.arange(len(catalogue.items))
         if not whole:
-            rows = _drawn(catalogue, one, rng, alike=kind not in {Kind.CATEGORY, Kind.TOPIC})
+            known = kind in MEASURED and kind not in BY_NAME
+            rows = _drawn(catalogue, one, rng, alike=known)
         items = [catalogue.items[row] for row in rows.tolist()]
         vectors = catalogue.vectors[rows]
         if kind is Kind.TOPIC:
             items, vectors = _without(items, vectors, one.without, encoder)
 
-        def cosines(words: str, vectors: NDArray[np.float32] = vectors) -> NDArray[np.float64]:
-            return np.asarray(vectors @ words_read.get([words])[0], dtype=np.float64)
+        def likeness(words: str, vectors: NDArray[np.float32] = vectors) -> NDArray[np.float64]:
+            return comparer.likeness(vectors, words)
 
-        features = judge.features(one.text, items, cosines)
+        features = judge.features(one.text, items, likeness)
         yield Listed(
             kind=kind,
             features=np.column_stack([features[name] for name in WEIGHTS]),
-            cosine=cosines(one.text),
+            cosine=likeness(one.text),
             bm25=bm25(one.text, items),
             fits=np.isin(rows, one.fits),
         )
@@ -159,7 +161,7 @@ def _drawn(
 ) -> NDArray[np.intp]:
     """Places of candidates: some that fit, some most alike to it if wished, and any."""
     size = int(rng.choice(SIZES))
-    fits = np.array(query.fits[:MAX_FITTING])
+    fits = np.array(query.fits[:MAX_FITTING], dtype=np.intp)
     others = rng.permutation(np.setdiff1d(np.arange(len(catalogue.items)), query.fits))
     if alike:
         near = np.argsort(-(catalogue.vectors[others] @ catalogue.vectors[fits[0]]), kind="stable")

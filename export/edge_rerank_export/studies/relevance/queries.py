@@ -41,6 +41,8 @@ class Kind(StrEnum):
         CATEGORY: the name of a category; all in it fit.
         TOPIC: likewise, with the candidates' categories withheld and these words taken out of
             their texts, so that only the sense of the rest helps.
+        FOREIGN: the name of a category of another catalogue; nothing fits.
+        NONSENSE: letters at random; nothing fits.
     """
 
     EXACT = "exact"
@@ -50,6 +52,14 @@ class Kind(StrEnum):
     ONE = "one"
     CATEGORY = "category"
     TOPIC = "topic"
+    FOREIGN = "foreign"
+    NONSENSE = "nonsense"
+
+
+MEASURED = tuple(kind for kind in Kind if kind not in {Kind.FOREIGN, Kind.NONSENSE})
+"""Kinds of which something is to be found."""
+
+BY_NAME = frozenset({Kind.CATEGORY, Kind.TOPIC})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -69,7 +79,10 @@ class Asked:
 
 def asked(kind: Kind, items: Sequence[Item], count: int, rng: np.random.Generator) -> list[Asked]:
     """At most ``count`` queries of a kind over a catalogue, in random order."""
-    if kind in {Kind.CATEGORY, Kind.TOPIC}:
+    if kind is Kind.NONSENSE:
+        sizes = rng.integers(4, 10, size=count).tolist()
+        return [Asked("".join(rng.choice(list(_ALPHABET), size)), ()) for size in sizes]
+    if kind in BY_NAME:
         return _by_category(items, count, rng, hidden=kind is Kind.TOPIC)
     make = _Maker(kind, items, rng)
     made: list[Asked] = []

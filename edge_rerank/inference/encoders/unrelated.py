@@ -1,0 +1,67 @@
+"""Cosines of texts that have nothing in common: where an encoder's scale begins.
+
+Some encoders give unrelated texts cosines around 0, others around 0.8. How alike two texts are
+is told by how far their cosine lies above those.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.inference.encoders.cache import Encoder
+
+TEXTS = (
+    "How to bake rye bread",
+    "Wireless mouse with two batteries",
+    "The goalkeeper saved a penalty",
+    "Growing tomatoes on a balcony",
+    "A short history of the Roman empire",
+    "Leather boots for women",
+    "Introduction to linear algebra",
+    "Jazz records of the fifties",
+    "Parliament votes on the new budget",
+    "Shampoo for dry hair",
+    "A detective novel set in winter",
+    "Dog food with chicken",
+    "Cheap flights to the islands",
+    "Learn to play chess",
+    "Volcano erupts after a hundred years",
+    "Cotton sheets for a double bed",
+    "Yoga for a sore back",
+    "How vaccines are tested",
+    "Electric drill and screwdriver",
+    "Puzzle with a thousand pieces",
+    "Tips for a job interview",
+    "Green tea from the mountains",
+    "Space pirates, a video game",
+    "Tuning an old piano",
+)
+"""Titles of two dozen subjects, in the language of most models' training."""
+
+
+class Unrelated:
+    """What cosines an encoder gives to unrelated texts. Safe from several threads.
+
+    Args:
+        encoder: reads two dozen short texts when it is first asked.
+    """
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._encoder = encoder
+
+    def above(self, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
+        """How many standard deviations cosines lie above those of unrelated texts."""
+        mean, spread = self._usual
+        return (cosines - mean) / spread
+
+    @cached_property
+    def _usual(self) -> tuple[float, float]:
+        vectors = self._encoder.encode(TEXTS).astype(np.float64)
+        cosines = (vectors @ vectors.T)[np.triu_indices(len(TEXTS), k=1)]
+        return float(cosines.mean()), float(max(cosines.std(), _LEAST_SPREAD))
+
+
+_LEAST_SPREAD = 1e-3
