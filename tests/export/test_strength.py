@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +13,7 @@ import pytest
 
 pytest.importorskip("torch")
 
+import onnx
 import torch
 from torch import Tensor
 
@@ -22,6 +26,7 @@ from edge_rerank.ranking.sources.history_model import PARTS
 from edge_rerank.ranking.sources.history_model import HistoryModel as RuntimeModel
 from edge_rerank.types import Event, Item
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.train.domain import Batch, Domain
 from edge_rerank_export.train.history.model import HistoryModel
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, HistoryTraining
@@ -292,9 +297,8 @@ def test_shares_that_are_none_are_refused() -> None:
             Simulation(**shares)
 
 
-def test_a_trained_pack_judges_dislikes_and_an_earlier_one_runs_as_it_did(
-    folder: Path, tmp_path: Path
-) -> None:
+@pytest.fixture(scope="module")
+def pack(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     recipe = HistoryFinetuneRecipe(
         "rated",
         1,
@@ -303,27 +307,79 @@ def test_a_trained_pack_judges_dislikes_and_an_earlier_one_runs_as_it_did(
         HistoryTraining(requests=100, candidates=4, history=5, steps=40, evaluate_every=20),
         simulate=Simulation(bounces=0.2, dislikes=0.3, rated=0.5),
     )
-    finetune_history(recipe, [folder], tmp_path / "pack", work=tmp_path / "work", threads=1)
-    card = (tmp_path / "pack" / "MODEL_CARD.md").read_text(encoding="utf-8")
-    assert "bounces in 20 %, dislikes in 30 %" in card
+    target = tmp_path_factory.mktemp("packs")
+    finetune_history(recipe, [folder], target / "pack", work=target / "work", threads=1)
+    return target / "pack"
+
+
+@pytest.fixture(scope="module")
+def earlier(pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same as if it were of an earlier release: every liked item counts 1, four outputs."""
+    target = tmp_path_factory.mktemp("earlier") / "pack"
+    shutil.copytree(pack, target)
+    model = onnx.load(str(target / "history.onnx"))
+    graph = model.graph
+    (strength,) = [one for one in graph.input if one.name == "strength"]
+    graph.input.remove(strength)
+    last = graph.node[-1]
+    last.output[0] = "five"
+    four = onnx.numpy_helper.from_array(np.arange(4), "four")
+    graph.initializer.append(four)
+    graph.node.insert(0, onnx.helper.make_node("Identity", ["history"], ["strength"]))
+    graph.node.append(onnx.helper.make_node("Gather", ["five", "four"], ["parts"], axis=-1))
+    (target / "history.onnx").write_bytes(model.SerializeToString())
+    manifest = Pack.open(pack).manifest
+    (target / "manifest.json").unlink()
+    write_manifest(target, replace(manifest, files=file_entries(target)))
+    return target
+
+
+def visits(folder: Path) -> tuple[list[Item], list[Event]]:
+    """Two of each kind to rank; a click on each kind, then a dislike of a violin."""
     items = list(DataSet.open(folder).items.values())
     breads, violins = items[:12], items[12:]
-    history = [
-        *(
-            Event("click", item, timestamp=100.0 + n)
-            for n, item in enumerate([breads[0], violins[0]])
-        ),
-        Event("dislike", violins[1], timestamp=200.0),
+    clicks = [
+        Event("click", item, timestamp=100.0 + n) for n, item in enumerate([breads[0], violins[0]])
     ]
-    candidates = [violins[2], breads[2], violins[3], breads[3]]
-    with RankingEngine.open(tmp_path / "pack") as engine:
+    dislike = Event("dislike", violins[1], timestamp=200.0)
+    return [violins[2], breads[2], violins[3], breads[3]], [*clicks, dislike]
+
+
+def test_a_trained_pack_judges_dislikes(pack: Path, folder: Path) -> None:
+    card = (pack / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "bounces in 20 %, dislikes in 30 %" in card
+    candidates, history = visits(folder)
+    with RankingEngine.open(pack) as engine:
         ranking = engine.rank(candidates, history=history, now=300.0)
         calm = engine.rank(candidates, history=history[:2], now=300.0)
-    assert {one.item.id for one in ranking[:2]} == {breads[2].id, breads[3].id}
+    assert {one.item.text[2:] for one in ranking[:2]} == {"bread"}
     assert any(reason.code == "disliked" for reason in ranking[-1].reasons)
     assert not any(reason.code == "disliked" for one in calm for reason in one.reasons)
-    runtime = RuntimeModel(Pack.open(tmp_path / "pack"))
-    assert runtime.columns == PARTS
+    assert RuntimeModel(Pack.open(pack)).columns == PARTS
+
+
+def test_a_pack_of_an_earlier_release_is_shown_what_is_liked_alone(
+    earlier: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = RuntimeModel(Pack.open(earlier))
+    assert not model.judges_dislikes
+    assert model.columns == PARTS[:-1]
+    shown: list[Mapping[str, np.ndarray]] = []
+    judge = RuntimeModel.parts
+
+    def parts(self: RuntimeModel, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+        shown.append(arrays)
+        return judge(self, arrays)
+
+    monkeypatch.setattr(RuntimeModel, "parts", parts)
+    candidates, history = visits(folder)
+    with RankingEngine.open(earlier) as engine:
+        ranking = engine.rank(candidates, history=history, now=300.0)
+    assert all("strength" not in arrays for arrays in shown)
+    assert [arrays["history"].tolist() for arrays in shown] == [[1.0, 1.0]] * len(shown)
+    # By rule, as ever.
+    assert {one.item.text[2:] for one in ranking[:2]} == {"bread"}
+    assert any(reason.code == "disliked" for reason in ranking[-1].reasons)
 
 
 def test_where_texts_are_not_read_words_and_categories_stay(domain: Domain) -> None:
