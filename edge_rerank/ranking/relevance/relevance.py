@@ -51,6 +51,9 @@ SURE_SENSE = 0.3
 LEAST_CHANCE = 0.02
 """Chance by sense below which a word with another ending is another word."""
 
+ACROSS = 0.15
+"""What a run of signs that no candidate has weighs in a query, beside a word that none has."""
+
 _EVERY_WORD = 1e-3
 
 Likeness = Callable[[str], NDArray[np.float64]]
@@ -164,6 +167,9 @@ class Judge:
         """
         count, times = found.shape[1], found.sum(axis=1)
         rarity = np.log1p((count - times + 0.5) / (times + 0.5))
+        # Of runs across the borders of words most are nowhere to be found, and mean nothing.
+        runs = np.array([bool(run_width(word)) for word in words], dtype=np.bool_)
+        rarity = np.where(runs & (times == 0), ACROSS * rarity, rarity)
         if self._rarity is not None:
             rarity = rarity * (self._rarity(words) + _EVERY_WORD)
         return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
