@@ -128,16 +128,16 @@ class Judge:
         words = terms(query)[:MAX_WORDS]
         table = self._terms.get(items)
         reader = _Reader(items, table)
-        found = [find(word, table, reader.term_at) for word in words]
+        found = find(words, table, reader.term_at)
         kinds = np.array([one.kinds for one in found], dtype=np.int8).reshape(-1, len(items))
         same = kinds >= Match.ENDING
         typo = (kinds == Match.TYPO) | (kinds == Match.TYPOS)
         present = same.any(axis=1, keepdims=True)
         written = np.array([self._is_word(word) for word in words], dtype=np.bool_)[:, None]
         slip = typo & ~present & ~written
-        slips = slip.any(axis=1).tolist()
-        right = [one.meant if wrong else None for one, wrong in zip(found, slips, strict=True)]
-        sense = likeness(_corrected(query, words, right))
+        right = (kinds >= Match.PLURAL).any(axis=1) | written[:, 0]
+        meant = [None if ok else one.meant for one, ok in zip(found, right.tolist(), strict=True)]
+        sense = likeness(_corrected(query, words, meant))
         share = self._shares(words, same | slip)
 
         def of(where: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -167,7 +167,10 @@ class Judge:
         """
         count, times = found.shape[1], found.sum(axis=1)
         rarity = np.log1p((count - times + 0.5) / (times + 0.5))
-        # Of runs across the borders of words most are nowhere to be found, and mean nothing.
+        if times.any():
+            # What no candidate has tells them apart no better than the rarest that one has,
+            rarity[times == 0] = rarity[times > 0].max()
+        # and of runs across the borders of words most are nowhere to be found.
         runs = np.array([bool(run_width(word)) for word in words], dtype=np.bool_)
         rarity = np.where(runs & (times == 0), ACROSS * rarity, rarity)
         if self._rarity is not None:
@@ -200,8 +203,8 @@ class _Reader:
         return self._read[row][place - int(self._starts[row])]
 
 
-def _corrected(query: str, words: Sequence[str], right: Sequence[str | None]) -> str:
+def _corrected(query: str, words: Sequence[str], meant: Sequence[str | None]) -> str:
     """The query without typos, for those who read words and not letters."""
-    if not any(right) or any(map(run_width, words)):
+    if not any(meant) or any(map(run_width, words)):
         return query
-    return " ".join(better or word for word, better in zip(words, right, strict=True))
+    return " ".join(right or word for word, right in zip(words, meant, strict=True))
