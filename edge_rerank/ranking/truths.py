@@ -122,8 +122,13 @@ def _note_categories(request: Request, evidence: Evidence, chosen: NDArray[np.bo
     # Rows have length 1 over all of an item's categories, known or not: squares are shares.
     share = (own.rows[:, known] ** 2).sum(axis=1)
     held = ((own.leaves[:, None] == leaves) & (leaves >= 0)).any(axis=1) | (share > SAME_SHARE)
-    sorted_ones = np.array([bool(item.categories) for item in request.candidates], dtype=np.bool_)
-    lowers = sorted_ones & (share == 0) if known.any() else False
+    # Seldom chosen is what was met in nothing, liked in the end or not.
+    past = (event.item for event in request.history if event.item is not None)
+    met = {name for item in past for name in item.categories}
+    strange = [
+        bool(item.categories) and met.isdisjoint(item.categories) for item in request.candidates
+    ]
+    lowers = np.array(strange, dtype=np.bool_) if known.any() else False
     evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
     liked = [request.interests.liked[place].item for place in np.flatnonzero(chosen)]
     evidence.chosen_categories = frozenset(name for item in liked for name in item.categories)

@@ -51,6 +51,11 @@ SURE_SENSE = 0.3
 LEAST_CHANCE = 0.02
 """Chance by sense below which a word with another ending is another word."""
 
+MIN_TELLING = 3
+RARE = 3.5
+"""Letters, and rarity in general, from which on a word is said to fit: less has "with" (2.8), more
+has "book" (3.9)."""
+
 ACROSS = 0.15
 """What a run of signs that no candidate has weighs in a query, beside a word that none has."""
 
@@ -68,13 +73,11 @@ class Relevance:
     Attributes:
         log_odds: float64 of shape (n,), but for a constant.
         fits: where words or vectors really match, bool of shape (n,).
-        far: where no word is found and the sense is farther than that of most, likewise.
         sure: how sure it is that any of them fits, 0 to 1.
     """
 
     log_odds: NDArray[np.float64]
     fits: NDArray[np.bool_]
-    far: NDArray[np.bool_]
     sure: float
 
 
@@ -108,19 +111,17 @@ class Judge:
         agrees = (chance >= LEAST_CHANCE) | (sense == 0.0)
         words = named["exact"] + named["plural"] + named["typo"] + named["ending"] * agrees
         sure = max(words.max() / FITS_WORDS, chance.max() / SURE_SENSE)
-        fits = (words >= FITS_WORDS) | (chance >= FITS_SENSE)
-        any_word = sum(named[name] for name in _BY_LETTERS) > 0
+        by_words = (words >= FITS_WORDS) & (named["told"] > 0)
         return Relevance(
             log_odds=log_odds,
-            fits=fits,
-            far=~fits & ~any_word & (sense < _farther(sense)),
+            fits=by_words | (chance >= FITS_SENSE),
             sure=min(float(sure), 1.0),
         )
 
     def features(
         self, query: str, items: Sequence[Item], likeness: Likeness
     ) -> dict[str, NDArray[np.float64]]:
-        """What :data:`WEIGHTS` weigh, float64 of shape (n,) each.
+        """What :data:`WEIGHTS` weigh, and the share of telling words, float64 of shape (n,) each.
 
         Each word has a share in the query, by how rare it is, and the shares of what is found
         are added up. A word that is nowhere to be found and that nobody writes has a typo.
@@ -156,7 +157,16 @@ class Judge:
             "typo-of-found": of(typo & present),
             "whole": whole**2,
             "density": (same | slip).sum(axis=0) / length,
+            "told": of((same | slip) & self._telling(words)),
         }
+
+    def _telling(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Which words say what a text is about, bool of shape (words, 1): no "of", no "with"."""
+        long = [not word.isascii() or len(word) >= MIN_TELLING for word in words]
+        telling = np.array(long, dtype=np.bool_)
+        if self._rarity is not None:
+            telling &= self._rarity(words) >= RARE
+        return telling[:, None]
 
     def _shares(self, words: Sequence[str], found: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What share of the query each word is, shape (words, 1).
@@ -176,16 +186,6 @@ class Judge:
         if self._rarity is not None:
             rarity = rarity * (self._rarity(words) + _EVERY_WORD)
         return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
-
-
-_BY_LETTERS = ("exact", "plural", "ending", "typo", "typo-of-word", "typo-of-found")
-_FAR = 1 / 3
-"""Share of the candidates that a far one is among."""
-
-
-def _farther(sense: NDArray[np.float64]) -> float:
-    place = int(_FAR * (len(sense) - 1))
-    return float(np.partition(sense, place)[place])
 
 
 class _Reader:
