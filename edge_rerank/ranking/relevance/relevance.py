@@ -111,7 +111,8 @@ class Judge:
         agrees = (chance >= LEAST_CHANCE) | (sense == 0.0)
         words = named["exact"] + named["plural"] + named["typo"] + named["ending"] * agrees
         sure = max(words.max() / FITS_WORDS, chance.max() / SURE_SENSE)
-        by_words = (words >= FITS_WORDS) & (named["told"] > 0)
+        # A typo may be that of another word: to be said to fit, an item wants twice as much of it.
+        by_words = (words - named["typo"] / 2 >= FITS_WORDS) & (named["told"] > 0)
         return Relevance(
             log_odds=log_odds,
             fits=by_words | (chance >= FITS_SENSE),

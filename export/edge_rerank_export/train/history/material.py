@@ -118,9 +118,7 @@ def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> lis
         made.append(rated)
     if shares == Simulation(rated=shares.rated):
         return made
-    changed = [simulate(domain, batch, shares, rng=rng) for batch in made]
-    # Lists that were really shown are few, and stay as they were as well.
-    return [*changed, *(batch for batch in made if not batch.sampled)]
+    return [simulate(domain, batch, shares, rng=rng) for batch in made]
 
 
 def _successions(
