@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -48,10 +48,8 @@ class Comparer(Protocol):
         candidates: Sequence[Item],
         interests: Interests,
         query: str | None,
-        *,
-        text_of: Callable[[Item], str],
     ) -> Comparisons:
-        """Compare what takes part in a call; ``text_of`` knows the history's texts."""
+        """Compare what takes part in a call."""
         ...
 
     def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
@@ -78,10 +76,8 @@ class TextComparer:
         candidates: Sequence[Item],
         interests: Interests,
         query: str | None,
-        *,
-        text_of: Callable[[Item], str],
     ) -> Comparisons:
-        """Compare what takes part in a call; ``text_of`` knows the history's texts.
+        """Compare what takes part in a call.
 
         Where both items of a pair carry a vector of the host's of one length, that counts and
         not their texts.
@@ -90,7 +86,7 @@ class TextComparer:
         words = [search for search, _ in interests.searches]
         texts = [
             *(item.text for item in candidates),
-            *(text_of(one.item) for one in touched),
+            *(one.item.text for one in touched),
         ]
         vectors = self.vectors(texts)
         own, others = vectors[: len(candidates)], vectors[len(candidates) :]

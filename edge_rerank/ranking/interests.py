@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.history.sessions import session_ages
-from edge_rerank.ranking.strength import Standing, guess_scale
+from edge_rerank.ranking.strength import CHOSEN, Standing, guess_scale
 from edge_rerank.types import Event, EventType, Item, RatingScale
 
 MAX_ITEMS = 50
@@ -149,7 +149,7 @@ def read_interests(
         done={
             name: _freshness(one, now)
             for name, one in touched.items()
-            if one.standing.done and one.standing.strength > 0
+            if one.standing.done and one.standing.strength >= CHOSEN
         },
     )
 

@@ -127,10 +127,6 @@ class Request:
         """Texts of the candidates by id: imported logs may name an item by its id alone."""
         return {item.id: item.text for item in self.candidates}
 
-    def text_of(self, item: Item) -> str:
-        """The text of an item of the history."""
-        return item.text or self.texts.get(item.id, "")
-
     @cached_property
     def keys(self) -> NDArray[np.uint64]:
         """By which tables know the candidates, uint64 of shape (n,): hashed once for all."""
@@ -203,9 +199,7 @@ class Request:
     @cached_property
     def comparisons(self) -> Comparisons:
         """Cosines of the candidates with the history."""
-        return self._comparer.compare(
-            self.candidates, self.interests, self.query, text_of=self.text_of
-        )
+        return self._comparer.compare(self.candidates, self.interests, self.query)
 
 
 def items_of(items: object) -> list[Item]:

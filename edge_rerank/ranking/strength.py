@@ -57,9 +57,9 @@ search logs (Fox et al., "Evaluating implicit measures to improve web search", 2
 ABSORBED_S = 600.0
 """From here on more seconds say nothing."""
 
-RATING_STRENGTH = ((-1.0, -1.6), (-0.5, -0.4), (0.0, 0.7), (0.5, 1.3), (1.0, 1.6))
+RATING_STRENGTH = ((-1.0, -1.6), (-0.5, -0.4), (0.0, 0.25), (0.5, 1.3), (1.0, 1.6))
 """Strengths of ratings by their place on the scale, -1 to 1; straight in between. The middle is
-above 0: what is rated so was chosen all the same."""
+a little above 0: what is rated so was chosen all the same."""
 
 
 _BOUNCED = 0.1

@@ -45,16 +45,14 @@ SAME_SHARE = 0.5
 """Part of an item's categories above which it is from those that were chosen, whatever its most
 specific one."""
 
-_LOWER_QUARTER, _UPPER_QUARTER, _UPPER_THIRD = 1 / 4, 3 / 4, 2 / 3
+_UPPER_QUARTER, _UPPER_THIRD = 3 / 4, 2 / 3
 
 
 def note_truths(request: Request, evidence: Evidence) -> None:
     """Note in the evidence which reasons hold; what adds to no score is not looked at."""
     strengths = np.array([one.strength for one in request.interests.liked])
-    turned_to = strengths >= CHOSEN
-    chosen = turned_to & (request.support >= SUPPORTED)
+    chosen = (strengths >= CHOSEN) & (request.support >= SUPPORTED)
     _note_likeness(request, evidence, chosen)
-    _note_strangeness(request, evidence, turned_to)
     _note_categories(request, evidence, chosen)
     _note_popularity(request, evidence)
     some = bool(chosen.any())
@@ -91,21 +89,9 @@ def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool
     holds = np.asarray(alike.any(axis=1))
     evidence.chosen = tuple(one.item for one in liked)
     evidence.nearest = np.where(holds, nearest, -1)
-    evidence.lifts[:, CODES.index(ReasonCode.SIMILAR)] = holds
+    # "Unlike what you chose" is said of nothing: of all that somebody chose, something is near.
+    evidence.holds(ReasonCode.SIMILAR, lifts=holds, lowers=False)
     evidence.present = np.where(holds, _in_present_session(liked)[nearest], False)
-
-
-def _note_strangeness(request: Request, evidence: Evidence, turned_to: NDArray[np.bool_]) -> None:
-    """Unlike everything that the person turned to, were it but once."""
-    if turned_to.any():
-        best = request.comparisons.liked[:, turned_to].max(axis=1)
-        kin = request.kin[:, turned_to].max(axis=1)
-        # Of things that were neither liked nor disliked in the end nothing is left to compare.
-        past = (event.item for event in request.history if event.item is not None)
-        met = {item.categories[-1] for item in past if item.categories}
-        known = [bool(met.intersection(item.categories[-1:])) for item in request.candidates]
-        strange = (kin < OF_A_KIND) & (best < _at(_LOWER_QUARTER, best)) & ~np.array(known)
-        evidence.lowers[:, CODES.index(ReasonCode.SIMILAR)] = strange
 
 
 def _in_present_session(liked: Sequence[Interest]) -> NDArray[np.bool_]:
@@ -122,8 +108,13 @@ def _note_categories(request: Request, evidence: Evidence, chosen: NDArray[np.bo
     # Rows have length 1 over all of an item's categories, known or not: squares are shares.
     share = (own.rows[:, known] ** 2).sum(axis=1)
     held = ((own.leaves[:, None] == leaves) & (leaves >= 0)).any(axis=1) | (share > SAME_SHARE)
-    sorted_ones = np.array([bool(item.categories) for item in request.candidates], dtype=np.bool_)
-    lowers = sorted_ones & (share == 0) if known.any() else False
+    # Seldom chosen is what was met in nothing, liked in the end or not.
+    past = (event.item for event in request.history if event.item is not None)
+    met = {name for item in past for name in item.categories}
+    strange = [
+        bool(item.categories) and met.isdisjoint(item.categories) for item in request.candidates
+    ]
+    lowers = np.array(strange, dtype=np.bool_) if known.any() else False
     evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
     liked = [request.interests.liked[place].item for place in np.flatnonzero(chosen)]
     evidence.chosen_categories = frozenset(name for item in liked for name in item.categories)

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +29,6 @@ class Along:
         candidates: Sequence[Item],
         interests: Interests,
         query: str | None,
-        *,
-        text_of: Callable[[Item], str],
     ) -> Comparisons:
         nothing: NDArray[np.float64] = np.zeros((len(candidates), 0))
         none: NDArray[np.float64] = np.zeros((0, 0))

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -38,8 +38,6 @@ class Told:
         candidates: Sequence[Item],
         interests: Interests,
         query: str | None,
-        *,
-        text_of: Callable[[Item], str],
     ) -> Comparisons:
         def matrix(values: object) -> NDArray[np.float64]:
             nothing = np.zeros((len(candidates), 0))

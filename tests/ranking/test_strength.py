@@ -93,7 +93,7 @@ def test_nothing_is_larger_than_the_bound() -> None:
 
 
 def test_ratings_lie_on_the_scale_and_not_on_the_persons_own() -> None:
-    assert [said(rating(stars)) for stars in (1, 2, 3, 4, 5)] == [-1.6, -0.4, 0.7, 1.3, 1.6]
+    assert [said(rating(stars)) for stars in (1, 2, 3, 4, 5)] == [-1.6, -0.4, 0.25, 1.3, 1.6]
     assert said(rating(9)) == 1.6  # beyond the scale
 
 

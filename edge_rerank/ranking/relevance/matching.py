@@ -5,9 +5,11 @@ Numbers kept of each term leave few that can match, and only these are compared 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +27,7 @@ TWO_TYPOS = 8
 have one."""
 
 ENDING = 2
-"""Letters by which a word and the same in another number or case differ at most at the end."""
+"""Letters after their stem that two forms of a word have at most, in number, case or gender."""
 
 _BITS_A_TYPO = 2
 """Letters by which two words differ at most for one edit: one replaced by another."""
@@ -51,23 +53,32 @@ class Found:
 
     Attributes:
         kinds: :class:`Match` with each text, int8 of shape (texts,).
-        meant: the term that is most likely meant where the word has a typo.
+        meant: the term that is most likely meant if the word is misspelt.
     """
 
     kinds: NDArray[np.int8]
     meant: str | None = None
 
 
-def find(word: str, table: TermTable, term_at: Callable[[int], str]) -> Found:
-    """Find a word in texts.
+def find(words: Sequence[str], table: TermTable, term_at: Callable[[int], str]) -> list[Found]:
+    """Find words in texts.
 
     Args:
-        word: a term of the query.
+        words: terms of the query.
         table: of the texts.
         term_at: gives the letters of the term at a place of the table.
     """
+    return [
+        _found(word, numbers, table, term_at)
+        for word, numbers in zip(words, described([words])[0], strict=True)
+    ]
+
+
+def _found(
+    word: str, numbers: NDArray[np.int64], table: TermTable, term_at: Callable[[int], str]
+) -> Found:
+    code, head, letters, pairs, length = numbers
     kinds = np.zeros(table.count, dtype=np.int8)
-    code, head, letters, pairs, length = described([[word]])[0][0]
     meant = None
     if len(word) < run_width(word):
         signs = letters.view(np.uint64)
@@ -76,23 +87,24 @@ def find(word: str, table: TermTable, term_at: Callable[[int], str]) -> Found:
     elif len(word) >= MIN_LETTERS and word.isalpha() and not run_width(word):
         like = (table.heads == head) & (np.abs(table.lengths - length) <= ENDING)
         places = np.union1d(np.flatnonzero(like), _misspelt(letters, pairs, length, table))
-        _, first, which = np.unique(table.codes[places], return_index=True, return_inverse=True)
-        found = [term_at(place) for place in places[first].tolist()]
-        each = np.array([_kind(word, term) for term in found], dtype=np.int64)
-        if found:
-            np.maximum.at(kinds, table.rows[places], each[which])
-            meant = _likeliest(found, each, np.bincount(which))
+        codes = table.codes[places].tolist()
+        # A term that many texts have is compared once.
+        known = {
+            one: term_at(place)
+            for one, place in dict(zip(codes, places.tolist(), strict=True)).items()
+        }
+        each = {one: _kind(word, term) for one, term in known.items()}
+        np.maximum.at(kinds, table.rows[places], np.array([each[one] for one in codes], np.int8))
+        best = _likeliest(each, Counter(codes))
+        meant = None if best is None else known[best]
     kinds[table.rows[table.codes == code]] = Match.EXACT
     return Found(kinds, meant)
 
 
-def _likeliest(
-    found: Sequence[str], kinds: NDArray[np.int64], times: NDArray[np.int64]
-) -> str | None:
-    """Of the terms with the fewest typos the commonest."""
-    slips = (kinds == Match.TYPO) | (kinds == Match.TYPOS)
-    worth = np.where(slips, kinds * (times.sum() + 1) + times, 0)
-    return found[int(worth.argmax())] if slips.any() else None
+def _likeliest(kinds: Mapping[int, Match], times: Mapping[int, int]) -> int | None:
+    """Of the terms that are nearest to the word, but another, the commonest, by its code."""
+    slips = [one for one, kind in kinds.items() if Match.NONE < kind < Match.PLURAL]
+    return max(slips, key=lambda one: (kinds[one], times[one]), default=None)
 
 
 def _misspelt(
@@ -113,8 +125,10 @@ def _kind(word: str, term: str) -> Match:
     one, other = base(word), base(term)
     if one == other:
         return Match.PLURAL
-    short, long = sorted((one, other), key=len)
-    if len(short) >= HEAD and len(long) <= len(short) + ENDING and long.startswith(short):
+    stem = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False)))
+    endings = one[stem:], other[stem:]
+    # Two letters swapped are a typo wherever they stand.
+    if stem >= HEAD and max(map(len, endings)) <= ENDING and endings[0] != endings[1][::-1]:
         return Match.ENDING
     edits = typos(one, other)
     if edits == 1 and len(word) >= ONE_TYPO and max(len(word), len(term)) > ONE_TYPO:

@@ -51,6 +51,14 @@ SURE_SENSE = 0.3
 LEAST_CHANCE = 0.02
 """Chance by sense below which a word with another ending is another word."""
 
+MIN_TELLING = 3
+RARE = 3.5
+"""Letters, and rarity in general, from which on a word is said to fit: less has "with" (2.8), more
+has "book" (3.9)."""
+
+ACROSS = 0.15
+"""What a run of signs that no candidate has weighs in a query, beside a word that none has."""
+
 _EVERY_WORD = 1e-3
 
 Likeness = Callable[[str], NDArray[np.float64]]
@@ -65,13 +73,11 @@ class Relevance:
     Attributes:
         log_odds: float64 of shape (n,), but for a constant.
         fits: where words or vectors really match, bool of shape (n,).
-        far: where no word is found and the sense is farther than that of most, likewise.
         sure: how sure it is that any of them fits, 0 to 1.
     """
 
     log_odds: NDArray[np.float64]
     fits: NDArray[np.bool_]
-    far: NDArray[np.bool_]
     sure: float
 
 
@@ -105,19 +111,18 @@ class Judge:
         agrees = (chance >= LEAST_CHANCE) | (sense == 0.0)
         words = named["exact"] + named["plural"] + named["typo"] + named["ending"] * agrees
         sure = max(words.max() / FITS_WORDS, chance.max() / SURE_SENSE)
-        fits = (words >= FITS_WORDS) | (chance >= FITS_SENSE)
-        any_word = sum(named[name] for name in _BY_LETTERS) > 0
+        # A typo may be that of another word: to be said to fit, an item wants twice as much of it.
+        by_words = (words - named["typo"] / 2 >= FITS_WORDS) & (named["told"] > 0)
         return Relevance(
             log_odds=log_odds,
-            fits=fits,
-            far=~fits & ~any_word & (sense < _farther(sense)),
+            fits=by_words | (chance >= FITS_SENSE),
             sure=min(float(sure), 1.0),
         )
 
     def features(
         self, query: str, items: Sequence[Item], likeness: Likeness
     ) -> dict[str, NDArray[np.float64]]:
-        """What :data:`WEIGHTS` weigh, float64 of shape (n,) each.
+        """What :data:`WEIGHTS` weigh, and the share of telling words, float64 of shape (n,) each.
 
         Each word has a share in the query, by how rare it is, and the shares of what is found
         are added up. A word that is nowhere to be found and that nobody writes has a typo.
@@ -125,16 +130,16 @@ class Judge:
         words = terms(query)[:MAX_WORDS]
         table = self._terms.get(items)
         reader = _Reader(items, table)
-        found = [find(word, table, reader.term_at) for word in words]
+        found = find(words, table, reader.term_at)
         kinds = np.array([one.kinds for one in found], dtype=np.int8).reshape(-1, len(items))
         same = kinds >= Match.ENDING
         typo = (kinds == Match.TYPO) | (kinds == Match.TYPOS)
         present = same.any(axis=1, keepdims=True)
         written = np.array([self._is_word(word) for word in words], dtype=np.bool_)[:, None]
         slip = typo & ~present & ~written
-        slips = slip.any(axis=1).tolist()
-        right = [one.meant if wrong else None for one, wrong in zip(found, slips, strict=True)]
-        sense = likeness(_corrected(query, words, right))
+        right = (kinds >= Match.PLURAL).any(axis=1) | written[:, 0]
+        meant = [None if ok else one.meant for one, ok in zip(found, right.tolist(), strict=True)]
+        sense = likeness(_corrected(query, words, meant))
         share = self._shares(words, same | slip)
 
         def of(where: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -153,7 +158,16 @@ class Judge:
             "typo-of-found": of(typo & present),
             "whole": whole**2,
             "density": (same | slip).sum(axis=0) / length,
+            "told": of((same | slip) & self._telling(words)),
         }
+
+    def _telling(self, words: Sequence[str]) -> NDArray[np.bool_]:
+        """Which words say what a text is about, bool of shape (words, 1): no "of", no "with"."""
+        long = [not word.isascii() or len(word) >= MIN_TELLING for word in words]
+        telling = np.array(long, dtype=np.bool_)
+        if self._rarity is not None:
+            telling &= self._rarity(words) >= RARE
+        return telling[:, None]
 
     def _shares(self, words: Sequence[str], found: NDArray[np.bool_]) -> NDArray[np.float64]:
         """What share of the query each word is, shape (words, 1).
@@ -164,19 +178,15 @@ class Judge:
         """
         count, times = found.shape[1], found.sum(axis=1)
         rarity = np.log1p((count - times + 0.5) / (times + 0.5))
+        if times.any():
+            # What no candidate has tells them apart no better than the rarest that one has,
+            rarity[times == 0] = rarity[times > 0].max()
+        # and of runs across the borders of words most are nowhere to be found.
+        runs = np.array([bool(run_width(word)) for word in words], dtype=np.bool_)
+        rarity = np.where(runs & (times == 0), ACROSS * rarity, rarity)
         if self._rarity is not None:
             rarity = rarity * (self._rarity(words) + _EVERY_WORD)
         return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
-
-
-_BY_LETTERS = ("exact", "plural", "ending", "typo", "typo-of-word", "typo-of-found")
-_FAR = 1 / 3
-"""Share of the candidates that a far one is among."""
-
-
-def _farther(sense: NDArray[np.float64]) -> float:
-    place = int(_FAR * (len(sense) - 1))
-    return float(np.partition(sense, place)[place])
 
 
 class _Reader:
@@ -194,8 +204,8 @@ class _Reader:
         return self._read[row][place - int(self._starts[row])]
 
 
-def _corrected(query: str, words: Sequence[str], right: Sequence[str | None]) -> str:
+def _corrected(query: str, words: Sequence[str], meant: Sequence[str | None]) -> str:
     """The query without typos, for those who read words and not letters."""
-    if not any(right) or any(map(run_width, words)):
+    if not any(meant) or any(map(run_width, words)):
         return query
-    return " ".join(better or word for word, better in zip(words, right, strict=True))
+    return " ".join(right or word for word, right in zip(words, meant, strict=True))

@@ -12,7 +12,7 @@ UNRELATED = 8
 
 _LOW, _MIDDLE = 0.1, 0.4
 _LOW_AT, _MIDDLE_AT = -1.2816, -0.2533
-"""Where these shares of a standard normal distribution lie below."""
+"""Below which these shares of a standard normal distribution lie."""
 
 
 @dataclass(frozen=True, slots=True)

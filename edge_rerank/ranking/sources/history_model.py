@@ -200,9 +200,7 @@ class HistorySource:
     ) -> tuple[Side, Side]:
         """Candidates and history."""
         own = request.candidates
-        words = self._words.get(
-            [*(item.text for item in own), *(request.text_of(item) for item in touched)]
-        )
+        words = self._words.get([*(item.text for item in own), *(item.text for item in touched)])
         numbers, before = request.numbers
         sorts, past = request.sorts
         candidates = Side(

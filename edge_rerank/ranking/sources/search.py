@@ -89,9 +89,8 @@ class SearchSource:
             [one.log_odds * one.sure * weight for one, weight in found], axis=0
         )
         fits = np.logical_or.reduce([one.fits for one, _ in found])
-        # What is far from one search may fit another that counts no more.
-        far = found[0][0].far if column is QUERY else False
-        evidence.holds(column.reason, lifts=fits, lowers=far)
+        # That something is far from a search is said of nothing: its sense may be another.
+        evidence.holds(column.reason, lifts=fits, lowers=False)
         if intent:
             evidence.step_back(ROOM, degree=intent * max(one.sure for one, _ in found))
 
