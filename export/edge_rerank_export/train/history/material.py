@@ -118,7 +118,7 @@ def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> lis
         made.append(rated)
     if shares == Simulation(rated=shares.rated):
         return made
-    return [simulate(domain, batch, shares, rng=rng) if batch.sampled else batch for batch in made]
+    return [simulate(domain, batch, shares, rng=rng) for batch in made]
 
 
 def _successions(

@@ -25,8 +25,6 @@ _DAY_S = 86_400.0
 class Simulation:
     """What is simulated: shares of the training requests, each request changed in one way at most.
 
-    Lists that were really shown stay as they are.
-
     Attributes:
         bounces: one to three items that were left at once, strength 0.02 to 0.1; every other one
             resembles a candidate that was not chosen.
@@ -228,21 +226,9 @@ class _Simulator:
         return np.flatnonzero(~clicked & (candidates >= 0) & (candidates < self._items))
 
     def _like(self, item: int, unlike: NDArray[np.int64], count: int) -> list[int]:
-        """Of some items of the catalogue those that are like one, and less like others.
-
-        By their texts, and every other time by their categories as well.
-        """
+        """Of some items of the catalogue those that are like one, and less like others."""
+        vectors = self._domain.vectors
         some = self._rng.integers(0, self._items, _LOOKED_AT)
         some = np.unique(some[(some != item) & ~np.isin(some, unlike)])
-        alike = self._likeness(self._domain.vectors, some, item, unlike)
-        if self._rng.random() < 0.5:
-            alike = alike + self._likeness(self._domain.categories, some, item, unlike)
+        alike = vectors[some] @ vectors[item] - (vectors[some] @ vectors[unlike].T).max(axis=1)
         return [int(one) for one in some[np.argsort(-alike, kind="stable")[:count]]]
-
-    @staticmethod
-    def _likeness(
-        rows: NDArray[np.float32], some: NDArray[np.int64], item: int, unlike: NDArray[np.int64]
-    ) -> NDArray[np.float32]:
-        """Cosines with one item, less the largest with any of the others."""
-        own = rows[some]
-        return np.asarray(own @ rows[item] - (own @ rows[unlike].T).max(axis=1))
