@@ -55,7 +55,7 @@ what people of this catalogue chose together or one after the other, from popula
 the popularity of what the person chose before, and, at most 0 and only of a model that takes
 the strength of interests, from likeness to what the person disliked. The last counts half: it was
 learnt from simulated dislikes, and whole it puts a kind at the end at once, so that a second
-dislike lowered it in 55 % of the histories of news, with half in 85 %."""
+dislike lowered it in 21 of 40 histories of news, with half in 33."""
 
 
 class HistoryModel:
