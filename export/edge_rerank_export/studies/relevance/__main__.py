@@ -19,11 +19,10 @@ from rich.console import Console
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
-from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank.ranking.relevance.relevance import WEIGHTS
 from edge_rerank_export.studies.relevance.figures import figures
 from edge_rerank_export.studies.relevance.fit import fit, fit_chance
-from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, listed
+from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, judge_of, listed
 from edge_rerank_export.studies.relevance.queries import MEASURED, Asked, Kind, asked
 
 SEED = 0
@@ -66,13 +65,7 @@ class _Study:
     def __init__(self, arguments: argparse.Namespace) -> None:
         pack = Pack.open(arguments.pack or shipped_pack())
         self._encoder = TextEncoder(pack)
-        spec = pack.manifest.history_encoder
-        lexicon = None if spec is None else Lexicon.from_bytes(pack.read(spec.lexicon))
-        self._judge = Judge(
-            cache_items=100_000,
-            is_word=self._encoder.is_word,
-            rarity=None if lexicon is None else lexicon.rarity,
-        )
+        self._judge = judge_of(pack, self._encoder)
         self._count, self._work = arguments.queries, arguments.work
         self._read: dict[Path, Catalogue] = {}
 
