@@ -1,7 +1,7 @@
 """How much room is left to a person beside a query, measured with real histories.
 
 ``python -m edge_rerank_export.studies.relevance.room FOLDER ...``: data sets with requests.
-Somebody asks by one word for what they chose next, and somebody else, who never chose such a
+Somebody asks by one word, or by a category, for what they chose next, and somebody else, who never chose such a
 thing, asks for the same. With more room the first finds it sooner among all that fits, and the
 second sees more of what does not fit.
 """
@@ -9,8 +9,9 @@ second sees more of what does not fit.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -60,8 +61,10 @@ def within(personal: NDArray[np.float64], room: float) -> NDArray[np.float64]:
 
 
 def figures(cases: Sequence[Case], room: float) -> tuple[float, float, float, float]:
-    """Loss and reciprocal rank of what is wanted; for a stranger, the share of first places
-    that fit and of the first ten's fitting ones that are still there.
+    """Of what is wanted, the loss and the reciprocal rank; two shares for a stranger.
+
+    The first: of first places that fit. The second: of the fitting ones that the first ten
+    places have by relevance alone, how many they still have.
     """
     every = []
     for case in cases:
@@ -84,13 +87,17 @@ def cases(
     *,
     count: int,
     rng: np.random.Generator,
+    labels: Callable[[Item], Sequence[str]] = item_terms,
 ) -> Iterator[Case]:
-    """Make at most ``count`` cases of a folder's requests."""
+    """Make at most ``count`` cases of a folder's requests.
+
+    ``labels`` are what an item may be asked for by; its text alone is looked at.
+    """
     items = [item for item in data.items.values() if item.text.strip()]
     pool = [items[at] for at in rng.permutation(len(items))[:POOL].tolist()]
     having: dict[str, list[Item]] = {}
     for item in pool:
-        for word in item_terms(item):
+        for word in labels(item):
             having.setdefault(word, []).append(item)
     requests = [one for one in data.requests(split) if one.history and one.clicked]
     for at in rng.permutation(len(requests)).tolist():
@@ -101,37 +108,48 @@ def cases(
             continue
         usable = [
             word
-            for word in item_terms(wanted)
+            for word in labels(wanted)
             if len(word) > 2 and RARE <= len(having.get(word, ())) <= COMMON
         ]
         if not usable:
             continue
         word = str(rng.choice(usable))
-        stranger = _stranger(requests, word, rng)
+        stranger = _stranger(requests, word, labels, rng)
         if stranger is None:
             continue
         fitting = [one for one in having[word] if one.id not in before][:FITTING]
-        others = [item for item in pool if word not in item_terms(item)]
+        others = [item for item in pool if word not in labels(item)]
         picked = [others[row] for row in rng.permutation(len(others))[:OTHERS].tolist()]
         candidates = list({one.id: one for one in (wanted, *fitting, *picked)}.values())
         vectors = comparer.vectors([item.text for item in candidates])
-        found = judge.judge(word, candidates, lambda words: comparer.likeness(vectors, words))  # noqa: B023
+        texts = [replace(item, categories=()) for item in candidates]
+        found = judge.judge(word, texts, partial(comparer.likeness, vectors))
         yield Case(
             relevance=found.log_odds,
             own=_odds(engine, candidates, request.history, request.now),
             strange=_odds(engine, candidates, stranger.history, stranger.now),
-            fits=np.array([word in item_terms(item) for item in candidates]),
+            fits=np.array([word in labels(item) for item in candidates]),
         )
         count -= 1
         if not count:
             return
 
 
-def _stranger(requests: Sequence[Request], word: str, rng: np.random.Generator) -> Request | None:
+def _stranger(
+    requests: Sequence[Request],
+    word: str,
+    labels: Callable[[Item], Sequence[str]],
+    rng: np.random.Generator,
+) -> Request | None:
     for at in rng.permutation(len(requests))[:50].tolist():
-        if not any(word in item_terms(item) for item in chosen(requests[at].history)):
-            return requests[at]
+        request: Request = requests[at]
+        if not any(word in labels(item) for item in chosen(request.history)):
+            return request
     return None
+
+
+def _topics(item: Item) -> list[str]:
+    return [name.lower() for name in item.categories[-1:]]
 
 
 def _odds(
@@ -146,6 +164,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m edge_rerank_export.studies.relevance.room")
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER")
     parser.add_argument("--split", default="valid")
+    parser.add_argument("--topics", action="store_true", help="ask by categories")
     parser.add_argument("--cases", type=int, default=150)
     arguments = parser.parse_args(argv)
     console = Console(soft_wrap=True)
@@ -163,6 +182,7 @@ def main(argv: Sequence[str] | None = None) -> None:
                     arguments.split,
                     count=arguments.cases,
                     rng=np.random.default_rng(0),
+                    labels=_topics if arguments.topics else item_terms,
                 )
             )
             spreads = [float(np.ptp(one.own)) for one in made]
