@@ -1,9 +1,9 @@
 """How much room is left to a person beside a query, measured with real histories.
 
 ``python -m edge_rerank_export.studies.relevance.room FOLDER ...``: data sets with requests.
-Somebody asks by one word, or by a category, for what they chose next, and somebody else, who never chose such a
-thing, asks for the same. With more room the first finds it sooner among all that fits, and the
-second sees more of what does not fit.
+Somebody asks by one word, or by a category, for what they chose next, and somebody else, who
+never chose such a thing, asks for the same. With more room the first finds it sooner among all
+that fits, and the second sees more of what does not fit.
 """
 
 from __future__ import annotations
