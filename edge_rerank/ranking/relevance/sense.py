@@ -35,7 +35,9 @@ class Chance:
         return np.where(likeness == 0.0, 0.0, 1 / (1 + np.exp(-odds)))
 
 
-CHANCE = Chance(-8.26, 0.722, 0.69)
+CHANCE = Chance(constant=-5.87, likeness=0.78, standing=0.20)
+"""Fitted on the names of grocery-open's categories, taken out of the texts, on those of other
+catalogues' and on nonsense: 200 queries each."""
 
 
 def standing(likeness: NDArray[np.float64]) -> NDArray[np.float64]:

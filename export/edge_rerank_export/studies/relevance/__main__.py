@@ -1,6 +1,6 @@
 """``python -m edge_rerank_export.studies.relevance``: fit the weights of relevance, and measure.
 
-Folders of data sets are named twice: those that are fitted on, and all that are measured.
+Folders of data sets are named by what they are for: to be fitted on, or to be measured.
 Weights and chance go into :mod:`edge_rerank.ranking.relevance` by hand.
 """
 
@@ -19,11 +19,10 @@ from rich.console import Console
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
-from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank.ranking.relevance.relevance import WEIGHTS
 from edge_rerank_export.studies.relevance.figures import figures
 from edge_rerank_export.studies.relevance.fit import fit, fit_chance
-from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, listed
+from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, judge_of, listed
 from edge_rerank_export.studies.relevance.queries import MEASURED, Asked, Kind, asked
 
 SEED = 0
@@ -32,8 +31,14 @@ SEED = 0
 def main(argv: Sequence[str] | None = None) -> None:
     """Read, fit if asked to, print a table."""
     parser = argparse.ArgumentParser(prog="python -m edge_rerank_export.studies.relevance")
-    parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="to measure")
-    parser.add_argument("--fit", type=Path, nargs="*", default=[], help="to fit on")
+    parser.add_argument("folders", type=Path, nargs="*", metavar="FOLDER", help="to measure")
+    parser.add_argument("--fit", type=Path, nargs="*", default=[], help="to fit weights on")
+    parser.add_argument(
+        "--chance", type=Path, help="to fit the chance on: each item has all its categories"
+    )
+    parser.add_argument(
+        "--foreign", type=Path, nargs="*", default=[], help="whose categories it lacks"
+    )
     parser.add_argument("--hold", nargs="*", default=[], metavar="NAME=VALUE", help="as it is")
     parser.add_argument("--queries", type=int, default=200, help="of each kind (default: 200)")
     parser.add_argument("--whole", action="store_true", help="candidates: up to 5,000 items")
@@ -51,7 +56,8 @@ def main(argv: Sequence[str] | None = None) -> None:
         weights = fit(lists, list(WEIGHTS), held)
         for name, value in weights.items():
             say(f'"{name}": {value:.2f},')
-        lists = list(study.with_nothing(arguments.fit))
+    if arguments.chance:
+        lists = list(study.with_nothing(arguments.chance, arguments.foreign))
         say(fit_chance(lists, list(WEIGHTS).index("sense")))
     say("set kind queries: MRR recall@5 NDCG@10, fused likewise")
     for folder in arguments.folders:
@@ -66,13 +72,7 @@ class _Study:
     def __init__(self, arguments: argparse.Namespace) -> None:
         pack = Pack.open(arguments.pack or shipped_pack())
         self._encoder = TextEncoder(pack)
-        spec = pack.manifest.history_encoder
-        lexicon = None if spec is None else Lexicon.from_bytes(pack.read(spec.lexicon))
-        self._judge = Judge(
-            cache_items=100_000,
-            is_word=self._encoder.is_word,
-            rarity=None if lexicon is None else lexicon.rarity,
-        )
+        self._judge = judge_of(pack, self._encoder)
         self._count, self._work = arguments.queries, arguments.work
         self._read: dict[Path, Catalogue] = {}
 
@@ -83,31 +83,23 @@ class _Study:
         lists = self._listed(folder, kind, rng=rng, whole=whole)
         return (one for one in lists(queries) if one.fits.any())
 
-    def with_nothing(self, folders: Sequence[Path]) -> Iterator[Listed]:
-        """Topics of each folder, in it and in the others, and nonsense."""
-        topics = {
-            folder: asked(
-                Kind.TOPIC,
-                self._catalogue(folder).items,
-                self._count,
-                self._rng(folder, Kind.FOREIGN),
-            )
-            for folder in folders
-        }
-        for folder in folders:
-            rng = self._rng(folder, Kind.NONSENSE)
-            yield from self._listed(folder, Kind.TOPIC, rng=rng)(topics[folder])
-            foreign = [
-                replace(one, fits=(), without=())
-                for other, queries in topics.items()
-                if other != folder
-                for one in queries
-            ]
-            picked = rng.permutation(len(foreign))[: self._count].tolist()
-            chosen = [foreign[at] for at in picked]
-            yield from self._listed(folder, Kind.FOREIGN, rng=rng)(chosen)
-            nonsense = asked(Kind.NONSENSE, (), self._count // 2, rng)
-            yield from self._listed(folder, Kind.NONSENSE, rng=rng)(nonsense)
+    def with_nothing(self, folder: Path, foreign: Sequence[Path]) -> Iterator[Listed]:
+        """Topics of a folder, as many of others, and nonsense."""
+        rng = self._rng(folder, Kind.FOREIGN)
+        own = asked(Kind.TOPIC, self._catalogue(folder).items, self._count, rng)
+        others = [
+            replace(one, fits=(), without=())
+            for other in foreign
+            for one in asked(Kind.TOPIC, self._catalogue(other).items, self._count, rng)
+        ]
+        picked = rng.permutation(len(others))[: self._count].tolist()
+        nonsense = asked(Kind.NONSENSE, (), self._count, rng)
+        for kind, queries in (
+            (Kind.TOPIC, own),
+            (Kind.FOREIGN, [others[at] for at in picked]),
+            (Kind.NONSENSE, nonsense),
+        ):
+            yield from self._listed(folder, kind, rng=rng)(queries)
 
     def _listed(
         self, folder: Path, kind: Kind, *, rng: np.random.Generator, whole: bool = False

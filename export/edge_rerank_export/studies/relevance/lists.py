@@ -14,9 +14,12 @@ from scipy.stats import rankdata
 
 from edge_rerank.formats.dataset import DataSet
 from edge_rerank.inference.encoders.cache import Encoder
+from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
 from edge_rerank.ranking.relevance.terms import item_terms, terms
+from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item
 from edge_rerank_export.studies.relevance.queries import BY_NAME, MEASURED, Asked, Kind
 
@@ -33,7 +36,19 @@ RRF_K = 60
 """Cormack, Clarke and Buettcher, "Reciprocal rank fusion outperforms Condorcet and individual
 rank learning methods", SIGIR 2009."""
 
+_CACHED_TERMS = 100_000
 _BM25_K1, _BM25_B = 1.2, 0.75
+
+
+def judge_of(pack: Pack, encoder: TextEncoder) -> Judge:
+    """The judge that an engine of a pack has."""
+    spec = pack.manifest.history_encoder
+    lexicon = None if spec is None else Lexicon.from_bytes(pack.read(spec.lexicon))
+    return Judge(
+        cache_items=_CACHED_TERMS,
+        is_word=encoder.is_word,
+        rarity=None if lexicon is None else lexicon.rarity,
+    )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
