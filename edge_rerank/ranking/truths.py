@@ -9,6 +9,7 @@ of a query match), it notes in the evidence itself.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Container, Sequence
 from itertools import pairwise
 from typing import Any
@@ -115,9 +116,17 @@ def _note_categories(request: Request, evidence: Evidence, chosen: NDArray[np.bo
         bool(item.categories) and met.isdisjoint(item.categories) for item in request.candidates
     ]
     lowers = np.array(strange, dtype=np.bool_) if known.any() else False
-    evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
     liked = [request.interests.liked[place].item for place in np.flatnonzero(chosen)]
-    evidence.chosen_categories = frozenset(name for item in liked for name in item.categories)
+    times = Counter(name for item in liked for name in set(item.categories))
+    if request.interests.disliked:
+        # Of a category that was turned down as often nobody is told that they like it.
+        refused = [one.item for one in request.interests.disliked]
+        times.subtract(name for item in refused for name in set(item.categories))
+        times = +times
+        named = [not times.keys().isdisjoint(item.categories) for item in request.candidates]
+        held &= np.array(named, dtype=np.bool_)
+    evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
+    evidence.chosen_categories = frozenset(times)
 
 
 def _note_next(request: Request, evidence: Evidence) -> None:

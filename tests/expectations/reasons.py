@@ -284,6 +284,10 @@ class Judge:
 
     def _has_words(self, row: int, query: str) -> bool:
         asked = words(query)
+        item = self.case.candidates[row]
+        # One sign alone makes no pair, and is a word all the same.
+        if not query.isascii() and query.strip() in f"{item.text} {' '.join(item.categories)}":
+            return True
         found = [word for word in asked if _occurs(word, self._named[row])]
         if found and len(found) == len(asked):
             return True
