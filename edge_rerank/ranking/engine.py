@@ -38,7 +38,7 @@ from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
-from edge_rerank.ranking.sources.search import SearchSource
+from edge_rerank.ranking.sources.search import QUERY, SearchSource
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Event, Item, RankedItem, RatingScale, Unread
@@ -195,7 +195,8 @@ class RankingEngine:
         for source in self._sources:
             source.fill(request, evidence)
         note_truths(request, evidence)
-        order = Arrangement.by_score(evidence.scores())
+        asked = bool(evidence[QUERY.name].any())
+        order = Arrangement.by_score(evidence.scores(), asked=asked)
         for policy in self._policies:
             order = policy.arrange(order, request)
         rows = order.rows[: request.keep]

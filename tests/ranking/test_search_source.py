@@ -281,12 +281,3 @@ def test_half_a_step_back_leaves_half_of_the_rest() -> None:
     spread = float(np.ptp(evidence.scores()))
     evidence.step_back(ROOM, degree=0.5)
     assert np.ptp(evidence.scores()) == pytest.approx((spread + ROOM) / 2)
-
-
-def test_where_a_reason_holds_is_told_apart_from_its_weight() -> None:
-    evidence = evidence_of([0.0, 1.0], [3.0, 0.0])
-    assert evidence.true_where("asked") is None
-    evidence.holds("asked", np.array([True, False]))
-    told = evidence.true_where("asked")
-    assert told is not None
-    assert told.tolist() == [True, False]

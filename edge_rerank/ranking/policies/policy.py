@@ -20,16 +20,18 @@ class Arrangement:
         rows: places of the candidates in the request, best first, each once.
         scores: of all candidates, by their places in the request, float64 of shape (n,).
         degraded: what a policy could not do.
+        asked: whether a query has a say in the scores: then it is what the list is for.
     """
 
     rows: tuple[int, ...]
     scores: NDArray[np.float64]
     degraded: tuple[Degradation, ...] = ()
+    asked: bool = False
 
     @classmethod
-    def by_score(cls, scores: NDArray[np.float64]) -> Self:
+    def by_score(cls, scores: NDArray[np.float64], *, asked: bool = False) -> Self:
         """Best first; equal scores keep the order in which they came."""
-        return cls(tuple(np.argsort(-scores, kind="stable").tolist()), scores)
+        return cls(tuple(np.argsort(-scores, kind="stable").tolist()), scores, asked=asked)
 
 
 class Policy(Protocol):

@@ -49,12 +49,12 @@ _TINY = 1e-12
 
 
 class Proportions:
-    """On for every person with a history, and off with a query, which says what the list is for."""
+    """On for every person with a history, and off with a query that anything fits."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Share out the first places."""
         liked = request.interests.liked
-        if not liked or request.query is not None or len(order.rows) < 2:
+        if not liked or order.asked or len(order.rows) < 2:
             return order
         rows = np.array(order.rows)
         pool = rows[:POOL]

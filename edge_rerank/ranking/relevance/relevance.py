@@ -119,7 +119,8 @@ class Judge:
         words = named["exact"] + named["plural"] + named["typo"] + named["ending"] * agrees
         sure = max(words.max() / FITS_WORDS, chance.max() / SURE_SENSE)
         # A typo may be that of another word: to be said to fit, an item wants twice as much of it.
-        by_words = (words - named["typo"] / 2 >= FITS_WORDS) & (named["told"] > 0)
+        told = np.minimum(words, named["told"])
+        by_words = (told > 0) & (told - named["typo"] / 2 >= FITS_WORDS * named["telling"])
         return Relevance(
             log_odds=log_odds,
             fits=by_words | (chance >= FITS_SENSE),
@@ -129,7 +130,7 @@ class Judge:
     def features(
         self, query: str, items: Sequence[Item], likeness: Likeness
     ) -> dict[str, NDArray[np.float64]]:
-        """What :data:`WEIGHTS` weigh, and the share of telling words, float64 of shape (n,) each.
+        """What :data:`WEIGHTS` weigh, and shares of telling words, float64 of shape (n,) each.
 
         Each word has a share in the query, by how rare it is, and the shares of what is found
         are added up. A word that is nowhere to be found and that nobody writes has a typo.
@@ -152,7 +153,7 @@ class Judge:
         def of(where: NDArray[np.bool_]) -> NDArray[np.float64]:
             return np.asarray((share * where).sum(axis=0))
 
-        whole = of(same | slip)
+        whole, telling = of(same | slip), self._telling(words)
         length = np.bincount(table.rows, minlength=len(items)).clip(min=1)
         return {
             "sense": sense,
@@ -165,7 +166,8 @@ class Judge:
             "typo-of-found": of(typo & present),
             "whole": whole**2,
             "density": (same | slip).sum(axis=0) / length,
-            "told": of((same | slip) & self._telling(words)),
+            "told": of((same | slip) & telling),
+            "telling": of(np.broadcast_to(telling, same.shape)),
         }
 
     def _telling(self, words: Sequence[str]) -> NDArray[np.bool_]:
