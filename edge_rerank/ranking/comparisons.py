@@ -139,6 +139,10 @@ class TextComparer:
         """
         self._items.put(texts, vectors)
 
+    def prepare(self) -> None:
+        """Do now what the first query would wait for."""
+        self._unrelated.prepare()
+
     def forget(self) -> None:
         """Drop what was derived from people's words."""
         self._words.clear()

@@ -243,6 +243,7 @@ class RankingEngine:
             self._comparer.put([item.text for item in items], vectors)
         texts = [item.text for item in items if item.vector is None]
         self._comparer.vectors(texts or ["warm up"], progress=progress)
+        self._comparer.prepare()
         if self.scorer is not None:
             self.scorer.prepare(texts)
 

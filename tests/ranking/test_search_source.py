@@ -281,3 +281,11 @@ def test_half_a_step_back_leaves_half_of_the_rest() -> None:
     spread = float(np.ptp(evidence.scores()))
     evidence.step_back(ROOM, degree=0.5)
     assert np.ptp(evidence.scores()) == pytest.approx((spread + ROOM) / 2)
+
+
+def test_what_is_filled_in_later_steps_back_too() -> None:
+    # A scorer, say, which comes last and reads the query itself.
+    evidence = evidence_of([0.0, 0.0], [3.0, 0.0])
+    evidence.step_back(ROOM)
+    evidence["one"] = np.array([0.0, 40.0])
+    assert evidence.scores().argmax() == 0

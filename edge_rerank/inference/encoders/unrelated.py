@@ -52,6 +52,10 @@ class Unrelated:
     def __init__(self, encoder: Encoder) -> None:
         self._encoder = encoder
 
+    def prepare(self) -> None:
+        """Read them now, so that the first query does not wait for it."""
+        self._usual  # noqa: B018 - is kept
+
     def above(self, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
         """How many standard deviations cosines lie above those of unrelated texts."""
         mean, spread = self._usual
