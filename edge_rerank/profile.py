@@ -128,7 +128,7 @@ def summarise(
         ),
         liked=_strongest([one for one in interests.liked if one.strength >= CHOSEN]),
         disliked=_strongest(interests.disliked),
-        searches=tuple(query for query, _ in reversed(interests.searches)),
+        searches=interests.searches[::-1],
         consents=consents,
         unread=share,
         degraded=(Degradation.TEXT_NOT_READ,) if share >= UNREAD_SHARE else (),
@@ -138,8 +138,7 @@ def summarise(
 def _texts(interests: Interests) -> list[str]:
     """Texts by which the history is compared: items that carry a vector need none."""
     touched = (one.item for one in (*interests.liked, *interests.disliked))
-    searched = (query for query, _ in interests.searches)
-    return [*(item.text for item in touched if item.vector is None), *searched]
+    return [*(item.text for item in touched if item.vector is None), *interests.searches]
 
 
 def _strongest(interests: Sequence[Interest]) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
@@ -20,14 +21,14 @@ from edge_rerank.cli.options import (
     runtime_of,
     share,
 )
-from edge_rerank.evaluation.expectations import suite
-from edge_rerank.evaluation.expectations.expectation import ExpectationReport
-from edge_rerank.evaluation.expectations.relations import COLUMNS as RELATION_COLUMNS
-from edge_rerank.evaluation.expectations.relations import RelationsReport, check_relations
 from edge_rerank.formats.dataset import DataSet
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import Packs, RankingEngine
 from edge_rerank.render.texttable import Column
+
+if TYPE_CHECKING:
+    from edge_rerank.evaluation.expectations.expectation import ExpectationReport
+    from edge_rerank.evaluation.expectations.relations import RelationsReport
 
 AT_LEAST = 0.95
 """Share of the expectations that a pack is asked to meet where nothing else is said."""
@@ -96,6 +97,9 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Play and print."""
+    # Here, for these take 20 ms that no other command needs.
+    from edge_rerank.evaluation.expectations import suite  # noqa: PLC0415
+
     packs = [pack for pack in (arguments.pack, arguments.scorer) if pack is not None] or None
     runtime = runtime_of(arguments)
     with console.progress("expectations") as progress:
@@ -119,6 +123,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _relations(
     arguments: argparse.Namespace, packs: Packs | None, runtime: Runtime, console: Console
 ) -> RelationsReport:
+    from edge_rerank.evaluation.expectations.relations import check_relations  # noqa: PLC0415
+
     data = DataSet.open(arguments.data)
     with (
         RankingEngine.open(packs, runtime=runtime) as engine,
@@ -128,11 +134,13 @@ def _relations(
 
 
 def _show_relations(report: RelationsReport, console: Console) -> None:
+    from edge_rerank.evaluation.expectations.relations import COLUMNS  # noqa: PLC0415
+
     console.heading(
         f"{report.histories} histories of {report.split}: the list moved the right way after "
         f"{report.share:.1%} of the changes"
     )
-    console.table(RELATION_COLUMNS, report.rows())
+    console.table(COLUMNS, report.rows())
 
 
 def _show(report: ExpectationReport, console: Console, *, unmet: bool) -> None:

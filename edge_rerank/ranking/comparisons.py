@@ -44,10 +44,7 @@ class Comparer(Protocol):
     """Compares candidates with a history and a query."""
 
     def compare(
-        self,
-        candidates: Sequence[Item],
-        interests: Interests,
-        query: str | None,
+        self, candidates: Sequence[Item], interests: Interests, query: str | None
     ) -> Comparisons:
         """Compare what takes part in a call."""
         ...
@@ -72,10 +69,7 @@ class TextComparer:
         self._unrelated = Unrelated(encoder)
 
     def compare(
-        self,
-        candidates: Sequence[Item],
-        interests: Interests,
-        query: str | None,
+        self, candidates: Sequence[Item], interests: Interests, query: str | None
     ) -> Comparisons:
         """Compare what takes part in a call.
 
@@ -83,11 +77,8 @@ class TextComparer:
         not their texts.
         """
         touched = [*interests.liked, *interests.disliked]
-        words = [search for search, _ in interests.searches]
-        texts = [
-            *(item.text for item in candidates),
-            *(one.item.text for one in touched),
-        ]
+        words = interests.searches
+        texts = [*(item.text for item in candidates), *(one.item.text for one in touched)]
         vectors = self.vectors(texts)
         own, others = vectors[: len(candidates)], vectors[len(candidates) :]
         cosines = (own @ others.T).astype(np.float64)
@@ -161,13 +152,14 @@ def _unread(texts: Sequence[str], vectors: NDArray[np.float32], items: Sequence[
         vectors: of the texts, float32 of shape (n, dim).
         items: those that carry a vector of the host's need no text.
     """
+    # A vector of a text that was read has length 1, and hardly ever begins with a zero.
+    blank = np.flatnonzero(vectors[:, 0] == 0)
+    blank = blank[~vectors[blank].any(axis=1)]
+    if not len(blank):
+        return 0.0
     needed = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
     needed[[row for row, item in enumerate(items) if item.vector is not None]] = False
-    if not needed.any():
-        return 0.0
-    # A vector of a text that was read has length 1, and hardly ever begins with a zero.
-    blank = np.flatnonzero(needed & (vectors[:, 0] == 0))
-    return float((~vectors[blank].any(axis=1)).sum() / needed.sum())
+    return float(needed[blank].sum() / max(needed.sum(), 1))
 
 
 def _ignore_self(

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.history.sessions import session_ages
+from edge_rerank.ranking.signals.situation import places
 from edge_rerank.ranking.strength import CHOSEN, Standing, guess_scale
 from edge_rerank.types import Event, EventType, Item, RatingScale
 
@@ -67,7 +67,7 @@ class Interests:
     Attributes:
         liked: items with positive strength, oldest first.
         disliked: items with negative strength, oldest first.
-        searches: the words of the last searches with their recency, oldest first.
+        searches: the words of the last searches, oldest first.
         shown: how often an item was shown since it was last chosen, if ever, by item id;
             halved every five sessions.
         done: items that the person had, and not only saw (bought, completed, rated), by id:
@@ -76,7 +76,7 @@ class Interests:
 
     liked: tuple[Interest, ...] = ()
     disliked: tuple[Interest, ...] = ()
-    searches: tuple[tuple[str, float], ...] = ()
+    searches: tuple[str, ...] = ()
     shown: Mapping[str, float] = field(default_factory=dict)
     done: Mapping[str, float] = field(default_factory=dict)
 
@@ -119,13 +119,13 @@ def read_interests(
     scale = ratings or guess_scale(history)
     touched: dict[str, _Touched] = {}
     shown: dict[str, float] = {}
-    searches: dict[str, int] = {}
+    searches: dict[str, None] = {}
     for event, age in zip(history, ages, strict=True):
         item = event.item
         if item is None:
             query = event.query or ""
             searches.pop(query, None)
-            searches[query] = age
+            searches[query] = None
         elif event.type is EventType.IMPRESSION:
             shown[item.id] = shown.get(item.id, 0.0) + 2.0 ** (-age / _TIRED_SESSIONS)
         else:
@@ -136,15 +136,10 @@ def read_interests(
             standing.take(event, session=age, scale=scale)
             touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
     interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
-    last_searches = list(searches.items())[-MAX_SEARCHES:]
-    search_recency = _recency(range(len(last_searches))[::-1], [age for _, age in last_searches])
     return Interests(
         liked=tuple(one for one in interests if one.strength > 0),
         disliked=tuple(one for one in interests if one.strength < 0),
-        searches=tuple(
-            (query, weight)
-            for (query, _), weight in zip(last_searches, search_recency.tolist(), strict=True)
-        ),
+        searches=tuple(searches)[-MAX_SEARCHES:],
         shown=shown,
         done={
             name: _freshness(one, now)
@@ -155,21 +150,19 @@ def read_interests(
 
 
 def _interests(touched: Sequence[_Touched], now: float) -> list[Interest]:
-    strengths = [one.standing.strength for one in touched]
-    sizes = np.clip(strengths, 0.0, 1.0)
-    # A bounce pushes nothing into the past, and neither does what was turned down.
-    later = sizes.sum() - sizes.cumsum()
+    strengths = np.array([one.standing.strength for one in touched])
+    later = places(strengths)
     sessions = np.array([one.session for one in touched])
     # What was turned down is forgiven sooner.
-    sessions = np.where(np.less(strengths, 0), sessions * _FORGIVING, sessions)
-    recency = _recency(later, sessions)
+    sessions = np.where(strengths < 0, sessions * _FORGIVING, sessions)
+    recency = np.exp2(-later / _HALF_LIFE_ITEMS - sessions / _HALF_LIFE_SESSIONS)
     return [
         # Data sets without times give 0: the beginning of 1970 is no time to reckon with.
         Interest(
             one.item, strength, weight, now - one.when if one.when else None, one.session, since
         )
         for one, strength, weight, since in zip(
-            touched, strengths, recency.tolist(), later.tolist(), strict=True
+            touched, strengths.tolist(), recency.tolist(), later.tolist(), strict=True
         )
     ]
 
@@ -182,13 +175,6 @@ def _heaviest(interests: Sequence[Interest], most: int) -> tuple[Interest, ...]:
     # Of equal ones the newer.
     kept = len(interests) - 1 - np.argsort(-weights[::-1], kind="stable")[:most]
     return tuple(interests[place] for place in sorted(kept.tolist()))
-
-
-def _recency(
-    later: Sequence[float] | NDArray[np.float64],
-    ages: Sequence[int] | NDArray[np.floating[Any]] | NDArray[np.int64],
-) -> NDArray[np.float64]:
-    return np.exp2(-np.asarray(later) / _HALF_LIFE_ITEMS - np.asarray(ages) / _HALF_LIFE_SESSIONS)
 
 
 def _freshness(one: _Touched, now: float) -> float:

@@ -159,20 +159,17 @@ class Request:
     @cached_property
     def kin(self) -> NDArray[np.float64]:
         """How much candidates and liked items are of one kind, 0 to 1, shape (n, liked)."""
-        own, history = self.sorts
-        numbers, before = self.numbers
-        liked = slice(len(self.interests.liked))
-        same = numbers[:, None] == before[liked]
-        return kinship(own, history[liked], self.comparisons.liked, same)
+        return self._kin(slice(len(self.interests.liked)), self.comparisons.liked)
 
     @cached_property
     def disliked_kin(self) -> NDArray[np.float64]:
         """How much candidates and disliked items are of one kind, 0 to 1, shape (n, disliked)."""
+        return self._kin(slice(len(self.interests.liked), None), self.comparisons.disliked)
+
+    def _kin(self, part: slice, cosines: NDArray[np.float64]) -> NDArray[np.float64]:
         own, history = self.sorts
         numbers, before = self.numbers
-        disliked = slice(len(self.interests.liked), None)
-        same = numbers[:, None] == before[disliked]
-        return kinship(own, history[disliked], self.comparisons.disliked, same)
+        return kinship(own, history[part], cosines, numbers[:, None] == before[part])
 
     @cached_property
     def support(self) -> NDArray[np.float64]:

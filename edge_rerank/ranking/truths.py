@@ -10,7 +10,7 @@ of a query match), it notes in the evidence itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Container, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.evidence import CODES, Evidence
 from edge_rerank.ranking.interests import Interest
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.sources.rules import HOST, NEXT
+from edge_rerank.ranking.sources.rules import DONE, HOST, NEXT, REJECTED, SHOWN, pull_of
 from edge_rerank.ranking.strength import CHOSEN
-from edge_rerank.types import Item, ReasonCode
+from edge_rerank.types import ReasonCode
 
 SUPPORTED = 0.5
 """Of what was said of a chosen item's kind, the part that has to be for it."""
@@ -80,7 +80,7 @@ def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool
     kin, cosines = request.kin[:, chosen], request.comparisons.liked[:, chosen]
     upper = _at(_UPPER_QUARTER, cosines)
     alike = (kin >= OF_A_KIND) | ((cosines >= ALIKE_COSINE) & (cosines >= upper))
-    weights = np.array([one.strength**0.5 * (0.5 + 0.5 * one.recency) for one in liked])
+    weights = pull_of(liked)
     numbers, before = request.numbers
     # That it was chosen itself is another thing.
     same = numbers[:, None] == before[: len(chosen)][chosen]
@@ -159,9 +159,9 @@ def _at(part: float, values: NDArray[np.floating[Any]]) -> Any:
 
 def _note_own_past(request: Request, evidence: Evidence) -> None:
     """What was said of this very item, and of ones like it that were turned down."""
-    interests, candidates = request.interests, request.candidates
+    interests = request.interests
     if interests.disliked:
-        turned_down = _among(candidates, {one.item.id for one in interests.disliked})
+        turned_down = evidence[REJECTED.name] > 0
         for code in _OF_LIKING:
             # Nobody is told that they like what they said they do not.
             evidence.lifts[turned_down, CODES.index(code)] = False
@@ -169,12 +169,8 @@ def _note_own_past(request: Request, evidence: Evidence) -> None:
         alike = request.disliked_kin.max(axis=1) >= OF_A_KIND
         evidence.holds(ReasonCode.DISLIKED, lifts=False, lowers=alike)
     if interests.done:
-        evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=_among(candidates, interests.done))
+        evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=evidence[DONE.name] > 0)
     if interests.shown:
         met = {event.item.id for event in request.history if event.item is not None}
-        shown = _among(candidates, interests.shown)
-        evidence.holds(ReasonCode.SEEN, lifts=~_among(candidates, met), lowers=shown)
-
-
-def _among(candidates: Sequence[Item], names: Container[str]) -> NDArray[np.bool_]:
-    return np.array([item.id in names for item in candidates], dtype=np.bool_)
+        new = np.array([item.id not in met for item in request.candidates], dtype=np.bool_)
+        evidence.holds(ReasonCode.SEEN, lifts=new, lowers=evidence[SHOWN.name] > 0)

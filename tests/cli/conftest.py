@@ -27,8 +27,10 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(capsys: pytest.CaptureFixture[str]) -> Run:
-    """Runs a command in this process: ``run("demo", "--threads", 1)``."""
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command in this process, as in a pipe: ``run("demo", "--threads", 1)``."""
+    # Test runners set the width of a terminal that there is not.
+    monkeypatch.delenv("COLUMNS", raising=False)
 
     def call(*arguments: object) -> Result:
         try:

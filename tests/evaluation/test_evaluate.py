@@ -15,6 +15,7 @@ from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.slices import SliceKind
 from edge_rerank.formats.dataset import Withheld
 from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.inference.encoders.unrelated import TEXTS as UNRELATED
 
 from .conftest import ITEMS, REQUESTS, TRAIN, Folder
 
@@ -97,7 +98,8 @@ def test_vectors_are_kept_for_the_next_pack(shop: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(TextEncoder, "encode", spy)
     second = evaluate(None, shop, "test", limit=1, vectors=kept)
-    assert read == []
+    # Texts of no item, by which it is told what cosines are usual, are read by every engine.
+    assert set(read) <= set(UNRELATED)
     assert second.pack.diversity > first.pack.diversity
 
 

@@ -29,8 +29,12 @@ RUSSIAN = ["▁п", "р", "и", "в", "е", "т", "▁м", "р"]
 
 def pieces() -> list[str]:
     letters = {sign for text in own_texts([Language.ZH]).texts for sign in text if sign != " "}
+    chinese = sorted(sign for sign in letters if "\u4e00" <= sign <= "\u9fff")
+    # Twice as many words as signs, as a script has that is read.
+    pairs = [one + other for one in chinese for other in (chinese[0], chinese[1])]
     filler = [f"▁w{n}" for n in range(2100)]
-    found = ["▁", "▁query", ":", *sorted(letters - {":"}), *dict.fromkeys(RUSSIAN), *filler]
+    found = ["▁", "▁query", ":", *sorted(letters - {":"}), *dict.fromkeys(RUSSIAN)]
+    found += [*pairs, *filler]
     return [*SPECIAL, *found, "<mask>"]
 
 

@@ -39,7 +39,7 @@ def test_recency_halves_with_twenty_items_and_twenty_sessions() -> None:
 
 def test_searches_are_kept_apart_newest_last_without_repeats() -> None:
     history = [at("search", None, n, query=f"q{n % 7}") for n in range(10)]
-    searches = [query for query, _ in read_interests(history, now=10).searches]
+    searches = list(read_interests(history, now=10).searches)
     assert searches == ["q5", "q6", "q0", "q1", "q2"]
     assert len(searches) == MAX_SEARCHES
 

@@ -7,7 +7,6 @@ looks only at items that are all but the same, and only at neighbours.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,10 +55,7 @@ class NearCopies:
                 if order.scores[head[other]] >= floor and (above, other) not in copies:
                     left.insert(place, left.pop(lower))
                     break
-        rows = (*(head[one] for one in left), *order.rows[len(head) :])
-        scores = order.scores.copy()
-        scores[list(rows)] = np.minimum.accumulate(scores[list(rows)])
-        return replace(order, rows=rows, scores=scores)
+        return order.moved([*(head[one] for one in left), *order.rows[len(head) :]], order.scores)
 
 
 def _copies(vectors: NDArray[np.float32], items: Sequence[Item]) -> set[tuple[int, int]]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Protocol, Self
 
 import numpy as np
@@ -32,6 +33,18 @@ class Arrangement:
     def by_score(cls, scores: NDArray[np.float64], *, asked: bool = False) -> Self:
         """Best first; equal scores keep the order in which they came."""
         return cls(tuple(np.argsort(-scores, kind="stable").tolist()), scores, asked=asked)
+
+    def moved(self, rows: Sequence[int], scores: NDArray[np.float64]) -> Self:
+        """The candidates in another order: what stands lower has no higher score.
+
+        Args:
+            rows: all of them, best first.
+            scores: by their places in the request, float64 of shape (n,); not changed.
+        """
+        order = list(rows)
+        lowered = scores.copy()
+        lowered[order] = np.minimum.accumulate(scores[order])
+        return replace(self, rows=tuple(order), scores=lowered)
 
 
 class Policy(Protocol):

@@ -10,7 +10,6 @@ been served less comes first, and one that is clearly better comes first all the
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -71,11 +70,9 @@ class Proportions:
         left = np.ones(len(pool), dtype=np.bool_)
         left[picked] = False
         arranged = np.concatenate([pool[picked], pool[left], rows[POOL:]])
-        lowered = order.scores.copy()
-        lowered[pool[picked]] = worth
-        # What stands lower has no higher score.
-        lowered[arranged] = np.minimum.accumulate(lowered[arranged])
-        return replace(order, rows=tuple(arranged.tolist()), scores=lowered)
+        scores = order.scores.copy()
+        scores[pool[picked]] = worth
+        return order.moved(arranged.tolist(), scores)
 
 
 def shares_of(liked: Sequence[Interest], support: NDArray[np.float64]) -> NDArray[np.float64]:

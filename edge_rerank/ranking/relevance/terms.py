@@ -13,6 +13,7 @@ import unicodedata
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Self
 
 import numpy as np
@@ -40,11 +41,18 @@ _SIGNS = "\u0900-\u0963\u0966-\u0dff"
 
 PAIR, TRIPLE = 2, 3
 
-_RUN, _PAIR = re.compile(f"[{_PAIRS}{_TRIPLES}]"), re.compile(f"[{_PAIRS}]")
-_ASCII = re.compile(r"[a-z0-9]+")
-_TERM = re.compile(rf"([{_PAIRS}]+)|([{_TRIPLES}]+)|((?:[^\W_{_PAIRS}{_TRIPLES}]|[{_SIGNS}])+)")
-_ACCENTS = re.compile("[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]")
+_RUN, _PAIR = f"[{_PAIRS}{_TRIPLES}]", f"[{_PAIRS}]"
+_TERM = rf"([{_PAIRS}]+)|([{_TRIPLES}]+)|((?:[^\W_{_PAIRS}{_TRIPLES}]|[{_SIGNS}])+)"
+_ACCENTS = "[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]"
 """Accents, and the points and vowel marks that Hebrew and Arabic are mostly written without."""
+
+_ASCII = re.compile(r"[a-z0-9]+")
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    """Compiled when a text first asks for it: 20 ms, which most processes never need."""
+    return re.compile(text)
 
 
 def terms(text: str) -> list[str]:
@@ -56,10 +64,10 @@ def terms(text: str) -> list[str]:
     text = text[:MAX_CHARS]
     if text.isascii():
         return list(dict.fromkeys(_ASCII.findall(text.lower())))[:MAX_TERMS]
-    plain = _ACCENTS.sub("", unicodedata.normalize("NFKD", text))
+    plain = _pattern(_ACCENTS).sub("", unicodedata.normalize("NFKD", text))
     plain = unicodedata.normalize("NFC", plain.casefold())
     found: dict[str, None] = {}
-    for pairs, triples, word in _TERM.findall(plain):
+    for pairs, triples, word in _pattern(_TERM).findall(plain):
         if word:
             found[word] = None
         else:
@@ -74,9 +82,9 @@ def base(term: str) -> str:
 
 def run_width(term: str) -> int:
     """Signs of the runs that a term's script is cut into; 0 for a word between spaces."""
-    if term.isascii() or not _RUN.match(term):
+    if term.isascii() or not _pattern(_RUN).match(term):
         return 0
-    return PAIR if _PAIR.match(term) else TRIPLE
+    return PAIR if _pattern(_PAIR).match(term) else TRIPLE
 
 
 def _runs(signs: str, width: int) -> Iterable[str]:

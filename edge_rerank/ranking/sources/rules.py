@@ -11,9 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.comparisons import Comparisons
 from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.interests import Interest, Interests, weights_of
+from edge_rerank.ranking.interests import Interest, weights_of
 from edge_rerank.ranking.markov import MarkovChain
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, ReasonCode
@@ -86,15 +85,13 @@ class Rules:
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates."""
         candidates, interests = request.candidates, request.interests
-        compared = request.comparisons
         if self._alone:
-            weighted = _weighted(interests, compared)
-            if weighted.shape[1]:
-                evidence[SIMILAR_MAX.name] = weighted.max(axis=1)
-                evidence[SIMILAR_MEAN.name] = _mean_similarity(interests, compared)
             if interests.liked:
-                evidence[CATEGORY.name] = _category_share(candidates, interests.liked)
-                evidence[NEXT.name] = _next_category(candidates, interests.liked)
+                liked, cosines = interests.liked, request.comparisons.liked
+                evidence[SIMILAR_MAX.name] = (cosines * pull_of(liked)).max(axis=1)
+                evidence[SIMILAR_MEAN.name] = _mean_similarity(liked, cosines)
+                evidence[CATEGORY.name] = _category_share(candidates, liked)
+                evidence[NEXT.name] = _next_category(candidates, liked)
             evidence[POPULARITY.name] = _popularity(request.popularity)
         evidence[HOST.name] = _host(candidates, host_order=request.host_order)
         if interests.disliked:
@@ -115,22 +112,23 @@ class Rules:
         """Nothing is kept."""
 
 
-def _strengths(interests: Interests) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Root of the strength, and recency, of the liked items."""
-    strength = np.sqrt([one.strength for one in interests.liked])
-    return strength, np.array([one.recency for one in interests.liked])
+def pull_of(liked: Sequence[Interest]) -> NDArray[np.float64]:
+    """How much likeness to each liked item counts, float64 of shape (liked,)."""
+    strength, recency = _strengths(liked)
+    return np.asarray(strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency))
 
 
-def _weighted(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
-    """Similarity to each liked item, weighted; shape (candidates, liked)."""
-    strength, recency = _strengths(interests)
-    return np.asarray(compared.liked * (strength * (RECENCY_FLOOR + (1 - RECENCY_FLOOR) * recency)))
+def _strengths(liked: Sequence[Interest]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Root of the strength, and recency."""
+    return np.sqrt([one.strength for one in liked]), np.array([one.recency for one in liked])
 
 
-def _mean_similarity(interests: Interests, compared: Comparisons) -> NDArray[np.float64]:
-    strength, recency = _strengths(interests)
+def _mean_similarity(
+    liked: Sequence[Interest], cosines: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    strength, recency = _strengths(liked)
     share = strength * recency
-    return np.asarray(compared.liked @ (share / share.sum()))
+    return np.asarray(cosines @ (share / share.sum()))
 
 
 def _against(request: Request) -> NDArray[np.float64]:

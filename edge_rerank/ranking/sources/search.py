@@ -73,7 +73,7 @@ class SearchSource:
         fresh, present = freshness(request.history, now=request.now)
         found = [
             (self._judge.judge(words, request.candidates, request.likeness), fresh[words])
-            for words, _ in request.interests.searches
+            for words in request.interests.searches
             if words in fresh
         ]
         self._fill(evidence, SEARCH, found, intent=present)
