@@ -13,6 +13,8 @@ from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
 from edge_rerank.inference.encoders.unrelated import Unrelated
 from edge_rerank.ranking.interests import Interest, Interests
+from edge_rerank.ranking.relevance.terms import terms
+from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item, Unread
 
 CACHED_QUERIES = 256
@@ -66,6 +68,7 @@ class TextComparer:
         self._items = VectorCache(encoder, capacity=cache_items)
         # Apart from the items', because these words are personal: see forget().
         self._words = VectorCache(encoder, capacity=CACHED_QUERIES)
+        self._spelling = VectorCache(Lexicon.plain(terms), capacity=cache_items)
         self._unrelated = Unrelated(encoder)
 
     def compare(
@@ -74,7 +77,9 @@ class TextComparer:
         """Compare what takes part in a call.
 
         Where both items of a pair carry a vector of the host's of one length, that counts and
-        not their texts.
+        not their texts. A disliked item in a script that the encoder lacks is compared by words,
+        or runs of signs, with others of that kind: a cosine of 0 would say that nothing was meant.
+        Likes are not, for a history model judges words beside texts.
         """
         touched = [*interests.liked, *interests.disliked]
         words = interests.searches
@@ -82,10 +87,12 @@ class TextComparer:
         vectors = self.vectors(texts)
         own, others = vectors[: len(candidates)], vectors[len(candidates) :]
         cosines = (own @ others.T).astype(np.float64)
+        likes = len(interests.liked)
+        if interests.disliked:
+            self._compare_spelling(texts, vectors, cosines[:, likes:])
         _compare_host_vectors(cosines, candidates, touched)
         _ignore_self(cosines, candidates, touched)
         asked = self._words.get([*words, query] if query else words)
-        likes = len(interests.liked)
         mine = others[:likes].astype(np.float64)
         before = np.concatenate([others, asked[: len(words)]])
         return Comparisons(
@@ -102,6 +109,20 @@ class TextComparer:
                 query=float(bool(query) and not asked[-1].any()),
             ),
         )
+
+    def _compare_spelling(
+        self, texts: Sequence[str], vectors: NDArray[np.float32], cosines: NDArray[np.float64]
+    ) -> None:
+        """Fill in cosines of the first and the last of ``texts`` where neither could be read."""
+        blank = _blank(vectors)
+        first = blank[blank < cosines.shape[0]]
+        last = blank[blank >= len(texts) - cosines.shape[1]]
+        if len(first) and len(last):
+            left, right = (
+                self._spelling.get([texts[row] for row in part]) for part in (first, last)
+            )
+            columns = last - (len(texts) - cosines.shape[1])
+            cosines[np.ix_(first, columns)] = left @ right.T
 
     def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
         """Compare vectors with the words of a query.
@@ -142,6 +163,7 @@ class TextComparer:
         """Drop everything."""
         self._items.clear()
         self._words.clear()
+        self._spelling.clear()
 
 
 def _unread(texts: Sequence[str], vectors: NDArray[np.float32], items: Sequence[Item]) -> float:
@@ -152,14 +174,19 @@ def _unread(texts: Sequence[str], vectors: NDArray[np.float32], items: Sequence[
         vectors: of the texts, float32 of shape (n, dim).
         items: those that carry a vector of the host's need no text.
     """
-    # A vector of a text that was read has length 1, and hardly ever begins with a zero.
-    blank = np.flatnonzero(vectors[:, 0] == 0)
-    blank = blank[~vectors[blank].any(axis=1)]
+    blank = _blank(vectors)
     if not len(blank):
         return 0.0
     needed = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
     needed[[row for row, item in enumerate(items) if item.vector is not None]] = False
     return float(needed[blank].sum() / max(needed.sum(), 1))
+
+
+def _blank(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Rows of zeros."""
+    # A vector of a text that was read has length 1, and hardly ever begins with a zero.
+    rows = np.flatnonzero(vectors[:, 0] == 0)
+    return rows[~vectors[rows].any(axis=1)]
 
 
 def _ignore_self(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
+from statistics import fmean
 
-from edge_rerank.evaluation.expectations.catalogue import interleaved
+from edge_rerank.evaluation.expectations.catalogue import interleaved, kind_of
 from edge_rerank.evaluation.expectations.expectation import (
     Expectation,
     Group,
@@ -15,6 +17,7 @@ from edge_rerank.evaluation.expectations.expectation import (
 )
 from edge_rerank.evaluation.expectations.measures import best_place, count, without
 from edge_rerank.evaluation.expectations.visits import Host
+from edge_rerank.types import EventType
 
 _SWITCHES = ((3, 2), (10, 3), (30, 5))
 """So many clicks on one kind, after which so many on another should turn half of the list."""
@@ -103,6 +106,15 @@ def _single_clicks() -> Iterator[Expectation]:
             partial(_first_after_one_click, kind=kind),
         )
 
+    for kind in ("finance", "jazz", "川菜"):
+        yield Expectation(
+            Group.TASTES,
+            f"One like of {kind}, then lists of two, {kind} or what is chosen 2.5 times as often: "
+            f"{kind} comes first in",
+            at_least(0.9),
+            partial(_before_the_popular, kind=kind),
+        )
+
 
 def _switches() -> Iterator[Expectation]:
     pairs = (("running", "astronomy"), ("茶", "knitting"), ("baking", "编程"), ("chess", "猫"))
@@ -178,6 +190,20 @@ def _after_one_click(host: Host, kind: str) -> float:
 
 def _first_after_one_click(host: Host, kind: str) -> float:
     return best_place(host.person().clicked(*host.catalogue.some(kind, 1, start=6)).list(), kind)
+
+
+def _before_the_popular(host: Host, kind: str) -> float:
+    """Share of the lists of two, one for every other kind, in which the kind's item leads."""
+    liked, *own = host.catalogue.some(kind, 4)
+    person = host.person().did(EventType.LIKE, liked)
+    lists = [
+        [replace(popular, popularity=250.0), replace(one, popularity=100.0)]
+        for other in host.catalogue.kinds
+        if other != kind
+        for popular in host.catalogue.most_popular(other, 1)
+        for one in own
+    ]
+    return fmean(kind_of(person.list(items)[0].item) == kind for items in lists)
 
 
 def _switched(

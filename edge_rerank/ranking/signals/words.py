@@ -11,7 +11,7 @@ from __future__ import annotations
 import io
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Self
 from zlib import crc32
 
@@ -39,12 +39,21 @@ class Lexicon:
 
     Args:
         weights: float32 of shape (``BUCKETS``,), ≥ 0.
+        split: gives a text's different words.
     """
 
     dim = DIM
 
-    def __init__(self, weights: NDArray[np.float32]) -> None:
+    def __init__(
+        self, weights: NDArray[np.float32], *, split: Callable[[str], list[str]] | None = None
+    ) -> None:
         self._weights = weights
+        self._split = split or words
+
+    @classmethod
+    def plain(cls, split: Callable[[str], list[str]]) -> Self:
+        """Every word weighs the same, whatever its language."""
+        return cls(np.ones(BUCKETS, dtype=np.float32), split=split)
 
     @classmethod
     def count(cls, texts: Iterable[str]) -> Self:
@@ -92,14 +101,14 @@ class Lexicon:
         """Vectors of texts.
 
         Args:
-            texts: any strings; the first ``MAX_WORDS`` different words count.
+            texts: any strings; of :func:`words` the first ``MAX_WORDS`` different ones count.
             progress: called once, at the end.
 
         Returns:
             float32 of shape (len(texts), ``DIM``), rows of length 1, or 0 without a word.
         """
         vectors = np.zeros((len(texts), DIM), dtype=np.float32)
-        hashes = [[_hash(word) for word in words(text)] for text in texts]
+        hashes = [[_hash(word) for word in self._split(text)] for text in texts]
         rows = np.repeat(np.arange(len(texts)), [len(one) for one in hashes])
         flat = np.array([value for one in hashes for value in one], dtype=np.uint64)
         folded = flat * np.uint64(_SPREAD) % np.uint64(1 << 32)

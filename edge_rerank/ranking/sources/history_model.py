@@ -47,15 +47,19 @@ PARTS = (
     Column("learned-content", 1.0, ReasonCode.SIMILAR),
     Column("learned-category", 1.0, ReasonCode.CATEGORY),
     Column("learned-together", 1.0, ReasonCode.TOGETHER),
-    Column("learned-popularity", 1.0, ReasonCode.POPULAR),
+    Column("learned-popularity", 0.7, ReasonCode.POPULAR),
     Column("learned-against", 0.5, ReasonCode.DISLIKED),
 )
 """The model's outputs in their order: log-odds from texts beside texts, from categories, from
 what people of this catalogue chose together or one after the other, from popularity against
 the popularity of what the person chose before, and, at most 0 and only of a model that takes
-the strength of interests, from likeness to what the person disliked. The last counts half: it was
-learnt from simulated dislikes, and whole it puts a kind at the end at once, so that a second
-dislike lowered it in 21 of 40 histories of news, with half in 33."""
+the strength of interests, from likeness to what the person disliked.
+
+Popularity counts 0.7: whole, the more popular of two items led after a like of the other's kind.
+NDCG@10 of 11 sets' validation requests is 0.5228 with 1, 0.5240 with 0.8, 0.5233 with 0.7,
+0.5218 with 0.6. Likeness to dislikes counts half: it was learnt from simulated ones, and whole it
+puts a kind at the end at once, so that a second dislike lowered it in 21 of 40 histories of news,
+with half in 33."""
 
 
 class HistoryModel:
