@@ -390,6 +390,22 @@ def test_a_history_that_cannot_be_read_is_said(reranker: Reranker, shelf: list[I
     assert ranking.personalised
 
 
+def test_a_dislike_of_what_cannot_be_read_lowers_what_shares_its_words(
+    reranker: Reranker,
+) -> None:
+    reranker.consent("li", True)
+    titles = ["大学物理——力学与热学", "大学物理2", "现代礼仪", "经济学", "Общая физика", "Вязание"]
+    foreign = [Item(str(n), text) for n, text in enumerate(titles)]
+    reranker.record(Event("dislike", Item("a", "大学物理1")), user="li")
+    reranker.record(Event("dismiss", Item("b", "Физика для всех")), user="li")
+    ranking = reranker.rank(foreign, user="li")
+    assert [ranked.item.id for ranked in ranking[:3]] == ["2", "3", "5"]
+    lowered = {
+        one.item.id for one in ranking if ReasonCode.DISLIKED in {r.code for r in one.reasons}
+    }
+    assert lowered <= {"0", "1", "4"}
+
+
 def test_a_profile_says_what_of_the_history_was_not_understood(
     reranker: Reranker, shelf: list[Item]
 ) -> None:

@@ -17,7 +17,7 @@ from edge_rerank.evaluation.expectations.measures import best_place, ids, place,
 from edge_rerank.evaluation.expectations.visits import Host
 from edge_rerank.render.cards import title_of
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Item
+from edge_rerank.types import Degradation, EventType, Item
 
 _QUERIES: Sequence[tuple[str, str, str]] = (
     ("Thai", "กล้องดูดาว", "ดูดาว"),
@@ -27,6 +27,14 @@ _QUERIES: Sequence[tuple[str, str, str]] = (
     ("Arabic", "تلسكوب", "فلك"),
 )
 """A script, a word in it, and the kind it fits among the items in other scripts."""
+
+_ALIKE: Sequence[tuple[str, str, str, tuple[str, ...]]] = (
+    ("Chinese", "大学物理（力学）", "大学物理实验", ("现代礼仪", "花卉鉴赏", "中国古代史")),
+    ("Thai", "แกงเขียวหวานไก่", "แกงเขียวหวานลูกชิ้น", ("ดาวพฤหัสบดี", "ปั่นจักรยาน", "สวนบนระเบียง")),
+    ("Cyrillic", "Яблочный пирог", "Пирог с вишней", ("Телескоп", "Вязание", "Бег трусцой")),
+    ("Greek", "Ψωμί με προζύμι", "Το πρώτο προζύμι", ("Κρόνος", "Σκάκι για παιδιά", "Κήπος")),
+)
+"""A script, a title, another of its kind that shares its words, and some that share none."""
 
 
 def expectations() -> Iterator[Expectation]:
@@ -70,6 +78,13 @@ def expectations() -> Iterator[Expectation]:
             f"A history of {kind} alone is followed, or said not to be read",
             ALWAYS,
             partial(_history_said, kind=kind),
+        )
+    for script, disliked, alike, others in _ALIKE:
+        yield Expectation(
+            group,
+            f"A dislike of {disliked}: of four {script} titles without categories {alike} is last",
+            ALWAYS,
+            partial(_disliked_by_words, disliked=disliked, texts=(alike, *others)),
         )
     yield Expectation(
         group,
@@ -127,6 +142,13 @@ def _history_said(host: Host, kind: str) -> float:
     first, second, third = host.scripts.kinds[kind]
     ranking = host.person().clicked(first, second).list(without(_all(host), [first, second]))
     return _says_unread(ranking) if ranking.unread.history else place(ranking, third) <= 2
+
+
+def _disliked_by_words(host: Host, disliked: str, texts: Sequence[str]) -> float:
+    """Whether the first of the texts comes last."""
+    person = host.person().did(EventType.DISLIKE, Item("disliked", disliked))
+    ranking = person.list([Item(text, text) for text in texts])
+    return ranking[-1].item.text == texts[0]
 
 
 def _says_unread(ranking: Ranking) -> bool:
