@@ -7,15 +7,22 @@ or a number, never text of an item, a query or a person.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
+from datetime import datetime
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 
-from edge_rerank.errors import InvalidInput
+from edge_rerank.errors import InvalidInput, InvalidRequest
 
 MAX_ID_CHARS = 512
+
+_WHOLE = (int, np.integer)
+_NUMBERS = (int, float, np.integer, np.floating)
+_UNORDERED = (str, bytes, bytearray, Mapping, Set)
+"""Iterables that are no sequences of what the caller means."""
 
 
 def kind_of(value: object) -> str:
@@ -24,10 +31,10 @@ def kind_of(value: object) -> str:
 
 
 def check_bool(value: object, name: str, error: type[InvalidInput]) -> bool:
-    """``value`` if it is a bool."""
-    if not isinstance(value, bool):
+    """``value`` if it is a bool, numpy's included."""
+    if not isinstance(value, bool | np.bool_):
         raise error(f"{name}: expected a bool, got {kind_of(value)}")
-    return value
+    return bool(value)
 
 
 def check_integer(
@@ -66,10 +73,11 @@ def check_number(
     """``value`` as a finite float ≥ ``minimum``; ``None`` as it is."""
     if value is None:
         return None
-    if isinstance(value, bool | np.bool_) or not isinstance(
-        value, int | float | np.integer | np.floating
-    ):
-        raise error(f"{name}: expected a number or None, got {kind_of(value)}")
+    if type(value) is float and minimum <= value < math.inf and value > -math.inf:
+        return value  # by far the most; an import checks each number several times
+    if not _is_number(value):
+        remedy = ": .item() gives its number" if isinstance(value, np.ndarray) else ""
+        raise error(f"{name}: expected a number or None, got {kind_of(value)}{remedy}")
     try:
         number = float(value)
     except OverflowError:
@@ -81,10 +89,39 @@ def check_number(
 
 
 def check_fraction(value: object, name: str, error: type[InvalidInput]) -> float:
-    """``value`` as a float if it is a number from 0 to 1."""
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+    """``value`` as a float if it is a number from 0 to 1, numpy's included."""
+    if not _is_number(value) or not 0 <= value <= 1:
         raise error(f"{name}: expected a number from 0 to 1")
     return float(value)
+
+
+def check_moment(value: object, name: str, error: type[InvalidInput]) -> float | None:
+    """UTC seconds ≥ 0 if ``value`` is that, or a datetime with a time zone; ``None`` as it is.
+
+    A datetime without a time zone is refused: which moment it means depends on where it is read.
+    """
+    wanted = "UTC seconds, a datetime with a time zone, or None"
+    if isinstance(value, datetime):
+        if value.utcoffset() is None:
+            remedy = "datetime.now(timezone.utc) has one"
+            raise error(f"{name}: expected {wanted}, got a datetime without one: {remedy}")
+        value = value.timestamp()
+    elif value is not None and not _is_number(value):
+        remedy = _MOMENTS.get(kind_of(value), "")
+        raise error(f"{name}: expected {wanted}, got {kind_of(value)}{remedy}")
+    return check_number(value, name, error, minimum=0.0)
+
+
+_MOMENTS = {
+    "str": ": datetime.fromisoformat() reads it",
+    "datetime64": ': .astype("datetime64[s]").astype(float) gives its seconds',
+    "ndarray": ": .item() gives its number",
+}
+"""What turns a value of another type into one of these, by the name of the type."""
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, _NUMBERS) and not isinstance(value, bool)
 
 
 def check_text(
@@ -97,15 +134,42 @@ def check_text(
 
 
 def check_id(value: object, name: str, error: type[InvalidInput]) -> str:
-    """``value`` if it can serve as an identifier: 1 to 512 characters of valid Unicode."""
+    """``value`` as an identifier: 1 to 512 characters of valid Unicode, or a whole number."""
+    if not isinstance(value, str) and isinstance(value, _WHOLE) and not isinstance(value, bool):
+        value = _digits(int(value))
+    return check_label(value, name, error)
+
+
+def check_label(value: object, name: str, error: type[InvalidInput]) -> str:
+    """``value`` if it is 1 to 512 characters of valid Unicode."""
     text = check_text(value, name, error)
     if not 0 < len(text) <= MAX_ID_CHARS:
         raise error(f"{name}: expected 1 to {MAX_ID_CHARS} characters, got {len(text)}")
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        raise error(f"{name}: expected valid Unicode, got a lone surrogate") from None
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            raise error(f"{name}: expected valid Unicode, got a lone surrogate") from None
     return text
+
+
+def _digits(number: int) -> str:
+    """A whole number as text; what is far too long for an identifier comes out too long."""
+    return str(number) if number.bit_length() < 4 * MAX_ID_CHARS else "9" * (MAX_ID_CHARS + 1)
+
+
+def check_kind(value: object, name: str, kind: type[Any], *, example: str) -> None:
+    """See that ``value`` is one of ours; the message says how such a one is made.
+
+    Args:
+        value: what came.
+        name: of the argument.
+        kind: its class.
+        example: how one is made, as "Retention(max_age_days=30)".
+    """
+    if not isinstance(value, kind):
+        came = f"{kind_of(value)}: {example} is one"
+        raise InvalidRequest(f"{name}: expected a {kind.__name__}, got {came}")
 
 
 def check_path(
@@ -124,8 +188,12 @@ def check_sequence(
     *,
     wanted: str = "a sequence",
     of: type[Any] | None = None,
+    most: int | None = None,
 ) -> Sequence[Any]:
-    """``value`` if it is a sequence, but no string and no bytes.
+    """``value`` if it is a sequence; a list of what another ordered iterable gives.
+
+    Generators, arrays of one axis and columns of tables are taken; strings, bytes, mappings and
+    sets, which have no order of their own, are not.
 
     Args:
         value: what came.
@@ -133,9 +201,15 @@ def check_sequence(
         error: what to raise.
         wanted: words for what is expected, as "a sequence of strings".
         of: the type of each of its members, if that is to be checked here.
+        most: how many the caller takes; no more than one beyond are read of an iterable.
     """
-    if isinstance(value, str | bytes) or not isinstance(value, Sequence):
-        raise error(f"{name}: expected {wanted}, got {kind_of(value)}")
+    if type(value) is not tuple and type(value) is not list:  # most are; asking is slow otherwise
+        if isinstance(value, _UNORDERED) or not isinstance(value, Iterable):
+            raise error(f"{name}: expected {wanted}, got {kind_of(value)}")
+        if isinstance(value, np.ndarray) and value.ndim != 1:
+            raise error(f"{name}: expected {wanted}, got an array of {value.ndim} axes")
+        if not isinstance(value, Sequence):
+            value = list(value if most is None else islice(value, most + 1))
     if of is not None:
         for place, member in enumerate(value):
             if not isinstance(member, of):

@@ -34,7 +34,9 @@ ids: they end up in logs.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 
 class EdgeRerankError(Exception):
@@ -144,6 +146,14 @@ class DataError(EdgeRerankError):
         self.reason = reason
         where = f"{path}:{line}" if line is not None else str(path)
         super().__init__(f"{where}: {reason}")
+
+    def __reduce__(self) -> tuple[Callable[..., DataError], tuple[Any, ...]]:
+        """Pickled with its parts, so that a pool of processes can hand it on."""
+        return _again, (type(self), self.path, self.reason, self.line)
+
+
+def _again(kind: type[DataError], path: Path, reason: str, line: int | None) -> DataError:
+    return kind(path, reason, line=line)
 
 
 class MissingExtra(EdgeRerankError, ImportError):  # noqa: N818

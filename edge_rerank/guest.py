@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from typing import Self, Unpack
 
 from edge_rerank.feedback import ShownRankings
@@ -26,19 +26,19 @@ class GuestSession:
         self._shown = ShownRankings()
         self._history.before_record(self._shown.place)
 
-    def rank(self, items: Sequence[Item], **options: Unpack[RankOptions]) -> Ranking:
+    def rank(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """Order ``items`` for the visitor, see :meth:`edge_rerank.Reranker.rank`."""
         ranking = self._engine.rank(items, history=self._history.events(_GUEST), **options)
         self._shown.remember(ranking)
         return ranking
 
-    async def rank_async(self, items: Sequence[Item], **options: Unpack[RankOptions]) -> Ranking:
+    async def rank_async(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """:meth:`rank` in a worker thread, for event loops."""
         import asyncio  # noqa: PLC0415 - see Reranker.rank_async
 
         return await asyncio.to_thread(self.rank, items, **options)
 
-    def record(self, event: Event | Sequence[Event]) -> int:
+    def record(self, event: Event | Iterable[Event]) -> int:
         """Remember what the visitor did until the session ends; see ``Reranker.record``."""
         return self._history.record(event, user=_GUEST)
 

@@ -6,8 +6,9 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from types import MappingProxyType
+from typing import Any, Self
 
 from edge_rerank.history.history import History
 from edge_rerank.history.sessions import session_ages
@@ -17,6 +18,9 @@ from edge_rerank.ranking.strength import CHOSEN
 from edge_rerank.types import Degradation, Event, EventType, RatingScale
 
 TOP = 5
+
+_MAPPINGS = ("by_type", "top_categories", "consents")
+"""Attributes of a profile that nobody may change."""
 
 ShareUnread = Callable[[Sequence[str]], float]
 """Says what share of texts a pack cannot read, see ``RankingEngine.unread``."""
@@ -54,6 +58,16 @@ class Profile:
     consents: Mapping[str, bool]
     unread: float
     degraded: tuple[Degradation, ...]
+
+    def __post_init__(self) -> None:
+        for name in _MAPPINGS:
+            object.__setattr__(self, name, MappingProxyType(dict(getattr(self, name))))
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        """Copied and pickled by what it is made of: neither knows read-only mappings."""
+        values = {entry.name: getattr(self, entry.name) for entry in fields(self)}
+        values |= {name: dict(values[name]) for name in _MAPPINGS}
+        return type(self), tuple(values.values())
 
     def __repr__(self) -> str:
         return f"Profile(events={self.events}, sessions={self.sessions})"
@@ -122,10 +136,8 @@ def summarise(
         sessions=sessions,
         first=times[0] if times else None,
         last=times[-1] if times else None,
-        by_type=MappingProxyType(dict(Counter(event.type for event in history).most_common())),
-        top_categories=MappingProxyType(
-            {category: weight / total for category, weight in weights.most_common(TOP)}
-        ),
+        by_type=dict(Counter(event.type for event in history).most_common()),
+        top_categories={category: weight / total for category, weight in weights.most_common(TOP)},
         liked=_strongest([one for one in interests.liked if one.strength >= CHOSEN]),
         disliked=_strongest(interests.disliked),
         searches=interests.searches[::-1],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -109,12 +109,12 @@ class Reranker:
         return self._history
 
     def rank(
-        self, items: Sequence[Item], user: str | None = None, **options: Unpack[RankOptions]
+        self, items: Iterable[Item], user: str | None = None, **options: Unpack[RankOptions]
     ) -> Ranking:
         """Order ``items`` for ``user``.
 
         Args:
-            items: candidates, at most 10,000, not changed.
+            items: candidates, at most 10,000, each id once, not changed.
             user: whose history counts; ``None``, an unknown person or one without consent
                 is ranked without history.
             options: query, top_k, diversity, host_order, budget_ms, now: see
@@ -136,14 +136,14 @@ class Reranker:
         return replace(ranking, degraded=degraded + ranking.degraded) if degraded else ranking
 
     async def rank_async(
-        self, items: Sequence[Item], user: str | None = None, **options: Unpack[RankOptions]
+        self, items: Iterable[Item], user: str | None = None, **options: Unpack[RankOptions]
     ) -> Ranking:
         """:meth:`rank` in a worker thread, for event loops."""
         import asyncio  # noqa: PLC0415 - a tenth of the package's import time
 
         return await asyncio.to_thread(self.rank, items, user, **options)
 
-    def record(self, event: Event | Sequence[Event], *, user: str) -> int:
+    def record(self, event: Event | Iterable[Event], *, user: str) -> int:
         """Remember what ``user`` did, see :meth:`edge_rerank.History.record`.
 
         The next :meth:`rank` knows it.
@@ -181,7 +181,7 @@ class Reranker:
         self._check_open()
         return GuestSession(self._engine)
 
-    def warmup(self, items: Sequence[Item] = (), *, progress: Progress | None = None) -> None:
+    def warmup(self, items: Iterable[Item] = (), *, progress: Progress | None = None) -> None:
         """Run the model once and compute the vectors of ``items`` ahead of time.
 
         Args:

@@ -8,11 +8,13 @@ the event is recorded, see :mod:`edge_rerank.history.clean`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from types import MappingProxyType
-from typing import Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -20,6 +22,8 @@ from numpy.typing import ArrayLike, NDArray
 from edge_rerank._check import (
     check_id,
     check_integer,
+    check_label,
+    check_moment,
     check_number,
     check_sequence,
     check_text,
@@ -49,6 +53,21 @@ class EventType(StrEnum):
     RATING = "rating"
 
 
+EventName = Literal[
+    "impression",
+    "click",
+    "view",
+    "search",
+    "like",
+    "dislike",
+    "dismiss",
+    "add_to_cart",
+    "purchase",
+    "complete",
+    "rating",
+]
+"""The values of :class:`EventType`, for type checkers: they see a name that is misspelt."""
+
 NOT_CHOSEN = frozenset(
     {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE, EventType.DISMISS}
 )
@@ -60,10 +79,10 @@ class Item:
     """Something that can be shown: a product, an article, a course, a game.
 
     Attributes:
-        id: the host's identifier, 1 to 512 characters.
+        id: the host's identifier, 1 to 512 characters; a whole number becomes its digits.
         text: what the language model reads, usually a title and a short description.
             Only the first tokens count, see the pack's ``limits``.
-        categories: from general to specific, at most 64.
+        categories: from general to specific, at most 64, in any ordered iterable.
         popularity: how often the item was chosen by anyone, a count ≥ 0.
         score: the host's own ranking score, higher is better, on any scale.
         vector: a precomputed embedding, shape ``(d,)`` with d ≤ 4096, kept as float32.
@@ -84,12 +103,12 @@ class Item:
 
     def __init__(  # noqa: PLR0917 - in the order of the fields, as documented
         self,
-        id: str,
+        id: str | int,
         text: str = "",
-        categories: Sequence[str] = (),
+        categories: Iterable[str] = (),
         popularity: float | None = None,
         score: float | None = None,
-        vector: ArrayLike | None = None,
+        vector: ArrayLike | Iterable[float] | None = None,
         fields: Mapping[str, FieldValue] | None = None,
     ) -> None:
         put = object.__setattr__
@@ -101,6 +120,11 @@ class Item:
         put(self, "vector", None if vector is None else _vector(vector))
         put(self, "fields", _fields(fields))
 
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        """Copied and pickled by what it is made of: neither knows read-only mappings."""
+        kept = (self.id, self.text, self.categories, self.popularity, self.score, self.vector)
+        return type(self), (*kept, dict(self.fields))
+
     def __repr__(self) -> str:
         """Id and shape only: a repr ends up in logs, an item's text must not."""
         return f"Item(id={self.id!r}, text=<{len(self.text)} characters>)"
@@ -111,16 +135,18 @@ class Event:
     """One thing a person did.
 
     Attributes:
-        type: see :class:`EventType`; a plain string is converted.
+        type: see :class:`EventType`; its value as a plain string is converted.
         item: what it was done to; required for everything but a search.
-        timestamp: UTC seconds since 1970; ``None`` means now, when it is recorded.
+        timestamp: UTC seconds since 1970, given as such or as a datetime with a time zone;
+            ``None`` means now, when it is recorded.
         dwell_s: seconds the person stayed with the item, ≥ 0.
         scroll: how much of the item was seen, 0 to 1.
         query: the words of a search; required for a search.
         value: a rating, or the money paid, in the host's own unit.
         ranking: ``Ranking.id`` of the list in which the item was shown.
         position: 1-based place in that list; filled in from ``ranking`` when left out.
-        id: the host's identifier of this event; a second event with it is a duplicate.
+        id: the host's identifier of this event, a whole number or a string; a second event
+            with it is a duplicate.
 
     Raises:
         InvalidEvent: when a field has the wrong type or is out of range.
@@ -139,24 +165,24 @@ class Event:
 
     def __init__(
         self,
-        type: EventType | str,
+        type: EventType | EventName,
         item: Item | None = None,
         *,
-        timestamp: float | None = None,
+        timestamp: float | datetime | None = None,
         dwell_s: float | None = None,
         scroll: float | None = None,
         query: str | None = None,
         value: float | None = None,
-        ranking: str | None = None,
+        ranking: str | int | None = None,
         position: int | None = None,
-        id: str | None = None,
+        id: str | int | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "type", _event_type(type))
         if item is not None and not isinstance(item, Item):
             raise InvalidEvent(f"item: expected an Item or None, got {kind_of(item)}")
         put(self, "item", item)
-        put(self, "timestamp", check_number(timestamp, "timestamp", InvalidEvent, minimum=0.0))
+        put(self, "timestamp", check_moment(timestamp, "timestamp", InvalidEvent))
         put(self, "dwell_s", check_number(dwell_s, "dwell_s", InvalidEvent, minimum=0.0))
         put(self, "scroll", check_number(scroll, "scroll", InvalidEvent))
         put(self, "query", None if query is None else check_text(query, "query", InvalidEvent))
@@ -305,6 +331,8 @@ class Unread:
 
 
 def _event_type(value: object) -> EventType:
+    if type(value) is EventType:
+        return value
     try:
         return EventType(check_text(value, "type", InvalidEvent))
     except ValueError:
@@ -317,13 +345,16 @@ def _position(value: object) -> int:
 
 
 def _categories(value: object) -> tuple[str, ...]:
-    names = check_sequence(value, "categories", InvalidItem, wanted="a sequence of strings")
+    wanted = "a sequence of strings"
+    names = check_sequence(value, "categories", InvalidItem, wanted=wanted, most=MAX_CATEGORIES)
     if len(names) > MAX_CATEGORIES:
         raise InvalidItem(f"categories: expected at most {MAX_CATEGORIES}, got {len(names)}")
-    return tuple(check_id(name, "category", InvalidItem) for name in names)
+    return tuple([check_label(name, "category", InvalidItem) for name in names])
 
 
 def _vector(value: object) -> NDArray[np.float32]:
+    if isinstance(value, Iterator):
+        value = list(islice(value, MAX_VECTOR_DIM + 1))
     try:
         with np.errstate(over="ignore"):
             vector = np.array(value, dtype=np.float32)
@@ -339,9 +370,12 @@ def _vector(value: object) -> NDArray[np.float32]:
     return vector
 
 
+_NO_FIELDS: Mapping[str, FieldValue] = MappingProxyType({})
+
+
 def _fields(value: object) -> Mapping[str, FieldValue]:
-    if value is None:
-        return MappingProxyType({})
+    if value is None or value is _NO_FIELDS:
+        return _NO_FIELDS
     if not isinstance(value, Mapping):
         raise InvalidItem(f"fields: expected a mapping, got {kind_of(value)}")
     for key, entry in value.items():

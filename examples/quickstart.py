@@ -12,9 +12,9 @@ items = {
     for item in (Item(**json.loads(line)) for line in catalogue.read_text("utf-8").splitlines())
 }
 
-with tempfile.TemporaryDirectory() as folder:
+with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryDirectory() as apart:
     # The key lies apart from the history: whoever has only one of them reads nothing.
-    key = KeyFile.create(Path(folder, "history.key"))
+    key = KeyFile.create(Path(apart, "history.key"))
     with Reranker.open(history=Path(folder, "me.db"), key=key) as reranker:
         reranker.consent("alice", True)
         reranker.record(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -18,17 +19,30 @@ SNIPPETS = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
 
 def test_the_snippets_run_one_after_the_other(tmp_path: Path) -> None:
     assert len(SNIPPETS) == 2
-    done = subprocess.run(
-        [sys.executable, "-c", "\n".join(SNIPPETS)],
-        cwd=tmp_path,
-        env={"PYTHONPATH": str(ROOT), "PATH": ""},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[0].startswith("1 3 ")  # croissants after bread
-    assert [path.name for path in tmp_path.iterdir()] == ["me.db"]
+    home, here = tmp_path / "home", tmp_path / "here"
+    for folder in (home, here):
+        folder.mkdir(mode=0o700)
+    environment = {"PYTHONPATH": str(ROOT), "PATH": "", "HOME": str(home), "USERPROFILE": str(home)}
+
+    def python(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, *arguments],
+            cwd=here,
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    for _ in range(2):  # the second time the history is there already
+        done = python("-c", "\n".join(SNIPPETS))
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.splitlines()[0].startswith("1 3 ")  # croissants after bread
+        assert [path.name for path in here.iterdir()] == ["me.db"]
+    history = ("--history", "me.db", "--key-file", str(home / ".shop" / "key"))
+    report = json.loads(python("-m", "edge_rerank", "audit", "report", *history, "--json").stdout)
+    findings = [one for section in report["sections"] for one in section["findings"]]
+    assert {one["verdict"] for one in findings if one["check"] == "key"} == {"passed"}
 
 
 def test_the_commands_are_those_of_the_program() -> None:

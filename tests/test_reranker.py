@@ -2,10 +2,15 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import itertools
 import json
 import logging
+import subprocess
+import sys
 import threading
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -275,7 +280,13 @@ def test_the_hosts_vectors_replace_the_text(reranker: Reranker) -> None:
         {"items": [], "top_k": 2.0},
         {"items": [], "query": 5},
         {"items": [], "user": ""},
-        {"items": [], "user": 3},
+        {"items": [], "user": 3.5},
+        {"items": {"a": Item("a")}},
+        {"items": Item("a")},
+        {"items": [Item("a"), Item("b"), Item("a")]},
+        {"items": itertools.repeat(Item("a"))},
+        {"items": np.array([[Item("a")]])},
+        {"items": [Item("a")], "now": datetime(2026, 1, 1)},
         {"items": [], "diversity": 2},
         {"items": [], "diversity": float("nan")},
         {"items": [], "host_order": 1},
@@ -289,11 +300,68 @@ def test_malformed_requests(reranker: Reranker, arguments: dict[str, object]) ->
     assert arguments == before
 
 
-def test_repeated_ids_are_ranked_one_by_one(reranker: Reranker) -> None:
-    ranking = reranker.rank(
-        [Item("a", "tea"), Item("a", "football"), Item("a", "tea")], query="tea"
+def test_a_repeated_id_is_named_by_its_places_alone(reranker: Reranker) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        reranker.rank([Item("secret", "tea"), Item("b"), Item("secret", "football")])
+    assert str(caught.value) == "items: expected each id once, got the same at index 0 and 2"
+
+
+def test_what_hosts_have_at_hand_is_taken(reranker: Reranker, shelf: list[Item]) -> None:
+    moment = datetime(2026, 1, 1, tzinfo=UTC)
+    reranker.consent("7", True)
+    seen = (Event("view", item, timestamp=moment, dwell_s=90) for item in shelf[:2])
+    assert reranker.record(seen, user=7) == 2  # type: ignore[arg-type]
+    assert reranker.record(np.array([Event("like", shelf[0])], dtype=object), user="7") == 1
+    rest = shelf[2:]
+    wanted = reranker.rank(rest, "7", now=moment.timestamp())
+    for items in ((item for item in rest), np.array(rest), dict(enumerate(rest)).values()):
+        assert reranker.rank(items, "7", now=moment, diversity=np.float32(0)) == wanted
+    reranker.warmup(item for item in shelf)
+    history = (Event("view", item, timestamp=moment) for item in shelf[:2])
+    assert reranker.engine.rank(rest, history=history, now=moment).personalised
+    with reranker.guest_session() as guest:
+        assert guest.record(Event("click", item) for item in shelf[:2]) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "remedy"),
+    [
+        ("retention", 30, "Retention(max_age_days=30)"),
+        ("runtime", 4, "Runtime(threads=4)"),
+        ("trust", b"key", "Trust(keys=[...])"),
+        ("ratings", (1, 5), "RatingScale(1, 5)"),
+        ("scrubber", "all", "Scrubber()"),
+    ],
+)
+def test_a_plain_value_where_one_of_ours_is_wanted(name: str, value: Any, remedy: str) -> None:
+    with pytest.raises(InvalidRequest) as caught:
+        Reranker.open(**{name: value})
+    assert str(caught.value).startswith(f"{name}: expected a ")
+    assert str(caught.value).endswith(f"got {type(value).__name__}: {remedy} is one")
+
+
+@pytest.mark.slow
+def test_a_type_checker_sees_an_event_that_is_none(tmp_path: Path) -> None:
+    snippet = tmp_path / "host.py"
+    snippet.write_text(
+        "from datetime import UTC, datetime\n"
+        "from edge_rerank import Event, EventType, Item\n"
+        "Event('click', Item('a'), timestamp=datetime.now(UTC))\n"
+        "Event(EventType.CLICK, Item(7))\n"
+        "Event('clik', Item('a'))\n",
+        encoding="utf-8",
     )
-    assert [ranked.item.text for ranked in ranking] == ["tea", "tea", "football"]
+    done = subprocess.run(
+        [sys.executable, "-m", "mypy", "--strict", "--cache-dir", tmp_path / "cache", snippet],
+        env={"MYPYPATH": str(Path(__file__).parents[1]), "PATH": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    complaints = [line for line in done.stdout.splitlines() if ": error:" in line]
+    assert len(complaints) == 1, done.stdout
+    assert "host.py:5: error:" in complaints[0]
+    assert "EventType | Literal['impression', 'click'" in complaints[0]
 
 
 def test_after_close(shelf: list[Item]) -> None:

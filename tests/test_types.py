@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from datetime import UTC, datetime, timedelta, timezone
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -9,14 +11,16 @@ import pytest
 from edge_rerank import Event, EventType, Item
 from edge_rerank._check import MAX_ID_CHARS
 from edge_rerank.errors import InvalidEvent, InvalidItem
-from edge_rerank.types import MAX_CATEGORIES, MAX_VECTOR_DIM
+from edge_rerank.types import MAX_CATEGORIES, MAX_VECTOR_DIM, EventName
 
 
 @pytest.mark.parametrize(
     "arguments",
     [
         {"id": ""},
-        {"id": 7},
+        {"id": 7.0},
+        {"id": True},
+        {"id": 1 << 3000},
         {"id": "x" * (MAX_ID_CHARS + 1)},
         {"id": "\ud800"},
         {"id": "a", "text": b"bytes"},
@@ -68,7 +72,10 @@ def test_malformed_items(arguments: dict[str, object]) -> None:
         {"type": "click", "position": 2**63},
         {"type": "click", "position": True},
         {"type": "click", "ranking": ""},
-        {"type": "click", "id": 5},
+        {"type": "click", "id": 5.5},
+        {"type": "click", "timestamp": datetime(2026, 1, 1)},
+        {"type": "click", "timestamp": np.datetime64("2026-01-01")},
+        {"type": "click", "timestamp": np.array([1.0])},
     ],
 )
 def test_malformed_events(arguments: dict[str, object]) -> None:
@@ -87,6 +94,21 @@ def test_values_are_normalised() -> None:
     event = Event("like", item, position=np.int32(4))
     assert event.type is EventType.LIKE
     assert type(event.position) is int
+
+
+def test_what_hosts_have_at_hand_is_taken() -> None:
+    item = Item(7, categories=iter(["a", "b"]), vector=(number for number in (1, 2)))
+    assert (item.id, item.categories) == ("7", ("a", "b"))
+    assert item.vector is not None
+    assert item.vector.tolist() == [1, 2]
+    assert Item("a", categories=np.array(["x"])).categories == ("x",)
+    moment = datetime(1970, 1, 1, 2, tzinfo=timezone(timedelta(hours=2)))
+    assert Event("click", item, timestamp=moment + timedelta(seconds=5)).timestamp == 5
+    assert Event("click", item, timestamp=datetime.fromtimestamp(9, UTC), id=5, ranking=6).id == "5"
+
+
+def test_the_names_of_events_are_those_of_the_types() -> None:
+    assert set(get_args(EventName)) == {kind.value for kind in EventType}
 
 
 def test_values_are_frozen_to_the_bottom() -> None:

@@ -24,7 +24,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "bench",
         help="measure speed and memory on this machine",
         description="Measure ranking, encoding, the history file and what a fresh process "
-        "costs, each against its bound. The check fails when a bound is missed.",
+        "costs, each against its bound. The check fails when a bound is missed, but not where "
+        "other work takes so much of the machine that it says nothing: that is marked busy.",
         checks=True,
     )
     add_pack(parser)
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(report.to_json())
     else:
         console.heading(f"{report.threads} threads, {', '.join(report.providers)}")
+        missed = "busy" if report.busy else "✗"
         console.table(
             (
                 Column(""),
@@ -51,7 +53,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             ),
             [
                 (
-                    "✓" if figure.ok else "✗",
+                    "✓" if figure.ok else missed,
                     figure.name,
                     f"{figure.value:.2f}",
                     f"{figure.bound:g}",
@@ -60,4 +62,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 for figure in report.figures
             ],
         )
-    return EXIT_DONE if all(figure.ok for figure in report.figures) else EXIT_CHECK_FAILED
+        if report.busy:
+            console.say(
+                f"The machine is busy: this process got {report.share:.0%} of the processor that "
+                "it asked for, so a bound that is missed says nothing."
+            )
+    return EXIT_CHECK_FAILED if report.missed else EXIT_DONE

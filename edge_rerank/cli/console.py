@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
+from edge_rerank._progress import told_by_time
 from edge_rerank.render.texttable import Column, one_line, text_table
 
 if TYPE_CHECKING:
@@ -116,9 +117,10 @@ class Console:
 
     @contextmanager
     def progress(self, label: str) -> Iterator[Report]:
-        """A bar on standard error while the block runs; nothing unless that is a terminal."""
+        """A bar on standard error while the block runs; a line every 30 s where it is a file."""
         if not self._err.isatty():
-            yield lambda _done, _total: None
+            with told_by_time(self.complain, label) as report:
+                yield report
         elif self._use_rich:
             with self._rich_progress() as bar:
                 task = bar.add_task(label, total=None)

@@ -17,6 +17,7 @@ from edge_rerank.cli.options import (
     open_history,
 )
 from edge_rerank.errors import ConsentRequired
+from edge_rerank.formats.logs import read_log
 from edge_rerank.history.history import PERSONALISATION
 from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.render.texttable import Column
@@ -33,7 +34,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="bring a log into an encrypted history",
         description="Read a log of events (JSON lines, CSV or Metarank's envelope, plain or .gz) "
         "into an encrypted history file. Where neither the file nor its key is there yet, both "
-        "are made. A line that names nobody counts as the person's.",
+        "are made. A line that does not say whose it is counts as the person's; one whose user "
+        "is empty is nobody's, and left out.",
     )
     parser.add_argument("log", type=Path, metavar="LOG", help="the log")
     add_history(parser)
@@ -47,6 +49,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     """Import and print what became of the lines."""
     if not (arguments.consent or arguments.history.exists()):
         raise ConsentRequired(_NO_CONSENT)
+    read_log(arguments.log)  # what is no log leaves no key, no file and no consent behind
     with (
         open_history(arguments, create=True) as history,
         console.progress("events") as progress,
@@ -65,11 +68,13 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 
 def _show(summary: ImportSummary, console: Console) -> None:
+    console.say(f"Read as {summary.form}.")
     counts = (
         ("good events", summary.read),
         ("stored", summary.stored),
         ("known already", summary.duplicates),
         ("of others without consent, left out", summary.without_consent),
+        ("of nobody, left out", summary.without_user),
         ("bad lines, left out", summary.bad),
     )
     console.table(

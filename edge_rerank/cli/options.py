@@ -8,7 +8,13 @@ from pathlib import Path
 
 from edge_rerank._check import check_id
 from edge_rerank._files import opener
-from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable, InvalidRequest
+from edge_rerank.errors import (
+    DataError,
+    HistoryError,
+    HistoryKeyError,
+    HistoryUnavailable,
+    InvalidRequest,
+)
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.runtime import Runtime
@@ -196,11 +202,16 @@ def open_history(arguments: argparse.Namespace, *, create: bool = False) -> Hist
         HistoryError: when one of them is missing, does not fit, or cannot be opened.
     """
     path, key_file = arguments.history, arguments.key_file
-    if create and not path.exists() and not key_file.exists():
-        KeyFile.create(key_file)
-    elif not create or path.exists():
+    fresh = create and not path.exists() and not key_file.exists()
+    if not create or path.exists():
         expect_history(path, key_file)
-    return History.open(path, KeyFile(key_file), anchor=arguments.anchor)
+    key = KeyFile.create(key_file) if fresh else KeyFile(key_file)
+    try:
+        return History.open(path, key, anchor=arguments.anchor)
+    except HistoryError:
+        if fresh and not path.exists():  # a key that opens nothing is only in the way
+            key_file.unlink(missing_ok=True)
+        raise
 
 
 def expect_history(path: Path, key_file: Path) -> None:

@@ -255,7 +255,7 @@ def _locate(folder: Path, name: str) -> Path:
 
 
 def _item(record: Record) -> Item:
-    return item_from_dict({**_given(record), "id": _as_text(record.get("id"))}, _ITEM_MEMBERS)
+    return item_from_dict(_given(record), _ITEM_MEMBERS)
 
 
 def _sequence(record: Record) -> TrainSequence:
@@ -341,12 +341,7 @@ def _ids(record: Record, member: str) -> tuple[str, ...]:
 
 
 def _id(value: object, member: str, error: type[InvalidInput]) -> str:
-    return check_id(_as_text(value), member, error)
-
-
-def _as_text(value: object) -> object:
-    """An id that is a number as text; anything else as it is."""
-    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    return check_id(value, member, error)
 
 
 def _seconds(value: object, *, required: bool = False) -> Any:

@@ -38,21 +38,26 @@ def read_events(
         user: whose events; everybody's if ``None``.
 
     Raises:
-        DataError: when the log cannot be read, or holds several people's events and
-            ``user`` is ``None``.
+        DataError: when the log cannot be read, or holds several people's events, or one
+            person's beside some of nobody, and ``user`` is ``None``.
     """
     known = {item.id: item for item in items}
     events: list[Event] = []
     bad: list[BadLine] = []
     users: set[str | None] = set()
+    nobodys = False
     for found in read_log(path):
         if isinstance(found, BadLine):
             bad.append(found)
         elif user is None or found.user == user:
             users.add(found.user)
+            nobodys = nobodys or found.nobodys
             events.append(_with_text(found.event, known))
-    if len(users - {None}) > 1:
-        raise DataError(path, f"expected one person's events or --user, got {len(users)} people's")
+    people = len(users - {None})
+    if people > 1:
+        raise DataError(path, f"expected one person's events or --user, got {people} people's")
+    if people and nobodys:
+        raise DataError(path, "expected one person's events or --user, got some of nobody as well")
     return events, bad
 
 

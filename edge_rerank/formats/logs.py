@@ -1,38 +1,47 @@
 """Log files of applications: JSON lines, CSV, Metarank's envelope.
 
-Three shapes are understood, one record a line, plain or gzipped:
+Three shapes are understood, one record a line, plain or gzipped, in UTF-8, UTF-16 or GBK:
 
 - **JSON lines** with the fields of :class:`~edge_rerank.types.Event`:
   ``{"user": "u1", "type": "click", "item": "i1" | {"id", "text", "categories", ...},
   "timestamp": ..., "dwell_s": ..., ...}``;
-- **CSV** with a header of the same names; an item's text and categories stand in columns
-  ``text`` and ``categories`` (separated by ``|``);
+- **CSV** with a header of the same names, separated by commas, semicolons or tabs; an item's text
+  and categories stand in columns ``text`` and ``categories`` (separated by ``|``);
 - **Metarank's event envelope** (https://docs.metarank.ai/reference/event-schema): ``item``
   events name the items, ``ranking`` events become impressions, ``interaction`` events
   become events of their ``type``; ``user`` events carry nothing the ranker uses.
 
-Timestamps are UTC seconds, milliseconds (numbers from 10¹¹ on) or ISO 8601.
+Names may be written otherwise, as ``User ID``, see :mod:`edge_rerank.formats.members`.
+Identifiers are strings or whole numbers. A line without a user says nothing of whose it is; a
+user of ``null``, or an empty cell, says that it is nobody's. Timestamps are UTC seconds,
+milliseconds (numbers from 10¹¹ on) or ISO 8601; one that is empty is an error, a missing one
+means now.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from edge_rerank._check import check_id, check_list
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput
 from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
+from edge_rerank.formats.lines import Line, TextFile
+from edge_rerank.formats.members import Members, members_of, not_called_user
+from edge_rerank.formats.table import NUMBERS, SEPARATORS, Record, Table
 from edge_rerank.types import Event, EventType, Item
 
-MAX_LINE_CHARS = 1_000_000
+MAX_CATALOGUE_CHARS = 16 * 1024 * 1024
+"""Text of the items that are remembered for events that name them by their id alone; the first
+are forgotten beyond."""
+
+_JSON = (".jsonl", ".ndjson", ".json")
+_CSV = (".csv", ".tsv")
 _TEXT_FIELDS = ("text", "title", "name", "description")
 _CATEGORY_FIELDS = ("categories", "category", "genres", "genre", "tags")
-_NUMBERS = ("dwell_s", "scroll", "value")
 _METARANK_TYPES = {
     "cart": EventType.ADD_TO_CART,
     "add": EventType.ADD_TO_CART,
@@ -47,11 +56,19 @@ _METARANK_TYPES = {
 
 @dataclass(frozen=True, slots=True)
 class ImportedEvent:
-    """One good event of a log: where it stood, whose it is, and what it says."""
+    """One good event of a log.
+
+    Attributes:
+        line: where it stood.
+        user: whose it is; ``None`` where the line does not say.
+        nobodys: whether the line says that nobody is known, by a null or an empty cell.
+        event: what it says.
+    """
 
     line: int
     user: str | None
     event: Event
+    nobodys: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,101 +79,114 @@ class BadLine:
     reason: str
 
 
-def read_log(path: str | Path) -> Iterator[ImportedEvent | BadLine]:
-    """Read a log line by line; a bad line is reported and the next one is read.
+class Log:
+    """A log file: what it was found to be, and its events, read anew each time it is iterated.
+
+    Attributes:
+        form: encoding and shape in words, as "CSV in GBK, columns separated by semicolons".
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        suffixes = [suffix.lower() for suffix in path.suffixes]
+        if suffixes[-1:] == [".gz"]:
+            suffixes.pop()
+        kind = suffixes[-1] if suffixes else ""
+        if kind not in {*_JSON, *_CSV}:
+            raise DataError(path, f"expected {', '.join((*_JSON, *_CSV))}, plain or .gz")
+        self._text = TextFile(path)
+        self._table = Table.of(self._text) if kind in _CSV else None
+        if self._table is None:
+            self.form = f"JSON lines in {self._text.encoding_name}"
+        else:
+            signs = SEPARATORS[self._table.separator]
+            self.form = f"CSV in {self._text.encoding_name}, columns separated by {signs}"
+
+    def __iter__(self) -> Iterator[ImportedEvent | BadLine]:
+        """Each event or bad line.
+
+        Raises:
+            DataError: when the file cannot be read to its end.
+        """
+        table = self._table
+        lines = self._text.lines()
+        return _events(_json_records(lines) if table is None else table.records(lines))
+
+
+def read_log(path: str | Path) -> Log:
+    """Look at a log, to be read line by line; a bad line is reported and the next one is read.
 
     Args:
-        path: ``.jsonl``, ``.ndjson``, ``.json`` or ``.csv``, each with or without ``.gz``.
+        path: ``.jsonl``, ``.ndjson``, ``.json``, ``.csv`` or ``.tsv``, with or without ``.gz``.
 
     Raises:
-        DataError: when the file cannot be opened, is of another kind, or is a CSV file
-            without a ``type`` column.
+        DataError: when the file cannot be read, is of another kind, or is a CSV file
+            without a ``type`` column or with one that looks like a person's identifier and is not
+            called ``user``.
     """
-    path = Path(path)
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    kind = suffixes[-2] if suffixes[-1:] == [".gz"] and len(suffixes) > 1 else path.suffix.lower()
-    if kind not in {".jsonl", ".ndjson", ".json", ".csv"}:
-        raise DataError(path, "expected .jsonl, .ndjson, .json or .csv, plain or .gz")
-    opener = gzip.open if suffixes[-1] == ".gz" else open
-    try:
-        with opener(path, "rt", encoding="utf-8", errors="replace", newline="") as stream:
-            records = _csv_records(stream, path) if kind == ".csv" else _json_records(stream)
-            yield from _events(records)
-    except (OSError, EOFError) as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+    return Log(Path(path))
 
 
-_Record = tuple[int, Mapping[str, Any] | str]
-"""A line number with the record, or with the reason why there is none."""
-
-
-def _json_records(stream: IO[str]) -> Iterator[_Record]:
-    for number, line in enumerate(stream, start=1):
-        if not line.strip():
+def _json_records(lines: Iterable[Line]) -> Iterator[Record]:
+    for line in lines:
+        if line.fault is not None:
+            yield line.number, line.fault
             continue
-        if len(line) > MAX_LINE_CHARS:
-            yield number, f"expected at most {MAX_LINE_CHARS} characters, got {len(line)}"
+        if not line.text.strip():
             continue
         try:
-            record = json.loads(line)
+            record = json.loads(line.text)
         except (ValueError, RecursionError):
-            yield number, "expected one JSON object, got something that is not JSON"
+            yield line.number, "expected one JSON object, got something that is not JSON"
             continue
-        if isinstance(record, dict):
-            yield number, record
+        if not isinstance(record, dict):
+            yield line.number, f"expected one JSON object, got {type(record).__name__}"
+            continue
+        members = members_of(tuple(record))
+        if members.suspect is not None:
+            yield line.number, not_called_user("member", members.suspect)
         else:
-            yield number, f"expected one JSON object, got {type(record).__name__}"
+            yield line.number, _renamed(record, members)
 
 
-def _csv_records(stream: IO[str], path: Path) -> Iterator[_Record]:
-    reader = csv.DictReader(line.replace("\0", "\ufffd") for line in stream)
-    try:
-        columns = reader.fieldnames or ()
-    except csv.Error as error:
-        raise DataError(path, f"the CSV header cannot be read: {error}", line=1) from None
-    if "type" not in columns:
-        raise DataError(path, "expected a header with a column named 'type'", line=1)
-    while True:
-        try:
-            row = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield reader.line_num, f"not CSV: {error}"
-            continue
-        if None in row or None in row.values():
-            yield reader.line_num, f"expected {len(columns)} columns, got another number"
-            continue
-        yield reader.line_num, _csv_record(row)
-
-
-def _csv_record(row: Mapping[str, str]) -> dict[str, Any]:
-    """Give a CSV row the shape of a JSON record; an empty cell is an absent field."""
-    record: dict[str, Any] = {name: cell for name, cell in row.items() if cell.strip()}
-    for name in _NUMBERS:
-        if name in record:
-            record[name] = _number_or_text(record[name])
-    if "position" in record and str(record["position"]).strip().isdecimal():
-        record["position"] = int(record["position"])
-    if "item" in record:
-        categories = record.get("categories", "")
-        record["item"] = {
-            "id": record["item"],
-            "text": record.get("text", ""),
-            "categories": [name for name in categories.split("|") if name],
-        }
+def _renamed(record: dict[str, Any], members: Members) -> dict[str, Any]:
+    for ours, theirs in members.theirs.items():
+        if ours != theirs:
+            record[ours] = record.pop(theirs)
     return record
 
 
-def _number_or_text(cell: str) -> float | str:
-    try:
-        return float(cell)
-    except ValueError:
-        return cell  # the Event's own check then says what is wrong with it
+class _Catalogue:
+    """Items of a log by id, the last ones within :data:`MAX_CATALOGUE_CHARS`."""
+
+    def __init__(self) -> None:
+        self._items: dict[str, Item] = {}
+        self._chars = 0
+
+    def put(self, item: Item) -> None:
+        known = self._items.pop(item.id, None)
+        self._chars += _size(item) - (0 if known is None else _size(known))
+        self._items[item.id] = item
+        while self._chars > MAX_CATALOGUE_CHARS:
+            self._chars -= _size(self._items.pop(next(iter(self._items))))
+
+    def get(self, item_id: object) -> Item:
+        """The item of this id, without a text if it is unknown."""
+        name = check_id(item_id, "item", InvalidEvent)
+        return self._items.get(name) or Item(name)
 
 
-def _events(records: Iterator[_Record]) -> Iterator[ImportedEvent | BadLine]:
-    catalogue: dict[str, Item] = {}
+def _size(item: Item) -> int:
+    numbers = 0 if item.vector is None else item.vector.size
+    return _ITEM_CHARS + len(item.text) + sum(map(len, item.categories)) + 4 * numbers
+
+
+_ITEM_CHARS = 500
+"""What an item takes beside its texts, in bytes."""
+
+
+def _events(records: Iterator[Record]) -> Iterator[ImportedEvent | BadLine]:
+    catalogue = _Catalogue()
     for number, record in records:
         if isinstance(record, str):
             yield BadLine(number, record)
@@ -167,55 +197,56 @@ def _events(records: Iterator[_Record]) -> Iterator[ImportedEvent | BadLine]:
                 if "event" in record
                 else [_from_record(record, catalogue)]
             )
+            user, nobodys = _user(record), "user" in record and record["user"] is None
         except InvalidInput as error:
             yield BadLine(number, str(error))
             continue
-        for user, event in found:
-            yield ImportedEvent(number, user, event)
+        for event in found:
+            yield ImportedEvent(number, user, event, nobodys)
 
 
-def _from_record(record: Mapping[str, Any], catalogue: dict[str, Item]) -> tuple[str | None, Event]:
+def _from_record(record: Mapping[str, Any], catalogue: _Catalogue) -> Event:
     item = record.get("item")
     if isinstance(item, Mapping):
         item = item_from_dict(item)
-        catalogue[item.id] = item
+        catalogue.put(item)
     elif item is not None:
-        item_id = check_id(item, "item", InvalidEvent)
-        item = catalogue.get(item_id) or Item(item_id)
-    return _user(record), event_from_dict(record, item, any_time=True)
+        item = catalogue.get(item)
+    _check_time(record)
+    return event_from_dict(record, item, any_time=True)
 
 
-def _from_envelope(
-    record: Mapping[str, Any], catalogue: dict[str, Item]
-) -> list[tuple[str | None, Event]]:
+def _check_time(record: Mapping[str, Any]) -> None:
+    """Refuse a time that is empty: it says that there is one, and "now" would be invented."""
+    if "timestamp" in record and record["timestamp"] in {None, ""}:
+        raise InvalidEvent("timestamp: expected a time, got an empty one")
+
+
+def _from_envelope(record: Mapping[str, Any], catalogue: _Catalogue) -> list[Event]:
     kind = record["event"]
     if kind == "item":
         fields = _fields(record)
         text = next((str(fields[name]) for name in _TEXT_FIELDS if fields.get(name)), "")
         categories = next((fields[name] for name in _CATEGORY_FIELDS if fields.get(name)), ())
-        item = Item(
-            check_id(record.get("item"), "item", InvalidEvent),
-            text,
-            [categories] if isinstance(categories, str) else categories,
+        item_id = check_id(record.get("item"), "item", InvalidEvent)
+        catalogue.put(
+            Item(item_id, text, [categories] if isinstance(categories, str) else categories)
         )
-        catalogue[item.id] = item
         return []
     if kind == "user":
         return []
+    _check_time(record)
     if kind == "ranking":
         timestamp = read_timestamp(record.get("timestamp"))
         shown = record.get("items")
         shown = check_list(shown, "items", InvalidEvent, wanted="a list of the items shown")
         return [
-            (
-                _user(record),
-                Event(
-                    EventType.IMPRESSION,
-                    _known(entry.get("id") if isinstance(entry, Mapping) else entry, catalogue),
-                    timestamp=timestamp,
-                    ranking=record.get("id"),
-                    position=position,
-                ),
+            Event(
+                EventType.IMPRESSION,
+                catalogue.get(entry.get("id") if isinstance(entry, Mapping) else entry),
+                timestamp=timestamp,
+                ranking=record.get("id"),
+                position=position,
             )
             for position, entry in enumerate(shown, start=1)
         ]
@@ -225,16 +256,10 @@ def _from_envelope(
         ours = {
             "type": _METARANK_TYPES.get(name, name) if isinstance(name, str) else name,
             **{member: record.get(member) for member in ("timestamp", "ranking", "id")},
-            **{member: fields.get(member) for member in _NUMBERS},
+            **{member: fields.get(member) for member in NUMBERS},
         }
-        item = _known(record.get("item"), catalogue)
-        return [(_user(record), event_from_dict(ours, item, any_time=True))]
+        return [event_from_dict(ours, catalogue.get(record.get("item")), any_time=True)]
     raise InvalidEvent("event: expected item, user, ranking or interaction")
-
-
-def _known(item_id: object, catalogue: Mapping[str, Item]) -> Item:
-    item_id = check_id(item_id, "item", InvalidEvent)
-    return catalogue.get(item_id) or Item(item_id)
 
 
 def _fields(record: Mapping[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Protocol
 
-from edge_rerank._check import check_id
+from edge_rerank._check import check_label, check_number, check_sequence
 from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PrivacyBudgetSpent
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.types import Event, EventType
@@ -182,9 +182,9 @@ class Coin:
 
 
 def _cells(categories: object) -> tuple[str, ...]:
-    if isinstance(categories, str) or not isinstance(categories, Sequence):
-        raise InvalidRequest("categories: expected a sequence of strings")
-    cells = tuple(check_id(name, "category", InvalidRequest) for name in categories)
+    wanted = "a sequence of strings"
+    names = check_sequence(categories, "categories", InvalidRequest, wanted=wanted, most=MAX_CELLS)
+    cells = tuple(check_label(name, "category", InvalidRequest) for name in names)
     if not 1 <= len(cells) <= MAX_CELLS or len(set(cells)) != len(cells):
         raise InvalidRequest(f"categories: expected 1 to {MAX_CELLS}, each once")
     return cells
@@ -192,9 +192,8 @@ def _cells(categories: object) -> tuple[str, ...]:
 
 def _spend(people: People, epsilon: object) -> float:
     """Note the price before anything is counted: a crash must cost, not refund."""
-    if isinstance(epsilon, bool) or not isinstance(epsilon, int | float):
-        raise InvalidRequest("epsilon: expected a number")
-    if not 1 / _MICRO <= epsilon <= LIFETIME_EPSILON:
+    epsilon = check_number(epsilon, "epsilon", InvalidRequest)
+    if epsilon is None or not 1 / _MICRO <= epsilon <= LIFETIME_EPSILON:
         raise InvalidRequest(f"epsilon: expected more than 0 and at most {LIFETIME_EPSILON}")
     spent = _spent(people) + math.ceil(epsilon * _MICRO)
     left = LIFETIME_EPSILON * _MICRO - spent

@@ -19,7 +19,7 @@ MAX_SKEW_S = 24 * 60 * 60.0
 
 
 def clean(event: Event, *, now: float) -> Event:
-    """Return ``event`` with a timestamp and with its outliers cut back.
+    """``event`` with a timestamp and with its outliers cut back; itself if it is so already.
 
     - no timestamp: ``now``; up to a day ahead of ``now``: ``now`` (clocks differ);
     - dwell times are capped at 30 minutes;
@@ -38,9 +38,9 @@ def clean(event: Event, *, now: float) -> Event:
             "timestamp: expected UTC seconds up to now, got a time more than a day ahead "
             "(milliseconds, perhaps?)"
         )
-    return replace(
-        event,
-        timestamp=min(timestamp, now),
-        dwell_s=None if event.dwell_s is None else min(event.dwell_s, MAX_DWELL_S),
-        scroll=None if event.scroll is None else min(max(event.scroll, 0.0), 1.0),
-    )
+    timestamp = min(timestamp, now)
+    dwell_s = None if event.dwell_s is None else min(event.dwell_s, MAX_DWELL_S)
+    scroll = None if event.scroll is None else min(max(event.scroll, 0.0), 1.0)
+    if (timestamp, dwell_s, scroll) == (event.timestamp, event.dwell_s, event.scroll):
+        return event
+    return replace(event, timestamp=timestamp, dwell_s=dwell_s, scroll=scroll)

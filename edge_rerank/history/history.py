@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -15,6 +15,7 @@ from edge_rerank._check import (
     check_bool,
     check_id,
     check_integer,
+    check_kind,
     check_path,
     check_sequence,
     check_text,
@@ -90,14 +91,10 @@ class History:
             file = check_path(path, "history file", InvalidRequest, wanted="a path or None")
         if file is not None and key is None:
             raise HistoryKeyError("key: a history file needs 32 bytes or a key source, got None")
-        for name, value, kind in (
-            ("scrubber", scrubber, Scrubber),
-            ("retention", retention, Retention),
-        ):
-            if value is not None and not isinstance(value, kind):
-                raise InvalidRequest(
-                    f"{name}: expected a {kind.__name__} or None, got {type(value).__name__}"
-                )
+        if scrubber is not None:
+            check_kind(scrubber, "scrubber", Scrubber, example="Scrubber()")
+        if retention is not None:
+            check_kind(retention, "retention", Retention, example="Retention(max_age_days=30)")
         store = HistoryStore.open(
             file,
             None if file is None else key,
@@ -108,7 +105,7 @@ class History:
 
     # -- recording and reading --------------------------------------------------------
 
-    def record(self, event: Event | Sequence[Event], *, user: str) -> int:
+    def record(self, event: Event | Iterable[Event], *, user: str) -> int:
         """Remember what ``user`` did.
 
         The events are cleaned (no timestamp: now; dwell times capped at 30 minutes; scroll

@@ -16,6 +16,12 @@ from edge_rerank.types import Event
 BATCH_EVENTS = 500
 """Events of one person stored in one transaction."""
 
+MAX_WAITING_BYTES = 16 * 1024 * 1024
+"""What events of all people may take before they are stored, however few each has."""
+
+_EVENT_BYTES = 1_000
+"""What an event and its item take beside their texts."""
+
 MAX_REPORTED_BAD_LINES = 1_000
 
 Keep = Callable[[str, Sequence[Event]], int]
@@ -30,10 +36,11 @@ class ImportSummary:
         read: good events found in the file.
         stored: events that are now in the history.
         duplicates: events that were there already.
-        without_user: good events that named no user.
+        without_user: good events of nobody: no user is named, or none is known.
         without_consent: good events of people who have not agreed.
         bad: lines that could not be used.
         bad_lines: the first 1,000 of them with number and reason.
+        form: what the file was found to be, as "CSV in UTF-16, columns separated by tabs".
     """
 
     read: int
@@ -43,6 +50,7 @@ class ImportSummary:
     without_consent: int
     bad: int
     bad_lines: tuple[BadLine, ...]
+    form: str = ""
 
     def to_json(self, *, indent: int | None = None) -> str:
         """All attributes as one JSON object; bad lines as ``{"line", "reason"}``."""
@@ -88,12 +96,14 @@ class _Ingest:
         self._owner = owner
         self._progress = progress
         self._pending: dict[str, list[Event]] = {}
+        self._waiting = 0
         self._read = self._stored = self._kept = self._without_user = 0
         self._without_consent = self._bad = 0
         self._bad_lines: list[BadLine] = []
 
     def run(self, path: Path) -> ImportSummary:
-        for found in read_log(path):
+        log = read_log(path)
+        for found in log:
             if isinstance(found, BadLine):
                 self._note_bad(found)
                 continue
@@ -103,16 +113,12 @@ class _Ingest:
                 self._note_bad(BadLine(found.line, str(error)))
                 continue
             self._read += 1
-            user = found.user or self._owner
+            user = None if found.nobodys else found.user or self._owner
             if user is None:
                 self._without_user += 1
                 continue
-            batch = self._pending.setdefault(user, [])
-            batch.append(event)
-            if len(batch) >= BATCH_EVENTS:
-                self._store(user, self._pending.pop(user))
-        for user, batch in self._pending.items():
-            self._store(user, batch)
+            self._add(user, event)
+        self._store_all()
         return ImportSummary(
             read=self._read,
             stored=self._stored,
@@ -121,7 +127,23 @@ class _Ingest:
             without_consent=self._without_consent,
             bad=self._bad,
             bad_lines=tuple(self._bad_lines),
+            form=log.form,
         )
+
+    def _add(self, user: str, event: Event) -> None:
+        batch = self._pending.setdefault(user, [])
+        batch.append(event)
+        self._waiting += _size(event)
+        if len(batch) >= BATCH_EVENTS:
+            self._waiting -= sum(map(_size, batch))
+            self._store(user, self._pending.pop(user))
+        elif self._waiting > MAX_WAITING_BYTES:
+            self._store_all()
+
+    def _store_all(self) -> None:
+        while self._pending:
+            self._store(*self._pending.popitem())
+        self._waiting = 0
 
     def _note_bad(self, line: BadLine) -> None:
         self._bad += 1
@@ -136,3 +158,8 @@ class _Ingest:
             self._without_consent += len(batch)
         if self._progress is not None:
             self._progress(self._kept + self._without_consent, 0)
+
+
+def _size(event: Event) -> int:
+    text = 0 if event.item is None else len(event.item.text)
+    return _EVENT_BYTES + text + len(event.query or "")

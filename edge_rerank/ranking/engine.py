@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self, Unpack
@@ -16,7 +16,7 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._check import check_path, kind_of
+from edge_rerank._check import check_kind, check_path, kind_of
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoders.text import TextEncoder
@@ -129,6 +129,10 @@ class RankingEngine:
             ProviderUnavailable: when a provider cannot be used.
             InvalidRequest: when an argument is malformed.
         """
+        check_kind(runtime, "runtime", Runtime, example="Runtime(threads=4)")
+        check_kind(trust, "trust", Trust, example="Trust(keys=[...])")
+        if ratings is not None:
+            check_kind(ratings, "ratings", RatingScale, example="RatingScale(1, 5)")
         packs = [
             Pack.open(folder, trust=trust, seen_releases=seen_releases) for folder in _folders(pack)
         ]
@@ -158,15 +162,15 @@ class RankingEngine:
 
     def rank(
         self,
-        items: Sequence[Item],
+        items: Iterable[Item],
         *,
-        history: Sequence[Event] = (),
+        history: Iterable[Event] = (),
         **options: Unpack[RankOptions],
     ) -> Ranking:
         """Order ``items`` for the person with this history.
 
         Args:
-            items: candidates, at most 10,000; neither the sequence nor an item is changed.
+            items: candidates, at most 10,000, each id once; neither they nor an item is changed.
                 Equal scores keep the order in which they came.
             history: the person's events with timestamps, oldest first.
             options: see :class:`edge_rerank.RankOptions`.
@@ -221,7 +225,7 @@ class RankingEngine:
 
     def warmup(
         self,
-        items: Sequence[Item] = (),
+        items: Iterable[Item] = (),
         *,
         vectors: NDArray[np.float32] | None = None,
         progress: Progress | None = None,
@@ -247,10 +251,10 @@ class RankingEngine:
         if self.scorer is not None:
             self.scorer.prepare(texts)
 
-    def vectors(self, items: Sequence[Item]) -> NDArray[np.float32]:
+    def vectors(self, items: Iterable[Item]) -> NDArray[np.float32]:
         """Text vectors of ``items``, float32 of shape (n, dim); zero rows for empty texts."""
         self._check_open()
-        return self._comparer.vectors([item.text for item in items])
+        return self._comparer.vectors([item.text for item in items_of(items)])
 
     def unread(self, texts: Sequence[str]) -> float:
         """Share of the texts that the pack cannot read, 0 to 1; blank ones do not count.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from typing import TypedDict, Unpack
 
@@ -15,6 +16,7 @@ from edge_rerank._check import (
     check_bool,
     check_fraction,
     check_integer,
+    check_moment,
     check_number,
     check_sequence,
     check_text,
@@ -40,7 +42,7 @@ class RankOptions(TypedDict, total=False):
             blended in; an item's ``score`` says more and always is.
         budget_ms: milliseconds after which a scorer is to stop refining; the result is then
             marked as degraded. No limit if ``None``; the encoder always runs.
-        now: UTC seconds; the clock if ``None``.
+        now: UTC seconds, or a datetime with a time zone; the clock if ``None``.
     """
 
     query: str | None
@@ -48,7 +50,7 @@ class RankOptions(TypedDict, total=False):
     diversity: float
     host_order: bool
     budget_ms: float | None
-    now: float | None
+    now: float | datetime | None
 
 
 @dataclass(frozen=True, repr=False)
@@ -81,9 +83,9 @@ class Request:
     @classmethod
     def of(
         cls,
-        items: Sequence[Item],
+        items: Iterable[Item],
         *,
-        history: Sequence[Event],
+        history: Iterable[Event],
         comparer: Comparer,
         liked: int | None = None,
         ratings: RatingScale | None = None,
@@ -92,7 +94,7 @@ class Request:
         """Check a call's arguments.
 
         Args:
-            items: candidates, at most 10,000; neither the sequence nor an item is changed.
+            items: candidates, at most 10,000, each id once; neither they nor an item is changed.
             history: the person's events with timestamps, oldest first.
             comparer: compares candidates, history and query when a source first asks.
             liked: most recent liked items that the sources look at; all if ``None``.
@@ -106,6 +108,8 @@ class Request:
         started = time.perf_counter()
         _check_names(options)
         candidates = _candidates(items)
+        wanted = "a sequence of Event"
+        history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
         budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
         now = _moment(options.get("now"), history)
         interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
@@ -199,14 +203,19 @@ class Request:
         return self._comparer.compare(self.candidates, self.interests, self.query)
 
 
-def items_of(items: object) -> list[Item]:
+def items_of(items: object, *, most: int | None = None) -> list[Item]:
     """``items`` as a list.
 
+    Args:
+        items: what came.
+        most: how many the caller takes; no more than one beyond are read.
+
     Raises:
-        InvalidRequest: when they are not a sequence of items.
+        InvalidRequest: when they are no sequence, and nothing else that gives items in order.
     """
     wanted = "a sequence of Item"
-    return list(check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item))
+    given = check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item, most=most)
+    return list(given)
 
 
 def _check_names(options: Iterable[str]) -> None:
@@ -220,12 +229,25 @@ def _check_names(options: Iterable[str]) -> None:
 
 
 def _candidates(items: object) -> tuple[Item, ...]:
-    candidates = items_of(items)
+    candidates = items_of(items, most=MAX_CANDIDATES)
     if len(candidates) > MAX_CANDIDATES:
         raise InvalidRequest(
             f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
         )
+    _check_each_once(candidates)
     return tuple(candidates)
+
+
+def _check_each_once(candidates: Sequence[Item]) -> None:
+    """Refuse an id that comes twice: which of the two is meant later on, nobody could say."""
+    if len({item.id for item in candidates}) == len(candidates):
+        return
+    first: dict[str, int] = {}
+    for place, item in enumerate(candidates):
+        known = first.setdefault(item.id, place)
+        if known != place:
+            places = f"the same at index {known} and {place}"
+            raise InvalidRequest(f"items: expected each id once, got {places}")
 
 
 def _completed(interests: Interests, candidates: Sequence[Item]) -> Interests:
@@ -279,6 +301,6 @@ def _top_k(top_k: object, count: int) -> int:
 
 def _moment(now: object, history: Sequence[Event]) -> float:
     """The time of the call, never before the last event."""
-    moment = check_number(now, "now", InvalidRequest)
+    moment = check_moment(now, "now", InvalidRequest)
     newest = history[-1].timestamp if history else None
     return max(time.time() if moment is None else moment, newest or 0.0)

@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from edge_rerank._progress import told_by_time
+
 Update = Callable[[int, int], None]
 """Called with (done, total)."""
 
@@ -33,12 +35,16 @@ def silent(name: str) -> AbstractContextManager[Update]:  # noqa: ARG001 - see S
 
 
 def on_console(console: Console) -> Steps:
-    """Bars on a terminal, one line a step anywhere else."""
+    """Bars on a terminal; anywhere else a line for each step, and one every 30 s of it."""
 
     @contextmanager
     def plain(name: str) -> Iterator[Update]:
-        console.print(f"{name} ...", highlight=False)
-        yield lambda _done, _total: None
+        def say(text: str) -> None:
+            console.print(text, highlight=False, soft_wrap=True)
+
+        say(f"{name} ...")
+        with told_by_time(say, name) as update:
+            yield update
 
     @contextmanager
     def bar(name: str) -> Iterator[Update]:

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 
 import pytest
 
@@ -30,6 +33,35 @@ def test_exit_code_and_output(
     assert table.code == code
     assert ("✓" if code == 0 else "✗") in table.out
     assert asked == [("somewhere", True), (None, False)]
+
+
+@pytest.mark.parametrize(("value", "sign"), [(0.9, "✓"), (1.1, "busy")])
+def test_a_busy_machine_is_no_failure(
+    run: Run, monkeypatch: pytest.MonkeyPatch, value: float, sign: str
+) -> None:
+    figures = (Figure("thing", value, "ms", 1.0),)
+    report = BenchReport(2, ("CPUExecutionProvider",), figures, share=0.5)
+    monkeypatch.setattr(bench, "run", lambda *_, **__: report)
+    table = run("bench")
+    assert table.code == 0
+    assert f"{sign}" in table.out
+    assert "✗" not in table.out
+    assert "got 50% of the processor" in table.out
+    found = json.loads(run("bench", "--json").out)
+    assert (found["busy"], found["share"], found["figures"][0]["ok"]) == (True, 0.5, value < 1)
+
+
+def test_other_work_is_noticed() -> None:
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    spin = "while True: pass"
+    others = [subprocess.Popen([sys.executable, "-c", spin]) for _ in range(2 * (cores or 1))]
+    try:
+        shares = [bench._share(cores or 1) for _ in range(3)]
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+    assert min(shares) < bench.BUSY_SHARE
 
 
 @pytest.mark.slow

@@ -31,8 +31,10 @@ def test_import(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Path)
         "stored": 2,
         "known already": 1,
         "of others without consent, left out": 1,
+        "of nobody, left out": 0,
         "bad lines, left out": 2,
     }
+    assert result.out.startswith("Read as JSON lines in UTF-8.\n")
     first, second = result.err.splitlines()
     assert first.startswith("line 5: type: expected one of ")
     assert second.startswith("line 6: expected one JSON object")
@@ -69,6 +71,7 @@ def test_json(run: Run, log: Path, stored: tuple[object, ...]) -> None:
         "without_user": 0,
         "without_consent": 1,
         "bad": 2,
+        "form": "JSON lines in UTF-8",
     }
     assert len(result.err.splitlines()) == 2
     assert "secret-item" not in result.out + result.err
@@ -117,3 +120,56 @@ def test_a_log_that_is_none(run: Run, tmp_path: Path, stored: tuple[object, ...]
     result = run("import", tmp_path / "log.xml", *stored, "--user", "ada", "--consent")
     assert result.code == 2
     assert "expected .jsonl" in result.err
+
+
+def test_a_table_with_a_byte_order_mark_is_everybodys_own(
+    run: Run, tmp_path: Path, stored: tuple[object, ...]
+) -> None:
+    log = tmp_path / "log.csv"
+    rows = "".join(f"u{number};view;a{number};{number}\r\n" for number in range(1, 101))
+    log.write_text(f"User;Type;Item;Timestamp\r\n{rows}", encoding="utf-8-sig", newline="")
+    result = run("import", log, *stored, "--user", "u1", "--consent")
+    assert result.code == 0
+    assert counts(result.out)["stored"] == 1
+    assert counts(result.out)["of others without consent, left out"] == 99
+    form = "CSV in UTF-8 with a byte-order mark, columns separated by semicolons"
+    assert result.out.startswith(f"Read as {form}.\n")
+
+
+def test_events_of_nobody_are_nobodys(run: Run, tmp_path: Path, stored: tuple[object, ...]) -> None:
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"user": null, "type": "search", "query": "tea", "timestamp": 1}\n')
+    result = run("import", log, *stored, "--user", "ada", "--consent")
+    assert counts(result.out)["of nobody, left out"] == 1
+    assert counts(result.out)["stored"] == 0
+
+
+@pytest.mark.parametrize("content", [None, "user,item\nu,a\n", "customer_id,type\nu,view\n"])
+def test_what_is_no_log_leaves_nothing_behind(
+    run: Run, tmp_path: Path, stored: tuple[object, ...], content: str | None
+) -> None:
+    log = tmp_path / "log.csv"
+    if content is not None:
+        log.write_text(content)
+    before = sorted(tmp_path.iterdir())
+    assert run("import", log, *stored, "--user", "ada", "--consent").code == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_history_that_cannot_be_made_leaves_nothing_behind(
+    run: Run, tmp_path: Path, log: Path
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    nowhere = ("--history", tmp_path / "missing" / "me.db", "--key-file", tmp_path / "me.key")
+    result = run("import", log, *nowhere, "--user", "ada", "--consent")
+    assert result.code == 2
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_a_missing_log_notes_no_consent(
+    run: Run, tmp_path: Path, log: Path, stored: tuple[object, ...]
+) -> None:
+    assert run("import", log, *stored, "--user", "ada", "--consent").code == 0
+    assert run("import", tmp_path / "no.csv", *stored, "--user", "bob", "--consent").code == 2
+    refused = run("import", log, *stored, "--user", "bob")
+    assert "has not agreed" in refused.err

@@ -19,6 +19,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.train import Precision
+from edge_rerank_export.train import loop
 from edge_rerank_export.train.loop import mark_of, train
 from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
 from edge_rerank_export.train.text.run import Prepared, finetune_text, prepare
@@ -176,6 +177,39 @@ def test_a_training_that_was_broken_off_goes_on_as_if_it_had_not_been(
     with pytest.raises(RecipeError, match="another recipe"):
         trained(short(recipe, history=2), data, tmp_path / "work", resume=True)
     assert torch.equal(whole, weights(trained(short(recipe), data, tmp_path / "work", resume=True)))
+
+
+def test_checkpoints_are_written_by_time_as_well(
+    recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = weights(trained(short(recipe), data, tmp_path / "whole"))
+    step, numbers = TextTask.step, []
+
+    def noted(self: TextTask, number: int) -> None:
+        if number == 2 and 2 not in numbers:  # the first look comes after the third step
+            numbers.append(number)
+            raise KeyboardInterrupt
+        numbers.append(number)
+        step(self, number)
+
+    monkeypatch.setattr(TextTask, "step", noted)
+    monkeypatch.setattr(loop, "CHECKPOINT_EVERY_S", 0.0)
+    with pytest.raises(KeyboardInterrupt):
+        trained(short(recipe), data, tmp_path / "work")
+    again = weights(trained(short(recipe), data, tmp_path / "work", resume=True))
+    assert numbers == [0, 1, 2, 2, 3, 4, 5]
+    assert torch.equal(whole, again)
+
+
+def test_one_thread_trains_unless_told_otherwise(
+    recipe: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    monkeypatch.setattr(torch, "set_num_threads", asked.append)
+    arguments = ["finetune", str(recipe), "--data", str(data), "--dry-run"]
+    assert main(arguments) == 0
+    assert main([*arguments, "--threads", "2"]) == 0
+    assert asked == [1, 2]
 
 
 def test_token_embeddings_stay_and_the_share_is_a_way_between_two_models(

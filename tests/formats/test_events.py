@@ -119,7 +119,8 @@ def test_absent_members_are_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    "record", [None, [], "a", {}, {"id": 7}, {"id": "a", "text": None}, {"id": "a", "vector": "x"}]
+    "record",
+    [None, [], "a", {}, {"id": 7.5}, {"id": "a", "text": None}, {"id": "a", "vector": "x"}],
 )
 def test_what_is_no_item(record: object) -> None:
     with pytest.raises(InvalidItem):
@@ -167,7 +168,7 @@ def test_timestamps(written: object, seconds: float | None) -> None:
 def test_times_of_any_form_are_read_where_that_is_asked_for() -> None:
     record = {"type": "click", "timestamp": "1970-01-01T00:00:05Z"}
     assert event_from_dict(record, Item("a"), any_time=True).timestamp == 5
-    with pytest.raises(InvalidInput, match="timestamp: expected a number"):
+    with pytest.raises(InvalidInput, match="timestamp: expected UTC seconds"):
         event_from_dict(record, Item("a"))
     with pytest.raises(InvalidInput, match="ISO 8601") as caught:
         event_from_dict({**record, "timestamp": "secret"}, Item("a"), any_time=True)

@@ -13,7 +13,7 @@ from edge_rerank.profile import Profile
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, EventType, Item
+from edge_rerank.types import Event, EventName, EventType, Item
 
 BEGINNING = 1_709_542_800.0
 """When every play begins: 4 March 2024, 9:00 UTC, in the past of any clock."""
@@ -77,7 +77,7 @@ class Person:
 
     def did(
         self,
-        what: EventType | str,
+        what: EventType | EventName,
         *items: Item,
         dwell_s: float | None = None,
         scroll: float | None = None,

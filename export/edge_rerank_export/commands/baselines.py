@@ -8,7 +8,13 @@ from pathlib import Path
 
 from rich.console import Console
 
-from edge_rerank_export.commands._arguments import Commands, add_command, add_json, add_split
+from edge_rerank_export.commands._arguments import (
+    Commands,
+    add_command,
+    add_json,
+    add_split,
+    add_threads,
+)
 from edge_rerank_export.commands._output import say_json
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.studies.baselines.names import Baseline
@@ -37,6 +43,7 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the trainings (default: 0)"
     )
+    add_threads(parser)
     add_json(parser)
 
 
@@ -46,8 +53,11 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     Raises:
         EdgeRerankError: see :func:`edge_rerank_export.studies.baselines.run.train_baselines`.
     """
+    import torch
+
     from edge_rerank_export.studies.baselines.run import train_baselines
 
+    torch.set_num_threads(arguments.threads)
     finished = []
     for one in train_baselines(
         arguments.data,

@@ -109,10 +109,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         raise RecipeError("--out: expected the folder of the new pack, or --dry-run")
     file = RecipeFile.read(find_recipe(arguments.recipe))
     file.expect(*_JOBS, trains=True)
-    if arguments.threads is not None:
-        import torch
+    import torch
 
-        torch.set_num_threads(arguments.threads)
+    torch.set_num_threads(arguments.threads)
     out = arguments.out or Path(file.path.stem)
     work = arguments.work or out.with_name(f"{out.name}.work")
     job = _JOBS[file.kind](file, arguments, work, on_console(console))

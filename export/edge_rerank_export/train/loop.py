@@ -26,6 +26,9 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.train import Schedule
 
+CHECKPOINT_EVERY_S = 300.0
+"""Seconds of work that a break may cost: a look at the validation requests may be an hour away."""
+
 Looked = Callable[[int, float], None]
 """Called with (steps done, mean NDCG@10 over the domains) after a look at the validation requests;
 what it raises ends the training."""
@@ -84,7 +87,7 @@ def train(
     Args:
         task: what is trained.
         schedule: how long.
-        checkpoint: file that is written at each evaluation.
+        checkpoint: file that is written at each evaluation, and every five minutes between two.
         mark: stands for recipe and data, see :func:`mark_of`.
         resume: whether to go on from ``checkpoint`` if it is there.
         progress: called with (steps done, steps to do).
@@ -97,14 +100,19 @@ def train(
     state = _State()
     if resume and checkpoint.is_file():
         state = _load(checkpoint, mark, task)
+    saved = time.monotonic()
     while state.step < schedule.steps and state.stale < schedule.patience:
         task.step(state.step)
         state.step += 1
         if state.step % schedule.evaluate_every == 0 or state.step == schedule.steps:
             mean = state.note(task)
             _save(checkpoint, mark, task, state)
+            saved = time.monotonic()
             if looked is not None:
                 looked(state.step, mean)
+        elif time.monotonic() - saved >= CHECKPOINT_EVERY_S:
+            _save(checkpoint, mark, task, state)
+            saved = time.monotonic()
         if progress is not None:
             progress(state.step, schedule.steps)
     _put(task, state.weights)
