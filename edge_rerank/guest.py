@@ -28,7 +28,8 @@ class GuestSession:
 
     def rank(self, items: Sequence[Item], **options: Unpack[RankOptions]) -> Ranking:
         """Order ``items`` for the visitor, see :meth:`edge_rerank.Reranker.rank`."""
-        ranking = self._engine.rank(items, history=self._history.events(_GUEST), **options)
+        events = self._history.events(_GUEST, among=items)
+        ranking = self._engine.rank(items, history=events, **options)
         self._shown.remember(ranking)
         return ranking
 

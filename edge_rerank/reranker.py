@@ -130,7 +130,7 @@ class Reranker:
             ClosedError: after :meth:`close`.
         """
         self._check_open()
-        events, degraded = self._read_history(user)
+        events, degraded = self._read_history(user, items)
         ranking = self._engine.rank(items, history=events, **options)
         self._shown.remember(ranking)
         return replace(ranking, degraded=degraded + ranking.degraded) if degraded else ranking
@@ -208,11 +208,13 @@ class Reranker:
         if self._closed:
             raise ClosedError("the reranker is closed")
 
-    def _read_history(self, user: str | None) -> tuple[tuple[Event, ...], tuple[Degradation, ...]]:
+    def _read_history(
+        self, user: str | None, items: Sequence[Item]
+    ) -> tuple[tuple[Event, ...], tuple[Degradation, ...]]:
         if user is None:
             return (), ()
         try:
-            return self._history.events(user), ()
+            return self._history.events(user, among=items), ()
         except HistoryError as error:
             logger.warning("history not read, ranking without it: %s", type(error).__name__)
             return (), (Degradation.HISTORY_UNAVAILABLE,)
