@@ -51,6 +51,7 @@ from edge_rerank import _telemetry  # isort: skip - must precede any import of o
 from typing import TYPE_CHECKING
 
 from edge_rerank import errors
+from edge_rerank._discreet import discreet as _discreet
 from edge_rerank.formats.logs import BadLine
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.aggregates import Aggregate
@@ -157,11 +158,13 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a nam
         from importlib import import_module  # noqa: PLC0415 - a name of ours, were it above
 
         value = getattr(import_module(f"{__name__}.{_WHEN_ASKED_FOR[name]}"), name)
-        globals()[name] = value
-        return value
+        return globals().setdefault(name, _discreet(value))
 
     def __dir__() -> list[str]:
         return sorted({*globals(), *__all__})
+
+    # An error that leaves by one of these shows nothing of a person, see the module.
+    globals().update({name: _discreet(globals()[name]) for name in __all__ if name in globals()})
 
 
 del _telemetry, TYPE_CHECKING

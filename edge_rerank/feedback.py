@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 
 from edge_rerank.result import Ranking
@@ -21,6 +23,7 @@ class ShownRankings:
     def __init__(self) -> None:
         self._rankings: OrderedDict[str, dict[str, int]] = OrderedDict()
         self._lock = threading.Lock()
+        self._cleared = 0
 
     def remember(self, ranking: Ranking) -> None:
         """Keep the places of a ranking; the oldest known one makes room."""
@@ -41,4 +44,16 @@ class ShownRankings:
     def clear(self) -> None:
         """Forget all of them."""
         with self._lock:
+            self._cleared += 1
             self._rankings.clear()
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Around a ranking and its being remembered: if all were forgotten meanwhile, it is too."""
+        before = self._cleared
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._cleared != before:
+                    self._rankings.clear()

@@ -28,8 +28,10 @@ class GuestSession:
 
     def rank(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """Order ``items`` for the visitor, see :meth:`edge_rerank.Reranker.rank`."""
-        ranking = self._engine.rank(items, history=self._history.events(_GUEST), **options)
-        self._shown.remember(ranking)
+        with self._engine.in_flight(), self._shown.in_flight():
+            events = self._history.events(_GUEST, among=items)
+            ranking = self._engine.rank(items, history=events, **options)
+            self._shown.remember(ranking)
         return ranking
 
     async def rank_async(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:

@@ -130,9 +130,10 @@ class Reranker:
             ClosedError: after :meth:`close`.
         """
         self._check_open()
-        events, degraded = self._read_history(user)
-        ranking = self._engine.rank(items, history=events, **options)
-        self._shown.remember(ranking)
+        with self._engine.in_flight(), self._shown.in_flight():
+            events, degraded = self._read_history(user, items)
+            ranking = self._engine.rank(items, history=events, **options)
+            self._shown.remember(ranking)
         return replace(ranking, degraded=degraded + ranking.degraded) if degraded else ranking
 
     async def rank_async(
@@ -173,7 +174,7 @@ class Reranker:
         return self._history.forget(user)
 
     def guest_session(self) -> GuestSession:
-        """A visitor who leaves no trace: memory only, wiped at exit.
+        """A visitor who leaves no trace: memory only, let go of at exit.
 
         Opening one is the host's statement that the visitor knows; the session holds its
         own consent, which ``GuestSession.consent(False)`` withdraws.
@@ -208,11 +209,13 @@ class Reranker:
         if self._closed:
             raise ClosedError("the reranker is closed")
 
-    def _read_history(self, user: str | None) -> tuple[tuple[Event, ...], tuple[Degradation, ...]]:
+    def _read_history(
+        self, user: str | None, items: Sequence[Item]
+    ) -> tuple[tuple[Event, ...], tuple[Degradation, ...]]:
         if user is None:
             return (), ()
         try:
-            return self._history.events(user), ()
+            return self._history.events(user, among=items), ()
         except HistoryError as error:
             logger.warning("history not read, ranking without it: %s", type(error).__name__)
             return (), (Degradation.HISTORY_UNAVAILABLE,)

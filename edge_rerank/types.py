@@ -283,8 +283,8 @@ class Reason:
 
     code: ReasonCode
     weight: float
-    item_id: str | None = None
-    category: str | None = None
+    item_id: str | None = field(default=None, repr=False)
+    category: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ MAX_LINES = 450
 
 RUNTIME = (
     "_telemetry",
+    "_discreet",
     "errors",
     "_progress",
     "_check",
@@ -68,6 +69,7 @@ HISTORY = (
     "aggregates",
     "import_log",
     "recent",
+    "aliases",
     "recording",
     "history",
 )

@@ -13,6 +13,7 @@ import sys
 from collections.abc import Sequence
 
 import edge_rerank
+from edge_rerank._discreet import discreet
 from edge_rerank.cli import audit, bench, demo, doctor, evaluate, expect, import_log, profile, rank
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, exit_codes
@@ -37,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+@discreet
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 

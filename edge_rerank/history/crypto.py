@@ -49,7 +49,7 @@ class SealingKey:
         key_id: written into the header of what is sealed, and demanded of what is opened.
     """
 
-    __slots__ = ("_ecb", "_header", "_mask", "key_id")
+    __slots__ = ("_ecb", "_header", "_key", "_mask", "key_id")
 
     def __init__(self, key: bytes, key_id: int = 1) -> None:
         if len(key) != KEY_BYTES:
@@ -57,7 +57,8 @@ class SealingKey:
         self.key_id = key_id
         self._header = bytes([VERSION, SUITE_XAES_256_GCM]) + key_id.to_bytes(KEY_ID_BYTES, "big")
         # ECB on single blocks is the block cipher itself, from which XAES derives its keys.
-        self._ecb = Cipher(algorithms.AES256(key), modes.ECB())  # noqa: S305
+        self._key = bytearray(key)
+        self._ecb = Cipher(algorithms.AES256(self._key), modes.ECB())  # noqa: S305
         zero = self._encryptor().update(bytes(_BLOCK))
         doubled = int.from_bytes(zero, "big") << 1
         if doubled >> 128:
@@ -113,6 +114,14 @@ class SealingKey:
         blocks = (int.from_bytes(plain, "big") ^ mask).to_bytes(len(plain), "big")
         derived = self._encryptor().update(blocks)
         return [derived[at : at + 32] for at in range(0, len(derived), 32)]
+
+    def wipe(self) -> None:
+        """Overwrite the key with zeros; from then on nothing can be sealed or opened with it.
+
+        Copies that the caller or a library made are not reached.
+        """
+        self._key[:] = bytes(len(self._key))
+        del self._ecb, self._mask
 
     def _encryptor(self) -> CipherContext:
         return self._ecb.encryptor()

@@ -37,7 +37,7 @@ from edge_rerank.history.vault.receipts import ErasureReceipt, Verification
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
-from edge_rerank.types import Event, EventType
+from edge_rerank.types import Event, EventType, Item
 
 __all__ = ["PERSONALISATION", "History"]
 
@@ -131,8 +131,12 @@ class History:
             events = [fill_in(one) for one in events]
         return self._keep(person, events, now=time.time())
 
-    def events(self, user: str) -> tuple[Event, ...]:
+    def events(self, user: str, *, among: Sequence[Item] = ()) -> tuple[Event, ...]:
         """The person's newest 500 events, oldest first, as ranking sees them; none without consent.
+
+        Args:
+            user: the host's identifier of the person.
+            among: candidates; where an identifier was personal data, it is theirs again.
 
         Raises:
             InvalidRequest: when ``user`` is malformed.
@@ -143,7 +147,7 @@ class History:
             if not self._store.has_consent(person, PERSONALISATION):
                 return ()
             self._store.tend()
-            return self._recent.of(person)
+            return self._recorder.aliases.recognise(self._recent.of(person), among)
 
     def all_events(self, user: str) -> tuple[Event, ...]:
         """Everything stored about the person, oldest first, whatever the consent.

@@ -6,7 +6,9 @@ import json
 from collections.abc import Sequence
 
 from edge_rerank.errors import ConsentRequired, RecordingPaused
+from edge_rerank.history.aliases import Aliases
 from edge_rerank.history.clean import clean
+from edge_rerank.history.vault.codec import MAX_QUERY_CHARS, MAX_TEXT_CHARS
 from edge_rerank.history.vault.consents import PERSONALISATION
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
@@ -19,11 +21,15 @@ class Recorder:
     Args:
         store: keeps the events, and a note of what the scrubber leaves in.
         scrubber: takes personal data out.
+
+    Attributes:
+        aliases: stand for identifiers that are personal data.
     """
 
     def __init__(self, store: HistoryStore, scrubber: Scrubber) -> None:
         self._store = store
         self._scrubber = scrubber
+        self.aliases = Aliases(store, scrubber)
         self._noted = False
 
     def prepare(self, events: Sequence[Event], *, now: float) -> list[Event]:
@@ -36,7 +42,12 @@ class Recorder:
         Raises:
             InvalidEvent: when an event's timestamp lies in the future.
         """
-        return [self._scrubber.clean(clean(event, now=now)) for event in events]
+        # Scrubbing cuts, so it comes before anything that reads or copies a text of 100 MB.
+        brief = (
+            self._scrubber.clean(event, text_chars=MAX_TEXT_CHARS, query_chars=MAX_QUERY_CHARS)
+            for event in events
+        )
+        return [clean(event, now=now) for event in brief]
 
     def store(self, user: str, prepared: Sequence[Event]) -> tuple[Event, ...]:
         """Seal events of :meth:`prepare`; all of them or, on an error, none.
@@ -57,12 +68,18 @@ class Recorder:
             raise RecordingPaused("the person has paused recording: call resume() first")
         self._note_kept_kinds()
         self._store.tend()
-        return self._store.append(user, prepared).stored
+        named = [self.aliases.put(event) for event in prepared]
+        return self._store.append(user, named).stored
 
     def _note_kept_kinds(self) -> None:
-        """Say in the store itself what is left in, so that it cannot go unnoticed."""
+        """Say in the store itself what is left in, so that it cannot go unnoticed.
+
+        The note only grows: what was recorded with another scrubber may still be there.
+        """
         if not self._noted:
-            kept = json.dumps(sorted(self._scrubber.keep)).encode()
-            if self._store.read_note(KEPT_NOTE) != kept:
-                self._store.write_note(KEPT_NOTE, kept)
+            noted = self._store.read_note(KEPT_NOTE)
+            kept = {*self._scrubber.keep, *([] if noted is None else json.loads(noted))}
+            content = json.dumps(sorted(kept)).encode()
+            if noted != content:
+                self._store.write_note(KEPT_NOTE, content)
             self._noted = True

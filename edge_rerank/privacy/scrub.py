@@ -31,8 +31,18 @@ from edge_rerank.types import Event, Item
 KEPT_NOTE = "kept kinds"
 """The note of the store that names the kinds left in, as a JSON array."""
 
+OVERLAP_CHARS = 640
+"""Read beyond what is wanted of a text, so that what begins before the cut is found whole. The
+longest thing that a rule finds by its end is an e-mail address spelt out, some 400 characters; a
+token is found by its beginning."""
+
 _WORTH_A_LOOK = re.compile(
     r"[\d@＠]|::|[0-9A-Za-z_+/=.\-]{20}|[:：=]\s?\S{8}|bearer |\W(?:at|arroba)\W", re.IGNORECASE
+)
+
+_NAME_WORTH_A_LOOK = re.compile(
+    r"[@＠+＋]|\d(?:[ .\-]?\d){10}|(?:\d{1,3}\.){3}|:[^:]*:|[A-Za-z]{2}[ ]?\d\d[ ]?\w{4}"
+    r"|[A-Za-z0-9]{2,}[._-]?\w{20}|[^\x00-\x7f]\d"
 )
 
 
@@ -63,38 +73,68 @@ class Scrubber:
             known = ", ".join(Kind)
             raise InvalidRequest(f"keep: expected kinds among {known}") from None
 
-    def scrub(self, text: str) -> Scrubbed:
-        """Replace what is found in ``text``, in time linear in its length."""
+    def scrub(self, text: str, *, chars: int | None = None) -> Scrubbed:
+        """Replace what is found in ``text``, in time linear in its length.
+
+        Args:
+            text: what to look at.
+            chars: how many characters of it are wanted; what lies far beyond is not read. No
+                part of what was found at the cut is left.
+        """
+        cut = chars is not None and len(text) > chars + OVERLAP_CHARS
+        if cut and chars is not None:
+            text = text[: chars + OVERLAP_CHARS]
         if not _WORTH_A_LOOK.search(text):
-            return Scrubbed(text, {})
+            return Scrubbed(text[:chars], {})
         from edge_rerank.privacy.find import find  # noqa: PLC0415 - its patterns take long
 
         shadow, places = plain_shadow(text)
+        # What begins in the overlap may be cut off in its midst: not to be told from the rest.
+        last = max(0, len(shadow) - OVERLAP_CHARS) if cut else len(shadow)
         found: dict[Kind, int] = {}
         pieces: list[str] = []
         end = 0
         for span in find(shadow, self.keep):
+            if span.start >= last:
+                break
             start, stop = places[span.start], places[span.stop - 1] + 1
             pieces += [text[end:start], f"[{span.kind}]"]
             found[span.kind] = found.get(span.kind, 0) + 1
             end = stop
-        return Scrubbed("".join([*pieces, text[end:]]), found)
+        rest = len(text) if last == len(shadow) else places[last]
+        return Scrubbed("".join([*pieces, text[end:rest]])[:chars], found)
 
-    def clean(self, event: Event) -> Event:
+    def kind_of_name(self, name: str) -> Kind | None:
+        """What kind of personal data an identifier or a category is, if any that is not kept."""
+        if not _NAME_WORTH_A_LOOK.search(name):
+            return None
+        from edge_rerank.privacy.names import personal_kind  # noqa: PLC0415 - its patterns take long
+
+        return personal_kind(name, self.keep)
+
+    def clean(
+        self, event: Event, *, text_chars: int | None = None, query_chars: int | None = None
+    ) -> Event:
         """The event with its free texts scrubbed: the query, the item's text.
 
-        Identifiers and categories stay: they must match those of the next candidates.
+        Identifiers and categories stay here: they must match those of the next candidates. The
+        history puts a keyed pseudonym in the place of those that are personal data.
+
+        Args:
+            event: is not changed.
+            text_chars: how much of the item's text is wanted; all if ``None``.
+            query_chars: how much of the query is wanted; all if ``None``.
         """
         item = event.item
         if item is not None and item.text:
             item = Item(
                 item.id,
-                self.scrub(item.text).text,
+                self.scrub(item.text, chars=text_chars).text,
                 item.categories,
                 item.popularity,
                 item.score,
                 item.vector,
                 item.fields,
             )
-        query = None if event.query is None else self.scrub(event.query).text
+        query = None if event.query is None else self.scrub(event.query, chars=query_chars).text
         return replace(event, item=item, query=query)

@@ -75,6 +75,12 @@ def random_part(run: str) -> bool:
     return False
 
 
+def issued(text: str) -> bool:
+    """Whether ``text`` is of a form in :data:`KNOWN`, and random: "secret-garden-..." is not."""
+    known = KNOWN.fullmatch(text)
+    return known is not None and 2 * len(_WORD.sub("", text)) >= len(text)
+
+
 def secret_value(value: str) -> bool:
     """Whether what follows "token" or "password:" is more than a word."""
     more_than_digits = _LETTER_OR_SIGN.search(value) is not None

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import MappingProxyType
 from typing import Self, Unpack
@@ -100,6 +101,7 @@ class RankingEngine:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
         self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity()]
         self._closed = False
+        self._forgotten = 0
 
     @classmethod
     def open(
@@ -180,6 +182,12 @@ class RankingEngine:
             InferenceError: when the model fails.
             ClosedError: after :meth:`close`.
         """
+        with self.in_flight():
+            return self._rank(items, history, options)
+
+    def _rank(
+        self, items: Sequence[Item], history: Sequence[Event], options: RankOptions
+    ) -> Ranking:
         started = time.perf_counter()
         self._check_open()
         request = Request.of(
@@ -271,6 +279,23 @@ class RankingEngine:
         Args:
             user: whose; everybody's if ``None``.
         """
+        self._forgotten += 1
+        self._drop_traces(user)
+
+    @contextmanager
+    def in_flight(self) -> Iterator[None]:
+        """Around what reads a history and ranks: if anyone is forgotten meanwhile, again after it.
+
+        What was computed from the history that was read before would else be kept.
+        """
+        before = self._forgotten
+        try:
+            yield
+        finally:
+            if self._forgotten != before:
+                self._drop_traces()
+
+    def _drop_traces(self, user: str | None = None) -> None:
         self._comparer.forget()
         for source in self._sources:
             source.forget(user)

@@ -38,7 +38,7 @@ _DONE_DAYS = 7.0
 _DAY_S = 86_400.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Interest:
     """One item of the history with what the person thinks of it.
 
@@ -60,7 +60,7 @@ class Interest:
     later: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Interests:
     """What the ranker knows of a person.
 
@@ -93,7 +93,7 @@ def weights_of(interests: Sequence[Interest]) -> NDArray[np.float64]:
     return np.array([abs(one.strength) * one.recency for one in interests])
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, repr=False)
 class _Touched:
     """An item with what was said of it, and when last."""
 

@@ -35,7 +35,7 @@ _WORTH_TELLING = 1 / 3
 Titles = Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Card:
     """One item as a tile.
 
@@ -59,8 +59,12 @@ class Card:
     reasons: tuple[str, ...]
     url: str | None
 
+    def __repr__(self) -> str:
+        """Id and place only: a repr ends up in logs, what was chosen before must not."""
+        return f"Card(id={self.id!r}, rank={self.rank})"
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Banner:
     """The one item that gets the whole width.
 
@@ -79,6 +83,10 @@ class Banner:
     reason: str | None
     category: str | None
     url: str | None
+
+    def __repr__(self) -> str:
+        """Id only, as with a card."""
+        return f"Banner(id={self.id!r})"
 
 
 def title_of(item: Item) -> str:

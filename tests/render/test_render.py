@@ -231,3 +231,12 @@ def test_table() -> None:
     assert len(lines) == 14
     assert max(map(display_width, lines)) <= 60
     assert lines[0].split() == ["#", "item", "why", "score"]
+
+
+def test_a_repr_shows_no_text_and_nothing_of_what_was_chosen_before() -> None:
+    shown = ranking(BREAD, reasons=(SIMILAR, Reason(ReasonCode.CATEGORY, 1.0, None, "Baking")))
+    cards, banner = shown.to_cards({"rye": "Dark rye"}), shown.to_banner({"rye": "Dark rye"})
+    assert cards[0].reasons == ("because you chose Dark rye", "from Baking, which you like")
+    for text in (repr(cards), repr(banner), repr(shown), repr(shown[0].reasons)):
+        assert not [word for word in ("rye", "Rustic", "Four", "Baking", "Food") if word in text]
+    assert (repr(cards), repr(banner)) == ("[Card(id='bread', rank=1)]", "Banner(id='bread')")

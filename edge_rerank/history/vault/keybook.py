@@ -101,6 +101,11 @@ class KeyBook:
         ).fetchall()
         return {key_id: key for (_, key_id, _), key in zip(rows, self._open(rows), strict=True)}
 
+    def close(self) -> None:
+        """Overwrite the outer keys in memory."""
+        while self._outer:
+            self._outer.popitem()[1].wipe()
+
     def discard(self, owner: bytes, *, but: int = 0) -> None:
         """Delete the owner's data keys, except the one with the id ``but``."""
         self._file.execute("DELETE FROM wrapped_keys WHERE owner = ? AND id <> ?", (owner, but))

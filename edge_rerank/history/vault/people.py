@@ -51,7 +51,7 @@ class Person:
     subject: str
     keys: Mapping[int, SealingKey]
     current: int
-    tag_key: bytes
+    tag_key: bytes = field(repr=False)
     head: bytes = b""
     count: int = 0
     last_seq: int = 0

@@ -110,6 +110,7 @@ class Vault:
     def close(self) -> None:
         """Close the file and let go of the keys."""
         self.people.forget()
+        self.keybook.close()
         self.file.close()
 
     # -- the outer key ----------------------------------------------------------------
