@@ -178,3 +178,25 @@ class Session:
             raise InferenceError(
                 f"the model failed on inputs of shape {shapes}: {type(error).__name__}"
             ) from error
+
+
+def finite(
+    outputs: Sequence[NDArray[Any]], place: int, shape: tuple[int, ...], whose: str
+) -> NDArray[Any]:
+    """One output of a model, if it is what it should be.
+
+    Args:
+        outputs: what :meth:`Session.run` returned.
+        place: of the output among them.
+        shape: expected.
+        whose: names the model, for the error.
+
+    Raises:
+        InferenceError: when it has another shape or type, or holds something that is no number.
+    """
+    found = outputs[place] if place < len(outputs) else None
+    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind != "f":
+        raise InferenceError(f"{whose} returned something other than numbers of shape {shape}")
+    if not np.isfinite(found).all():
+        raise InferenceError(f"{whose} returned something that is no number")
+    return found

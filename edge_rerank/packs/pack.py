@@ -28,6 +28,8 @@ from edge_rerank.packs.manifest import (
     Manifest,
 )
 from edge_rerank.packs.onnx_check import check_model
+from edge_rerank.packs.onnx_cost import check_cost
+from edge_rerank.packs.onnx_sizes import Shape
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
 from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
@@ -45,12 +47,14 @@ class Pack:
         manifest: what it says of itself.
         digest: sha256 of the manifest's raw bytes, in hex; stands for the whole pack.
         signed: whether a key that the host trusts signed it.
+        pinned: whether it is the shipped one, whose digest is part of this package.
     """
 
     path: Path
     manifest: Manifest
     digest: str
     signed: bool = False
+    pinned: bool = False
     _files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -106,7 +110,7 @@ class Pack:
                 raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
             files[entry.name] = content
         _check_contents(manifest, files)
-        return cls(path, manifest, digest, bool(keys) and not shipped, files)
+        return cls(path, manifest, digest, bool(keys) and not shipped, shipped, files)
 
     def read(self, name: str) -> bytes:
         """The checked content of one of the pack's files.
@@ -118,6 +122,27 @@ class Pack:
             return self._files[name]
         except KeyError:
             raise PackInvalid(f"{name}: not among the files of the pack") from None
+
+    def model(self, name: str, *feeds: Mapping[str, Shape]) -> bytes:
+        """The checked content of a model whose runs cost no more than one of its size may.
+
+        What the shipped pack's models cost is known, and is not computed again.
+
+        Args:
+            name: of the file.
+            feeds: shapes of the inputs that it will be given, by name; several where bounds of
+                all cases together would be too wide.
+
+        Raises:
+            PackInvalid: when the pack has no such file, or its cost is too high or not bounded.
+        """
+        content = self.read(name)
+        for feed in () if self.pinned else feeds:
+            try:
+                check_cost(content, feed)
+            except Malformed as error:
+                raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
+        return content
 
     def without_files(self) -> Pack:
         """The same pack with its contents dropped, to free memory once they are loaded."""

@@ -13,7 +13,9 @@ from tokenizers.models import Unigram
 from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.inference.encoders.scripts import ScriptReader
-from edge_rerank.inference.session import Session
+from edge_rerank.inference.session import Session, finite
+from edge_rerank.packs.manifest import EncoderSpec
+from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 
 BATCH_TOKENS = 256
@@ -53,6 +55,7 @@ class TextEncoder:
             raise PackUnsupported("the pack has no text encoder")
         self._spec = spec
         self.dim: int = spec.dim
+        model = pack.model(spec.model, _feed(spec))
         try:
             self._tokenizer = Tokenizer.from_buffer(pack.read(spec.tokenizer))
         except Exception as error:  # tokenizers raises bare Exception
@@ -66,7 +69,7 @@ class TextEncoder:
         self._special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self._unknown_id = _unknown_id(self._tokenizer, pack.read(spec.tokenizer))
         self._scripts = ScriptReader(self._tokenizer)
-        self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
+        self._session = Session(model, providers=providers, threads=threads)
         self.providers = self._session.providers
         self.threads = self._session.threads
 
@@ -97,7 +100,7 @@ class TextEncoder:
             for place, row in enumerate(rows):
                 ids[place, : len(tokens[row])] = tokens[row]
                 mask[place, : len(tokens[row])] = 1
-            vectors[rows] = self._session.run({"input_ids": ids, "attention_mask": mask})[0]
+            vectors[rows] = self._run(ids, mask)
             done += len(rows)
             if progress is not None:
                 progress(done, len(texts))
@@ -109,6 +112,13 @@ class TextEncoder:
             ]
         ] = 0.0
         return vectors
+
+    def _run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors of rows of tokens, none of which is NaN or infinite."""
+        if not ids.shape[1]:
+            return np.zeros((len(ids), self.dim), dtype=np.float32)  # no token, no text
+        outputs = self._session.run({"input_ids": ids, "attention_mask": mask})
+        return finite(outputs, 0, (len(ids), self.dim), "the text encoder")
 
     def is_word(self, word: str) -> bool:
         """Whether the tokeniser knows a word as a whole: one that people write, no typo."""
@@ -145,6 +155,16 @@ class TextEncoder:
             else:
                 batches.append([row])
         return batches
+
+
+def _feed(spec: EncoderSpec) -> dict[str, Shape]:
+    """The inputs of a run: one text of any length, or several within a batch."""
+    whole = max(BATCH_TOKENS, spec.max_tokens)
+    shape = (
+        Size(1, [Symbol("batch", 1, BATCH_TOKENS, "tokens", whole)]),
+        Size(1, [Symbol("tokens", 1, spec.max_tokens)]),
+    )
+    return {"input_ids": shape, "attention_mask": shape}
 
 
 def _unknown_id(tokenizer: Tokenizer, raw: bytes) -> int | None:
