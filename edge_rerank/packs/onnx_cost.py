@@ -108,8 +108,13 @@ def check_cost(model: bytes, feeds: Mapping[str, Shape]) -> Cost:
             bounded, or when the graph is no graph.
     """
     bound = _Bound(len(model), feeds)
-    for graph in Message("model", memoryview(model)).messages(7, "graph"):
-        bound.follow(graph)
+    try:
+        for graph in Message("model", memoryview(model)).messages(7, "graph"):
+            bound.follow(graph)
+    except Malformed:
+        if bound.unknown:
+            raise Malformed("expected inputs that are given, got others") from None
+        raise
     return Cost(int(bound.bytes.used), int(bound.peak.used), bound.work.used)
 
 
@@ -120,6 +125,7 @@ class _Bound:
         self.bytes = _Limit("memory", BYTES + BYTES_A_BYTE * size)
         self.peak = _Limit("memory at once", PEAK_BYTES + PEAK_A_BYTE * size)
         self.work = _Limit("time", WORK_S + WORK_S_A_MIB * size / (1 << 20))
+        self.unknown = False
         self._sizes = Sizes()
         self._feeds = feeds
         self._tensors: dict[str, Tensor] = {}
@@ -166,6 +172,7 @@ class _Bound:
                     shape = [axis.integer(1) for axis in axes.messages(1, "dimension")]
         fed = self._feeds.get(value.text(1))
         if fed is None:
+            self.unknown = True
             return Tensor(kind, tuple(Size(size or 1) for size in shape or ()))
         if shape is not None and len(shape) == len(fed):
             pairs = zip(shape, fed, strict=True)

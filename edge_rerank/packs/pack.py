@@ -25,14 +25,16 @@ from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     SIGNATURE_NAME,
+    EncoderSpec,
     Manifest,
+    ScorerSpec,
 )
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.onnx_sizes import Shape
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
-from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
+from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN, Unsafe, check_tokenizer
 from edge_rerank.packs.trust import ANY_PACK, Trust
 
 _SIGNATURE_BYTES = 64
@@ -181,10 +183,13 @@ def _check_names(folder: Path, manifest: Manifest) -> None:
 def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Check each model and tokeniser that a part of the manifest names, and any other ONNX."""
     models = {name for name in files if name.endswith(".onnx")}
-    tokenizers: set[str] = set()
+    tokenizers: dict[str, int] = {}
     for part in (getattr(manifest, member.name) for member in fields(manifest)):
         models.update(name for name in [getattr(part, "model", None)] if name)
-        tokenizers.update(name for name in [getattr(part, "tokenizer", None)] if name)
+        if isinstance(part, EncoderSpec | ScorerSpec):
+            longest = part.max_tokens if isinstance(part, EncoderSpec) else part.line_tokens
+            before = tokenizers.get(part.tokenizer, 0)
+            tokenizers[part.tokenizer] = max(before, longest * CHARS_A_TOKEN)
     for name in sorted(models):
         try:
             check_model(files[name])
@@ -192,7 +197,7 @@ def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
     for name in sorted(tokenizers):
         try:
-            check_tokenizer(files[name])
+            check_tokenizer(files[name], chars=tokenizers[name])
         except Unsafe as error:
             raise PackInvalid(f"{name}: not a tokeniser that may be used: {error}") from None
 
