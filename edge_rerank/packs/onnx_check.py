@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 
 from edge_rerank.packs.onnx_cost import BITS, RULES
-from edge_rerank.packs.onnx_rules import MAX_RANK
+from edge_rerank.packs.onnx_nodes import MAX_RANK
 from edge_rerank.packs.onnx_wire import Malformed, Message
 
 NODES, NODES_A_MIB = 4_000, 2_000

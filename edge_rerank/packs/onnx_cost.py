@@ -12,19 +12,18 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from edge_rerank.packs.onnx_rules import (
+from edge_rerank.packs.onnx_nodes import (
     FLOAT,
     INT32,
     INT64,
     MAX_RANK,
     MAX_VALUES,
-    MICROSOFT,
-    PLAIN,
     UINT8,
     Node,
     Rule,
     Tensor,
 )
+from edge_rerank.packs.onnx_rules import MICROSOFT, PLAIN
 from edge_rerank.packs.onnx_sizes import Shape, Size, Sizes
 from edge_rerank.packs.onnx_wire import Malformed, Message
 

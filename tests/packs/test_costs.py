@@ -10,6 +10,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ def doubled(times: int) -> list[bytes]:
     names = ["unknown", *(f"d{at}" for at in range(times))]
     return [
         node("Concat", [before, before], [after], attribute("axis", 0))
-        for before, after in zip(names, names[1:], strict=False)
+        for before, after in pairwise(names)
     ]
 
 
