@@ -41,6 +41,9 @@ _SHORT_NAMES = {
 }
 
 
+REMOTE_PROVIDERS = frozenset({"AzureExecutionProvider"})
+"""Providers that are part of every onnxruntime and send what they are given to a server."""
+
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -62,10 +65,14 @@ class TensorType:
 
 
 def available_providers() -> tuple[str, ...]:
-    """The execution providers of the installed onnxruntime, in its order of preference."""
+    """The execution providers of the installed onnxruntime, in its order of preference.
+
+    Those that would send texts to a server are left out, and cannot be asked for.
+    """
     import onnxruntime  # noqa: PLC0415
 
-    return tuple(onnxruntime.get_available_providers())
+    found = onnxruntime.get_available_providers()
+    return tuple(name for name in found if name not in REMOTE_PROVIDERS)
 
 
 def resolve_providers(wanted: Sequence[str] | None) -> tuple[str, ...]:
