@@ -14,15 +14,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from hashlib import blake2b
 
-from tokenizers import Tokenizer
-
-from edge_rerank.errors import PackInvalid
+from edge_rerank.inference.tokenizing import read_tokenizer, token_ids
 from edge_rerank.packs.manifest import ScorerSpec
+from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN
 
 Tokens = tuple[int, ...]
-
-_CHARS_PER_TOKEN = 16
-"""Text beyond this many characters a token is cut before tokenisation."""
 
 
 class Prompt:
@@ -38,12 +34,7 @@ class Prompt:
 
     def __init__(self, spec: ScorerSpec, tokenizer: bytes) -> None:
         self._spec = spec
-        try:
-            self._tokenizer = Tokenizer.from_buffer(tokenizer)
-        except Exception as error:  # tokenizers raises bare Exception
-            raise PackInvalid(
-                f"{spec.tokenizer}: not a tokeniser: {type(error).__name__}"
-            ) from error
+        self._tokenizer = read_tokenizer(tokenizer, spec.tokenizer)
         self._tokenizer.no_padding()
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True
@@ -61,10 +52,8 @@ class Prompt:
     def line(self, text: str) -> Tokens:
         """``text`` as one line, cut to ``line_tokens``, with the separator after it."""
         # Line breaks end a line for the model too.
-        text = " ".join(text[: self._spec.line_tokens * _CHARS_PER_TOKEN].split())
-        # Half an emoji cut off by the host is not valid UTF-8; it must not cost the call.
-        text = text.encode("utf-8", "replace").decode()
-        ids = self._tokenizer.encode(text, add_special_tokens=False).ids
+        text = " ".join(text[: self._spec.line_tokens * CHARS_A_TOKEN].split())
+        ids = token_ids(self._tokenizer, text, special=False)
         return (*ids[: self._spec.line_tokens], *self._spec.separator)
 
     def window(self, lines: Sequence[Tokens]) -> Sequence[Tokens]:

@@ -20,8 +20,9 @@ from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.prompt import Prompt, Tokens
 from edge_rerank.inference.runtime import DEFAULT_PREFIX_BYTES
 from edge_rerank.inference.scoring import Head, Likelihood, Reading, ScoreKind
-from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import Scoring
+from edge_rerank.inference.session import Session, finite
+from edge_rerank.packs.manifest import ScorerSpec, Scoring
+from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 
 RUN_TOKENS = 320
@@ -96,6 +97,7 @@ class Scorer:
         spec = pack.manifest.scorer
         if spec is None:
             raise PackUnsupported("the pack has no scorer")
+        model = pack.model(spec.model, *_feeds(spec))
         self.weight = spec.weight
         self._causal = spec.causal
         self.by_likelihood = spec.scoring is Scoring.LIKELIHOOD
@@ -105,7 +107,7 @@ class Scorer:
         # Apart from the others, because nothing in it is personal.
         self._priors = _ScoreCache(CACHED_SCORES)
         self.prompt = Prompt(spec, pack.read(spec.tokenizer))
-        self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
+        self._session = Session(model, providers=providers, threads=threads)
         self.providers = self._session.providers
         self.threads = self._session.threads
         self._nothing = _nothing_read(self._session)
@@ -262,7 +264,22 @@ class Scorer:
         )
         pace = (time.perf_counter() - started) / count
         self._pace += _PACE_WEIGHT * (pace - self._pace)
-        return outputs
+        return self._checked(outputs, count, reading)
+
+    def _checked(
+        self, outputs: list[NDArray[Any]], count: int, reading: Reading
+    ) -> list[NDArray[Any]]:
+        """Score, end, keys and values of a run of ``count`` tokens, in their shapes."""
+        scores, kept = len(reading.predictors), count if reading.extend else 0
+        keys, values = self._nothing.keys.shape, self._nothing.values.shape
+        ends = (min(len(reading.scored), 1), *self._nothing.end.shape[1:])
+        width = max(outputs[0].shape[1:2] if outputs else (), default=1)
+        return [
+            finite(outputs, 0, (scores, max(width, 1)), "the scorer"),
+            finite(outputs, 1, ends, "the scorer"),
+            finite(outputs, 2, (*keys[:3], kept), "the scorer"),
+            finite(outputs, 3, (*values[:2], kept, *values[3:]), "the scorer"),
+        ]
 
     def _mask(self, real: NDArray[np.bool_]) -> NDArray[Any]:
         """Which places each place sees, (sequences, width, width): 0 or minus infinity."""
@@ -341,6 +358,39 @@ def _runs(lines: Iterable[Tokens]) -> Iterator[list[Tokens]]:
         used += len(line)
     if run:
         yield run
+
+
+def _feeds(spec: ScorerSpec) -> list[dict[str, Shape]]:
+    """The inputs of a run that reads a history, and of one that scores lines after it."""
+    line = spec.line_tokens + len(spec.separator)
+    history = max(spec.history_tokens, len(spec.prefix)) + line
+    # The longest of several lines sets the width of all.
+    longest = min(line, RUN_TOKENS // 2)
+    padded = max(line, longest * (RUN_TOKENS + 1 - longest), RUN_TOKENS * _MIN_WIDTH)
+    reading = _feed(
+        history, history, Size(1), Symbol("width", _MIN_WIDTH, max(history, _MIN_WIDTH))
+    )
+    sequences = Symbol("sequences", 1, RUN_TOKENS, "width", padded)
+    width = Symbol("width", _MIN_WIDTH, max(line, _MIN_WIDTH))
+    return [reading, _feed(max(RUN_TOKENS, line), history, Size(1, [sequences]), width)]
+
+
+def _feed(tokens: int, past: int, sequences: Size, width: Symbol) -> dict[str, Shape]:
+    row, before = Size(1, [Symbol("tokens", 1, tokens)]), Size(1, [Symbol("past", 0, past)])
+    wide = Size(1, [width])
+    asked = Size(1, [Symbol("wanted", 0, 2 * tokens)])
+    one = Size(1)  # sizes that the model itself says, see _nothing_read
+    return {
+        **dict.fromkeys(("input_ids", "position_ids", "places"), (row,)),
+        "layout": (sequences, wide),
+        "mask": (sequences, wide, wide),
+        "past_keys": (one, one, one, before),
+        "past_values": (one, one, before, one),
+        "extend": (),
+        "start": (one, one),
+        "scored": (Size(1, [Symbol("scored", 0, tokens)]),),
+        **dict.fromkeys(("predictors", "targets"), (asked,)),
+    }
 
 
 def _nothing_read(session: Session) -> Prefix:

@@ -41,6 +41,9 @@ _SHORT_NAMES = {
 }
 
 
+REMOTE_PROVIDERS = frozenset({"AzureExecutionProvider"})
+"""Providers that are part of every onnxruntime and send what they are given to a server."""
+
 _NUMPY_TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -62,10 +65,14 @@ class TensorType:
 
 
 def available_providers() -> tuple[str, ...]:
-    """The execution providers of the installed onnxruntime, in its order of preference."""
+    """The execution providers of the installed onnxruntime, in its order of preference.
+
+    Those that would send texts to a server are left out, and cannot be asked for.
+    """
     import onnxruntime  # noqa: PLC0415
 
-    return tuple(onnxruntime.get_available_providers())
+    found = onnxruntime.get_available_providers()
+    return tuple(name for name in found if name not in REMOTE_PROVIDERS)
 
 
 def resolve_providers(wanted: Sequence[str] | None) -> tuple[str, ...]:
@@ -178,3 +185,25 @@ class Session:
             raise InferenceError(
                 f"the model failed on inputs of shape {shapes}: {type(error).__name__}"
             ) from error
+
+
+def finite(
+    outputs: Sequence[NDArray[Any]], place: int, shape: tuple[int, ...], whose: str
+) -> NDArray[Any]:
+    """One output of a model, if it is what it should be.
+
+    Args:
+        outputs: what :meth:`Session.run` returned.
+        place: of the output among them.
+        shape: expected.
+        whose: names the model, for the error.
+
+    Raises:
+        InferenceError: when it has another shape or type, or holds something that is no number.
+    """
+    found = outputs[place] if place < len(outputs) else None
+    if not isinstance(found, np.ndarray) or found.shape != shape or found.dtype.kind != "f":
+        raise InferenceError(f"{whose} returned something other than numbers of shape {shape}")
+    if not np.isfinite(found).all():
+        raise InferenceError(f"{whose} returned something that is no number")
+    return found

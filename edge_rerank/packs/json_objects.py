@@ -16,6 +16,9 @@ from edge_rerank.errors import PackInvalid
 MAX_TEXT = 500
 """Characters of a string."""
 
+MAX_NUMBER = 1e15
+"""Figures, bytes and weights are far below; what is larger overflows where it is multiplied."""
+
 T = TypeVar("T")
 
 
@@ -101,10 +104,12 @@ class JsonObject:
         return tuple(values)
 
     def number(self, name: str) -> float:
-        """An integer or a fraction."""
+        """An integer or a fraction, finite and at most :data:`MAX_NUMBER` either way."""
         value = self._take(name)
         if isinstance(value, bool) or not isinstance(value, int | float):
             self._refuse(f".{name}", "expected a number")
+        if not abs(value) <= MAX_NUMBER:
+            self._refuse(f".{name}", f"expected a number of at most {MAX_NUMBER:g} either way")
         return float(value)
 
     def optional_number(self, name: str, default: float) -> float:

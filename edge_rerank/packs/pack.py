@@ -25,12 +25,16 @@ from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     SIGNATURE_NAME,
+    EncoderSpec,
     Manifest,
+    ScorerSpec,
 )
 from edge_rerank.packs.onnx_check import check_model
+from edge_rerank.packs.onnx_cost import check_cost
+from edge_rerank.packs.onnx_sizes import Shape
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
-from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
+from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN, Unsafe, check_tokenizer
 from edge_rerank.packs.trust import ANY_PACK, Trust
 
 _SIGNATURE_BYTES = 64
@@ -45,12 +49,14 @@ class Pack:
         manifest: what it says of itself.
         digest: sha256 of the manifest's raw bytes, in hex; stands for the whole pack.
         signed: whether a key that the host trusts signed it.
+        pinned: whether it is the shipped one, whose digest is part of this package.
     """
 
     path: Path
     manifest: Manifest
     digest: str
     signed: bool = False
+    pinned: bool = False
     _files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
@@ -106,7 +112,7 @@ class Pack:
                 raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
             files[entry.name] = content
         _check_contents(manifest, files)
-        return cls(path, manifest, digest, bool(keys) and not shipped, files)
+        return cls(path, manifest, digest, bool(keys) and not shipped, shipped, files)
 
     def read(self, name: str) -> bytes:
         """The checked content of one of the pack's files.
@@ -118,6 +124,27 @@ class Pack:
             return self._files[name]
         except KeyError:
             raise PackInvalid(f"{name}: not among the files of the pack") from None
+
+    def model(self, name: str, *feeds: Mapping[str, Shape]) -> bytes:
+        """The checked content of a model whose runs cost no more than one of its size may.
+
+        What the shipped pack's models cost is known, and is not computed again.
+
+        Args:
+            name: of the file.
+            feeds: shapes of the inputs that it will be given, by name; several where bounds of
+                all cases together would be too wide.
+
+        Raises:
+            PackInvalid: when the pack has no such file, or its cost is too high or not bounded.
+        """
+        content = self.read(name)
+        for feed in () if self.pinned else feeds:
+            try:
+                check_cost(content, feed)
+            except Malformed as error:
+                raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
+        return content
 
     def without_files(self) -> Pack:
         """The same pack with its contents dropped, to free memory once they are loaded."""
@@ -156,10 +183,13 @@ def _check_names(folder: Path, manifest: Manifest) -> None:
 def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     """Check each model and tokeniser that a part of the manifest names, and any other ONNX."""
     models = {name for name in files if name.endswith(".onnx")}
-    tokenizers: set[str] = set()
+    tokenizers: dict[str, int] = {}
     for part in (getattr(manifest, member.name) for member in fields(manifest)):
         models.update(name for name in [getattr(part, "model", None)] if name)
-        tokenizers.update(name for name in [getattr(part, "tokenizer", None)] if name)
+        if isinstance(part, EncoderSpec | ScorerSpec):
+            longest = part.max_tokens if isinstance(part, EncoderSpec) else part.line_tokens
+            before = tokenizers.get(part.tokenizer, 0)
+            tokenizers[part.tokenizer] = max(before, longest * CHARS_A_TOKEN)
     for name in sorted(models):
         try:
             check_model(files[name])
@@ -167,7 +197,7 @@ def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
     for name in sorted(tokenizers):
         try:
-            check_tokenizer(files[name])
+            check_tokenizer(files[name], chars=tokenizers[name])
         except Unsafe as error:
             raise PackInvalid(f"{name}: not a tokeniser that may be used: {error}") from None
 

@@ -8,9 +8,11 @@ models use, within bounds.
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
+from itertools import islice
 from typing import Any
 
 from edge_rerank.packs.json_objects import parse_json
+from edge_rerank.packs.tokenizer_growth import growth
 
 MAX_TOKENIZER_BYTES = 64 << 20
 MAX_VOCABULARY = 1_000_000
@@ -22,6 +24,19 @@ MAX_COMPONENTS = 32
 MAX_INSERTED_CHARS = 16
 MAX_CHARSMAP_CHARS = 4 << 20
 MAX_WORD_CHARS = 1_000
+MAX_TEMPLATE_IDS = 64
+MAX_DECODED_GROWTH = 64
+
+CHARS_A_TOKEN = 16
+"""Text beyond this many characters a token is cut before it is tokenised: one of 10 MB must not
+cost 10 MB of work."""
+
+MAX_SIGNS = 500_000
+"""Characters that a text of full length may become: about 400 bytes and 4 µs each, where every
+one is a piece of its own. A text of 512 tokens may grow by 61 times, more than any normal form."""
+
+MAX_ADDED_SIGNS = 2_000_000
+"""Characters of all added tokens together, as normalised: 900,000 took 0.9 s and 60 MiB."""
 
 _MODELS = {"WordPiece", "BPE", "Unigram", "WordLevel"}
 _COMPONENTS = {
@@ -61,8 +76,12 @@ class Unsafe(Exception):  # noqa: N818 - private; the pack turns it into a typed
     """The file is not a tokeniser, or has something in it that is not allowed."""
 
 
-def check_tokenizer(raw: bytes) -> None:
+def check_tokenizer(raw: bytes, *, chars: int = 0) -> None:
     """Check the bytes of a ``tokenizer.json``.
+
+    Args:
+        raw: the file.
+        chars: of the longest text that it will be given.
 
     Raises:
         Unsafe: with a reason that repeats nothing of the file.
@@ -78,9 +97,27 @@ def check_tokenizer(raw: bytes) -> None:
     _check_model(members.get("model"))
     _check_added(members.get("added_tokens") or [])
     _check_lengths(members)
-    for place, allowed in _COMPONENTS.items():
-        if sum(1 for _ in _walk(members.get(place), allowed)) > MAX_COMPONENTS:
-            raise Unsafe(f"{place}: more than {MAX_COMPONENTS} components")
+    grows = {place: _growth(place, members.get(place)) for place in _COMPONENTS}
+    if chars * grows["normalizer"] * grows["pre_tokenizer"] > MAX_SIGNS:
+        raise Unsafe("components that together blow a text up")
+    if grows["decoder"] > MAX_DECODED_GROWTH:
+        raise Unsafe("a decoder that blows tokens up")
+    added = sum(len(token["content"]) for token in members.get("added_tokens") or [])
+    if added * grows["normalizer"] > MAX_ADDED_SIGNS:
+        raise Unsafe("added_tokens: more characters than a tokeniser needs")
+
+
+def _growth(place: str, component: object) -> int:
+    """How many characters a place's components, each checked, make of one."""
+    components = list(islice(_walk(component, _COMPONENTS[place]), MAX_COMPONENTS + 1))
+    if len(components) > MAX_COMPONENTS:
+        raise Unsafe(f"{place}: more than {MAX_COMPONENTS} components")
+    if sum(map(_template_ids, components)) > MAX_TEMPLATE_IDS:
+        raise Unsafe(f"{place}: more than {MAX_TEMPLATE_IDS} special tokens")
+    try:
+        return growth(components)
+    except ValueError:
+        raise Unsafe("a character map that is none") from None
 
 
 def _check_model(model: object) -> None:
@@ -101,6 +138,9 @@ def _check_model(model: object) -> None:
         raise Unsafe(f"model: a token of more than {MAX_TOKEN_CHARS} characters")
     if not all(type(number) is int and 0 <= number < MAX_TOKEN_ID for number in ids):
         raise Unsafe("model: a token id out of range")
+    for name in ("continuing_subword_prefix", "end_of_word_suffix"):
+        if len(str(model.get(name) or "")) > MAX_INSERTED_CHARS:
+            raise Unsafe(f"model: {name} of more than {MAX_INSERTED_CHARS} characters")
     _bounded(model, "max_input_chars_per_word", MAX_WORD_CHARS)
 
 
@@ -158,10 +198,30 @@ def _check_component(component: Mapping[str, Any]) -> None:
             raise Unsafe(f"a component that inserts more than {MAX_INSERTED_CHARS} characters")
     if len(str(component.get("precompiled_charsmap") or "")) > MAX_CHARSMAP_CHARS:
         raise Unsafe("a character map that is too large")
-    for name in ("single", "pair"):
-        if len(component.get(name) or ()) > MAX_COMPONENTS:
-            raise Unsafe(f"a template of more than {MAX_COMPONENTS} pieces")
+    for name, sequences in (("single", ["A"]), ("pair", ["A", "B"])):
+        pieces = component.get(name)
+        if component.get("type") == "TemplateProcessing" and _sequences(pieces) != sequences:
+            raise Unsafe("a template without each text once")
     _check_template_tokens(component.get("special_tokens"))
+
+
+def _sequences(pieces: object) -> list[str]:
+    """Which texts a template takes, in the order of their names."""
+    if not isinstance(pieces, list) or len(pieces) > MAX_COMPONENTS:
+        raise Unsafe(f"a template of more than {MAX_COMPONENTS} pieces")
+    texts = [
+        piece["Sequence"] for piece in pieces if isinstance(piece, dict) and "Sequence" in piece
+    ]
+    return sorted(str(text.get("id")) if isinstance(text, dict) else "" for text in texts)
+
+
+def _template_ids(component: Mapping[str, Any]) -> int:
+    """Token ids that a template adds, at most."""
+    tokens = component.get("special_tokens")
+    if not isinstance(tokens, dict):
+        return 0
+    most = max((len(token["ids"]) for token in tokens.values()), default=0)
+    return most * max(len(component.get(name) or ()) for name in ("single", "pair"))
 
 
 def _check_template_tokens(tokens: object) -> None:

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.errors import InferenceError
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, Item, ReasonCode
 
@@ -126,8 +127,14 @@ class Evidence:
 
         Added from left to right, so that a score's last bit does not depend on how many other
         candidates there are.
+
+        Raises:
+            InferenceError: when one is no number, because a model or a table of a pack is broken.
         """
-        return np.asarray(np.cumsum(self.contributions(), axis=1)[:, -1])
+        scores = np.asarray(np.cumsum(self.contributions(), axis=1)[:, -1])
+        if not np.isfinite(scores).all():
+            raise InferenceError("a score came out as something that is no number")
+        return scores
 
 
 class Source(Protocol):

@@ -20,6 +20,7 @@ from edge_rerank.packs.manifest import (
     Manifest,
     Source,
 )
+from edge_rerank.packs.onnx_sizes import Size, Symbol
 
 FLOAT, INT64 = 1, 7
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))
@@ -104,6 +105,13 @@ def model(body: bytes | None = None, *, domains: tuple[str, ...] = (), extra: by
     opsets += [field(8, field(1, domain) + field(2, 1)) for domain in domains]
     return field(1, 8) + b"".join(opsets) + field(7, graph() if body is None else body) + extra
 
+
+_SHAPE = (
+    Size(1, [Symbol("batch", 1, 256, "tokens", 256)]),
+    Size(1, [Symbol("tokens", 1, 16)]),
+)
+FEED = {"input_ids": _SHAPE, "attention_mask": _SHAPE}
+"""What an encoder of 16 tokens is given."""
 
 TOKENIZER = {
     "version": "1.0",

@@ -32,6 +32,7 @@ from edge_rerank.inference.encoders import text as encoder_module
 from edge_rerank.packs import pack as pack_module
 from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME
 from edge_rerank.packs.onnx_check import check_model
+from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
@@ -491,6 +492,7 @@ def test_reasons_repeat_nothing_of_the_pack() -> None:
     for content in MODELS.values():
         with pytest.raises(Malformed) as caught:
             check_model(content)
+            check_cost(content, packs.FEED)
         assert "Exfiltrate" not in str(caught.value)
         assert "passwd" not in str(caught.value)
 
@@ -504,6 +506,7 @@ def test_no_damaged_model_does_anything_but_pass_or_be_refused(data: st.DataObje
         raw[place : place + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=4))
     with contextlib.suppress(Malformed):
         check_model(bytes(raw))
+        check_cost(bytes(raw), packs.FEED)
 
 
 @given(st.binary(max_size=300))

@@ -109,9 +109,9 @@ def test_a_damaged_table_is_refused() -> None:
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(name: str, values: np.ndarray) -> None:
+    from edge_rerank.packs import array_files
     from edge_rerank.ranking.signals import sequence as succession
-    from edge_rerank.ranking.signals import table as itemtable
 
-    arrays = itemtable.read_arrays(table().to_bytes(), succession._ARRAYS, what="")
+    arrays = array_files.read_arrays(table().to_bytes(), succession._ARRAYS, what="")
     with pytest.raises(PackInvalid, match="table of successions"):
-        SequenceTable.from_bytes(itemtable.write_arrays({**arrays, name: values}))
+        SequenceTable.from_bytes(array_files.write_arrays({**arrays, name: values}))

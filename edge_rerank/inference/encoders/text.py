@@ -11,18 +11,18 @@ from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
 from edge_rerank._progress import Progress
-from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.errors import PackUnsupported
 from edge_rerank.inference.encoders.scripts import ScriptReader
-from edge_rerank.inference.session import Session
+from edge_rerank.inference.session import Session, finite
+from edge_rerank.inference.tokenizing import read_tokenizer, token_ids
+from edge_rerank.packs.manifest import EncoderSpec
+from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN
 
 BATCH_TOKENS = 256
 """Padded tokens in one run of the model. On two cores 1,024 are 3 % faster an item and take
 200 MiB more."""
-
-_CHARS_PER_TOKEN = 16
-"""Text beyond ``max_tokens`` times this is cut before tokenisation: a 10 MB text must not
-cost 10 MB of tokeniser work."""
 
 MAX_UNKNOWN = 0.3
 """Share of unknown tokens from which on a text counts as unreadable: its vector would say how
@@ -53,12 +53,8 @@ class TextEncoder:
             raise PackUnsupported("the pack has no text encoder")
         self._spec = spec
         self.dim: int = spec.dim
-        try:
-            self._tokenizer = Tokenizer.from_buffer(pack.read(spec.tokenizer))
-        except Exception as error:  # tokenizers raises bare Exception
-            raise PackInvalid(
-                f"{spec.tokenizer}: not a tokeniser: {type(error).__name__}"
-            ) from error
+        model = pack.model(spec.model, _feed(spec))
+        self._tokenizer = read_tokenizer(pack.read(spec.tokenizer), spec.tokenizer)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(spec.max_tokens)
         # An item called "[SEP]" is text, not a separator.
@@ -66,7 +62,7 @@ class TextEncoder:
         self._special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
         self._unknown_id = _unknown_id(self._tokenizer, pack.read(spec.tokenizer))
         self._scripts = ScriptReader(self._tokenizer)
-        self._session = Session(pack.read(spec.model), providers=providers, threads=threads)
+        self._session = Session(model, providers=providers, threads=threads)
         self.providers = self._session.providers
         self.threads = self._session.threads
 
@@ -97,7 +93,7 @@ class TextEncoder:
             for place, row in enumerate(rows):
                 ids[place, : len(tokens[row])] = tokens[row]
                 mask[place, : len(tokens[row])] = 1
-            vectors[rows] = self._session.run({"input_ids": ids, "attention_mask": mask})[0]
+            vectors[rows] = self._run(ids, mask)
             done += len(rows)
             if progress is not None:
                 progress(done, len(texts))
@@ -110,10 +106,16 @@ class TextEncoder:
         ] = 0.0
         return vectors
 
+    def _run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Vectors of rows of tokens, none of which is NaN or infinite."""
+        if not ids.shape[1]:
+            return np.zeros((len(ids), self.dim), dtype=np.float32)  # no token, no text
+        outputs = self._session.run({"input_ids": ids, "attention_mask": mask})
+        return finite(outputs, 0, (len(ids), self.dim), "the text encoder")
+
     def is_word(self, word: str) -> bool:
         """Whether the tokeniser knows a word as a whole: one that people write, no typo."""
-        word = word.encode("utf-8", "replace").decode()
-        ids = self._tokenizer.encode(word, add_special_tokens=False).ids
+        ids = token_ids(self._tokenizer, self._cut(word), special=False)
         return len(ids) == 1 and ids[0] != self._unknown_id
 
     def unreadable(self, texts: Sequence[str]) -> NDArray[np.bool_]:
@@ -123,13 +125,10 @@ class TextEncoder:
         )
 
     def _tokenize(self, text: str) -> list[int]:
-        # Half an emoji cut off by the host is not valid UTF-8; it must not cost the call.
-        text = self._cut(text).encode("utf-8", "replace").decode()
-        ids: list[int] = self._tokenizer.encode(text).ids
-        return ids
+        return token_ids(self._tokenizer, self._cut(text))
 
     def _cut(self, text: str) -> str:
-        return text[: self._spec.max_tokens * _CHARS_PER_TOKEN]
+        return text[: self._spec.max_tokens * CHARS_A_TOKEN]
 
     def _is_unreadable(self, ids: Sequence[int]) -> bool:
         words = len(ids) - self._special_tokens
@@ -145,6 +144,16 @@ class TextEncoder:
             else:
                 batches.append([row])
         return batches
+
+
+def _feed(spec: EncoderSpec) -> dict[str, Shape]:
+    """The inputs of a run: one text of any length, or several within a batch."""
+    whole = max(BATCH_TOKENS, spec.max_tokens)
+    shape = (
+        Size(1, [Symbol("batch", 1, BATCH_TOKENS, "tokens", whole)]),
+        Size(1, [Symbol("tokens", 1, spec.max_tokens)]),
+    )
+    return {"input_ids": shape, "attention_mask": shape}
 
 
 def _unknown_id(tokenizer: Tokenizer, raw: bytes) -> int | None:

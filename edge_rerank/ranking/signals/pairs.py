@@ -13,9 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
+from edge_rerank.packs.array_files import read_arrays, write_arrays
 from edge_rerank.ranking.signals.signal import Axes, Signal
 from edge_rerank.ranking.signals.situation import Array, Situation
-from edge_rerank.ranking.signals.table import find_rows, read_arrays, write_arrays
+from edge_rerank.ranking.signals.table import find_rows
 
 _ARRAYS = {
     "ids": np.uint64,

@@ -15,9 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
+from edge_rerank.packs.array_files import read_arrays, write_arrays
 from edge_rerank.ranking.signals.signal import Axes, Signal
 from edge_rerank.ranking.signals.situation import Array, Situation, mean
-from edge_rerank.ranking.signals.table import UNKNOWN, find_rows, read_arrays, write_arrays
+from edge_rerank.ranking.signals.table import UNKNOWN, find_rows
 
 NORM_EPSILON = 1e-5
 """Added to the variance when a state is normalised, as PyTorch does."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from hashlib import blake2b
-from typing import Any, Protocol, Self
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
-
-from edge_rerank.errors import PackInvalid
 
 UNKNOWN = -1
 """Row of an item that a table does not know."""
@@ -56,32 +53,3 @@ def find_rows(ids: NDArray[np.uint64], keys: NDArray[np.uint64]) -> NDArray[np.i
     """
     place = np.searchsorted(ids, keys).clip(max=len(ids) - 1)
     return np.where(ids[place] == keys, place, UNKNOWN)
-
-
-def read_arrays(raw: bytes, kinds: Mapping[str, type], *, what: str) -> dict[str, NDArray[Any]]:
-    """Read what :func:`write_arrays` wrote.
-
-    Args:
-        raw: the file.
-        kinds: names and dtypes of its arrays, of one dimension each.
-        what: the table's name, for errors.
-
-    Raises:
-        PackInvalid: when it is something else.
-    """
-    try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as stored:
-            arrays = {name: stored[name] for name in kinds}
-    except Exception as error:  # zipfile and numpy raise many kinds
-        raise PackInvalid(f"{what}: not readable: {type(error).__name__}") from error
-    for name, kind in kinds.items():
-        if arrays[name].dtype != kind or arrays[name].ndim != 1:
-            raise PackInvalid(f"{what}: {name}: expected one row of {kind.__name__}")
-    return arrays
-
-
-def write_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
-    """All arrays as an ``.npz`` file; equal arrays give equal bytes."""
-    stream = io.BytesIO()
-    np.savez_compressed(stream, allow_pickle=False, **arrays)
-    return stream.getvalue()

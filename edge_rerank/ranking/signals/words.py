@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid
+from edge_rerank.packs.array_files import read_array
 
 DIM = 512
 BUCKETS = 1 << 15
@@ -79,12 +80,7 @@ class Lexicon:
         Raises:
             PackInvalid: when it is something else.
         """
-        try:
-            weights = np.load(io.BytesIO(raw), allow_pickle=False)
-        except (ValueError, OSError, EOFError) as error:
-            raise PackInvalid(f"lexicon: not an array: {type(error).__name__}") from error
-        if not isinstance(weights, np.ndarray) or weights.dtype != np.float16:
-            raise PackInvalid("lexicon: expected one float16 array")
+        weights = read_array(raw, np.float16, what="lexicon")
         if weights.shape != (BUCKETS,) or not np.isfinite(weights).all():
             raise PackInvalid(f"lexicon: expected {BUCKETS} finite weights")
         return cls(weights.astype(np.float32))

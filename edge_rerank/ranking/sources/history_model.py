@@ -14,9 +14,10 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.errors import InferenceError, PackUnsupported
+from edge_rerank.errors import PackUnsupported
 from edge_rerank.inference.encoders.cache import VectorCache
-from edge_rerank.inference.session import Session
+from edge_rerank.inference.session import Session, finite
+from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import Interest, Interests
@@ -85,10 +86,11 @@ class HistoryModel:
         if spec is None:
             raise PackUnsupported("the pack has no history encoder")
         self.spec = spec
+        model = pack.model(spec.model, _feed())
         self.lexicon = Lexicon.from_bytes(pack.read(spec.lexicon))
         self.tables = _read_tables(pack, spec.tables)
         # Too small to share: a second thread costs more than it brings.
-        self._session = Session(pack.read(spec.model), providers=providers, threads=1)
+        self._session = Session(model, providers=providers, threads=1)
         takes = self._session.inputs
         self.inputs = tuple(takes)
         if not _NEEDED <= takes.keys() <= BY_NAME.keys():
@@ -142,9 +144,9 @@ class HistoryModel:
             for name, axis in by_candidate.items():
                 rows = (slice(None),) * axis + (slice(start, start + CHUNK),)
                 chunk[name] = feed[name][rows]
-            parts[start : start + CHUNK] = self._session.run(chunk)[0][0]
-        if not np.isfinite(parts).all():
-            raise InferenceError("the history encoder returned something that is no number")
+            shape = (1, min(CHUNK, count - start), len(self.columns))
+            outputs = self._session.run(chunk)
+            parts[start : start + CHUNK] = finite(outputs, 0, shape, "the history encoder")[0]
         return parts
 
     def probabilities(self, scores: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -252,6 +254,21 @@ def looked_at(
     every = (*liked, *(replace(one, strength=one.strength * one.recency) for one in disliked))
     rows.sort(key=lambda row: -every[row].later)
     return tuple(every[row] for row in rows), np.array(rows, dtype=np.int64)
+
+
+def _feed() -> dict[str, Shape]:
+    """The inputs of a run: one request, a chunk of its candidates, likes and dislikes."""
+    events = Size(1, [Symbol("events", 1, 2 * EVENTS)])
+    shapes: dict[str, Shape] = {}
+    for signal in SIGNALS:
+        shape = [Size(1), *map(Size, signal.axes.shape(1, 1, signal.width))]
+        # One candidate may stand for all, so each input has its own number of them.
+        some = Size(1, [Symbol(signal.name if signal.folds else "candidates", 1, CHUNK)])
+        for axis, size in ((signal.axes.of_candidates, some), (signal.axes.of_history, events)):
+            if axis is not None:
+                shape[axis] = size
+        shapes[signal.name] = tuple(shape)
+    return shapes
 
 
 def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
