@@ -382,11 +382,11 @@ def test_what_the_old_outer_key_wrapped_is_in_no_file_any_more(tmp_path: Path) -
     with HistoryStore.open(folder / "me.db", key) as store:
         store.append("alice", clicks(1))
         for rotate in (store.rotate_key, lambda: store._vault.replace_outer(NEW)):
-            wrapped = store._vault.file.execute("SELECT wrapped FROM wrapped_keys").fetchall()
+            wrapped = store._vault.file.execute("SELECT wrapped FROM rings").fetchall()
             rotate()
             for file in folder.iterdir():
                 content = file.read_bytes()
-                assert len(wrapped) == 2
+                assert len(wrapped) == 1
                 assert not any(one[6:] in content for (one,) in wrapped)
 
 
@@ -421,7 +421,7 @@ class TestKeysOfPeople:
 
     def test_cut_off_and_completed(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         store = HistoryStore.open(path, KEY)
-        monkeypatch.setattr("edge_rerank.history.vault.store.RESEAL_BATCH", 3)
+        monkeypatch.setattr("edge_rerank.history.vault.rotation.RESEAL_BATCH", 3)
         batches = 0
         reseal = store._vault.reseal
 

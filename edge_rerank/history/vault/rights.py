@@ -6,6 +6,7 @@ from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.consents import Decision, check_purpose, decide
 from edge_rerank.history.vault.receipts import ErasureReceipt, Holdings, StoredEvent
+from edge_rerank.history.vault.root import bucket_of
 from edge_rerank.history.vault.rotation import rotate_outer
 from edge_rerank.history.vault.vault import Vault
 
@@ -92,7 +93,7 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
             rotation failed, calling again, or opening the file, completes it.
     """
     if vault.find(user) is None:
-        rotated = vault.root.rotation_due
+        rotated = vault.root.rotation_due and source.replaceable
         if rotated:
             rotate_outer(vault, source)
         return ErasureReceipt(0, rotated, vault.now().wall)
@@ -100,7 +101,8 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
         person = change.person(user)
         events = vault.rows.delete_all(person)
         change.delete(person)
-        change.root.rotation_due = source.replaceable
+        vault.keybook.renew_bucket(person.epoch, bucket_of(person.pseudonym))
+        change.root.rotation_due = True
         entry = change.audit(AuditAction.ERASED, person, count=events)
     vault.file.empty_log()
     if source.replaceable:
