@@ -151,13 +151,16 @@ class History(Safekeeping):
     def all_events(self, user: str) -> tuple[Event, ...]:
         """Everything stored about the person, oldest first, whatever the consent.
 
+        For somebody to see, so the reading is noted in the audit log: a write of its own. What
+        ranking reads, :meth:`events`, is not.
+
         Raises:
             InvalidRequest: when ``user`` is malformed.
-            HistoryError: when the history cannot be read.
+            HistoryError: when the history cannot be read, or the reading not be noted.
         """
         person = _check_user(user)
         with self._lock:
-            return self._store.load(person)
+            return self._store.disclose(person)
 
     def import_log(
         self,

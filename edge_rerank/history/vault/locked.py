@@ -56,8 +56,8 @@ class LockedVault:
     def rekey(self, key: bytes | None = None, *, progress: Progress | None = None) -> RekeyReceipt:
         """Replace every key of the store, step by step, or go on where that was cut short.
 
-        Other threads read and write in between. Of a rekey that a crash cuts short,
-        :meth:`tend` does the rest little by little, and another call at once.
+        Other threads read and write in between. What is left of a rekey that
+        a crash cuts short is done little by little in passing, and by another call at once.
 
         Args:
             key: like :meth:`rotate_key`.

@@ -9,6 +9,7 @@ from edge_rerank.history.vault.receipts import ErasureReceipt, Holdings, StoredE
 from edge_rerank.history.vault.root import bucket_of
 from edge_rerank.history.vault.rotation import rotate_outer
 from edge_rerank.history.vault.vault import Vault
+from edge_rerank.types import Event
 
 
 def note_decision(vault: Vault, user: str, purpose: str, granted: bool) -> None:
@@ -65,6 +66,17 @@ def read_holdings(vault: Vault, user: str) -> Holdings:
     )
 
 
+def read_all(vault: Vault, user: str) -> tuple[Event, ...]:
+    """All events of the person in time order, oldest first; the reading itself is audited."""
+    if vault.find(user) is None:
+        return ()
+    with vault.write() as change:
+        person = change.person(user)
+        events = sorted((event for _, event, _ in vault.rows.load(person)), key=_when)
+        change.audit(AuditAction.READ, person, count=len(events))
+    return tuple(events)
+
+
 def delete_event(vault: Vault, user: str, record: int) -> bool:
     """Delete one event and empty the write-ahead log; whether there was such an event."""
     if vault.find(user) is None:
@@ -108,3 +120,7 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
     if source.replaceable:
         rotate_outer(vault, source)
     return ErasureReceipt(events, source.replaceable, entry.at, person.subject, entry.seq)
+
+
+def _when(event: Event) -> float:
+    return event.timestamp or 0.0

@@ -43,6 +43,7 @@ from edge_rerank.history.vault.rights import (
     erase_person,
     note_decision,
     note_pause,
+    read_all,
     read_holdings,
 )
 from edge_rerank.history.vault.rotation import (
@@ -169,8 +170,8 @@ class HistoryStore(LockedVault):
     def remove_event(self, user: str, record: int) -> bool:
         """Delete one event, by the ``record`` number that :meth:`access` shows.
 
-        The write-ahead log is emptied as well, and freed pages are overwritten; older
-        copies of the file stay readable until the key is rotated.
+        The write-ahead log is emptied as well, and freed pages are overwritten. In older
+        copies of the file the event stays: :meth:`rekey` closes those.
 
         Returns:
             Whether there was such an event.
@@ -242,8 +243,15 @@ class HistoryStore(LockedVault):
         with self._use() as vault:
             return read_holdings(vault, user)
 
+    def disclose(self, user: str) -> tuple[Event, ...]:
+        """:meth:`load` for somebody to see; that is audited, unlike what ranking reads."""
+        with self._use() as vault:
+            return read_all(vault, user)
+
     def erase(self, user: str) -> ErasureReceipt:
-        """Delete the person's rows, head and wrapped key, then rotate the outer key.
+        """Delete the person's rows, head and data keys, then rotate the outer key.
+
+        What that takes does not grow with the number of people but with one 64th of it.
 
         The write-ahead log is emptied as well, and freed pages are overwritten. Rows that
         are damaged are erased like any other.
