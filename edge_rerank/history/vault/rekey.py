@@ -19,7 +19,7 @@ from edge_rerank.history.vault.receipts import RekeyReceipt
 from edge_rerank.history.vault.rotation import Use, rotate_outer
 from edge_rerank.history.vault.vault import Change, Vault
 
-STEP = 250
+STEP = 100
 """Records and events that one transaction moves, but for somebody with more: never split."""
 
 
