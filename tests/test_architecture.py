@@ -71,6 +71,7 @@ HISTORY = (
     "recent",
     "aliases",
     "recording",
+    "safekeeping",
     "history",
 )
 """Likewise inside of the history: bytes below meaning."""
