@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_rerank._files import open_new
+from edge_rerank._process import OwnProcess, keep_for_ever, when_forked
 from edge_rerank.errors import EdgeRerankError, HistoryCorrupt, HistoryLocked, HistoryUnavailable
 from edge_rerank.history.vault import schema
+from edge_rerank.history.vault.lock import WAIT_S, LockFile
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
-
-LOCK_WAIT_S = 0.3
 
 PRAGMAS = (
     "journal_mode = WAL",
@@ -83,20 +83,28 @@ class HistoryFile:
     def __init__(self, path: Path | None) -> None:
         from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the import time
 
-        self.path = path
-        if path is not None:
-            _make(path)
-        connection = sqlite3.connect(
-            ":memory:" if path is None else path,
-            timeout=LOCK_WAIT_S,
-            isolation_level=None,
-            check_same_thread=False,
-        )
+        # A link is followed here, once: SQLite would make what it points to readable by all.
+        self.path = None if path is None else Path(os.path.realpath(path))
+        self._process = OwnProcess("the history")
+        self._lock = None if self.path is None else LockFile.take(self.path)
+        try:
+            if self.path is not None:
+                _make(self.path)
+            connection = sqlite3.connect(
+                ":memory:" if self.path is None else self.path,
+                timeout=WAIT_S,
+                isolation_level=None,
+                check_same_thread=False,
+            )
+        except BaseException:
+            self._release()
+            raise
         self.db = Database(connection)
+        when_forked(self)
         self._ticks = 0
         self._schema = 0
         _harden(connection)
-        if path is not None:
+        if self.path is not None:
             connection.set_progress_handler(self._tick, TICK)
         try:
             # Before WAL: it then needs no shared memory, and no second process gets in.
@@ -188,8 +196,10 @@ class HistoryFile:
             raise HistoryUnavailable("the write-ahead log could not be emptied")
 
     def close(self) -> None:
-        """Empty the write-ahead log and let go of the file."""
-        self.db.close()
+        """Empty the write-ahead log and let go of the file; a forked child only lets go."""
+        if self._process.here:
+            self.db.close()
+            self._release()
 
     def abandon(self) -> None:
         """Let go of the file without writing to it, not even from its write-ahead log."""
@@ -199,6 +209,21 @@ class HistoryFile:
         # an interrupt makes it leave both as they are.
         self.db.conn.interrupt()
         self.db.close()
+        self._release()
+
+    def leave_to_parent(self) -> None:
+        """Never touch the file again, in a child that was just forked.
+
+        Closing SQLite's connection there, even at the end of the program, would move the
+        write-ahead log into the file and delete it under the parent's hands.
+        """
+        keep_for_ever(self.db.conn)
+        if self._lock is not None:
+            self._lock.leave()
+
+    def _release(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
 
     def _identify(self) -> bool:
         """Whether the file is empty.

@@ -11,13 +11,13 @@ person taken away, put back, swapped or repeated is noticed before anything is b
 from __future__ import annotations
 
 import os
-import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
+from edge_rerank._process import OwnLock
 from edge_rerank.errors import ClosedError, HistoryKeyError
 from edge_rerank.history.crypto import fresh_key
 from edge_rerank.history.keys.sources import KeySource, as_source, check_key
@@ -59,7 +59,7 @@ class HistoryStore:
     def __init__(self, vault: Vault, source: KeySource) -> None:
         self._vault = vault
         self._source = source
-        self._lock = threading.RLock()
+        self._lock = OwnLock("the history")
         self._closed = False
 
     @classmethod
@@ -386,7 +386,9 @@ class HistoryStore:
             vault.adopt(guard)
 
     def close(self) -> None:
-        """Empty the write-ahead log and close the file. May be called twice."""
+        """Empty the write-ahead log and close the file. May be called twice, and in a child."""
+        if not self._lock.here:
+            return
         with self._lock:
             if not self._closed:
                 self._closed = True
