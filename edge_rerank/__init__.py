@@ -31,6 +31,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`PersonalData`, :class:`StoredEvent`: all of it.
 - :class:`ImportSummary`, :class:`BadLine`: what became of a log file.
 - :class:`ErasureReceipt`: that it is gone.
+- :class:`RekeyReceipt`: that every key is another.
 - :class:`Verification`: what a look at every byte of a file found.
 - :class:`AuditEntry`: what was done with whose data.
 - :class:`Aggregate`: counts that tell nobody apart.
@@ -61,7 +62,12 @@ from edge_rerank.history.personal_data import PersonalData
 from edge_rerank.history.transfer import generate_recipient_key, import_sealed
 from edge_rerank.history.vault.anchor import Anchor, AnchorCallback, AnchorFile
 from edge_rerank.history.vault.audit import AuditEntry
-from edge_rerank.history.vault.receipts import ErasureReceipt, StoredEvent, Verification
+from edge_rerank.history.vault.receipts import (
+    ErasureReceipt,
+    RekeyReceipt,
+    StoredEvent,
+    Verification,
+)
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.trust import Trust
@@ -124,6 +130,7 @@ __all__ = [
     "RatingScale",
     "Reason",
     "ReasonCode",
+    "RekeyReceipt",
     "Reranker",
     "Retention",
     "Runtime",

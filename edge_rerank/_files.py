@@ -7,6 +7,7 @@ raise OSError when the file system refuses; callers turn it into an error of the
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 
 MODE = 0o600
@@ -51,14 +52,42 @@ def write_new(path: Path, content: bytes) -> None:
 def replace_file(path: Path, content: bytes) -> None:
     """Durably put ``content`` in the place of the file; all or nothing.
 
+    A symbolic link stays, and what it leads to is replaced: replacing the link would leave the
+    old content where it was. The way is walked once, here; after it the file is only renamed
+    onto, and made only where there is none, and neither follows a link that somebody puts there
+    meanwhile.
+
     Raises:
         OSError: when the file system refuses; the old file is then still there.
     """
-    staged = path.with_name(path.name + ".new")
+    target = Path(os.path.realpath(path))
+    staged = target.with_name(target.name + ".new")
     staged.unlink(missing_ok=True)
     write_new(staged, content)
-    staged.replace(path)
-    _sync_folder(path.parent)
+    staged.replace(target)
+    _sync_folder(target.parent)
+
+
+def replace_secret(path: Path, content: bytes) -> None:
+    """:func:`replace_file`, with zeros written over the old content in the end.
+
+    Other names of the old file, hard links, then no longer lead to it. What the file system
+    or the disk keeps by itself, in a snapshot or a worn block, is beyond anybody's reach here.
+
+    Raises:
+        OSError: when the file system refuses; the old file is then still there.
+    """
+    try:
+        former = os.open(os.path.realpath(path), os.O_RDWR | getattr(os, "O_NOFOLLOW", 0))
+    except OSError:  # there is none, or it is read-only and a rename is all that can be done
+        replace_file(path, content)
+        return
+    with os.fdopen(former, "r+b") as stream:
+        replace_file(path, content)
+        with suppress(OSError):
+            stream.write(bytes(os.fstat(stream.fileno()).st_size))
+            stream.flush()
+            os.fsync(stream.fileno())
 
 
 def _sync_folder(folder: Path) -> None:

@@ -83,7 +83,7 @@ class Profile:
 def read_profile(
     history: History, user: str, *, unread: ShareUnread, ratings: RatingScale | None = None
 ) -> Profile:
-    """Condense what a history holds about ``user``, whatever the consent.
+    """Condense what a history holds about ``user``, whatever the consent; the audit log notes it.
 
     Args:
         history: where it is kept.
@@ -93,7 +93,7 @@ def read_profile(
 
     Raises:
         InvalidRequest: when ``user`` is malformed.
-        HistoryError: when the history cannot be read.
+        HistoryError: when the history cannot be read, or the reading not be noted.
     """
     events, consents = history.all_events(user), history.consents(user)
     return summarise(events, consents=consents, now=time.time(), unread=unread, ratings=ratings)

@@ -164,7 +164,7 @@ class Reranker:
         self._history.consent(user, granted, purpose)
 
     def profile(self, user: str) -> Profile:
-        """What is stored about ``user``, condensed."""
+        """What is stored about ``user``, condensed; the audit log notes that it was read."""
         self._check_open()
         return read_profile(
             self._history, user, unread=self._engine.unread, ratings=self._engine.ratings

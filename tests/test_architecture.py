@@ -70,6 +70,7 @@ HISTORY = (
     "import_log",
     "recent",
     "recording",
+    "safekeeping",
     "history",
 )
 """Likewise inside of the history: bytes below meaning."""

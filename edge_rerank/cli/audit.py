@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edge_rerank.cli import audit_report
+from edge_rerank.cli import audit_rekey, audit_report
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_CHECK_FAILED,
@@ -20,12 +20,12 @@ from edge_rerank.history.vault.receipts import Verification
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the command with its own: verify, report."""
+    """Add the command with its own: verify, report, rekey."""
     parser = add_command(
         subparsers,
         "audit",
-        help="check that a history is whole, and how it is kept",
-        description="Check an encrypted history.",
+        help="check that a history is whole and how it is kept, replace its keys",
+        description="Check an encrypted history, or replace its keys.",
         checks=True,
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
@@ -42,6 +42,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     add_json(verify)
     verify.set_defaults(run=_verify)
     audit_report.register(actions)
+    audit_rekey.register(actions)
 
 
 def _verify(arguments: argparse.Namespace, console: Console) -> int:

@@ -37,7 +37,12 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         description="What an encrypted history holds about a person.",
     )
     actions = parser.add_subparsers(title="actions", metavar="ACTION", required=True)
-    show = add_command(actions, "show", help="a summary", description="Print a summary.")
+    show = add_command(
+        actions,
+        "show",
+        help="a summary",
+        description="Print a summary; the history's audit log notes it.",
+    )
     add_pack(show)
     show.set_defaults(run=_show)
     export = add_command(
@@ -85,7 +90,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "forget",
         help="erase everything",
         description="Erase all events, consents and keys of the person, and replace the key in "
-        "the key file, so that old copies of the history stay closed.",
+        "the key file: old copies of the history do not open with it. Against a copy that was "
+        "stolen together with its key, see audit rekey.",
     )
     forget.add_argument("--yes", action="store_true", help="required: this cannot be undone")
     forget.set_defaults(run=_forget)
@@ -177,7 +183,7 @@ def _forget(arguments: argparse.Namespace, console: Console) -> int:
         return EXIT_DONE
     console.say(f"{receipt.events} events erased, with their key, consents and pseudonym")
     if receipt.key_rotated:
-        console.say(f"the key in {arguments.key_file} was replaced: old copies stay closed")
+        console.say(f"the key in {arguments.key_file} was replaced: it opens no old copy")
     return EXIT_DONE
 
 

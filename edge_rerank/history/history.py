@@ -21,18 +21,18 @@ from edge_rerank._check import (
 from edge_rerank._process import OwnLock
 from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
-from edge_rerank.history import releases
 from edge_rerank.history.aggregates import Aggregate, release_counts
 from edge_rerank.history.import_log import ImportSummary, ingest
 from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.personal_data import PersonalData, read_events
 from edge_rerank.history.recent import RecentEvents
 from edge_rerank.history.recording import Recorder
+from edge_rerank.history.safekeeping import Safekeeping
 from edge_rerank.history.transfer import check_recipient, export_sealed
 from edge_rerank.history.vault.anchor import Anchor
-from edge_rerank.history.vault.audit import AuditAction, AuditEntry
+from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.consents import PERSONALISATION
-from edge_rerank.history.vault.receipts import ErasureReceipt, Verification
+from edge_rerank.history.vault.receipts import ErasureReceipt
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
@@ -41,7 +41,7 @@ from edge_rerank.types import Event, EventType
 __all__ = ["PERSONALISATION", "History"]
 
 
-class History:
+class History(Safekeeping):
     """What is kept about people: one encrypted file, or memory only.
 
     Make one with :meth:`open`, share it between threads, close it at the end; it is a context
@@ -50,7 +50,7 @@ class History:
     """
 
     def __init__(self, store: HistoryStore, scrubber: Scrubber | None = None) -> None:
-        self._store = store
+        super().__init__(store)
         self._recorder = Recorder(store, Scrubber() if scrubber is None else scrubber)
         self._recent = RecentEvents(store)
         self._fill_in: list[Callable[[Event], Event]] = []
@@ -152,13 +152,16 @@ class History:
     def all_events(self, user: str) -> tuple[Event, ...]:
         """Everything stored about the person, oldest first, whatever the consent.
 
+        For somebody to see, so the reading is noted in the audit log: a write of its own. What
+        ranking reads, :meth:`events`, is not.
+
         Raises:
             InvalidRequest: when ``user`` is malformed.
-            HistoryError: when the history cannot be read.
+            HistoryError: when the history cannot be read, or the reading not be noted.
         """
         person = _check_user(user)
         with self._lock:
-            return self._store.load(person)
+            return self._store.disclose(person)
 
     def import_log(
         self,
@@ -351,46 +354,6 @@ class History:
             HistoryError: when the budget cannot be noted; nothing is counted then.
         """
         return release_counts(self._store, categories, epsilon=epsilon, event=event)
-
-    def audit_log(self) -> tuple[AuditEntry, ...]:
-        """What was done with whose data, oldest first; no content, no identifiers.
-
-        Raises:
-            HistoryCorrupt: when an entry was added, changed, moved or removed.
-        """
-        return self._store.audit_log()
-
-    def verify(self) -> Verification:
-        """Look at every byte of the history file and say what is wrong."""
-        return self._store.verify()
-
-    def rotate_key(self, key: bytes | None = None) -> None:
-        """Replace the key-encryption key; old copies of the file then stay closed for ever.
-
-        Args:
-            key: 32 bytes that the host has already stored durably; ``None`` for a fresh one
-                where ``key=`` of :meth:`open` was a source that can take it.
-
-        Raises:
-            HistoryKeyError: when the key is malformed or cannot be stored.
-        """
-        self._store.rotate_key(key)
-
-    def seen_releases(self) -> Mapping[str, int]:
-        """The newest release of each signed pack that was used with this history, by name.
-
-        Raises:
-            HistoryError: when the note of them cannot be read.
-        """
-        return releases.seen_releases(self._store)
-
-    def remember_releases(self, opened: Mapping[str, int]) -> None:
-        """Note the releases of signed packs that were opened now, by name.
-
-        Raises:
-            HistoryError: when that cannot be written.
-        """
-        releases.remember_releases(self._store, opened)
 
     # -- what works beside it ---------------------------------------------------------
 

@@ -8,6 +8,7 @@ import pytest
 
 from edge_rerank import Event, Item
 from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.rekey import begin_epoch
 from edge_rerank.history.vault.store import HistoryStore
 
 from .conftest import Run
@@ -68,3 +69,27 @@ def test_an_old_copy_with_an_anchor(run: Run, arguments: list[str], tmp_path: Pa
     result = run("audit", "verify", *anchored)
     assert result.code == 1
     assert "newer state" in result.out
+
+
+def test_every_key_is_replaced(run: Run, arguments: list[str], tmp_path: Path) -> None:
+    former = Path(arguments[3]).read_bytes()
+    result = run("audit", "rekey", *arguments)
+    assert result.code == 0
+    assert result.out.startswith("2 people with 6 events and ")
+    assert Path(arguments[3]).read_bytes() != former
+    receipt = json.loads(run("audit", "rekey", *arguments, "--json").out)
+    assert (receipt["people"], receipt["events"], receipt["resumed"]) == (2, 6, False)
+    assert run("audit", "verify", *arguments).code == 0
+    (tmp_path / "former").write_bytes(former)
+    (tmp_path / "former").chmod(0o600)
+    assert run("audit", "rekey", *arguments[:3], str(tmp_path / "former")).code == 2
+    assert run("audit", "rekey", "--history", "none", "--key-file", "none").code == 2
+
+
+def test_a_rekey_that_was_cut_short_goes_on(run: Run, arguments: list[str]) -> None:
+    with HistoryStore.open(Path(arguments[1]), KeyFile(arguments[3])) as store:
+        begin_epoch(store._vault)
+    result = run("audit", "rekey", *arguments)
+    assert result.code == 0
+    assert "cut short before: call again" in result.out
+    assert "cut short" not in run("audit", "rekey", *arguments).out

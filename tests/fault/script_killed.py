@@ -2,8 +2,8 @@
 
 Usage: script_killed.py MODE FOLDER KILLS SEED ARCHIVE. MODE "append" records events; MODE
 "rotate" records events and erases people, which rotates the outer key each time; MODE "reseal"
-records events while the data key of a person with ARCHIVE events is rotated, again and again.
-Prints one JSON object.
+records events while the data key of a person with ARCHIVE events is rotated, again and again;
+MODE "rekey" the same while every key is replaced. Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryError
 from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault import rekey as rekeying
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
 
@@ -42,12 +43,23 @@ def reseal(store: HistoryStore, acks: int) -> None:
         os.write(acks, b"resealed\n")
 
 
+def rekey(store: HistoryStore, acks: int) -> None:
+    rekeying.STEP = 40
+    while True:
+        store.rekey()
+        os.write(acks, b"rekeyed\n")
+
+
+BESIDE = {"reseal": reseal, "rekey": rekey}
+"""What goes on in a thread while events are recorded."""
+
+
 def work(path: Path, key: KeyFile, acks: int, start: int, mode: str) -> None:
     """Acknowledge each stored event by its number, until killed."""
     with HistoryStore.open(path, key) as store:
         os.write(acks, b"open\n")
-        if mode == "reseal":
-            threading.Thread(target=reseal, args=(store, acks), daemon=True).start()
+        if mode in BESIDE:
+            threading.Thread(target=BESIDE[mode], args=(store, acks), daemon=True).start()
         number = start
         while True:
             if mode == "rotate" and number % 3 == 0:
@@ -83,15 +95,21 @@ def killed(
         return stream.read().split()
 
 
-def resealing(path: Path) -> bool:
-    """Whether the kill left a person with two data keys, read without opening the store."""
+def interrupted(path: Path, mode: str) -> bool:
+    """Whether the kill left a person with two data keys, or two rings.
+
+    Read without opening the store.
+    """
+    if mode == "rekey":
+        sql = "SELECT 1 FROM rings WHERE outer_id = 0"
+    else:
+        sql = "SELECT 1 FROM wrapped_keys GROUP BY owner HAVING count(DISTINCT id) > 1"
     copy = path.with_suffix(".look")
     for suffix in ("", "-wal"):
         if path.with_name(path.name + suffix).exists():
             shutil.copy(path.with_name(path.name + suffix), f"{copy}{suffix}")
     connection = sqlite3.connect(copy)
     try:
-        sql = "SELECT 1 FROM wrapped_keys GROUP BY owner HAVING count(DISTINCT id) > 1"
         return connection.execute(sql).fetchone() is not None
     except sqlite3.OperationalError:  # killed before the tables were made
         return False
@@ -114,19 +132,23 @@ def main(mode: str, folder: Path, kills: int, seed: int, archive: int) -> dict[s
             if archive:
                 with HistoryStore.open(path, key, retention=Retention.UNLIMITED) as store:
                     store.append("archive", [event(number) for number in range(archive)])
-        longest = {"append": 0.06, "rotate": 0.25, "reseal": archive / 5000}[mode]
+        longest = {"append": 0.06, "rotate": 0.25}.get(mode, archive / 5000)
         delay, at_work = rng.uniform(0.002, longest), rng.random() < 0.7
         lines = killed(path, key, start, delay, mode, at_work=at_work)
-        found["rotations"] += lines.count("rotated") + lines.count("resealed")
-        found["interrupted"] += resealing(path)
+        found["rotations"] += (
+            lines.count("rotated") + lines.count("resealed") + lines.count("rekeyed")
+        )
+        found["interrupted"] += interrupted(path, mode)
         expected |= {line for line in lines if line.isdecimal()}
         start = max([start, *(int(line) + 1 for line in lines if line.isdecimal())])
         found["kills"] += 1
         try:
             with HistoryStore.open(path, key) as store:
+                if store.rekeying:
+                    store.rekey()
                 kept = {e.item.id for user in PEOPLE for e in store.load(user) if e.item}
                 whole = len(store.load("archive")) == archive
-                settled = store._vault.root.resealing == 0
+                settled = store._vault.root.resealing == 0 and len(store._vault.keybook.epochs) == 1
                 stale = store._vault.file.execute(
                     "SELECT count(DISTINCT substr(sealed, 3, 4)) > 1 FROM events"
                     " WHERE person = (SELECT person FROM events WHERE seq = ?)",

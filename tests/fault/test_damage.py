@@ -66,8 +66,9 @@ def test_every_byte_of_a_file_inverted_in_turn(path: Path) -> None:
 COLUMNS = {
     "meta": ("value",),
     "outer_keys": ("commitment",),
-    "wrapped_keys": ("owner", "id", "outer_id", "wrapped"),
-    "people": ("pseudonym", "head"),
+    "rings": ("id", "outer_id", "wrapped"),
+    "wrapped_keys": ("owner", "id", "wrapped"),
+    "people": ("pseudonym", "head", "epoch"),
     "events": ("person", "seq", "content_tag", "id_tag", "sealed"),
     "notes": ("name", "sealed"),
     "audit": ("sealed",),

@@ -3,15 +3,18 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import types
 from pathlib import Path
 
 import pytest
 
+from edge_rerank import Event
 from edge_rerank.errors import HistoryKeyError, MissingExtra
 from edge_rerank.history.keys.keyring import KeyringKey
 from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
 from edge_rerank.history.keys.sources import HeldKey, KeyCallback, KeyEnv, KeyFile, as_source
+from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
 NEW = bytes(range(1, 33))
@@ -46,6 +49,84 @@ def test_a_key_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
         source.load()
     with pytest.raises(HistoryKeyError, match="FileNotFoundError"):
         KeyFile(tmp_path / "none").load()
+
+
+@pytest.mark.skipif(os.name != "posix", reason="links need a privilege elsewhere")
+@pytest.mark.parametrize("kind", ["key file", "passphrase"])
+def test_behind_a_link_the_key_itself_is_replaced(tmp_path: Path, kind: str) -> None:
+    """The link stays; the former key is under none of the file's names, hard links included."""
+    volume, target = tmp_path / "volume", tmp_path / "volume" / "secret"
+    volume.mkdir()
+    link, hard = tmp_path / "key", tmp_path / "hard"
+    link.symlink_to(Path("volume") / "secret")
+
+    def make(path: Path) -> KeyFile | Passphrase:
+        if kind == "key file":
+            return KeyFile.create(path)
+        return Passphrase.create("correct horse battery", path, cost=CHEAP)
+
+    make(target)
+    os.link(target, hard)
+    source = KeyFile(link) if kind == "key file" else Passphrase("correct horse battery", link)
+    former, content = source.load(), target.read_bytes()
+    source.replace(NEW)
+    assert link.is_symlink()
+    assert source.load() == NEW != former
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert [file.name for file in volume.iterdir()] == ["secret"]
+    assert target.read_bytes() != content
+    assert hard.read_bytes() == bytes(len(content))
+    for dangling in (tmp_path / "dangling", link):
+        if dangling is not link:
+            dangling.symlink_to(tmp_path / "nowhere")
+        with pytest.raises(HistoryKeyError, match="found one"):
+            make(dangling)
+    assert not (tmp_path / "nowhere").exists()
+
+
+def test_erasure_leaves_no_former_key_behind_a_link(tmp_path: Path) -> None:
+    target, link = tmp_path / "volume" / "secret", tmp_path / "key"
+    target.parent.mkdir()
+    former = KeyFile.create(target).load()
+    link.symlink_to(target)
+    with HistoryStore.open(tmp_path / "me.db", KeyFile(link)) as store:
+        store.append("alice", [Event("search", query="tea", timestamp=5)])
+        assert store.erase("alice").key_rotated
+    for file in tmp_path.rglob("*"):
+        if file.is_file():
+            assert former not in file.read_bytes()
+    HistoryStore.open(tmp_path / "me.db", KeyFile(target)).close()
+
+
+@pytest.mark.parametrize("kind", ["key file", "passphrase"])
+def test_of_several_who_make_a_key_file_at_once_one_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """Each of them has seen that there is no file yet."""
+    monkeypatch.setattr(Path, "exists", lambda *_, **__: False)
+    for turn in range(10 if kind == "key file" else 2):
+        path, start = tmp_path / str(turn), threading.Barrier(4)
+        made: list[KeyFile | Passphrase] = []
+        refused: list[str] = []
+
+        def make(path: Path = path, start: threading.Barrier = start) -> None:
+            start.wait()
+            try:
+                if kind == "key file":
+                    made.append(KeyFile.create(path))  # noqa: B023 - joined within this turn
+                else:
+                    made.append(Passphrase.create("correct horse", path, cost=CHEAP))  # noqa: B023
+            except HistoryKeyError as error:
+                refused.append(str(error))  # noqa: B023
+
+        threads = [threading.Thread(target=make) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert (len(made), len(refused)) == (1, 3)
+        assert all("found one" in reason for reason in refused)
+        assert len(made[0].load()) == 32
 
 
 def test_a_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:

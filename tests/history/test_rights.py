@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography.exceptions import InvalidTag
 
 from edge_rerank import Event, Item, Reranker
 from edge_rerank.errors import (
@@ -21,12 +22,13 @@ from edge_rerank.errors import (
     RecordingPaused,
 )
 from edge_rerank.history.history import PERSONALISATION, History
-from edge_rerank.history.keys.sources import KeyCallback, KeyFile
+from edge_rerank.history.keys.sources import HeldKey, KeyCallback, KeyFile
 from edge_rerank.history.personal_data import SCHEMA, PersonalData, read_events
 from edge_rerank.history.vault.anchor import AnchorCallback
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.retention import DAY_S, Retention
 from edge_rerank.history.vault.store import HistoryStore
+from tests.history.reader import Reader, open_sealed
 
 KEY = bytes(range(32))
 NEW = bytes(range(1, 33))
@@ -131,11 +133,55 @@ class TestAccess:
             other.consent("a", True)
             assert other.restore(text, user="a") == 10
             assert other.restore(text, user="a") == 0
-            assert other.all_events("a") == before
             assert other.audit_log()[-1].action is AuditAction.RESTORED
+            assert other.all_events("a") == before
             for bad in ("", "[]", "{}", '{"format": 1}', "[" * 100_000, text.replace("click", "?")):
                 with pytest.raises(InvalidRequest):
                     other.restore(bad, user="a")
+
+
+def test_what_is_read_to_be_seen_is_noted_and_ranking_writes_nothing(path: Path) -> None:
+    with Reranker.open(history=path, key=KEY) as reranker:
+        history = reranker.history
+        reads: list[tuple[AuditAction, int | None]] = []
+
+        def noted() -> list[tuple[AuditAction, int | None]]:
+            entries = [(entry.action, entry.count) for entry in history.audit_log()]
+            fresh = entries[len(reads) :]
+            reads.extend(fresh)
+            return fresh
+
+        noted()
+        assert reranker.profile("alice").events == 10
+        assert noted() == [(AuditAction.READ, 10)]
+        assert len(history.all_events("bob")) == 5
+        assert noted() == [(AuditAction.READ, 5)]
+        history.access("alice")
+        assert noted() == [(AuditAction.ACCESSED, 10)]
+        reranker.profile("nobody")
+        generation = history.verify().generation
+        for _ in range(3):
+            reranker.rank([Item("x", "a text"), Item("y", "another")], user="alice")
+            history.events("alice")
+            history.consents("alice")
+        assert noted() == []
+        assert history.verify().generation == generation
+        subjects = {entry.subject for entry in history.access("alice").audit}
+        assert len(subjects) == 1
+        actions = [entry.action for entry in history.access("alice").audit]
+        assert actions.count(AuditAction.READ) == 1
+
+
+def test_what_cannot_be_noted_is_not_shown(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    with Reranker.open(history=path, key=KEY) as reranker:
+        monkeypatch.setattr(reranker.history._store._vault.audit, "add", full)
+        for read in (reranker.profile, reranker.history.all_events, reranker.history.access):
+            with pytest.raises(HistoryUnavailable):
+                read("alice")
+        assert len(reranker.history.events("alice")) == 10
 
 
 def test_one_event_is_removed(path: Path) -> None:
@@ -364,6 +410,81 @@ class TestErasure:
         with pytest.raises(HistoryKeyError):
             HistoryStore.open(tmp_path / "copy.db", source)
 
+    @pytest.mark.parametrize("held", [False, True])
+    def test_present_key_present_file_and_an_old_copy_open_nothing_of_it(
+        self, tmp_path: Path, held: bool
+    ) -> None:
+        """Whoever opens the present file tries all keys in it on the old copy."""
+        path, copy = tmp_path / "me.db", tmp_path / "copy.db"
+        source = HeldKey(KEY) if held else KeyFile.create(tmp_path / "key")
+        users = [f"user {n}" for n in range(150)]  # so that some share a bucket with user 0
+        with HistoryStore.open(path, source) as store:
+            for user in users:
+                store.append(user, clicks(1))
+            store.rotate_person_key(users[1])
+        shutil.copy(path, copy)
+        with HistoryStore.open(path, source) as store:
+            assert store.erase(users[0]).key_rotated is not held
+            assert store.rotation_due is held
+            if held:
+                store.rotate_key(NEW)
+            store.rotate_person_key(users[1])
+            assert all(store.count(user) == 1 for user in users[1:])
+            assert store.verify().ok
+            assert not store.rotation_due
+        present = Reader(path, NEW if held else source.load())
+        old = sqlite3.connect(copy)
+        opened = set()
+        for owner, number, wrapped in old.execute("SELECT owner, id, wrapped FROM wrapped_keys"):
+            for bucket in present.newest.buckets:
+                try:
+                    open_sealed(bucket, wrapped, present.store, b"wrapped_keys", owner, number)
+                except InvalidTag:
+                    continue
+                opened.add(owner)
+        old.close()
+        closed = {present.newest.pseudonym(user) for user in users} - opened
+        neighbours = {present.newest.pseudonym(user)[0] // 4 for user in users[:2]}
+        assert {pseudonym[0] // 4 for pseudonym in closed} == neighbours
+        assert {present.newest.pseudonym(user) for user in users[:2]} <= closed
+
+    def test_of_many_people_one_bucket_is_wrapped_anew(self, tmp_path: Path) -> None:
+        source = KeyFile.create(tmp_path / "key")
+        with HistoryStore.open(tmp_path / "me.db", source) as store:
+            with store._vault.write() as change:
+                for n in range(640):
+                    change.person(f"user {n}", create=True)
+            sql = "SELECT owner, wrapped FROM wrapped_keys"
+            before = dict(store._vault.file.execute(sql).fetchall())
+            gone = store._vault.people.pseudonym("user 5")
+            store.erase("user 5")
+            after = dict(store._vault.file.execute(sql).fetchall())
+            assert set(before) - set(after) == {gone}
+            changed = {owner for owner in after if before[owner] != after[owner]}
+            assert {owner[0] // 4 for owner in changed} == {gone[0] // 4}
+            assert 1 <= len(changed) < 40
+
+    def test_a_neighbours_damaged_key_is_in_nobodys_way(self, tmp_path: Path) -> None:
+        path, source = tmp_path / "me.db", KeyFile.create(tmp_path / "key")
+        with HistoryStore.open(path, source) as store:
+            for n in range(200):
+                store.append(f"user {n}", clicks(1))
+            people = {n: store._vault.people.pseudonym(f"user {n}") for n in range(200)}
+        near = [n for n in people if n and people[n][0] // 4 == people[0][0] // 4]
+        assert len(near) > 1
+        with sqlite3.connect(path) as connection:
+            connection.execute(
+                "UPDATE wrapped_keys SET wrapped = CAST(substr(wrapped, 1, 40) || x'00' ||"
+                " substr(wrapped, 42) AS BLOB) WHERE owner = ?",
+                [people[near[0]]],
+            )
+        connection.close()
+        with HistoryStore.open(path, source) as store:
+            assert store.erase("user 0").key_rotated
+            assert all(store.count(f"user {n}") == 1 for n in near[1:])
+            with pytest.raises(HistoryCorrupt):
+                store.count(f"user {near[0]}")
+
     def test_of_a_person_whose_rows_are_damaged(self, path: Path) -> None:
         with sqlite3.connect(path) as connection:
             connection.execute("DELETE FROM events WHERE seq = 7")
@@ -382,11 +503,11 @@ def test_what_the_old_outer_key_wrapped_is_in_no_file_any_more(tmp_path: Path) -
     with HistoryStore.open(folder / "me.db", key) as store:
         store.append("alice", clicks(1))
         for rotate in (store.rotate_key, lambda: store._vault.replace_outer(NEW)):
-            wrapped = store._vault.file.execute("SELECT wrapped FROM wrapped_keys").fetchall()
+            wrapped = store._vault.file.execute("SELECT wrapped FROM rings").fetchall()
             rotate()
             for file in folder.iterdir():
                 content = file.read_bytes()
-                assert len(wrapped) == 2
+                assert len(wrapped) == 1
                 assert not any(one[6:] in content for (one,) in wrapped)
 
 
@@ -421,7 +542,7 @@ class TestKeysOfPeople:
 
     def test_cut_off_and_completed(self, path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         store = HistoryStore.open(path, KEY)
-        monkeypatch.setattr("edge_rerank.history.vault.store.RESEAL_BATCH", 3)
+        monkeypatch.setattr("edge_rerank.history.vault.rotation.RESEAL_BATCH", 3)
         batches = 0
         reseal = store._vault.reseal
 

@@ -44,6 +44,8 @@ class KeyringKey:
     def create(cls, service: str = "edge-rerank", account: str = "history") -> KeyringKey:
         """Put a new random key into the keyring.
 
+        Keyrings know no exclusive creation: have one process at a time do it.
+
         Raises:
             HistoryKeyError: when there is an entry already.
         """

@@ -16,10 +16,14 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
-from edge_rerank._files import replace_file
 from edge_rerank.errors import HistoryKeyError
 from edge_rerank.history.crypto import KEY_BYTES, SealingKey, Unsealable, derive, fresh_key, same
-from edge_rerank.history.keys.sources import check_key, check_mode
+from edge_rerank.history.keys.sources import (
+    check_key,
+    check_mode,
+    create_key_file,
+    replace_key_file,
+)
 
 VERSION = 1
 SALT_BYTES = 16
@@ -86,10 +90,8 @@ class Passphrase:
             HistoryKeyError: when there is a file already or none can be written.
         """
         source = cls(passphrase, path)
-        if source._path.exists():
-            raise HistoryKeyError("key file: expected no file there yet, found one")
         source._cost = cost or Argon2Cost()
-        source.replace(fresh_key())
+        create_key_file(source._path, source._sealed(fresh_key()))
         return source
 
     def load(self) -> bytes:
@@ -133,6 +135,10 @@ class Passphrase:
         Raises:
             HistoryKeyError: when the file cannot be written.
         """
+        replace_key_file(self._path, self._sealed(check_key(key)))
+
+    def _sealed(self, key: bytes) -> bytes:
+        """The content of a key file that holds ``key``."""
         salt = os.urandom(SALT_BYTES)
         stretched = self._stretch(salt, self._cost)
         fields = {
@@ -141,13 +147,10 @@ class Passphrase:
             "salt": base64.b64encode(salt).decode(),
             "commitment": base64.b64encode(derive(stretched, "commitment", salt)).decode(),
             "sealed": base64.b64encode(
-                SealingKey(stretched).seal(check_key(key), _context(salt, self._cost))
+                SealingKey(stretched).seal(key, _context(salt, self._cost))
             ).decode(),
         }
-        try:
-            replace_file(self._path, json.dumps(fields).encode())
-        except OSError as error:
-            raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
+        return json.dumps(fields).encode()
 
     def _stretch(self, salt: bytes, cost: Argon2Cost) -> bytes:
         try:

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from edge_rerank._files import replace_file
+from edge_rerank._files import replace_secret, write_new
 from edge_rerank.errors import HistoryKeyError
 
 KEY_BYTES = 32
@@ -98,9 +98,7 @@ class KeyFile:
             HistoryKeyError: when there is a file already or none can be written.
         """
         source = cls(path)
-        if source._path.exists():
-            raise HistoryKeyError("key file: expected no file there yet, found one")
-        source.replace(secrets.token_bytes(KEY_BYTES))
+        create_key_file(source._path, secrets.token_bytes(KEY_BYTES))
         return source
 
     def load(self) -> bytes:
@@ -118,11 +116,11 @@ class KeyFile:
         return check_key(key)
 
     def replace(self, key: bytes) -> None:
-        """Write ``key`` beside the file and rename it into place."""
-        try:
-            replace_file(self._path, check_key(key))
-        except OSError as error:
-            raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
+        """Write ``key`` beside the file, rename it into place, and overwrite the former one.
+
+        Where the path is a symbolic link, all of that happens to what it leads to.
+        """
+        replace_key_file(self._path, check_key(key))
 
 
 class KeyCallback:
@@ -198,6 +196,32 @@ def check_key(key: object) -> bytes:
     if len(set(key)) == 1:
         raise HistoryKeyError("key: expected random bytes, got one byte repeated")
     return key
+
+
+def create_key_file(path: Path, content: bytes) -> None:
+    """Make a key file that nobody else has made, not even at the same time.
+
+    Raises:
+        HistoryKeyError: when there is a file, or a link, already, or none can be written.
+    """
+    try:
+        write_new(path, content)
+    except FileExistsError:
+        raise HistoryKeyError("key file: expected no file there yet, found one") from None
+    except OSError as error:
+        raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
+
+
+def replace_key_file(path: Path, content: bytes) -> None:
+    """Put ``content`` in the place of a key file, so that the former key is gone.
+
+    Raises:
+        HistoryKeyError: when it cannot be written.
+    """
+    try:
+        replace_secret(path, content)
+    except OSError as error:
+        raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
 
 
 def check_mode(path: Path) -> None:

@@ -209,7 +209,7 @@ class HistoryFile:
         # an interrupt makes it leave both as they are.
         self.db.conn.interrupt()
         self.db.close()
-        self._release()
+        self._release(keep=self._lock is not None and self._lock.found)
 
     def leave_to_parent(self) -> None:
         """Never touch the file again, in a child that was just forked.
@@ -221,9 +221,9 @@ class HistoryFile:
         if self._lock is not None:
             self._lock.leave()
 
-    def _release(self) -> None:
+    def _release(self, *, keep: bool = False) -> None:
         if self._lock is not None:
-            self._lock.release()
+            self._lock.release(keep=keep)
 
     def _identify(self) -> bool:
         """Whether the file is empty.

@@ -1,23 +1,37 @@
-"""Envelope encryption: outer keys, never in the file, wrap the data keys, which lie in it.
+"""Envelope encryption: outer keys, never in the file, wrap rings of keys, which lie in it.
 
-While the outer key is being replaced, every data key lies in the file twice, wrapped under
-the old and under the new one, so that whichever the key source gives after a crash opens
-the file, and the old outer key itself is never written down.
+An outer key wraps the ring of the newest epoch and nothing else; the ring's 64 bucket keys
+wrap the data keys of the people. To replace the outer key is to wrap one value, however many
+people there are; to erase somebody for good is to wrap the data keys of one bucket anew.
+
+While the outer key is being replaced, the ring lies in the file twice, wrapped under the old
+and under the new one, so that whichever the key source gives after a crash opens the file,
+and the old outer key itself is never written down.
 """
 
 from __future__ import annotations
 
-from edge_rerank.errors import HistoryCorrupt, HistoryKeyError
-from edge_rerank.history.crypto import SealingKey, Unsealable, derive, same
-from edge_rerank.history.vault.binding import Binding
-from edge_rerank.history.vault.file import HistoryFile
+from collections.abc import Sequence
 
-STORE_OWNER = bytes(16)
-"""Owner of the store's own secret among the wrapped keys."""
+from edge_rerank.errors import HistoryCorrupt, HistoryKeyError
+from edge_rerank.history.crypto import SealingKey, Unsealable, derive, key_id_of, same
+from edge_rerank.history.vault.binding import Binding
+from edge_rerank.history.vault.epochs import Epoch
+from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.root import bucket_range
+
+UNDER_NEWEST = 0
+"""In the place of an outer key's id: wrapped under the newest ring."""
+
+State = tuple[dict[int, SealingKey], int, dict[int, Epoch]]
+"""What a transaction that fails puts back."""
 
 
 class KeyBook:
-    """The tables ``outer_keys`` and ``wrapped_keys``. Call inside a transaction to change."""
+    """The tables ``outer_keys``, ``rings`` and ``wrapped_keys``.
+
+    What changes it belongs into a transaction; if that fails, :meth:`restore`.
+    """
 
     def __init__(self, file: HistoryFile, binding: Binding) -> None:
         self._file = file
@@ -25,33 +39,41 @@ class KeyBook:
         self._outer: dict[int, SealingKey] = {}
         self.current = 0
         """Id of the outer key that opened the file."""
+        self.epochs: dict[int, Epoch] = {}
+        """Those whose ring is in the file, by id; one, but for the time of a rekey."""
+
+    @property
+    def newest(self) -> Epoch:
+        """The epoch in which whatever is new is sealed."""
+        return self.epochs[max(self.epochs)]
+
+    def state(self) -> State:
+        """What :meth:`restore` takes."""
+        return dict(self._outer), self.current, dict(self.epochs)
+
+    def restore(self, state: State) -> None:
+        """Forget what a transaction that failed would have changed."""
+        self._outer, self.current, self.epochs = state
+
+    # -- outer keys -------------------------------------------------------------------
+
+    def create(self, key: bytes) -> None:
+        """Begin with one outer key, in a file that has its tables."""
+        self.current = self.add_outer(key)
 
     def add_outer(self, key: bytes) -> int:
-        """Take in another outer key and wrap everything under it as well; returns its id."""
+        """Take in another outer key and wrap the newest ring under it as well; returns its id."""
         last = self._file.execute("SELECT coalesce(max(id), 0) FROM outer_keys").fetchone()[0]
         outer_id = int(last) + 1
         self._file.execute(
             "INSERT INTO outer_keys (id, commitment) VALUES (?, ?)",
             (outer_id, self._commitment(key)),
         )
-        added = SealingKey(key, outer_id)
-        rows = self._file.execute(
-            "SELECT owner, id, wrapped FROM wrapped_keys WHERE outer_id = ?", (self.current,)
-        ).fetchall()
-        if rows:
-            keys = self._open(rows)
-            self._file.execute_many(
-                "INSERT INTO wrapped_keys (owner, id, outer_id, wrapped) VALUES (?, ?, ?, ?)",
-                [
-                    (owner, key_id, outer_id, self._seal(added, owner, key_id, data_key))
-                    for (owner, key_id, _), data_key in zip(rows, keys, strict=True)
-                ],
-            )
-        self._outer[outer_id] = added
-        self.current = self.current or outer_id
+        self._outer[outer_id] = SealingKey(key, outer_id)
+        self.save_newest()
         return outer_id
 
-    def unlock(self, key: bytes) -> None:
+    def identify(self, key: bytes) -> SealingKey:
         """Find out which of the file's outer keys ``key`` is.
 
         Raises:
@@ -62,16 +84,40 @@ class KeyBook:
             if same(commitment, bytes(known)):
                 self.current = outer_id
                 self._outer = {outer_id: SealingKey(key, outer_id)}
-                return
+                return self._outer[outer_id]
         raise HistoryKeyError("the key is not the one this history file was sealed with")
 
-    def keep_only(self, outer_id: int) -> None:
-        """Drop every outer key but one, and what is wrapped under the others."""
-        self._file.execute("DELETE FROM wrapped_keys WHERE outer_id <> ?", (outer_id,))
-        self._file.execute("DELETE FROM outer_keys WHERE id <> ?", (outer_id,))
+    def unlock(self, key: bytes) -> None:
+        """Open the rings with ``key``.
 
-    def settled(self, outer_id: int) -> None:
-        """Note, after the transaction, that ``outer_id`` is the only one left."""
+        Raises:
+            HistoryKeyError: when it is none of the file's outer keys.
+            HistoryCorrupt: when a ring cannot be opened.
+        """
+        outer = self.identify(key)
+        rings = self._file.execute(
+            "SELECT id, outer_id, wrapped FROM rings WHERE outer_id IN (?, ?) ORDER BY outer_id",
+            (UNDER_NEWEST, self.current),
+        ).fetchall()
+        if not rings or rings[-1][1] == UNDER_NEWEST:
+            raise HistoryCorrupt("the file lacks its ring of keys")
+        newest_id, _, wrapped = rings.pop()
+        newest = self._open_ring(outer, newest_id, wrapped)
+        older = (
+            self._open_ring(newest.ring, epoch_id, wrapped)
+            for epoch_id, outer_id, wrapped in rings
+            if outer_id == UNDER_NEWEST and epoch_id < newest_id
+        )
+        self.epochs = {epoch.id: epoch for epoch in (*older, newest)}
+        if len(self.epochs) != len(rings) + 1:
+            raise HistoryCorrupt("a ring of keys was added")
+
+    def keep_only(self, outer_id: int) -> None:
+        """Drop every outer key but one, and the rings that are wrapped under the others."""
+        self._file.execute(
+            "DELETE FROM rings WHERE outer_id NOT IN (?, ?)", (UNDER_NEWEST, outer_id)
+        )
+        self._file.execute("DELETE FROM outer_keys WHERE id <> ?", (outer_id,))
         self._outer = {outer_id: self._outer[outer_id]}
         self.current = outer_id
 
@@ -79,14 +125,61 @@ class KeyBook:
         """Whether the file has more than one outer key: a replacement was cut short."""
         return bool(self._file.execute("SELECT count(*) > 1 FROM outer_keys").fetchone()[0])
 
-    def wrap(self, owner: bytes, key_id: int, key: bytes) -> None:
-        """Store a data key, under every outer key at hand."""
-        self._file.execute_many(
-            "INSERT INTO wrapped_keys (owner, id, outer_id, wrapped) VALUES (?, ?, ?, ?)",
-            [
-                (owner, key_id, outer_id, self._seal(outer, owner, key_id, key))
-                for outer_id, outer in self._outer.items()
-            ],
+    def save_newest(self) -> None:
+        """Wrap the newest ring under every outer key at hand."""
+        self._save(self.newest)
+
+    # -- epochs -----------------------------------------------------------------------
+
+    def begin_epoch(self) -> None:
+        """Make the keys of another epoch; the rings before lie under its ring from now on.
+
+        An outer key in use then wraps the new ring alone.
+        """
+        fresh = Epoch.fresh(self.newest.id + 1, names=self.newest.names)
+        self.epochs[fresh.id] = fresh
+        for epoch in self.epochs.values():
+            self._save(epoch)
+
+    def end_epochs(self) -> None:
+        """Drop every ring but the newest."""
+        newest = self.newest
+        self._file.execute("DELETE FROM rings WHERE id <> ?", (newest.id,))
+        self.epochs = {newest.id: newest}
+
+    def renew_bucket(self, epoch_id: int, bucket: int) -> None:
+        """Give a bucket another key and wrap what is in it anew.
+
+        What the former key wrapped, in whatever copy, stays closed to who opens this file. A
+        wrapped key that is damaged stays as it is; it opens nothing.
+        """
+        before = self.epochs[epoch_id]
+        after = before.renewed(bucket)
+        rows = self._file.execute(
+            "SELECT owner, id, wrapped FROM wrapped_keys WHERE owner BETWEEN ? AND ?",
+            bucket_range(bucket),
+        ).fetchall()
+        rows = [row for row in rows if isinstance(row[2], bytes) and key_id_of(row[2]) == epoch_id]
+        if rows:
+            former, renewed = before.wrapping(rows[0][0]), after.wrapping(rows[0][0])
+            self._file.execute_many(
+                "UPDATE wrapped_keys SET wrapped = ? WHERE owner = ? AND id = ?",
+                [
+                    (self._seal(renewed, owner, key_id, key), owner, key_id)
+                    for (owner, key_id, _), key in self._open_whole(former, rows)
+                ],
+            )
+        self.epochs[epoch_id] = after
+        self._save(after)
+
+    # -- data keys --------------------------------------------------------------------
+
+    def wrap(self, epoch_id: int, owner: bytes, key_id: int, key: bytes) -> None:
+        """Store a data key."""
+        wrapping = self.epochs[epoch_id].wrapping(owner)
+        self._file.execute(
+            "INSERT INTO wrapped_keys (owner, id, wrapped) VALUES (?, ?, ?)",
+            (owner, key_id, self._seal(wrapping, owner, key_id, key)),
         )
 
     def unwrap(self, owner: bytes) -> dict[int, bytes]:
@@ -96,29 +189,69 @@ class KeyBook:
             HistoryCorrupt: when one cannot be opened.
         """
         rows = self._file.execute(
-            "SELECT owner, id, wrapped FROM wrapped_keys WHERE owner = ? AND outer_id = ?",
-            (owner, self.current),
+            "SELECT owner, id, wrapped FROM wrapped_keys WHERE owner = ?", (owner,)
         ).fetchall()
-        return {key_id: key for (_, key_id, _), key in zip(rows, self._open(rows), strict=True)}
+        keys = {}
+        for row in rows:
+            epoch = self.epochs.get(key_id_of(row[2]))
+            if epoch is None:
+                raise HistoryCorrupt("a wrapped key cannot be opened")
+            keys[row[1]] = self._open(epoch.wrapping(owner), [row])[0]
+        return keys
 
     def discard(self, owner: bytes, *, but: int = 0) -> None:
         """Delete the owner's data keys, except the one with the id ``but``."""
         self._file.execute("DELETE FROM wrapped_keys WHERE owner = ? AND id <> ?", (owner, but))
 
-    def _open(self, rows: list[tuple[bytes, int, bytes]]) -> list[bytes]:
-        outer = self._outer[self.current]
-        contexts = [self._context(outer, owner, key_id) for owner, key_id, _ in rows]
+    # -- inside -----------------------------------------------------------------------
+
+    def _save(self, epoch: Epoch) -> None:
+        """Write a ring: the newest under every outer key at hand, another under the newest."""
+        newest = self.newest
+        wrapping = {UNDER_NEWEST: newest.ring} if epoch is not newest else self._outer
+        self._file.execute("DELETE FROM rings WHERE id = ?", (epoch.id,))
+        self._file.execute_many(
+            "INSERT INTO rings (id, outer_id, wrapped) VALUES (?, ?, ?)",
+            [
+                (epoch.id, place, key.seal(epoch.dump(), self._ring_context(key, epoch.id)))
+                for place, key in wrapping.items()
+            ],
+        )
+
+    def _open_ring(self, key: SealingKey, epoch_id: int, wrapped: bytes) -> Epoch:
         try:
-            keys = outer.open_many([wrapped for _, _, wrapped in rows], contexts)
+            ring = key.open(wrapped, self._ring_context(key, epoch_id))
+            return Epoch.parse(epoch_id, ring)
+        except (Unsealable, ValueError):
+            raise HistoryCorrupt("a ring of keys cannot be opened") from None
+
+    def _ring_context(self, key: SealingKey, epoch_id: int) -> bytes:
+        return self._binding("rings", key.key_id, b"", epoch_id)
+
+    def _open_whole(
+        self, key: SealingKey, rows: Sequence[tuple[bytes, int, bytes]]
+    ) -> list[tuple[tuple[bytes, int, bytes], bytes]]:
+        """The rows that can be opened, each with its key."""
+        try:
+            return list(zip(rows, self._open(key, rows), strict=True))
+        except HistoryCorrupt:
+            if len(rows) == 1:
+                return []
+        middle = len(rows) // 2
+        return self._open_whole(key, rows[:middle]) + self._open_whole(key, rows[middle:])
+
+    def _open(self, key: SealingKey, rows: Sequence[tuple[bytes, int, bytes]]) -> list[bytes]:
+        contexts = [self._context(key, owner, key_id) for owner, key_id, _ in rows]
+        try:
+            return key.open_many([wrapped for _, _, wrapped in rows], contexts)
         except Unsealable:
             raise HistoryCorrupt("a wrapped key cannot be opened") from None
-        return keys
 
-    def _seal(self, outer: SealingKey, owner: bytes, key_id: int, key: bytes) -> bytes:
-        return outer.seal(key, self._context(outer, owner, key_id))
+    def _seal(self, wrapping: SealingKey, owner: bytes, key_id: int, key: bytes) -> bytes:
+        return wrapping.seal(key, self._context(wrapping, owner, key_id))
 
-    def _context(self, outer: SealingKey, owner: bytes, key_id: int) -> bytes:
-        return self._binding("wrapped_keys", outer.key_id, owner, key_id)
+    def _context(self, wrapping: SealingKey, owner: bytes, key_id: int) -> bytes:
+        return self._binding("wrapped_keys", wrapping.key_id, owner, key_id)
 
     def _commitment(self, key: bytes) -> bytes:
         """Binds the file to one key: AES-GCM alone would open under more than one."""

@@ -30,15 +30,23 @@ _PAUSE_S = 0.02
 _LOCKED_BYTE = 1 << 30
 """Windows locks bytes, not files: one far behind all that is ever written."""
 
+_MAX_STATE = 4096
+
 _HELD: WeakValueDictionary[Path, LockFile] = WeakValueDictionary()
 """What this process holds, to tell a second opening here from one elsewhere."""
 
 
 class LockFile:
-    """A lock, held until it is released or the process ends. Made by :meth:`take`."""
+    """A lock, held until it is released or the process ends. Made by :meth:`take`.
 
-    def __init__(self, path: Path, descriptor: int) -> None:
+    Attributes:
+        path: of the lock file.
+        found: whether it was there already: a process that held it was killed.
+    """
+
+    def __init__(self, path: Path, descriptor: int, *, found: bool) -> None:
         self.path = path
+        self.found = found
         self._stream = os.fdopen(descriptor, "r+b", buffering=0)
 
     @classmethod
@@ -68,8 +76,11 @@ class LockFile:
     @classmethod
     def _try(cls, path: Path) -> Self | None:
         try:
-            flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0)
-            lock = cls(path, os.open(path, flags, MODE))
+            lock = cls._open(path)
+        except FileNotFoundError:
+            if path.parent.is_dir():
+                return None  # deleted since: once more
+            raise HistoryUnavailable("the history file cannot be locked: no such folder") from None
         except OSError as error:
             raise HistoryUnavailable(
                 f"the history file cannot be locked: {error.strerror}"
@@ -89,15 +100,42 @@ class LockFile:
         lock._stream.close()
         return None
 
-    def release(self) -> None:
-        """Delete the file and let go of it; it stays where the file system refuses."""
+    @classmethod
+    def _open(cls, path: Path) -> Self:
+        flags = os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
+        try:
+            return cls(path, os.open(path, flags | os.O_CREAT | os.O_EXCL, MODE), found=False)
+        except FileExistsError:
+            return cls(path, os.open(path, flags), found=True)
+
+    def write(self, state: bytes) -> None:
+        """Put ``state`` into the file, not synced: it outlives the process, not a power cut."""
+        with contextlib.suppress(OSError):  # a full disk; what is lost then is a check alone
+            self._stream.seek(0)
+            self._stream.write(state)
+
+    def read(self) -> bytes:
+        """What a process that was killed had put there, empty for nothing."""
+        try:
+            self._stream.seek(0)
+            return self._stream.read(_MAX_STATE)
+        except OSError:
+            return b""
+
+    def release(self, *, keep: bool = False) -> None:
+        """Let go of the file, and delete it where the file system lets us.
+
+        Args:
+            keep: leave it there, with what is in it.
+        """
         if self._stream.closed:  # by now it may be somebody else's
             return
         _HELD.pop(self.path, None)
         if sys.platform == "win32":
             self._stream.close()
-        with contextlib.suppress(OSError):
-            self.path.unlink()
+        if not keep:
+            with contextlib.suppress(OSError):
+                self.path.unlink()
         self._stream.close()
 
     def leave(self) -> None:

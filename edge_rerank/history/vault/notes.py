@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from edge_rerank.errors import HistoryCorrupt
-from edge_rerank.history.crypto import SealingKey, Unsealable, derive
+from edge_rerank.history.crypto import Unsealable
 from edge_rerank.history.vault.binding import Binding
 from edge_rerank.history.vault.file import HistoryFile
-from edge_rerank.history.vault.root import MODULUS, Hasher, Root
+from edge_rerank.history.vault.keybook import KeyBook
+from edge_rerank.history.vault.root import MODULUS, Root
 
 
 class Notes:
     """The table ``notes``; the root notices one taken away or put back."""
 
-    def __init__(self, file: HistoryFile, binding: Binding, secret: bytes) -> None:
+    def __init__(self, file: HistoryFile, binding: Binding, keybook: KeyBook) -> None:
         self._file = file
         self._binding = binding
-        self._key = SealingKey(derive(secret, "notes"))
-        self._hash = Hasher(secret, "notes sum")
+        self._keybook = keybook
         self._verified = False
 
     def read(self, root: Root, name: str) -> bytes | None:
@@ -30,7 +30,7 @@ class Notes:
         if sealed is None:
             return None
         try:
-            return self._key.open(sealed, self._context(name))
+            return self._keybook.newest.notes.open(sealed, self._context(name))
         except Unsealable:
             raise HistoryCorrupt("a note cannot be opened") from None
 
@@ -40,7 +40,7 @@ class Notes:
         before = self._sealed(name)
         if before is not None:
             root.notes -= self._hash(name.encode(), before)
-        sealed = self._key.seal(value, self._context(name))
+        sealed = self._keybook.newest.notes.seal(value, self._context(name))
         self._file.execute(
             "INSERT OR REPLACE INTO notes (name, sealed) VALUES (?, ?)", (name, sealed)
         )
@@ -62,9 +62,28 @@ class Notes:
             raise HistoryCorrupt("a note was added, removed or replaced")
         self._verified = True
 
+    def contents(self, root: Root) -> dict[str, bytes]:
+        """All notes by name.
+
+        Raises:
+            HistoryCorrupt: when any note is not what the root says.
+        """
+        names = [str(name) for (name,) in self._file.execute("SELECT name FROM notes")]
+        return {name: self.read(root, name) or b"" for name in names}
+
+    def rewrite(self, root: Root, contents: dict[str, bytes]) -> None:
+        """Seal all notes anew, inside a transaction that has just begun an epoch."""
+        self._file.execute("DELETE FROM notes")
+        root.notes = 0
+        for name, content in contents.items():
+            self.write(root, name, content)
+
+    def _hash(self, name: bytes, sealed: bytes) -> int:
+        return self._keybook.newest.noted(name, sealed)
+
     def _sealed(self, name: str) -> bytes | None:
         row = self._file.execute("SELECT sealed FROM notes WHERE name = ?", (name,)).fetchone()
         return None if row is None else bytes(row[0])
 
     def _context(self, name: str) -> bytes:
-        return self._binding("notes", 1, name.encode())
+        return self._binding("notes", self._keybook.newest.id, name.encode())

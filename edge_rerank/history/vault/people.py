@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 
 from edge_rerank.errors import HistoryCorrupt
-from edge_rerank.history.crypto import SealingKey, Unsealable, derive, fresh_key, key_id_of
+from edge_rerank.history.crypto import SealingKey, Unsealable, fresh_key, key_id_of
 from edge_rerank.history.vault.binding import Binding
 from edge_rerank.history.vault.consents import Decision
 from edge_rerank.history.vault.file import HistoryFile
@@ -23,7 +23,6 @@ from edge_rerank.history.vault.root import (
 )
 
 MAX_KNOWN_PEOPLE = 256
-PSEUDONYM_BYTES = 16
 SUBJECT_BYTES = 8
 
 
@@ -32,7 +31,9 @@ class Person:
     """One person's opened head. Changed only on a copy that a transaction writes.
 
     Attributes:
-        pseudonym: keyed hash of the host's identifier, 16 bytes.
+        name: keyed hash of the host's identifier, 16 bytes, the same in every epoch.
+        epoch: the epoch that the record belongs to.
+        pseudonym: keyed hash of ``name`` under which the epoch keeps the record, 16 bytes.
         subject: random, names the person in the audit log; means nothing once erased.
         keys: data keys by id; two while they are being rotated.
         current: id of the key that seals what is new.
@@ -47,6 +48,8 @@ class Person:
         verified: whether the rows were compared with ``total`` since the file was opened.
     """
 
+    name: bytes
+    epoch: int
     pseudonym: bytes
     subject: str
     keys: Mapping[int, SealingKey]
@@ -78,20 +81,32 @@ class Person:
 class People:
     """The table ``people``. Nothing is believed before its bucket matches the root."""
 
-    def __init__(
-        self, file: HistoryFile, binding: Binding, keybook: KeyBook, secret: bytes
-    ) -> None:
+    def __init__(self, file: HistoryFile, binding: Binding, keybook: KeyBook) -> None:
         self._file = file
         self._binding = binding
         self._keybook = keybook
-        self._pseudonym_key = derive(secret, "pseudonyms")
-        self._head_hash = Hasher(secret, "heads")
         self._known: dict[bytes, Person] = {}
         self._verified: set[int] = set()
 
+    def name(self, user: str) -> bytes:
+        """The keyed hash of ``user``, the same in every epoch."""
+        return self._keybook.newest.name(user)
+
     def pseudonym(self, user: str) -> bytes:
-        """The keyed hash under which ``user`` is stored."""
-        return derive(self._pseudonym_key, "user", user.encode())[:PSEUDONYM_BYTES]
+        """The keyed hash under which ``user`` is stored, unless a rekey has yet to come to it."""
+        return self._keybook.newest.pseudonym(self.name(user))
+
+    def named(self, root: Root, name: bytes) -> Person | None:
+        """The record of the person called ``name``, ``None`` if there is none in any epoch.
+
+        Raises:
+            HistoryCorrupt: when it, or another of its bucket, is not what the root says.
+        """
+        for epoch in sorted(self._keybook.epochs, reverse=True):
+            person = self.find(root, self._keybook.epochs[epoch].pseudonym(name))
+            if person is not None:
+                return person
+        return None
 
     def find(self, root: Root, pseudonym: bytes) -> Person | None:
         """The person's record, ``None`` if there is none.
@@ -104,44 +119,56 @@ class People:
             return known
         self.verify_bucket(root, bucket_of(pseudonym))
         row = self._file.execute(
-            "SELECT head FROM people WHERE pseudonym = ?", (pseudonym,)
+            "SELECT head, epoch FROM people WHERE pseudonym = ?", (pseudonym,)
         ).fetchone()
         if row is None:
             return None
-        person = self._open(pseudonym, row[0])
+        person = self._open(pseudonym, *row)
         self.remember(person)
         return person
 
-    def enrol(self, root: Root, pseudonym: bytes) -> Person:
+    def enrol(self, root: Root, name: bytes) -> Person:
         """Make a new person, inside a transaction."""
-        self.verify_bucket(root, bucket_of(pseudonym))
         key = fresh_key()
-        person = Person(
+        person = self.found(root, name, key, subject=os.urandom(SUBJECT_BYTES).hex())
+        self._keybook.wrap(person.epoch, person.pseudonym, 1, key)
+        self.write(root, person)
+        return person
+
+    def found(self, root: Root, name: bytes, key: bytes, *, subject: str) -> Person:
+        """A person of the newest epoch, with nothing of it in the file yet.
+
+        Raises:
+            HistoryCorrupt: when another of its bucket is not what the root says.
+        """
+        epoch = self._keybook.newest
+        pseudonym = epoch.pseudonym(name)
+        self.verify_bucket(root, bucket_of(pseudonym))
+        return Person(
+            name=name,
+            epoch=epoch.id,
             pseudonym=pseudonym,
-            subject=os.urandom(SUBJECT_BYTES).hex(),
+            subject=subject,
             keys={1: SealingKey(key, 1)},
             current=1,
             tag_key=fresh_key(),
             verified=True,
         )
-        self._keybook.wrap(pseudonym, 1, key)
-        self.write(root, person)
-        return person
 
     def write(self, root: Root, person: Person) -> None:
         """Seal the head anew and put it into the root, inside a transaction."""
         bucket = bucket_of(person.pseudonym)
         if person.head:
-            root.sums[bucket] -= self._head_hash(person.pseudonym, person.head)
+            root.sums[bucket] -= self._hash(person.pseudonym, person.head, person.epoch)
         context = self._context(person.current, person.pseudonym)
         person.head = person.key.seal(_dump(person), context)
         root.sums[bucket] = (
-            root.sums[bucket] + self._head_hash(person.pseudonym, person.head)
+            root.sums[bucket] + self._hash(person.pseudonym, person.head, person.epoch)
         ) % MODULUS
         self._file.execute(
-            "INSERT INTO people (pseudonym, head) VALUES (?, ?)"
+            "INSERT INTO people (pseudonym, head, epoch) VALUES (?, ?, ?)"
             " ON CONFLICT (pseudonym) DO UPDATE SET head = excluded.head",
-            (person.pseudonym, person.head),
+            (person.pseudonym, person.head, person.epoch),
         )
 
     def delete(self, root: Root, person: Person) -> None:
@@ -149,7 +176,7 @@ class People:
         bucket = bucket_of(person.pseudonym)
         self._file.execute("DELETE FROM people WHERE pseudonym = ?", (person.pseudonym,))
         self._keybook.discard(person.pseudonym)
-        gone = self._head_hash(person.pseudonym, person.head)
+        gone = self._hash(person.pseudonym, person.head, person.epoch)
         root.sums[bucket] = (root.sums[bucket] - gone) % MODULUS
 
     def remember(self, person: Person) -> None:
@@ -181,8 +208,17 @@ class People:
 
     def in_bucket(self, bucket: int) -> Iterator[Person]:
         """The people of one bucket, which has been verified."""
-        for pseudonym, head in self._heads(bucket):
-            yield self._known.get(pseudonym) or self._open(pseudonym, head)
+        for pseudonym, head, epoch in self._heads(bucket):
+            yield self._known.get(pseudonym) or self._open(pseudonym, head, epoch)
+
+    def left_behind(self, after: bytes, limit: int) -> list[bytes]:
+        """Up to ``limit`` people, behind the pseudonym ``after``, who are in an older epoch."""
+        found = self._file.execute(
+            "SELECT pseudonym FROM people WHERE pseudonym > ? AND epoch <> ?"
+            " ORDER BY pseudonym LIMIT ?",
+            (after, self._keybook.newest.id, limit),
+        )
+        return [bytes(pseudonym) for (pseudonym,) in found]
 
     def verify_bucket(self, root: Root, bucket: int, *, again: bool = False) -> None:
         """Compare a bucket with the root, once; from then on the exclusive lock guards it.
@@ -192,18 +228,24 @@ class People:
         """
         if bucket in self._verified and not again:
             return
-        total = sum(self._head_hash(pseudonym, head) for pseudonym, head in self._heads(bucket))
+        total = sum(self._hash(*row) for row in self._heads(bucket))
         if total % MODULUS != root.sums[bucket]:
             raise HistoryCorrupt("a person's record was added, removed or replaced")
         self._verified.add(bucket)
 
-    def _heads(self, bucket: int) -> list[tuple[bytes, bytes]]:
+    def _heads(self, bucket: int) -> list[tuple[bytes, bytes, int]]:
         return self._file.execute(
-            "SELECT pseudonym, head FROM people WHERE pseudonym BETWEEN ? AND ?",
+            "SELECT pseudonym, head, epoch FROM people WHERE pseudonym BETWEEN ? AND ?",
             bucket_range(bucket),
         ).fetchall()
 
-    def _open(self, pseudonym: bytes, head: bytes) -> Person:
+    def _hash(self, pseudonym: bytes, head: bytes, epoch: int) -> int:
+        known = self._keybook.epochs.get(epoch)
+        if known is None:
+            raise HistoryCorrupt("a person's record was added, removed or replaced")
+        return known.heads(pseudonym, head)
+
+    def _open(self, pseudonym: bytes, head: bytes, epoch: int) -> Person:
         keys = {
             key_id: SealingKey(key, key_id)
             for key_id, key in self._keybook.unwrap(pseudonym).items()
@@ -212,6 +254,8 @@ class People:
         try:
             fields = json.loads(keys[current].open(head, self._context(current, pseudonym)))
             return Person(
+                name=bytes.fromhex(fields["name"]) if epoch > 1 else pseudonym,
+                epoch=epoch,
                 pseudonym=pseudonym,
                 subject=str(fields["subject"]),
                 keys=keys,
@@ -236,7 +280,7 @@ class People:
 
 
 def _dump(person: Person) -> bytes:
-    fields = {
+    fields: dict[str, object] = {
         "subject": person.subject,
         "tag_key": person.tag_key.hex(),
         "count": person.count,
@@ -249,4 +293,6 @@ def _dump(person: Person) -> bytes:
         },
         "paused": person.paused,
     }
+    if person.epoch > 1:
+        fields["name"] = person.name.hex()
     return json.dumps(fields, separators=(",", ":")).encode()

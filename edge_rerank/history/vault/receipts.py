@@ -71,11 +71,16 @@ class Holdings:
 class ErasureReceipt:
     """Proof for the person that the data are gone.
 
+    It speaks of the file and of copies made before, opened with the key of today. Whoever took
+    file *and* key earlier keeps what was in the file then, and can still open what has been
+    recorded about others since: ``rekey`` ends that.
+
     Attributes:
         events: rows erased.
-        key_rotated: whether the key-encryption key was replaced, which closes every old
-            copy of the file. ``False`` when the host holds the key itself: then the host
-            must call ``rotate_key`` and destroy the old key; or when nothing was stored.
+        key_rotated: whether the key-encryption key was replaced: old copies of the file then
+            no longer open with the present key, and nothing in the present file opens what
+            they hold of the person. ``False`` when the host holds the key itself: then the host
+            must call ``rotate_key`` and destroy the old one; or when nothing was stored.
         at: UTC seconds.
         subject: what stood for the person in the audit log; ``None`` if nothing was stored.
         audit_seq: number of the audit entry of the erasure, ``None`` if nothing was stored.
@@ -86,6 +91,33 @@ class ErasureReceipt:
     at: int = 0
     subject: str | None = None
     audit_seq: int | None = None
+
+    def to_json(self) -> str:
+        """All attributes as one JSON object."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
+class RekeyReceipt:
+    """What a rekey did, and since when.
+
+    Attributes:
+        people: whose records, events and keys were sealed anew by this call.
+        events: how many events those were.
+        audit_entries: how many entries of the audit log.
+        begun_at: UTC seconds. Nothing in the file opens with a key, or a copy of the file, that
+            was taken before.
+        at: when it was done, UTC seconds.
+        resumed: whether it had been begun by an earlier call that was cut short; ``begun_at``
+            then is that call's.
+    """
+
+    people: int
+    events: int
+    audit_entries: int
+    begun_at: int
+    at: int
+    resumed: bool
 
     def to_json(self) -> str:
         """All attributes as one JSON object."""

@@ -6,8 +6,10 @@ from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.consents import Decision, check_purpose, decide
 from edge_rerank.history.vault.receipts import ErasureReceipt, Holdings, StoredEvent
+from edge_rerank.history.vault.root import bucket_of
 from edge_rerank.history.vault.rotation import rotate_outer
 from edge_rerank.history.vault.vault import Vault
+from edge_rerank.types import Event
 
 
 def note_decision(vault: Vault, user: str, purpose: str, granted: bool) -> None:
@@ -64,6 +66,17 @@ def read_holdings(vault: Vault, user: str) -> Holdings:
     )
 
 
+def read_all(vault: Vault, user: str) -> tuple[Event, ...]:
+    """All events of the person in time order, oldest first; the reading itself is audited."""
+    if vault.find(user) is None:
+        return ()
+    with vault.write() as change:
+        person = change.person(user)
+        events = sorted((event for _, event, _ in vault.rows.load(person)), key=_when)
+        change.audit(AuditAction.READ, person, count=len(events))
+    return tuple(events)
+
+
 def delete_event(vault: Vault, user: str, record: int) -> bool:
     """Delete one event and empty the write-ahead log; whether there was such an event."""
     if vault.find(user) is None:
@@ -92,7 +105,7 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
             rotation failed, calling again, or opening the file, completes it.
     """
     if vault.find(user) is None:
-        rotated = vault.root.rotation_due
+        rotated = vault.root.rotation_due and source.replaceable
         if rotated:
             rotate_outer(vault, source)
         return ErasureReceipt(0, rotated, vault.now().wall)
@@ -100,9 +113,14 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
         person = change.person(user)
         events = vault.rows.delete_all(person)
         change.delete(person)
-        change.root.rotation_due = source.replaceable
+        vault.keybook.renew_bucket(person.epoch, bucket_of(person.pseudonym))
+        change.root.rotation_due = True
         entry = change.audit(AuditAction.ERASED, person, count=events)
     vault.file.empty_log()
     if source.replaceable:
         rotate_outer(vault, source)
     return ErasureReceipt(events, source.replaceable, entry.at, person.subject, entry.seq)
+
+
+def _when(event: Event) -> float:
+    return event.timestamp or 0.0

@@ -39,6 +39,8 @@ class Root:
         rotation_due: whether something was erased and the outer key not yet replaced.
         max_age_days, max_events: the retention that was set last.
         resealing: number of people whose data key is being rotated.
+        since: the oldest epoch whose keys still count.
+        rekeying: UTC seconds when the rekey in progress began, 0 for none.
         sums: one sum a bucket.
     """
 
@@ -56,6 +58,8 @@ class Root:
     max_age_days: float | None = None
     max_events: int | None = None
     resealing: int = 0
+    since: int = 1
+    rekeying: int = 0
     sums: list[int] = field(default_factory=lambda: [0] * BUCKETS)
 
     def copy(self) -> Root:

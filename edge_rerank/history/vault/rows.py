@@ -151,6 +151,47 @@ class Rows:
         last: int = rows[-1][0]
         return last
 
+    def move(self, person: Person, fresh: Person) -> list[Row]:
+        """The person's rows, sealed for another record of the same person.
+
+        Their tags are computed anew from what was kept. An event that had to be cut to fit is
+        from then on a duplicate of nothing but its like.
+
+        Args:
+            person: whose rows they are.
+            fresh: gets number and sum; :meth:`replace` stores the rows.
+
+        Raises:
+            HistoryCorrupt: when a row is missing, damaged or out of place.
+        """
+        self.verify(person)
+        rows = self._file.execute(
+            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq", (person.pseudonym,)
+        ).fetchall()
+        payloads = self._payloads(person, rows)
+        moved: list[Row] = []
+        taken: set[bytes | None] = {None}
+        for (seq, event, _), payload in zip(self._decode(rows, payloads), payloads, strict=True):
+            content_tag, id_tag = _tags(fresh, event, event.id)
+            if content_tag in taken:
+                content_tag = keyed_hash(fresh.tag_key, b"cut:%d" % seq, _TAG_BYTES)
+            if id_tag in taken:
+                id_tag = None
+            taken |= {content_tag, id_tag}
+            sealed = fresh.key.seal(payload, self._context(fresh, fresh.current, seq))
+            moved.append((seq, content_tag, id_tag, sealed))
+        fresh.count = len(moved)
+        fresh.total = sum(_hash(fresh, row) for row in moved) % MODULUS
+        return moved
+
+    def replace(self, person: Person, fresh: Person, rows: Sequence[Row]) -> None:
+        """Put rows of :meth:`move` in the place of the person's, once both heads are there."""
+        self._file.execute("DELETE FROM events WHERE person = ?", (person.pseudonym,))
+        self._file.execute_many(
+            "INSERT INTO events (person, seq, content_tag, id_tag, sealed) VALUES (?, ?, ?, ?, ?)",
+            [(fresh.pseudonym, *row) for row in rows],
+        )
+
     def verify(self, person: Person, *, again: bool = False) -> None:
         """Compare the head with all rows, once; from then on the exclusive lock guards them.
 
@@ -190,8 +231,13 @@ class Rows:
     def _open(
         self, person: Person, rows: Sequence[tuple[int, bytes]]
     ) -> list[tuple[int, Event, int]]:
+        return self._decode(rows, self._payloads(person, rows))
+
+    def _decode(
+        self, rows: Sequence[tuple[int, bytes]], payloads: Sequence[bytes]
+    ) -> list[tuple[int, Event, int]]:
         try:
-            decoded = decode(self._payloads(person, rows))
+            decoded = decode(payloads)
         except Undecodable:
             raise HistoryCorrupt("an event cannot be read") from None
         return [

@@ -68,6 +68,24 @@ MIGRATIONS: tuple[str, ...] = (
         sealed BLOB NOT NULL CHECK (length(sealed) IN ({_SIZES}))
     ) STRICT;
     """,
+    # Data keys under bucket keys, these in rings: see migration.py for what is in them.
+    f"""
+    DROP TABLE wrapped_keys;
+    CREATE TABLE wrapped_keys (
+        owner BLOB NOT NULL CHECK (length(owner) = 16),
+        id INTEGER NOT NULL CHECK (id BETWEEN 1 AND 4294967295),
+        wrapped BLOB NOT NULL CHECK (length(wrapped) IN ({_SIZES})),
+        PRIMARY KEY (owner, id)
+    ) STRICT, WITHOUT ROWID;
+    CREATE TABLE rings (
+        id INTEGER NOT NULL CHECK (id BETWEEN 1 AND 4294967295),
+        outer_id INTEGER NOT NULL CHECK (outer_id BETWEEN 0 AND 4294967295),
+        wrapped BLOB NOT NULL CHECK (length(wrapped) IN ({_SIZES})),
+        PRIMARY KEY (id, outer_id)
+    ) STRICT, WITHOUT ROWID;
+    ALTER TABLE people ADD COLUMN
+        epoch INTEGER NOT NULL DEFAULT 1 CHECK (epoch BETWEEN 1 AND 4294967295);
+    """,
 )
 VERSION = len(MIGRATIONS)
 

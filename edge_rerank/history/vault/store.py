@@ -1,8 +1,8 @@
 """The sealed history file: one SQLite database, every row encrypted on its own.
 
 What each table holds and how every byte is made is described in ``FORMAT.md`` beside this
-module. In short: a key-encryption key that never lies in the file wraps one data key per
-person and one for the store; a person's events are sealed under the person's data key and
+module. In short: a key-encryption key that never lies in the file wraps a ring of keys, and
+these wrap one data key per person; a person's events are sealed under the person's data key and
 bound to store, table, schema version, key, person and sequence number; a sealed head per
 person counts and sums up the rows, and a sealed root sums up the heads, so that a row or a
 person taken away, put back, swapped or repeated is noticed before anything is believed.
@@ -13,14 +13,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Self
 
-from edge_rerank._process import OwnLock
-from edge_rerank.errors import ClosedError, HistoryKeyError
+from edge_rerank.errors import HistoryKeyError
 from edge_rerank.history.crypto import fresh_key
-from edge_rerank.history.keys.sources import KeySource, as_source, check_key
+from edge_rerank.history.keys.sources import KeySource, as_source
 from edge_rerank.history.vault.anchor import Anchor, as_anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
 from edge_rerank.history.vault.expiry import (
@@ -31,36 +29,37 @@ from edge_rerank.history.vault.expiry import (
     tend,
 )
 from edge_rerank.history.vault.file import HistoryFile, typed_errors
+from edge_rerank.history.vault.locked import LockedVault
 from edge_rerank.history.vault.people import Person
-from edge_rerank.history.vault.receipts import Appended, ErasureReceipt, Holdings, Verification
+from edge_rerank.history.vault.receipts import (
+    Appended,
+    ErasureReceipt,
+    Holdings,
+    Verification,
+)
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.rights import (
     delete_event,
     erase_person,
     note_decision,
     note_pause,
+    read_all,
     read_holdings,
 )
-from edge_rerank.history.vault.rotation import rotate_outer
+from edge_rerank.history.vault.rotation import (
+    finish_person,
+    rotate_outer,
+)
 from edge_rerank.history.vault.vault import Vault
 from edge_rerank.history.vault.verify import verify_vault
 from edge_rerank.types import Event
 
-RESEAL_BATCH = 250
-"""Rows sealed anew in one transaction while a person's key is rotated."""
 
-
-class HistoryStore:
+class HistoryStore(LockedVault):
     """An open history file. Safe from several threads; one process at a time.
 
     Make one with :meth:`open`.
     """
-
-    def __init__(self, vault: Vault, source: KeySource) -> None:
-        self._vault = vault
-        self._source = source
-        self._lock = OwnLock("the history")
-        self._closed = False
 
     @classmethod
     def open(
@@ -171,8 +170,8 @@ class HistoryStore:
     def remove_event(self, user: str, record: int) -> bool:
         """Delete one event, by the ``record`` number that :meth:`access` shows.
 
-        The write-ahead log is emptied as well, and freed pages are overwritten; older
-        copies of the file stay readable until the key is rotated.
+        The write-ahead log is emptied as well, and freed pages are overwritten. In older
+        copies of the file the event stays: :meth:`rekey` closes those.
 
         Returns:
             Whether there was such an event.
@@ -196,6 +195,7 @@ class HistoryStore:
         """
         with self._use() as vault:
             tend(vault)
+            self._carry_on(vault)
 
     @property
     def removals(self) -> int:
@@ -243,8 +243,15 @@ class HistoryStore:
         with self._use() as vault:
             return read_holdings(vault, user)
 
+    def disclose(self, user: str) -> tuple[Event, ...]:
+        """:meth:`load` for somebody to see; that is audited, unlike what ranking reads."""
+        with self._use() as vault:
+            return read_all(vault, user)
+
     def erase(self, user: str) -> ErasureReceipt:
-        """Delete the person's rows, head and wrapped key, then rotate the outer key.
+        """Delete the person's rows, head and data keys, then rotate the outer key.
+
+        What that takes does not grow with the number of people but with one 64th of it.
 
         The write-ahead log is emptied as well, and freed pages are overwritten. Rows that
         are damaged are erased like any other.
@@ -255,45 +262,6 @@ class HistoryStore:
         """
         with self._use() as vault:
             return erase_person(vault, self._source, user)
-
-    # -- keys -------------------------------------------------------------------------
-
-    def rotate_key(self, key: bytes | None = None) -> None:
-        """Wrap every data key anew under another outer key; the events stay as they are.
-
-        Afterwards the old key opens only old copies of the file, so destroy it.
-
-        Args:
-            key: 32 bytes. A host that holds the key itself must have stored the new one
-                durably before; ``None`` takes a fresh one, for a source that can replace.
-
-        Raises:
-            HistoryKeyError: when ``key`` is malformed, or missing and the source cannot
-                replace its key.
-        """
-        with self._use() as vault:
-            if self._source.replaceable:
-                self._rotate(None if key is None else check_key(key))
-            elif key is None:
-                raise HistoryKeyError("key: expected 32 bytes, for the host holds the key itself")
-            else:
-                vault.replace_outer(check_key(key))
-                self._source = as_source(key)
-
-    def rotate_person_key(self, user: str) -> None:
-        """Seal the person's events anew under a fresh data key, batch by batch.
-
-        Other threads read and write in between. What a crash interrupts is completed when
-        the file is opened.
-        """
-        with self._use() as vault:
-            person = vault.find(user)
-            if person is None:
-                return
-            pseudonym = person.pseudonym
-            if len(person.keys) == 1:
-                vault.begin_reseal(pseudonym)
-        self._finish_reseal(pseudonym)
 
     # -- the store as a whole ---------------------------------------------------------
 
@@ -307,7 +275,7 @@ class HistoryStore:
             people = list(vault.people.everyone(vault.root))
         for known in people:
             with self._use() as vault:
-                person = vault.people.find(vault.root, known.pseudonym)
+                person = vault.people.named(vault.root, known.name)
                 if person is None:
                     continue
                 found = _decisions(person), tuple(one for _, one, _ in vault.rows.load(person))
@@ -367,12 +335,6 @@ class HistoryStore:
         with self._use() as vault:
             return vault.anchored or vault.root.anchored
 
-    @property
-    def rotation_due(self) -> bool:
-        """Whether something was erased and the outer key not yet replaced."""
-        with self._use() as vault:
-            return vault.root.rotation_due
-
     def overdue(self) -> int:
         """How many people have events that retention no longer allows."""
         with self._use() as vault:
@@ -412,31 +374,10 @@ class HistoryStore:
         vault.settle_outer()
         if vault.root.rotation_due and self._source.replaceable:
             vault.file.empty_log()
-            self._rotate()
+            rotate_outer(vault, self._source)
         for pseudonym in vault.resealing():
-            self._finish_reseal(pseudonym)
+            finish_person(self._use, pseudonym)
         self.tend()
-
-    def _rotate(self, key: bytes | None = None) -> bool:
-        rotate_outer(self._vault, self._source, key)
-        return True
-
-    def _finish_reseal(self, pseudonym: bytes) -> None:
-        after = 0
-        while True:
-            with self._use() as vault:
-                after = vault.reseal(pseudonym, after, RESEAL_BATCH)
-                if not after:
-                    vault.file.empty_log()
-                    return
-
-    @contextmanager
-    def _use(self) -> Iterator[Vault]:
-        with self._lock:
-            if self._closed:
-                raise ClosedError("the history is closed")
-            with typed_errors():
-                yield self._vault
 
 
 def _decisions(person: Person) -> dict[str, bool]:

@@ -21,11 +21,13 @@ from edge_rerank.history.vault.anchor import ANCHOR_BYTES, Anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry, AuditLog
 from edge_rerank.history.vault.binding import Binding
 from edge_rerank.history.vault.clock import tick
+from edge_rerank.history.vault.epochs import Epoch
 from edge_rerank.history.vault.file import HistoryFile
-from edge_rerank.history.vault.keybook import STORE_OWNER, KeyBook
+from edge_rerank.history.vault.keybook import KeyBook
+from edge_rerank.history.vault.migration import RINGS, FormerKeys, upgrade
 from edge_rerank.history.vault.notes import Notes
 from edge_rerank.history.vault.people import People, Person
-from edge_rerank.history.vault.root import Root
+from edge_rerank.history.vault.root import Root, bucket_of
 from edge_rerank.history.vault.rows import Rows
 
 _STORE_BYTES = 16
@@ -57,23 +59,16 @@ class Vault:
         store = os.urandom(_STORE_BYTES) if file.is_new else self._meta("store")
         self.binding = Binding(store)
         self.keybook = KeyBook(file, self.binding)
-        if file.is_new:
-            secret = fresh_key()
-        else:
+        self._former: FormerKeys | None = None
+        if not file.is_new:
             self._refuse_newer()
-            self.keybook.unlock(key)
-            found = self.keybook.unwrap(STORE_OWNER)
-            if 1 not in found:
-                raise HistoryCorrupt("the file lacks the store's secret")
-            secret = found[1]
-        self._root_key = SealingKey(derive(secret, "root"))
-        self._anchor_key = derive(secret, "anchor")
-        self.people = People(file, self.binding, self.keybook, secret)
+            self._unlock(key)
+        self.people = People(file, self.binding, self.keybook)
         self.rows = Rows(file, self.binding)
-        self.audit = AuditLog(file, self.binding, secret)
-        self.notes = Notes(file, self.binding, secret)
+        self.audit = AuditLog(file, self.binding, self.keybook)
+        self.notes = Notes(file, self.binding, self.keybook)
         if file.is_new:
-            self._create(store, key, secret)
+            self._create(store, key)
         else:
             self.root = self._read_root()
             self.notes.verify(self.root)
@@ -82,7 +77,7 @@ class Vault:
 
     def find(self, user: str) -> Person | None:
         """The record of the person, ``None`` for an unknown one."""
-        return self.people.find(self.root, self.people.pseudonym(user))
+        return self.people.named(self.root, self.people.name(user))
 
     def now(self) -> Root:
         """The root as it would be now, with its clock brought up to date."""
@@ -94,6 +89,7 @@ class Vault:
     def write(self) -> Iterator[Change]:
         """One transaction, with the root sealed anew at its end; all of it or nothing."""
         change = Change(self, self.now())
+        keys = self.keybook.state()
         try:
             with self.file.transaction():
                 yield change
@@ -101,6 +97,7 @@ class Vault:
                 sealed = self._seal_root(change.root)
         except BaseException:
             self.people.forget()
+            self.keybook.restore(keys)
             raise
         self.root = change.root
         for person in change.saved:
@@ -127,7 +124,6 @@ class Vault:
             self.keybook.keep_only(outer_id)
             change.root.rotation_due = False
             change.audit(AuditAction.OUTER_KEY_ROTATED)
-        self.keybook.settled(outer_id)
         self.file.empty_log()
 
     def replace_outer(self, key: bytes) -> None:
@@ -137,17 +133,19 @@ class Vault:
             self.keybook.keep_only(added)
             change.root.rotation_due = False
             change.audit(AuditAction.OUTER_KEY_ROTATED)
-        self.keybook.settled(added)
         self.file.empty_log()
 
     def settle_outer(self) -> None:
         """After a rotation that was cut short: the key that opened the file is the one."""
         if self.keybook.pending():
-            current = self.keybook.current
             with self.write():
-                self.keybook.keep_only(current)
-            self.keybook.settled(current)
+                self.keybook.keep_only(self.keybook.current)
             self.file.empty_log()
+
+    @property
+    def rekeying(self) -> bool:
+        """Whether a rekey has begun and not ended."""
+        return self.root.rekeying > 0
 
     # -- a person's key ---------------------------------------------------------------
 
@@ -156,7 +154,7 @@ class Vault:
         with self.write() as change:
             person = change.known(pseudonym)
             key_id, key = person.current + 1, fresh_key()
-            self.keybook.wrap(pseudonym, key_id, key)
+            self.keybook.wrap(person.epoch, pseudonym, key_id, key)
             person.keys = {**person.keys, key_id: SealingKey(key, key_id)}
             person.current = key_id
             change.root.resealing += 1
@@ -164,14 +162,16 @@ class Vault:
 
     def reseal(self, pseudonym: bytes, after: int, limit: int) -> int:
         """Seal the next rows under the new data key; returns the last one, 0 at the end."""
+        known = self.people.find(self.root, pseudonym)
+        if known is None or len(known.keys) == 1:
+            return 0
         with self.write() as change:
-            person = change.known(pseudonym)
-            if len(person.keys) == 1:
-                return 0
+            person = known.draft()
             self.rows.verify(person)
             last = self.rows.reseal(person, after, limit)
             if not last:
                 self.keybook.discard(pseudonym, but=person.current)
+                self.keybook.renew_bucket(person.epoch, bucket_of(pseudonym))
                 person.keys = {person.current: person.key}
                 change.root.resealing -= 1
                 change.audit(AuditAction.PERSON_KEY_ROTATED, person, count=person.count)
@@ -208,17 +208,19 @@ class Vault:
         if state is None:
             if self.root.anchored:
                 raise HistoryRolledBack("the anchor is gone: anchor_to() accepts a new one")
+            self._migrate()
             self.adopt(self._anchor)
             return
         body, checksum = state[:-32], state[-32:]
-        if (
-            len(state) != ANCHOR_BYTES
-            or body[:_STORE_BYTES] != self.binding.store
-            or not same(checksum, derive(self._anchor_key, "state", body))
-        ):
+        sealed_by = [
+            epoch
+            for epoch in self.keybook.epochs.values()
+            if same(checksum, derive(epoch.anchor, "state", body))
+        ]
+        if len(state) != ANCHOR_BYTES or body[:_STORE_BYTES] != self.binding.store or not sealed_by:
             raise HistoryRolledBack("the anchor is not the one of this history file")
         generation = int.from_bytes(body[_STORE_BYTES:-_PRINT_BYTES], "big")
-        mine = self._fingerprint(self._meta("root"))
+        mine = _fingerprint(sealed_by[0], self._meta("root"))
         if self.root.generation < generation or (
             self.root.generation == generation and not same(mine, body[-_PRINT_BYTES:])
         ):
@@ -228,44 +230,55 @@ class Vault:
         if self._anchor is None:
             return
         generation = self.root.generation.to_bytes(8, "big")
-        body = self.binding.store + generation + self._fingerprint(sealed_root)
-        self._anchor.save(body + derive(self._anchor_key, "state", body))
-
-    def _fingerprint(self, sealed_root: bytes) -> bytes:
-        return keyed_hash(self._anchor_key, imprint(sealed_root), _PRINT_BYTES)
+        epoch = self.keybook.newest
+        body = self.binding.store + generation + _fingerprint(epoch, sealed_root)
+        self._anchor.save(body + derive(epoch.anchor, "state", body))
 
     # -- the root ---------------------------------------------------------------------
 
-    def _create(self, store: bytes, key: bytes, secret: bytes) -> None:
+    def _create(self, store: bytes, key: bytes) -> None:
+        self.keybook.epochs = {1: Epoch.fresh(1)}
         with self.write() as change:
             schema.migrate(self.file.db)
             self.file.execute("INSERT INTO meta (name, value) VALUES ('store', ?)", (store,))
-            self.keybook.add_outer(key)
-            self.keybook.wrap(STORE_OWNER, 1, secret)
+            self.keybook.create(key)
             change.root.anchored = self.anchored
             change.audit(AuditAction.CREATED)
 
+    def _unlock(self, key: bytes) -> None:
+        if self.file.schema_version() < RINGS:
+            self._former = FormerKeys(self.file, self.binding, self.keybook, key)
+            self.keybook.epochs = {1: self._former.epoch()}
+        else:
+            self.keybook.unlock(key)
+
     def _migrate(self) -> None:
         if self.file.schema_version() < schema.VERSION:
-            with self.write():
-                schema.migrate(self.file.db)
+            with self.write() as change:
+                upgrade(self.file, self.keybook, self.audit, change.root, self._former)
+            self._former = None
+            self.file.empty_log()
 
     def _refuse_newer(self) -> None:
         schema.check_version(self.file.schema_version())
 
     def _read_root(self) -> Root:
+        epoch = self.keybook.newest
         try:
-            return Root.parse(self._root_key.open(self._meta("root"), self._root_context()))
+            root = Root.parse(epoch.root.open(self._meta("root"), self._root_context()))
         except (Unsealable, ValueError, TypeError, KeyError):
             raise HistoryCorrupt("the root cannot be opened") from None
+        if min(self.keybook.epochs) < root.since:
+            raise HistoryCorrupt("a ring of keys was put back")
+        return root
 
     def _seal_root(self, root: Root) -> bytes:
-        sealed = self._root_key.seal(root.dump(), self._root_context())
+        sealed = self.keybook.newest.root.seal(root.dump(), self._root_context())
         self.file.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('root', ?)", (sealed,))
         return sealed
 
     def _root_context(self) -> bytes:
-        return self.binding("meta", 1, b"root")
+        return self.binding("meta", self.keybook.newest.id, b"root")
 
     def _meta(self, name: str) -> bytes:
         row = self.file.execute("SELECT value FROM meta WHERE name = ?", (name,)).fetchone()
@@ -288,12 +301,16 @@ class Change:
         Raises:
             HistoryCorrupt: when it is not there and ``create`` is not set.
         """
-        pseudonym = self._vault.people.pseudonym(user)
-        if create and self._vault.people.find(self.root, pseudonym) is None:
-            person = self._vault.people.enrol(self.root, pseudonym)
-            self.saved.append(person)
-            return person
-        return self.known(pseudonym)
+        people = self._vault.people
+        name = people.name(user)
+        person = people.named(self.root, name)
+        if person is not None:
+            return person.draft()
+        if not create:
+            raise HistoryCorrupt("a person's record is gone")
+        person = people.enrol(self.root, name)
+        self.saved.append(person)
+        return person
 
     def known(self, pseudonym: bytes) -> Person:
         """Like :meth:`person`, for one that is known to be there."""
@@ -327,3 +344,7 @@ class Change:
         return self._vault.audit.add(
             self.root, action, subject=subject, purpose=purpose, count=count
         )
+
+
+def _fingerprint(epoch: Epoch, sealed_root: bytes) -> bytes:
+    return keyed_hash(epoch.anchor, imprint(sealed_root), _PRINT_BYTES)

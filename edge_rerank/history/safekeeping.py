@@ -1,0 +1,92 @@
+"""Keys and proof of an open history: rotation, rekeying, audit log, verification, releases."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from edge_rerank._progress import Progress
+from edge_rerank.history import releases
+from edge_rerank.history.vault.audit import AuditEntry
+from edge_rerank.history.vault.receipts import RekeyReceipt, Verification
+from edge_rerank.history.vault.store import HistoryStore
+
+
+class Safekeeping:
+    """What a history offers beside the data of the people in it.
+
+    Args:
+        store: the open file, closed by whoever opened it.
+    """
+
+    def __init__(self, store: HistoryStore) -> None:
+        self._store = store
+
+    def audit_log(self) -> tuple[AuditEntry, ...]:
+        """What was done with whose data, oldest first; no content, no identifiers.
+
+        Raises:
+            HistoryCorrupt: when an entry was added, changed, moved or removed.
+        """
+        return self._store.audit_log()
+
+    def verify(self) -> Verification:
+        """Look at every byte of the history file and say what is wrong."""
+        return self._store.verify()
+
+    def rotate_key(self, key: bytes | None = None) -> None:
+        """Replace the key-encryption key, and nothing else.
+
+        Old copies of the file no longer open with the key of today. It does not heal a theft:
+        whoever has an old copy *and* its key has the keys that lie in the file, which stay as
+        they are. That is what :meth:`rekey` is for.
+
+        Args:
+            key: 32 bytes that the host has already stored durably; ``None`` for a fresh one
+                where ``key=`` of :meth:`open` was a source that can take it.
+
+        Raises:
+            HistoryKeyError: when the key is malformed or cannot be stored.
+        """
+        self._store.rotate_key(key)
+
+    def rekey(self, key: bytes | None = None, *, progress: Progress | None = None) -> RekeyReceipt:
+        """Replace every key: what was copied before, with whatever key, opens nothing any more.
+
+        For when file and key may have been stolen. Everything is sealed anew, in steps between
+        which other threads record and rank. What a crash cuts short goes on by itself little by
+        little, and with the next call at once.
+
+        Args:
+            key: like :meth:`rotate_key`.
+            progress: called with (done, total) after each step, in people and audit entries.
+
+        Returns:
+            What was done, and since when copies are worthless.
+
+        Raises:
+            HistoryKeyError: when the key is malformed or cannot be stored.
+            HistoryCorrupt: when something damaged was left behind; erase it and call again.
+            HistoryError: when the file cannot be written; another call goes on.
+        """
+        return self._store.rekey(key, progress=progress)
+
+    @property
+    def rekeying(self) -> bool:
+        """Whether a :meth:`rekey` has begun and not ended, for instance because of a crash."""
+        return self._store.rekeying
+
+    def seen_releases(self) -> Mapping[str, int]:
+        """The newest release of each signed pack that was used with this history, by name.
+
+        Raises:
+            HistoryError: when the note of them cannot be read.
+        """
+        return releases.seen_releases(self._store)
+
+    def remember_releases(self, opened: Mapping[str, int]) -> None:
+        """Note the releases of signed packs that were opened now, by name.
+
+        Raises:
+            HistoryError: when that cannot be written.
+        """
+        releases.remember_releases(self._store, opened)

@@ -1,0 +1,175 @@
+"""Files of schema version 1, written by the code that had it, open and are as they were.
+
+``files/version_1.db.gz`` was closed in peace, with its anchor beside it; ``version_1_cut.db.gz``
+was left while both the outer key and alice's data key were being replaced.
+"""
+
+from __future__ import annotations
+
+import gzip
+import itertools
+import shutil
+import sqlite3
+from pathlib import Path
+
+import pytest
+
+from edge_rerank import Event, Item
+from edge_rerank.errors import HistoryCorrupt, HistoryKeyError
+from edge_rerank.history.vault import schema
+from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.store import HistoryStore
+from tests.history.reader import Reader
+
+FILES = Path(__file__).parent / "files"
+KEY, NEW, OTHER = (bytes(range(n, n + 32)) for n in range(3))
+
+
+def clicks(count: int) -> list[Event]:
+    return [
+        Event("click", Item(f"i{n}", f"text {n}"), timestamp=1000.0 + n, id=f"e{n}")
+        for n in range(count)
+    ]
+
+
+def unpack(name: str, folder: Path) -> Path:
+    path = folder / "me.db"
+    path.write_bytes(gzip.decompress((FILES / name).read_bytes()))
+    path.chmod(0o600)
+    shutil.copy(FILES / "version_1.anchor", folder / "anchor")
+    return path
+
+
+def version(path: Path) -> int:
+    with sqlite3.connect(path) as connection:
+        found: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    connection.close()
+    return found
+
+
+def expect_all(store: HistoryStore) -> None:
+    assert store.load("alice") == tuple(clicks(10))
+    assert store.load("bob") == tuple(clicks(5))
+    assert store.has_consent("alice", "personalisation")
+    assert not store.is_paused("alice")
+    assert store.is_paused("bob")
+    assert store.read_note("budget") == b"3"
+    actions = [entry.action.value for entry in store.audit_log()]
+    assert actions[:4] == ["created", "consent-granted", "consent-granted", "paused"]
+    assert not store.append("alice", clicks(10)).stored
+    assert store.verify().ok
+
+
+@pytest.mark.parametrize("anchored", [True, False])
+def test_everything_is_there_and_is_rekeyed(tmp_path: Path, anchored: bool) -> None:
+    path = unpack("version_1.db.gz", tmp_path)
+    anchor = tmp_path / "anchor" if anchored else None
+    assert version(path) == 1
+    with sqlite3.connect(path) as connection:
+        wrapped = [one for (one,) in connection.execute("SELECT wrapped FROM wrapped_keys")]
+    connection.close()
+    for _ in range(2):
+        with HistoryStore.open(path, KEY, anchor=anchor) as store:
+            expect_all(store)
+    assert version(path) == schema.VERSION
+    # What the outer key wrapped itself is in no file any more.
+    assert len(wrapped) == 3
+    for file in tmp_path.iterdir():
+        assert not any(one[6:] in file.read_bytes() for one in wrapped)
+    reader = Reader(path, KEY)
+    assert len(reader.person("alice")[1]) == 10
+    assert reader.root_holds()
+    assert len(reader.audit()) == 4
+    reader.db.close()
+    with HistoryStore.open(path, KEY, anchor=anchor) as store:
+        assert store.rekey(NEW).people == 2
+        expect_all(store)
+    with HistoryStore.open(path, NEW, anchor=anchor) as store:
+        expect_all(store)
+
+
+@pytest.mark.parametrize("key", [KEY, NEW])
+def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes) -> None:
+    path = unpack("version_1_cut.db.gz", tmp_path)
+    with HistoryStore.open(path, key) as store:
+        expect_all(store)
+        assert store._vault.root.resealing == 0
+    with pytest.raises(HistoryKeyError):
+        HistoryStore.open(path, NEW if key is KEY else KEY)
+    with HistoryStore.open(path, key) as store:
+        expect_all(store)
+
+
+def test_a_wrong_key_changes_nothing(tmp_path: Path) -> None:
+    path = unpack("version_1.db.gz", tmp_path)
+    before = path.read_bytes()
+    with pytest.raises(HistoryKeyError):
+        HistoryStore.open(path, OTHER)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["version_1.db.gz", "version_1_cut.db.gz"])
+def test_cut_off_at_any_statement_it_begins_again(
+    tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Cut(BaseException):
+        pass
+
+    whole, many = HistoryFile.execute, HistoryFile.execute_many
+    for number in itertools.count():
+        path = unpack(name, tmp_path)
+        path.with_name("me.db-wal").unlink(missing_ok=True)
+        count = itertools.count()
+
+        def execute(self: HistoryFile, *arguments: object) -> sqlite3.Cursor:
+            if next(count) == number:  # noqa: B023 - called within this turn alone
+                raise Cut
+            return whole(self, *arguments)  # type: ignore[arg-type]
+
+        def execute_many(self: HistoryFile, *arguments: object) -> None:
+            if next(count) == number:  # noqa: B023
+                raise Cut
+            many(self, *arguments)  # type: ignore[arg-type]
+
+        with monkeypatch.context() as patch:
+            patch.setattr(HistoryFile, "execute", execute)
+            patch.setattr(HistoryFile, "execute_many", execute_many)
+            try:
+                store = HistoryStore.open(path, KEY)
+            except Cut:
+                pass
+            else:
+                store.close()
+                break
+        with HistoryStore.open(path, KEY) as store:
+            expect_all(store)
+    assert number > 30
+
+
+def test_a_damaged_log_stays_damaged_and_closes_nothing(tmp_path: Path) -> None:
+    path = unpack("version_1.db.gz", tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute("UPDATE audit SET sealed = zeroblob(length(sealed)) WHERE seq = 2")
+    connection.close()
+    for _ in range(2):
+        with HistoryStore.open(path, KEY) as store:
+            assert store.load("alice") == tuple(clicks(10))
+            with pytest.raises(HistoryCorrupt, match="audit"):
+                store.audit_log()
+            assert not store.verify().ok
+
+
+def test_a_damaged_key_is_one_persons(tmp_path: Path) -> None:
+    path = unpack("version_1.db.gz", tmp_path)
+    with HistoryStore.open(path, KEY) as store:
+        alice = store._vault.people.pseudonym("alice")
+    path = unpack("version_1.db.gz", tmp_path)
+    with sqlite3.connect(path) as connection:
+        connection.execute(
+            "UPDATE wrapped_keys SET wrapped = zeroblob(length(wrapped)) WHERE owner = ?", [alice]
+        )
+    connection.close()
+    with HistoryStore.open(path, KEY) as store:
+        assert store.load("bob") == tuple(clicks(5))
+        with pytest.raises(HistoryCorrupt):
+            store.load("alice")
