@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
+from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, HistoryError
 from edge_rerank.feedback import ShownRankings
@@ -41,6 +42,7 @@ class Reranker:
         self._engine = engine
         self._history = history
         self._shown = ShownRankings()
+        self._process = OwnProcess("the reranker")
         self._closed = False
         history.before_record(self._shown.place)
         history.on_forget(self._drop_traces)
@@ -127,7 +129,8 @@ class Reranker:
         Raises:
             InvalidRequest: when an argument has the wrong type or is out of range.
             InferenceError: when the model fails.
-            ClosedError: after :meth:`close`.
+            ClosedError: after :meth:`close`; ForkedError, in a child of ``fork()``, which opens
+                its own.
         """
         self._check_open()
         with self._engine.in_flight(), self._shown.in_flight():
@@ -194,7 +197,7 @@ class Reranker:
 
     def close(self) -> None:
         """Close the history file and free the model. May be called twice."""
-        if not self._closed:
+        if not self._closed and self._process.here:
             self._closed = True
             self._history.close()
             self._engine.close()
@@ -206,6 +209,7 @@ class Reranker:
         self.close()
 
     def _check_open(self) -> None:
+        self._process.check()
         if self._closed:
             raise ClosedError("the reranker is closed")
 

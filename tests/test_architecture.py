@@ -16,6 +16,7 @@ RUNTIME = (
     "_telemetry",
     "_discreet",
     "errors",
+    "_process",
     "_progress",
     "_check",
     "_files",

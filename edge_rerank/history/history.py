@@ -5,7 +5,6 @@ Needs no model. One lock stands before the sealed store and the newest events in
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,6 +19,7 @@ from edge_rerank._check import (
     check_sequence,
     check_text,
 )
+from edge_rerank._process import OwnLock
 from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
 from edge_rerank.history.aggregates import Aggregate, release_counts
@@ -56,7 +56,7 @@ class History(Safekeeping):
         self._recent = RecentEvents(store)
         self._fill_in: list[Callable[[Event], Event]] = []
         self._on_forget: list[Callable[[str], object]] = []
-        self._lock = threading.RLock()
+        self._lock = OwnLock("the history")
 
     @classmethod
     def open(
@@ -125,6 +125,7 @@ class History(Safekeeping):
                 the future.
             HistoryError: when the history cannot be written.
         """
+        self._lock.check()
         person = _check_user(user)
         events = _as_events(event)
         for fill_in in self._fill_in:
@@ -322,6 +323,7 @@ class History(Safekeeping):
             InvalidRequest: when ``user`` is malformed.
             HistoryError: when the file cannot be written; calling again completes the erasure.
         """
+        self._lock.check()
         person = _check_user(user)
         try:
             with self._lock:
@@ -373,7 +375,9 @@ class History(Safekeeping):
         self._on_forget.append(drop)
 
     def close(self) -> None:
-        """Close the file and empty the memory. May be called twice."""
+        """Close the file and empty the memory. May be called twice, and in a forked child."""
+        if not self._lock.here:
+            return
         with self._lock:
             self._recent.clear()
             self._store.close()

@@ -348,7 +348,9 @@ class HistoryStore(LockedVault):
             vault.adopt(guard)
 
     def close(self) -> None:
-        """Empty the write-ahead log and close the file. May be called twice."""
+        """Empty the write-ahead log and close the file. May be called twice, and in a child."""
+        if not self._lock.here:
+            return
         with self._lock:
             if not self._closed:
                 self._closed = True
