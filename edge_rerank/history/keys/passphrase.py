@@ -20,6 +20,7 @@ from edge_rerank._files import replace_file
 from edge_rerank.errors import HistoryKeyError
 from edge_rerank.history.crypto import KEY_BYTES, SealingKey, Unsealable, derive, fresh_key, same
 from edge_rerank.history.keys.sources import check_key, check_mode
+from edge_rerank.history.keys.strength import passphrase_bits
 
 VERSION = 1
 SALT_BYTES = 16
@@ -75,6 +76,13 @@ class Passphrase:
         self._passphrase = passphrase.encode("utf-8", "surrogatepass")
         self._path = Path(path)
         self._cost = Argon2Cost()
+        self.bits = passphrase_bits(passphrase)
+        """An upper bound on what the words are worth."""
+
+    @property
+    def path(self) -> Path:
+        """The key file."""
+        return self._path
 
     @classmethod
     def create(
