@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge_rerank.compliance.snapshot import SnapshotFile
+from edge_rerank.compliance.snapshot import open_in_memory
 from edge_rerank.errors import HistoryCorrupt, HistoryRolledBack
 from edge_rerank.history.aggregates import epsilon_left
 from edge_rerank.history.keys.sources import KeySource
@@ -16,7 +16,7 @@ from edge_rerank.history.vault import schema
 from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
 from edge_rerank.history.vault.consents import PERSONALISATION
-from edge_rerank.history.vault.file import typed_errors
+from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.retention import DAY_S
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.history.vault.vault import Vault
@@ -242,7 +242,7 @@ def _unlock(content: bytes, key: bytes, anchor: Anchor | None) -> Vault:
     if not content:
         raise HistoryCorrupt("the file is empty")
     with typed_errors():
-        file = SnapshotFile(content)
+        file = open_in_memory(content)
         try:
             _refuse_foreign(file)
             return Vault(file, key, anchor, time.time)
@@ -251,7 +251,7 @@ def _unlock(content: bytes, key: bytes, anchor: Anchor | None) -> Vault:
             raise
 
 
-def _refuse_foreign(file: SnapshotFile) -> None:
+def _refuse_foreign(file: HistoryFile) -> None:
     """See that the file has the tables of its version and nothing else that SQLite would run."""
     expected = sqlite3.connect(":memory:")
     for script in schema.MIGRATIONS[: file.schema_version()]:

@@ -12,7 +12,6 @@ closes any descriptor of it: inspect from another process than the one that has 
 from __future__ import annotations
 
 import hashlib
-import sqlite3
 import struct
 from pathlib import Path
 
@@ -30,7 +29,7 @@ _VERSIONS_AT = 18
 """Where a database file says that it has a write-ahead log (2, 2) or has none (1, 1)."""
 
 
-class SnapshotFile(HistoryFile):
+def open_in_memory(content: bytes) -> HistoryFile:
     """A history file in memory, made of the bytes of one on disk.
 
     Args:
@@ -39,23 +38,16 @@ class SnapshotFile(HistoryFile):
     Raises:
         HistoryCorrupt: when it is not a history file.
     """
-
-    def __init__(self, content: bytes) -> None:
-        from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the import time
-
-        self.path = None
-        connection = sqlite3.connect(":memory:", isolation_level=None, check_same_thread=False)
-        self.db = Database(connection)
-        try:
-            connection.deserialize(content)
-            for pragma in ("trusted_schema = OFF", "cell_size_check = ON"):
-                self.execute(f"PRAGMA {pragma}")
-            self.is_new = self._identify()
-            if self.is_new:
-                raise HistoryCorrupt("the file holds no history")  # noqa: TRY301 - closed below
-        except BaseException:
-            self.close()
-            raise
+    file = HistoryFile(None)
+    try:
+        file.db.conn.deserialize(content)
+        file.is_new = file._identify()
+        if file.is_new:
+            raise HistoryCorrupt("the file holds no history")  # noqa: TRY301 - closed below
+    except BaseException:
+        file.close()
+        raise
+    return file
 
 
 def read_snapshot(path: Path) -> bytes:
