@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import os
+import random
 import shutil
 import sqlite3
 from collections.abc import Callable
@@ -182,10 +183,13 @@ def weak_variable(site: Site) -> None:
     site.source = KeyEnv("EDGE_RERANK_TEST_KEY")
 
 
+EIGHT = (3, 17, 44, 91, 130, 171, 200, 251)
+
 WEAK: dict[str, Spoil] = {
     "letters": weak(b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaab"),
     "a password": weak(b"my dog's name is Bello, 12 years"),
     "32 hexadecimal digits": weak(os.urandom(16).hex().encode()),
+    "eight bytes in disorder": weak(bytes(random.Random(6).choices(EIGHT, k=32))),
     "two bytes in turn": weak(b"\x00\xff" * 16),
     "counted up": weak(bytes(range(100, 132))),
     "counted by threes": weak(bytes(range(0, 96, 3))),
