@@ -34,6 +34,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`RekeyReceipt`: that every key is another.
 - :class:`Verification`: what a look at every byte of a file found.
 - :class:`AuditEntry`: what was done with whose data.
+- :func:`inspect_history`, :class:`ComplianceReport`: how it is kept, against GDPR and PIPL.
 - :class:`Aggregate`: counts that tell nobody apart.
 - :func:`generate_recipient_key`, :func:`import_sealed`: the two ends of a sealed export.
 
@@ -91,6 +92,8 @@ from edge_rerank.types import (
 )
 
 if TYPE_CHECKING:
+    from edge_rerank.compliance.inspection import inspect_history
+    from edge_rerank.compliance.report import ComplianceReport
     from edge_rerank.history.keys.keyring import KeyringKey
     from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
     from edge_rerank.render.cards import Banner, Card, as_table
@@ -108,6 +111,7 @@ __all__ = [
     "BadLine",
     "Banner",
     "Card",
+    "ComplianceReport",
     "Degradation",
     "ErasureReceipt",
     "Event",
@@ -145,6 +149,7 @@ __all__ = [
     "errors",
     "generate_recipient_key",
     "import_sealed",
+    "inspect_history",
 ]
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a name that is none
@@ -152,10 +157,12 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a nam
         "Argon2Cost": "history.keys.passphrase",
         "Banner": "render.cards",
         "Card": "render.cards",
+        "ComplianceReport": "compliance.report",
         "KeyringKey": "history.keys.keyring",
         "Passphrase": "history.keys.passphrase",
         "as_html": "render.html",
         "as_table": "render.cards",
+        "inspect_history": "compliance.inspection",
     }
     """Modules of the names that not every application uses, imported with the first of them."""
 

@@ -115,12 +115,20 @@ def add_items(parser: argparse.ArgumentParser, *, required: bool = True) -> None
     )
 
 
-def add_history(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
-    """``--history``, ``--key-file`` and ``--anchor``."""
+def add_history(
+    parser: argparse.ArgumentParser, *, required: bool = True, key_file: bool = True
+) -> None:
+    """``--history``, ``--key-file`` and ``--anchor``.
+
+    Args:
+        parser: gets them.
+        required: whether the command needs a history.
+        key_file: whether a history's key can come from nowhere else.
+    """
     parser.add_argument(
         "--history", type=Path, required=required, metavar="FILE", help="the encrypted history file"
     )
-    add_key_file(parser, required=required)
+    add_key_file(parser, required=required and key_file)
     parser.add_argument(
         "--anchor", type=Path, metavar="FILE", help="the history's anchor, to detect an old copy"
     )

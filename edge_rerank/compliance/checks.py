@@ -1,154 +1,126 @@
 """Checks of the compliance report; each gives its verdict and its evidence.
 
-Checks read: the files, what the opened store says of itself, and the running process. What
-only trying shows (erasure, access, consent) is tried on a second store in memory with the
+Checks read: the files, a snapshot of what the history says of itself, and the running process.
+What only trying shows (erasure, access, consent) is tried on a second store in memory with the
 same code. No check repeats an identifier, a query or a text.
 """
 
 from __future__ import annotations
 
 import os
-import sqlite3
-import stat
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from enum import StrEnum
+from functools import wraps
 from pathlib import Path
 
 from edge_rerank import _telemetry
+from edge_rerank.compliance.facts import AnchorState, Facts, sqlite_version_fact
+from edge_rerank.compliance.findings import Check, Finding, Subject, Verdict
+from edge_rerank.compliance.keeping import KeyKind
+from edge_rerank.compliance.places import SIDECARS, looseness
 from edge_rerank.privacy.kinds import Kind
 
-OLDEST_SQLITE = (3, 39, 2)
-"""The first without CVE-2022-35737 (memory corruption by long arguments)."""
+USUAL_RETENTION_DAYS = 395.0
+"""13 months, the default: a year's habits and a month to compare them with the next one's."""
 
-GOOD_SQLITE = (3, 51, 3)
-"""The first without the WAL-reset bug, which one exclusive connection does not meet."""
+MAX_RETENTION_DAYS = 760.0
+"""25 months: what the French CNIL recommends as the most for data that trackers collect."""
 
+MAX_UNROTATED_DAYS = 7.0
+"""Days after an erasure within which a host that holds the key itself replaces it.
 
-class Verdict(StrEnum):
-    """The outcome of a check, worst first."""
+Half of it would do for who erases by hand; the law's month (GDPR 12(3)) is for the whole answer.
+"""
 
-    FAILED = "failed"
-    OWED = "owed"
-    PASSED = "passed"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's outcome.
-
-    Attributes:
-        check: short name, stable over versions.
-        verdict: failed, owed by the host, or passed.
-        evidence: what was looked at and what was seen.
-        remedy: what the host does about it; empty when the check passed.
-    """
-
-    check: str
-    verdict: Verdict
-    evidence: str
-    remedy: str = ""
+MAX_KEY_AGE_DAYS = 730.0
+"""Two years: how long NIST SP 800-57 part 1 lets a key that wraps others be used."""
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
-    """What the opened store says of itself.
-
-    Attributes:
-        people: how many it knows.
-        events: how many it holds about them.
-        without_consent: people with events who never agreed to personalisation.
-        withdrawn: people with events who have withdrawn their consent.
-        retention_days: how long events are kept; ``None`` for ever.
-        retention_events: how many are kept a person; ``None`` for any number.
-        expired: people with events that are past their time and still there.
-        damage: what verifying every row, head and audit entry found; empty for nothing.
-        audit_entries: how many the audit log has.
-        rotation_due: whether something was erased and the key not replaced since.
-        key_replaceable: whether erasure can replace the key by itself.
-        anchored: whether an anchor outside the file guards against its roll-back.
-        kept_kinds: kinds of personal data that the host has left in; ``None`` if not noted.
-        epsilon_left: of the lifetime budget of aggregates.
-    """
-
-    people: int
-    events: int
-    without_consent: int
-    withdrawn: int
-    retention_days: float | None
-    retention_events: int | None
-    expired: int
-    damage: str
-    audit_entries: int
-    rotation_due: bool
-    key_replaceable: bool
-    anchored: bool
-    kept_kinds: frozenset[Kind] | None
-    epsilon_left: float
-
-
-@dataclass(frozen=True, slots=True)
-class Subject:
-    """What is inspected: the history file, its key file if there is one, and the facts."""
-
-    history: Path
-    key_file: Path | None
-    facts: Facts
-
-
-Check = Callable[[Subject], Iterator[Finding]]
-
-
-def files(subject: Subject) -> Iterator[Finding]:
+def history_file(subject: Subject) -> Iterator[Finding]:
     """Who may read the history and change the folder it lies in."""
     check = "history file"
     if os.name != "posix":
         yield Finding(check, Verdict.OWED, "this system has no POSIX modes", "check its ACL")
         return
-    paths = [Path(f"{subject.history}{suffix}") for suffix in ("", "-wal", "-shm", "-journal")]
-    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in paths if path.exists()}
-    loose = [f"{name} has mode {mode:04o}" for name, mode in modes.items() if mode & 0o077]
-    folder = subject.history.resolve().parent.stat()
-    if folder.st_mode & stat.S_IWOTH and not folder.st_mode & stat.S_ISVTX:
-        loose.append("anyone may replace files in its folder")
-    if subject.history.stat().st_uid != os.getuid():
-        loose.append("it belongs to another user")
-    if subject.history.is_symlink():
-        loose.append("it is a symbolic link")
-    if loose:
-        yield Finding(check, Verdict.FAILED, "; ".join(loose), "chmod 600 the file, 700 its folder")
+    paths = [Path(f"{subject.history}{suffix}") for suffix in SIDECARS]
+    wrong = dict.fromkeys(one for path in paths if path.exists() for one in looseness(path))
+    if wrong:
+        remedy = "chmod 600 the file and 700 its folder, outside of repositories, under one name"
+        yield Finding(check, Verdict.FAILED, "; ".join(wrong), remedy)
     else:
         yield Finding(check, Verdict.PASSED, "readable and writable by its owner only")
 
 
-def key_file(subject: Subject) -> Iterator[Finding]:
-    """Where the key lies, and who may read it."""
-    name = "key"
-    path = subject.key_file
-    if path is None:
-        yield Finding(
-            name,
-            Verdict.OWED,
-            "the key does not come from a file, so its place was not inspected",
-            "keep it in a keyring, TPM or KMS, apart from every backup of the history",
-        )
-        return
-    wrong = []
-    mode = stat.S_IMODE(path.stat().st_mode)
-    if os.name == "posix" and mode & 0o077:
-        wrong.append(f"mode {mode:04o}")
-    if path.resolve().parent == subject.history.resolve().parent:
-        wrong.append("it lies in the folder of the history, and so in the same backups")
+def key(subject: Subject) -> Iterator[Finding]:
+    """Where the key comes from, who may read it, and whether it can be guessed."""
+    check = "key"
+    keeping, path = subject.keeping, subject.keeping.path
+    wrong = [keeping.weakness] if keeping.weakness else []
+    if path is not None:
+        if os.name == "posix":
+            wrong += looseness(path)
+        if path.resolve().is_relative_to(subject.history.resolve().parent):
+            wrong.append("it lies in the folder of the history, and so in the same backups")
     if wrong:
-        remedy = "chmod 600 it, and move it to another volume or a keyring"
-        yield Finding(name, Verdict.FAILED, "; ".join(wrong), remedy)
+        remedy = (
+            "make a random key, chmod 600 its file, and keep it on another volume or in a keyring"
+        )
+        yield Finding(check, Verdict.FAILED, "; ".join(wrong), remedy)
+    elif path is not None:
+        if subject.history.resolve().is_relative_to(path.resolve().parent):
+            evidence = f"{keeping.kind}, in a folder above the history's"
+            remedy = "see that no backup takes that folder as a whole"
+            yield Finding(check, Verdict.OWED, evidence, remedy)
+        else:
+            evidence = f"{keeping.kind}, which its owner alone can read, in another folder"
+            yield Finding(check, Verdict.PASSED, evidence)
+    elif keeping.kind is KeyKind.KEYRING:
+        yield Finding(check, Verdict.PASSED, f"it lies in {keeping.kind}")
     else:
-        yield Finding(name, Verdict.PASSED, f"file of mode {mode:04o} in another folder")
+        evidence = f"it comes from {keeping.kind}, so its place was not inspected"
+        remedy = "keep it in a keyring, TPM or KMS, apart from every backup of the history"
+        yield Finding(check, Verdict.OWED, evidence, remedy)
 
 
-def sealing(subject: Subject) -> Iterator[Finding]:
+def copies(subject: Subject) -> Iterator[Finding]:
+    """Whether copies of the history or its key lie about: erasure does not reach those."""
+    found = subject.copies
+    seen = [
+        f"{what}: {', '.join(sorted(set(names))[:3])}{' and more' if len(names) > 3 else ''}"
+        for what, names in (("of the history", found.history), ("of the key", found.key))
+        if names
+    ]
+    amount = f"{found.looked_at} files in and around the folders of history and key"
+    if seen:
+        remedy = "erase them: forget() and expiry do not reach copies"
+        yield Finding("copies", Verdict.FAILED, f"copies {'; '.join(seen)}", remedy)
+    elif not found.complete:
+        evidence = f"none among the nearest {amount}; the others were not looked at"
+        yield Finding("copies", Verdict.OWED, evidence, "give history and key folders of their own")
+    else:
+        yield Finding("copies", Verdict.PASSED, f"none among {amount}")
+
+
+def _of_the_history(name: str) -> Callable[[Callable[[Facts], Iterator[Finding]]], Check]:
+    """A check of what the opened history says; it fails where none could be opened."""
+
+    def decorate(look: Callable[[Facts], Iterator[Finding]]) -> Check:
+        @wraps(look)
+        def check(subject: Subject) -> Iterator[Finding]:
+            if subject.facts is None:
+                remedy = "restore the file from a backup, or erase it"
+                evidence = f"the history could not be opened: {subject.refusal}"
+                yield Finding(name, Verdict.FAILED, evidence, remedy)
+            else:
+                yield from look(subject.facts)
+
+        return check
+
+    return decorate
+
+
+@_of_the_history("sealing")
+def sealing(facts: Facts) -> Iterator[Finding]:
     """Whether everything opens, and nothing was changed."""
-    facts = subject.facts
     if facts.damage:
         yield Finding("sealing", Verdict.FAILED, facts.damage, "restore the file from a backup")
     else:
@@ -158,34 +130,67 @@ def sealing(subject: Subject) -> Iterator[Finding]:
 
 def roll_back(subject: Subject) -> Iterator[Finding]:
     """Whether an old copy of the whole file would be noticed."""
-    if subject.facts.anchored:
-        yield Finding("roll-back", Verdict.PASSED, "an anchor outside the file is in use")
+    check, state = "roll-back", subject.anchor_state
+    remedy = "give anchor= a file on another volume, or a counter of the host's"
+    if state in _BAD_ANCHORS:
+        evidence, remedy = _BAD_ANCHORS[state]
+        yield Finding(check, Verdict.FAILED, evidence, remedy)
+    elif state is AnchorState.NONE:
+        evidence = "no anchor: an old copy of the whole file, with its key, would be accepted"
+        yield Finding(check, Verdict.OWED, evidence, remedy)
+    elif wrong := _anchor_place(subject):
+        yield Finding(check, Verdict.FAILED, wrong, remedy)
+    elif state is AnchorState.UNUSED:
+        evidence = "the anchor holds nothing yet: the history has not been opened with it"
+        yield Finding(check, Verdict.OWED, evidence, "open the history with it once")
     else:
-        yield Finding(
-            "roll-back",
-            Verdict.OWED,
-            "no anchor: an old copy of the whole file, with its key, would be accepted",
-            "give anchor= a file on another volume, or a counter of the host's",
-        )
+        yield Finding(check, Verdict.PASSED, "an anchor outside the file agrees with it")
+
+
+_BAD_ANCHORS = {
+    AnchorState.DROPPED: (
+        "the history has had an anchor and was inspected without: an old copy would be accepted",
+        "inspect and open it with its anchor",
+    ),
+    AnchorState.GONE: (
+        "the anchor is gone, and with it what would show an old copy",
+        "see that the file is the newest; then accept a new anchor with anchor_to()",
+    ),
+    AnchorState.UNREAD: (
+        "the history could not be opened, so its anchor was not compared",
+        "see sealing",
+    ),
+    AnchorState.DISAGREES: (
+        "the file is older than its anchor says, or another one",
+        "put the newest file back",
+    ),
+}
+
+
+def _anchor_place(subject: Subject) -> str:
+    """What is wrong with where the anchor lies; empty for nothing."""
+    path = subject.anchor
+    if path is None or not path.exists():
+        return ""
+    wrong = []
+    if path.resolve().is_relative_to(subject.history.resolve().parent):
+        wrong.append("the anchor lies in the folder of the history, and goes back with it")
+    if os.name == "posix" and path.stat().st_mode & 0o022:
+        wrong.append("others may change the anchor")
+    return "; ".join(wrong)
 
 
 def sqlite(subject: Subject) -> Iterator[Finding]:
-    """The version of SQLite, and the free pages of the file."""
+    """The version of SQLite that this process has loaded."""
     del subject
-    version = sqlite3.sqlite_version_info
-    text = f"SQLite {sqlite3.sqlite_version}"
-    if version < OLDEST_SQLITE:
-        yield Finding("sqlite", Verdict.FAILED, f"{text} has known flaws", "update SQLite")
-    elif version < GOOD_SQLITE:
-        good = ".".join(map(str, GOOD_SQLITE))
-        yield Finding(
-            "sqlite",
-            Verdict.OWED,
-            f"{text}; one exclusive connection avoids the WAL-reset bug that {good} mended",
-            f"update SQLite to {good} when the system offers it",
-        )
-    else:
-        yield Finding("sqlite", Verdict.PASSED, text)
+    fact = sqlite_version_fact()
+    if not fact.flaws:
+        yield Finding("sqlite", Verdict.PASSED, f"SQLite {fact.version}")
+        return
+    verdict = Verdict.FAILED if fact.unsafe else Verdict.OWED
+    evidence = f"SQLite {fact.version} by its number has {'; '.join(fact.flaws)}"
+    remedy = "update SQLite, or see that the system has mended this one"
+    yield Finding("sqlite", verdict, evidence, remedy)
 
 
 def telemetry(subject: Subject) -> Iterator[Finding]:
@@ -203,9 +208,9 @@ def telemetry(subject: Subject) -> Iterator[Finding]:
         )
 
 
-def retention(subject: Subject) -> Iterator[Finding]:
+@_of_the_history("retention")
+def retention(facts: Facts) -> Iterator[Finding]:
     """Whether events are kept for a stated time only."""
-    facts = subject.facts
     if facts.retention_days is None:
         yield Finding(
             "retention",
@@ -219,14 +224,20 @@ def retention(subject: Subject) -> Iterator[Finding]:
         limit += f", at most {facts.retention_events} a person"
     if facts.expired:
         evidence = f"{limit}; {facts.expired} people have events past that"
-        yield Finding("retention", Verdict.FAILED, evidence, "open the store more often")
+        yield Finding("retention", Verdict.FAILED, evidence, "open the history more often")
+    elif facts.retention_days > MAX_RETENTION_DAYS:
+        evidence = f"{limit}; expected {MAX_RETENTION_DAYS:g} at most"
+        yield Finding("retention", Verdict.FAILED, evidence, "keep them for a shorter time")
+    elif facts.retention_days > USUAL_RETENTION_DAYS:
+        remedy = f"document why more than {USUAL_RETENTION_DAYS:g} days are needed"
+        yield Finding("retention", Verdict.OWED, limit, remedy)
     else:
         yield Finding("retention", Verdict.PASSED, f"{limit}; none is past that")
 
 
-def consent(subject: Subject) -> Iterator[Finding]:
+@_of_the_history("consent")
+def consent(facts: Facts) -> Iterator[Finding]:
     """Whether everyone with events has agreed."""
-    facts = subject.facts
     if facts.without_consent:
         yield Finding(
             "consent",
@@ -245,31 +256,48 @@ def consent(subject: Subject) -> Iterator[Finding]:
         yield Finding("consent", Verdict.PASSED, "everyone with events has agreed, by purpose")
 
 
-def erasure(subject: Subject) -> Iterator[Finding]:
+@_of_the_history("erasure")
+def erasure(facts: Facts) -> Iterator[Finding]:
     """Whether old copies of the file are closed to what was erased since."""
-    facts = subject.facts
+    check, remedy = "erasure", "call rotate_key() with a new key and destroy the old one"
+    days = facts.unrotated_days
     if facts.rotation_due:
-        yield Finding(
-            "erasure",
-            Verdict.FAILED,
-            "something was erased and the key has not been replaced since",
-            "call rotate_key() with a new key and destroy the old one",
-        )
+        evidence = "something was erased and the key has not been replaced since"
+        yield Finding(check, Verdict.FAILED, evidence, remedy)
+    elif days is not None:
+        evidence = f"someone was erased {days:.0f} days ago and the key not replaced since"
+        late = days > MAX_UNROTATED_DAYS
+        if late:
+            evidence += f"; expected within {MAX_UNROTATED_DAYS:.0f}"
+        yield Finding(check, Verdict.FAILED if late else Verdict.OWED, evidence, remedy)
+    elif facts.removals:
+        evidence = f"single events went {facts.removals} times and the key was not replaced since"
+        yield Finding(check, Verdict.OWED, f"{evidence}: old copies hold them", remedy)
     elif facts.key_replaceable:
-        evidence = "every erasure replaces the key; none is pending"
-        yield Finding("erasure", Verdict.PASSED, evidence)
+        evidence = f"{facts.erasures} people erased, the key replaced after the last of them"
+        nobody = "nobody was erased yet; from this source erasing replaces the key"
+        yield Finding(check, Verdict.PASSED, evidence if facts.erasures else nobody)
     else:
-        yield Finding(
-            "erasure",
-            Verdict.OWED,
-            "none is pending, but the host holds the key itself",
-            "after each erasure call rotate_key() and destroy the old key",
-        )
+        evidence = f"none of {facts.erasures} is pending, but the host holds the key itself"
+        yield Finding(check, Verdict.OWED, evidence, f"after each erasure {remedy}")
 
 
-def minimisation(subject: Subject) -> Iterator[Finding]:
+@_of_the_history("key age")
+def key_age(facts: Facts) -> Iterator[Finding]:
+    """How long the key has been the same."""
+    days = facts.key_age_days
+    evidence = f"the key is {max(days, 0):.0f} days old"
+    if days > MAX_KEY_AGE_DAYS:
+        evidence += f"; expected {MAX_KEY_AGE_DAYS:.0f} at most"
+        yield Finding("key age", Verdict.FAILED, evidence, "call rotate_key()")
+    else:
+        yield Finding("key age", Verdict.PASSED, evidence)
+
+
+@_of_the_history("minimisation")
+def minimisation(facts: Facts) -> Iterator[Finding]:
     """Which kinds of personal data are left in queries and texts."""
-    kept = subject.facts.kept_kinds
+    kept = facts.kept_kinds
     if kept is None:
         evidence = "the store has not noted what is taken out of queries"
         yield Finding(
@@ -287,19 +315,21 @@ def minimisation(subject: Subject) -> Iterator[Finding]:
         yield Finding("minimisation", Verdict.PASSED, evidence)
 
 
-def audit_log(subject: Subject) -> Iterator[Finding]:
+@_of_the_history("audit log")
+def audit_log(facts: Facts) -> Iterator[Finding]:
     """Whether consent, access and erasure left a trace that no one edited."""
-    entries = subject.facts.audit_entries
-    if subject.facts.damage:
+    entries = facts.audit_entries
+    if facts.damage:
         yield Finding("audit log", Verdict.FAILED, "see sealing", "see sealing")
-    elif not entries and subject.facts.people:
+    elif not entries and facts.people:
         yield Finding("audit log", Verdict.FAILED, "empty, though there are people", "investigate")
     else:
         yield Finding("audit log", Verdict.PASSED, f"{entries} entries, chained and sealed")
 
 
-def aggregates(subject: Subject) -> Iterator[Finding]:
+@_of_the_history("aggregates")
+def aggregates(facts: Facts) -> Iterator[Finding]:
     """What is left of the budget of counts."""
-    left = subject.facts.epsilon_left
+    left = facts.epsilon_left
     evidence = f"ε of {left:g} left for the life of the file; 20 people or more behind a count"
     yield Finding("aggregates", Verdict.PASSED, evidence)

@@ -1,8 +1,8 @@
 """The compliance report: per requirement of GDPR and PIPL, what was checked and what is owed.
 
-It inspects one real history file and the process that opened it. It is evidence for whoever
-answers for the processing, not legal advice: what no program can see (the purpose, the
-notice, the contracts) it lists as owed by the host.
+It inspects a snapshot of one real history file, how its key is kept, and this process. It is
+evidence for whoever answers for the processing, not legal advice: what no program can see (the
+purpose, the notice, the contracts) it lists as owed by the host.
 """
 
 from __future__ import annotations
@@ -11,13 +11,9 @@ import json
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 
 from edge_rerank.compliance import checks, trials
-from edge_rerank.compliance.checks import Check, Facts, Finding, Subject, Verdict
-from edge_rerank.compliance.facts import gather
-from edge_rerank.history.keys.sources import HeldKey, KeyFile, KeySource
-from edge_rerank.history.vault.store import HistoryStore
+from edge_rerank.compliance.findings import Check, Finding, Subject, Verdict
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +130,7 @@ REQUIREMENTS: tuple[tuple[Requirement, tuple[Check, ...]], ...] = (
             "people have it erased",
             ("offer forget() in the application", "erase your own backups and key copies"),
         ),
-        (trials.erasure, checks.erasure, checks.roll_back),
+        (trials.erasure, checks.erasure, checks.copies, checks.roll_back),
     ),
     (
         Requirement(
@@ -168,8 +164,10 @@ REQUIREMENTS: tuple[tuple[Requirement, tuple[Check, ...]], ...] = (
             ("encrypt the disk and swap", "update the system", "report breaches in 72 hours"),
         ),
         (
-            checks.files,
-            checks.key_file,
+            checks.history_file,
+            checks.key,
+            checks.key_age,
+            checks.copies,
             checks.sealing,
             checks.roll_back,
             checks.sqlite,
@@ -210,36 +208,24 @@ REQUIREMENTS: tuple[tuple[Requirement, tuple[Check, ...]], ...] = (
             "classified management, encryption, de-identification, access control, training",
             ("train staff and limit access to the device", "keep an incident plan"),
         ),
-        (checks.files, checks.key_file, checks.sealing, checks.minimisation, checks.audit_log),
+        (
+            checks.history_file,
+            checks.key,
+            checks.copies,
+            checks.sealing,
+            checks.minimisation,
+            checks.audit_log,
+        ),
     ),
 )
 
 
-def inspect_files(history: Path, key_file: Path, anchor: Path | None = None) -> ComplianceReport:
-    """Open a history file, and run every check on it.
+def report_on(subject: Subject) -> ComplianceReport:
+    """Run every check on one history.
 
     Args:
-        history: the history file, which must be there.
-        key_file: its key.
-        anchor: its anchor, if it has one.
-
-    Raises:
-        HistoryError: when it cannot be opened at all; what is damaged in it is a finding.
+        subject: see :func:`edge_rerank.compliance.inspection.look`.
     """
-    with HistoryStore.open(history, _even_if_loose(key_file), anchor=anchor) as store:
-        facts = gather(store, KeyFile(key_file))
-    return inspect(history, key_file, facts)
-
-
-def inspect(history: Path, key_file: Path | None, facts: Facts) -> ComplianceReport:
-    """Run every check on one store.
-
-    Args:
-        history: the history file.
-        key_file: where its key lies; ``None`` when it does not come from a file.
-        facts: see :func:`edge_rerank.compliance.facts.gather`.
-    """
-    subject = Subject(history, key_file, facts)
     done: dict[Check, tuple[Finding, ...]] = {}
 
     def run(several: Iterable[Check]) -> tuple[Finding, ...]:
@@ -249,12 +235,5 @@ def inspect(history: Path, key_file: Path | None, facts: Facts) -> ComplianceRep
         return tuple(finding for check in several for finding in done[check])
 
     sections = tuple(Section(requirement, run(several)) for requirement, several in REQUIREMENTS)
-    return ComplianceReport(history.name, datetime.now(UTC).isoformat(timespec="seconds"), sections)
-
-
-def _even_if_loose(key_file: Path) -> KeySource:
-    """The key, even of a file that others can read: that is a finding, not an obstacle."""
-    try:
-        return HeldKey(key_file.read_bytes())
-    except OSError:
-        return KeyFile(key_file)
+    made = datetime.now(UTC).isoformat(timespec="seconds")
+    return ComplianceReport(subject.history.name, made, sections)

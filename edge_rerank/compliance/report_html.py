@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from html import escape
 
-from edge_rerank.compliance.checks import Finding, Verdict
+from edge_rerank.compliance.findings import Finding, Verdict
 from edge_rerank.compliance.report import ComplianceReport, Section
 from edge_rerank.render.page import report_page
 

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from edge_rerank.compliance.checks import Finding, Subject, Verdict
+from edge_rerank.compliance.findings import Finding, Subject, Verdict
 from edge_rerank.errors import ConsentRequired, EdgeRerankError, HistoryKeyError
 from edge_rerank.history import transfer
 from edge_rerank.history.history import History

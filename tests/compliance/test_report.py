@@ -3,6 +3,7 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Callable
@@ -11,60 +12,79 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import Event, Item, _telemetry
+from edge_rerank import (
+    Argon2Cost,
+    KeyCallback,
+    KeyEnv,
+    KeyringKey,
+    KeySource,
+    Passphrase,
+    _telemetry,
+    errors,
+    inspect_history,
+)
 from edge_rerank.cli import audit_report
 from edge_rerank.cli.console import Console
-from edge_rerank.compliance.checks import Facts, Verdict
-from edge_rerank.compliance.facts import gather
-from edge_rerank.compliance.report import REQUIREMENTS, ComplianceReport, inspect
+from edge_rerank.compliance.findings import Verdict
+from edge_rerank.compliance.report import REQUIREMENTS
 from edge_rerank.compliance.report_html import as_html
-from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
 
-SECRET = "canaryqueryword"
+from .conftest import USER, Site, failed, findings
+
+WORDS = "an oyster counts 9 green lamps"
+CHEAP = Argon2Cost(memory_kib=19_456, iterations=1, lanes=1)
 
 
-class Site:
-    """A history and its key, each in a folder of its own."""
-
-    def __init__(self, folder: Path, scrubber: Scrubber | None = None) -> None:
-        for name in ("data", "keys"):
-            (folder / name).mkdir(mode=0o700)
-        self.history, self.key = folder / "data" / "me.db", folder / "keys" / "key"
-        with History.open(self.history, KeyFile.create(self.key), scrubber=scrubber) as history:
-            history.consent("canary-user", True)
-            events = [Event("search", query=SECRET), Event("click", Item("canary-item", SECRET))]
-            history.record(events, user="canary-user")
-
-    def facts(self) -> Facts:
-        source = KeyFile(self.key)
-        with HistoryStore.open(self.history, source) as store:
-            return gather(store, source)
-
-    def report(self, **changes: object) -> ComplianceReport:
-        return inspect(self.history, self.key, replace(self.facts(), **changes))
+def held(site: Site) -> bytes:
+    return os.urandom(32)
 
 
-@pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def variable(site: Site) -> KeySource:
+    return KeyEnv("EDGE_RERANK_TEST_KEY")
 
 
-def failed(report: ComplianceReport) -> set[str]:
-    return {
-        finding.check
-        for section in report.sections
-        for finding in section.findings
-        if finding.verdict is Verdict.FAILED
-    }
+def service(site: Site) -> KeySource:
+    key = os.urandom(32)
+    return KeyCallback(lambda: key)
 
 
-def test_a_store_set_up_well_passes(site: Site) -> None:
-    report = site.report()
+def replacing_service(site: Site) -> KeySource:
+    keys = [os.urandom(32)]
+    return KeyCallback(lambda: keys[-1], keys.append)
+
+
+GOOD: dict[str, Callable[[Site], bytes | KeySource]] = {
+    "KeyFile": lambda site: KeyFile.create(site.key),
+    "Passphrase": lambda site: Passphrase.create(WORDS, site.key, cost=CHEAP),
+    "KeyringKey": lambda site: KeyringKey.create(),
+    "KeyEnv": variable,
+    "KeyCallback": service,
+    "KeyCallback that replaces": replacing_service,
+    "bytes": held,
+}
+PLACE_UNSEEN = {"KeyEnv", "KeyCallback", "KeyCallback that replaces", "bytes"}
+
+
+@pytest.mark.parametrize("kind", GOOD)
+@pytest.mark.usefixtures("ring")
+def test_a_store_set_up_well_passes_with_every_kind_of_key(
+    site: Site, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_RERANK_TEST_KEY", os.urandom(32).hex())
+    site.source = GOOD[kind](site)
+    site.anchor = site.folder / "anchors" / "anchor"
+    report = site.make().report()
     assert failed(report) == set()
     assert report.passed
+    owed = findings(report, Verdict.OWED)
+    assert ("key" in owed) == (kind in PLACE_UNSEEN)
+    assert "roll-back" not in owed
+
+
+def test_the_articles_that_are_reported_on() -> None:
     articles = [(r.law, r.article) for r, _ in REQUIREMENTS]
     assert articles == [
         *(("GDPR", number) for number in ("5", "7", "15", "17", "20", "25", "32")),
@@ -72,61 +92,40 @@ def test_a_store_set_up_well_passes(site: Site) -> None:
     ]
 
 
-@pytest.mark.parametrize(
-    ("spoil", "check"),
-    [
-        (lambda site: site.history.chmod(0o644), "history file"),
-        (lambda site: site.history.parent.chmod(0o777), "history file"),
-    ],
-)
-def test_loose_files_fail(site: Site, spoil: Callable[[Site], None], check: str) -> None:
-    facts = site.facts()
-    spoil(site)
-    report = inspect(site.history, site.key, facts)
-    assert failed(report) == {check}
-    assert not report.passed
-
-
-def test_a_loose_key_file_fails(site: Site) -> None:
-    facts = site.facts()
-    site.key.chmod(0o644)
-    assert failed(inspect(site.history, site.key, facts)) == {"key"}
-
-
-def test_a_key_beside_the_history_fails(site: Site) -> None:
-    facts = site.facts()
-    beside = site.key.rename(site.history.with_name("key"))
-    assert failed(inspect(site.history, beside, facts)) == {"key"}
+def test_what_is_not_there_or_not_this_file_s_is_an_error(site: Site) -> None:
+    site.make()
+    assert isinstance(site.source, KeyFile)
+    with pytest.raises(errors.HistoryUnavailable, match="found none"):
+        inspect_history(site.history.with_name("none"), site.source)
+    with pytest.raises(errors.HistoryKeyError, match="FileNotFoundError"):
+        inspect_history(site.history, KeyFile(site.key.with_name("none")))
+    with pytest.raises(errors.HistoryKeyError, match="not the one"):
+        inspect_history(site.history, os.urandom(32))
+    assert not site.history.with_name("none").exists()
 
 
 @pytest.mark.parametrize(
-    ("changes", "check"),
+    ("version", "verdict", "flaw"),
     [
-        ({"retention_days": None}, "retention"),
-        ({"expired": 3}, "retention"),
-        ({"without_consent": 1}, "consent"),
-        ({"rotation_due": True}, "erasure"),
-        ({"audit_entries": 0}, "audit log"),
+        ((3, 39, 1), Verdict.FAILED, "CVE-2022-35737"),
+        ((3, 50, 1), Verdict.OWED, "CVE-2025-6965"),
+        ((3, 50, 2), Verdict.OWED, "WAL-reset"),
+        ((3, 51, 3), Verdict.PASSED, ""),
     ],
 )
-def test_a_store_that_says_bad_things_of_itself_fails(
-    site: Site, changes: dict[str, object], check: str
+def test_the_sqlite_that_is_loaded(
+    site: Site,
+    monkeypatch: pytest.MonkeyPatch,
+    version: tuple[int, int, int],
+    verdict: Verdict,
+    flaw: str,
 ) -> None:
-    assert failed(site.report(**changes)) == {check}
-
-
-def test_damage_fails(site: Site) -> None:
-    connection = sqlite3.connect(site.history)
-    connection.execute("UPDATE events SET sealed = zeroblob(length(sealed)) WHERE seq = 1")
-    connection.commit()
-    connection.close()
-    assert failed(site.report()) == {"sealing", "audit log"}
-
-
-def test_stale_sqlite_fails(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = site.facts()
-    monkeypatch.setattr(sqlite3, "sqlite_version_info", (3, 39, 1))
-    assert failed(inspect(site.history, site.key, facts)) == {"sqlite"}
+    monkeypatch.setattr(sqlite3, "sqlite_version_info", version)
+    monkeypatch.setattr(sqlite3, "sqlite_version", ".".join(map(str, version)))
+    found = findings(site.make().report(), verdict)["sqlite"]
+    assert ".".join(map(str, version)) in found.evidence
+    assert flaw in found.evidence
+    assert ("CVE-2025-6965" in found.evidence) == (version < (3, 50, 2))
 
 
 @pytest.mark.parametrize("way", ["late", "variable"])
@@ -135,56 +134,104 @@ def test_telemetry_fails(site: Site, way: str, monkeypatch: pytest.MonkeyPatch) 
         monkeypatch.setattr(_telemetry, "TELEMETRY_OFF", False)
     else:
         monkeypatch.setenv("ORT_DISABLE_TELEMETRY", "0")
-    assert failed(site.report()) == {"telemetry"}
+    assert failed(site.make().report()) == {"telemetry"}
 
 
 def test_a_trial_that_goes_wrong_fails(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    facts = site.facts()
+    site.make()
     monkeypatch.setattr(HistoryStore, "has_consent", lambda *_: True)
-    report = inspect(site.history, site.key, facts)
-    assert {"no consent, no record", "withdrawal"} <= failed(report)
+    assert {"no consent, no record", "withdrawal"} <= failed(site.report())
 
 
-def test_kinds_left_in_are_noted_in_the_store_and_owed(tmp_path: Path) -> None:
-    report = Site(tmp_path, Scrubber(keep=["phone"])).report()
-    owed = [
-        finding.evidence
-        for section in report.sections
-        for finding in section.findings
-        if finding.check == "minimisation"
-    ]
-    assert owed
-    assert all("left in queries and texts by the host: phone" in text for text in owed)
+def test_kinds_left_in_are_noted_in_the_store_and_owed(site: Site) -> None:
+    report = site.make(scrubber=Scrubber(keep=["phone"])).report()
+    owed = findings(report, Verdict.OWED)["minimisation"]
+    assert "left in queries and texts by the host: phone" in owed.evidence
     assert report.passed
 
 
+def test_an_application_at_work_is_inspected_and_left_alone(site: Site) -> None:
+    """Its log is not in the file yet, and it holds the exclusive lock."""
+    site.source = KeyFile.create(site.key)
+    with HistoryStore.open(site.history, site.source) as store:
+        store.set_consent(USER, "personalisation", True)
+        assert site.history.with_name("me.db-wal").stat().st_size > 0
+        assert failed(site.report()) == set()
+        store.set_consent(USER, "aggregates", True)
+        assert store.verify().ok
+
+
 def test_nothing_of_a_person_is_in_any_form_of_the_report(site: Site) -> None:
-    report = site.report()
+    report = site.make().report()
     for text in (report.to_json(), as_html(report), repr(report)):
         assert "canary" not in text
         assert str(site.history.parent) not in text
 
 
 def test_the_page_needs_nothing_else_and_escapes(site: Site) -> None:
-    page = as_html(replace(site.report(), history="<script>alert(1)</script>"))
+    page = as_html(replace(site.make().report(), history="<script>alert(1)</script>"))
     assert "<script" not in page
     assert not re.search(r"(?:src|href)=\"(?!#)|url\(|@import|https?://", page)
     assert page.count("<section ") == len(REQUIREMENTS)
 
 
-def test_the_command(site: Site, tmp_path: Path) -> None:
+def command(*line: object) -> tuple[int, str]:
+    """Run ``audit report``; returns its exit code and what it printed."""
     parser = argparse.ArgumentParser()
     audit_report.register(parser.add_subparsers())
+    out = io.StringIO()
+    arguments = parser.parse_args(["report", *map(str, line)])
+    return arguments.run(arguments, Console(out, out, use_rich=False)), out.getvalue()
+
+
+def test_the_command(site: Site, tmp_path: Path) -> None:
+    site.make()
+    line = ["--history", site.history, "--key-file", site.key]
     page = tmp_path / "page.html"
-    line = ["report", "--history", str(site.history), "--key-file", str(site.key)]
-    for more in ([], ["--json", "--html", str(page)]):
-        out = io.StringIO()
-        arguments = parser.parse_args([*line, *more])
-        code = arguments.run(arguments, Console(out, out, use_rich=False))
-    members = json.loads(out.getvalue())
-    assert code == (0 if members["passed"] else 1)
-    assert len(members["sections"]) == len(REQUIREMENTS)
+    assert command(*line)[0] == 0
+    code, text = command(*line, "--json", "--html", page)
+    assert code == 0
+    assert len(json.loads(text)["sections"]) == len(REQUIREMENTS)
     assert page.read_text().startswith("<!doctype html>")
     site.history.chmod(0o644)
-    arguments = parser.parse_args(line)
-    assert arguments.run(arguments, Console(io.StringIO(), io.StringIO(), use_rich=False)) == 1
+    assert command(*line)[0] == 1
+
+
+@pytest.mark.usefixtures("ring")
+def test_the_command_takes_every_kind_of_key_that_it_can(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EDGE_RERANK_TEST_KEY", os.urandom(32).hex())
+    monkeypatch.setenv("EDGE_RERANK_TEST_WORDS", WORDS)
+    flags: dict[str, tuple[object, ...]] = {
+        "KeyEnv": ("--key-env", "EDGE_RERANK_TEST_KEY"),
+        "KeyringKey": ("--keyring", "edge-rerank", "history"),
+        "Passphrase": ("--key-file", site.key, "--passphrase-env", "EDGE_RERANK_TEST_WORDS"),
+    }
+    for kind, given in flags.items():
+        site.source = GOOD[kind](site)
+        site.make()
+        assert command("--history", site.history, *given)[0] == 0, kind
+        site.history.unlink()
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        (),
+        ("--key-env", "EDGE_RERANK_TEST_KEY", "--key-file", "key"),
+        ("--key-env", "EDGE_RERANK_TEST_KEY", "--passphrase-env", "EDGE_RERANK_TEST_WORDS"),
+    ],
+)
+def test_the_command_wants_one_key(site: Site, given: tuple[str, ...]) -> None:
+    site.make()
+    with pytest.raises(errors.InvalidRequest, match="expected"):
+        command("--history", site.history, *given)
+
+
+def test_the_command_wants_the_words(site: Site) -> None:
+    site.make()
+    with pytest.raises(errors.HistoryKeyError, match="expected a passphrase"):
+        command(
+            "--history", site.history, "--key-file", site.key, "--passphrase-env", "UNSET_WORDS"
+        )

@@ -63,6 +63,21 @@ def test_every_byte_of_a_file_inverted_in_turn(path: Path) -> None:
     assert min(detected, harmless) > 1000 / EVERY
 
 
+@pytest.mark.parametrize("column", ["events.sealed", "people.head", "notes.sealed"])
+def test_one_bit_of_a_sealed_value_in_the_file(path: Path, column: str) -> None:
+    """A letter that becomes another letter: nothing but the seal can tell."""
+    table, _, name = column.partition(".")
+    with sqlite3.connect(path) as connection:
+        (sealed,) = connection.execute(f"SELECT {name} FROM {table} LIMIT 1").fetchone()
+    connection.close()
+    whole = path.read_bytes()
+    start = whole.index(sealed)
+    for place in range(start, start + len(sealed), 1 if FULL else 5):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :])
+        with pytest.raises(HistoryError):
+            answers(path)
+
+
 COLUMNS = {
     "meta": ("value",),
     "outer_keys": ("commitment",),

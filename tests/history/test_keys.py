@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 import os
 import sys
@@ -216,6 +217,20 @@ class TestPassphrase:
         path.write_bytes(b"x" * 10_000)
         with pytest.raises(HistoryKeyError, match="malformed"):
             Passphrase("correct horse battery", path).load()
+
+    def test_words_that_a_file_is_not_committed_to_open_nothing(self, tmp_path: Path) -> None:
+        """AES-GCM alone would open one file under several passphrases, made to fit."""
+        path = tmp_path / "key"
+        Passphrase.create("correct horse battery", path, cost=CHEAP)
+        whole = json.loads(path.read_text())
+        other = bytearray(base64.b64decode(whole["commitment"]))
+        other[-1] ^= 1
+        changed = {**whole, "commitment": base64.b64encode(other).decode()}
+        path.write_text(json.dumps(changed))
+        with pytest.raises(HistoryKeyError, match="not the one"):
+            Passphrase("correct horse battery", path).load()
+        path.write_text(json.dumps(whole))
+        Passphrase("correct horse battery", path).load()
 
     def test_short_words_are_refused(self, tmp_path: Path) -> None:
         with pytest.raises(HistoryKeyError, match="at least 8"):

@@ -497,6 +497,22 @@ class TestErasure:
             assert store.verify().ok
 
 
+def test_what_was_erased_is_in_no_file_any_more(tmp_path: Path) -> None:
+    """Though the host holds the key itself, so that no rotation follows and empties the log."""
+    with HistoryStore.open(tmp_path / "me.db", KEY) as store:
+        store.append("bob", clicks(2))
+        kept = sealed_rows(store)
+        store.set_consent("alice", PERSONALISATION, True)
+        store.append("alice", clicks(3))
+        sealed = [row for row in sealed_rows(store) if row not in kept]
+        files = [file.read_bytes() for file in tmp_path.iterdir()]
+        assert all(any(row[6:] in content for content in files) for row in sealed)
+        assert store.erase("alice").events == len(sealed) == 3
+        files = [file.read_bytes() for file in tmp_path.iterdir()]
+        assert not any(row[6:] in content for row in sealed for content in files)
+        assert all(any(row[6:] in content for content in files) for row in kept)
+
+
 def test_what_the_old_outer_key_wrapped_is_in_no_file_any_more(tmp_path: Path) -> None:
     key, folder = KeyFile.create(tmp_path / "key"), tmp_path / "store"
     folder.mkdir()

@@ -24,6 +24,7 @@ from edge_rerank.history.keys.sources import (
     create_key_file,
     replace_key_file,
 )
+from edge_rerank.history.keys.strength import passphrase_bits
 
 VERSION = 1
 SALT_BYTES = 16
@@ -79,6 +80,13 @@ class Passphrase:
         self._passphrase = passphrase.encode("utf-8", "surrogatepass")
         self._path = Path(path)
         self._cost = Argon2Cost()
+        self.bits = passphrase_bits(passphrase)
+        """An upper bound on what the words are worth."""
+
+    @property
+    def path(self) -> Path:
+        """The key file."""
+        return self._path
 
     @classmethod
     def create(

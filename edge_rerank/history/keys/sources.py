@@ -90,6 +90,11 @@ class KeyFile:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
 
+    @property
+    def path(self) -> Path:
+        """The key file."""
+        return self._path
+
     @classmethod
     def create(cls, path: str | Path) -> KeyFile:
         """Make a new random key at ``path``.

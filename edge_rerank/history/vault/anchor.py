@@ -39,6 +39,11 @@ class AnchorFile:
     def __init__(self, path: str | Path) -> None:
         self._path = Path(path)
 
+    @property
+    def path(self) -> Path:
+        """The anchor's file."""
+        return self._path
+
     def load(self) -> bytes | None:
         """Read the file.
 
