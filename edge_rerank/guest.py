@@ -10,7 +10,7 @@ from edge_rerank.feedback import ShownRankings
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.request import RankOptions, candidates_of
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item
 
@@ -30,9 +30,10 @@ class GuestSession:
 
     def rank(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """Order ``items`` for the visitor, see :meth:`edge_rerank.Reranker.rank`."""
+        candidates = candidates_of(items)
         with self._engine.in_flight(), self._shown.in_flight():
-            events = self._history.events(_GUEST, among=items)
-            ranking = self._engine.rank(items, history=events, **options)
+            events = self._history.events(_GUEST, among=candidates)
+            ranking = self._engine.rank(candidates, history=events, **options)
             self._shown.remember(ranking)
         return ranking
 

@@ -24,7 +24,7 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import Packs, RankingEngine
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.request import RankOptions, candidates_of
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Event, Item, RatingScale
 
@@ -133,9 +133,10 @@ class Reranker:
                 its own.
         """
         self._check_open()
+        candidates = candidates_of(items)
         with self._engine.in_flight(), self._shown.in_flight():
-            events, degraded = self._read_history(user, items)
-            ranking = self._engine.rank(items, history=events, **options)
+            events, degraded = self._read_history(user, candidates)
+            ranking = self._engine.rank(candidates, history=events, **options)
             self._shown.remember(ranking)
         return replace(ranking, degraded=degraded + ranking.degraded) if degraded else ranking
 

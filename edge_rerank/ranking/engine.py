@@ -188,7 +188,7 @@ class RankingEngine:
             return self._rank(items, history, options)
 
     def _rank(
-        self, items: Sequence[Item], history: Sequence[Event], options: RankOptions
+        self, items: Iterable[Item], history: Iterable[Event], options: RankOptions
     ) -> Ranking:
         started = time.perf_counter()
         self._check_open()

@@ -203,6 +203,15 @@ class Request:
         return self._comparer.compare(self.candidates, self.interests, self.query)
 
 
+def candidates_of(items: object) -> list[Item]:
+    """``items`` as a list, read no further than one beyond what a ranking takes.
+
+    Raises:
+        InvalidRequest: see :func:`items_of`.
+    """
+    return items_of(items, most=MAX_CANDIDATES)
+
+
 def items_of(items: object, *, most: int | None = None) -> list[Item]:
     """``items`` as a list.
 
@@ -229,7 +238,7 @@ def _check_names(options: Iterable[str]) -> None:
 
 
 def _candidates(items: object) -> tuple[Item, ...]:
-    candidates = items_of(items, most=MAX_CANDIDATES)
+    candidates = candidates_of(items)
     if len(candidates) > MAX_CANDIDATES:
         raise InvalidRequest(
             f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
