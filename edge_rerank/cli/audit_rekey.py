@@ -25,8 +25,8 @@ def register(actions: Subparsers[argparse.ArgumentParser]) -> None:
         help="replace every key, after file and key may have been stolen",
         description="Replace every key of a history and the key in the key file, and seal "
         "everything anew. What was copied before opens nothing of the history from then on. Cut "
-        "short, it goes on when it is called again. The check fails when something damaged had to be "
-        "left as it was.",
+        "short, it goes on when it is called again. The check fails when something damaged had to "
+        "be left as it was.",
         checks=True,
     )
     add_history(parser)
