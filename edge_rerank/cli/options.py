@@ -196,11 +196,12 @@ def open_history(arguments: argparse.Namespace, *, create: bool = False) -> Hist
         HistoryError: when one of them is missing, does not fit, or cannot be opened.
     """
     path, key_file = arguments.history, arguments.key_file
-    if create and not path.exists() and not key_file.exists():
+    fresh = create and not path.exists() and not key_file.exists()
+    if fresh:
         KeyFile.create(key_file)
     elif not create or path.exists():
         expect_history(path, key_file)
-    return History.open(path, KeyFile(key_file), anchor=arguments.anchor)
+    return History.open(path, KeyFile(key_file), anchor=arguments.anchor, new=fresh)
 
 
 def expect_history(path: Path, key_file: Path) -> None:
