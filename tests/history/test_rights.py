@@ -656,9 +656,8 @@ class TestAnchor:
         def fail(*_: object) -> None:
             raise RuntimeError
 
-        with HistoryStore.open(path, KEY) as store:
-            with pytest.raises(HistoryUnavailable):
-                store.anchor_to(AnchorCallback(lambda: None, fail))
+        with HistoryStore.open(path, KEY) as store, pytest.raises(HistoryUnavailable):
+            store.anchor_to(AnchorCallback(lambda: None, fail))
         with pytest.raises(InvalidRequest):
             HistoryStore.open(path, KEY, anchor=5)  # type: ignore[arg-type]
 
