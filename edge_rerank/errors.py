@@ -11,6 +11,7 @@
     │   └── RecordingPaused            the person has paused recording
     ├── PrivacyBudgetSpent             counts were asked for more often than is safe
     ├── ClosedError                    used after close()
+    │   └── ForkedError                opened before a fork, used in the child
     ├── HistoryError                   the encrypted history file
     │   ├── HistoryKeyError            no key, malformed key, or not this file's key
     │   ├── HistoryCorrupt             tampered with, damaged, or not a history file
@@ -71,6 +72,10 @@ class PrivacyBudgetSpent(EdgeRerankError):  # noqa: N818
 
 class ClosedError(EdgeRerankError):
     """The object was used after ``close()``."""
+
+
+class ForkedError(ClosedError):
+    """The object was opened before a fork and used in the child: open it in the child instead."""
 
 
 class HistoryError(EdgeRerankError):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Self, Unpack
 
+from edge_rerank._process import OwnProcess
 from edge_rerank.feedback import ShownRankings
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.profile import Profile, read_profile
@@ -24,6 +25,7 @@ class GuestSession:
         self._history = History.open()
         self._history.consent(_GUEST, True)
         self._shown = ShownRankings()
+        self._process = OwnProcess("the guest session")
         self._history.before_record(self._shown.place)
 
     def rank(self, items: Sequence[Item], **options: Unpack[RankOptions]) -> Ranking:
@@ -54,6 +56,8 @@ class GuestSession:
 
     def close(self) -> None:
         """Forget the visitor. May be called twice; other calls then raise ClosedError."""
+        if not self._process.here:
+            return
         self._history.close()
         self._shown.clear()
         self._engine.forget()

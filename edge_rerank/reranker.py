@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
+from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, HistoryError
 from edge_rerank.feedback import ShownRankings
@@ -41,6 +42,7 @@ class Reranker:
         self._engine = engine
         self._history = history
         self._shown = ShownRankings()
+        self._process = OwnProcess("the reranker")
         self._closed = False
         history.before_record(self._shown.place)
         history.on_forget(self._drop_traces)
@@ -58,6 +60,7 @@ class Reranker:
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
+        new: bool = False,
     ) -> Self:
         """Load a pack and open the history.
 
@@ -76,6 +79,7 @@ class Reranker:
             retention: when events are deleted by themselves; ``None`` for what the file says.
             anchor: outside the history's volume, to notice an old copy of the file; this and
                 the two before as for :meth:`edge_rerank.History.open`.
+            new: make the history, which must not be there; needed to make one with an anchor.
 
         Raises:
             PackError: when the pack is missing, malformed, untrusted or unsupported.
@@ -84,7 +88,9 @@ class Reranker:
             InvalidRequest: when an argument is malformed.
         """
         with ExitStack() as opened:
-            kept = History.open(history, key, scrubber=scrubber, retention=retention, anchor=anchor)
+            kept = History.open(
+                history, key, scrubber=scrubber, retention=retention, anchor=anchor, new=new
+            )
             opened.callback(kept.close)
             engine = RankingEngine.open(
                 pack,
@@ -127,7 +133,8 @@ class Reranker:
         Raises:
             InvalidRequest: when an argument has the wrong type or is out of range.
             InferenceError: when the model fails.
-            ClosedError: after :meth:`close`.
+            ClosedError: after :meth:`close`; ForkedError, in a child of ``fork()``, which opens
+                its own.
         """
         self._check_open()
         events, degraded = self._read_history(user)
@@ -193,7 +200,7 @@ class Reranker:
 
     def close(self) -> None:
         """Close the history file and free the model. May be called twice."""
-        if not self._closed:
+        if not self._closed and self._process.here:
             self._closed = True
             self._history.close()
             self._engine.close()
@@ -205,6 +212,7 @@ class Reranker:
         self.close()
 
     def _check_open(self) -> None:
+        self._process.check()
         if self._closed:
             raise ClosedError("the reranker is closed")
 

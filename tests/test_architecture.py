@@ -15,6 +15,7 @@ MAX_LINES = 450
 RUNTIME = (
     "_telemetry",
     "errors",
+    "_process",
     "_progress",
     "_check",
     "_files",

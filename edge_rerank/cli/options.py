@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rerank._check import check_id
-from edge_rerank._files import opener
+from edge_rerank._files import write_private
 from edge_rerank.errors import DataError, HistoryKeyError, HistoryUnavailable, InvalidRequest
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
@@ -196,11 +196,12 @@ def open_history(arguments: argparse.Namespace, *, create: bool = False) -> Hist
         HistoryError: when one of them is missing, does not fit, or cannot be opened.
     """
     path, key_file = arguments.history, arguments.key_file
-    if create and not path.exists() and not key_file.exists():
+    fresh = create and not path.exists() and not key_file.exists()
+    if fresh:
         KeyFile.create(key_file)
     elif not create or path.exists():
         expect_history(path, key_file)
-    return History.open(path, KeyFile(key_file), anchor=arguments.anchor)
+    return History.open(path, KeyFile(key_file), anchor=arguments.anchor, new=fresh)
 
 
 def expect_history(path: Path, key_file: Path) -> None:
@@ -217,7 +218,7 @@ def expect_history(path: Path, key_file: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a result file that, if new, only its owner can read: it is about a person.
+    """Write a result file that only its owner can read, for it is about a person.
 
     Half an emoji in an item's text becomes a question mark.
 
@@ -225,8 +226,7 @@ def write_text(path: Path, text: str) -> None:
         DataError: when the file system refuses.
     """
     try:
-        with open(path, "w", encoding="utf-8", errors="replace", opener=opener) as stream:
-            stream.write(text)
+        write_private(path, text.encode("utf-8", errors="replace"))
     except OSError as error:
         raise DataError(path, f"cannot be written: {type(error).__name__}") from error
 

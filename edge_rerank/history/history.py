@@ -5,7 +5,6 @@ Needs no model. One lock stands before the sealed store and the newest events in
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from edge_rerank._check import (
     check_sequence,
     check_text,
 )
+from edge_rerank._process import OwnLock
 from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
 from edge_rerank.history.aggregates import Aggregate, release_counts
@@ -55,7 +55,7 @@ class History(Safekeeping):
         self._recent = RecentEvents(store)
         self._fill_in: list[Callable[[Event], Event]] = []
         self._on_forget: list[Callable[[str], object]] = []
-        self._lock = threading.RLock()
+        self._lock = OwnLock("the history")
 
     @classmethod
     def open(
@@ -66,6 +66,8 @@ class History(Safekeeping):
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
+        new: bool = False,
+        accept_loss: bool = False,
     ) -> Self:
         """Open a history file, making it if it is missing.
 
@@ -78,6 +80,11 @@ class History(Safekeeping):
                 for what is noted there, in a new file 13 months and 10,000 events a person.
             anchor: a path, or an :class:`~edge_rerank.Anchor`, outside the file's volume:
                 detects that an old copy of the file was put in its place.
+            new: make a history where there is none, and refuse where there is one. With an
+                anchor it has to be said, for a file that is missing or empty may be one that
+                somebody took away; without one a file that is missing is made.
+            accept_loss: go on without what was acknowledged and has been lost, when opening says
+                that something was.
 
         Raises:
             HistoryKeyError: when the key is missing, malformed or not this file's; the file is
@@ -103,6 +110,8 @@ class History(Safekeeping):
             None if file is None else key,
             retention=retention,
             anchor=anchor,
+            new=check_bool(new, "new", InvalidRequest),
+            accept_loss=check_bool(accept_loss, "accept_loss", InvalidRequest),
         )
         return cls(store, scrubber)
 
@@ -128,6 +137,7 @@ class History(Safekeeping):
                 the future.
             HistoryError: when the history cannot be written.
         """
+        self._lock.check()
         person = _check_user(user)
         events = _as_events(event)
         for fill_in in self._fill_in:
@@ -321,6 +331,7 @@ class History(Safekeeping):
             InvalidRequest: when ``user`` is malformed.
             HistoryError: when the file cannot be written; calling again completes the erasure.
         """
+        self._lock.check()
         person = _check_user(user)
         try:
             with self._lock:
@@ -372,7 +383,9 @@ class History(Safekeeping):
         self._on_forget.append(drop)
 
     def close(self) -> None:
-        """Close the file and empty the memory. May be called twice."""
+        """Close the file and empty the memory. May be called twice, and in a forked child."""
+        if not self._lock.here:
+            return
         with self._lock:
             self._recent.clear()
             self._store.close()

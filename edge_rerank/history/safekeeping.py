@@ -29,6 +29,14 @@ class Safekeeping:
         """
         return self._store.audit_log()
 
+    @property
+    def anchor_behind(self) -> bool:
+        """Whether the anchor could not be written since, and so would let an older file pass.
+
+        The next write tries again.
+        """
+        return self._store.anchor_behind
+
     def verify(self) -> Verification:
         """Look at every byte of the history file and say what is wrong."""
         return self._store.verify()

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge_rerank import _telemetry
 from edge_rerank._check import check_integer
+from edge_rerank._process import keep_for_ever, when_forked
 from edge_rerank.errors import InferenceError, InvalidRequest, ProviderUnavailable
 from edge_rerank.inference.signed_products import multiplies_signed, signed_weights
 
@@ -147,6 +148,7 @@ class Session:
         # The session keeps the file's bytes beside the weights it made of them, for a fallback
         # that is never taken here.
         self._session._model_bytes = b""
+        when_forked(self)
         self.threads: int = options.intra_op_num_threads
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
         if self.providers[0] != names[0]:
@@ -164,6 +166,10 @@ class Session:
             )
             for entry in self._session.get_inputs()
         }
+
+    def leave_to_parent(self) -> None:
+        """Never free the session, in a child: it waits for threads that only the parent has."""
+        keep_for_ever(self._session)
 
     def run(self, inputs: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         """Run the model once; safe from several threads.

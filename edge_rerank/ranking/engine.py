@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank._check import check_path, kind_of
+from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoders.text import TextEncoder
@@ -99,6 +100,7 @@ class RankingEngine:
         if scorer is not None:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
         self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity()]
+        self._process = OwnProcess("the engine")
         self._closed = False
 
     @classmethod
@@ -273,6 +275,8 @@ class RankingEngine:
 
     def close(self) -> None:
         """Free the model and the vectors; every later call raises ClosedError."""
+        if not self._process.here:
+            return
         self._closed = True
         self._comparer.clear()
         self.forget()
@@ -284,6 +288,7 @@ class RankingEngine:
         self.close()
 
     def _check_open(self) -> None:
+        self._process.check()
         if self._closed:
             raise ClosedError("the engine is closed")
 

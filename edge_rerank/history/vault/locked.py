@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from edge_rerank._process import OwnLock
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, HistoryKeyError, HistoryUnavailable
 from edge_rerank.history.keys.sources import KeySource, as_source, check_key
@@ -30,7 +31,7 @@ class LockedVault:
     def __init__(self, vault: Vault, source: KeySource) -> None:
         self._vault = vault
         self._source = source
-        self._lock = threading.RLock()
+        self._lock = OwnLock("the history")
         self._rekeying = threading.Lock()
         self._leftover: Rekey | None = None
         self._closed = False
@@ -67,6 +68,7 @@ class LockedVault:
             HistoryError: when the file cannot be written, the source fails, or something is
                 damaged; what was moved stays so.
         """
+        self._lock.check()
         checked = None if key is None else check_key(key)
         if checked is None and not self._source.replaceable:
             raise HistoryKeyError("key: expected 32 bytes, for the host holds the key itself")

@@ -3,13 +3,19 @@
 Migrations are numbered from 1 and never edited once released; ``PRAGMA user_version`` holds
 the number of the last one applied. Sizes are checked by SQLite itself, so that a value that
 is not sealed cannot be inserted by mistake.
+
+Whoever can write the file can plant triggers, views and indexes in it without any key, and
+SQLite would run them. So nothing is asked of a file before its schema is, row by row, what the
+migrations make.
 """
 
 from __future__ import annotations
 
+import sqlite3
+from functools import cache
 from typing import TYPE_CHECKING
 
-from edge_rerank.errors import HistoryVersionError
+from edge_rerank.errors import HistoryCorrupt, HistoryVersionError
 from edge_rerank.history.crypto import SEALED_SIZES
 
 if TYPE_CHECKING:
@@ -94,6 +100,44 @@ def check_version(version: int) -> None:
         raise HistoryVersionError(
             f"the file has schema version {version}, this edge-rerank reads up to {VERSION}"
         )
+
+
+def check_objects(db: Database, version: int) -> None:
+    """See that the file has the tables and indexes of its version and nothing else.
+
+    Raises:
+        HistoryCorrupt: when anything was added, changed or taken away.
+    """
+    expected = _objects(version)
+    rows = db.execute(_OBJECTS).fetchmany(len(expected) + 1)
+    if len(rows) != len(expected) or {_normal(row) for row in rows} != expected:
+        raise HistoryCorrupt(
+            "the file's schema is not a history's: a trigger, view, table or index was added, "
+            "changed or taken away"
+        )
+
+
+_OBJECTS = "SELECT type, name, tbl_name, sql FROM sqlite_master"
+
+_Object = tuple[object, object, object, str | None]
+
+
+@cache
+def _objects(version: int) -> frozenset[_Object]:
+    """What ``sqlite_master`` holds after the first ``version`` migrations."""
+    connection = sqlite3.connect(":memory:")
+    try:
+        for script in MIGRATIONS[:version]:
+            connection.executescript(script)
+        return frozenset(_normal(row) for row in connection.execute(_OBJECTS))
+    finally:
+        connection.close()
+
+
+def _normal(row: tuple[object, object, object, object]) -> _Object:
+    """A row of ``sqlite_master`` with its SQL's white space made equal."""
+    kind, name, table, sql = row
+    return kind, name, table, None if sql is None else " ".join(str(sql).split())
 
 
 def migrate(db: Database) -> None:
