@@ -30,6 +30,7 @@ from edge_rerank.history.vault import rekey
 from edge_rerank.history.vault.anchor import AnchorCallback
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.rekey import begin_epoch
 from edge_rerank.history.vault.store import HistoryStore
 from tests.history.reader import (
     MODULUS,
@@ -529,6 +530,27 @@ def test_an_anchor_that_cannot_be_written_is_never_taken_for_a_strangers(
         if whole_way:
             break
     assert failing > 6
+
+
+def test_without_its_anchor_a_history_is_not_rekeyed(tmp_path: Path) -> None:
+    path, source, anchor = tmp_path / "me.db", KeyFile.create(tmp_path / "key"), tmp_path / "anchor"
+    with HistoryStore.open(path, source, anchor=anchor, new=True) as store:
+        fill(store)
+    with HistoryStore.open(path, source) as store:
+        with pytest.raises(HistoryUnavailable, match="has an anchor"):
+            store.rekey()
+        assert not store.rekeying
+    with HistoryStore.open(path, source, anchor=anchor) as store:
+        begin_epoch(store._vault)
+    with HistoryStore.open(path, source) as store:  # carried on, but not to its end
+        for _ in range(20):
+            store.tend()
+        assert store.rekeying
+    with HistoryStore.open(path, source, anchor=anchor) as store:
+        store.tend()
+        store.rekey()
+    with HistoryStore.open(path, source, anchor=anchor) as store:
+        assert store.verify().ok
 
 
 def test_use_goes_on_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
