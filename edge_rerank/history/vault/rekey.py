@@ -20,7 +20,12 @@ from edge_rerank.history.vault.rotation import Use, rotate_outer
 from edge_rerank.history.vault.vault import Change, Vault
 
 STEP = 100
-"""Records and events that one transaction moves, but for somebody with more: never split."""
+"""Records and events that one transaction moves, but for somebody with more: never split.
+
+What was recorded meanwhile waited 0.2 s in the median and 0.7 s at most, on two cores shared
+with much other work. Somebody with 10,000 events, the most by default, takes 1.5 s of processor
+time.
+"""
 
 
 def rekey_store(
