@@ -7,6 +7,7 @@ raise OSError when the file system refuses; callers turn it into an error of the
 from __future__ import annotations
 
 import os
+import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -24,11 +25,6 @@ def open_new(path: Path) -> int:
         OSError: when none can be made.
     """
     return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, MODE)
-
-
-def opener(path: str, flags: int) -> int:
-    """The ``opener`` of :func:`open` for a file that is private if it is new."""
-    return os.open(path, flags, MODE)
 
 
 def write_new(path: Path, content: bytes) -> None:
@@ -88,6 +84,29 @@ def replace_secret(path: Path, content: bytes) -> None:
             stream.write(bytes(os.fstat(stream.fileno()).st_size))
             stream.flush()
             os.fsync(stream.fileno())
+
+
+def write_private(path: Path, content: bytes) -> None:
+    """Put ``content`` into a file that then only its owner can read, whoever could before.
+
+    The file is another one of the same name: who has the old one open reads on in that. A link
+    is followed; a pipe or a device is written to as it is.
+
+    Raises:
+        OSError: when the file system refuses.
+    """
+    if path.exists() and not path.is_file():
+        path.write_bytes(content)
+        return
+    target = Path(os.path.realpath(path))
+    descriptor, staged = tempfile.mkstemp(prefix=f".{target.name}.", dir=target.parent)
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(content)
+        Path(staged).replace(target)
+    except OSError:
+        Path(staged).unlink(missing_ok=True)
+        raise
 
 
 def _sync_folder(folder: Path) -> None:

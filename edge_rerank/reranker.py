@@ -60,6 +60,7 @@ class Reranker:
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
+        new: bool = False,
     ) -> Self:
         """Load a pack and open the history.
 
@@ -78,6 +79,7 @@ class Reranker:
             retention: when events are deleted by themselves; ``None`` for what the file says.
             anchor: outside the history's volume, to notice an old copy of the file; this and
                 the two before as for :meth:`edge_rerank.History.open`.
+            new: make the history, which must not be there; needed to make one with an anchor.
 
         Raises:
             PackError: when the pack is missing, malformed, untrusted or unsupported.
@@ -86,7 +88,9 @@ class Reranker:
             InvalidRequest: when an argument is malformed.
         """
         with ExitStack() as opened:
-            kept = History.open(history, key, scrubber=scrubber, retention=retention, anchor=anchor)
+            kept = History.open(
+                history, key, scrubber=scrubber, retention=retention, anchor=anchor, new=new
+            )
             opened.callback(kept.close)
             engine = RankingEngine.open(
                 pack,

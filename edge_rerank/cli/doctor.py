@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -33,6 +32,7 @@ from edge_rerank.cli.options import (
 from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest
 from edge_rerank.formats.items import read_items
 from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
 from edge_rerank.profile import read_profile
@@ -63,11 +63,15 @@ _LIBRARIES = ("onnxruntime", "tokenizers", "numpy", "cryptography", "sqlite-util
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing looked at: its name, what was found, and whether that is as it should be."""
+    """One thing looked at: its name, what was found, and whether that is as it should be.
+
+    A warning is fine here, and would be better elsewhere.
+    """
 
     name: str
     found: str
     ok: bool = True
+    warning: bool = False
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -101,9 +105,15 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(json.dumps(report, ensure_ascii=False, indent=2))
     else:
         columns = (Column(""), Column("what"), Column("found", flexible=True))
-        rows = [("✓" if one.ok else "✗", one.name, one.found) for one in findings]
+        rows = [(_mark(one), one.name, one.found) for one in findings]
         console.table(columns, rows)
     return EXIT_DONE if healthy else EXIT_CHECK_FAILED
+
+
+def _mark(finding: Finding) -> str:
+    if not finding.ok:
+        return "✗"
+    return "!" if finding.warning else "✓"
 
 
 def _check_combination(arguments: argparse.Namespace) -> None:
@@ -122,7 +132,7 @@ def _look(arguments: argparse.Namespace) -> Iterator[Finding]:
     )
     for name in _LIBRARIES:
         yield _library(name)
-    yield Finding("SQLite", sqlite3.sqlite_version)
+    yield _sqlite()
     yield Finding("rich", "installed" if HAS_RICH else "not installed: plain tables")
     yield _telemetry_state()
     yield _checked("providers offered", lambda: ", ".join(available_providers()))
@@ -136,6 +146,17 @@ def _library(name: str) -> Finding:
         return Finding(name, version(name))
     except PackageNotFoundError:
         return Finding(name, f"not installed: pip install {name}", ok=False)
+
+
+def _sqlite() -> Finding:
+    facts = sqlite_facts()
+    if not facts.flaws:
+        return Finding("SQLite", facts.version)
+    found = (
+        f"{facts.version}, known for {', '.join(facts.flaws)}: unless your system has mended that "
+        f"in it, update SQLite to {facts.mended}"
+    )
+    return Finding("SQLite", found, warning=True)
 
 
 def _telemetry_state() -> Finding:

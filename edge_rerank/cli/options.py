@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rerank._check import check_id
-from edge_rerank._files import opener
+from edge_rerank._files import opener, write_private
 from edge_rerank.errors import (
     DataError,
     HistoryError,
@@ -215,7 +215,7 @@ def open_history(arguments: argparse.Namespace, *, create: bool = False) -> Hist
         expect_history(path, key_file)
     key = KeyFile.create(key_file) if fresh else KeyFile(key_file)
     try:
-        return History.open(path, key, anchor=arguments.anchor)
+        return History.open(path, key, anchor=arguments.anchor, new=fresh)
     except HistoryError:
         if fresh and not path.exists():  # a key that opens nothing is only in the way
             key_file.unlink(missing_ok=True)
@@ -236,7 +236,7 @@ def expect_history(path: Path, key_file: Path) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a result file that, if new, only its owner can read: it is about a person.
+    """Write a result file that only its owner can read, for it is about a person.
 
     Half an emoji in an item's text becomes a question mark.
 
@@ -244,8 +244,7 @@ def write_text(path: Path, text: str) -> None:
         DataError: when the file system refuses.
     """
     try:
-        with open(path, "w", encoding="utf-8", errors="replace", opener=opener) as stream:
-            stream.write(text)
+        write_private(path, text.encode("utf-8", errors="replace"))
     except OSError as error:
         raise DataError(path, f"cannot be written: {type(error).__name__}") from error
 

@@ -67,6 +67,8 @@ class History(Safekeeping):
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
+        new: bool = False,
+        accept_loss: bool = False,
     ) -> Self:
         """Open a history file, making it if it is missing.
 
@@ -79,6 +81,11 @@ class History(Safekeeping):
                 for what is noted there, in a new file 13 months and 10,000 events a person.
             anchor: a path, or an :class:`~edge_rerank.Anchor`, outside the file's volume:
                 detects that an old copy of the file was put in its place.
+            new: make a history where there is none, and refuse where there is one. With an
+                anchor it has to be said, for a file that is missing or empty may be one that
+                somebody took away; without one a file that is missing is made.
+            accept_loss: go on without what was acknowledged and has been lost, when opening says
+                that something was.
 
         Raises:
             HistoryKeyError: when the key is missing, malformed or not this file's; the file is
@@ -100,6 +107,8 @@ class History(Safekeeping):
             None if file is None else key,
             retention=retention,
             anchor=anchor,
+            new=check_bool(new, "new", InvalidRequest),
+            accept_loss=check_bool(accept_loss, "accept_loss", InvalidRequest),
         )
         return cls(store, scrubber)
 

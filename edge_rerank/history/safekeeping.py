@@ -29,6 +29,14 @@ class Safekeeping:
         """
         return self._store.audit_log()
 
+    @property
+    def anchor_behind(self) -> bool:
+        """Whether the anchor could not be written since, and so would let an older file pass.
+
+        The next write tries again.
+        """
+        return self._store.anchor_behind
+
     def verify(self) -> Verification:
         """Look at every byte of the history file and say what is wrong."""
         return self._store.verify()
@@ -54,10 +62,11 @@ class Safekeeping:
 
         For when file and key may have been stolen. Everything is sealed anew, in steps between
         which other threads record and rank. What a crash cuts short goes on by itself little by
-        little, and with the next call at once.
+        little, and with the next call at once. A key source that can take a new key is given
+        two, one before and one after.
 
         Args:
-            key: like :meth:`rotate_key`.
+            key: like :meth:`rotate_key`; the one that is left in the end.
             progress: called with (done, total) after each step, in people and audit entries.
 
         Returns:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
 
 from .conftest import Run
@@ -124,3 +125,26 @@ def test_telemetry_that_may_be_on() -> None:
     )
     assert done.returncode == 1
     assert "may be on" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("version", "flaws"),
+    [
+        ((3, 39, 1), ["CVE-2022-35737", "CVE-2025-6965", "the WAL-reset bug"]),
+        ((3, 50, 1), ["CVE-2025-6965", "the WAL-reset bug"]),
+        ((3, 50, 2), ["the WAL-reset bug"]),
+        ((3, 51, 3), []),
+    ],
+)
+def test_it_warns_of_a_sqlite_that_is_known_for_flaws(
+    run: Run, monkeypatch: pytest.MonkeyPatch, version: tuple[int, ...], flaws: list[str]
+) -> None:
+    facts = sqlite_facts(version)
+    assert list(facts.flaws) == flaws
+    monkeypatch.setattr("edge_rerank.cli.doctor.sqlite_facts", lambda: facts)
+    result = run("doctor", "--json")
+    found = findings(result.out)["SQLite"]
+    assert found["warning"] is bool(flaws)
+    assert facts.version in str(found["found"])
+    assert all(flaw in str(found["found"]) for flaw in flaws)
+    assert result.code == 0  # the system may have mended it in that version

@@ -171,6 +171,30 @@ def test_no_history(run: Run, tmp_path: Path, action: str) -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="needs file modes")
+def test_an_export_is_private_even_in_the_place_of_a_file_that_was_not(
+    run: Run, robin: tuple[object, ...], tmp_path: Path
+) -> None:
+    output, link = tmp_path / "me.json", tmp_path / "link.json"
+    output.write_text("old")
+    output.chmod(0o644)
+    link.symlink_to(output)
+    with output.open() as reader:  # may have been opened by anyone
+        for name in (output, link):
+            output.chmod(0o644)
+            assert run("profile", "export", *robin, "--output", name).code == 0
+            assert output.stat().st_mode & 0o777 == 0o600
+            assert len(json.loads(output.read_text(encoding="utf-8"))["events"]) == 12
+        assert reader.read() == "old"
+    assert link.is_symlink()
+    dangling, target = tmp_path / "dangling.json", tmp_path / "made.json"
+    dangling.symlink_to(target)
+    assert run("profile", "export", *robin, "--output", dangling).code == 0
+    assert target.stat().st_mode & 0o777 == 0o600
+    assert run("profile", "export", *robin, "--output", "/dev/null").code == 0
+    assert not list(tmp_path.glob(".*"))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs file modes")
 def test_a_key_open_to_others(run: Run, robin: tuple[object, ...], tmp_path: Path) -> None:
     (tmp_path / "me.key").chmod(0o644)
     result = run("profile", "show", *robin)

@@ -14,7 +14,9 @@ KEY = bytes(range(32))
 
 def test_a_second_reader_reads_a_real_file(tmp_path: Path) -> None:
     path = tmp_path / "me.db"
-    with HistoryStore.open(path, KEY, anchor=tmp_path / "anchor", _clock=lambda: 50.0) as store:
+    with HistoryStore.open(
+        path, KEY, anchor=tmp_path / "anchor", new=True, _clock=lambda: 50.0
+    ) as store:
         store.set_consent("alice", "personalisation", True)
         store.append(
             "alice",

@@ -362,6 +362,36 @@ class TestRetention:
                 store.append("alice", clicks(2, start=10))
                 sealed = sealed_rows(store)
 
+    @pytest.mark.parametrize("retention", [Retention(30, None), Retention(None, 3)])
+    def test_what_expires_inside_append_is_in_no_file_any_more(
+        self, tmp_path: Path, retention: Retention
+    ) -> None:
+        folder, clock = tmp_path / "store", Clock()
+        folder.mkdir()
+        with self.open(folder / "a.db", clock, retention) as store:
+            store.append("alice", clicks(3))
+            sealed = sealed_rows(store)
+            clock.now += 31 * DAY_S
+            assert store.append("alice", clicks(3, start=10)).expired == 3
+            for file in folder.iterdir():
+                assert not any(row[6:] in file.read_bytes() for row in sealed), file.name
+
+    def test_what_expired_just_before_a_kill_is_gone_when_it_is_opened(
+        self, tmp_path: Path
+    ) -> None:
+        live, folder = tmp_path / "live", tmp_path / "killed"
+        live.mkdir()
+        with self.open(live / "a.db", Clock(), Retention(None, 3)) as store:
+            store.append("alice", clicks(3))
+            sealed = sealed_rows(store)
+            store._vault.file.empty_log_soon = lambda: None  # type: ignore[method-assign]
+            store.append("alice", clicks(3, start=10))
+            shutil.copytree(live, folder)
+        assert any(row[6:] in (folder / "a.db-wal").read_bytes() for row in sealed)
+        with self.open(folder / "a.db", Clock(), None):
+            for file in folder.iterdir():
+                assert not any(row[6:] in file.read_bytes() for row in sealed), file.name
+
     @pytest.mark.parametrize("bad", [(0, 1), (-1, 1), (float("nan"), 1), (1, 0), (1, 1.5)])
     def test_malformed(self, bad: tuple[Any, Any]) -> None:
         with pytest.raises(InvalidRequest):
@@ -642,12 +672,8 @@ class TestAnchor:
         def fail(*_: object) -> None:
             raise RuntimeError
 
-        with HistoryStore.open(path, KEY) as store:
-            with pytest.raises(HistoryUnavailable):
-                store.anchor_to(AnchorCallback(lambda: None, fail))
-            with pytest.raises(HistoryUnavailable):
-                store.append("alice", clicks(1, start=50))
-            assert len(store.load("alice")) == 11  # on disk, only the anchor is behind
+        with HistoryStore.open(path, KEY) as store, pytest.raises(HistoryUnavailable):
+            store.anchor_to(AnchorCallback(lambda: None, fail))
         with pytest.raises(InvalidRequest):
             HistoryStore.open(path, KEY, anchor=5)  # type: ignore[arg-type]
 
@@ -761,7 +787,7 @@ def test_a_swapped_key_is_no_key(tmp_path: Path) -> None:
 def test_the_door(tmp_path: Path) -> None:
     path, source = tmp_path / "me.db", KeyFile.create(tmp_path / "key")
     with Reranker.open(
-        history=path, key=source, retention=Retention(30, 100), anchor=tmp_path / "anchor"
+        history=path, key=source, retention=Retention(30, 100), anchor=tmp_path / "anchor", new=True
     ) as reranker:
         reranker.consent("alice", True)
         reranker.record(Event("click", Item("a", "bread")), user="alice")

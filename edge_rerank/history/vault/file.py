@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_rerank._files import open_new
 from edge_rerank._process import OwnProcess, keep_for_ever, when_forked
-from edge_rerank.errors import EdgeRerankError, HistoryCorrupt, HistoryLocked, HistoryUnavailable
+from edge_rerank.errors import (
+    EdgeRerankError,
+    HistoryCorrupt,
+    HistoryError,
+    HistoryLocked,
+    HistoryRolledBack,
+    HistoryUnavailable,
+    InvalidRequest,
+)
 from edge_rerank.history.vault import schema
 from edge_rerank.history.vault.lock import WAIT_S, LockFile
+from edge_rerank.history.vault.wal import lost_transactions
 
 if TYPE_CHECKING:
     from sqlite_utils import Database
@@ -29,6 +40,8 @@ PRAGMAS = (
     "cell_size_check = ON",
     "foreign_keys = ON",
 )
+
+logger = logging.getLogger(__name__)
 
 LIMITS = {
     # No trigger runs, not even one that the check of the schema were to miss.
@@ -63,6 +76,14 @@ _DAMAGED = (
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
 
 
+class Making(StrEnum):
+    """Whether opening may make a history where there is none."""
+
+    WHERE_MISSING = "where missing"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
 class HistoryFile:
     """One connection that no other process can share. Not safe from several threads.
 
@@ -71,16 +92,27 @@ class HistoryFile:
 
     Args:
         path: made if missing, readable by its owner only; ``None`` for memory.
+        making: ``NEVER`` refuses a file that is missing or empty, as one that an anchor knows
+            cannot be; ``ALWAYS`` one that is not.
+        accept_loss: go on without the transactions that a damaged write-ahead log would lose.
 
     Raises:
         HistoryLocked: when another process, or this one, has it open.
-        HistoryCorrupt: when it is not a history file.
+        HistoryCorrupt: when it is not a history file, or its write-ahead log is damaged.
+        HistoryRolledBack: when there is none, with ``NEVER``.
+        InvalidRequest: when there is one, with ``ALWAYS``.
         HistoryUnavailable: when the file system refuses.
     """
 
     db: Database
 
-    def __init__(self, path: Path | None) -> None:
+    def __init__(
+        self,
+        path: Path | None,
+        *,
+        making: Making = Making.WHERE_MISSING,
+        accept_loss: bool = False,
+    ) -> None:
         from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the import time
 
         # A link is followed here, once: SQLite would make what it points to readable by all.
@@ -89,7 +121,12 @@ class HistoryFile:
         self._lock = None if self.path is None else LockFile.take(self.path)
         try:
             if self.path is not None:
+                # Whether a file with something in it is a history, its tables will show.
+                if making is not Making.ALWAYS:
+                    _admit(making, empty=not size_of(self.path))
                 _make(self.path)
+                if not accept_loss:
+                    self._check_log(self.path)
             connection = sqlite3.connect(
                 ":memory:" if self.path is None else self.path,
                 timeout=WAIT_S,
@@ -103,6 +140,9 @@ class HistoryFile:
         when_forked(self)
         self._ticks = 0
         self._schema = 0
+        self.recovered = any(size_of(file) for file in self._files()[1:])
+        """Whether a process that had it open was killed, and left a write-ahead log."""
+        self._log_due = False
         _harden(connection)
         if self.path is not None:
             connection.set_progress_handler(self._tick, TICK)
@@ -110,6 +150,7 @@ class HistoryFile:
             # Before WAL: it then needs no shared memory, and no second process gets in.
             self.execute("PRAGMA locking_mode = EXCLUSIVE")
             self.is_new = self._identify()
+            _admit(making, empty=self.is_new)
             if not self.is_new:
                 self._check_schema()
             for pragma in PRAGMAS:
@@ -195,6 +236,49 @@ class HistoryFile:
         if busy:
             raise HistoryUnavailable("the write-ahead log could not be emptied")
 
+    def empty_log_soon(self) -> None:
+        """:meth:`empty_log`, for a call that has done its work: what is refused is tried again."""
+        self._log_due = True
+        self.empty_log_if_due()
+
+    def empty_log_if_due(self) -> None:
+        """Try again what the file system refused when a call had done its work."""
+        if self._log_due:
+            try:
+                with typed_errors():
+                    self.empty_log()
+                self._log_due = False
+            except HistoryError as error:
+                logger.warning("write-ahead log not emptied yet: %s", type(error).__name__)
+
+    def note_state(self, state: bytes) -> None:
+        """Have the lock file say what was acknowledged, for whoever opens it after a kill."""
+        if self._lock is not None:
+            self._lock.write(state)
+
+    def noted_state(self) -> bytes:
+        """What a killed process had acknowledged last, empty where that is not known."""
+        return self._lock.read() if self._lock is not None and self._lock.found else b""
+
+    @staticmethod
+    def _check_log(path: Path) -> None:
+        """See that SQLite will not pass over damage in the write-ahead log.
+
+        Raises:
+            HistoryCorrupt: when it would.
+        """
+        log = path.with_name(f"{path.name}-wal")
+        if not size_of(log):
+            return
+        with typed_errors(), path.open("rb") as stream:
+            size = int.from_bytes(stream.read(18)[16:], "big")
+            lost = lost_transactions(log.read_bytes(), 65536 if size == 1 else size)
+        if lost:
+            raise HistoryCorrupt(
+                f"the write-ahead log is damaged: {lost} transactions or more would be lost; put "
+                "file and log back from a copy, or go on without them: accept_loss=True"
+            )
+
     def close(self) -> None:
         """Empty the write-ahead log and let go of the file; a forked child only lets go."""
         if self._process.here:
@@ -265,6 +349,22 @@ def _harden(connection: sqlite3.Connection) -> None:
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_DEFENSIVE, True)
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_TRIGGER, False)
         connection.setconfig(sqlite3.SQLITE_DBCONFIG_ENABLE_VIEW, False)
+
+
+def _admit(making: Making, *, empty: bool) -> None:
+    """See that there is a history, or none, as the host says.
+
+    Raises:
+        HistoryRolledBack: when there must be one.
+        InvalidRequest: when there must be none.
+    """
+    if empty and making is Making.NEVER:
+        raise HistoryRolledBack(
+            "the history file is missing or empty, and an anchor was given: put the file back, or "
+            "say new=True to begin another history with this anchor"
+        )
+    if not empty and making is Making.ALWAYS:
+        raise InvalidRequest("new: expected no history file there yet, found one")
 
 
 def _make(path: Path) -> None:

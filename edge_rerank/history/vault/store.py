@@ -28,7 +28,7 @@ from edge_rerank.history.vault.expiry import (
     retention_of,
     tend,
 )
-from edge_rerank.history.vault.file import HistoryFile, typed_errors
+from edge_rerank.history.vault.file import HistoryFile, Making, typed_errors
 from edge_rerank.history.vault.locked import LockedVault
 from edge_rerank.history.vault.people import Person
 from edge_rerank.history.vault.receipts import (
@@ -69,6 +69,8 @@ class HistoryStore(LockedVault):
         *,
         retention: Retention | None = None,
         anchor: str | os.PathLike[str] | Anchor | None = None,
+        new: bool = False,
+        accept_loss: bool = False,
         _clock: Callable[[], float] = time.time,
     ) -> Self:
         """Open the file at ``path``, making it if it is missing.
@@ -84,12 +86,18 @@ class HistoryStore(LockedVault):
             anchor: a path or an :class:`~edge_rerank.history.vault.anchor.Anchor` outside the
                 file, to detect that an old copy was put in its place.
 
+            new: make a history where there is none; with an anchor, nothing else makes one.
+            accept_loss: go on without transactions that were acknowledged and that damage or a
+                copy put back has taken away.
+
         Raises:
+            InvalidRequest: when there is a history already, with ``new``.
             HistoryKeyError: when the key is malformed or not this file's; the file is then
                 left byte for byte as it was.
             HistoryLocked: when another process has the file open.
             HistoryCorrupt: when it is damaged, tampered with, or not a history file.
-            HistoryRolledBack: when the anchor knows a newer state.
+            HistoryRolledBack: when the anchor knows a newer state, or there is an anchor and no
+                history.
             HistoryUnavailable: when the file system refuses.
             HistoryVersionError: when a newer version wrote it.
         """
@@ -101,9 +109,14 @@ class HistoryStore(LockedVault):
         guard = as_anchor(anchor)
         loaded = source.load()
         with typed_errors():
-            file = HistoryFile(path)
+            making = Making.WHERE_MISSING if guard is None else Making.NEVER
+            file = HistoryFile(
+                path,
+                making=making if path is not None and not new else Making.ALWAYS,
+                accept_loss=accept_loss,
+            )
             try:
-                vault = Vault(file, loaded, guard, _clock)
+                vault = Vault(file, loaded, guard, _clock, accept_loss=accept_loss)
             except BaseException:
                 file.abandon()
                 raise
@@ -141,6 +154,8 @@ class HistoryStore(LockedVault):
                 expired = expire_person(vault, person, change.root)
                 if stored or expired:
                     change.save(person)
+            if expired:
+                vault.file.empty_log_soon()
             return Appended(tuple(stored), len(events) - len(stored), expired)
 
     def load(self, user: str, *, limit: int | None = None) -> tuple[Event, ...]:
@@ -194,6 +209,7 @@ class HistoryStore(LockedVault):
             HistoryUnavailable: when that cannot be written and is a day late.
         """
         with self._use() as vault:
+            vault.file.empty_log_if_due()
             tend(vault)
             self._carry_on(vault)
 
@@ -335,6 +351,12 @@ class HistoryStore(LockedVault):
         with self._use() as vault:
             return vault.anchored or vault.root.anchored
 
+    @property
+    def anchor_behind(self) -> bool:
+        """Whether the anchor could not be written, and so would let an older file pass."""
+        with self._use() as vault:
+            return vault.anchor_behind
+
     def overdue(self) -> int:
         """How many people have events that retention no longer allows."""
         with self._use() as vault:
@@ -367,6 +389,10 @@ class HistoryStore(LockedVault):
     def _complete(self, retention: Retention | None) -> None:
         """Finish what a crash interrupted, and what has expired meanwhile."""
         vault = self._vault
+        vault.catch_up()
+        if vault.file.recovered:
+            # What had expired, or was erased, in the last moment before a kill.
+            vault.file.empty_log()
         if retention is not None and retention != self.retention:
             with vault.write() as change:
                 change.root.max_age_days = retention.max_age_days

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,8 @@ from edge_rerank.history.vault.people import People, Person
 from edge_rerank.history.vault.root import Root, bucket_of
 from edge_rerank.history.vault.rows import Rows
 
+logger = logging.getLogger(__name__)
+
 _STORE_BYTES = 16
 _PRINT_BYTES = 16
 
@@ -44,17 +47,26 @@ class Vault:
         key: the key-encryption key.
         anchor: compared with the root, and updated with every transaction.
         clock: gives UTC seconds.
+        accept_loss: go on though transactions are missing that a killed process acknowledged.
 
     Raises:
         HistoryError: when the file is not what key, root and anchor say.
     """
 
     def __init__(
-        self, file: HistoryFile, key: bytes, anchor: Anchor | None, clock: Callable[[], float]
+        self,
+        file: HistoryFile,
+        key: bytes,
+        anchor: Anchor | None,
+        clock: Callable[[], float],
+        *,
+        accept_loss: bool = False,
     ) -> None:
         self.file = file
         self._clock = clock
         self._anchor = anchor
+        self.anchor_behind = False
+        """Whether the anchor could not be written, and so would let an older file pass."""
         self.root = Root()
         store = os.urandom(_STORE_BYTES) if file.is_new else self._meta("store")
         self.binding = Binding(store)
@@ -73,6 +85,8 @@ class Vault:
             self.root = self._read_root()
             self.notes.verify(self.root)
             self._compare_anchor()
+            if not accept_loss:
+                self._compare_noted()
             self._migrate()
 
     def find(self, user: str) -> Person | None:
@@ -102,10 +116,13 @@ class Vault:
         self.root = change.root
         for person in change.saved:
             self.people.remember(person)
-        self._save_anchor(sealed)
+        state = self._state(sealed)
+        self.file.note_state(state)
+        self._save_anchor(state)
 
     def close(self) -> None:
         """Close the file and let go of the keys."""
+        self.catch_up()
         self.people.forget()
         self.keybook.close()
         self.file.close()
@@ -196,7 +213,12 @@ class Vault:
         return self._anchor is not None
 
     def adopt(self, anchor: Anchor) -> None:
-        """Use ``anchor`` from now on, whatever it holds."""
+        """Use ``anchor`` from now on, whatever it holds.
+
+        Raises:
+            HistoryUnavailable: when it cannot be written; nothing is changed then.
+        """
+        anchor.save(self._state(self._meta("root")))
         self._anchor = anchor
         with self.write() as change:
             change.root.anchored = True
@@ -212,28 +234,63 @@ class Vault:
             self._migrate()
             self.adopt(self._anchor)
             return
-        body, checksum = state[:-32], state[-32:]
-        sealed_by = [
-            epoch
-            for epoch in self.keybook.epochs.values()
-            if same(checksum, derive(epoch.anchor, "state", body))
-        ]
-        if len(state) != ANCHOR_BYTES or body[:_STORE_BYTES] != self.binding.store or not sealed_by:
+        epoch = self._sealed_by(state)
+        if epoch is None:
             raise HistoryRolledBack("the anchor is not the one of this history file")
-        generation = int.from_bytes(body[_STORE_BYTES:-_PRINT_BYTES], "big")
-        mine = _fingerprint(sealed_by[0], self._meta("root"))
+        generation = _generation(state)
+        mine = _fingerprint(epoch, self._meta("root"))
         if self.root.generation < generation or (
-            self.root.generation == generation and not same(mine, body[-_PRINT_BYTES:])
+            self.root.generation == generation and not same(mine, state[-32 - _PRINT_BYTES : -32])
         ):
             raise HistoryRolledBack("the anchor knows a newer state of the history file")
+        self.anchor_behind = self.root.generation > generation
 
-    def _save_anchor(self, sealed_root: bytes) -> None:
-        if self._anchor is None:
-            return
+    def _compare_noted(self) -> None:
+        """Notice that the file lacks what a killed process had acknowledged."""
+        state = self.file.noted_state()
+        if self._sealed_by(state) is not None and _generation(state) > self.root.generation:
+            lost = _generation(state) - self.root.generation
+            raise HistoryCorrupt(
+                f"{lost} acknowledged transactions are missing: put the file and its write-ahead "
+                "log back from a copy, or go on without them: accept_loss=True"
+            )
+
+    def _sealed_by(self, state: bytes) -> Epoch | None:
+        """The epoch that made a state of this store, ``None`` for anything else."""
+        body, checksum = state[:-32], state[-32:]
+        if len(state) != ANCHOR_BYTES or body[:_STORE_BYTES] != self.binding.store:
+            return None
+        for epoch in self.keybook.epochs.values():
+            if same(checksum, derive(epoch.anchor, "state", body)):
+                return epoch
+        return None
+
+    def _state(self, sealed_root: bytes) -> bytes:
+        """What the anchor keeps of this state of the file."""
         generation = self.root.generation.to_bytes(8, "big")
         epoch = self.keybook.newest
         body = self.binding.store + generation + _fingerprint(epoch, sealed_root)
-        self._anchor.save(body + derive(epoch.anchor, "state", body))
+        return body + derive(epoch.anchor, "state", body)
+
+    def catch_up(self) -> None:
+        """Try again to write an anchor that is behind."""
+        if self.anchor_behind:
+            self._save_anchor(self._state(self._meta("root")))
+
+    def _save_anchor(self, state: bytes) -> None:
+        """Write the anchor, or leave it behind: the transaction is on disk already.
+
+        An error would have the host do again what is done. An anchor that is behind lets newer
+        files pass, as it must; the next transaction, or :meth:`catch_up`, tries again.
+        """
+        if self._anchor is None:
+            return
+        try:
+            self._anchor.save(state)
+            self.anchor_behind = False
+        except Exception as error:  # it may be the host's own class
+            self.anchor_behind = True
+            logger.warning("the anchor is behind, it cannot be written: %s", type(error).__name__)
 
     # -- the root ---------------------------------------------------------------------
 
@@ -345,6 +402,10 @@ class Change:
         return self._vault.audit.add(
             self.root, action, subject=subject, purpose=purpose, count=count
         )
+
+
+def _generation(state: bytes) -> int:
+    return int.from_bytes(state[_STORE_BYTES : _STORE_BYTES + 8], "big")
 
 
 def _fingerprint(epoch: Epoch, sealed_root: bytes) -> bytes:

@@ -31,6 +31,9 @@ def verify_vault(vault: Vault) -> Verification:
             vault.notes.verify(vault.root, again=True)
     except HistoryError as error:
         note(error)
+    vault.catch_up()
+    if vault.anchor_behind:
+        findings.append("the anchor could not be written: it is behind the file")
     for bucket in range(BUCKETS):
         try:
             with typed_errors():
