@@ -190,6 +190,20 @@ class HistoryFile:
                 self.execute("ROLLBACK")
             raise
 
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of a transaction that can fail alone."""
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self.db.conn.in_transaction:
+                self.execute("ROLLBACK TO part")
+            raise
+        finally:
+            if self.db.conn.in_transaction:
+                self.execute("RELEASE part")
+
     def schema_version(self) -> int:
         """Number of the last migration applied."""
         return int(self.execute("PRAGMA user_version").fetchone()[0])
