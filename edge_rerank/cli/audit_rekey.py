@@ -6,6 +6,7 @@ import argparse
 
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
+    EXIT_CHECK_FAILED,
     EXIT_DONE,
     Subparsers,
     add_command,
@@ -13,6 +14,7 @@ from edge_rerank.cli.options import (
     add_json,
     open_history,
 )
+from edge_rerank.errors import HistoryCorrupt
 
 
 def register(actions: Subparsers[argparse.ArgumentParser]) -> None:
@@ -23,7 +25,9 @@ def register(actions: Subparsers[argparse.ArgumentParser]) -> None:
         help="replace every key, after file and key may have been stolen",
         description="Replace every key of a history and the key in the key file, and seal "
         "everything anew. What was copied before opens nothing of the history from then on. Cut "
-        "short, it goes on when it is called again.",
+        "short, it goes on when it is called again. The check fails when something damaged had to "
+        "be left as it was.",
+        checks=True,
     )
     add_history(parser)
     add_json(parser)
@@ -31,8 +35,12 @@ def register(actions: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def _run(arguments: argparse.Namespace, console: Console) -> int:
-    with open_history(arguments) as history, console.progress("people and entries") as progress:
-        receipt = history.rekey(progress=progress)
+    try:
+        with open_history(arguments) as history, console.progress("people and entries") as progress:
+            receipt = history.rekey(progress=progress)
+    except HistoryCorrupt as error:
+        console.complain(f"edge-rerank: damaged or changed: {error}")
+        return EXIT_CHECK_FAILED
     if arguments.json:
         console.say(receipt.to_json())
         return EXIT_DONE

@@ -87,10 +87,11 @@ class Safekeeping:
 
         For when file and key may have been stolen. Everything is sealed anew, in steps between
         which other threads record and rank. What a crash cuts short goes on by itself little by
-        little, and with the next call at once.
+        little, and with the next call at once. A key source that can take a new key is given
+        two, one before and one after.
 
         Args:
-            key: like :meth:`rotate_key`.
+            key: like :meth:`rotate_key`; the one that is left in the end.
             progress: called with (done, total) after each step, in people and audit entries.
 
         Returns:

@@ -93,3 +93,14 @@ def test_a_rekey_that_was_cut_short_goes_on(run: Run, arguments: list[str]) -> N
     assert result.code == 0
     assert "cut short before: call again" in result.out
     assert "cut short" not in run("audit", "rekey", *arguments).out
+
+
+def test_a_rekey_leaves_what_is_damaged_behind(run: Run, arguments: list[str]) -> None:
+    with sqlite3.connect(arguments[1]) as connection:
+        connection.execute(
+            "DELETE FROM events WHERE seq = 1 AND person = (SELECT max(person) FROM events)"
+        )
+    connection.close()
+    result = run("audit", "rekey", *arguments)
+    assert result.code == 1
+    assert "1 damaged records were left behind" in result.err

@@ -81,7 +81,7 @@ def test_everything_is_there_and_is_rekeyed(tmp_path: Path, anchored: bool) -> N
     assert reader.root_holds()
     assert len(reader.audit()) == 4
     reader.db.close()
-    with HistoryStore.open(path, KEY, anchor=anchor) as store:
+    with HistoryStore.open(path, KEY, anchor=tmp_path / "anchor") as store:
         assert store.rekey(NEW).people == 2
         expect_all(store)
     with HistoryStore.open(path, NEW, anchor=anchor) as store:

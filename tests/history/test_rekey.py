@@ -14,6 +14,7 @@ import shutil
 import sqlite3
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,12 +23,14 @@ import pytest
 from cryptography.exceptions import InvalidTag
 
 from edge_rerank import Event, Item
-from edge_rerank.errors import HistoryCorrupt, HistoryError, HistoryKeyError
+from edge_rerank.errors import HistoryCorrupt, HistoryError, HistoryKeyError, HistoryUnavailable
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import HeldKey, KeyFile, KeySource
 from edge_rerank.history.vault import rekey
+from edge_rerank.history.vault.anchor import AnchorCallback
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.rekey import begin_epoch
 from edge_rerank.history.vault.store import HistoryStore
 from tests.history.reader import (
     MODULUS,
@@ -491,6 +494,63 @@ def test_cut_off_anywhere_it_goes_on(
         number += 1
     assert number > 6
     assert resumed >= number / 3
+
+
+def test_an_anchor_that_cannot_be_written_is_never_taken_for_a_strangers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Wherever it fails: what it saved last must still be known when the file is opened again."""
+    monkeypatch.setattr(rekey, "STEP", 5)
+    source = KeyFile.create(tmp_path / "key")
+    with HistoryStore.open(tmp_path / "whole.db", source) as store:
+        fill(store)
+    whole, first = (tmp_path / "whole.db").read_bytes(), source.load()
+    for failing in itertools.count():
+        path, kept = tmp_path / f"{failing}.db", list[bytes]()
+        path.write_bytes(whole)
+        source.replace(first)
+
+        def save(state: bytes, kept: list[bytes] = kept, failing: int = failing) -> None:
+            if len(kept) > failing:
+                raise OSError
+            kept.append(state)
+
+        def last(kept: list[bytes] = kept) -> bytes | None:
+            return kept[-1] if kept else None
+
+        with (
+            HistoryStore.open(path, source, anchor=AnchorCallback(last, save)) as store,
+            suppress(HistoryUnavailable),
+        ):
+            store.rekey()
+        whole_way = len(kept) <= failing
+        with HistoryStore.open(path, source, anchor=AnchorCallback(last, kept.append)) as store:
+            store.rekey()
+            assert store.verify().ok
+        if whole_way:
+            break
+    assert failing > 6
+
+
+def test_without_its_anchor_a_history_is_not_rekeyed(tmp_path: Path) -> None:
+    path, source, anchor = tmp_path / "me.db", KeyFile.create(tmp_path / "key"), tmp_path / "anchor"
+    with HistoryStore.open(path, source, anchor=anchor, new=True) as store:
+        fill(store)
+    with HistoryStore.open(path, source) as store:
+        with pytest.raises(HistoryUnavailable, match="has an anchor"):
+            store.rekey()
+        assert not store.rekeying
+    with HistoryStore.open(path, source, anchor=anchor) as store:
+        begin_epoch(store._vault)
+    with HistoryStore.open(path, source) as store:  # carried on, but not to its end
+        for _ in range(20):
+            store.tend()
+        assert store.rekeying
+    with HistoryStore.open(path, source, anchor=anchor) as store:
+        store.tend()
+        store.rekey()
+    with HistoryStore.open(path, source, anchor=anchor) as store:
+        assert store.verify().ok
 
 
 def test_use_goes_on_while_it_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

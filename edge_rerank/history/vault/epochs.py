@@ -45,6 +45,7 @@ class Epoch:
     noted: Hasher = field(init=False)
     anchor: bytes = field(init=False)
     _pseudonyms: bytes = field(init=False)
+    _wrapping: dict[int, SealingKey] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         for purpose in ("root", "audit", "notes", "ring"):
@@ -86,7 +87,11 @@ class Epoch:
 
     def wrapping(self, pseudonym: bytes) -> SealingKey:
         """The key that wraps a person's data keys."""
-        return SealingKey(self.buckets[bucket_of(pseudonym)], self.id)
+        bucket = bucket_of(pseudonym)
+        key = self._wrapping.get(bucket)
+        if key is None:
+            key = self._wrapping[bucket] = SealingKey(self.buckets[bucket], self.id)
+        return key
 
     def name(self, user: str) -> bytes:
         """The keyed hash of the host's identifier, the same in every epoch."""

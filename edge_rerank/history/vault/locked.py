@@ -72,6 +72,8 @@ class LockedVault:
         checked = None if key is None else check_key(key)
         if checked is None and not self._source.replaceable:
             raise HistoryKeyError("key: expected 32 bytes, for the host holds the key itself")
+        with self._use():  # closed or not ours: said before there is anything to wait for
+            pass
         with self._rekeying:
             self._leftover = None
             receipt = rekey_store(self._use, self._source, checked, progress)

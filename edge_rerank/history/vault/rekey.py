@@ -11,7 +11,7 @@ the thief could open or forge.
 from __future__ import annotations
 
 from edge_rerank._progress import Progress
-from edge_rerank.errors import HistoryCorrupt
+from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
 from edge_rerank.history.crypto import fresh_key
 from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.vault.audit import AuditAction
@@ -19,7 +19,7 @@ from edge_rerank.history.vault.receipts import RekeyReceipt
 from edge_rerank.history.vault.rotation import Use, rotate_outer
 from edge_rerank.history.vault.vault import Change, Vault
 
-STEP = 250
+STEP = 100
 """Records and events that one transaction moves, but for somebody with more: never split."""
 
 
@@ -40,6 +40,7 @@ def rekey_store(
     """
     with use() as vault:
         resumed = vault.rekeying
+        _expect_anchor(vault)
         _begin(vault, source, key)
         work = Rekey(vault)
         total = vault.people.count() + vault.root.audited
@@ -63,6 +64,19 @@ def _begin(vault: Vault, source: KeySource, key: bytes | None) -> None:
         begin_epoch(vault)
     else:
         begin_epoch(vault, key)
+
+
+def _expect_anchor(vault: Vault) -> None:
+    """See that the anchor goes along: made with keys that are gone, it would be a stranger's.
+
+    Raises:
+        HistoryUnavailable: when it is not in use, or cannot be written.
+    """
+    vault.catch_up()
+    if vault.root.anchored and not vault.anchored:
+        raise HistoryUnavailable("the history has an anchor: open it with anchor= to rekey it")
+    if vault.anchor_behind:
+        raise HistoryUnavailable("the anchor cannot be written, and a rekey cannot leave it behind")
 
 
 def begin_epoch(vault: Vault, key: bytes | None = None) -> None:
@@ -143,8 +157,10 @@ class Rekey:
 
         Raises:
             HistoryCorrupt: when something damaged was left behind.
+            HistoryUnavailable: when the anchor is not in use, or cannot be written.
         """
         vault = self._vault
+        _expect_anchor(vault)
         if self._damage:
             raise HistoryCorrupt(
                 f"the rekey cannot end: {len(self._damage)} damaged records were left behind, "
