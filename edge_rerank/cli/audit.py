@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from edge_rerank.cli import audit_rekey, audit_report
+from edge_rerank.cli import audit_rekey, audit_repair, audit_report
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_CHECK_FAILED,
@@ -42,6 +42,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     add_json(verify)
     verify.set_defaults(run=_verify)
     audit_report.register(actions)
+    audit_repair.register(actions)
     audit_rekey.register(actions)
 
 

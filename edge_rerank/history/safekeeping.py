@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edge_rerank._progress import Progress
 from edge_rerank.history import releases
 from edge_rerank.history.vault.audit import AuditEntry
-from edge_rerank.history.vault.receipts import RekeyReceipt, Verification
+from edge_rerank.history.vault.receipts import Mended, RekeyReceipt, Verification
 from edge_rerank.history.vault.store import HistoryStore
 
 
@@ -28,6 +28,31 @@ class Safekeeping:
             HistoryCorrupt: when an entry was added, changed, moved or removed.
         """
         return self._store.audit_log()
+
+    def repair(self) -> Mended:
+        """Put right what single flipped bits have damaged in people's data, as far as it goes.
+
+        Each bit of a value that does not open is tried; the seal tells which one it was. Noted in
+        the audit log.
+
+        Returns:
+            Whose data could be put right; :meth:`verify` says what is still damaged.
+        """
+        return self._store.repair()
+
+    def quarantine(self) -> Mended:
+        """Take out what cannot be opened, for good, and take everything else as it is.
+
+        Somebody whose record is damaged is erased; of somebody with damaged events the others
+        stay. People of whom the file says less or something older than it should are taken as
+        they are. Noted in the audit log. Until then the damage stays in the file, is passed over
+        by retention, and gives an error to whoever asks for it; the other people are served.
+        Try :meth:`repair` first, and keep a copy of the file if you want to try more.
+
+        Returns:
+            Whose data were taken out.
+        """
+        return self._store.quarantine()
 
     @property
     def anchor_behind(self) -> bool:

@@ -41,6 +41,9 @@ class AuditAction(StrEnum):
     REKEYED = "rekeyed"
     ANCHORED = "anchored"
     RELEASED = "released"
+    DAMAGE_FOUND = "damage-found"
+    REPAIRED = "repaired"
+    QUARANTINED = "quarantined"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +57,7 @@ class AuditEntry:
         subject: 16 hexadecimal digits that stand for a person, as in the person's own
             access file; ``None`` where it concerns the whole store.
         purpose: of a consent, or of what was released about everyone together.
-        count: number of events concerned.
+        count: number of events concerned; of people, where it is about damage.
     """
 
     seq: int

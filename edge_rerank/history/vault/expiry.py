@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from edge_rerank.errors import HistoryUnavailable
+import logging
+from dataclasses import dataclass
+
+from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.file import typed_errors
 from edge_rerank.history.vault.people import Person
 from edge_rerank.history.vault.retention import DAY_S, Retention
 from edge_rerank.history.vault.root import BUCKETS, Root
 from edge_rerank.history.vault.vault import Change, Vault
+
+logger = logging.getLogger(__name__)
 
 STEP_S = DAY_S // BUCKETS
 """Store seconds from one bucket's turn to the next one's."""
@@ -37,8 +42,9 @@ def expire_everyone(vault: Vault) -> int:
     """Delete what is too old or too many of everyone; returns how many events."""
     with vault.write() as change:
         change.root.swept = change.root.clock
-        removed = sum(_expire_bucket(vault, change, bucket)[1] for bucket in range(BUCKETS))
-        _note(change, removed)
+        found = [_expire_bucket(vault, change, bucket) for bucket in range(BUCKETS)]
+        removed = sum(one.removed for one in found)
+        _note(vault, change, removed, sum(one.damaged for one in found))
     if removed:
         vault.file.empty_log()
     return removed
@@ -76,38 +82,58 @@ def _sweep(vault: Vault) -> None:
     Ends early once it has seen :data:`SWEPT_AT_ONCE` people, so that a call in a file of
     thousands is not held up; the next one goes on.
     """
-    removed = seen = 0
+    removed = seen = damaged = 0
     with vault.write() as change:
         root = change.root
         now = root.clock // STEP_S
         for step in range(max(root.swept // STEP_S, now - BUCKETS) + 1, now + 1):
-            people, gone = _expire_bucket(vault, change, step % BUCKETS)
+            found = _expire_bucket(vault, change, step % BUCKETS)
             root.swept = step * STEP_S
-            seen, removed = seen + people, removed + gone
+            seen, removed = seen + found.people, removed + found.removed
+            damaged += found.damaged
             if seen >= SWEPT_AT_ONCE:
                 break
-        _note(change, removed)
+        _note(vault, change, removed, damaged)
     if removed:
         vault.file.empty_log()
 
 
-def _expire_bucket(vault: Vault, change: Change, bucket: int) -> tuple[int, int]:
-    """How many people are in the bucket, and how many of their events were deleted."""
-    vault.people.verify_bucket(change.root, bucket)
-    people = list(vault.people.in_bucket(bucket))
+@dataclass(frozen=True, slots=True)
+class Swept:
+    """What a look at one bucket came to: people in it, events deleted, people damaged."""
+
+    people: int
+    removed: int
+    damaged: int
+
+
+def _expire_bucket(vault: Vault, change: Change, bucket: int) -> Swept:
+    """Delete what has expired in a bucket; what is damaged in it stays, and holds up nobody."""
+    people, damaged = vault.people.survivors(change.root, bucket)
     removed = 0
     for known in people:
-        person = known.draft()
-        gone = expire_person(vault, person, change.root)
-        if gone:
-            change.save(person)
-            removed += gone
-    return len(people), removed
+        sums, saved = list(change.root.sums), len(change.saved)
+        try:
+            with typed_errors(), vault.file.part():
+                person = known.draft()
+                gone = expire_person(vault, person, change.root)
+                if gone:
+                    change.save(person)
+                    removed += gone
+        except HistoryCorrupt:
+            change.root.sums[:] = sums
+            del change.saved[saved:]
+            damaged += 1
+    return Swept(len(people) + damaged, removed, damaged)
 
 
-def _note(change: Change, removed: int) -> None:
+def _note(vault: Vault, change: Change, removed: int, damaged: int) -> None:
     if removed:
         change.audit(AuditAction.EXPIRED, count=removed)
+    if damaged > vault.damaged:
+        logger.warning("retention passed over damaged people: %d", damaged)
+        vault.damaged = damaged
+        change.audit(AuditAction.DAMAGE_FOUND, count=damaged)
 
 
 def overdue(vault: Vault) -> int:
@@ -117,5 +143,6 @@ def overdue(vault: Vault) -> int:
     oldest, most = retention.oldest_kept(root.clock), retention.max_events
     return sum(
         bool(person.count and person.oldest < oldest) or (most is not None and person.count > most)
-        for person in vault.people.everyone(vault.root)
+        for bucket in range(BUCKETS)
+        for person in vault.people.survivors(vault.root, bucket)[0]
     )

@@ -113,8 +113,6 @@ class HistoryFile:
         making: Making = Making.WHERE_MISSING,
         accept_loss: bool = False,
     ) -> None:
-        from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the import time
-
         # A link is followed here, once: SQLite would make what it points to readable by all.
         self.path = None if path is None else Path(os.path.realpath(path))
         self._process = OwnProcess("the history")
@@ -136,6 +134,8 @@ class HistoryFile:
         except BaseException:
             self._release()
             raise
+        from sqlite_utils import Database  # noqa: PLC0415 - a quarter of the import time
+
         self.db = Database(connection)
         when_forked(self)
         self._ticks = 0
@@ -189,6 +189,20 @@ class HistoryFile:
             if self.db.conn.in_transaction:
                 self.execute("ROLLBACK")
             raise
+
+    @contextmanager
+    def part(self) -> Iterator[None]:
+        """A part of a transaction that can fail alone."""
+        self.execute("SAVEPOINT part")
+        try:
+            yield
+        except BaseException:
+            if self.db.conn.in_transaction:
+                self.execute("ROLLBACK TO part")
+            raise
+        finally:
+            if self.db.conn.in_transaction:
+                self.execute("RELEASE part")
 
     def schema_version(self) -> int:
         """Number of the last migration applied."""

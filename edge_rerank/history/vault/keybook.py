@@ -208,6 +208,32 @@ class KeyBook:
         """Delete the owner's data keys, except the one with the id ``but``."""
         self._file.execute("DELETE FROM wrapped_keys WHERE owner = ? AND id <> ?", (owner, but))
 
+    # -- damage -----------------------------------------------------------------------
+
+    def wrapped(self, owner: bytes) -> list[tuple[int, bytes]]:
+        """The owner's data keys as they lie in the file, with their ids."""
+        return self._file.execute(
+            "SELECT id, wrapped FROM wrapped_keys WHERE owner = ?", (owner,)
+        ).fetchall()
+
+    def copies(self, owner: bytes) -> int:
+        """How many data keys the owner has: two while they are being rotated."""
+        return len(self.wrapped(owner))
+
+    def opens(self, owner: bytes, key_id: int, wrapped: bytes) -> bool:
+        """Whether ``wrapped`` is one of the owner's data keys."""
+        epoch = self.epochs.get(key_id_of(wrapped))
+        if epoch is None:
+            return False
+        return bool(self._open_whole(epoch.wrapping(owner), [(owner, key_id, wrapped)]))
+
+    def rewrite(self, owner: bytes, key_id: int, wrapped: bytes) -> None:
+        """Put a wrapped key in the place of a damaged one."""
+        self._file.execute(
+            "UPDATE wrapped_keys SET wrapped = ? WHERE owner = ? AND id = ?",
+            (wrapped, owner, key_id),
+        )
+
     # -- inside -----------------------------------------------------------------------
 
     def _save(self, epoch: Epoch) -> None:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import SealingKey, Unsealable, fresh_key, key_id_of
 from edge_rerank.history.vault.binding import Binding
 from edge_rerank.history.vault.consents import Decision
-from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.keybook import KeyBook
 from edge_rerank.history.vault.root import (
     BUCKETS,
@@ -87,6 +87,8 @@ class People:
         self._keybook = keybook
         self._known: dict[bytes, Person] = {}
         self._verified: set[int] = set()
+        self._unsure: set[int] = set()
+        """Buckets that do not fit the root, with records in them that cannot be opened."""
 
     def name(self, user: str) -> bytes:
         """The keyed hash of ``user``, the same in every epoch."""
@@ -122,6 +124,8 @@ class People:
             "SELECT head, epoch FROM people WHERE pseudonym = ?", (pseudonym,)
         ).fetchone()
         if row is None:
+            if bucket_of(pseudonym) in self._unsure:
+                raise HistoryCorrupt("a person's record may be gone: quarantine() what is damaged")
             return None
         person = self._open(pseudonym, *row)
         self.remember(person)
@@ -208,7 +212,7 @@ class People:
 
     def in_bucket(self, bucket: int) -> Iterator[Person]:
         """The people of one bucket, which has been verified."""
-        for pseudonym, head, epoch in self._heads(bucket):
+        for pseudonym, head, epoch in self.rows_of(bucket):
             yield self._known.get(pseudonym) or self._open(pseudonym, head, epoch)
 
     def left_behind(self, after: bytes, limit: int) -> list[bytes]:
@@ -223,21 +227,114 @@ class People:
     def verify_bucket(self, root: Root, bucket: int, *, again: bool = False) -> None:
         """Compare a bucket with the root, once; from then on the exclusive lock guards it.
 
+        A record that cannot be opened explains why a bucket does not fit. The others in it open
+        under keys of their own and count; whether one of them is an older one cannot be told.
+
         Raises:
             HistoryCorrupt: when a head was added, removed or replaced.
         """
         if bucket in self._verified and not again:
             return
-        total = sum(self._hash(*row) for row in self._heads(bucket))
-        if total % MODULUS != root.sums[bucket]:
+        rows = self.rows_of(bucket)
+        fits = self._sum(rows) == root.sums[bucket]
+        if not fits and all(self.opens(*row) for row in rows):
             raise HistoryCorrupt("a person's record was added, removed or replaced")
+        (self._unsure.discard if fits else self._unsure.add)(bucket)
         self._verified.add(bucket)
 
-    def _heads(self, bucket: int) -> list[tuple[bytes, bytes, int]]:
+    def survivors(self, root: Root, bucket: int) -> tuple[list[Person], int]:
+        """The people of a bucket whose records can be opened, and how many others there are."""
+        try:
+            with typed_errors():
+                rows = self.rows_of(bucket)
+                self.verify_bucket(root, bucket)
+        except HistoryCorrupt:
+            return [], 1
+        found = [self.opened(pseudonym) for pseudonym, _, _ in rows]
+        whole = [person for person in found if person is not None]
+        return whole, len(found) - len(whole)
+
+    def opened(self, pseudonym: bytes) -> Person | None:
+        """The person's record, ``None`` where it cannot be opened; it need not be the newest."""
+        known = self._known.get(pseudonym)
+        if known is not None:
+            return known
+        row = self._file.execute(
+            "SELECT head, epoch FROM people WHERE pseudonym = ?", (pseudonym,)
+        ).fetchone()
+        try:
+            with typed_errors():
+                return self._open(pseudonym, *row)
+        except HistoryCorrupt:
+            return None
+
+    def opens(self, pseudonym: bytes, head: bytes, epoch: int) -> bool:
+        """Whether ``head`` is a record of the person's."""
+        try:
+            with typed_errors():
+                self._open(pseudonym, head, epoch)
+        except HistoryCorrupt:
+            return False
+        return True
+
+    def unsure(self, bucket: int) -> bool:
+        """Whether damage in a bucket keeps the root from vouching for what else is in it."""
+        return bucket in self._unsure
+
+    def keys_of(self, pseudonym: bytes) -> Mapping[int, bytes]:
+        """The person's data keys by id.
+
+        Raises:
+            HistoryCorrupt: when one cannot be opened.
+        """
+        return self._keybook.unwrap(pseudonym)
+
+    def rewrite(self, pseudonym: bytes, head: bytes) -> None:
+        """Put a head in the place of a damaged one, inside a transaction."""
+        self._file.execute("UPDATE people SET head = ? WHERE pseudonym = ?", (head, pseudonym))
+
+    def delete_damaged(self, root: Root, pseudonym: bytes) -> None:
+        """Take out a person whose record cannot be opened, inside a transaction."""
+        bucket = bucket_of(pseudonym)
+        before = self._sum(self.rows_of(bucket))
+        self._file.execute("DELETE FROM people WHERE pseudonym = ?", (pseudonym,))
+        self._known.pop(pseudonym, None)
+        rows = self.rows_of(bucket)
+        after = self._sum(rows)
+        if bucket in self._unsure and all(self.opens(*row) for row in rows):
+            root.sums[bucket] = after or 0
+            self._unsure.discard(bucket)
+        elif before is not None and after is not None:
+            root.sums[bucket] = (root.sums[bucket] - before + after) % MODULUS
+
+    def accept(self, root: Root, bucket: int) -> bool:
+        """Take a bucket as it is, inside a transaction; whether the root said otherwise."""
+        total = self._sum(self.rows_of(bucket)) or 0
+        if root.sums[bucket] == total:
+            return False
+        root.sums[bucket] = total
+        return True
+
+    def reset(self) -> None:
+        """Look at everything anew."""
+        self._known.clear()
+        self._verified.clear()
+        self._unsure.clear()
+
+    def rows_of(self, bucket: int) -> list[tuple[bytes, bytes, int]]:
+        """Pseudonym, head and epoch of everybody in a bucket, unopened."""
         return self._file.execute(
             "SELECT pseudonym, head, epoch FROM people WHERE pseudonym BETWEEN ? AND ?",
             bucket_range(bucket),
         ).fetchall()
+
+    def _sum(self, rows: Sequence[tuple[bytes, bytes, int]]) -> int | None:
+        """What the root must say of these records, ``None`` where one has an unknown epoch."""
+        try:
+            with typed_errors():
+                return sum(self._hash(*row) for row in rows) % MODULUS
+        except HistoryCorrupt:
+            return None
 
     def _hash(self, pseudonym: bytes, head: bytes, epoch: int) -> int:
         known = self._keybook.epochs.get(epoch)

@@ -125,6 +125,23 @@ class RekeyReceipt:
 
 
 @dataclass(frozen=True, slots=True)
+class Mended:
+    """What putting damage right, or taking it out, came to.
+
+    Attributes:
+        people: whose data it concerned.
+        events: how many of their events: put right, or taken out.
+    """
+
+    people: int
+    events: int
+
+    def to_json(self) -> str:
+        """All attributes as one JSON object."""
+        return json.dumps(asdict(self))
+
+
+@dataclass(frozen=True, slots=True)
 class Verification:
     """What a look at every byte of the file found.
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.consents import Decision, check_purpose, decide
+from edge_rerank.history.vault.damage import remove_damaged
 from edge_rerank.history.vault.receipts import ErasureReceipt, Holdings, StoredEvent
 from edge_rerank.history.vault.root import bucket_of
 from edge_rerank.history.vault.rotation import rotate_outer
@@ -104,7 +106,11 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
         HistoryError: when the file cannot be written; if the rows are gone and only the
             rotation failed, calling again, or opening the file, completes it.
     """
-    if vault.find(user) is None:
+    try:
+        known = vault.find(user)
+    except HistoryCorrupt:
+        return _erase_damaged(vault, source, user)
+    if known is None:
         rotated = vault.root.rotation_due and source.replaceable
         if rotated:
             rotate_outer(vault, source)
@@ -120,6 +126,22 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
     if source.replaceable:
         rotate_outer(vault, source)
     return ErasureReceipt(events, source.replaceable, entry.at, person.subject, entry.seq)
+
+
+def _erase_damaged(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
+    """The same for somebody whose record cannot be opened, or of whom it cannot be told."""
+    name = vault.people.name(user)
+    with vault.write() as change:
+        events = sum(
+            remove_damaged(vault, change, epoch.pseudonym(name))
+            for epoch in list(vault.keybook.epochs.values())
+        )
+        change.root.rotation_due = True
+        entry = change.audit(AuditAction.ERASED, count=events)
+    vault.file.empty_log()
+    if source.replaceable:
+        rotate_outer(vault, source)
+    return ErasureReceipt(events, source.replaceable, entry.at, None, entry.seq)
 
 
 def _when(event: Event) -> float:

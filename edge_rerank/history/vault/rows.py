@@ -9,7 +9,7 @@ from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import Unsealable, key_id_of, keyed_hash
 from edge_rerank.history.vault.binding import SEQ_BYTES, Binding
 from edge_rerank.history.vault.codec import Undecodable, decode, encode, minimise
-from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.people import Person
 from edge_rerank.history.vault.root import MODULUS
 from edge_rerank.types import Event
@@ -84,12 +84,15 @@ class Rows:
         self.removals += bool(gone)
         person.count -= len(gone)
         person.total = (person.total - sum(_hash(person, row) for row in gone)) % MODULUS
+        person.oldest = self._oldest(person)
+        return len(gone)
+
+    def _oldest(self, person: Person) -> int:
         oldest = self._file.execute(
             "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq LIMIT 1",
             (person.pseudonym,),
         ).fetchall()
-        person.oldest = self._open(person, oldest)[0][2] if oldest else 0
-        return len(gone)
+        return self._open(person, oldest)[0][2] if oldest else 0
 
     def first_kept(self, person: Person, *, recorded_after: int, at_most: int | None) -> int:
         """The lowest sequence number that retention lets stay, 0 for all.
@@ -119,9 +122,82 @@ class Rows:
 
     def delete_all(self, person: Person) -> int:
         """Delete every event of the person, in whatever state they are; how many."""
-        done = self._file.execute("DELETE FROM events WHERE person = ?", (person.pseudonym,))
+        return self.delete_under(person.pseudonym)
+
+    def delete_under(self, pseudonym: bytes) -> int:
+        """Delete every event that is stored under a pseudonym; how many."""
+        done = self._file.execute("DELETE FROM events WHERE person = ?", (pseudonym,))
         self.removals += 1
         return int(done.rowcount)
+
+    def delete_orphans(self) -> int:
+        """Delete the events that belong to nobody; how many."""
+        done = self._file.execute(
+            "DELETE FROM events WHERE person NOT IN (SELECT pseudonym FROM people)"
+        )
+        return int(done.rowcount)
+
+    def sealed(self, person: Person) -> list[tuple[int, bytes]]:
+        """The person's events as they lie in the file, with their sequence numbers."""
+        return self._file.execute(
+            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq", (person.pseudonym,)
+        ).fetchall()
+
+    def opens(self, person: Person, seq: int, sealed: bytes) -> bool:
+        """Whether ``sealed`` is the person's event of that number."""
+        try:
+            with typed_errors():
+                self._open(person, [(seq, sealed)])
+        except HistoryCorrupt:
+            return False
+        return True
+
+    def rewrite(self, person: Person, seq: int, sealed: bytes) -> None:
+        """Put a sealed event in the place of a damaged one, inside a transaction."""
+        self._file.execute(
+            "UPDATE events SET sealed = ? WHERE person = ? AND seq = ?",
+            (sealed, person.pseudonym, seq),
+        )
+
+    def salvage(self, person: Person) -> int | None:
+        """Delete what cannot be opened and count the rest anew, inside a transaction.
+
+        Returns:
+            How many events are missing now; ``None`` where all is as the head says.
+        """
+        rows = self.sealed(person)
+        damaged = [seq for seq, sealed in rows if not self.opens(person, seq, sealed)]
+        person.verified = False
+        try:
+            self.verify(person)
+            if not damaged:
+                return None
+        except HistoryCorrupt:
+            pass
+        before = person.count
+        for seq, sealed in rows:
+            tags: tuple[bytes | None, bytes | None] = (None, None)
+            if seq not in damaged:
+                event = self._open(person, [(seq, sealed)])[0][1]
+                tags = _tags(person, minimise(event), event.id)
+            kept = self._file.execute(
+                "SELECT content_tag, id_tag FROM events WHERE person = ? AND seq = ?",
+                (person.pseudonym, seq),
+            ).fetchone()
+            if kept != tags:
+                self._file.execute(
+                    "DELETE FROM events WHERE person = ? AND seq = ?", (person.pseudonym, seq)
+                )
+        self.removals += 1
+        left: list[Row] = self._file.execute(
+            "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ? ORDER BY seq",
+            (person.pseudonym,),
+        ).fetchall()
+        person.count = len(left)
+        person.total = sum(_hash(person, row) for row in left) % MODULUS
+        person.last_seq = max([person.last_seq, *(row[0] for row in left)])
+        person.oldest = self._oldest(person)
+        return max(before - person.count, 0)
 
     def reseal(self, person: Person, after: int, limit: int) -> int:
         """Seal up to ``limit`` events behind ``after`` under the current key.

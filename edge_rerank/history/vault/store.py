@@ -13,14 +13,16 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from edge_rerank.errors import HistoryKeyError
+from edge_rerank.errors import HistoryCorrupt, HistoryKeyError
 from edge_rerank.history.crypto import fresh_key
 from edge_rerank.history.keys.sources import KeySource, as_source
 from edge_rerank.history.vault.anchor import Anchor, as_anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
+from edge_rerank.history.vault.damage import quarantine_vault, repair_vault
 from edge_rerank.history.vault.expiry import (
     expire_everyone,
     expire_person,
@@ -35,6 +37,7 @@ from edge_rerank.history.vault.receipts import (
     Appended,
     ErasureReceipt,
     Holdings,
+    Mended,
     Verification,
 )
 from edge_rerank.history.vault.retention import Retention
@@ -339,6 +342,16 @@ class HistoryStore(LockedVault):
         with self._use() as vault:
             return verify_vault(vault)
 
+    def repair(self) -> Mended:
+        """Put right the flipped bits in people's keys, records and events that trying finds."""
+        with self._use() as vault:
+            return repair_vault(vault)
+
+    def quarantine(self) -> Mended:
+        """Take out the people and events that cannot be opened, and take the rest as it is."""
+        with self._use() as vault:
+            return quarantine_vault(vault)
+
     @property
     def retention(self) -> Retention:
         """When events are deleted by themselves, as noted in the file."""
@@ -402,7 +415,8 @@ class HistoryStore(LockedVault):
             vault.file.empty_log()
             rotate_outer(vault, self._source)
         for pseudonym in vault.resealing():
-            finish_person(self._use, pseudonym)
+            with suppress(HistoryCorrupt):  # that is one person's, and the others are served
+                finish_person(self._use, pseudonym)
         self.tend()
 
 

@@ -67,6 +67,8 @@ class Vault:
         self._anchor = anchor
         self.anchor_behind = False
         """Whether the anchor could not be written, and so would let an older file pass."""
+        self.damaged = 0
+        """How many people the largest sweep passed over, because their data are damaged."""
         self.root = Root()
         store = os.urandom(_STORE_BYTES) if file.is_new else self._meta("store")
         self.binding = Binding(store)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from edge_rerank.errors import HistoryError
+from edge_rerank.errors import HistoryCorrupt, HistoryError
 from edge_rerank.history.vault.file import typed_errors
 from edge_rerank.history.vault.receipts import Verification
 from edge_rerank.history.vault.root import BUCKETS
@@ -38,15 +38,22 @@ def verify_vault(vault: Vault) -> Verification:
         try:
             with typed_errors():
                 vault.people.verify_bucket(vault.root, bucket, again=True)
-                for person in vault.people.in_bucket(bucket):
-                    people += 1
-                    try:
-                        vault.rows.verify(person, again=True)
-                        events += len(vault.rows.load(person))
-                    except HistoryError as error:
-                        note(error)
+                if vault.people.unsure(bucket):
+                    note(HistoryCorrupt("a person's record was added, removed or replaced"))
+                whole, damaged = vault.people.survivors(vault.root, bucket)
+                people += len(whole) + damaged
+                if damaged:
+                    note(HistoryCorrupt("a person's record cannot be opened"))
         except HistoryError as error:
             note(error)
+            continue
+        for person in whole:
+            try:
+                with typed_errors():
+                    vault.rows.verify(person, again=True)
+                    events += len(vault.rows.load(person))
+            except HistoryError as error:
+                note(error)
     try:
         with typed_errors():
             entries = len(vault.audit.entries(vault.root))
