@@ -404,6 +404,14 @@ def tokenizer_with(change: Change) -> bytes:
     return json.dumps(members).encode()
 
 
+def test_long_words_of_long_texts_are_refused() -> None:
+    pieces = {"type": "WordPiece", "unk_token": "[UNK]", "max_input_chars_per_word": 1_000}
+    raw = tokenizer_with(lambda t: t["model"].update(pieces))
+    check_tokenizer(raw, chars=LONGEST_TEXT)
+    with pytest.raises(Unsafe, match="words"):
+        check_tokenizer(raw, chars=4 * LONGEST_TEXT)
+
+
 @pytest.mark.parametrize("name", GROWING)
 def test_a_tokenizer_that_blows_texts_up_is_refused(name: str) -> None:
     with pytest.raises(Unsafe):
