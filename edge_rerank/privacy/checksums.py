@@ -5,7 +5,7 @@ Each function takes the number without separators, in upper case, and is linear 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from operator import mul
 
@@ -164,6 +164,135 @@ def ie_pps(text: str) -> bool:
     if len(text) == 9 and text[8] != "W":
         total += 9 * (ord(text[8]) - ord("A") + 1)
     return "WABCDEFGHIJKLMNOPQRSTUV"[total % 23] == text[7]
+
+
+def br_cpf(digits: str) -> bool:
+    """Cadastro de Pessoas Físicas: two digits modulo 11, not all alike."""
+    first = -_weighted(digits[:9], range(10, 1, -1)) % 11 % 10
+    second = -_weighted(digits[:10], range(11, 1, -1)) % 11 % 10
+    return len(set(digits)) > 1 and digits[9:] == f"{first}{second}"
+
+
+def in_aadhaar(digits: str) -> bool:
+    """Aadhaar: Verhoeff's check digit in the dihedral group of ten."""
+    check = 0
+    for place, digit in enumerate(reversed(digits)):
+        check = _dihedral(check, _VERHOEFF[place % 8][int(digit)])
+    return check == 0
+
+
+def kr_resident(digits: str) -> bool:
+    """Resident registration number: its date; its check digit was given up in 2020."""
+    century = {"1": 1900, "2": 1900, "5": 1900, "6": 1900, "9": 1800, "0": 1800}
+    year = century.get(digits[6], 2000) + int(digits[:2])
+    return real_date(year, int(digits[2:4]), int(digits[4:6]))
+
+
+def ch_ahv(digits: str) -> bool:
+    """AHV number: 756 for Switzerland, and the check digit of an EAN."""
+    return -_weighted(digits, (1, 3) * 6) % 10 == int(digits[12])
+
+
+def cz_birth(digits: str) -> bool:
+    """Rodné číslo: date with 50, 20 or 70 in the month, and divisible by 11 since 1954."""
+    month = int(digits[2:4]) % 50
+    dated = real_date(2000, month - 20 if month > 20 else month, int(digits[4:6]))
+    return dated and (len(digits) == 9 or int(digits) % 11 == 0 or int(digits[:9]) % 11 == 10)
+
+
+def ro_cnp(digits: str) -> bool:
+    """Cod numeric personal: date and weights 279146358279."""
+    dated = real_date(2000, int(digits[3:5]), int(digits[5:7]))
+    check = _weighted(digits, map(int, "279146358279")) % 11
+    return dated and digits[0] != "0" and int(digits[12]) == (1 if check == 10 else check)
+
+
+def no_personal(digits: str) -> bool:
+    """Fødselsnummer or D-number: date (day + 40) and two digits modulo 11."""
+    dated = real_date(2000, int(digits[2:4]) % 40, int(digits[:2]) % 40)
+    first = _weighted(digits, (3, 7, 6, 1, 8, 9, 4, 5, 2, 1))
+    second = _weighted(digits, (5, 4, 3, 2, 7, 6, 5, 4, 3, 2, 1))
+    return dated and first % 11 == 0 and second % 11 == 0
+
+
+def tr_identity(digits: str) -> bool:
+    """T.C. kimlik numarası: two check digits."""
+    numbers = [int(digit) for digit in digits]
+    first = (7 * sum(numbers[0:9:2]) - sum(numbers[1:8:2])) % 10
+    return numbers[0] > 0 and numbers[9] == first and numbers[10] == sum(numbers[:10]) % 10
+
+
+def za_identity(digits: str) -> bool:
+    """South African identity number: date, citizenship 0 to 2, and Luhn."""
+    dated = real_date(2000, int(digits[2:4]), int(digits[4:6]))
+    return dated and digits[10] in "012" and luhn(digits)
+
+
+def baltic_personal(digits: str) -> bool:
+    """Isikukood and asmens kodas: date, and modulo 11 with two rows of weights."""
+    if not (digits[0] in "123456" and real_date(2000, int(digits[3:5]), int(digits[5:7]))):
+        return False
+    check = _weighted(digits, (1, 2, 3, 4, 5, 6, 7, 8, 9, 1)) % 11
+    if check == 10:
+        check = _weighted(digits, (3, 4, 5, 6, 7, 8, 9, 1, 2, 3)) % 11 % 10
+    return check == int(digits[10])
+
+
+def lv_personal(digits: str) -> bool:
+    """Personas kods of before 2017: only its date."""
+    return real_date(2000, int(digits[2:4]), int(digits[:2])) and digits[6] in "012"
+
+
+def cl_rut(text: str) -> bool:
+    """Rol Único Tributario: modulo 11."""
+    total = sum(map(mul, map(int, reversed(text[:-1])), (2, 3, 4, 5, 6, 7) * 2))
+    return "0123456789K0"[-total % 11] == text[-1]
+
+
+def ru_snils(digits: str) -> bool:
+    """SNILS: weights 9 to 1, modulo 101."""
+    return _weighted(digits, range(9, 0, -1)) % 101 % 100 == int(digits[9:])
+
+
+def tw_identity(text: str) -> bool:
+    """National identification number: the letter is two digits, weights 1, 9 to 1, 1."""
+    number = "ABCDEFGHJKLMNPQRSTUVXYWZIO".index(text[0]) + 10
+    return (
+        number // 10 + number % 10 * 9 + _weighted(text[1:], (8, 7, 6, 5, 4, 3, 2, 1, 1))
+    ) % 10 == 0
+
+
+def hk_identity(text: str) -> bool:
+    """Hong Kong identity card: modulo 11 with A for 10; a space stands for a missing letter."""
+    values = [36 if sign == " " else int(sign, 36) for sign in text[:-1].rjust(8)]
+    check = -sum(map(mul, values, range(9, 1, -1))) % 11
+    return "0123456789A"[check] == text[-1]
+
+
+def sg_identity(text: str) -> bool:
+    """NRIC or FIN: weights 2, 7 to 2, and a letter by series."""
+    total = _weighted(text[1:8], (2, 7, 6, 5, 4, 3, 2)) + {"T": 4, "G": 4, "M": 3}.get(text[0], 0)
+    letters = {"S": "JZIHGFEDCBA", "T": "JZIHGFEDCBA", "M": "KLJNPQRTUWX"}
+    place = 10 - total % 11 if text[0] == "M" else total % 11
+    return letters.get(text[0], "XWUTRQPNMLK")[place] == text[8]
+
+
+def _dihedral(left: int, right: int) -> int:
+    """The product in the group of the turns and flips of a pentagon."""
+    if left < 5:
+        return (left + right) % 5 + 5 * (right >= 5)
+    return (left - right) % 5 + 5 * (right < 5)
+
+
+def _verhoeff() -> Sequence[Sequence[int]]:
+    """The permutation 1576283094 and its powers."""
+    powers = [list(range(10))]
+    for _ in range(7):
+        powers.append([powers[-1][place] for place in (1, 5, 7, 6, 2, 8, 3, 0, 9, 4)])
+    return powers
+
+
+_VERHOEFF = _verhoeff()
 
 
 def _weighted(text: str, weights: Iterable[int]) -> int:

@@ -1,9 +1,13 @@
 """National identity numbers: the shapes in which they are written, and their check digits.
 
-China, the United States, the United Kingdom, and of the European Union Belgium, Denmark,
-Finland, France, Germany, Ireland, Italy, the Netherlands, Poland, Spain and Sweden. Any
-other is found where a word before it says what it is.
+China, Hong Kong, Taiwan, India, Korea, Singapore, the United States, Brazil, Chile, Mexico, South
+Africa, the United Kingdom, Norway, Switzerland, Turkey, Russia, and of the European Union Belgium,
+Czechia, Denmark, Estonia, Finland, France, Germany, Ireland, Italy, Latvia, Lithuania, the
+Netherlands, Poland, Romania, Slovakia, Spain and Sweden. Any other, and any passport, is found
+where a word before it says what it is.
 """
+
+# ruff: noqa: E501 - a pattern reads better whole
 
 from __future__ import annotations
 
@@ -17,7 +21,7 @@ from edge_rerank.privacy import checksums as check
 _NOT_INSIDE = r"(?<![0-9A-Za-z])(?<!\d[.,])"
 _END = r"(?![0-9A-Za-z])"
 _NEVER = r"(?!)"
-_WITHOUT_SEPARATORS = str.maketrans("", "", " .-/")
+_WITHOUT_SEPARATORS = str.maketrans("", "", " .-/()")
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +45,16 @@ _NUMERIC = (
     # The same without its key.
     _Form(r"[12] \d\d (?:0[1-9]|1[0-2]) (?:\d\d|2[AB]) \d{3} \d{3}"),
     _Form(r"[1-9]\d(?:[ /.\-]?\d{3}){3}|[1-9]\d{3}[ ]\d{4}[ ]\d{3}", check.de_tax),
+    _Form(r"\d{3}\.\d{3}\.\d{3}-\d\d", check.br_cpf),
+    _Form(r"[2-9]\d{3}(?P<i>[ \-])\d{4}(?P=i)\d{4}", check.in_aadhaar),
+    _Form(r"\d{6}[ ]?-[ ]?[0-9]\d{6}", check.kr_resident),
+    _Form(r"756[. ]?\d{4}[. ]?\d{4}[. ]?\d\d", check.ch_ahv),
+    _Form(r"\d{3}-\d{3}-\d{3}[ \-]\d\d", check.ru_snils),
     _Form(r"\d{6}[ \-]\d{5}|\d\d[ \-]\d\d[ \-]\d\d[ \-]\d{5}", check.pl_pesel),
+    _Form(r"\d{6}[ ]\d{5}|\d\d[ .]\d\d[ .]\d\d[ .]\d{5}", check.no_personal),
+    _Form(r"\d{6}-\d{5}", check.lv_personal),
+    _Form(r"\d{6}/\d{3,4}", check.cz_birth),
+    _Form(r"\d{1,2}\.\d{3}\.\d{3}-[\dK]", check.cl_rut),
     _Form(r"\d\d[.\- ]?\d\d[.\- ]?\d\d[.\- ]?\d{3}[.\- ]?\d\d", check.be_register),
     _Form(r"\d{6}[ ]?[\-+][ ]?\d{4}", check.se_personal),
     _Form(r"\d{6}-\d{4}", check.dk_personal),
@@ -59,6 +72,12 @@ _NUMERIC = (
 
 _LETTERED = (
     _Form(r"[12]\d\d(?:0[1-9]|1[0-2]|[2-9]\d)2[AB]\d{8}", check.fr_nir),
+    _Form(r"[A-Z][1289]\d{8}", check.tw_identity),
+    _Form(r"[A-Z]{1,2}\d{6}[ ]?\([0-9A]\)", check.hk_identity),
+    _Form(r"[STFGM]\d{7}[A-Z]", check.sg_identity),
+    # PAN of India: no check digit, but a letter for the kind of holder; CURP of Mexico.
+    _Form(r"[A-Z]{3}[ABCFGHJLPT][A-Z]\d{4}[A-Z]"),
+    _Form(r"[A-Z][AEIOUX][A-Z]{2}\d\d(?:0[1-9]|1[0-2])[0-3]\d[HMX][A-Z]{5}[A-Z0-9]\d"),
     _Form(r"[XYZ][ .\-]?(?:\d{7}|\d[. ]\d{3}[. ]\d{3})[ .\-]?[A-HJ-NP-TV-Z]", check.es_dni),
     _Form(
         r"[A-Z]{3}[ \-]?[A-Z]{3}[ \-]?[0-9L-NP-V]{2}[A-EHLMPRST][0-9L-NP-V]{2}[ \-]?"
@@ -76,19 +95,36 @@ _LETTERED = (
 _LETTER_AT_DIGIT = re.compile(r"[A-Za-z][ .\-]?\d|\d[A-Za-z]|\d{6}[\-+]\d{3}")
 """In each of :data:`_LETTERED`; most texts have no such place."""
 
+_FOUR_DIGITS = re.compile(r"\d(?:\D*\d){3}")
+"""What every one of them has at least."""
+
 WORDS = re.compile(
-    "ssn|social security|sozialversicherung|steuer-id|steuerid|idnr|nir|bsn|pesel|dni|nie|insee"
-    "|身份证|tax id|national id|passport|reisepass|passeport|pasaporte|护照|personnummer"
-    "|sofinummer"
+    "ssn|social security|sozialversicherung|steuer-id|steuerid|steuernummer|idnr|nir|bsn|pesel|dni|nie"
+    "|insee|nif|curp|cpf|rut|cnp|ahv|svnr|tfn|aadhaar|aadhar|pan card|amka|nric|hkid|cédula|cedula"
+    "|national insurance|tax file|medicare|rodné číslo|rodne cislo|fødselsnummer|fodselsnummer"
+    "|personnummer|sofinummer|kimlik|инн|снилс|身份证|身分證|マイナンバ-|주민등록번호|주민번호|社保|tax id"
+    "|national id|identity card|id card|personalausweis|ausweisnummer|carte d'identité"
+    "|carta d'identità|passport|reisepass|passnummer|passeport|passaporto|passaporte|pasaporte|paspoort"
+    "|paszport|passi|passaport|cestovní pas|pasaport|паспорта|паспорт|護照|护照|旅券|パスポ-ト|여권"
+    "|driving licence|driver's license|drivers license|führerschein|permis de conduire|驾驶证|驾照"
 )
-"""Words, in lower case, after which any longer number is an identity number."""
+"""Words, in lower case and as in a shadow, after which any longer number is an identity number."""
 
 VALUE = re.compile(
-    r"(?:[ .:#=-]|no|nr|num(?:ber|mer|éro|ero)?|号码|号|is|ist|est|es){0,10}"
-    r"([A-Z]{0,3}\d(?:[ .\-/]?[0-9A-Z]){5,17}?)(?![0-9A-Za-z])",
+    r"(?:[ .:#=\-()]|no|nr|nº|n°|№|num(?:ber|mer|éro|ero)?|número|numer[ou]?|номер|серия|号码|號碼|号|番号|번호|是|为"
+    r"|は|is|ist|lautet|est|es|è|jest|id|der|de|of|mine|my){0,12}"
+    r"((?:[A-Z]{1,3}[ ]?)?\d(?:[ .\-/]?[0-9A-Z]){5,17}?)(?![0-9A-Za-z])",
     re.IGNORECASE,
 )
 """What follows one of :data:`WORDS`; group 1 is the number."""
+
+
+_FEWEST_DIGITS = 5
+
+
+def is_identity(match: re.Match[str]) -> bool:
+    """Whether what :data:`VALUE` found is a number: "a passport in 11 weeks" has none."""
+    return sum(map(str.isdigit, match[1])) >= _FEWEST_DIGITS
 
 
 class _Family:
@@ -142,7 +178,7 @@ def find_numeric(text: str, place: int, stop: int) -> tuple[int, int] | None:
 
 def find_lettered(text: str) -> Iterator[tuple[int, int]]:
     """Where numbers that may begin with a letter stand in ``text``."""
-    if _LETTER_AT_DIGIT.search(text):
+    if _FOUR_DIGITS.search(text) and _LETTER_AT_DIGIT.search(text):
         family = _may_begin_with_letters()
         for start in family.starts.finditer(text):
             span = family.at(text, start.start(), len(text))
@@ -150,11 +186,23 @@ def find_lettered(text: str) -> Iterator[tuple[int, int]]:
                 yield span
 
 
+_OF_ELEVEN = (
+    check.pl_pesel,
+    check.be_register,
+    check.br_cpf,
+    check.tr_identity,
+    check.no_personal,
+    check.baltic_personal,
+)
+
+
 def bare(digits: str) -> bool:
     """Whether digits that stand alone pass the test of a number that is written so."""
     size = len(digits)
     return (
         (size == 9 and check.nl_bsn(digits))
-        or (size == 11 and (check.pl_pesel(digits) or check.be_register(digits)))
+        or (size == 11 and any(valid(digits) for valid in _OF_ELEVEN))
         or (size == 12 and digits[:2] in {"19", "20"} and check.se_personal(digits[2:]))
+        or (size == 13 and digits[:3] == "756" and check.ch_ahv(digits))
+        or (size == 13 and (check.ro_cnp(digits) or check.za_identity(digits)))
     )

@@ -15,3 +15,7 @@ class Kind(StrEnum):
     PAYMENT_CARD = "card"
     NATIONAL_ID = "id"
     PHONE = "phone"
+    LICENCE_PLATE = "plate"
+    POSITION = "position"
+    POSTAL_ADDRESS = "address"
+    ACCOUNT = "account"

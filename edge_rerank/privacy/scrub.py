@@ -37,7 +37,10 @@ longest thing that a rule finds by its end is an e-mail address spelt out, some 
 token is found by its beginning."""
 
 _WORTH_A_LOOK = re.compile(
-    r"[\d@＠]|::|[0-9A-Za-z_+/=.\-]{20}|[:：=]\s?\S{8}|bearer |\W(?:at|arroba)\W", re.IGNORECASE
+    r"[\d@＠艾특골]|::|[0-9A-Za-z_+/=.\-]{20}|[:：=]\s?\S{6}|bearer |///|アット|圈a|小老鼠|爱特|앳"
+    r"|[\W_](?:at|ät|aet|a|et|chez|arobase|arroba|chiocciola|ap[ea]n?staartje|kukac|małpa|malpa|zavináč|zavinac"
+    r"|snabel-?a|krøllalfa|alfakrøll|собака|собачка|αττ?|παπάκι)[\W_]",
+    re.IGNORECASE,
 )
 
 _NAME_WORTH_A_LOOK = re.compile(

@@ -47,8 +47,32 @@ VALUE = re.compile(
 )
 """What follows one of :data:`WORDS`; group 1, or 2 without a colon, is the secret."""
 
+PARAMETER = re.compile(
+    r"[?&#;](?:[\w.\-]{0,24}(?:token|key|secret|sig|signature|sign|auth|authorization|session|sess"
+    r"|sessionid|sid|password|passwd|pwd|pass|ticket|jwt|otp|code|hash|credential|nonce|verifier"
+    r"|invite|reset|confirmation|verification|magic)|t|s|k|st|sv|pw)(?:\[\])?=([^&#\s\"'<>]{8,1024})",
+    re.IGNORECASE,
+)
+"""A parameter of a URL by whose name its value is a secret; group 1 is the value."""
+
+PATH = re.compile(
+    r"/(?:reset|resets|reset-password|password-reset|verify|verification|confirm|confirmation|invite"
+    r"|invites|invitation|join|magic|magic-link|login|signin|auth|token|tokens|activate|activation"
+    r"|unsubscribe|hooks?|webhooks?|services|api|oauth|callback|session|access|share|shared|private)"
+    r"(?:/[A-Z][0-9A-Z]{7,11}){0,2}/([\w\-.~]{10,512})",
+)
+"""A step of a URL's path after which comes a secret; group 1 is the secret."""
+
+USER = re.compile(r"://([^\s/:@]{0,64}:[^\s/@]{1,128})@")
+"""Name and password in a URL; group 1 is both."""
+
 RUN = re.compile(r"[0-9A-Za-z_+/=~.:\-]{15,}")
 """Where :data:`KNOWN` is looked for, and what may be random: :func:`random_part` decides."""
+
+_CHANGE = re.compile(r"(?<=[A-Za-z])(?=\d)|(?<=\d)(?=[A-Za-z])")
+_SURE_CHANGES = 3
+_WORD_AND_NUMBER = re.compile(r"[A-Za-z]+\d{1,4}|\d{1,4}[A-Za-z]+")
+_URL_BITS = 2.8
 
 _PIECE = re.compile(r"[0-9A-Za-z+/]{20,512}={0,2}")
 _PREFIXED = re.compile(r"[A-Za-z][A-Za-z0-9]{1,11}[_\-][A-Za-z0-9_]{0,12}?([0-9A-Za-z]{16,512})$")
@@ -79,6 +103,18 @@ def issued(text: str) -> bool:
     """Whether ``text`` is of a form in :data:`KNOWN`, and random: "secret-garden-..." is not."""
     known = KNOWN.fullmatch(text)
     return known is not None and 2 * len(_WORD.sub("", text)) >= len(text)
+
+
+def in_url(text: str) -> bool:
+    """Whether a part of a URL is a secret and not a word, a year or a title in hyphens."""
+    if _wild_letters(text):
+        return True
+    changes = len(_CHANGE.findall(text))
+    if "-" in text and changes * 8 < len(text):
+        return False
+    return changes >= _SURE_CHANGES or (
+        changes > 0 and _WORD_AND_NUMBER.fullmatch(text) is None and _entropy(text) >= _URL_BITS
+    )
 
 
 def secret_value(value: str) -> bool:

@@ -208,6 +208,7 @@ def leaks(text: str) -> list[str]:
     return [one for one in FORBIDDEN if one in text]
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize("name", CALLS)
 def test_no_variable_of_our_frames_shows_anything(setting: Setting, name: str) -> None:
     """Each public call fails at places all over it, and so does each by itself, if it does."""
