@@ -26,7 +26,7 @@ from edge_rerank.cli.options import (
 )
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.items import read_events, read_items
-from edge_rerank.formats.logs import BadLine
+from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.render.cards import as_cards, title_of
@@ -116,6 +116,9 @@ def _with_log(
     """The ranking for the events of a log, in a session in memory; and these events."""
     events: list[Event] = []
     if arguments.log is not None:
+        log = read_log(arguments.log)
+        if not log.usual:
+            console.complain(f"the log was read as {log.form}")
         events, bad = read_events(arguments.log, items, user=arguments.user)
         _complain(bad, console)
     with (

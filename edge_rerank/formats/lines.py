@@ -29,7 +29,7 @@ MAX_EXPANSION = 200
 """What an archive may unpack to, as a multiple of its size: logs shrink to a twentieth, one event
 50,000 times over to a hundredth, zeros to a thousandth."""
 
-FREE_EXPANSION = 256 * 1024 * 1024
+FREE_EXPANSION = 64 * 1024 * 1024
 """Bytes that any archive may unpack to, however small it is."""
 
 SAMPLE_BYTES = 64 * 1024

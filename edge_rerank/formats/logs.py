@@ -84,6 +84,7 @@ class Log:
 
     Attributes:
         form: encoding and shape in words, as "CSV in GBK, columns separated by semicolons".
+        usual: whether it is UTF-8 and, in a table, separated by commas: nothing was guessed.
     """
 
     def __init__(self, path: Path) -> None:
@@ -96,9 +97,11 @@ class Log:
             raise DataError(path, f"expected {', '.join((*_JSON, *_CSV))}, plain or .gz")
         self._text = TextFile(path)
         self._table = Table.of(self._text) if kind in _CSV else None
+        self.usual = self._text.encoding == "utf-8"
         if self._table is None:
             self.form = f"JSON lines in {self._text.encoding_name}"
         else:
+            self.usual = self.usual and self._table.separator == ","
             signs = SEPARATORS[self._table.separator]
             self.form = f"CSV in {self._text.encoding_name}, columns separated by {signs}"
 

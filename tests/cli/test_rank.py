@@ -154,7 +154,7 @@ def test_many_bad_lines_are_counted(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        ('{"id": "a"}\n{"id": 5}\n', ":2: item id: expected a string"),
+        ('{"id": "a"}\n{"id": 5.5}\n', ":2: item id: expected a string"),
         ('{"id": "a", "text": "x", "score": "high"}\n', ":1: score: expected a number"),
         ("[]\n", ":1: expected one JSON object, got list"),
         ("\n\nno\n", ":3: expected one JSON object"),
@@ -189,3 +189,12 @@ def test_arguments_out_of_range(run: Run, arguments: tuple[str, str]) -> None:
     else:
         assert result.code == 2
         assert result.err.startswith("edge-rerank: ")
+
+
+def test_a_log_of_another_form_is_said(run: Run, tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("type;item;timestamp\nview;no-knead;1\n", encoding="utf-16")
+    result = run("rank", "--items", ITEMS, "--log", log)
+    assert result.code == 0
+    wanted = "the log was read as CSV in UTF-16, columns separated by semicolons\n"
+    assert result.err == wanted
