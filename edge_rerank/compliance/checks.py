@@ -41,8 +41,9 @@ def history_file(subject: Subject) -> Iterator[Finding]:
     if os.name != "posix":
         yield Finding(check, Verdict.OWED, "this system has no POSIX modes", "check its ACL")
         return
-    paths = [Path(f"{subject.history}{suffix}") for suffix in SIDECARS]
-    wrong = dict.fromkeys(one for path in paths if path.exists() for one in looseness(path))
+    sidecars = [Path(f"{subject.history.resolve()}{suffix}") for suffix in SIDECARS[1:]]
+    paths = [subject.history, *filter(Path.exists, sidecars)]
+    wrong = dict.fromkeys(one for path in paths for one in looseness(path))
     if wrong:
         remedy = "chmod 600 the file and 700 its folder, outside of repositories, under one name"
         yield Finding(check, Verdict.FAILED, "; ".join(wrong), remedy)
