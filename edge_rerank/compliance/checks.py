@@ -262,7 +262,7 @@ def erasure(facts: Facts) -> Iterator[Finding]:
     """Whether old copies of the file are closed to what was erased since."""
     check, remedy = "erasure", "call rotate_key() with a new key and destroy the old one"
     days = facts.unrotated_days
-    if facts.rotation_due:
+    if facts.rotation_due and facts.key_replaceable:
         evidence = "something was erased and the key has not been replaced since"
         yield Finding(check, Verdict.FAILED, evidence, remedy)
     elif days is not None:
