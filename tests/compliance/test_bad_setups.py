@@ -505,6 +505,7 @@ def test_an_anchor_that_is_no_file_is_compared_and_left_alone(site: Site) -> Non
     site.source = KeyFile.create(site.key)
     kept: list[bytes] = []
     anchor = AnchorCallback(lambda: kept[-1] if kept else None, kept.append)
+    site.make()
     HistoryStore.open(site.history, site.source, anchor=anchor).close()
     states = len(kept)
     assert states
