@@ -30,7 +30,7 @@ sys.path[:0] = [str(ROOT)]
 
 from tests.defences_table import DEFENCES, Defence  # noqa: E402 - found as a script as well
 
-COPIED = ("edge_rerank", "export", "tests")
+COPIED = ("edge_rerank", "export", "tests", ".ci")
 MAX_S = 300
 """Seconds for one test; the slowest takes a minute on two busy cores."""
 
@@ -93,6 +93,8 @@ class Scratch:
             if path.name in COPIED:
                 ignored = shutil.ignore_patterns("__pycache__", ".*", "build", "dist")
                 shutil.copytree(path, folder / path.name, ignore=ignored)
+            elif path.is_file() and not path.name.startswith("."):
+                shutil.copy(path, folder)
             elif not path.name.startswith("."):
                 (folder / path.name).symlink_to(path)
 
@@ -126,6 +128,8 @@ class Scratch:
     def without(self, defence: Defence) -> Outcome:
         """Run the defence's test without it, and put it back."""
         path = self._folder / defence.file
+        if not path.resolve().is_relative_to(self._folder.resolve()):
+            raise ValueError(f"{defence.file}: only what is copied can be changed")
         whole = path.read_text(encoding="utf-8")
         path.write_text(whole.replace(defence.old, defence.new), encoding="utf-8")
         try:

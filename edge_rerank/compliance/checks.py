@@ -41,8 +41,9 @@ def history_file(subject: Subject) -> Iterator[Finding]:
     if os.name != "posix":
         yield Finding(check, Verdict.OWED, "this system has no POSIX modes", "check its ACL")
         return
-    paths = [Path(f"{subject.history}{suffix}") for suffix in SIDECARS]
-    wrong = dict.fromkeys(one for path in paths if path.exists() for one in looseness(path))
+    sidecars = [Path(f"{subject.history.resolve()}{suffix}") for suffix in SIDECARS[1:]]
+    paths = [subject.history, *filter(Path.exists, sidecars)]
+    wrong = dict.fromkeys(one for path in paths for one in looseness(path))
     if wrong:
         remedy = "chmod 600 the file and 700 its folder, outside of repositories, under one name"
         yield Finding(check, Verdict.FAILED, "; ".join(wrong), remedy)
@@ -261,7 +262,7 @@ def erasure(facts: Facts) -> Iterator[Finding]:
     """Whether old copies of the file are closed to what was erased since."""
     check, remedy = "erasure", "call rotate_key() with a new key and destroy the old one"
     days = facts.unrotated_days
-    if facts.rotation_due:
+    if facts.rotation_due and facts.key_replaceable:
         evidence = "something was erased and the key has not been replaced since"
         yield Finding(check, Verdict.FAILED, evidence, remedy)
     elif days is not None:

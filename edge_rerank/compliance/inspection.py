@@ -65,7 +65,7 @@ def look(history: Path, source: KeySource, anchor: Anchor | None) -> Subject:
     facts, store, refusal = None, None, "its key is open to others and was not used"
     if keeping.key is not None:
         try:
-            content = read_snapshot(history)
+            content = read_snapshot(history.resolve())
             vault = open_snapshot(content, keeping.key)
             facts, store = gather(vault, source, time.time()), vault.binding.store
             anchored = vault.root.anchored

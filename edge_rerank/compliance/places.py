@@ -74,14 +74,13 @@ def looseness(path: Path) -> list[str]:
         found.append("it belongs to another user")
     if state.st_nlink > 1:
         found.append(f"it has {state.st_nlink} names (hard links)")
-    if path.is_symlink():
-        found.append("it is a symbolic link")
-    folder, *above = path.resolve().parents
-    if folder.stat().st_mode & 0o022:
+    # A link is followed, here as where the file is opened: whoever can change it chooses the file.
+    folders = {path.resolve().parent, path.absolute().parent.resolve()}
+    if any(folder.stat().st_mode & 0o022 for folder in folders):
         found.append("others may replace files in its folder")
-    if folder.stat().st_uid not in {0, os.getuid()}:
+    if any(folder.stat().st_uid not in {0, os.getuid()} for folder in folders):
         found.append("its folder belongs to another user")
-    if any(_open_to_others(one) for one in above):
+    if any(_open_to_others(above) for folder in folders for above in folder.parents):
         found.append("others may replace a folder above it")
     if repository(path):
         found.append("it lies in a working tree of version control: a commit takes it along")
@@ -118,11 +117,12 @@ def find_copies(
         key_file: where the key lies, if in a file.
         key: the key; ``None`` if not known.
     """
+    history = history.resolve()
     own = {_identity(Path(f"{history}{suffix}")) for suffix in SIDECARS}
     if key_file is not None:
         own.add(_identity(key_file))
     forms = () if key is None else _written(key)
-    folders = [history.resolve().parent, *([key_file.resolve().parent] if key_file else [])]
+    folders = [history.parent, *([key_file.resolve().parent] if key_file else [])]
     found: dict[str, list[str]] = {"history": [], "key": []}
     looked_at = 0
     for entry in _files(folders):

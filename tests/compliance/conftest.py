@@ -40,11 +40,9 @@ class Site:
 
     def make(self, *, scrubber: Scrubber | None = None, retention: Retention | None = None) -> Site:
         """Record something."""
-        if self.source is None:
-            self.source = KeyFile.create(self.key)
         with History.open(
             self.history,
-            self.source,
+            self.begun(),
             scrubber=scrubber,
             retention=retention,
             anchor=self.anchor,
@@ -56,14 +54,22 @@ class Site:
 
     def then(self, days_ago: float, do: Callable[[HistoryStore], object]) -> Site:
         """Open the history as it was some days ago, making it if it is missing."""
-        if self.source is None:
-            self.source = KeyFile.create(self.key)
         when = time.time() - days_ago * DAY_S
+        source = self.begun(when)
         with HistoryStore.open(
-            self.history, self.source, anchor=self.anchor, _clock=lambda: when
+            self.history, source, anchor=self.anchor, _clock=lambda: when
         ) as store:
             do(store)
         return self
+
+    def begun(self, when: float | None = None) -> bytes | KeySource:
+        """The key of a history that is there: an anchor comes to one that has begun."""
+        if self.source is None:
+            self.source = KeyFile.create(self.key)
+        if not self.history.exists():
+            now = time.time() if when is None else when
+            HistoryStore.open(self.history, self.source, _clock=lambda: now).close()
+        return self.source
 
     def report(self) -> ComplianceReport:
         """Inspect it; nothing of it may change, not even when it was written last."""

@@ -60,8 +60,12 @@ def key_linked(site: Site) -> None:
 
 
 def history_linked(site: Site) -> None:
-    site.history.rename(site.folder / "anchors" / "real")
-    site.history.symlink_to(site.folder / "anchors" / "real")
+    """Whoever can change the link's folder chooses the history."""
+    link = site.folder / "links" / "me.db"
+    link.parent.mkdir()
+    link.parent.chmod(0o770)
+    link.symlink_to(site.history)
+    site.history = link
 
 
 def sidecar_left_open(site: Site) -> None:
@@ -124,7 +128,7 @@ MADE_BEFORE: dict[str, tuple[Spoil, str]] = {
         lambda site: (site.folder / "anchors" / "x").hardlink_to(site.history),
         "history file",
     ),
-    "the history is a symbolic link": (history_linked, "history file"),
+    "the history is a link that others may change": (history_linked, "history file"),
     "anyone can change the history's folder": (
         lambda site: site.history.parent.chmod(0o777),
         "history file",
@@ -469,6 +473,22 @@ def test_other_histories_and_other_files_are_no_copies(site: Site) -> None:
     assert failed(site.report()) == set()
 
 
+def test_a_link_to_a_history_and_to_its_key_is_followed(site: Site) -> None:
+    """A log that was left behind lies where the link leads to."""
+    site.source = KeyFile.create(site.key)
+    store = HistoryStore.open(site.history, site.source)
+    recorded(store)
+    links = site.folder / "links"
+    links.mkdir(mode=0o700)
+    (links / "me.db").symlink_to(site.history)
+    (links / "key").symlink_to(site.key)
+    site.history, site.source = links / "me.db", KeyFile(links / "key")
+    report = site.report()
+    store.close()
+    assert failed(report) == set()
+    assert "1 events" in findings(report, Verdict.PASSED)["sealing"].evidence
+
+
 def test_what_was_erased_and_then_closed_passes(site: Site) -> None:
     site.make().then(0, lambda store: store.erase(USER))
     assert "1 people erased" in findings(site.report(), Verdict.PASSED)["erasure"].evidence
@@ -485,6 +505,7 @@ def test_an_anchor_that_is_no_file_is_compared_and_left_alone(site: Site) -> Non
     site.source = KeyFile.create(site.key)
     kept: list[bytes] = []
     anchor = AnchorCallback(lambda: kept[-1] if kept else None, kept.append)
+    site.make()
     HistoryStore.open(site.history, site.source, anchor=anchor).close()
     states = len(kept)
     assert states
