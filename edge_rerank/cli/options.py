@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_rerank._check import check_id
-from edge_rerank._files import opener, write_private
+from edge_rerank._files import write_private
 from edge_rerank.errors import (
     DataError,
     HistoryError,
