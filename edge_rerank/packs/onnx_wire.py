@@ -118,6 +118,10 @@ class Message:
     def __contains__(self, number: int) -> bool:
         return number in self._values
 
+    def count(self, number: int) -> int:
+        """How many values stand under ``number``."""
+        return len(self._values.get(number, ()))
+
     def integer(self, number: int) -> int:
         """A signed 64-bit integer; 0 where there is none."""
         value = self._values.get(number, [0])[0]

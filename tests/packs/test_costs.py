@@ -142,6 +142,15 @@ COSTLY: dict[str, bytes] = {
         *(node("Mul", ["w" if not at else f"x{at - 1}", "w"], [f"x{at}"]) for at in range(48_000)),
         last="x47999",
     ),
+    "40,000 tensors that no node uses": model(
+        graph(
+            tensors=(
+                packs.WEIGHTS,
+                packs.AXES,
+                *(tensor(f"t{at}", [1], FLOAT, bytes(4)) for at in range(40_000)),
+            )
+        )
+    ),
     "the lowest number over -1, which ends the process": costly(
         node("Cast", ["input_ids"], ["x0"], attribute("to", 7)),
         node("Mul", ["x0", "m"], ["x1"]),
