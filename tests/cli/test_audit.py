@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -68,3 +69,21 @@ def test_an_old_copy_with_an_anchor(run: Run, arguments: list[str], tmp_path: Pa
     result = run("audit", "verify", *anchored)
     assert result.code == 1
     assert "newer state" in result.out
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--key-env", "EDGE_RERANK_UNSET"),
+        ("--keyring", "edge-rerank", "history"),
+        ("--key-file", "key", "--passphrase-env", "EDGE_RERANK_UNSET"),
+        (),
+    ],
+)
+def test_a_report_needs_the_key_wherever_it_is_kept(
+    run: Run, arguments: list[str], given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    result = run("audit", "report", *arguments[:2], *given)
+    assert result.code == 2
+    assert result.err
