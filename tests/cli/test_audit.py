@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import sys
 from pathlib import Path
 
 import pytest
@@ -104,3 +105,21 @@ def test_a_rekey_leaves_what_is_damaged_behind(run: Run, arguments: list[str]) -
     result = run("audit", "rekey", *arguments)
     assert result.code == 1
     assert "1 damaged records were left behind" in result.err
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("--key-env", "EDGE_RERANK_UNSET"),
+        ("--keyring", "edge-rerank", "history"),
+        ("--key-file", "key", "--passphrase-env", "EDGE_RERANK_UNSET"),
+        (),
+    ],
+)
+def test_a_report_needs_the_key_wherever_it_is_kept(
+    run: Run, arguments: list[str], given: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "keyring", None)
+    result = run("audit", "report", *arguments[:2], *given)
+    assert result.code == 2
+    assert result.err
