@@ -161,7 +161,7 @@ def copies(masked):
 
 folder = sys.argv[1]
 source = KeyFile.create(folder + "/key")
-masked = source.load().translate(MASK)
+masked = source.load().translate(MASK)[16:]  # what is freed loses its beginning anyway
 history = History.open(folder + "/h.db", source)
 history.consent("u", True)
 history.record([Event("click", Item(f"i{n}")) for n in range(50)], user="u")

@@ -8,15 +8,17 @@ same code. No check repeats an identifier, a query or a text.
 from __future__ import annotations
 
 import os
+import sqlite3
 from collections.abc import Callable, Iterator
 from functools import wraps
 from pathlib import Path
 
 from edge_rerank import _telemetry
-from edge_rerank.compliance.facts import AnchorState, Facts, sqlite_version_fact
+from edge_rerank.compliance.facts import AnchorState, Facts
 from edge_rerank.compliance.findings import Check, Finding, Subject, Verdict
 from edge_rerank.compliance.keeping import KeyKind
 from edge_rerank.compliance.places import SIDECARS, looseness
+from edge_rerank.history.vault.sqlite import FLAWS, sqlite_facts
 from edge_rerank.privacy.kinds import Kind
 
 USUAL_RETENTION_DAYS = 395.0
@@ -184,13 +186,14 @@ def _anchor_place(subject: Subject) -> str:
 def sqlite(subject: Subject) -> Iterator[Finding]:
     """The version of SQLite that this process has loaded."""
     del subject
-    fact = sqlite_version_fact()
-    if not fact.flaws:
-        yield Finding("sqlite", Verdict.PASSED, f"SQLite {fact.version}")
+    facts = sqlite_facts(sqlite3.sqlite_version_info)
+    if not facts.flaws:
+        yield Finding("sqlite", Verdict.PASSED, f"SQLite {facts.version}")
         return
-    verdict = Verdict.FAILED if fact.unsafe else Verdict.OWED
-    evidence = f"SQLite {fact.version} by its number has {'; '.join(fact.flaws)}"
-    remedy = "update SQLite, or see that the system has mended this one"
+    (_, worst), *_ = FLAWS
+    verdict = Verdict.FAILED if worst in facts.flaws else Verdict.OWED
+    evidence = f"SQLite {facts.version} by its number has {', '.join(facts.flaws)}"
+    remedy = f"update SQLite to {facts.mended}, or see that the system has mended this one"
     yield Finding("sqlite", verdict, evidence, remedy)
 
 
@@ -272,8 +275,9 @@ def erasure(facts: Facts) -> Iterator[Finding]:
             evidence += f"; expected within {MAX_UNROTATED_DAYS:.0f}"
         yield Finding(check, Verdict.FAILED if late else Verdict.OWED, evidence, remedy)
     elif facts.removals:
-        evidence = f"single events went {facts.removals} times and the key was not replaced since"
-        yield Finding(check, Verdict.OWED, f"{evidence}: old copies hold them", remedy)
+        evidence = f"single events went {facts.removals} times, and old copies still hold them"
+        remedy = "where there may be copies, call rekey() and destroy the old key"
+        yield Finding(check, Verdict.OWED, evidence, remedy)
     elif facts.key_replaceable:
         evidence = f"{facts.erasures} people erased, the key replaced after the last of them"
         nobody = "nobody was erased yet; from this source erasing replaces the key"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import sqlite3
 import time
 from dataclasses import dataclass
 from enum import StrEnum
 
-from edge_rerank.compliance.snapshot import open_in_memory
+from edge_rerank.compliance.snapshot import SnapshotFile
 from edge_rerank.errors import HistoryCorrupt, HistoryRolledBack
 from edge_rerank.history.aggregates import epsilon_left
 from edge_rerank.history.keys.sources import KeySource
@@ -16,7 +15,7 @@ from edge_rerank.history.vault import schema
 from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
 from edge_rerank.history.vault.consents import PERSONALISATION
-from edge_rerank.history.vault.file import HistoryFile, typed_errors
+from edge_rerank.history.vault.file import typed_errors
 from edge_rerank.history.vault.retention import DAY_S
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.history.vault.vault import Vault
@@ -25,19 +24,6 @@ from edge_rerank.privacy.scrub import KEPT_NOTE
 
 SWEEP_DAYS = 2.0
 """Days for which an event may outlast its retention: each person's turn comes once a day."""
-
-OLDEST_SQLITE = (3, 39, 2)
-"""The first without CVE-2022-35737 (memory corruption by long arguments)."""
-
-SAFE_SQLITE = (3, 50, 2)
-"""The first without CVE-2025-6965 (memory corruption by aggregates in a hostile schema or query).
-
-A distribution may have mended an older one without changing its number. What this package lets
-SQLite run is its own statements, on a schema that it compares first.
-"""
-
-GOOD_SQLITE = (3, 51, 3)
-"""The first without the WAL-reset bug, which one exclusive connection does not meet."""
 
 _REPLACED = (AuditAction.CREATED, AuditAction.OUTER_KEY_ROTATED)
 
@@ -79,7 +65,7 @@ class Facts:
         erasures: how many people have been erased.
         unrotated_days: days since the oldest erasure after which the key was never replaced;
             ``None`` where there is none.
-        removals: how often single events were removed, or expired, and the key not replaced since.
+        removals: how often single events were removed, or expired, since everything was rekeyed.
         key_age_days: days since the key was last replaced, or first set.
         kept_kinds: kinds of personal data that the host has left in; ``None`` if not noted.
         epsilon_left: of the lifetime budget of aggregates.
@@ -104,49 +90,20 @@ class Facts:
     epsilon_left: float
 
 
-@dataclass(frozen=True, slots=True)
-class SqliteFact:
-    """Which SQLite this process has loaded.
-
-    Attributes:
-        version: "3.50.4".
-        flaws: what is known of that version, the worst first; empty for nothing.
-        unsafe: whether it is older than :data:`OLDEST_SQLITE`.
-    """
-
-    version: str
-    flaws: tuple[str, ...]
-    unsafe: bool
-
-
-def sqlite_version_fact() -> SqliteFact:
-    """Which SQLite is loaded, and what is known of it."""
-    version = sqlite3.sqlite_version_info
-    flaws = tuple(
-        f"{flaw}, mended in {'.'.join(map(str, mended))}"
-        for mended, flaw in (
-            (OLDEST_SQLITE, "CVE-2022-35737 (long arguments)"),
-            (SAFE_SQLITE, "CVE-2025-6965 (aggregates)"),
-            (GOOD_SQLITE, "the WAL-reset bug (several connections)"),
-        )
-        if version < mended
-    )
-    return SqliteFact(sqlite3.sqlite_version, flaws, unsafe=version < OLDEST_SQLITE)
-
-
-def open_snapshot(content: bytes, key: bytes) -> Vault:
+def open_snapshot(content: bytes, key: bytes, noted: bytes = b"") -> Vault:
     """Unlock a snapshot in memory.
 
     Args:
         content: of :func:`edge_rerank.compliance.snapshot.read_snapshot`.
         key: the key-encryption key.
+        noted: what the lock file says was acknowledged.
 
     Raises:
         HistoryKeyError: when the key is not this file's.
         HistoryCorrupt: when it is empty, damaged, or its schema is not this package's.
         HistoryVersionError: when a newer version wrote it.
     """
-    return _unlock(content, key, None)
+    return _unlock(content, key, None, noted)
 
 
 def compare_anchor(content: bytes, key: bytes, state: bytes | None, anchored: bool) -> AnchorState:
@@ -161,7 +118,7 @@ def compare_anchor(content: bytes, key: bytes, state: bytes | None, anchored: bo
     if state is None:
         return AnchorState.GONE if anchored else AnchorState.UNUSED
     try:
-        _unlock(content, key, _ReadAnchor(state)).close()
+        _unlock(content, key, _ReadAnchor(state), b"").close()
     except HistoryRolledBack:
         return AnchorState.DISAGREES
     return AnchorState.AGREES
@@ -202,6 +159,7 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
     last = max((entry.seq for entry in log if entry.action in _REPLACED), default=0)
     since = [entry for entry in log if entry.seq > last]
     erased = [entry.at for entry in since if entry.action is AuditAction.ERASED]
+    rekeyed = max((entry.seq for entry in log if entry.action is AuditAction.REKEYED), default=0)
     return Facts(
         people=people,
         events=events,
@@ -217,7 +175,8 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
         erasures=sum(entry.action is AuditAction.ERASED for entry in log),
         unrotated_days=(now - min(erased)) / DAY_S if erased else None,
         removals=sum(
-            entry.action in {AuditAction.EVENT_REMOVED, AuditAction.EXPIRED} for entry in since
+            entry.seq > rekeyed and entry.action in {AuditAction.EVENT_REMOVED, AuditAction.EXPIRED}
+            for entry in log
         ),
         key_age_days=(now - log[last - 1].at) / DAY_S if last else 0.0,
         kept_kinds=kept,
@@ -238,29 +197,18 @@ def _expired(vault: Vault, now: float) -> int:
     )
 
 
-def _unlock(content: bytes, key: bytes, anchor: Anchor | None) -> Vault:
+def _unlock(content: bytes, key: bytes, anchor: Anchor | None, noted: bytes) -> Vault:
     if not content:
         raise HistoryCorrupt("the file is empty")
     with typed_errors():
-        file = open_in_memory(content)
+        file = SnapshotFile(content, noted)
         try:
-            _refuse_foreign(file)
+            schema.check_version(file.schema_version())
+            schema.check_objects(file.db, file.schema_version())
             return Vault(file, key, anchor, time.time)
         except BaseException:
             file.close()
             raise
-
-
-def _refuse_foreign(file: HistoryFile) -> None:
-    """See that the file has the tables of its version and nothing else that SQLite would run."""
-    expected = sqlite3.connect(":memory:")
-    for script in schema.MIGRATIONS[: file.schema_version()]:
-        expected.executescript(script)
-    every = "SELECT type, name, tbl_name, sql FROM sqlite_master ORDER BY type, name"
-    same = file.execute(every).fetchall() == expected.execute(every).fetchall()
-    expected.close()
-    if not same:
-        raise HistoryCorrupt("the file's schema has been changed: a table, trigger, view or index")
 
 
 class _ReadAnchor:

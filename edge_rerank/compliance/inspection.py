@@ -12,7 +12,7 @@ from edge_rerank.compliance.findings import Subject
 from edge_rerank.compliance.keeping import look_at
 from edge_rerank.compliance.places import find_copies
 from edge_rerank.compliance.report import ComplianceReport, report_on
-from edge_rerank.compliance.snapshot import read_snapshot
+from edge_rerank.compliance.snapshot import read_if_there, read_snapshot
 from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable, InvalidRequest
 from edge_rerank.history.keys.sources import KeySource, as_source
 from edge_rerank.history.vault.anchor import Anchor, AnchorFile, as_anchor
@@ -59,14 +59,15 @@ def look(history: Path, source: KeySource, anchor: Anchor | None) -> Subject:
         HistoryError: as :func:`inspect_history`.
     """
     keeping = look_at(source)
-    # Before the history: the application may go on writing, and an older anchor is no harm.
+    # Before the history: the application may go on writing, and an older state is no harm.
     state = None if anchor is None else anchor.load()
     compared = AnchorState.NONE if anchor is None else AnchorState.UNREAD
     facts, store, refusal = None, None, "its key is open to others and was not used"
     if keeping.key is not None:
         try:
+            noted = read_if_there(Path(f"{history.resolve()}-lock"))
             content = read_snapshot(history.resolve())
-            vault = open_snapshot(content, keeping.key)
+            vault = open_snapshot(content, keeping.key, noted)
             facts, store = gather(vault, source, time.time()), vault.binding.store
             anchored = vault.root.anchored
             vault.close()

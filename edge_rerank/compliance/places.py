@@ -13,8 +13,8 @@ from pathlib import Path
 
 from edge_rerank.history.vault.schema import APPLICATION_ID
 
-SIDECARS = ("", "-wal", "-shm", "-journal")
-"""What SQLite puts beside a database, by what is added to its name."""
+SIDECARS = ("", "-wal", "-shm", "-journal", "-lock")
+"""What lies beside an open history, by what is added to its name."""
 
 MAX_FILES = 5_000
 """Files looked at for copies, the nearest first: half a second from a warm disk."""

@@ -29,25 +29,32 @@ _VERSIONS_AT = 18
 """Where a database file says that it has a write-ahead log (2, 2) or has none (1, 1)."""
 
 
-def open_in_memory(content: bytes) -> HistoryFile:
+class SnapshotFile(HistoryFile):
     """A history file in memory, made of the bytes of one on disk.
 
     Args:
         content: of :func:`read_snapshot`.
+        noted: of its lock file.
 
     Raises:
         HistoryCorrupt: when it is not a history file.
     """
-    file = HistoryFile(None)
-    try:
-        file.db.conn.deserialize(content)
-        file.is_new = file._identify()
-        if file.is_new:
-            raise HistoryCorrupt("the file holds no history")  # noqa: TRY301 - closed below
-    except BaseException:
-        file.close()
-        raise
-    return file
+
+    def __init__(self, content: bytes, noted: bytes) -> None:
+        super().__init__(None)
+        self._noted = noted
+        try:
+            self.db.conn.deserialize(content)
+            self.is_new = self._identify()
+            if self.is_new:
+                raise HistoryCorrupt("the file holds no history")  # noqa: TRY301 - closed below
+        except BaseException:
+            self.close()
+            raise
+
+    def noted_state(self) -> bytes:
+        """What the lock file says was acknowledged."""
+        return self._noted
 
 
 def read_snapshot(path: Path) -> bytes:
@@ -67,7 +74,7 @@ def read_snapshot(path: Path) -> bytes:
     log = Path(f"{path}-wal")
     try:
         for _ in range(MAX_READS):
-            content, frames = path.read_bytes(), _read_if_there(log)
+            content, frames = path.read_bytes(), read_if_there(log)
             # The same file before and after its log was read: both are of the moment between.
             if _same(path, content) and _same(log, frames):
                 return _apply(content, frames)
@@ -76,7 +83,8 @@ def read_snapshot(path: Path) -> bytes:
     raise HistoryLocked("the history file changes faster than it can be read: try again")
 
 
-def _read_if_there(path: Path) -> bytes:
+def read_if_there(path: Path) -> bytes:
+    """A file's bytes; none where there is no file."""
     try:
         return path.read_bytes()
     except FileNotFoundError:

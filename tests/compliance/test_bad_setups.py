@@ -354,7 +354,20 @@ def damaged(site: Site) -> None:
     planted("UPDATE events SET sealed = zeroblob(length(sealed)) WHERE seq = 1")(site)
 
 
+def log_lost(site: Site) -> None:
+    """A kill, and a clean-up that took the log and left the lock file."""
+    site.source = KeyFile.create(site.key)
+    with HistoryStore.open(site.history, site.source) as store:
+        recorded(store)
+        kept = {file: file.read_bytes() for file in site.history.parent.iterdir()}
+    for file, content in kept.items():
+        if not file.name.endswith("-wal"):
+            file.unlink(missing_ok=True)
+            private(file, content)
+
+
 STATES: dict[str, tuple[Spoil, str]] = {
+    "acknowledged events are gone with their log": (log_lost, "sealing"),
     "the history has an anchor, but not here": (anchor_dropped, "roll-back"),
     "the anchor was erased": (anchor_erased, "roll-back"),
     "the anchor lies beside the history": (anchor_beside, "roll-back"),
