@@ -33,7 +33,7 @@ def cut_power(
     *synchronous: str,
     enough: float = math.inf,
 ) -> Outcome:
-    """Look at what is found after each cut, until more than ``enough`` was lost."""
+    """Look at what is found after each cut, until more than ``enough`` was lost or told to be."""
     folder, log = tmp_path / "watched", tmp_path / "recording"
     folder.mkdir()
     run_script("script_recorded.py", folder, log, *synchronous, preload=library)
@@ -54,7 +54,7 @@ def cut_power(
                     outcome.lost += kept[: len(expected)] != expected
         except HistoryError:
             outcome.unreadable += 1
-        if outcome.lost > enough:
+        if outcome.lost + outcome.unreadable > enough:
             break
     return outcome
 
@@ -71,7 +71,10 @@ def test_nothing_acknowledged_is_lost(
 def test_weaker_settings_would_lose(
     run_script: Callable[..., str], faults_library: Path, tmp_path: Path
 ) -> None:
-    """The same test with synchronous=NORMAL, to show that it can fail."""
+    """The same test with synchronous=NORMAL, to show that it can fail.
+
+    Most of what is lost then is told of, because the lock file knows more than the file.
+    """
     enough = CUTS / 20
     outcome = cut_power(run_script, faults_library, tmp_path, "NORMAL", enough=enough)
-    assert outcome.lost > enough
+    assert outcome.lost + outcome.unreadable > enough
