@@ -32,6 +32,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`ImportSummary`, :class:`BadLine`: what became of a log file.
 - :class:`ErasureReceipt`: that it is gone.
 - :class:`RekeyReceipt`: that every key is another.
+- :class:`RepairReceipt`: what became of damage.
 - :class:`Verification`: what a look at every byte of a file found.
 - :class:`AuditEntry`: what was done with whose data.
 - :func:`inspect_history`, :class:`ComplianceReport`: how it is kept, against GDPR and PIPL.
@@ -67,6 +68,7 @@ from edge_rerank.history.vault.audit import AuditEntry
 from edge_rerank.history.vault.receipts import (
     ErasureReceipt,
     RekeyReceipt,
+    RepairReceipt,
     StoredEvent,
     Verification,
 )
@@ -136,6 +138,7 @@ __all__ = [
     "Reason",
     "ReasonCode",
     "RekeyReceipt",
+    "RepairReceipt",
     "Reranker",
     "Retention",
     "Runtime",

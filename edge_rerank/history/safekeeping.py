@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from edge_rerank._progress import Progress
 from edge_rerank.history import releases
 from edge_rerank.history.vault.audit import AuditEntry
-from edge_rerank.history.vault.receipts import Mended, RekeyReceipt, Verification
+from edge_rerank.history.vault.receipts import RekeyReceipt, RepairReceipt, Verification
 from edge_rerank.history.vault.store import HistoryStore
 
 
@@ -29,7 +29,7 @@ class Safekeeping:
         """
         return self._store.audit_log()
 
-    def repair(self) -> Mended:
+    def repair(self) -> RepairReceipt:
         """Put right what single flipped bits have damaged in people's data, as far as it goes.
 
         Each bit of a value that does not open is tried; the seal tells which one it was. Noted in
@@ -40,7 +40,7 @@ class Safekeeping:
         """
         return self._store.repair()
 
-    def quarantine(self) -> Mended:
+    def quarantine(self) -> RepairReceipt:
         """Take out what cannot be opened, for good, and take everything else as it is.
 
         Somebody whose record is damaged is erased; of somebody with damaged events the others

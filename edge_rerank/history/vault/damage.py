@@ -14,12 +14,12 @@ from edge_rerank.history.crypto import key_id_of
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.file import typed_errors
 from edge_rerank.history.vault.people import Person
-from edge_rerank.history.vault.receipts import Mended
+from edge_rerank.history.vault.receipts import RepairReceipt
 from edge_rerank.history.vault.root import BUCKETS, bucket_of
 from edge_rerank.history.vault.vault import Change, Vault
 
 
-def repair_vault(vault: Vault) -> Mended:
+def repair_vault(vault: Vault) -> RepairReceipt:
     """Put right every flipped bit in wrapped keys, records and events that trying finds."""
     people = events = 0
     with vault.write() as change:
@@ -33,10 +33,10 @@ def repair_vault(vault: Vault) -> Mended:
         if people:
             change.audit(AuditAction.REPAIRED, count=people)
     vault.people.reset()
-    return Mended(people, events)
+    return RepairReceipt(people, events)
 
 
-def quarantine_vault(vault: Vault) -> Mended:
+def quarantine_vault(vault: Vault) -> RepairReceipt:
     """Take out the people and events that cannot be opened, and take the rest as it is."""
     people = events = 0
     with vault.write() as change:
@@ -59,7 +59,7 @@ def quarantine_vault(vault: Vault) -> Mended:
     vault.people.reset()
     if people or events:
         vault.file.empty_log()
-    return Mended(people, events)
+    return RepairReceipt(people, events)
 
 
 def remove_damaged(vault: Vault, change: Change, pseudonym: bytes) -> int:

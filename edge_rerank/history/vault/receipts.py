@@ -125,7 +125,7 @@ class RekeyReceipt:
 
 
 @dataclass(frozen=True, slots=True)
-class Mended:
+class RepairReceipt:
     """What putting damage right, or taking it out, came to.
 
     Attributes:

@@ -37,7 +37,7 @@ from edge_rerank.history.vault.receipts import (
     Appended,
     ErasureReceipt,
     Holdings,
-    Mended,
+    RepairReceipt,
     Verification,
 )
 from edge_rerank.history.vault.retention import Retention
@@ -342,12 +342,12 @@ class HistoryStore(LockedVault):
         with self._use() as vault:
             return verify_vault(vault)
 
-    def repair(self) -> Mended:
+    def repair(self) -> RepairReceipt:
         """Put right the flipped bits in people's keys, records and events that trying finds."""
         with self._use() as vault:
             return repair_vault(vault)
 
-    def quarantine(self) -> Mended:
+    def quarantine(self) -> RepairReceipt:
         """Take out the people and events that cannot be opened, and take the rest as it is."""
         with self._use() as vault:
             return quarantine_vault(vault)
