@@ -14,7 +14,7 @@ if "bench" not in sys.argv:
 import pytest
 from hypothesis import settings
 
-from edge_rerank import Item, Reranker
+from edge_rerank import History, Item, Reranker
 from edge_rerank.ranking.engine import RankingEngine
 
 # The same examples in every run: a check that is red by luck teaches people to run it twice.
@@ -39,9 +39,11 @@ def engine() -> Iterator[RankingEngine]:
 
 
 @pytest.fixture
-def reranker() -> Iterator[Reranker]:
-    with Reranker.open() as opened:
-        yield opened
+def reranker(engine: RankingEngine) -> Iterator[Reranker]:
+    """With a history of its own, in memory; its model is loaded once for all tests."""
+    opened = Reranker(engine, History.open())
+    yield opened
+    opened.history.close()
 
 
 @pytest.fixture(scope="session")
