@@ -323,11 +323,10 @@ def test_opening(tmp_path: Path) -> None:
     assert not (tmp_path / "a.db").exists()
 
 
-def test_warmup_reports_progress_and_makes_the_first_call_fast(
-    reranker: Reranker, shelf: list[Item]
-) -> None:
+def test_warmup_reports_progress_and_makes_the_first_call_fast(shelf: list[Item]) -> None:
     seen: list[tuple[int, int]] = []
-    reranker.warmup(shelf, progress=lambda done, total: seen.append((done, total)))
+    with Reranker.open() as reranker:
+        reranker.warmup(shelf, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(shelf), len(shelf))
 
 

@@ -13,7 +13,7 @@ pytest.importorskip("torch")
 
 import torch
 
-from edge_rerank import Event, Item, ReasonCode
+from edge_rerank import Event, Item, ReasonCode, Reranker
 from edge_rerank.errors import DataError, PackInvalid
 from edge_rerank.evaluation.expectations import suite
 from edge_rerank.evaluation.expectations.expectation import Group, at_least
@@ -159,6 +159,8 @@ def test_the_card_says_how_many_expectations_are_met(
     some = [one for one in suite.all_expectations() if one.group is Group.DEFAULTS][1:4]
     some += [replace(one, bound=at_least(math.inf)) for one in some[:1]]
     monkeypatch.setattr(suite, "all_expectations", lambda: some)
+    # Few of the catalogue's texts are looked at: those are read when they are.
+    monkeypatch.setattr(Reranker, "warmup", lambda *_: None)
     training = HistoryTraining(requests=50, candidates=8, history=5, steps=2, evaluate_every=2)
     recipe = HistoryFinetuneRecipe("tiny", 1, "A test.", str(shipped_pack()), training)
     one, other = tmp_path / "one", tmp_path / "other"
@@ -275,8 +277,10 @@ def test_a_checkpoint_of_another_training_is_refused(
     folder: Path, recipe: HistoryFinetuneRecipe, tmp_path: Path
 ) -> None:
     work = tmp_path / "work"
+    short = replace(recipe.training, steps=2, evaluate_every=2)
+    recipe = replace(recipe, training=short)
     finetune_history(recipe, [folder], tmp_path / "one", work=work, threads=1)
-    other = replace(recipe, training=replace(recipe.training, seed=5))
+    other = replace(recipe, training=replace(short, seed=5))
     with pytest.raises(RecipeError, match="checkpoint"):
         finetune_history(other, [folder], tmp_path / "two", work=work, resume=True, threads=1)
 

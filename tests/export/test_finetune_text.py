@@ -14,6 +14,7 @@ pytest.importorskip("torch")
 import torch
 
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.expectations import suite
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
@@ -128,8 +129,15 @@ def test_what_the_same_people_choose_comes_to_lie_near(
 
 
 def test_a_history_encoder_is_trained_on_the_tuned_vectors(
-    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    recipe: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    some = suite.all_expectations()[:4]
+    monkeypatch.setattr(suite, "all_expectations", lambda: some)
+    recipe.write_text(recipe.read_text().replace("steps = 120", "steps = 12"))
     text = ["finetune", str(recipe), "--data", str(data), "--out", str(tmp_path / "text")]
     assert main(text) == 0
     history = tmp_path / "history.toml"
@@ -148,6 +156,7 @@ def test_a_history_encoder_is_trained_on_the_tuned_vectors(
     assert result["by_domain"] == {"kinds": pytest.approx(result["valid_ndcg_10"])}
     both, base = Pack.open(tmp_path / "both"), Pack.open(tmp_path / "text")
     assert both.read("encoder.onnx") == base.read("encoder.onnx")
+    assert "4 sentences that anyone would hold" in both.read("MODEL_CARD.md").decode()
 
 
 def test_the_same_seed_gives_the_same_weights_and_another_others(

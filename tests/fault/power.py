@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -56,9 +56,7 @@ class Disk:
     def _settle(self, name: str, count: int) -> None:
         """The first ``count`` steps of a file are on disk from now on."""
         steps = self.pending.pop(name, [])
-        content = self.durable.pop(name, None)
-        for step in steps[:count]:
-            content = apply(content, step)
+        content = applied(self.durable.pop(name, None), steps[:count])
         if content is not None:
             self.durable[name] = content
         if steps[count:]:
@@ -75,13 +73,14 @@ class Disk:
         """What may be found afterwards: unsynced steps kept, dropped or torn, each by lot."""
         files = dict(self.durable)
         for name, steps in self.pending.items():
-            content = files.get(name)
+            kept = []
             for step in steps:
                 fate = rng.random()
                 if fate < 0.4:
                     continue
                 tear = fate < 0.6 and step.kind == "W" and len(step.content) > SECTOR
-                content = apply(content, torn(step, rng) if tear else step)
+                kept.append(torn(step, rng) if tear else step)
+            content = applied(files.get(name), kept)
             if content is None:
                 files.pop(name, None)
             else:
@@ -89,14 +88,23 @@ class Disk:
         return files
 
 
-def apply(content: bytes | None, step: Step) -> bytes | None:
-    if step.kind == "D":
-        return None
-    before = content or b""
-    if step.kind == "T":
-        return before[: step.offset].ljust(step.offset, b"\0")
-    head = before[: step.offset].ljust(step.offset, b"\0")
-    return head + step.content + before[step.offset + len(step.content) :]
+def applied(before: bytes | None, steps: Iterable[Step]) -> bytes | None:
+    """What a file holds after steps; ``None`` where there is no file."""
+    # In place: a copy of the whole file a step is most of what a cut takes.
+    content = None if before is None else bytearray(before)
+    for step in steps:
+        if step.kind == "D":
+            content = None
+            continue
+        if content is None:
+            content = bytearray()
+        if len(content) < step.offset:
+            content.extend(bytes(step.offset - len(content)))
+        if step.kind == "T":
+            del content[step.offset :]
+        else:
+            content[step.offset : step.offset + len(step.content)] = step.content
+    return None if content is None else bytes(content)
 
 
 def torn(step: Step, rng: random.Random) -> Step:
