@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Before numpy and torch are imported. For matrices as small as these, handing work to threads costs
-# more than it saves: test_finetune_scorer took 356 s of processor with them and 95 s without, the
-# expectations 52 s and 36 s. What is timed against a bound runs as it does for anyone.
+# more than it saves: on two idle cores the expectations take 40 s of processor with them and 26 s
+# without. What is timed against a bound runs as it does for anyone.
 if "bench" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
