@@ -1,10 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -71,23 +68,6 @@ def tiny_pack(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     folder = tmp_path_factory.mktemp("tiny-pack")
     build(read_recipe(_tiny_recipe(tiny_bert, folder)), folder / "pack")
     return folder / "pack"
-
-
-@pytest.fixture(scope="module")
-def few_cases() -> Iterator[None]:
-    """Scorers are verified on eight of the toolchain's own lists, enough for a tiny one."""
-    from edge_rerank_export.commands import verify
-    from edge_rerank_export.packing import scorer
-    from edge_rerank_export.verify.texts import Texts, own_texts
-
-    def few(*arguments: Any) -> Texts:
-        texts = own_texts(*arguments)
-        return replace(texts, cases=texts.cases[:8])
-
-    with pytest.MonkeyPatch.context() as patch:
-        for module in (scorer, verify):
-            patch.setattr(module, "own_texts", few)
-        yield
 
 
 def _tiny_recipe(tiny_bert: Path, folder: Path) -> Path:

@@ -13,8 +13,6 @@ from edge_rerank_export.models.adapter import HEAD
 from edge_rerank_export.sources.fetch import file_sha256
 from tests.inference.tiny import tiny_llama, tokenizer
 
-pytestmark = pytest.mark.usefixtures("few_cases")
-
 
 @pytest.fixture
 def scorer_recipe(tmp_path: Path) -> Path:
