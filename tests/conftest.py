@@ -6,15 +6,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 # Before numpy and torch are imported. For matrices as small as these, handing work to threads costs
-# more than it saves: test_finetune_scorer took 356 s of processor with them and 95 s without, the
-# expectations 52 s and 36 s. What is timed against a bound runs as it does for anyone.
+# more than it saves: on two idle cores the expectations take 40 s of processor with them and 26 s
+# without. What is timed against a bound runs as it does for anyone.
 if "bench" not in sys.argv:
     os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 from hypothesis import settings
 
-from edge_rerank import Item, Reranker
+from edge_rerank import History, Item, Reranker
 from edge_rerank.ranking.engine import RankingEngine
 
 # The same examples in every run: a check that is red by luck teaches people to run it twice.
@@ -39,9 +39,11 @@ def engine() -> Iterator[RankingEngine]:
 
 
 @pytest.fixture
-def reranker() -> Iterator[Reranker]:
-    with Reranker.open() as opened:
-        yield opened
+def reranker(engine: RankingEngine) -> Iterator[Reranker]:
+    """With a history of its own, in memory; its model is loaded once for all tests."""
+    opened = Reranker(engine, History.open())
+    yield opened
+    opened.history.close()
 
 
 @pytest.fixture(scope="session")

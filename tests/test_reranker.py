@@ -391,11 +391,10 @@ def test_opening(tmp_path: Path) -> None:
     assert not (tmp_path / "a.db").exists()
 
 
-def test_warmup_reports_progress_and_makes_the_first_call_fast(
-    reranker: Reranker, shelf: list[Item]
-) -> None:
+def test_warmup_reports_progress_and_makes_the_first_call_fast(shelf: list[Item]) -> None:
     seen: list[tuple[int, int]] = []
-    reranker.warmup(shelf, progress=lambda done, total: seen.append((done, total)))
+    with Reranker.open() as reranker:
+        reranker.warmup(shelf, progress=lambda done, total: seen.append((done, total)))
     assert seen[-1] == (len(shelf), len(shelf))
 
 
@@ -471,7 +470,7 @@ def test_a_dislike_of_what_cannot_be_read_lowers_what_shares_its_words(
     lowered = {
         one.item.id for one in ranking if ReasonCode.DISLIKED in {r.code for r in one.reasons}
     }
-    assert lowered <= {"0", "1", "4"}
+    assert lowered == {"0", "1"}
 
 
 def test_a_profile_says_what_of_the_history_was_not_understood(

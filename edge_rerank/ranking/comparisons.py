@@ -89,7 +89,10 @@ class TextComparer:
         cosines = (own @ others.T).astype(np.float64)
         likes = len(interests.liked)
         if interests.disliked:
-            self._compare_spelling(texts, vectors, cosines[:, likes:])
+            first = len(candidates) + likes
+            self._compare_spelling(
+                cosines[:, likes:], (texts, own), (texts[first:], vectors[first:])
+            )
         _compare_host_vectors(cosines, candidates, touched)
         _ignore_self(cosines, candidates, touched)
         asked = self._words.get([*words, query] if query else words)
@@ -111,18 +114,23 @@ class TextComparer:
         )
 
     def _compare_spelling(
-        self, texts: Sequence[str], vectors: NDArray[np.float32], cosines: NDArray[np.float64]
+        self,
+        cosines: NDArray[np.float64],
+        left: tuple[Sequence[str], NDArray[np.float32]],
+        right: tuple[Sequence[str], NDArray[np.float32]],
     ) -> None:
-        """Fill in cosines of the first and the last of ``texts`` where neither could be read."""
-        blank = _blank(vectors)
-        first = blank[blank < cosines.shape[0]]
-        last = blank[blank >= len(texts) - cosines.shape[1]]
-        if len(first) and len(last):
-            left, right = (
-                self._spelling.get([texts[row] for row in part]) for part in (first, last)
-            )
-            columns = last - (len(texts) - cosines.shape[1])
-            cosines[np.ix_(first, columns)] = left @ right.T
+        """Fill in cosines where neither side could be read.
+
+        Args:
+            cosines: float64 of shape (left, right), changed in place.
+            left: texts and their vectors.
+            right: likewise.
+        """
+        rows, columns = _blank(left[1]), _blank(right[1])
+        if len(rows) and len(columns):
+            spelt = self._spelling.get([left[0][row] for row in rows])
+            others = self._spelling.get([right[0][column] for column in columns])
+            cosines[np.ix_(rows, columns)] = spelt @ others.T
 
     def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
         """Compare vectors with the words of a query.

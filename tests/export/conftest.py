@@ -56,9 +56,24 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
     """A recipe for the tiny model, with bounds that random weights can meet."""
+    return _tiny_recipe(tiny_bert, tmp_path)
+
+
+@pytest.fixture(scope="session")
+def tiny_pack(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model's pack, a base that opens in 18 ms; the shipped one takes 127."""
+    from edge_rerank_export.packing.build import build
+    from edge_rerank_export.recipes.pack import read_recipe
+
+    folder = tmp_path_factory.mktemp("tiny-pack")
+    build(read_recipe(_tiny_recipe(tiny_bert, folder)), folder / "pack")
+    return folder / "pack"
+
+
+def _tiny_recipe(tiny_bert: Path, folder: Path) -> Path:
     from edge_rerank_export.sources.fetch import file_sha256
 
-    recipe = tmp_path / "tiny.toml"
+    recipe = folder / "tiny.toml"
     recipe.write_text(
         "kind = 'encoder'\n"
         "name = 'tiny'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"

@@ -18,7 +18,7 @@ from edge_rerank_export.studies.baselines.choices import Choices, validation_ndc
 from edge_rerank_export.studies.baselines.sasrec import SasRec, SasRecSettings, train_sasrec
 
 ITEMS = 24
-SMALL = SasRecSettings(width=16, negatives=16, batch=32, steps=400, evaluate_every=100, dropout=0.1)
+SMALL = SasRecSettings(width=16, negatives=16, batch=32, steps=240, evaluate_every=60, dropout=0.1)
 
 
 def write(path: Path, records: list[dict[str, object]]) -> None:

@@ -116,9 +116,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recipe() -> HistoryFinetuneRecipe:
     training = HistoryTraining(
-        requests=200, candidates=8, history=5, steps=60, evaluate_every=20, keep_pairs=True
+        requests=200, candidates=8, history=5, steps=30, evaluate_every=10, keep_pairs=True
     )
-    succession = SuccessionTraining(width=8, steps=100, batch=64, drawn=16)
+    succession = SuccessionTraining(width=8, steps=50, batch=64, drawn=16)
     return HistoryFinetuneRecipe(
         "tiny", 1, "A test.", str(shipped_pack()), training, succession=succession
     )
@@ -257,7 +257,7 @@ def test_a_training_broken_off_goes_on_to_the_same_end(
     def step(*arguments: object) -> None:
         nonlocal calls
         calls += 1
-        if calls == 50:
+        if calls == 25:
             raise KeyboardInterrupt
         real(*arguments)  # type: ignore[arg-type]
 
@@ -269,7 +269,7 @@ def test_a_training_broken_off_goes_on_to_the_same_end(
     finetune_history(
         recipe, [folder], tmp_path / "pack", work=tmp_path / "work", resume=True, threads=1
     )
-    assert calls == 120
+    assert calls == 110
     assert weights(tmp_path / "pack") == weights(pack)
 
 

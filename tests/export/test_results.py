@@ -13,7 +13,6 @@ pytest.importorskip("torch")
 
 from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.results import parts
@@ -72,12 +71,12 @@ def make_folder(folder: Path, kinds: tuple[str, ...]) -> Path:
 
 
 @pytest.fixture(scope="module")
-def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def command(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     """Everything but what belongs to one test."""
     place = tmp_path_factory.mktemp("results")
     folders = [str(make_folder(place / name, kinds)) for name, kinds in SHOPS.items()]
     recipe = place / "general.toml"
-    base = json.dumps(str(shipped_pack()))
+    base = json.dumps(str(tiny_pack))
     recipe.write_text(
         f"kind = 'history'\nname = 'tiny'\nrelease = 1\nsummary = 'A test.'\nbase = {base}\n"
         "[training]\nrequests = 60\ncandidates = 6\nhistory = 4\nsteps = 20\nevaluate_every = 10\n"

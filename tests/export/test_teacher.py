@@ -57,7 +57,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recipe(scorer: Path) -> HistoryFinetuneRecipe:
+def recipe(scorer: Path, tiny_pack: Path) -> HistoryFinetuneRecipe:
     training = HistoryTraining(
         requests=12, candidates=4, history=3, steps=10, batch=8, evaluate_every=5
     )
@@ -65,7 +65,7 @@ def recipe(scorer: Path) -> HistoryFinetuneRecipe:
         "taught",
         1,
         "A test.",
-        str(shipped_pack()),
+        str(tiny_pack),
         training,
         teacher=TeacherRecipe(str(scorer), share=0.25, temperature=2.0),
     )

@@ -65,9 +65,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def recipe(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    base = json.dumps(str(shipped_pack()))
+    base = json.dumps(str(tiny_pack))
     path.write_text(
         f"kind = 'history'\nname = 'tiny'\nrelease = 1\nsummary = 'A test.'\nbase = {base}\n"
         "[training]\nrequests = 60\ncandidates = 6\nhistory = 4\nsteps = 8\nevaluate_every = 4\n"

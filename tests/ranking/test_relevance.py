@@ -45,8 +45,12 @@ def judged(
     *,
     likeness: Sequence[float] | None = None,
     asked: list[str] | None = None,
+    common: str = "",
 ) -> Relevance:
-    judge = Judge(cache_items=100, is_word=WORDS.__contains__)
+    def rarity(words: Sequence[str]) -> NDArray[np.float32]:
+        return np.array([1.0 if word == common else 9.0 for word in words], dtype=np.float32)
+
+    judge = Judge(cache_items=100, is_word=WORDS.__contains__, rarity=rarity if common else None)
     candidates = [Item(one, one) if isinstance(one, str) else one for one in items]
 
     def alike(words: str) -> NDArray[np.float64]:
@@ -210,13 +214,16 @@ def test_a_category_is_found_by_its_name() -> None:
     assert found.fits.tolist() == [True, False]
 
 
-def test_a_typo_is_read_as_what_is_there_by_letters_and_by_sense() -> None:
+@pytest.mark.parametrize(
+    ("query", "read_as"), [("telescpoe", "telescopes"), ("the telescpoe", "the telescopes")]
+)
+def test_a_typo_is_read_as_what_is_there_by_letters_and_by_sense(query: str, read_as: str) -> None:
     asked: list[str] = []
     items = ["Telescopes compared", "Lisbon in three days", "Vim in a week"]
-    found = judged("telescpoe", items, asked=asked)
+    found = judged(query, items, asked=asked, common="the")
     assert found.log_odds.argmax() == 0
     assert found.fits.tolist() == [True, False, False]
-    assert asked == ["telescopes"]
+    assert asked == [read_as]
 
 
 def test_a_word_that_people_write_is_not_taken_for_another() -> None:

@@ -105,7 +105,6 @@ def _single_clicks() -> Iterator[Expectation]:
             at_most(3),
             partial(_first_after_one_click, kind=kind),
         )
-
     for kind in ("finance", "jazz", "川菜"):
         yield Expectation(
             Group.TASTES,
@@ -193,7 +192,7 @@ def _first_after_one_click(host: Host, kind: str) -> float:
 
 
 def _before_the_popular(host: Host, kind: str) -> float:
-    """Share of the lists of two, one for every other kind, in which the kind's item leads."""
+    """Share of the lists of two, three for every other kind, in which the kind's item leads."""
     liked, *own = host.catalogue.some(kind, 4)
     person = host.person().did(EventType.LIKE, liked)
     lists = [

@@ -56,7 +56,8 @@ what people of this catalogue chose together or one after the other, from popula
 the popularity of what the person chose before, and, at most 0 and only of a model that takes
 the strength of interests, from likeness to what the person disliked.
 
-Popularity counts 0.7: whole, the more popular of two items led after a like of the other's kind.
+Popularity counts 0.7: whole, after a like of a kind one chosen 2.5 times as often led over one of
+the kind in more than a tenth of the lists of two for 7 of 23 kinds, now for none.
 NDCG@10 of 11 sets' validation requests is 0.5228 with 1, 0.5240 with 0.8, 0.5233 with 0.7,
 0.5218 with 0.6. Likeness to dislikes counts half: it was learnt from simulated ones, and whole it
 puts a kind at the end at once, so that a second dislike lowered it in 21 of 40 histories of news,
