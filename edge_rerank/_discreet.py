@@ -19,11 +19,15 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+_PACKAGE = __name__.partition(".")[0]
 _SPECIAL_METHODS = frozenset({"__init__", "__call__"})
+
+_wrapped_classes: set[type] = set()
+"""A base that several classes share is wrapped once."""
 
 
 def discreet(door: T) -> T:
-    """Wrap a public function, or in place each public method of a public class.
+    """Wrap a public function, or in place each public method of a public class and its bases.
 
     Args:
         door: what applications call; anything else is given back as it is.
@@ -32,11 +36,10 @@ def discreet(door: T) -> T:
         return _wrapped(door)  # type: ignore[return-value]  # a function like the one given
     if not isinstance(door, type) or issubclass(door, Enum) or getattr(door, "_is_protocol", False):
         return door
-    for name, member in list(vars(door).items()):
-        if name in _SPECIAL_METHODS or not name.startswith("_"):
-            wrapped = _wrapped_member(member)
-            if wrapped is not member:
-                setattr(door, name, wrapped)
+    for kind in door.__mro__:
+        if kind.__module__.partition(".")[0] == _PACKAGE and kind not in _wrapped_classes:
+            _wrapped_classes.add(kind)
+            _wrap_members(kind)
     return door
 
 
@@ -62,6 +65,14 @@ def empty_frames(error: BaseException, outer: BaseException | None) -> None:
         pending += [one.__cause__, one.__context__]
         if isinstance(one, BaseExceptionGroup):
             pending += one.exceptions
+
+
+def _wrap_members(kind: type) -> None:
+    for name, member in list(vars(kind).items()):
+        if name in _SPECIAL_METHODS or not name.startswith("_"):
+            wrapped = _wrapped_member(member)
+            if wrapped is not member:
+                setattr(kind, name, wrapped)
 
 
 def _wrapped_member(member: Any) -> Any:

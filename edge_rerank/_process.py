@@ -54,12 +54,17 @@ class OwnLock(OwnProcess):
         super().__init__(what)
         self._lock = threading.RLock()
 
-    def __enter__(self) -> None:
-        self.check()
-        self._lock.acquire()
+    def checked(self) -> threading.RLock:
+        """The lock, to be taken by ``with``.
 
-    def __exit__(self, *_: object) -> None:
-        self._lock.release()
+        That lets go of it without calling a function of ours, in which an interrupt could leave
+        it taken for ever.
+
+        Raises:
+            ForkedError: in a child.
+        """
+        self.check()
+        return self._lock
 
 
 class Inherited(Protocol):

@@ -153,7 +153,7 @@ class History(Safekeeping):
             HistoryError: when the history cannot be read.
         """
         person = _check_user(user)
-        with self._lock:
+        with self._lock.checked():
             if not self._store.has_consent(person, PERSONALISATION):
                 return ()
             self._store.tend()
@@ -170,7 +170,7 @@ class History(Safekeeping):
             HistoryError: when the history cannot be read, or the reading not be noted.
         """
         person = _check_user(user)
-        with self._lock:
+        with self._lock.checked():
             return self._store.disclose(person)
 
     def import_log(
@@ -217,7 +217,7 @@ class History(Safekeeping):
         """
         person = _check_user(user)
         agreed = check_bool(granted, "granted", InvalidRequest)
-        with self._lock:
+        with self._lock.checked():
             self._store.set_consent(person, purpose, agreed)
             if not granted:
                 self._recent.drop(person)
@@ -225,7 +225,7 @@ class History(Safekeeping):
     def consents(self, user: str) -> Mapping[str, bool]:
         """The person's decisions by purpose."""
         person = _check_user(user)
-        with self._lock:
+        with self._lock.checked():
             return self._store.consents(person)
 
     def pause(self, user: str) -> None:
@@ -249,7 +249,7 @@ class History(Safekeeping):
             HistoryError: when the history cannot be read, or the access not be noted.
         """
         person = _check_user(user)
-        with self._lock:
+        with self._lock.checked():
             return PersonalData.of(self._store.access(person))
 
     def export(self, user: str, recipient: bytes, target: str | Path) -> PersonalData:
@@ -274,7 +274,7 @@ class History(Safekeeping):
         person = _check_user(user)
         file = check_path(target, "target", InvalidRequest)
         check_recipient(recipient)
-        with self._lock:
+        with self._lock.checked():
             data = self.access(person)
             self._store.log(AuditAction.RELEASED, user=person, count=len(data.events))
         export_sealed(data.to_json().encode(), recipient, file)
@@ -298,7 +298,7 @@ class History(Safekeeping):
         text = check_text(data, "data", InvalidRequest)
         person = _check_user(user)
         events = read_events(text)
-        with self._lock:
+        with self._lock.checked():
             new = self._keep(person, events, now=time.time())
             self._store.log(AuditAction.RESTORED, user=person, count=new)
             return new
@@ -320,7 +320,7 @@ class History(Safekeeping):
         person = _check_user(user)
         wanted = "a whole number from 1"
         check_integer(record, "record", InvalidRequest, minimum=1, maximum=2**63 - 1, wanted=wanted)
-        with self._lock:
+        with self._lock.checked():
             removed = self._store.remove_event(person, record)
             self._recent.drop_removed()
             return removed
@@ -335,7 +335,7 @@ class History(Safekeeping):
         self._lock.check()
         person = _check_user(user)
         try:
-            with self._lock:
+            with self._lock.checked():
                 self._recent.drop(person)
                 return self._store.erase(person)
         finally:
@@ -387,7 +387,7 @@ class History(Safekeeping):
         """Close the file and empty the memory. May be called twice, and in a forked child."""
         if not self._lock.here:
             return
-        with self._lock:
+        with self._lock.checked():
             self._recent.clear()
             self._store.close()
 
@@ -402,14 +402,14 @@ class History(Safekeeping):
     def _keep(self, user: str, events: Sequence[Event], *, now: float) -> int:
         """Record events, all of them or none; how many were new."""
         prepared = self._recorder.prepare(events, now=now)
-        with self._lock:
+        with self._lock.checked():
             stored = self._recorder.store(user, prepared)
             self._recent.add(user, stored)
             return len(stored)
 
     def _set_paused(self, user: str, paused: bool) -> None:
         person = _check_user(user)
-        with self._lock:
+        with self._lock.checked():
             self._store.set_paused(person, paused)
 
 

@@ -21,15 +21,16 @@ SLOWEST = 2.0
 """As in test_bounds: a shared machine is at times half as fast as in a quiet hour."""
 
 SCRIPT = """
-import resource, sys, time
+import sys, time
 from edge_rerank import History
+from tests.peak import peak_mib
 with History.open(sys.argv[2], bytes(range(32))) as history:
     for number in range(int(sys.argv[3])):
         history.consent(f"u{number}", True)
     began = time.process_time()
     stored = history.import_log(sys.argv[1]).stored
     print(stored, time.process_time() - began)
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+print(peak_mib())
 """
 
 

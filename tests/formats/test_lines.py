@@ -130,15 +130,16 @@ def test_an_archive_that_unpacks_to_a_gigabyte_takes_little_memory(
     path = tmp_path / ("log.csv.gz" if "cell" in name else "log.jsonl.gz")
     path.write_bytes(b"".join(map(BOMBS[name], range(1200))))
     script = """
-        import resource, sys
+        import sys
         from pathlib import Path
         from edge_rerank import errors
         from edge_rerank.history.import_log import ingest
+        from tests.peak import peak_mib
         try:
             ingest(Path(sys.argv[1]), lambda user, events: len(events), now=10, owner="u")
         except errors.DataError as error:
             print(error.reason)
-        print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+        print(peak_mib())
     """
     done = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(script), str(path)],

@@ -5,9 +5,7 @@ Run with a folder of packs; prints a line of JSON for each, before and after.
 
 from __future__ import annotations
 
-import contextlib
 import json
-import resource
 import sys
 import time
 from pathlib import Path
@@ -16,6 +14,7 @@ from edge_rerank.errors import EdgeRerankError
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.types import Event, Item
+from tests.peak import peak_mib
 
 ITEMS = [Item(str(at), text) for at, text in enumerate(["a b", "c", "d e f a b", "b" * 400, "f"])]
 
@@ -33,11 +32,8 @@ def main() -> None:
                 outcome = "ranked"
         except EdgeRerankError as error:
             outcome = f"{outcome} {type(error).__name__}: {error}"
-        with contextlib.suppress(OSError):
-            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        unit = 1 if sys.platform == "darwin" else 1024
         seconds = time.perf_counter() - started
-        line = {"pack": folder.name, "outcome": outcome, "s": seconds, "bytes": peak * unit}
+        line = {"pack": folder.name, "outcome": outcome, "s": seconds, "mib": peak_mib()}
         print(json.dumps(line), flush=True)
 
 

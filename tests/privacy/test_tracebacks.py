@@ -255,8 +255,8 @@ def test_every_public_call_is_among_them() -> None:
     }
     for name in ("Reranker", "History", "GuestSession", "RankingEngine"):
         kind = getattr(edge_rerank, name)
-        for member, one in vars(kind).items():
-            if not member.startswith("_") and callable(getattr(kind, member)):
+        for member, one in inspect.getmembers(kind):
+            if not member.startswith("_") and callable(one):
                 assert f"{name}.{member}" in wrapped, one
     assert {"Item.__init__", "Event.__init__", "Reranker.history"} <= wrapped
     assert hasattr(import_sealed, "__wrapped__")

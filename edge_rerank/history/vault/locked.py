@@ -120,7 +120,7 @@ class LockedVault:
 
     @contextmanager
     def _use(self) -> Iterator[Vault]:
-        with self._lock:
+        with self._lock.checked():
             if self._closed:
                 raise ClosedError("the history is closed")
             with typed_errors():

@@ -386,7 +386,7 @@ class HistoryStore(LockedVault):
         """Empty the write-ahead log and close the file. May be called twice, and in a child."""
         if not self._lock.here:
             return
-        with self._lock:
+        with self._lock.checked():
             if not self._closed:
                 self._closed = True
                 self._vault.close()
