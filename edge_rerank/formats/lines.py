@@ -6,7 +6,7 @@ a thousand times its size is ever in memory as a whole.
 The encoding is what the byte-order mark says; else UTF-16 where the first bytes have its zeros, GBK
 where the beginning is no UTF-8 and clearly Chinese, and UTF-8. A line whose bytes are none of it is
 reported, never guessed at: guessing between the encodings of one byte a letter turns names into
-others. charset-normalizer (MIT, 0.2 MB) was weighed: it answers for every file, also where nothing
+others. charset-normalizer (MIT, 0.3 MB) was weighed: it answers for every file, also where nothing
 is sure.
 """
 
