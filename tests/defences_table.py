@@ -96,8 +96,8 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/history/test_store.py::test_tampering_is_detected",
         "the sum over the heads",
         f"{_VAULT}/people.py",
-        "if not fits and all(self.opens(*row) for row in rows):",
-        "if not fits and not all(self.opens(*row) for row in rows):",
+        "fits = self._sum(rows) == root.sums[bucket]",
+        "fits = True",
         "a person is removed",
     ),
     Defence(

@@ -259,7 +259,7 @@ def _many_people(repeats: int) -> Figure:
         with vault.write() as change:  # in one transaction, which no public call does
             for number in range(PEOPLE):
                 person = change.person(f"user {number}", create=True)
-                vault.rows.insert(person, event, recorded=change.root.clock)
+                vault.rows.insert(person, [event], recorded=change.root.clock)
                 change.save(person)
         vault.close()
 

@@ -65,13 +65,22 @@ class SealingKey:
             doubled = (doubled ^ 0x87) & ((1 << 128) - 1)
         self._mask = doubled.to_bytes(_BLOCK, "big")
 
-    def seal(
-        self, plaintext: bytes, associated_data: bytes, *, _nonce: bytes | None = None
-    ) -> bytes:
+    def seal(self, plaintext: bytes, associated_data: bytes) -> bytes:
         """Pad and encrypt; ``plaintext`` is at most 4,095 bytes."""
-        nonce = _nonce or fresh_nonce(associated_data, plaintext)
-        sealed = self.encrypt(nonce, pad(plaintext), associated_data)
-        return self._header + nonce + sealed
+        return self.seal_many([plaintext], [associated_data])[0]
+
+    def seal_many(
+        self, plaintexts: Sequence[bytes], associated_data: Sequence[bytes]
+    ) -> list[bytes]:
+        """Seal several values; their keys are derived in one call of the block cipher."""
+        pairs = list(zip(plaintexts, associated_data, strict=True))
+        nonces = [fresh_nonce(context, plaintext) for plaintext, context in pairs]
+        return [
+            self._header + nonce + AESGCM(key).encrypt(nonce[12:], pad(plaintext), context)
+            for key, nonce, (plaintext, context) in zip(
+                self._derive(nonces), nonces, pairs, strict=True
+            )
+        ]
 
     def open(self, sealed: bytes, associated_data: bytes) -> bytes:
         """Decrypt and unpad.

@@ -112,7 +112,9 @@ def check_cost(model: bytes, feeds: Mapping[str, Shape]) -> Cost:
             bound.follow(graph)
     except Malformed:
         if bound.unknown:
-            raise Malformed(f"expected a model with the inputs {', '.join(sorted(feeds))}") from None
+            raise Malformed(
+                f"expected a model with the inputs {', '.join(sorted(feeds))}"
+            ) from None
         raise
     return Cost(int(bound.bytes.used), int(bound.peak.used), bound.work.used)
 

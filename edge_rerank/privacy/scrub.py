@@ -26,7 +26,7 @@ from dataclasses import dataclass, replace
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.privacy.kinds import Kind
 from edge_rerank.privacy.shadow import plain_shadow
-from edge_rerank.types import Event, Item
+from edge_rerank.types import Event
 
 KEPT_NOTE = "kept kinds"
 """The note of the store that names the kinds left in, as a JSON array."""
@@ -124,20 +124,15 @@ class Scrubber:
         history puts a keyed pseudonym in the place of those that are personal data.
 
         Args:
-            event: is not changed.
+            event: is not changed; given back where nothing is found.
             text_chars: how much of the item's text is wanted; all if ``None``.
             query_chars: how much of the query is wanted; all if ``None``.
         """
         item = event.item
         if item is not None and item.text:
-            item = Item(
-                item.id,
-                self.scrub(item.text, chars=text_chars).text,
-                item.categories,
-                item.popularity,
-                item.score,
-                item.vector,
-                item.fields,
-            )
+            text = self.scrub(item.text, chars=text_chars).text
+            item = item if text == item.text else replace(item, text=text)
         query = None if event.query is None else self.scrub(event.query, chars=query_chars).text
+        if item is event.item and query == event.query:
+            return event
         return replace(event, item=item, query=query)

@@ -30,8 +30,7 @@ def fill(store: HistoryStore, people: int, events: int) -> None:
         with store._vault.write() as change:
             for n in range(first, min(first + AT_ONCE, people)):
                 person = change.person(f"user {n}", create=True)
-                for event in clicks:
-                    store._vault.rows.insert(person, event, recorded=change.root.clock)
+                store._vault.rows.insert(person, clicks, recorded=change.root.clock)
                 change.save(person)
             change.saved.clear()
 

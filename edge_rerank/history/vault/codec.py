@@ -32,6 +32,8 @@ MAX_QUERY_CHARS = 500
 _TYPES = {kind.value: kind for kind in EventType}
 _NO_FIELDS: Mapping[str, FieldValue] = MappingProxyType({})
 
+_JSON = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
+
 T = TypeVar("T")
 Setter = Callable[[Any, Any], None]
 
@@ -162,7 +164,7 @@ def _unchecked(kind: type[T], values: Mapping[str, Iterable[Any]], count: int) -
 
 def _dump(event: Event, recorded: int) -> bytes:
     record = [FORMAT, recorded, *event_to_dict(event, item=_packed).values()]
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode()
+    return _JSON.encode(record).encode()
 
 
 def _packed(item: Item) -> list[Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import Unsealable, key_id_of, keyed_hash
@@ -16,6 +16,8 @@ from edge_rerank.types import Event
 
 _TAG_BYTES = 16
 _NO_TAG = bytes(_TAG_BYTES)
+_TAGS_AT_ONCE = 64
+"""Tags that one statement looks for."""
 
 Row = tuple[int, bytes, bytes | None, bytes]
 """Sequence number, content tag, id tag, sealed event."""
@@ -30,24 +32,52 @@ class Rows:
         self.removals = 0
         """How often rows were deleted, or would have been had the transaction succeeded."""
 
-    def insert(self, person: Person, event: Event, *, recorded: int) -> Event | None:
-        """Seal and insert one event; returns it as it will be read back, ``None`` if known."""
-        content_tag, id_tag = _tags(person, minimise(event), event.id)
-        payload, kept = encode(event, recorded=recorded)
-        seq = person.last_seq + 1
-        sealed = person.key.seal(payload, self._context(person, person.current, seq))
-        done = self._file.execute(
-            "INSERT INTO events (person, seq, content_tag, id_tag, sealed)"
-            " VALUES (?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
-            (person.pseudonym, seq, content_tag, id_tag, sealed),
-        )
-        if done.rowcount != 1:
-            return None
-        person.last_seq = seq
-        person.count += 1
+    def insert(self, person: Person, events: Sequence[Event], *, recorded: int) -> list[Event]:
+        """Seal and insert events; returns the new ones as they will be read back."""
+        kept = [minimise(event) for event in events]
+        tags = [_tags(person, event, event.id) for event in kept]
+        known = self._known(person, tags)
+        new: list[int] = []
+        for at, pair in enumerate(tags):
+            if known.isdisjoint(pair):
+                known.update(filter(None, pair))
+                new.append(at)
+        if not new:
+            return []
+        encoded = [encode(kept[at], recorded=recorded) for at in new]
+        payloads = [payload for payload, _ in encoded]
+        seqs = range(person.last_seq + 1, person.last_seq + 1 + len(new))
+        sealed = person.key.seal_many(payloads, self._contexts(person, person.current, seqs))
+        rows: list[Row] = [
+            (seq, *tags[at], value) for seq, at, value in zip(seqs, new, sealed, strict=True)
+        ]
+        self._put(person.pseudonym, rows)
+        person.last_seq = seqs[-1]
+        person.count += len(rows)
         person.oldest = person.oldest or recorded
-        person.total = (person.total + _hash(person, (seq, content_tag, id_tag, sealed))) % MODULUS
-        return kept
+        person.total = (person.total + sum(_hash(person, row) for row in rows)) % MODULUS
+        return [event for _, event in encoded]
+
+    def _known(self, person: Person, tags: Iterable[tuple[bytes, bytes | None]]) -> set[bytes]:
+        """Those of the tags that rows of the person have."""
+        known: set[bytes] = set()
+        for column, wanted in zip(("content_tag", "id_tag"), zip(*tags, strict=True), strict=False):
+            asked = [tag for tag in wanted if tag is not None]
+            for start in range(0, len(asked), _TAGS_AT_ONCE):
+                some = asked[start : start + _TAGS_AT_ONCE]
+                marks = ", ".join("?" * len(some))
+                found = self._file.execute(
+                    f"SELECT {column} FROM events WHERE person = ? AND {column} IN ({marks})",  # noqa: S608
+                    (person.pseudonym, *some),
+                )
+                known.update(tag for (tag,) in found)
+        return known
+
+    def _put(self, pseudonym: bytes, rows: Iterable[Row]) -> None:
+        self._file.execute_many(
+            "INSERT INTO events (person, seq, content_tag, id_tag, sealed) VALUES (?, ?, ?, ?, ?)",
+            [(pseudonym, *row) for row in rows],
+        )
 
     def load(self, person: Person, *, limit: int | None = None) -> list[tuple[int, Event, int]]:
         """Sequence number, event and time of recording, by sequence number.
@@ -214,10 +244,9 @@ class Rows:
             return 0
         stale = [row for row in rows if key_id_of(row[3]) != person.current]
         payloads = self._payloads(person, [(row[0], row[3]) for row in stale])
-        fresh = [
-            (*row[:3], person.key.seal(payload, self._context(person, person.current, row[0])))
-            for row, payload in zip(stale, payloads, strict=True)
-        ]
+        contexts = self._contexts(person, person.current, [row[0] for row in stale])
+        sealed = person.key.seal_many(payloads, contexts)
+        fresh = [(*row[:3], value) for row, value in zip(stale, sealed, strict=True)]
         self._file.execute_many(
             "UPDATE events SET sealed = ? WHERE person = ? AND seq = ?",
             [(row[3], person.pseudonym, row[0]) for row in fresh],
@@ -245,16 +274,17 @@ class Rows:
             "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq", (person.pseudonym,)
         ).fetchall()
         payloads = self._payloads(person, rows)
+        contexts = self._contexts(fresh, fresh.current, [seq for seq, _ in rows])
+        resealed = fresh.key.seal_many(payloads, contexts)
         moved: list[Row] = []
         taken: set[bytes | None] = {None}
-        for (seq, event, _), payload in zip(self._decode(rows, payloads), payloads, strict=True):
+        for (seq, event, _), sealed in zip(self._decode(rows, payloads), resealed, strict=True):
             content_tag, id_tag = _tags(fresh, event, event.id)
             if content_tag in taken:
                 content_tag = keyed_hash(fresh.tag_key, b"cut:%d" % seq, _TAG_BYTES)
             if id_tag in taken:
                 id_tag = None
             taken |= {content_tag, id_tag}
-            sealed = fresh.key.seal(payload, self._context(fresh, fresh.current, seq))
             moved.append((seq, content_tag, id_tag, sealed))
         fresh.count = len(moved)
         fresh.total = sum(_hash(fresh, row) for row in moved) % MODULUS
@@ -263,10 +293,7 @@ class Rows:
     def replace(self, person: Person, fresh: Person, rows: Sequence[Row]) -> None:
         """Put rows of :meth:`move` in the place of the person's, once both heads are there."""
         self._file.execute("DELETE FROM events WHERE person = ?", (person.pseudonym,))
-        self._file.execute_many(
-            "INSERT INTO events (person, seq, content_tag, id_tag, sealed) VALUES (?, ?, ?, ?, ?)",
-            [(fresh.pseudonym, *row) for row in rows],
-        )
+        self._put(fresh.pseudonym, rows)
 
     def verify(self, person: Person, *, again: bool = False) -> None:
         """Compare the head with all rows, once; from then on the exclusive lock guards them.
@@ -346,9 +373,6 @@ class Rows:
     def _contexts(self, person: Person, key_id: int, seqs: Sequence[int]) -> list[bytes]:
         start = self._binding("events", key_id, person.pseudonym)[:-SEQ_BYTES]
         return [start + seq.to_bytes(SEQ_BYTES, "big") for seq in seqs]
-
-    def _context(self, person: Person, key_id: int, seq: int) -> bytes:
-        return self._binding("events", key_id, person.pseudonym, seq)
 
 
 def _tags(person: Person, event: Event, event_id: str | None) -> tuple[bytes, bytes | None]:

@@ -147,13 +147,9 @@ class HistoryStore(LockedVault):
             HistoryError: nothing is stored then.
         """
         with self._use() as vault:
-            stored: list[Event] = []
             with vault.write() as change:
                 person = change.person(user, create=True)
-                for event in events:
-                    kept = vault.rows.insert(person, event, recorded=change.root.clock)
-                    if kept is not None:
-                        stored.append(kept)
+                stored = vault.rows.insert(person, events, recorded=change.root.clock)
                 expired = expire_person(vault, person, change.root)
                 if stored or expired:
                     change.save(person)
