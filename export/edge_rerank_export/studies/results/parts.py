@@ -18,7 +18,7 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import write_whole
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.progress import Update
-from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.studies.baselines.choices import Choices
 from edge_rerank_export.studies.baselines.names import Baseline
 from edge_rerank_export.studies.baselines.run import TRAINERS, write_scores

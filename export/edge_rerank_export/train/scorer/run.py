@@ -26,7 +26,8 @@ from edge_rerank_export.packing.steps import Report, quietly
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.pack import Layout, ScorerPackRecipe, SourceRecipe
 from edge_rerank_export.recipes.train import Precision
-from edge_rerank_export.sources.fetch import fetch, file_sha256
+from edge_rerank_export.sources.fetch import fetch
+from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.train.checkpoint import card_line, train_from
 from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.engine_odds import beside
