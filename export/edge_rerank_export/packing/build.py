@@ -1,16 +1,18 @@
-"""Building the pack of a recipe: fetch, convert, quantise, verify, pack."""
+"""Building the pack of a recipe, or of a model: fetch, convert, quantise, verify, pack."""
 
 from __future__ import annotations
 
 import tempfile
 from pathlib import Path
 
+from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.packing.scorer import scorer_builder
 from edge_rerank_export.packing.steps import PackBuilder, Report, Settle, make_pack, quietly
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.recipes.pack import PackRecipe, ScorerPackRecipe
+from edge_rerank_export.recipes.pack import PackRecipe, ScorerPackRecipe, written
+from edge_rerank_export.sources.fetch import fetch, resolved
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
 
@@ -43,6 +45,7 @@ def build(
     report: Report = quietly,
     training: str = "",
     settle: Settle | None = None,
+    work: Path | None = None,
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
 
@@ -55,6 +58,7 @@ def build(
         report: called with the figures, good or bad.
         training: how the model was trained, for its card; empty for an original.
         settle: see :data:`~.steps.Settle`.
+        work: folder with what was downloaded already; a temporary one if ``None``.
 
     Raises:
         RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
@@ -62,11 +66,41 @@ def build(
     """
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
         return make_pack(
-            builder_of(recipe, Path(folder), steps=steps),
+            builder_of(recipe, work or Path(folder), steps=steps),
             stage,
             texts=texts,
             steps=steps,
             report=report,
             training=training,
             settle=settle,
+            # What was trained is not made again by the recipe of what it was trained from.
+            recipe="" if training else written(recipe),
         )
+
+
+def recipe_of(
+    uri: str, wishes: Wishes, work: Path, *, subfolder: str = "", steps: Steps = silent
+) -> PackRecipe:
+    """The recipe of a model, by what lies there; nothing of it is run.
+
+    Args:
+        uri: see :mod:`edge_rerank_export.sources.fetch`; of a hub's model the revision may be
+            left out.
+        wishes: what the user says beside it.
+        work: folder for downloads, for :func:`build` to find again.
+        subfolder: where in it the model lies.
+        steps: told of each step.
+
+    Raises:
+        SourceError: when the weights cannot be fetched.
+        RecipeError, UnsupportedModel: when no pack can be made of it; before its weights are
+            downloaded from a hub.
+    """
+    pinned = resolved(uri)
+
+    def accept(folder: Path) -> object:
+        return check_model(wishes.kind or kind_of(folder))(folder)
+
+    with steps("look"):
+        fetched = fetch(pinned, sha256=None, work=work, subfolder=subfolder, accept=accept)
+        return derive(pinned, fetched.sha256, fetched.folder, wishes, subfolder=subfolder)

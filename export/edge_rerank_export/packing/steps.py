@@ -15,7 +15,7 @@ from typing import Protocol, Self
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
-from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
+from edge_rerank_export.packing.folder import CARD_NAME, RECIPE_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.integers import scheme_of
 from edge_rerank_export.quantize.scheme import Scheme
@@ -80,6 +80,7 @@ def make_pack(
     report: Report = quietly,
     training: str = "",
     settle: Settle | None = None,
+    recipe: str = "",
 ) -> Verification:
     """Convert, quantise, verify and pack; for the arguments see :func:`write_pack`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -96,6 +97,7 @@ def make_pack(
             report=report,
             training=training,
             settle=settle,
+            recipe=recipe,
         )
 
 
@@ -109,6 +111,7 @@ def write_pack(
     report: Report = quietly,
     training: str = "",
     settle: Settle | None = None,
+    recipe: str = "",
 ) -> Verification:
     """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
 
@@ -121,6 +124,7 @@ def write_pack(
         report: called with the figures, good or bad.
         training: how the model was trained, for its card; empty for an original.
         settle: see :data:`Settle`; ``None`` where there is nothing to measure.
+        recipe: TOML that makes the same pack again; empty where none does.
 
     Raises:
         VerificationFailed: when it falls short of the original.
@@ -128,6 +132,8 @@ def write_pack(
     """
     builder = builder.quantised_as(scheme_of(model))
     shutil.copyfile(model, stage / builder.model_name)
+    if recipe:
+        (stage / RECIPE_NAME).write_text(recipe, encoding="utf-8")
     pack = write_manifest(stage, builder.describe(stage))
     verification = builder.verify(pack, builder.check_texts(texts), steps=steps)
     report(verification)

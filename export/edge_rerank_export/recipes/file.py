@@ -27,6 +27,11 @@ class Kind(StrEnum):
     HISTORY = "history"
     TEXT = "text"
 
+    @classmethod
+    def of_packs(cls) -> tuple[Kind, ...]:
+        """Those that ``build`` makes."""
+        return cls.ENCODER, cls.SCORER
+
 
 @dataclass(frozen=True, slots=True)
 class RecipeFile:
@@ -134,7 +139,10 @@ def find_recipe(name: str) -> Path:
     ours = {path.stem: path for path in sorted(recipes_folder().glob("*.toml"))}
     if name not in ours:
         known = ", ".join(ours)
-        raise RecipeError(f"recipe: expected a .toml file or one of {known}, got {name!r}")
+        raise RecipeError(
+            f"recipe: expected a .toml file or one of {known}; or, for build, a model's folder, "
+            f"hf:ORG/NAME or pypi:NAME==VERSION; got {name!r}"
+        )
     return ours[name]
 
 

@@ -46,7 +46,7 @@ for none.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import TypeAlias
@@ -54,10 +54,11 @@ from typing import TypeAlias
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import Kind, RecipeFile
-from edge_rerank_export.recipes.table import check_release
+from edge_rerank_export.recipes.table import check_release, write_table
 from edge_rerank_export.sources.languages import Language
 
 _ADAPTER_SUFFIX = ".safetensors"
+_PATH = "path:"
 
 
 class Layout(StrEnum):
@@ -223,6 +224,21 @@ class EncoderPackRecipe:
 PackRecipe: TypeAlias = EncoderPackRecipe | ScorerPackRecipe
 
 
+def written(recipe: PackRecipe) -> str:
+    """The recipe as a TOML file that names no folder of this machine.
+
+    A source "path:FOLDER" keeps the folder's name alone: who follows the recipe stands beside it.
+    """
+    source = recipe.source
+    if source.uri.startswith(_PATH):
+        name = Path(source.uri.removeprefix(_PATH)).expanduser().resolve().name
+        source = replace(source, uri=f"{_PATH}{name}")
+    if source.adapter.endswith(_ADAPTER_SUFFIX):
+        source = replace(source, adapter=Path(source.adapter).name)
+    kind = Kind.SCORER if isinstance(recipe, ScorerPackRecipe) else Kind.ENCODER
+    return f'kind = "{kind}"\n{write_table(replace(recipe, source=source))}'
+
+
 def find_adapter(name: str) -> Path:
     """The adapter ``name`` stands for: an absolute path, or the name of one that comes with this.
 
@@ -250,7 +266,7 @@ def read_recipe(path: Path) -> PackRecipe:
             lacks one, or a value has the wrong type or is out of range.
     """
     file = RecipeFile.read(path)
-    file.expect(Kind.ENCODER, Kind.SCORER, trains=False)
+    file.expect(*Kind.of_packs(), trains=False)
     source = file.members.get("source")
     own = isinstance(source, dict) and str(source.get("adapter", "")).endswith(_ADAPTER_SUFFIX)
     relative = ("source.adapter",) if own else ()

