@@ -29,6 +29,7 @@ def test_build_gives_a_pack_that_ranks(tiny_recipe: Path, tmp_path: Path) -> Non
     assert main(["build", str(tiny_recipe), "--out", str(out)]) == 0
     assert {path.name for path in out.iterdir()} == {
         "MODEL_CARD.md",
+        "recipe.toml",
         "encoder.onnx",
         "manifest.json",
         "tokenizer.json",

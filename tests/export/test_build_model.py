@@ -16,6 +16,7 @@ from edge_rerank import Item, Reranker
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import SourceError, UnsupportedModel
+from edge_rerank_export.packing.adapted import adapter_config, merge
 from edge_rerank_export.packing.derive import kind_of, licence_in, name_of
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import Kind
@@ -29,7 +30,6 @@ from edge_rerank_export.recipes.pack import (
     read_recipe,
     written,
 )
-from edge_rerank_export.sources.adapted import adapter_config, merge
 from edge_rerank_export.sources.languages import Language
 from tests.inference.tiny import tiny_llama, tokenizer
 

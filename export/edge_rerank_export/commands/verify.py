@@ -52,10 +52,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         VerificationFailed: when the pack falls short of the model.
         EdgeRerankError: when pack, recipe or texts cannot be used.
     """
-    pack, steps = Pack.open(arguments.pack), on_console(console)
     if arguments.recipe is None:
-        arguments.recipe = _own_recipe(pack, arguments.pack)
-    recipe = pack_recipe(arguments)
+        arguments.recipe = _own_recipe(arguments.pack)
+    recipe, pack, steps = pack_recipe(arguments), Pack.open(arguments.pack), on_console(console)
     texts = texts_asked_for(arguments) or own_texts(recipe.languages)
     from edge_rerank_export.packing.build import builder_of
 
@@ -67,7 +66,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     verification.require()
 
 
-def _own_recipe(pack: Pack, folder: Path) -> str:
-    if all(entry.name != RECIPE_NAME for entry in pack.manifest.files):
+def _own_recipe(folder: Path) -> str:
+    if not (folder / RECIPE_NAME).is_file():
         raise RecipeError(f"{folder.name}: expected a pack with a {RECIPE_NAME}: name the recipe")
     return str(folder / RECIPE_NAME)

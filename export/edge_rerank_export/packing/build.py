@@ -6,6 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+from edge_rerank_export.packing.adapted import adapter_config
 from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of, kind_of_adapter
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
@@ -13,7 +14,6 @@ from edge_rerank_export.packing.scorer import scorer_builder
 from edge_rerank_export.packing.steps import PackBuilder, Report, Settle, make_pack, quietly
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.pack import PackRecipe, ScorerPackRecipe, SourceRecipe, written
-from edge_rerank_export.sources.adapted import adapter_config
 from edge_rerank_export.sources.fetch import fetch, resolved
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts

@@ -22,6 +22,7 @@ from edge_rerank_export.models.language_model import (
     load_tokenizer,
 )
 from edge_rerank_export.models.text_encoder import check_encoder
+from edge_rerank_export.packing.adapted import AdapterConfig
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
@@ -32,7 +33,6 @@ from edge_rerank_export.recipes.pack import (
     ScorerRecipe,
     SourceRecipe,
 )
-from edge_rerank_export.sources.adapted import AdapterConfig
 from edge_rerank_export.sources.languages import Language
 
 MAX_ENCODER_TOKENS = 256

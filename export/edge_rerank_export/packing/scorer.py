@@ -30,6 +30,7 @@ from edge_rerank_export.models.language_model import (
     scoring_model,
 )
 from edge_rerank_export.models.text_encoder import OPSET
+from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.card import scorer_card
 from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
@@ -38,7 +39,6 @@ from edge_rerank_export.quantize.gptq import round_products
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
-from edge_rerank_export.sources.adapted import fetch_model
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.scorer import (
