@@ -179,7 +179,7 @@ def family_of(config: Mapping[str, Any]) -> type[EncoderFamily]:
     # vector even where its type is a known one.
     own = _code(code).rpartition(".")[2]
     for name in [*named, own] if code else named:
-        if not name.startswith(family.classes) or name not in dir(transformers):
+        if not name.startswith(family.classes) or not hasattr(transformers, name):
             raise UnsupportedModel(
                 f"config: expected a class of transformers for {kind!r}, got {name!r}, which is "
                 "not one; code of a model's own is never run"

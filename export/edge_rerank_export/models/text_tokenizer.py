@@ -18,6 +18,15 @@ MAX_PREFIX_TOKENS = 28
 _PROBES = ("word", "Two Words", "Émile, 26 cm", "(a) #1", "高等数学", "12345", "")
 """Beginnings of texts that tokenisers treat differently."""
 
+_FIRST_WORDS = (
+    ('"add_prefix_space": false', '"add_prefix_space": true'),
+    ('"add_prefix_space": true', '"add_prefix_space": false'),
+    ('"prepend_scheme": "never"', '"prepend_scheme": "always"'),
+    ('"prepend_scheme": "first"', '"prepend_scheme": "always"'),
+    ('"prepend_scheme": "always"', '"prepend_scheme": "never"'),
+)
+"""Members of byte-level and of SentencePiece's tokenisers that say how a text begins."""
+
 
 def read_tokenizer(path: Path) -> Tokenizer:
     """A tokeniser that reads special tokens in a text as text, and does not pad.
@@ -85,14 +94,11 @@ def _with_tokens(tokenizer: Tokenizer, members: dict[str, Any], prefix: str) -> 
 
 
 def _ways(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tokeniser as it is, and so that a text's first word is marked like any other."""
+    """The tokeniser as it is, and so that a text's first word is marked like any other, or none."""
     yield members
     text = json.dumps(members)
-    yield json.loads(text.replace('"add_prefix_space": false', '"add_prefix_space": true'))
-    for scheme in ("never", "first"):
-        yield json.loads(
-            text.replace(f'"prepend_scheme": "{scheme}"', '"prepend_scheme": "always"')
-        )
+    for old, new in _FIRST_WORDS:
+        yield json.loads(text.replace(old, new))
 
 
 def _template(processor: Any) -> dict[str, Any]:
