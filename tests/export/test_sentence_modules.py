@@ -11,7 +11,6 @@ import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import AutoModel
 
 from edge_rerank.inference.encoders.text import _feed
@@ -25,7 +24,7 @@ from edge_rerank_export.models.encoder_description import check_weight_files, de
 from edge_rerank_export.models.sentence_files import Pooling
 from edge_rerank_export.models.sentence_layers import pooled
 from edge_rerank_export.models.text_encoder import convert, load_encoder
-from edge_rerank_export.models.text_tokenizer import lower_cased, read_tokenizer, with_prefix
+from edge_rerank_export.models.text_tokenizer import read_tokenizer
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.encoder import quantize_encoder
 from edge_rerank_export.quantize.scheme import Scheme
@@ -34,7 +33,6 @@ from edge_rerank_export.verify.texts import own_texts
 from tests.export.encoders import (
     HIDDEN,
     POSITIONS,
-    VOCABULARY,
     recipe_file,
     save_dense,
     save_encoder,
@@ -268,82 +266,6 @@ def test_a_transformer_in_a_folder_of_its_own(plain: Path, tmp_path: Path) -> No
     assert load_encoder(tmp_path).dim == HIDDEN
 
 
-def byte_level() -> Tokenizer:
-    """As RoBERTa's and ModernBERT's."""
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    alphabet = pre_tokenizers.ByteLevel.alphabet()
-    special = ["<s>", "</s>"]
-    trainer = trainers.BpeTrainer(
-        vocab_size=600, special_tokens=special, initial_alphabet=alphabet, show_progress=False
-    )
-    tokenizer.train_from_iterator(own_texts().texts, trainer)
-    tokenizer.post_processor = processors.RobertaProcessing(("</s>", 1), ("<s>", 0))
-    return tokenizer
-
-
-def word_pieces() -> Tokenizer:
-    """As BERT's."""
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
-    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=600, special_tokens=["[UNK]", "[CLS]", "[SEP]"], show_progress=False
-    )
-    tokenizer.train_from_iterator(own_texts().texts, trainer)
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 2), ("[CLS]", 1))
-    return tokenizer
-
-
-def unigrams() -> Tokenizer:
-    """As XLM-RoBERTa's."""
-    tokenizer = Tokenizer(models.Unigram())
-    tokenizer.pre_tokenizer = pre_tokenizers.Metaspace()
-    trainer = trainers.UnigramTrainer(
-        vocab_size=600,
-        special_tokens=["<s>", "</s>", "<unk>"],
-        unk_token="<unk>",
-        show_progress=False,
-    )
-    tokenizer.train_from_iterator(own_texts().texts, trainer)
-    tokenizer.post_processor = processors.Sequence(
-        [
-            processors.ByteLevel(),
-            processors.TemplateProcessing(
-                single="<s> $A </s>", special_tokens=[("<s>", 0), ("</s>", 1)]
-            ),
-        ]
-    )
-    return tokenizer
-
-
-@pytest.mark.parametrize("make", [byte_level, word_pieces, unigrams])
-@pytest.mark.parametrize("prefix", ["query: ", "Represent this sentence: ", "title:"])
-def test_a_prefix_gives_the_tokens_of_the_whole_text(make: Any, prefix: str) -> None:
-    tokenizer = make()
-    tokenizer.encode_special_tokens = True
-    changed = with_prefix(tokenizer, prefix)
-    for text in (*own_texts().texts[:40], "ünïcödé", "</s> <s>", "two\nlines"):
-        assert changed.encode(text).ids == tokenizer.encode(prefix + text).ids
-    changed.enable_truncation(40)
-    assert len(changed.encode("long " * 99).ids) == 40
-
-
-def test_prefixes_that_no_template_holds() -> None:
-    with pytest.raises(UnsupportedModel, match="at most 28 tokens"):
-        with_prefix(word_pieces(), "a b c " * 12)
-
-
-def test_texts_in_lower_case() -> None:
-    tokenizer = byte_level()
-    assert lower_cased(tokenizer).encode("Cast IRON").ids == tokenizer.encode("cast iron").ids
-
-
-def test_no_tokeniser_is_told_with_the_remedy(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedModel, match=r"tokenizer\.json: expected .*AutoTokenizer"):
-        read_tokenizer(tmp_path / "tokenizer.json")
-
-
 def test_a_prompt_that_the_pooling_leaves_out(model: Path, tmp_path: Path) -> None:
     save_modules(model, ("Pooling", MEAN | {"include_prompt": False}))
     recipe = read_recipe(recipe_file(model, tmp_path / "r.toml", "prefix = 'query: '", RANDOM))
@@ -391,60 +313,6 @@ def test_a_dense_layer_of_a_pickle_or_of_other_sizes(model: Path) -> None:
         load_encoder(model)
 
 
-TOO_MANY = {"vocab_size": 400_000, "hidden_size": 1536, "num_attention_heads": 12}
-
-
-@pytest.mark.parametrize(
-    ("members", "reason"),
-    [
-        (
-            {"model_type": "mamba"},
-            "must be one of bert, camembert, .*got 'mamba'; a family is added",
-        ),
-        ({"model_type": "t5"}, "got 't5'"),
-        ({"model_type": "deberta-v2"}, "got 'deberta-v2'"),
-        ({}, "got None"),
-        (
-            {"model_type": "nomic_bert", "auto_map": {"AutoModel": "modeling_x.NomicBertModel"}},
-            r"got 'nomic_bert', whose code \(modeling_x\.NomicBertModel\) is its own and never run",
-        ),
-        (
-            {"model_type": "new", "auto_map": {"AutoModel": "x/new-impl--modeling.NewModel"}},
-            "got 'new', whose code",
-        ),
-        (
-            {
-                "model_type": "bert",
-                "auto_map": {"AutoModel": "x/jina--modeling_bert.JinaBertModel"},
-            },
-            "expected a class of transformers for 'bert', got 'JinaBertModel'",
-        ),
-        (
-            {"model_type": "bert", "architectures": ["BertOfMyOwn"]},
-            "got 'BertOfMyOwn', which is not one",
-        ),
-        ({"model_type": "bert", "architectures": ["RobertaModel"]}, "got 'RobertaModel'"),
-        ({"model_type": "bert", "quantization_config": {"quant_method": "gptq"}}, "quantization"),
-        ({"model_type": "bert", "position_embedding_type": "relative_key"}, "position_embedding"),
-        ({"model_type": "bert", "is_decoder": True}, r"config\.is_decoder"),
-        ({"model_type": "roberta", "hidden_act": "mine"}, r"config\.hidden_act.*got 'mine'"),
-        ({"model_type": "distilbert", "activation": "mine"}, r"config\.activation.*got 'mine'"),
-        ({"model_type": "modernbert", "hidden_activation": "mine"}, r"config\.hidden_activation"),
-        ({"model_type": "roberta", "pad_token_id": None}, "positions depend on it"),
-        ({"model_type": "mpnet", "pad_token_id": 0}, r"config\.pad_token_id: expected 1"),
-        ({"model_type": "bert", **TOO_MANY}, "at most 530 million, got"),
-        ({"model_type": "bert", "hidden_size": "many"}, r"config\.json cannot be read"),
-    ],
-)
-def test_models_that_are_refused_by_name(
-    members: dict[str, Any], reason: str, tmp_path: Path
-) -> None:
-    write_json(tmp_path / "config.json", members)
-    (tmp_path / "model.safetensors").write_bytes(b"never read")
-    with pytest.raises(UnsupportedModel, match=reason):
-        load_encoder(tmp_path)
-
-
 def typed(name: str, path: str = "2_x") -> list[dict[str, str]]:
     first = {"path": "", "type": "sentence_transformers.base.modules.transformer.Transformer"}
     pooling = {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"}
@@ -486,7 +354,3 @@ def test_vectors_that_are_made_in_a_way_that_is_not_known(
     write_json(model / file, content)
     with pytest.raises(UnsupportedModel, match=reason):
         describe_encoder(model)
-
-
-def test_the_vocabulary_is_one_that_is_quantised(model: Path) -> None:
-    assert describe_encoder(model).config.vocab_size == VOCABULARY
