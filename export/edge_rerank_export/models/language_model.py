@@ -24,10 +24,11 @@ from edge_rerank_export.models.adapter import HEAD
 from edge_rerank_export.models.text_encoder import OPSET, quiet
 from edge_rerank_export.models.cross_encoder import ScoringCrossEncoder
 from edge_rerank_export.models.decoder import ScoringDecoder
+from edge_rerank_export.models.families import DECODER_TYPES
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.reading import reading
 
-DECODER_TYPES = ("llama", "qwen2", "qwen3")
+
 ENCODER_TYPES = ("bert",)
 
 MAX_WEIGHTS = 530_000_000

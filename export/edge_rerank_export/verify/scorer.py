@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.pack import ScorerBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
@@ -54,7 +55,7 @@ def by_head(model: Any, head: torch.Tensor) -> Original:
     """
 
     def score(tokens: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = model.base_model(tokens[None]).last_hidden_state[0, :-1]
+        states: torch.Tensor = trunk_of(model)(tokens[None]).last_hidden_state[0, :-1]
         return states @ head[0]
 
     return score
