@@ -93,7 +93,7 @@ class DecoderBlock(torch.nn.Module):
         to_past = self._bounded(query.reshape(groups, -1, dim) @ past_keys)
         to_own = query.reshape(-1, call.width * repeats, dim) @ key.transpose(-1, -2)
         to_own = self._bounded(to_own.reshape(groups, -1, call.width))
-        if self.window in call.windows:
+        if self.window is not None and self.window in call.windows:
             past_mask, mask = call.windows[self.window]
             to_past, to_own = to_past + past_mask, to_own + mask
         else:
@@ -197,5 +197,5 @@ def _head_norm(layer: Layer, repeats: int) -> tuple[torch.nn.Parameter | None, f
     query, key = layer.query_norm, layer.key_norm
     if query is None or key is None:
         return None, 0.0
-    weights = torch.stack([query.weight] * repeats + [key.weight])
+    weights = torch.stack((*[query.weight] * repeats, key.weight))
     return torch.nn.Parameter(weights), query.epsilon

@@ -90,7 +90,7 @@ class Decoder:
     rotaries: list[Any]
     activation: str
     attention_cap: float | None
-    table: torch.nn.Parameter | None
+    table: torch.Tensor | None
     logit_scale: float
     logit_cap: float | None
 
@@ -425,7 +425,7 @@ def _plain_embedding(embedding: Any) -> torch.nn.Embedding:
 def _split(layer: Linear, sizes: list[int]) -> list[Linear]:
     """A product as several with the same input."""
     parts = []
-    for weight in layer.weight.detach().split(sizes):
+    for weight in torch.split(layer.weight.detach(), sizes):
         part = Linear(weight.shape[1], weight.shape[0], bias=False)
         part.weight = torch.nn.Parameter(weight.clone())
         parts.append(part)

@@ -21,7 +21,7 @@ from edge_rerank_export.recipes.pack import ScorerBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
 from edge_rerank_export.verify.texts import RankingCase, Texts
 
-_CONVERSION_TEXTS = 8
+CONVERSION_TEXTS = 8
 _COMPANY_CASES = 4
 
 
@@ -73,7 +73,7 @@ def conversion_error(
     """
     largest = 0.0
     with torch.inference_mode():
-        for row in rows[:_CONVERSION_TEXTS]:
+        for row in rows[:CONVERSION_TEXTS]:
             tokens = torch.tensor(row)
             largest = max(largest, float((converted(tokens) - original(tokens)).abs().max()))
     return largest

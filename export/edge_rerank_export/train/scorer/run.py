@@ -19,6 +19,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.adapter import keep_layers
+from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.models.language_model import load_language_model, load_tokenizer
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.scorer import scorer_spec
@@ -124,7 +125,7 @@ def prepare(
     with steps("fetch"):
         fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
     with steps("load"):
-        trunk = load_language_model(fetched.folder).base_model
+        trunk = trunk_of(load_language_model(fetched.folder))
         tokenizer = load_tokenizer(fetched.folder)
         torch.manual_seed(settings.seed)
         if settings.layers:
