@@ -60,8 +60,11 @@ class ScoringDecoder(torch.nn.Module):
         to_table, to_states = rotate(decoder)
         with torch.no_grad():
             blocks = [DecoderBlock(layer, decoder) for layer in decoder.layers]
-            row = self.embedding.weight[:1, None], torch.arange(max_positions)[None]
-            tables = [rotary(*row) for rotary in decoder.rotaries]
+            # Positions that no text reaches are there for the operator alone, and must not choose
+            # tables for long texts.
+            last = family_of(self.config).positions(self.config) - 1
+            row = torch.arange(max_positions)[None].clamp(max=last)
+            tables = [rotary(self.embedding.weight[:1, None], row) for rotary in decoder.rotaries]
         self.blocks = torch.nn.ModuleList(blocks)
         self.head_dim: int = blocks[0].dim
         self.kv_heads: int = blocks[0].groups

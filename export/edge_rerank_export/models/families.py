@@ -150,7 +150,7 @@ class Family:
         with torch.no_grad():
             scale = self.embedding_scale(config)
             embedding = _plain_embedding(body.embed_tokens)
-            table = None if model is body else model.lm_head.weight
+            table = model.lm_head.weight if hasattr(model, "lm_head") else None
             tied = table is body.embed_tokens.weight
             if scale != 1.0:
                 embedding.weight.mul_(scale)

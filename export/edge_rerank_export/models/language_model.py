@@ -17,7 +17,14 @@ from optimum.exporters.onnx import export
 from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import NormalizedConfig
 from safetensors import SafetensorError, safe_open
-from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer, BertModel
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertModel,
+)
 
 from edge_rerank.inference.scorer import INPUTS, RUN_TOKENS
 from edge_rerank_export.errors import UnsupportedModel
@@ -120,7 +127,8 @@ def load_language_model(folder: Path) -> Any:
     if not is_causal(config):
         auto, options["add_pooling_layer"] = BertModel, False
     elif classifies(config):
-        auto = AutoModel
+        known = type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+        auto = AutoModelForSequenceClassification if known else AutoModel
     try:
         with quiet():
             model, told = auto.from_pretrained(folder, output_loading_info=True, **options)
@@ -184,7 +192,7 @@ def answer_head(model: Any, answers: Sequence[int]) -> torch.Tensor:
         raise UnsupportedModel(
             f"config.final_logit_softcapping: expected None of a model that answers, got {bound!r}"
         )
-    if model is trunk_of(model):
+    if not hasattr(model, "lm_head"):
         raise UnsupportedModel("answers: expected a model with a vocabulary, got one with a head")
     scale = getattr(model.config, "logits_scaling", 1.0)
     rows: torch.Tensor = model.lm_head.weight.detach()[list(answers)].float() / scale
