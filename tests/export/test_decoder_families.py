@@ -1,4 +1,4 @@
-"""Decoders of every family beside transformers' own, from a checkpoint on disk to a pack's scores."""
+"""Decoders of every family beside transformers' own, from a checkpoint to a pack's scores."""
 
 from __future__ import annotations
 
@@ -124,9 +124,7 @@ def test_a_pack_scores_as_transformers_does(form: str, labels: int, tmp_path: Pa
         tmp_path / "checkpoint", form, labels=labels, max_shard_size="60KB"
     )
     assert len(list(checkpoint.glob("*.safetensors"))) > 1
-    exact, rounded = (
-        Scorer(pack) for pack in packs(checkpoint, tmp_path, labels=labels)
-    )
+    exact, rounded = (Scorer(pack) for pack in packs(checkpoint, tmp_path, labels=labels))
     original = by_transformers(checkpoint, exact, labels=labels)
     for history in (HISTORY, HISTORY[:1]):
         wanted = original(CANDIDATES, history)

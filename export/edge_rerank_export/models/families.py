@@ -115,7 +115,8 @@ class Family:
         activation: of the feed-forward part.
         activation_key: where the configuration names it.
         turns: see :attr:`Decoder.turns`.
-        gguf: whether transformers reads this family from a GGUF file.
+        gguf: whether transformers reads all that matters of this family from a GGUF file; of
+            Gemma's windows and bounds, and of Phi's tables, it takes its defaults.
     """
 
     types: ClassVar[tuple[str, ...]] = ("llama",)
@@ -283,6 +284,7 @@ class Gemma2(Family):
     activation = GELU
     activation_key = "hidden_activation"
     turns = False
+    gguf = False
 
     def layer(self, layer: Any, number: int, config: Any) -> Layer:
         """The second norm stands after the attention, not before the feed-forward part."""
@@ -336,6 +338,7 @@ class Phi3(Mistral):
     """Products in one, and rotary tables for a part of each head."""
 
     types = ("phi3",)
+    gguf = False
 
     def traits(self, config: Any) -> Iterator[Trait]:
         """Tables for long texts are computed where texts are short, see :meth:`positions`."""

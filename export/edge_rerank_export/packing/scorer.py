@@ -70,7 +70,7 @@ from edge_rerank_export.verify.texts import Texts, own_texts
 SCORER_NAME = "scorer.onnx"
 TOKENIZER_NAME = "scorer-tokenizer.json"
 
-_SPARE = 64
+SPARE = 64
 """Positions beyond history, query and candidate, for separators."""
 
 _BUILD_CASES = 40
@@ -308,7 +308,7 @@ def _sizes(recipe: ScorerPackRecipe) -> dict[str, int]:
     around = "" if wanted.template is None else wanted.template.before + wanted.template.after
     # A token is at least a character.
     return {
-        "positions": wanted.history_tokens + 2 * wanted.line_tokens + _SPARE + len(around),
+        "positions": wanted.history_tokens + 2 * wanted.line_tokens + SPARE + len(around),
         "vocabulary": wanted.vocabulary,
     }
 

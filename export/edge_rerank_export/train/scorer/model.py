@@ -124,9 +124,9 @@ def save_checkpoint(model: RankingModel, tokenizer: Any, folder: Path) -> None:
     config = model.trunk.config.to_dict()
     if model.causal:
         # What the weights of a head are called in a checkpoint says its architecture.
-        kind = config["model_type"]
-        plain = f"{kind.capitalize()}ForSequenceClassification"
-        config["architectures"] = [_CLASSIFIERS.get(kind, plain)]
+        kind = str(config["model_type"])
+        other = f"{kind.capitalize()}ForSequenceClassification"
+        config["architectures"] = [dict(_CLASSIFIERS).get(kind, other)]
         config["id2label"], config["label2id"] = {0: "chosen"}, {"chosen": 0}
     else:
         # A BERT's own head sits on its first token, ours is beside its trunk.

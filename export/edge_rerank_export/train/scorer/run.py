@@ -7,13 +7,12 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.manifest import Manifest, ScorerSpec
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.engine import RankingEngine
@@ -47,7 +46,7 @@ from edge_rerank_export.train.scorer.model import (
 )
 from edge_rerank_export.train.scorer.recipe import ScorerFinetuneRecipe
 from edge_rerank_export.train.scorer.train import ScorerTask
-from edge_rerank_export.train.scorer.weight import fit_weight
+from edge_rerank_export.train.scorer.weight import fitted_weight
 
 CHECKPOINT_NAME = "scorer-checkpoint.pt"
 TRAINED_FOLDER = "trained"
@@ -227,10 +226,7 @@ def finetune_scorer(
 
     def settle(pack: Pack) -> Manifest:
         with steps("weigh"):
-            spec = cast("ScorerSpec", pack.manifest.scorer)
-            limit = recipe.training.weight_requests
-            weight = fit_weight(Scorer(pack), folders, limit=limit)
-            return replace(pack.manifest, scorer=replace(spec, weight=weight))
+            return fitted_weight(folders, limit=recipe.training.weight_requests)(pack)
 
     build(
         replace(
