@@ -6,7 +6,8 @@ line that might come next::
     <prefix> line <separator> line <separator> ... candidate <separator>
 
 Prefix and separator are token ids in the pack's manifest. User text is encoded with special
-tokens switched off: an item called "<|im_start|>" stays text.
+tokens switched off: an item called "<|im_start|>" stays text. A pack with a template has tokens of
+its own before a candidate, and others after it in place of the separator.
 """
 
 from __future__ import annotations
@@ -51,10 +52,22 @@ class Prompt:
 
     def line(self, text: str) -> Tokens:
         """``text`` as one line, cut to ``line_tokens``, with the separator after it."""
+        return (*self._ids(text), *self._spec.separator)
+
+    def candidate(self, text: str) -> Tokens:
+        """``text`` as the line that is judged, with what stands around it."""
+        template = self._spec.template
+        if template is None:
+            return self.line(text)
+        return (*template.before, *self._ids(text), *template.after)
+
+    def _ids(self, text: str) -> Sequence[int]:
         # Line breaks end a line for the model too.
         text = " ".join(text[: self._spec.line_tokens * CHARS_A_TOKEN].split())
-        ids = token_ids(self._tokenizer, text, special=False)
-        return (*ids[: self._spec.line_tokens], *self._spec.separator)
+        template = self._spec.template
+        if text and template is not None and template.spaced:
+            text = f" {text}"
+        return token_ids(self._tokenizer, text, special=False)[: self._spec.line_tokens]
 
     def window(self, lines: Sequence[Tokens]) -> Sequence[Tokens]:
         """The newest of ``lines``, oldest first, within ``history_tokens``.

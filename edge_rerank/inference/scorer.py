@@ -364,6 +364,9 @@ def _feeds(spec: ScorerSpec) -> list[dict[str, Shape]]:
     """The inputs of a run that reads a history, and of one that scores lines after it."""
     line = spec.line_tokens + len(spec.separator)
     history = max(spec.history_tokens, len(spec.prefix)) + line
+    if spec.template is not None:
+        around = len(spec.template.before) + len(spec.template.after)
+        line = max(line, spec.line_tokens + around)
     # The longest of several lines sets the width of all.
     longest = min(line, RUN_TOKENS // 2)
     padded = max(line, longest * (RUN_TOKENS + 1 - longest), RUN_TOKENS * _MIN_WIDTH)

@@ -89,8 +89,8 @@ class Head:
     prior_share = 0.0
 
     def line(self, prompt: Prompt, text: str) -> Tokens:
-        """With the separator, which the head sits on."""
-        return prompt.line(text)
+        """With what ends it, which the head sits on."""
+        return prompt.candidate(text)
 
     def reading(self, lines: Sequence[Tokens]) -> tuple[Sequence[Tokens], Reading]:
         """One number at the end of each line."""

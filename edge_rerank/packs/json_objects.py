@@ -93,11 +93,13 @@ class JsonObject:
             self._refuse(f".{name}", "expected true or false")
         return value
 
-    def integers(self, name: str, low: int, high: int, most: int) -> tuple[int, ...]:
-        """An array of 1 to ``most`` integers from ``low`` to ``high``."""
+    def integers(
+        self, name: str, low: int, high: int, most: int, *, least: int = 1
+    ) -> tuple[int, ...]:
+        """An array of ``least`` to ``most`` integers from ``low`` to ``high``."""
         values = self._take(name)
-        if not isinstance(values, list) or not 1 <= len(values) <= most:
-            self._refuse(f".{name}", f"expected an array of 1 to {most} integers")
+        if not isinstance(values, list) or not least <= len(values) <= most:
+            self._refuse(f".{name}", f"expected an array of {least} to {most} integers")
         for value in values:
             if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
                 self._refuse(f".{name}", f"expected only integers from {low} to {high}")

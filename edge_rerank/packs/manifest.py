@@ -100,6 +100,21 @@ class Scoring(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Template:
+    """How lines stand in a text that the model was trained to answer.
+
+    Attributes:
+        before: tokens before a candidate.
+        after: tokens after a candidate, in place of the separator.
+        spaced: whether every line begins with a space, as after a colon.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    spaced: bool
+
+
+@dataclass(frozen=True, slots=True)
 class ScorerSpec:
     """The scorer: a language model that reads a history once and candidates after it.
 
@@ -138,6 +153,7 @@ class ScorerSpec:
         weight: what one unit of score adds to the log-odds of a click; fitted on validation
             requests for a trained head. For a likelihood, a nat adds
             :data:`LIKELIHOOD_WEIGHT`.
+        template: what stands around a candidate; ``None`` for nothing but the separator.
     """
 
     model: str
@@ -151,6 +167,7 @@ class ScorerSpec:
     opset: int
     quantisation: str = "none"
     weight: float = LIKELIHOOD_WEIGHT
+    template: Template | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +325,15 @@ def _scorer(members: JsonObject) -> ScorerSpec:
         opset=members.integer("opset", 1, 1_000),
         quantisation=members.text("quantisation"),
         weight=members.optional_number("weight", LIKELIHOOD_WEIGHT),
+        template=members.optional("template", _template),
+    )
+
+
+def _template(members: JsonObject) -> Template:
+    return Template(
+        before=members.integers("before", 0, 2**31 - 1, MAX_PREFIX, least=0),
+        after=members.integers("after", 0, 2**31 - 1, MAX_PREFIX),
+        spaced=members.flag("spaced"),
     )
 
 

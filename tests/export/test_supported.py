@@ -11,7 +11,13 @@ import pytest
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models import language_model
-from edge_rerank_export.models.language_model import check_language_model, scoring_model
+from edge_rerank_export.models.checkpoint import (
+    check_language_model,
+    describe_language_model,
+    weight_files,
+)
+from edge_rerank_export.models.families import DECODER_TYPES
+from edge_rerank_export.models.language_model import scoring_model
 from tests.inference.tiny import tiny_llama
 
 
@@ -20,7 +26,7 @@ def config(folder: Path, **members: Any) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("kind", ["llama", "qwen2", "qwen3", "bert"])
+@pytest.mark.parametrize("kind", [*DECODER_TYPES, "bert"])
 def test_types_that_can_be_scorers(kind: str, tmp_path: Path) -> None:
     assert check_language_model(config(tmp_path, model_type=kind)).model_type == kind
 
@@ -28,24 +34,37 @@ def test_types_that_can_be_scorers(kind: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "reason"),
     [
-        ({"model_type": "mamba"}, "one of llama, qwen2, qwen3, bert, got 'mamba'"),
+        ({"model_type": "mamba"}, "one of llama, qwen2, .*, granite, bert, got 'mamba'"),
+        ({"model_type": "gpt2"}, "got 'gpt2'"),
+        ({"model_type": "gemma"}, "got 'gemma'"),
+        ({"model_type": "gemma3"}, "got 'gemma3'"),
+        ({"model_type": "mixtral"}, "got 'mixtral'"),
+        ({"model_type": "qwen3_moe"}, r"got 'qwen3_moe'.*models/families\.py"),
+        ({"model_type": "t5"}, "got 't5'"),
+        ({}, "got None"),
+        (
+            {"model_type": "mine", "auto_map": {"AutoConfig": "mine.Config"}},
+            "got 'mine'; its own code is never run",
+        ),
         ({"model_type": "llama", "hidden_act": "gelu"}, r"config\.hidden_act.*got 'gelu'"),
-        ({"model_type": "llama", "mlp_bias": True}, r"config\.mlp_bias"),
-        ({"model_type": "llama", "attention_bias": True}, r"config\.attention_bias"),
-        ({"model_type": "qwen3", "attention_bias": True}, r"config\.attention_bias"),
+        ({"model_type": "gemma2", "hidden_activation": "silu"}, r"config\.hidden_activation"),
+        (
+            {"model_type": "gemma3_text", "use_bidirectional_attention": True},
+            r"config\.use_bidirectional_attention.*got True",
+        ),
+        ({"model_type": "llama", "partial_rotary_factor": 0.5}, r"config\.partial_rotary_factor"),
         (
             {"model_type": "llama", "rope_scaling": {"rope_type": "dynamic", "factor": 2.0}},
             r"config\.rope_scaling.*got 'dynamic'",
         ),
         (
             {
-                "model_type": "qwen2",
-                "use_sliding_window": True,
-                "sliding_window": 64,
-                "max_window_layers": 1,
-                "num_hidden_layers": 2,
+                "model_type": "mistral",
+                "architectures": ["MistralForSequenceClassification"],
+                "id2label": {"0": "bad", "1": "fair", "2": "good"},
+                "label2id": {"bad": 0, "fair": 1, "good": 2},
             },
-            r"config\.layer_types.*got 'sliding_attention'",
+            r"config\.num_labels: expected 1 or 2, got 3",
         ),
         ({"model_type": "llama", "quantization_config": {"quant_method": "gptq"}}, "quantization"),
         ({"model_type": "bert", "hidden_act": "relu"}, r"config\.hidden_act"),
@@ -56,8 +75,20 @@ def test_types_that_can_be_scorers(kind: str, tmp_path: Path) -> None:
 def test_scorers_that_would_not_compute_what_the_original_does(
     members: dict[str, Any], reason: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(UnsupportedModel, match=reason):
-        check_language_model(config(tmp_path, **members))
+    config(tmp_path, **members)
+    for read in (check_language_model, describe_language_model):
+        with pytest.raises(UnsupportedModel, match=reason):
+            read(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "consolidated.00.pth"])
+def test_pickles_are_refused_with_the_remedy(name: str, tmp_path: Path) -> None:
+    config(tmp_path, model_type="llama")
+    (tmp_path / name).write_bytes(b"never read")
+    with pytest.raises(UnsupportedModel, match=r"is a pickle.*save_pretrained\(FOLDER\)"):
+        check_language_model(tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"never read")
+    assert weight_files(tmp_path) == ("model.safetensors",)
 
 
 @pytest.mark.parametrize("part", ["[encoder]\nmax_tokens = 32\n", ""])

@@ -1,4 +1,4 @@
-"""The scorer of the GPT kind: a llama- or qwen-type decoder in the runtime's contract.
+"""The scorer of the GPT kind: a decoder of any family in the runtime's contract.
 
 The weights are the checkpoint's; the forward pass is written anew, because what makes the
 scorer fast is in it. Candidates are not packed into one long sequence with a mask, which
@@ -15,12 +15,14 @@ makes a score bit for bit the same in any company and after any way of reading t
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from typing import Any, cast
 
 import torch
 
 from edge_rerank_export.models import fused_ops as fused
 from edge_rerank_export.models.decoder_block import Call, DecoderBlock
+from edge_rerank_export.models.families import Norm, family_of
 from edge_rerank_export.models.reading import reading
 from edge_rerank_export.models.outliers import rotate
 
@@ -31,7 +33,8 @@ class ScoringDecoder(torch.nn.Module):
     Takes over ``model``'s weights and turns them, see :mod:`edge_rerank_export.models.outliers`.
 
     Args:
-        model: a causal language model of transformers, of type llama, qwen2 or qwen3.
+        model: of transformers, of one of :data:`~edge_rerank_export.models.families.FAMILIES`; a
+            trunk will do for a head.
         max_positions: the rotary tables' length; past and present together are shorter.
         vocabulary: how many of the first tokens the likelihood is normalised over; tokens
             are numbered by frequency, so the first are the common ones.
@@ -39,8 +42,6 @@ class ScoringDecoder(torch.nn.Module):
             ``None`` scores by likelihood.
     """
 
-    cosines: torch.Tensor
-    sines: torch.Tensor
     to_table: torch.Tensor
 
     def __init__(
@@ -53,25 +54,41 @@ class ScoringDecoder(torch.nn.Module):
     ) -> None:
         super().__init__()
         self.config: Any = model.config
-        self.norm = model.model.norm
-        self.embedding = model.model.embed_tokens
-        to_table, to_states = rotate(model)
+        decoder = family_of(self.config).take(model)
+        self.norm = decoder.norm
+        self.embedding = decoder.embedding
+        to_table, to_states = rotate(decoder)
         with torch.no_grad():
-            blocks = [DecoderBlock(layer, self.config) for layer in model.model.layers]
-            tables = model.model.rotary_emb(
-                self.embedding.weight[:1, None], torch.arange(max_positions)[None]
-            )
+            blocks = [DecoderBlock(layer, decoder) for layer in decoder.layers]
+            # Positions that no text reaches are there for the operator alone, and must not choose
+            # tables for long texts.
+            last = family_of(self.config).positions(self.config) - 1
+            row = torch.arange(max_positions)[None].clamp(max=last)
+            tables = [rotary(self.embedding.weight[:1, None], row) for rotary in decoder.rotaries]
         self.blocks = torch.nn.ModuleList(blocks)
         self.head_dim: int = blocks[0].dim
         self.kv_heads: int = blocks[0].groups
-        half = self.head_dim // 2
-        self.register_buffer("cosines", tables[0][0, :, :half].contiguous())
-        self.register_buffer("sines", tables[1][0, :, :half].contiguous())
+        # A window that no text outgrows hides nothing.
+        self._windows = {
+            block.window
+            for block in blocks
+            if block.window is not None and block.window < max_positions
+        }
+        self._parts = []
+        for number, (cosines, sines) in enumerate(tables):
+            half = cosines.shape[-1] // 2
+            self._parts.append(2 * half if 2 * half < self.head_dim else 0)
+            self.register_buffer(_cosines(number), cosines[0, :, :half].contiguous())
+            self.register_buffer(_sines(number), sines[0, :, :half].contiguous())
         self.head = None if head is None else torch.nn.Parameter(head @ to_states)
+        self.cap = decoder.logit_cap
         if head is None:
+            if decoder.table is None:
+                raise ValueError("a trunk has no likelihood")
             # With a batch axis, so that the quantiser takes it for no product with weights.
-            self.register_buffer("to_table", to_table.t()[None].contiguous())
-            self.table = model.lm_head.weight
+            turned = (to_table * decoder.logit_scale).t()
+            self.register_buffer("to_table", turned[None].contiguous())
+            self.table = decoder.table
             self.common = torch.nn.Parameter(self.table.detach()[:vocabulary].t().contiguous())
 
     def forward(  # noqa: PLR0917 - in the order of the graph's inputs
@@ -90,8 +107,11 @@ class ScoringDecoder(torch.nn.Module):
         targets: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
         """See :class:`edge_rerank.packs.manifest.ScorerSpec` for names and shapes."""
-        call = self._call(position_ids, layout, places, mask, extend.to(past_keys.dtype))
+        own = extend.to(past_keys.dtype)
+        call = self._call(position_ids, layout, places, mask, own)
         last = self._call(position_ids, layout, places[scored], mask, extend.to(past_keys.dtype))
+        windows = self._masks(position_ids[layout], mask, past_keys.shape[-1])
+        call, last = replace(call, windows=windows), replace(last, windows=windows)
         kept = input_ids.shape[0] * extend
         stream = self.embedding(input_ids)
         update = None
@@ -144,9 +164,28 @@ class ScoringDecoder(torch.nn.Module):
             # The heads that share a key share a mask.
             mask=mask[:, :, None].expand(-1, -1, repeats, -1).reshape(1, -1, width),
             own=own,
-            cosines=self.cosines,
-            sines=self.sines,
+            tables=tuple(
+                (self.get_buffer(_cosines(number)), self.get_buffer(_sines(number)), part)
+                for number, part in enumerate(self._parts)
+            ),
+            windows={},
         )
+
+    def _masks(
+        self, positions: torch.Tensor, mask: torch.Tensor, past: int
+    ) -> dict[int, tuple[torch.Tensor, torch.Tensor]]:
+        """See :attr:`Call.windows`; ``positions`` is (c, l)."""
+        repeats = self.config.num_attention_heads // self.kv_heads
+        queries = positions[:, :, None].expand(-1, -1, repeats).reshape(-1, 1)
+        # A sequence begins at its first place.
+        offsets = torch.arange(mask.shape[-1])
+        apart = offsets[:, None] - offsets
+        masks = {}
+        for window in sorted(self._windows):
+            own = mask + _hidden(apart >= window)
+            own = own[:, :, None].expand(-1, -1, repeats, -1).reshape(1, -1, mask.shape[-1])
+            masks[window] = _hidden(queries - torch.arange(past) >= window)[None], own
+        return masks
 
     def _score(
         self, states: torch.Tensor, predictors: torch.Tensor, targets: torch.Tensor
@@ -154,16 +193,32 @@ class ScoringDecoder(torch.nn.Module):
         if self.head is not None:
             return (states @ self.head.t())[predictors] + 0.0 * targets[:, None]
         states = (states[None] @ self.to_table).squeeze(0)
-        common = torch.logsumexp(states @ self.common, dim=-1)
-        wanted: torch.Tensor = (states[predictors] * self.table[targets]).sum(dim=-1)
+        common = torch.logsumexp(self._bounded(states @ self.common), dim=-1)
+        wanted = self._bounded((states[predictors] * self.table[targets]).sum(dim=-1))
         return (wanted - common[predictors])[:, None]
+
+    def _bounded(self, logits: torch.Tensor) -> torch.Tensor:
+        return logits if self.cap is None else torch.tanh(logits / self.cap) * self.cap
+
+
+def _cosines(number: int) -> str:
+    return f"cosines{number or ''}"
+
+
+def _sines(number: int) -> str:
+    return f"sines{number or ''}"
+
+
+def _hidden(far: torch.Tensor) -> torch.Tensor:
+    """What is added to the scores of keys, minus infinity where they are too far away."""
+    return torch.where(far, -torch.inf, 0.0)
 
 
 def _add(
-    stream: torch.Tensor, update: torch.Tensor | None, norm: Any
+    stream: torch.Tensor, update: torch.Tensor | None, norm: Norm
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The stream with ``update`` in it, and its norm."""
-    epsilon = norm.variance_epsilon
+    epsilon = norm.epsilon
     if update is None:
         return stream, fused.rms_norm(stream, norm.weight, epsilon)
     states, total = fused.skip_rms_norm(stream, update, norm.weight, epsilon)

@@ -7,12 +7,13 @@ that share a key head are stacked, so no key is repeated.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
 from edge_rerank_export.models import fused_ops as fused
+from edge_rerank_export.models.families import GELU, SILU, Decoder, Layer, Norm
 from edge_rerank_export.models.outliers import block_size, hadamard
 
 
@@ -29,7 +30,9 @@ class Call:
         positions: int64 (g * c, l).
         mask: (1, c * l * r, l), added to the scores of (query, key).
         own: (), 1 when the only sequence becomes part of the past, 0 otherwise.
-        cosines, sines: (positions, dim / 2).
+        tables: cosines, sines, and the number of dimensions, see :func:`~.fused_ops.rotary`.
+        windows: by size of a window, what is added to the scores of (query, past key),
+            (1, c * l * r, p), and what takes the place of ``mask``.
     """
 
     width: int
@@ -38,34 +41,39 @@ class Call:
     positions: torch.Tensor
     mask: torch.Tensor
     own: torch.Tensor
-    cosines: torch.Tensor
-    sines: torch.Tensor
+    tables: tuple[tuple[torch.Tensor, torch.Tensor, int], ...]
+    windows: Mapping[int, tuple[torch.Tensor, torch.Tensor]]
 
 
 class DecoderBlock(torch.nn.Module):
-    """A layer of a llama- or qwen-type decoder; takes over the weights of ``layer``.
+    """A layer of a decoder; takes over the weights of ``layer``.
 
     Args:
-        layer: of transformers, turned by :func:`edge_rerank_export.models.outliers.rotate`.
-        config: the model's.
+        layer: turned by :func:`edge_rerank_export.models.outliers.rotate`.
+        decoder: whose layer it is.
     """
 
     inner: torch.Tensor
 
-    def __init__(self, layer: Any, config: Any) -> None:
+    def __init__(self, layer: Layer, decoder: Decoder) -> None:
         super().__init__()
-        attention, mlp = layer.self_attn, layer.mlp
-        self.dim: int = attention.head_dim
+        config = decoder.config
         self.groups: int = config.num_key_value_heads
         self.repeats: int = config.num_attention_heads // self.groups
-        self.first_norm = layer.input_layernorm
-        self.second_norm = layer.post_attention_layernorm
-        _scale_queries(attention)
-        self.qkv, self.qkv_bias = _merge(attention, self.groups)
-        self.head_norm, self.epsilon = _head_norm(attention, self.repeats)
-        self.out = attention.o_proj
-        self.gate, self.up, self.down = mlp.gate_proj, mlp.up_proj, mlp.down_proj
-        inner = hadamard(block_size(config.intermediate_size))
+        self.dim: int = layer.key.out_features // self.groups
+        self.first_norm, self.second_norm = layer.before_attention, layer.before_feed_forward
+        self.attended_norm, self.fed_norm = layer.after_attention, layer.after_feed_forward
+        self.rotary, self.window = layer.rotary, layer.window
+        self.cap = decoder.attention_cap
+        _scale_queries(layer, layer.scale / (self.cap or 1.0))
+        self.qkv, self.qkv_bias = _merge(layer, self.groups)
+        self.head_norm, self.epsilon = _head_norm(layer, self.repeats)
+        self.out, self.out_bias = _apart(layer.out)
+        self.gate, self.gate_bias = _apart(layer.gate)
+        self.up, self.up_bias = _apart(layer.up)
+        self.down, self.down_bias = _apart(layer.down)
+        self.activation = _ACTIVATIONS[decoder.activation]
+        inner = hadamard(block_size(self.down.in_features))
         # With a batch axis, so that the quantiser takes it for no product with weights.
         self.register_buffer("inner", inner[None])
 
@@ -82,9 +90,14 @@ class DecoderBlock(torch.nn.Module):
         groups, repeats, dim = self.groups, self.repeats, self.dim
         query, key, value = self._project(states, call)
         past_keys, past_values = past
-        to_past = query.reshape(groups, -1, dim) @ past_keys
+        to_past = self._bounded(query.reshape(groups, -1, dim) @ past_keys)
         to_own = query.reshape(-1, call.width * repeats, dim) @ key.transpose(-1, -2)
-        to_own = to_own.reshape(groups, -1, call.width) + call.mask
+        to_own = self._bounded(to_own.reshape(groups, -1, call.width))
+        if self.window is not None and self.window in call.windows:
+            past_mask, mask = call.windows[self.window]
+            to_past, to_own = to_past + past_mask, to_own + mask
+        else:
+            to_own = to_own + call.mask
         weights = torch.cat([to_past, to_own], dim=-1).softmax(dim=-1)  # (g, c * l * r, p + l)
         # When the history is read, its only sequence is part of one product with the past,
         # so that the sum runs over positions in one order however the history was cut.
@@ -94,15 +107,20 @@ class DecoderBlock(torch.nn.Module):
         apart = weights[:, :, past_values.shape[1] :].reshape(-1, call.width * repeats, call.width)
         mixed = weights @ shared + (apart @ (value * (1 - call.own))).reshape(groups, -1, dim)
         rows = mixed.reshape(-1, repeats * dim)[call.gather]
-        update: torch.Tensor = self.out(rows.reshape(-1, groups * repeats * dim))
-        return update, key.reshape(groups, -1, dim), by_head
+        update = _product(rows.reshape(-1, groups * repeats * dim), self.out, self.out_bias)
+        return _normed(update, self.attended_norm), key.reshape(groups, -1, dim), by_head
 
     def feed_forward(self, states: torch.Tensor) -> torch.Tensor:
         """The second half of the layer, (t, hidden) to (t, hidden)."""
-        inner = fused.silu(self.gate(states)) * self.up(states)
+        gate = self.activation(_product(states, self.gate, self.gate_bias))
+        inner = gate * _product(states, self.up, self.up_bias)
         turned = inner.reshape(1, -1, self.inner.shape[-1]) @ self.inner
-        update: torch.Tensor = self.down(turned.reshape(-1, self.down.in_features))
-        return update
+        rows = turned.reshape(-1, self.down.in_features)
+        return _normed(_product(rows, self.down, self.down_bias), self.fed_norm)
+
+    def _bounded(self, scores: torch.Tensor) -> torch.Tensor:
+        """Scores within the soft bound, by which queries are divided."""
+        return scores if self.cap is None else torch.tanh(scores) * self.cap
 
     def _project(
         self, states: torch.Tensor, call: Call
@@ -118,23 +136,29 @@ class DecoderBlock(torch.nn.Module):
             heads = turned.reshape(-1, repeats + 1, dim)
             normed = fused.rms_norm(heads, self.head_norm, self.epsilon)
             turned = normed.reshape(-1, call.width, (repeats + 1) * dim)
-        turned = fused.rotary(turned, call.positions, call.cosines, call.sines, repeats + 1)
+        if self.rotary is not None:
+            cosines, sines, part = call.tables[self.rotary]
+            where = call.positions
+            turned = fused.rotary(turned, where, cosines, sines, repeats + 1, part)
         query, key = torch.split(turned, [repeats * dim, dim], dim=-1)
         return query, key, value
 
 
-def _scale_queries(attention: Any) -> None:
-    if hasattr(attention, "q_norm"):
-        attention.q_norm.weight.mul_(attention.scaling)
+_ACTIVATIONS = {SILU: fused.silu, GELU: fused.gelu_tanh}
+
+
+def _scale_queries(layer: Layer, scale: float) -> None:
+    if layer.query_norm is not None:
+        layer.query_norm.weight.mul_(scale)
         return
-    attention.q_proj.weight.mul_(attention.scaling)
-    if attention.q_proj.bias is not None:
-        attention.q_proj.bias.mul_(attention.scaling)
+    layer.query.weight.mul_(scale)
+    if layer.query.bias is not None:
+        layer.query.bias.mul_(scale)
 
 
-def _merge(attention: Any, groups: int) -> tuple[torch.nn.Linear, torch.nn.Parameter | None]:
+def _merge(layer: Layer, groups: int) -> tuple[torch.nn.Linear, torch.nn.Parameter | None]:
     """One product for query, key and value, and its bias: an ONNX MatMul has none."""
-    parts = (attention.q_proj, attention.k_proj, attention.v_proj)
+    parts = (layer.query, layer.key, layer.value)
 
     def by_group(tensors: list[torch.Tensor]) -> torch.Tensor:
         rows = [tensor.reshape(groups, -1, *tensor.shape[1:]) for tensor in tensors]
@@ -148,10 +172,30 @@ def _merge(attention: Any, groups: int) -> tuple[torch.nn.Linear, torch.nn.Param
     return merged, torch.nn.Parameter(by_group([part.bias for part in parts]))
 
 
-def _head_norm(attention: Any, repeats: int) -> tuple[torch.nn.Parameter | None, float]:
+def _apart(layer: torch.nn.Linear) -> tuple[torch.nn.Linear, torch.nn.Parameter | None]:
+    """A product and its bias, likewise."""
+    if layer.bias is None:
+        return layer, None
+    product = torch.nn.Linear(layer.in_features, layer.out_features, bias=False)
+    product.weight = layer.weight
+    return product, layer.bias
+
+
+def _product(
+    rows: torch.Tensor, product: torch.nn.Linear, bias: torch.nn.Parameter | None
+) -> torch.Tensor:
+    result: torch.Tensor = product(rows)
+    return result if bias is None else result + bias
+
+
+def _normed(update: torch.Tensor, norm: Norm | None) -> torch.Tensor:
+    return update if norm is None else fused.rms_norm(update, norm.weight, norm.epsilon)
+
+
+def _head_norm(layer: Layer, repeats: int) -> tuple[torch.nn.Parameter | None, float]:
     """Weights (r + 1, dim) and epsilon of the norm of each query and key head, if there is one."""
-    if not hasattr(attention, "q_norm"):
+    query, key = layer.query_norm, layer.key_norm
+    if query is None or key is None:
         return None, 0.0
-    query, key = attention.q_norm, attention.k_norm
-    weights = torch.stack([query.weight] * repeats + [key.weight])
-    return torch.nn.Parameter(weights), query.variance_epsilon
+    weights = torch.stack((*[query.weight] * repeats, key.weight))
+    return torch.nn.Parameter(weights), query.epsilon

@@ -65,22 +65,24 @@ class _Rotary(torch.autograd.Function):
         cosines: torch.Tensor,
         sines: torch.Tensor,
         heads: int,
+        part: int,
     ) -> torch.Tensor:
         rows = x.reshape(*x.shape[:2], heads, -1)
+        rows, rest = (rows[..., :part], rows[..., part:]) if part else (rows, rows[..., :0])
         cosine, sine = cosines[positions][:, :, None], sines[positions][:, :, None]
         left, right = rows.chunk(2, dim=-1)
-        turned = torch.cat([left * cosine - right * sine, right * cosine + left * sine], dim=-1)
-        return turned.reshape(x.shape)
+        turned = [left * cosine - right * sine, right * cosine + left * sine, rest]
+        return torch.cat(turned, dim=-1).reshape(x.shape)
 
     @staticmethod
     def symbolic(  # noqa: PLR0917 - the exporter's signature
-        g: Any, x: Any, positions: Any, cosines: Any, sines: Any, heads: int
+        g: Any, x: Any, positions: Any, cosines: Any, sines: Any, heads: int, part: int
     ) -> Any:
         output = g.op(
             "com.microsoft::RotaryEmbedding",
             *(x, positions, cosines, sines),
             num_heads_i=heads,
-            rotary_embedding_dim_i=0,
+            rotary_embedding_dim_i=part,
         )
         output.setType(x.type())
         return output
@@ -94,6 +96,18 @@ class _Silu(torch.autograd.Function):
     @staticmethod
     def symbolic(g: Any, x: Any) -> Any:
         output = g.op("com.microsoft::QuickGelu", x, alpha_f=1.0)
+        output.setType(x.type())
+        return output
+
+
+class _GeluTanh(torch.autograd.Function):
+    @staticmethod
+    def forward(_: Any, x: torch.Tensor) -> torch.Tensor:
+        return torch.nn.functional.gelu(x, approximate="tanh")
+
+    @staticmethod
+    def symbolic(g: Any, x: Any) -> Any:
+        output = g.op("com.microsoft::FastGelu", x)
         output.setType(x.type())
         return output
 
@@ -128,22 +142,29 @@ def rotary(
     cosines: torch.Tensor,
     sines: torch.Tensor,
     heads: int,
+    part: int = 0,
 ) -> torch.Tensor:
     """Turn each head of each token by its position (Su et al., RoFormer, 2021).
 
     Args:
         x: (sequences, tokens, heads * dim).
         positions: int64 (sequences, tokens).
-        cosines: (positions, dim / 2).
+        cosines: (positions, turned dimensions / 2).
         sines: likewise.
         heads: number of heads in ``x``.
+        part: how many of a head's dimensions are turned, its first; 0 for all.
     """
-    return cast("torch.Tensor", _apply(_Rotary, x, positions, cosines, sines, heads))
+    return cast("torch.Tensor", _apply(_Rotary, x, positions, cosines, sines, heads, part))
 
 
 def silu(x: torch.Tensor) -> torch.Tensor:
     """X * sigmoid(x)."""
     return cast("torch.Tensor", _apply(_Silu, x))
+
+
+def gelu_tanh(x: torch.Tensor) -> torch.Tensor:
+    """GELU by its approximation with tanh (Hendrycks and Gimpel, 2016)."""
+    return cast("torch.Tensor", _apply(_GeluTanh, x))
 
 
 def _rms(x: torch.Tensor, epsilon: float) -> torch.Tensor:

@@ -16,19 +16,31 @@ from numpy.typing import NDArray
 from optimum.exporters.onnx import export
 from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import NormalizedConfig
-from safetensors import safe_open
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, BertModel
+from safetensors import SafetensorError, safe_open
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoModel,
+    AutoModelForCausalLM,
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertModel,
+)
 
 from edge_rerank.inference.scorer import INPUTS, RUN_TOKENS
+from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.adapter import HEAD
-from edge_rerank_export.models.text_encoder import OPSET, quiet
+from edge_rerank_export.models.checkpoint import (
+    check_language_model,
+    classifies,
+    is_causal,
+    loading_options,
+    most_positions,
+)
 from edge_rerank_export.models.cross_encoder import ScoringCrossEncoder
 from edge_rerank_export.models.decoder import ScoringDecoder
-from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.models.reading import reading
-
-DECODER_TYPES = ("llama", "qwen2", "qwen3")
-ENCODER_TYPES = ("bert",)
+from edge_rerank_export.models.text_encoder import OPSET, quiet
 
 MAX_WEIGHTS = 530_000_000
 """Of four bytes each: a file of protocol buffers ends at 2 GiB, the graph's nodes included."""
@@ -95,89 +107,37 @@ class ScorerOnnxConfig(OnnxConfig):  # type: ignore[misc]
         )
 
 
-def check_language_model(folder: Path) -> Any:
-    """The configuration of transformers in ``folder``, of a model that can be a scorer.
-
-    Args:
-        folder: holds config.json or one .gguf file; weights are not read.
-
-    Raises:
-        UnsupportedModel: when it is of another type, or has something that the runtime's
-            contract does not compute; by name.
-    """
-    try:
-        with quiet():
-            config = AutoConfig.from_pretrained(folder, **_options(folder))
-    except (OSError, ValueError) as error:
-        raise UnsupportedModel(
-            f"the configuration cannot be read: {type(error).__name__}"
-        ) from error
-    if config.model_type not in (*DECODER_TYPES, *ENCODER_TYPES):
-        known = ", ".join((*DECODER_TYPES, *ENCODER_TYPES))
-        raise UnsupportedModel(
-            f"model type: a language-model scorer must be one of {known}, got {config.model_type!r}"
-        )
-    for name, value, computed in _traits(config):
-        if value not in computed:
-            wanted = " or ".join(map(repr, computed))
-            raise UnsupportedModel(f"config.{name}: expected {wanted}, got {value!r}")
-    return config
-
-
-def _traits(config: Any) -> Iterator[tuple[str, Any, Sequence[Any]]]:
-    """What a configuration says, and the values that our forward pass computes, by name."""
-    yield "quantization_config", getattr(config, "quantization_config", None), (None,)
-    if not is_causal(config):
-        yield "hidden_act", config.hidden_act, ("gelu",)
-        kind = getattr(config, "position_embedding_type", "absolute")
-        yield "position_embedding_type", kind, ("absolute",)
-        yield "is_decoder", config.is_decoder, (False,)
-        return
-    yield "hidden_act", config.hidden_act, ("silu",)
-    yield "mlp_bias", getattr(config, "mlp_bias", False), (False,)
-    # A qwen2 has biases in three of its four products whatever this says.
-    yield "attention_bias", getattr(config, "attention_bias", False), (False,)
-    partial = getattr(config, "partial_rotary_factor", None)
-    yield "partial_rotary_factor", partial, (None, 1.0)
-    scaling = getattr(config, "rope_scaling", None) or {}
-    kind = scaling.get("rope_type", scaling.get("type", "default"))
-    yield "rope_scaling", kind, ("default", "linear", "llama3", "yarn")
-    layers = set(getattr(config, "layer_types", None) or ()) - {"full_attention"}
-    yield "layer_types", next(iter(sorted(layers)), "full_attention"), ("full_attention",)
-
-
-def _options(folder: Path) -> dict[str, Any]:
-    gguf = next((path.name for path in sorted(folder.glob("*.gguf"))), None)
-    return {"local_files_only": True} | ({} if gguf is None else {"gguf_file": gguf})
-
-
 def load_language_model(folder: Path) -> Any:
     """A model of transformers in PyTorch float32, in evaluation mode.
 
-    Its ``base_model`` is the trunk, which gives last hidden states; a decoder has the table of
-    its vocabulary on top.
+    A decoder has the table of its vocabulary on top, if the checkpoint has no head in its
+    place, see :func:`~edge_rerank_export.models.families.trunk_of`.
 
     Args:
-        folder: holds config.json and one .safetensors file, or one .gguf file.
+        folder: holds config.json and .safetensors files, or one .gguf file.
 
     Raises:
-        UnsupportedModel: when the model is not of a supported type; nothing was loaded.
+        UnsupportedModel: when the model is not of a supported type, and nothing was loaded; or its
+            files are damaged.
     """
     config = check_language_model(folder)
-    options: dict[str, Any] = _options(folder)
-    options |= {"dtype": torch.float32, "attn_implementation": "eager"}
-    with quiet():
-        model: Any
-        if is_causal(config):
-            model = AutoModelForCausalLM.from_pretrained(folder, **options)
-        else:
-            model = BertModel.from_pretrained(folder, add_pooling_layer=False, **options)
+    options = loading_options(folder)
+    options |= {"dtype": torch.float32, "attn_implementation": "eager", "use_safetensors": True}
+    auto: Any = AutoModelForCausalLM
+    if not is_causal(config):
+        auto, options["add_pooling_layer"] = BertModel, False
+    elif classifies(config):
+        known = type(config) in MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING
+        auto = AutoModelForSequenceClassification if known else AutoModel
+    try:
+        with quiet():
+            model, told = auto.from_pretrained(folder, output_loading_info=True, **options)
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        raise UnsupportedModel(f"the weights cannot be read: {type(error).__name__}") from error
+    # What is missing transformers would fill with random numbers.
+    if told["missing_keys"]:
+        raise UnsupportedModel(f"weights: the checkpoint has no {min(told['missing_keys'])}")
     return model.eval()
-
-
-def is_causal(config: Any) -> bool:
-    """Whether a token of this model of transformers sees only those before it."""
-    return config.model_type in DECODER_TYPES
 
 
 def load_tokenizer(folder: Path) -> Any:
@@ -189,7 +149,7 @@ def load_tokenizer(folder: Path) -> Any:
     load: Any = AutoTokenizer.from_pretrained
     try:
         with quiet():
-            tokenizer = load(folder, **_options(folder))
+            tokenizer = load(folder, **loading_options(folder))
     except (OSError, ValueError, TypeError) as error:
         raise UnsupportedModel(f"the tokeniser cannot be read: {type(error).__name__}") from error
     if not tokenizer.is_fast:
@@ -198,12 +158,45 @@ def load_tokenizer(folder: Path) -> Any:
 
 
 def read_head(folder: Path) -> torch.Tensor | None:
-    """A checkpoint's trained head, float32 of shape (1, hidden); ``None`` without one."""
+    """A checkpoint's trained head, float32 of shape (1, hidden); ``None`` without one.
+
+    Of two labels it is the log-odds of the second against the first.
+
+    Raises:
+        UnsupportedModel: when it has more.
+    """
     for path in sorted(folder.glob("*.safetensors")):
         with safe_open(path, framework="pt") as weights:
             if HEAD in weights.keys():  # noqa: SIM118 - no mapping
-                return cast("torch.Tensor", weights.get_tensor(HEAD).float())
+                rows = cast("torch.Tensor", weights.get_tensor(HEAD).float())
+                if len(rows) > 2:
+                    raise UnsupportedModel(f"{HEAD}: expected 1 or 2 labels, got {len(rows)}")
+                return rows if len(rows) == 1 else rows[1:] - rows[:1]
     return None
+
+
+def answer_head(model: Any, answers: Sequence[int]) -> torch.Tensor:
+    """The log-odds of the first of two tokens against the second as a head, float32 (1, hidden).
+
+    Of one token it is its logit.
+
+    Args:
+        model: a causal language model of transformers.
+        answers: ids of one or two tokens.
+
+    Raises:
+        UnsupportedModel: when its logits are bounded, so that their difference is no product.
+    """
+    bound = getattr(model.config, "final_logit_softcapping", None)
+    if bound is not None:
+        raise UnsupportedModel(
+            f"config.final_logit_softcapping: expected None of a model that answers, got {bound!r}"
+        )
+    if not hasattr(model, "lm_head"):
+        raise UnsupportedModel("answers: expected a model with a vocabulary, got one with a head")
+    scale = getattr(model.config, "logits_scaling", 1.0)
+    rows: torch.Tensor = model.lm_head.weight.detach()[list(answers)].float() / scale
+    return rows if len(rows) == 1 else rows[:1] - rows[1:]
 
 
 def scoring_model(
@@ -221,30 +214,43 @@ def scoring_model(
         UnsupportedModel: when a model that is no decoder has no head, or one has too few positions,
             or too many weights for one ONNX file.
     """
-    if positions > model.config.max_position_embeddings:
+    check_scoring(model, positions=positions, vocabulary=vocabulary, head=head)
+    if is_causal(model.config):
+        # The rotary operator wants a table no shorter than a row.
+        longest = max(positions, RUN_TOKENS)
+        return ScoringDecoder(model, max_positions=longest, vocabulary=vocabulary, head=head)
+    assert head is not None  # noqa: S101 - checked
+    return ScoringCrossEncoder(model, head=head)
+
+
+def check_scoring(
+    model: Any, *, positions: int, vocabulary: int, head: torch.Tensor | None
+) -> None:
+    """Refuse a model that :func:`scoring_model` would refuse, with its weights untouched.
+
+    Raises:
+        UnsupportedModel: see there.
+    """
+    most = most_positions(model.config)
+    if positions > most:
         raise UnsupportedModel(
-            f"scorer.history_tokens: this model reads {model.config.max_position_embeddings} "
-            f"tokens, history and lines take up to {positions}"
+            f"scorer.history_tokens: this model reads {most} tokens, history "
+            f"and lines take up to {positions}"
         )
     # A head takes the place of the table of the vocabulary; a likelihood needs a part of it twice.
-    used = model if head is None else model.base_model
+    used = model if head is None else trunk_of(model)
     count = sum(weight.numel() for weight in used.parameters())
     count += 0 if head is not None else vocabulary * model.config.hidden_size
     if count > MAX_WEIGHTS:
         raise UnsupportedModel(
             f"weights: expected at most {MAX_WEIGHTS // 10**6} million, got {count // 10**6}: an "
-            "ONNX file of them in float32 ends at 2 GiB"
+            "ONNX file of them in float32 ends at 2 GiB, and a pack's files are checked as one piece"
         )
-    if is_causal(model.config):
-        # The rotary operator wants a table no shorter than a row.
-        longest = max(positions, RUN_TOKENS)
-        return ScoringDecoder(model, max_positions=longest, vocabulary=vocabulary, head=head)
-    if head is None:
+    if head is None and not is_causal(model.config):
         raise UnsupportedModel(
             f"model type: a scorer of type {model.config.model_type!r} needs a head that "
             "`finetune` has trained"
         )
-    return ScoringCrossEncoder(model, head=head)
 
 
 def convert_scorer(model: ScoringModel, output: Path) -> None:

@@ -17,15 +17,20 @@ from typing import Any
 
 import torch
 
+from edge_rerank_export.models.families import Decoder, Layer
+
 SEED = 0
 MAX_BLOCK = 64
 
 
-def rotate(model: Any, *, seed: int = SEED) -> tuple[torch.Tensor, torch.Tensor]:
-    """Turn ``model`` in place; every norm of the stream has unit weights afterwards.
+def rotate(decoder: Decoder, *, seed: int = SEED) -> tuple[torch.Tensor, torch.Tensor]:
+    """Turn ``decoder`` in place; every norm of the stream has unit weights afterwards.
+
+    Where a layer norms what it adds to the stream, no turn of the stream commutes with that:
+    the stream and its norms stay as they are, and only values and feed-forward states are turned.
 
     Args:
-        model: a causal language model of type llama, qwen2 or qwen3.
+        decoder: of any family.
         seed: of the random basis.
 
     Returns:
@@ -34,30 +39,28 @@ def rotate(model: Any, *, seed: int = SEED) -> tuple[torch.Tensor, torch.Tensor]
         embedding's, gives the logits; the second takes them to what they were before.
     """
     generator = torch.Generator().manual_seed(seed)
-    body = model.model
-    turn = _orthogonal(model.config.hidden_size, generator)
-    final_norm = body.norm.weight.detach().double()
+    hidden = decoder.embedding.weight.shape[1]
+    turn = _orthogonal(hidden, generator) if decoder.turns else None
+    final_norm = decoder.norm.weight.detach().double()
     with torch.no_grad():
-        _set(body.embed_tokens, body.embed_tokens.weight.double() @ turn)
-        if model.lm_head.weight is not body.embed_tokens.weight:
-            _set(model.lm_head, model.lm_head.weight.double() @ turn)
-        for block in body.layers:
-            attention, mlp = block.self_attn, block.mlp
-            for norm, readers in (
-                (block.input_layernorm, (attention.q_proj, attention.k_proj, attention.v_proj)),
-                (block.post_attention_layernorm, (mlp.gate_proj, mlp.up_proj)),
-            ):
-                weights = norm.weight.double()
-                for reader in readers:
-                    _set(reader, (reader.weight.double() * weights) @ turn)
-                norm.weight.fill_(1.0)
-            _turn_values(attention, _orthogonal(attention.head_dim, generator))
-            for writer in (attention.o_proj, mlp.down_proj):
-                _set(writer, turn.t() @ writer.weight.double())
-            inner = hadamard(block_size(mlp.down_proj.in_features)).double()
-            columns = mlp.down_proj.weight.double().reshape(-1, len(inner))
-            _set(mlp.down_proj, (columns @ inner).reshape(mlp.down_proj.weight.shape))
-        body.norm.weight.fill_(1.0)
+        if turn is not None:
+            _set(decoder.embedding, decoder.embedding.weight.double() @ turn)
+            table = decoder.table
+            if table is not None and table is not decoder.embedding.weight:
+                table.copy_((table.double() @ turn).to(table.dtype))
+        for layer in decoder.layers:
+            if turn is not None:
+                _turn_readers(layer, turn)
+            _turn_values(layer, _orthogonal(decoder.head_dim, generator), decoder.head_dim)
+            if turn is not None:
+                _turn_writers(layer, turn)
+            inner = hadamard(block_size(layer.down.in_features)).double()
+            columns = layer.down.weight.double().reshape(-1, len(inner))
+            _set(layer.down, (columns @ inner).reshape(layer.down.weight.shape))
+        decoder.norm.weight.fill_(1.0)
+    if turn is None:
+        before = torch.diag(final_norm)
+        return before.float(), before.float()
     before = final_norm[:, None] * turn
     return (turn.t() @ before).float(), before.float()
 
@@ -84,10 +87,28 @@ def _orthogonal(size: int, generator: torch.Generator) -> torch.Tensor:
     return turn
 
 
-def _turn_values(attention: Any, head: torch.Tensor) -> None:
+def _turn_readers(layer: Layer, turn: torch.Tensor) -> None:
+    """Take in the weights of the norms, and then the turn."""
+    for norm, readers in (
+        (layer.before_attention, (layer.query, layer.key, layer.value)),
+        (layer.before_feed_forward, (layer.gate, layer.up)),
+    ):
+        weights = norm.weight.double()
+        for reader in readers:
+            _set(reader, (reader.weight.double() * weights) @ turn)
+        norm.weight.fill_(1.0)
+
+
+def _turn_writers(layer: Layer, turn: torch.Tensor) -> None:
+    for writer in (layer.out, layer.down):
+        _set(writer, turn.t() @ writer.weight.double())
+        if writer.bias is not None:
+            writer.bias.copy_((turn.t() @ writer.bias.double()).to(writer.bias.dtype))
+
+
+def _turn_values(layer: Layer, head: torch.Tensor, dim: int) -> None:
     """Turn each head's values, and the output projection back."""
-    dim = attention.head_dim
-    value, output = attention.v_proj, attention.o_proj
+    value, output = layer.value, layer.out
     rows = value.weight.double().reshape(-1, dim, value.in_features)
     _set(value, (head.t() @ rows).reshape(-1, value.in_features))
     if value.bias is not None:

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
+from edge_rerank.packs.manifest import Manifest
+from edge_rerank_export.models.checkpoint import Form
 from edge_rerank_export.models.encoder_description import EncoderDescription
 from edge_rerank_export.models.sentence_files import Dense, Pooling
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, ScorerPackRecipe
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
+
+_UNTRAINED = (
+    "Not trained by this toolchain: on what, and on whose behaviour, its publisher trained it is "
+    "for the source above to say, and was not looked into"
+)
 
 _EXPLAINED = {
     "kendall_tau": "mean Kendall τ of the candidates' order",
@@ -48,7 +57,7 @@ A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.nam
 - Changed against the original: converted to ONNX with {made}
   inside, quantised ({recipe.encoder.quantisation}), input cut to
   {recipe.encoder.max_tokens} tokens{_changes(recipe.encoder)}
-- {training or "Not trained further, on nobody's behaviour"}
+- {training or _UNTRAINED}
 
 ## Compared with the {"tuned" if training else "original"} model in float32
 
@@ -65,8 +74,27 @@ languages that the original was not trained on is poorly told apart.
 """
 
 
+@dataclass(frozen=True, slots=True)
+class ScorerFacts:
+    """What a scorer's card says of the model itself.
+
+    Attributes:
+        form: what it scores by.
+        labels: of a head by its rows, or the answer tokens, the good one first.
+        turned: whether its states were turned into a basis without outliers.
+        weight: what one unit of score adds to the log-odds of a click.
+        training: how the toolchain trained it; empty where it did not.
+    """
+
+    form: Form
+    labels: tuple[str, ...]
+    turned: bool
+    weight: float
+    training: str = ""
+
+
 def scorer_card(
-    recipe: ScorerPackRecipe, fetched: Fetched, verification: Verification, *, training: str = ""
+    recipe: ScorerPackRecipe, fetched: Fetched, verification: Verification, facts: ScorerFacts
 ) -> str:
     """The text of a scorer's card, in Markdown.
 
@@ -74,30 +102,31 @@ def scorer_card(
         recipe: what was made.
         fetched: where the weights came from.
         verification: how far the pack is from the original.
-        training: how the head was trained; empty for a scorer by likelihood.
+        facts: what the model is.
     """
     scorer = recipe.scorer
-    formula = (
-        "by a head that was trained on people's choices"
-        if training
-        else "by log P(candidate | history) - 0.7 log P(candidate)"
-    )
-    behaviour = training or "Not trained further, on nobody's behaviour"
+    behaviour = facts.training or _UNTRAINED
     if scorer.quantisation.limit is not None:
         behaviour += "; weights rounded on the toolchain's own texts"
+    changes = ["converted to ONNX in edge-rerank's scorer form"]
+    if facts.turned:
+        changes.append("states turned into a basis without outliers")
+    changes.append(f"quantised ({scorer.quantisation})")
+    if facts.form is Form.LIKELIHOOD:
+        changes.append(f"likelihoods normalised over the {scorer.vocabulary} first tokens")
+    changes.append(
+        f"at most {scorer.line_tokens} tokens an item and {scorer.history_tokens} a history"
+    )
     return f"""# {recipe.name}, release {recipe.release}
 
 {recipe.summary}
 
 A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It scores
-a candidate {formula}.
+a candidate {_formula(facts)}.
 
 - Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
 - Licence of the weights: {recipe.licence}
-- Changed against the original: converted to ONNX in edge-rerank's scorer form, states turned
-  into a basis without outliers, quantised ({scorer.quantisation}), likelihoods normalised over
-  the {scorer.vocabulary} most frequent tokens, at most {scorer.line_tokens} tokens an item and
-  {scorer.history_tokens} a history
+- Changed against the original: {"; ".join(changes)}
 - {behaviour}
 
 ## Compared with the original in float32
@@ -108,10 +137,12 @@ a candidate {formula}.
 |---|---|---|
 {_rows(verification)}
 
+{_not_measured(verification)}
+
 ## Limits
 
-The scores carry what the original learnt, its gaps and its prejudices included. It read
-mostly English.
+The scores carry what the original learnt, its gaps and its prejudices included. Which languages and
+what kinds of text it was trained on, its publisher says.
 """
 
 
@@ -141,6 +172,52 @@ _POOLINGS = {
     Pooling.WEIGHTED_MEAN: "weighted mean",
     Pooling.LAST_TOKEN: "last token",
 }
+
+
+def blend_section(manifest: Manifest, *, fitted: bool) -> str:
+    """What a pack's scorer weighs, to follow a card; empty for a pack without one.
+
+    Args:
+        manifest: of the finished pack.
+        fitted: whether the weight was fitted on validation requests.
+    """
+    spec = manifest.scorer
+    if spec is None:
+        return ""
+    if fitted:
+        how = "fitted on validation requests of the data given, by their likelihood"
+    else:
+        how = "set beforehand, by the recipe or by kind of score, and fitted on no one's choices"
+    return f"""
+## Weight beside other evidence
+
+One unit of score adds {spec.weight:.4g} to the log-odds of a click: {how}.
+"""
+
+
+def _formula(facts: ScorerFacts) -> str:
+    if facts.form is Form.LIKELIHOOD:
+        return "by log P(candidate | history) - 0.7 log P(candidate)"
+    if facts.form is Form.ANSWERS:
+        names = [f"`{name}`" for name in facts.labels]
+        if len(names) == 1:
+            return f"by the logit of the answer {names[0]}"
+        return f"by the log-odds of the answer {names[0]} against {names[1]}"
+    if facts.training:
+        return "by a head that was trained on people's choices"
+    if len(facts.labels) == 2:
+        return (
+            f"by the head that came with the weights, as log-odds of its label `{facts.labels[1]}` "
+            f"against `{facts.labels[0]}`"
+        )
+    return "by the head that came with the weights"
+
+
+def _not_measured(verification: Verification) -> str:
+    names = {figure.name for figure in verification.figures}
+    missing = [] if "ndcg_loss" in names else ["how well it ranks what people chose"]
+    missing.append("any language or domain other than that of the texts")
+    return f"Not measured: {'; '.join(missing)}."
 
 
 def _changes(encoder: EncoderRecipe) -> str:

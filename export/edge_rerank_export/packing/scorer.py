@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-import copy
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import torch
 from torch import Tensor
 
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.manifest import Manifest, ScorerSpec, Scoring, Source
+from edge_rerank.inference.session import Session
+from edge_rerank.packs.manifest import (
+    LIKELIHOOD_WEIGHT,
+    Manifest,
+    ScorerSpec,
+    Scoring,
+    Source,
+    Template,
+)
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.adapter import apply_adapter
+from edge_rerank_export.models.checkpoint import (
+    Form,
+    check_language_model,
+    classifies,
+    is_causal,
+    labels_of,
+)
+from edge_rerank_export.models.families import family_of, trunk_of
 from edge_rerank_export.models.language_model import (
     ScoringModel,
-    check_language_model,
+    answer_head,
+    check_scoring,
     convert_scorer,
-    is_causal,
     load_language_model,
     load_tokenizer,
     read_head,
@@ -31,8 +47,9 @@ from edge_rerank_export.models.language_model import (
 )
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.card import scorer_card
+from edge_rerank_export.packing.card import ScorerFacts, scorer_card
 from edge_rerank_export.packing.folder import file_entries, write_manifest
+from edge_rerank_export.packing.prior import prior_weight
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import second_moments
 from edge_rerank_export.quantize.gptq import round_products
@@ -42,6 +59,8 @@ from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.scorer import (
+    CONVERSION_TEXTS,
+    Original,
     by_head,
     by_likelihood,
     conversion_error,
@@ -52,11 +71,14 @@ from edge_rerank_export.verify.texts import Texts, own_texts
 SCORER_NAME = "scorer.onnx"
 TOKENIZER_NAME = "scorer-tokenizer.json"
 
-_SPARE = 64
+SPARE = 64
 """Positions beyond history, query and candidate, for separators."""
 
 _BUILD_CASES = 40
 """Lists that a new pack is verified on; ``verify`` takes as many as there are."""
+
+_PRIOR_TEXTS = 48
+"""Texts whose scores say what scale a head is on."""
 
 _PROMPT_TOKENS = 128
 """Length of the prompts that weights are rounded on."""
@@ -66,24 +88,27 @@ _PROMPT_TOKENS = 128
 class ScorerBuilder:
     """A scorer on its way to a pack, see :class:`~edge_rerank_export.packing.steps.PackBuilder`.
 
+    The model as it was loaded is in memory only until it is converted, and again while the
+    conversion is verified: two copies of it are never there at once.
+
     Attributes:
         recipe: what to make.
         fetched: where the weights came from.
         tokenizer: the model's, of transformers.
-        loaded: the model as it was loaded, an adapter's changes in it.
-        head: what it scores by, float32 of shape (1, hidden); ``None`` for likelihoods.
-        model: the same in the runtime's contract.
-        training: how an adapter was trained; empty without one.
+        causal: see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
+        facts: what the model card says of the model.
+        model: makes it in the runtime's contract.
+        original: loads it as it came, and gives what is compared with.
         work: folder for the float32 model, which is compared with.
     """
 
     recipe: ScorerPackRecipe
     fetched: Fetched
     tokenizer: Any
-    loaded: Any
-    head: Tensor | None
-    model: ScoringModel
-    training: str
+    causal: bool
+    facts: ScorerFacts
+    model: Callable[[], ScoringModel]
+    original: Callable[[], Original]
     work: Path
 
     @property
@@ -127,29 +152,23 @@ class ScorerBuilder:
         """Compare ``pack`` with the model."""
         exact = self._exact(steps)
         reference = write_manifest(exact, self._describe(exact, Scheme.NONE))
-        rows = [self.tokenizer(text).input_ids for text in texts.texts]
-        original = (
-            by_likelihood(self.loaded, self.recipe.scorer.vocabulary)
-            if self.head is None
-            else by_head(self.loaded, self.head)
-        )
+        rows = [self.tokenizer(text).input_ids for text in texts.texts[:CONVERSION_TEXTS]]
+        with steps("compare"):
+            error = self._conversion_error(exact / SCORER_NAME, [row for row in rows if row[1:]])
         with steps("verify") as update:
             return verify_scorer(
                 Scorer(reference),
                 Scorer(pack),
                 texts,
                 self.recipe.bounds,
-                error=conversion_error(
-                    original, lambda row: self.model.read(row)["score"][:, 0], rows
-                ),
+                error=error,
                 progress=update,
             )
 
     def card(self, verification: Verification, *, training: str = "") -> str:
         """The text of the model card."""
-        return scorer_card(
-            self.recipe, self.fetched, verification, training=training or self.training
-        )
+        facts = replace(self.facts, training=training or self.facts.training)
+        return scorer_card(self.recipe, self.fetched, verification, facts)
 
     def _exact(self, steps: Steps) -> Path:
         """A folder with the float32 ONNX of the model, made when it is first asked for."""
@@ -157,7 +176,7 @@ class ScorerBuilder:
         if not folder.exists():
             folder.mkdir()
             with steps("convert"):
-                convert_scorer(self.model, folder / SCORER_NAME)
+                convert_scorer(self.model(), folder / SCORER_NAME)
         return folder
 
     def _describe(self, folder: Path, scheme: Scheme) -> Manifest:
@@ -167,8 +186,23 @@ class ScorerBuilder:
             self.tokenizer.backend_tokenizer,
             folder,
             scheme,
-            causal=is_causal(self.loaded.config),
-            scoring=Scoring.LIKELIHOOD if self.head is None else Scoring.HEAD,
+            causal=self.causal,
+            scoring=Scoring.LIKELIHOOD if self.facts.form is Form.LIKELIHOOD else Scoring.HEAD,
+            weight=self.facts.weight,
+        )
+
+    def _conversion_error(self, exact: Path, rows: Sequence[Sequence[int]]) -> float:
+        """Between the model as it came and the ONNX file ``exact``."""
+        original = self.original()
+        with torch.inference_mode():
+            wanted = iter([original(torch.tensor(row)) for row in rows])
+        del original
+        session = Session(exact.read_bytes())
+        inputs = readings(exact, rows, causal=self.causal)
+        return conversion_error(
+            lambda _row: next(wanted),
+            lambda _row: torch.from_numpy(session.run(next(inputs))[0][:, 0]),
+            rows,
         )
 
     def _rounded(self, source: Path, folder: Path, limit: int, steps: Steps) -> Path:
@@ -178,7 +212,7 @@ class ScorerBuilder:
         with steps("calibrate") as update:
             moments = second_moments(
                 source,
-                readings(source, prompts, causal=is_causal(self.loaded.config)),
+                readings(source, prompts, causal=self.causal),
                 progress=lambda done: update(done, len(prompts)),
             )
         rounded = folder / "rounded.onnx"
@@ -187,11 +221,42 @@ class ScorerBuilder:
         return rounded
 
 
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A model as it was loaded, and what it scores by.
+
+    Attributes:
+        model: of transformers, an adapter's changes in it.
+        head: float32 of shape (1, hidden); ``None`` for likelihoods.
+        form: what the head is.
+        training: how an adapter was trained; empty without one.
+    """
+
+    model: Any
+    head: Tensor | None
+    form: Form
+    training: str = ""
+
+    @classmethod
+    def read(cls, recipe: ScorerPackRecipe, folder: Path, tokenizer: Any) -> Self:
+        model = load_language_model(folder)
+        if recipe.source.adapter:
+            path = find_adapter(recipe.source.adapter)
+            head, training = apply_adapter(trunk_of(model), path)
+            return cls(model, head, Form.HEAD, training)
+        if answers := recipe.scorer.answers:
+            backend = tokenizer.backend_tokenizer
+            ids = [_token(backend, "answers", name) for name in answers]
+            return cls(model, answer_head(model, ids), Form.ANSWERS)
+        found = read_head(folder)
+        return cls(model, found, Form.LIKELIHOOD if found is None else Form.HEAD)
+
+
 def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> ScorerBuilder:
     """Fetch the recipe's model and bring it into the runtime's contract.
 
-    A checkpoint or an adapter with a trained head, as :mod:`edge_rerank_export.train.scorer`
-    writes them, scores by that; any other by likelihood.
+    A checkpoint or an adapter with a trained head scores by that, one of a recipe with answers by
+    their log-odds, any other by likelihood.
 
     Args:
         recipe: what to make.
@@ -204,25 +269,74 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
         UnsupportedModel: when they are of a model that cannot be used.
     """
     source, wanted = recipe.source, recipe.scorer
-    adapter = find_adapter(source.adapter) if source.adapter else None
+    if source.adapter:
+        find_adapter(source.adapter)
     with steps("fetch"):
         fetched = fetch_model(source, work, accept=check_language_model)
     with steps("load"):
-        loaded = load_language_model(fetched.folder)
         tokenizer = load_tokenizer(fetched.folder)
-        scorer_spec(recipe, tokenizer.backend_tokenizer)
-        head: Tensor | None
-        if adapter is None:
-            head, training = read_head(fetched.folder), ""
-        else:
-            head, training = apply_adapter(loaded.base_model, adapter)
-        model = scoring_model(
-            copy.deepcopy(loaded),
-            positions=wanted.history_tokens + 2 * wanted.line_tokens + _SPARE,
-            vocabulary=wanted.vocabulary,
-            head=head,
-        ).eval()
-    return ScorerBuilder(recipe, fetched, tokenizer, loaded, head, model, training, work)
+        spec = scorer_spec(recipe, tokenizer.backend_tokenizer)
+        loaded = _Loaded.read(recipe, fetched.folder, tokenizer)
+        if loaded.head is None and wanted.template is not None:
+            raise RecipeError("scorer.template: expected only with a trained head or answers")
+        check_scoring(loaded.model, head=loaded.head, **_sizes(recipe))
+        causal, facts = is_causal(loaded.model.config), _facts(recipe, loaded, spec, tokenizer)
+        first = [loaded]
+
+    def model() -> ScoringModel:
+        # The weights are taken over: what was loaded goes with the first model made of it.
+        taken = first.pop() if first else _Loaded.read(recipe, fetched.folder, tokenizer)
+        return scoring_model(taken.model, head=taken.head, **_sizes(recipe)).eval()
+
+    def original() -> Original:
+        again = _Loaded.read(recipe, fetched.folder, tokenizer)
+        if again.head is None:
+            return by_likelihood(again.model, wanted.vocabulary)
+        return by_head(again.model, again.head)
+
+    return ScorerBuilder(recipe, fetched, tokenizer, causal, facts, model, original, work)
+
+
+def _sizes(recipe: ScorerPackRecipe) -> dict[str, int]:
+    """How long a text is at most, template included, and what a likelihood is normalised over."""
+    wanted = recipe.scorer
+    around = "" if wanted.template is None else wanted.template.before + wanted.template.after
+    # A token is at least a character.
+    return {
+        "positions": wanted.history_tokens + 2 * wanted.line_tokens + SPARE + len(around),
+        "vocabulary": wanted.vocabulary,
+    }
+
+
+def _facts(
+    recipe: ScorerPackRecipe, loaded: _Loaded, spec: ScorerSpec, tokenizer: Any
+) -> ScorerFacts:
+    config = loaded.model.config
+    weight = recipe.scorer.weight
+    if weight is None:
+        scores: list[float] = []
+        if loaded.head is not None:
+            prompt = Prompt(spec, tokenizer.backend_tokenizer.to_str().encode())
+            scores = _of_texts(by_head(loaded.model, loaded.head), prompt)
+        weight = prior_weight(loaded.form, scores)
+    return ScorerFacts(
+        form=loaded.form,
+        labels=labels_of(config) if classifies(config) else recipe.scorer.answers,
+        turned=is_causal(config) and family_of(config).turns,
+        weight=weight,
+        training=loaded.training,
+    )
+
+
+def _of_texts(original: Original, prompt: Prompt) -> list[float]:
+    """Scores of a few of our own texts without a history."""
+    scores = []
+    with torch.inference_mode():
+        for text in own_texts().texts[:_PRIOR_TEXTS]:
+            # What comes after the last token does not matter: its score is not asked for.
+            row = [*prompt.prefix, *prompt.candidate(text), 0]
+            scores.append(float(original(torch.tensor(row))[-1]))
+    return scores
 
 
 def describe(
@@ -234,6 +348,7 @@ def describe(
     *,
     causal: bool,
     scoring: Scoring,
+    weight: float = LIKELIHOOD_WEIGHT,
 ) -> Manifest:
     """Write the tokeniser beside the model in ``folder``, and describe both.
 
@@ -245,6 +360,7 @@ def describe(
         scheme: how it is quantised.
         causal: see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
         scoring: what its numbers mean.
+        weight: what they weigh, see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
 
     Raises:
         RecipeError: when the tokeniser lacks a token of the recipe.
@@ -257,7 +373,7 @@ def describe(
         licence=recipe.licence,
         source=Source(fetched.uri, fetched.revision, fetched.sha256),
         files=file_entries(folder),
-        scorer=replace(spec, quantisation=scheme, scoring=scoring, causal=causal),
+        scorer=replace(spec, quantisation=scheme, scoring=scoring, causal=causal, weight=weight),
     )
 
 
@@ -276,18 +392,23 @@ def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:
         if not separator:
             raise RecipeError("scorer.separator: expected, for this tokeniser has no line break")
     heading = _ids(backend, wanted.heading)
-    spec = ScorerSpec(
+    template = wanted.template
+    return ScorerSpec(
         model=SCORER_NAME,
         tokenizer=TOKENIZER_NAME,
         scoring=Scoring.LIKELIHOOD,
         causal=True,
-        prefix=(start, *heading, *separator),
+        prefix=(start, *heading, *(separator if template is None else ())),
         separator=separator,
         line_tokens=wanted.line_tokens,
         history_tokens=wanted.history_tokens,
         opset=OPSET,
+        template=None
+        if template is None
+        else Template(
+            _ids(backend, template.before), _ids(backend, template.after), template.spaced
+        ),
     )
-    return spec if wanted.weight is None else replace(spec, weight=wanted.weight)
 
 
 def _ids(backend: Any, text: str) -> tuple[int, ...]:

@@ -15,6 +15,7 @@ from typing import Protocol, Self
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.integers import scheme_of
@@ -142,6 +143,7 @@ def write_pack(
     manifest = pack.manifest if settle is None else settle(pack)
     with steps("pack"):
         card = builder.card(verification, training=training)
+        card += blend_section(manifest, fitted=settle is not None)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         final = replace(
             manifest, files=file_entries(stage), verification=verification.for_manifest()

@@ -1,4 +1,4 @@
-"""Recipes of packs: TOML files that say how one is made of a model as it is.
+r"""Recipes of packs: TOML files that say how one is made of a model as it is.
 
 ::
 
@@ -41,11 +41,17 @@ A pack with a scorer has ``kind = "scorer"`` and, in place of ``[encoder]``::
     quantisation = "int8"
     fine = "/q_proj/"               # see edge_rerank_export.quantize.integers.quantize
     weight = 1.0                    # of its scores in the blend
+    answers = ["yes", "no"]         # score by the log-odds of these tokens, the good one first
+
+    [scorer.template]               # only with a head or answers, see TemplateRecipe
+    before = "<Document>:"
+    after = "<|im_end|>\n<|im_start|>assistant\n"
+    spaced = true
 
 ``subfolder``, ``layout``, ``adapter``, ``base``, all of ``[encoder]`` but ``max_tokens``, the
-scorer's ``vocabulary``, ``separator``, ``quantisation``, ``fine`` and ``weight`` and everything in
-``[bounds]`` may be left out. A key that is not known is refused: a misspelt bound must not pass
-for none.
+scorer's ``vocabulary``, ``separator``, ``quantisation``, ``fine``, ``weight``, ``answers`` and
+``template`` and everything in ``[bounds]`` may be left out. A key that is not known is refused: a
+misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
@@ -122,6 +128,23 @@ class EncoderRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class TemplateRecipe:
+    """What stands around a candidate; special tokens in it are those of the model.
+
+    With a template no separator follows the heading, for the first line goes on from it.
+
+    Attributes:
+        before: text before a candidate.
+        after: text after a candidate, in place of the separator; the score is read off its end.
+        spaced: whether every line begins with a space.
+    """
+
+    before: str
+    after: str
+    spaced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ScorerRecipe:
     """How a scorer is made.
 
@@ -134,7 +157,10 @@ class ScorerRecipe:
         separator: the token that ends every line, by name; empty for a line break.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
-        weight: of its scores in the blend; ``None`` for a likelihood's.
+        weight: of its scores in the blend; ``None`` for the prior of its kind, see
+            :mod:`edge_rerank_export.packing.prior`.
+        answers: one or two tokens by name, whose log-odds are the score; empty for none.
+        template: see :class:`TemplateRecipe`.
     """
 
     heading: str
@@ -146,6 +172,8 @@ class ScorerRecipe:
     quantisation: Scheme = Scheme.INT8
     fine: str = ""
     weight: float | None = None
+    answers: tuple[str, ...] = ()
+    template: TemplateRecipe | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +235,10 @@ class ScorerPackRecipe:
             raise RecipeError("scorer: expected numbers of tokens ≥ 1")
         if scorer.fine and scorer.quantisation.limit is None:
             raise RecipeError("scorer.fine: expected only with quantisation int8 or int7")
+        if len(scorer.answers) > 2:
+            raise RecipeError("scorer.answers: expected one token or two")
+        if scorer.answers and self.source.adapter:
+            raise RecipeError("scorer.answers: expected only without source.adapter")
 
     @property
     def languages(self) -> tuple[Language, ...]:

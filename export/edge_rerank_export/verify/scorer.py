@@ -15,12 +15,13 @@ import torch
 from numpy.typing import NDArray
 
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.pack import ScorerBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
 from edge_rerank_export.verify.texts import RankingCase, Texts
 
-_CONVERSION_TEXTS = 8
+CONVERSION_TEXTS = 8
 _COMPANY_CASES = 4
 
 
@@ -54,7 +55,7 @@ def by_head(model: Any, head: torch.Tensor) -> Original:
     """
 
     def score(tokens: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = model.base_model(tokens[None]).last_hidden_state[0, :-1]
+        states: torch.Tensor = trunk_of(model)(tokens[None]).last_hidden_state[0, :-1]
         return states @ head[0]
 
     return score
@@ -72,7 +73,7 @@ def conversion_error(
     """
     largest = 0.0
     with torch.inference_mode():
-        for row in rows[:_CONVERSION_TEXTS]:
+        for row in rows[:CONVERSION_TEXTS]:
             tokens = torch.tensor(row)
             largest = max(largest, float((converted(tokens) - original(tokens)).abs().max()))
     return largest

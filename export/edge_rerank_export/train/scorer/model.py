@@ -10,9 +10,12 @@ import peft
 import torch
 from safetensors.torch import save_file
 from torch import Tensor
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as _CLASSIFIERS,
+)
 
 from edge_rerank_export.models.adapter import HEAD, write_adapter
-from edge_rerank_export.models.language_model import is_causal
+from edge_rerank_export.models.checkpoint import is_causal
 from edge_rerank_export.recipes.train import Precision
 from edge_rerank_export.train.scorer.examples import Example, pack
 from edge_rerank_export.train.scorer.recipe import Adapter
@@ -121,7 +124,9 @@ def save_checkpoint(model: RankingModel, tokenizer: Any, folder: Path) -> None:
     config = model.trunk.config.to_dict()
     if model.causal:
         # What the weights of a head are called in a checkpoint says its architecture.
-        config["architectures"] = [f"{config['model_type'].capitalize()}ForSequenceClassification"]
+        kind = str(config["model_type"])
+        other = f"{kind.capitalize()}ForSequenceClassification"
+        config["architectures"] = [dict(_CLASSIFIERS).get(kind, other)]
         config["id2label"], config["label2id"] = {0: "chosen"}, {"chosen": 0}
     else:
         # A BERT's own head sits on its first token, ours is beside its trunk.

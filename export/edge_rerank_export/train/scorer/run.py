@@ -7,18 +7,18 @@ from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
 
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.manifest import Manifest, ScorerSpec
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.adapter import keep_layers
+from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.models.language_model import load_language_model, load_tokenizer
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.scorer import scorer_spec
@@ -47,7 +47,7 @@ from edge_rerank_export.train.scorer.model import (
 )
 from edge_rerank_export.train.scorer.recipe import ScorerFinetuneRecipe
 from edge_rerank_export.train.scorer.train import ScorerTask
-from edge_rerank_export.train.scorer.weight import fit_weight
+from edge_rerank_export.train.scorer.weight import fitted_weight
 
 CHECKPOINT_NAME = "scorer-checkpoint.pt"
 TRAINED_FOLDER = "trained"
@@ -125,7 +125,7 @@ def prepare(
     with steps("fetch"):
         fetched = fetch(source.uri, sha256=source.sha256, work=work, subfolder=source.subfolder)
     with steps("load"):
-        trunk = load_language_model(fetched.folder).base_model
+        trunk = trunk_of(load_language_model(fetched.folder))
         tokenizer = load_tokenizer(fetched.folder)
         torch.manual_seed(settings.seed)
         if settings.layers:
@@ -227,10 +227,7 @@ def finetune_scorer(
 
     def settle(pack: Pack) -> Manifest:
         with steps("weigh"):
-            spec = cast("ScorerSpec", pack.manifest.scorer)
-            limit = recipe.training.weight_requests
-            weight = fit_weight(Scorer(pack), folders, limit=limit)
-            return replace(pack.manifest, scorer=replace(spec, weight=weight))
+            return fitted_weight(folders, limit=recipe.training.weight_requests)(pack)
 
     build(
         replace(

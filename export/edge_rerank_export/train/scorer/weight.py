@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +15,8 @@ from scipy.special import logsumexp
 
 from edge_rerank.formats.dataset import VALID, DataSet, Request
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank.packs.manifest import Manifest, ScorerSpec
+from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.sources.scorer import REFINED, transcript
 from edge_rerank_export.train.engine_odds import log_odds
@@ -50,6 +54,22 @@ def fit_weight(scorer: Scorer, folders: Sequence[Path], *, limit: int) -> float:
         return float(np.mean([logsumexp(one) - one[hit].mean() for one, hit in both]))
 
     return float(minimize_scalar(loss, bounds=(0.0, MAX_WEIGHT), method="bounded").x)
+
+
+def fitted_weight(folders: Sequence[Path], *, limit: int) -> Callable[[Pack], Manifest]:
+    """Puts what :func:`fit_weight` says into the manifest of a pack with a scorer.
+
+    Args:
+        folders: data sets.
+        limit: validation requests of each.
+    """
+
+    def settle(pack: Pack) -> Manifest:
+        spec = cast("ScorerSpec", pack.manifest.scorer)
+        weight = fit_weight(Scorer(pack), folders, limit=limit)
+        return replace(pack.manifest, scorer=replace(spec, weight=weight))
+
+    return settle
 
 
 def _judge(
