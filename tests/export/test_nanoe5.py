@@ -14,7 +14,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.models.text_encoder import load_encoder
-from edge_rerank_export.quantize.calibrate import read_tokenizer, with_prefix
+from edge_rerank_export.models.text_tokenizer import read_tokenizer, with_prefix
 from edge_rerank_export.recipes.file import find_recipe
 from edge_rerank_export.recipes.pack import read_recipe
 from edge_rerank_export.sources.fetch import file_sha256
@@ -127,7 +127,7 @@ def test_a_cut_vocabulary_keeps_each_piece_with_its_own_row(
         write_checkpoint(written[0], folder, languages)
     before, after = (Tokenizer.from_file(str(folder / "tokenizer.json")) for folder in (whole, cut))
     assert after.get_vocab_size() == before.get_vocab_size() - len(set(RUSSIAN))
-    tables = [load_encoder(folder).bert.embeddings.word_embeddings for folder in (whole, cut)]
+    tables = [load_encoder(folder).backbone.embeddings.word_embeddings for folder in (whole, cut)]
     for text in ("Java面向对象编程", "Cast iron skillet, 26 cm", "ＡＢＣ  ①"):
         long, short = before.encode(text), after.encode(text)
         assert long.tokens == short.tokens
@@ -163,8 +163,8 @@ def test_the_prefix_is_part_of_every_text(
     assert len(tokenizer.encode("高等数学" * 9).ids) == 8
     assert tokenizer.num_special_tokens_to_add(False) == 4
     without = json.loads((tiny_bert / "tokenizer.json").read_text())
-    without["post_processor"] = None
-    with pytest.raises(UnsupportedModel, match="template"):
+    without["pre_tokenizer"] = None  # so that a prefix and a text are one word
+    with pytest.raises(UnsupportedModel, match="alike alone and after the prefix"):
         with_prefix(Tokenizer.from_str(json.dumps(without)), "query: ")
 
 

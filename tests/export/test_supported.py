@@ -12,7 +12,6 @@ from edge_rerank_export.cli import main
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models import language_model
 from edge_rerank_export.models.language_model import check_language_model, scoring_model
-from edge_rerank_export.models.text_encoder import check_encoder
 from tests.inference.tiny import tiny_llama
 
 
@@ -59,43 +58,6 @@ def test_scorers_that_would_not_compute_what_the_original_does(
 ) -> None:
     with pytest.raises(UnsupportedModel, match=reason):
         check_language_model(config(tmp_path, **members))
-
-
-@pytest.mark.parametrize(
-    ("file", "content", "reason"),
-    [
-        (
-            "1_Pooling/config.json",
-            {"pooling_mode_cls_token": True, "pooling_mode_mean_tokens": False},
-            "got pooling_mode_cls_token",
-        ),
-        ("modules.json", [{"path": "2_Dense", "type": "st.models.Dense"}], "got 'Dense'"),
-        ("config.json", {"model_type": "roberta"}, "one of bert, got 'roberta'"),
-        (
-            "config.json",
-            {"model_type": "bert", "quantization_config": {"quant_method": "gptq"}},
-            "quantization_config",
-        ),
-    ],
-)
-def test_text_encoders_with_another_vector(
-    file: str, content: Any, reason: str, tmp_path: Path
-) -> None:
-    config(tmp_path, model_type="bert")
-    modules = [
-        {"path": "", "type": "sentence_transformers.models.Transformer"},
-        {"path": "1_Pooling", "type": "sentence_transformers.models.Pooling"},
-        {"path": "2_Normalize", "type": "sentence_transformers.models.Normalize"},
-    ]
-    (tmp_path / "modules.json").write_text(json.dumps(modules))
-    (tmp_path / "1_Pooling").mkdir()
-    (tmp_path / "1_Pooling" / "config.json").write_text(
-        json.dumps({"word_embedding_dimension": 32, "pooling_mode_mean_tokens": True})
-    )
-    assert check_encoder(tmp_path).model_type == "bert"
-    (tmp_path / file).write_text(json.dumps(content))
-    with pytest.raises(UnsupportedModel, match=reason):
-        check_encoder(tmp_path)
 
 
 @pytest.mark.parametrize("part", ["[encoder]\nmax_tokens = 32\n", ""])

@@ -59,8 +59,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
             builder_of(recipe, Path(work), steps=steps).quantize(model, target, steps=steps)
             return
+        from edge_rerank_export.models.text_tokenizer import read_tokenizer
         from edge_rerank_export.packing.encoder import quantize_encoder
-        from edge_rerank_export.quantize.calibrate import read_tokenizer
 
         quantize_encoder(
             model,

@@ -1,12 +1,12 @@
 """Text encoders, from a transformers checkpoint to ONNX through Optimum.
 
-The exported text encoder does everything the runtime would otherwise have to do itself:
-mean pooling over the tokens that are not padding, and scaling to length 1.
+The exported text encoder does everything the runtime would otherwise have to do itself: the
+pooling over the tokens that are not padding, what sentence-transformers puts after it, and scaling
+to length 1.
 """
 
 from __future__ import annotations
 
-import json
 import logging
 import warnings
 from collections import OrderedDict
@@ -17,47 +17,76 @@ from typing import Any
 import onnx
 import torch
 from optimum.exporters.onnx import export
-from optimum.exporters.onnx.model_configs import BertOnnxConfig
-from transformers import AutoConfig, AutoModel
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from transformers import AutoModel
 
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models.encoder_description import (
+    EncoderDescription,
+    check_weight_files,
+    describe_encoder,
+)
+from edge_rerank_export.models.encoder_families import EncoderFamily
+from edge_rerank_export.models.sentence_files import Dense, Pooling
+from edge_rerank_export.models.sentence_layers import DenseLayer, UnitLayer, pooled, unit
 
 OPSET = 21
-ENCODER_TYPES = ("bert",)
 
-_MODULES = ("Transformer", "Pooling", "Normalize")
-_MEAN = "pooling_mode_mean_tokens"
 _HIDDEN_LOGS = ("optimum", "transformers", "torch.onnx")
+_UNUSED = ("pooler.",)
+"""Weights of transformers' own pooling, which a checkpoint may lack: no state depends on them."""
 
 
 class TextEncoder(torch.nn.Module):
-    """A BERT with mean pooling and L2 normalisation.
+    """A transformer with pooling, what follows it, and L2 normalisation.
 
-    Sentence-BERT (Reimers and Gurevych, EMNLP 2019) as all-MiniLM-L6-v2 was trained.
+    Sentence-BERT (Reimers and Gurevych, EMNLP 2019), and what sentence-transformers made of it.
+
+    Args:
+        backbone: of transformers; its last layer gives a state for each token.
+        family: what it is.
+        pooling: how a vector is made of the states.
+        layers: what comes after that.
+        dim: of a vector; where what is made of the states has more components, the first are kept
+            (Matryoshka: Kusupati et al., NeurIPS 2022).
     """
 
-    def __init__(self, bert: torch.nn.Module) -> None:
+    def __init__(
+        self,
+        backbone: torch.nn.Module,
+        family: type[EncoderFamily],
+        *,
+        pooling: Sequence[Pooling] = (Pooling.MEAN,),
+        layers: Sequence[torch.nn.Module] = (),
+        dim: int,
+    ) -> None:
         super().__init__()
-        self.bert = bert
-        self.config: Any = bert.config
+        self.backbone = backbone
+        self.config: Any = backbone.config
+        self.family = family
+        self.pooling = tuple(pooling)
+        self.layers = torch.nn.ModuleList(layers)
+        self.dim = dim
         self.centre: torch.Tensor | None = None
-        """Taken off the mean of the tokens, float32 (dim,)."""
+        """Taken off what is made of the tokens, float32 (dim,)."""
 
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor
     ) -> dict[str, torch.Tensor]:
         """Encode; int64 (batch, tokens) twice in, ``vector`` float32 (batch, dim) out."""
-        mean = self.pool(input_ids, attention_mask)
+        vectors = self.pool(input_ids, attention_mask)
         if self.centre is not None:
-            mean = mean - self.centre
-        return {"vector": mean / mean.norm(dim=-1, keepdim=True).clamp(min=1e-12)}
+            vectors = vectors - self.centre
+        return {"vector": unit(vectors)}
 
     def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """The mean of the tokens' states, float32 (batch, dim)."""
-        states = self.bert(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        weights = attention_mask.unsqueeze(-1).to(states.dtype)
-        mean: torch.Tensor = (states * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1.0)
-        return mean
+        """What is made of the tokens' states, of any length, float32 (batch, dim)."""
+        states = self.backbone(input_ids=input_ids, attention_mask=attention_mask)[0]
+        vectors = pooled(states, attention_mask, self.pooling)
+        for layer in self.layers:
+            vectors = layer(vectors)
+        return vectors if vectors.shape[-1] == self.dim else vectors[:, : self.dim]
 
     def set_centre(self, rows: Sequence[Sequence[int]]) -> None:
         """Make the mean over the texts with the token ids ``rows`` the centre."""
@@ -66,80 +95,71 @@ class TextEncoder(torch.nn.Module):
         self.centre = torch.cat(means).mean(dim=0).clone()
 
 
-class TextEncoderOnnxConfig(BertOnnxConfig):  # type: ignore[misc]
-    """Two inputs and one pooled output, in place of the three and two of plain BERT."""
-
-    @property
-    def inputs(self) -> dict[str, dict[int, str]]:
-        """Names and dynamic axes of the inputs."""
-        axes = {0: "batch", 1: "tokens"}
-        return OrderedDict(input_ids=axes, attention_mask=axes)
-
-    @property
-    def outputs(self) -> dict[str, dict[int, str]]:
-        """Name and dynamic axis of the output."""
-        return OrderedDict(vector={0: "batch"})
-
-
-def check_encoder(folder: Path) -> Any:
-    """The configuration of transformers in ``folder``, of a model that can be a text encoder.
-
-    Args:
-        folder: holds config.json; weights are not read.
-
-    Raises:
-        UnsupportedModel: when it is of another type, or its vectors are made in another way
-            than as the mean of its tokens; by name.
-    """
-    try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    except (OSError, ValueError) as error:
-        raise UnsupportedModel(f"config.json cannot be read: {type(error).__name__}") from error
-    if config.model_type not in ENCODER_TYPES:
-        known = ", ".join(ENCODER_TYPES)
-        raise UnsupportedModel(
-            f"model type: a text encoder must be one of {known}, got {config.model_type!r}"
-        )
-    if getattr(config, "quantization_config", None) is not None:
-        raise UnsupportedModel("config.quantization_config: expected float weights")
-    for module in _json(folder / "modules.json", []):
-        kind = str(module.get("type")).rpartition(".")[2]
-        if kind not in _MODULES:
-            known = ", ".join(_MODULES)
-            raise UnsupportedModel(f"modules.json: expected only {known}, got {kind!r}")
-        if kind == "Pooling":
-            pooling = _json(folder / str(module.get("path")) / "config.json", {})
-            modes = [name for name, on in pooling.items() if on is True and "_mode_" in name]
-            if modes and modes != [_MEAN]:
-                raise UnsupportedModel(f"pooling: expected {_MEAN}, got {', '.join(modes)}")
-    return config
-
-
-def _json(path: Path, default: Any) -> Any:
-    """What sentence-transformers keeps in a file; ``default`` where there is none."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
-    except ValueError as error:
-        raise UnsupportedModel(f"{path.name} cannot be read") from error
-
-
-def load_encoder(folder: Path) -> TextEncoder:
+def load_encoder(
+    folder: Path, *, pooling: Sequence[Pooling] = (), dim: int = 0
+) -> TextEncoder:
     """The original in PyTorch float32, in evaluation mode.
 
+    Args:
+        folder: the model's.
+        pooling: how vectors are made of states; empty for what the files say.
+        dim: see :class:`TextEncoder`; 0 for all components.
+
     Raises:
-        UnsupportedModel: when the model is not of a supported type; nothing was loaded.
+        UnsupportedModel: when the model is not of a supported type, or weights are missing; in
+            the first case nothing was loaded.
     """
-    config = check_encoder(folder)
-    with quiet():  # the pooling layer, which is not used, may be missing
-        bert = AutoModel.from_pretrained(
-            folder,
-            config=config,
+    described = describe_encoder(folder)
+    files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
+    check_weight_files(described, files, complete=True)
+    whole = described.dim_of(tuple(pooling) or described.pooling)
+    if pooling and len(pooling) != len(described.pooling) and described.sentences.layers:
+        raise UnsupportedModel("pooling: expected as many modes as the model's Dense is made for")
+    if not 0 <= dim <= whole:
+        raise UnsupportedModel(f"encoder.dim: expected at most {whole}, the model's, got {dim}")
+    with quiet():
+        backbone, report = AutoModel.from_pretrained(
+            folder / described.folder,
+            config=described.config,
             local_files_only=True,
+            trust_remote_code=False,
             use_safetensors=True,
             dtype=torch.float32,
             attn_implementation="eager",
+            output_loading_info=True,
         )
-    return TextEncoder(bert).eval()
+    missing = [name for name in report["missing_keys"] if not name.startswith(_UNUSED)]
+    if missing:
+        raise UnsupportedModel(
+            f"weights: {len(missing)} are missing, {sorted(missing)[0]} among them: not those of "
+            f"{type(backbone).__name__}"
+        )
+    described.family.prepare(backbone)
+    return TextEncoder(
+        backbone,
+        described.family,
+        pooling=tuple(pooling) or described.pooling,
+        layers=_layers(folder, described),
+        dim=dim or whole,
+    ).eval()
+
+
+def _layers(folder: Path, described: EncoderDescription) -> list[torch.nn.Module]:
+    layers: list[torch.nn.Module] = []
+    for spec in described.sentences.layers:
+        if not isinstance(spec, Dense):
+            layers.append(UnitLayer())
+            continue
+        try:
+            weights = load_file(folder / spec.weights)
+        except (OSError, SafetensorError) as error:
+            raise UnsupportedModel(f"{spec.weights}: {type(error).__name__}") from error
+        names: dict[str, tuple[int, ...]] = {"linear.weight": (spec.outputs, spec.inputs)}
+        names |= {"linear.bias": (spec.outputs,)} if spec.bias else {}
+        if {name: tuple(value.shape) for name, value in weights.items()} != names:
+            raise UnsupportedModel(f"{spec.weights}: expected the weights that config.json names")
+        layers.append(DenseLayer(spec, weights))
+    return layers
 
 
 def _row(ids: Sequence[int]) -> torch.Tensor:
@@ -151,12 +171,25 @@ def convert(model: TextEncoder, output: Path) -> None:
     with quiet():
         export(
             model,
-            TextEncoderOnnxConfig(model.config, task="feature-extraction"),
+            _onnx_config(model.family)(model.config, task="feature-extraction"),
             output,
             opset=OPSET,
             disable_dynamic_axes_fix=True,
         )
     onnx.checker.check_model(str(output), full_check=True)
+
+
+def _onnx_config(family: type[EncoderFamily]) -> Any:
+    """Optimum's configuration of the family, with two inputs and one pooled output."""
+    axes = {0: "batch", 1: "tokens"}
+    return type(
+        f"{family.__name__}TextEncoderOnnxConfig",
+        (family.onnx,),
+        {
+            "inputs": property(lambda _: OrderedDict(input_ids=axes, attention_mask=axes)),
+            "outputs": property(lambda _: OrderedDict(vector={0: "batch"})),
+        },
+    )
 
 
 class quiet:  # noqa: N801 - used like a function

