@@ -118,3 +118,24 @@ def write_recipe(model: Path, path: Path, *, pair: str = "", bounds: str = "") -
         f"[pair]\nmax_tokens = 96\nitem_tokens = 48\n{pair}\n[bounds]\n{bounds}\n"
     )
     return path
+
+
+def make_pack(folder: Path, model: Path, **options: str) -> Path:
+    """A pack of the cross-encoder in ``model``, not verified."""
+    import tempfile
+
+    from edge_rerank_export.packing.folder import write_manifest
+    from edge_rerank_export.packing.pairs import PAIRS_NAME, pair_builder
+    from edge_rerank_export.progress import silent
+    from edge_rerank_export.recipes.pack import PairPackRecipe, read_recipe
+
+    with tempfile.TemporaryDirectory() as work:
+        recipe = read_recipe(write_recipe(model, Path(work) / "recipe.toml", **options))
+        assert isinstance(recipe, PairPackRecipe)
+        builder = pair_builder(recipe, Path(work))
+        exported = Path(work) / "float32.onnx"
+        builder.convert(exported, steps=silent)
+        folder.mkdir(parents=True)
+        builder.quantize(exported, folder / PAIRS_NAME, steps=silent)
+        write_manifest(folder, builder.describe(folder))
+    return folder
