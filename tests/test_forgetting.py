@@ -72,7 +72,7 @@ def traces(engine: RankingEngine) -> dict[str, int]:
     found = {"words": len(engine._comparer._words)}
     if engine.scorer is not None:
         found["prefixes"] = engine.scorer.cached_bytes
-        found["scores"] = len(engine.scorer._scores._scores)
+        found["scores"] = len(engine.scorer._scores)
     return found
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
@@ -19,6 +17,7 @@ from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.prompt import Prompt, Tokens
 from edge_rerank.inference.runtime import DEFAULT_PREFIX_BYTES
+from edge_rerank.inference.score_cache import ScoreCache
 from edge_rerank.inference.scoring import Head, Likelihood, Reading, ScoreKind
 from edge_rerank.inference.session import Session, finite
 from edge_rerank.packs.manifest import ScorerSpec, Scoring
@@ -28,8 +27,6 @@ from edge_rerank.packs.pack import Pack
 RUN_TOKENS = 320
 """Candidate tokens in one run of the model. By measurement, 50 candidates of 12 tokens with 16
 layers: 139 ms in runs of 256, 117 of 320, 172 of 640."""
-
-CACHED_SCORES = 65_536
 
 _MIN_WIDTH = 2
 """Products of a single column are summed in another order, and the last bit would differ."""
@@ -103,9 +100,9 @@ class Scorer:
         self.by_likelihood = spec.scoring is Scoring.LIKELIHOOD
         self._kind: ScoreKind = Likelihood() if self.by_likelihood else Head()
         self._prefixes = PrefixCache(prefix_bytes)
-        self._scores = _ScoreCache(CACHED_SCORES)
+        self._scores = ScoreCache()
         # Apart from the others, because nothing in it is personal.
-        self._priors = _ScoreCache(CACHED_SCORES)
+        self._priors = ScoreCache()
         self.prompt = Prompt(spec, pack.read(spec.tokenizer))
         self._session = Session(model, providers=providers, threads=threads)
         self.providers = self._session.providers
@@ -294,36 +291,10 @@ class Scorer:
         return stop_at is None or time.perf_counter() + tokens * self._pace <= stop_at
 
 
-class _ScoreCache:
-    """Scores by digest of all tokens behind them, least recently used out first."""
-
-    def __init__(self, capacity: int) -> None:
-        self._capacity = capacity
-        self._scores: OrderedDict[bytes, float] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, keys: Sequence[bytes]) -> list[float]:
-        with self._lock:
-            for key in keys:
-                if key in self._scores:
-                    self._scores.move_to_end(key)
-            return [self._scores.get(key, math.nan) for key in keys]
-
-    def put(self, keys: Sequence[bytes], scores: Sequence[float]) -> None:
-        with self._lock:
-            self._scores.update(zip(keys, scores, strict=True))
-            while len(self._scores) > self._capacity:
-                self._scores.popitem(last=False)
-
-    def clear(self) -> None:
-        with self._lock:
-            self._scores.clear()
-
-
 class _Wanted:
     """What one call wants to know of its candidates after one past."""
 
-    def __init__(self, past: _Past, cache: _ScoreCache, lines: Sequence[Tokens]) -> None:
+    def __init__(self, past: _Past, cache: ScoreCache, lines: Sequence[Tokens]) -> None:
         self.past = past
         self._cache = cache
         distinct = list(dict.fromkeys(lines))

@@ -170,6 +170,52 @@ class ScorerSpec:
     template: Template | None = None
 
 
+PAIR_WEIGHT = 0.1
+"""A pair scorer was trained on queries and texts, not on what people choose: its log-odds count a
+tenth after a history. A prior, not a fit: a spread of ten, as usual among passages, then moves a
+candidate by one."""
+
+PAIR_QUERY_WEIGHT = 1.0
+"""What a classifier trained with cross-entropy says of a query and a text are log-odds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairScorerSpec:
+    """The scorer of pairs: a cross-encoder that reads a query, or a history, with each candidate.
+
+    The ONNX model takes ``input_ids``, ``attention_mask`` and, where its family tells two texts
+    apart by them, ``token_type_ids``, int64 of shape (batch, tokens), and returns ``score``,
+    float32 of shape (batch, 1), in log-odds. Before the candidate stands the query; without one,
+    the heading and the newest lines of the history that fit.
+
+    Attributes:
+        model: file name of the ONNX model.
+        tokenizer: file name of the tokeniser, in the format of the tokenizers library, with a
+            template of pairs.
+        max_tokens: longest pair, special tokens included.
+        item_tokens: most tokens of a candidate; the rest is for what stands before it.
+        pad_id: token that fills up shorter rows.
+        heading: what a history begins with.
+        joiner: what stands between its lines.
+        opset: ONNX operator set version.
+        quantisation: "none" or the scheme's name.
+        weight: what one unit of score adds to the log-odds of a click after a history.
+        query_weight: what it adds to the log-odds that a candidate fits a query.
+    """
+
+    model: str
+    tokenizer: str
+    max_tokens: int
+    item_tokens: int
+    pad_id: int
+    heading: str
+    joiner: str
+    opset: int
+    quantisation: str = "none"
+    weight: float = PAIR_WEIGHT
+    query_weight: float = PAIR_QUERY_WEIGHT
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryEncoderSpec:
     """The history encoder, see :mod:`edge_rerank.ranking.sources.history_model`.
@@ -208,6 +254,7 @@ class Manifest:
         files: everything in the folder but the manifest and its signature.
         encoder: the text encoder, if the pack has one.
         scorer: the scorer, if the pack has one.
+        pair_scorer: the scorer of pairs, if the pack has one.
         history_encoder: the history encoder, if the pack has one; it needs a text encoder.
         verification: figures measured when the pack was made, by name.
     """
@@ -219,6 +266,7 @@ class Manifest:
     files: tuple[FileEntry, ...]
     encoder: EncoderSpec | None = None
     scorer: ScorerSpec | None = None
+    pair_scorer: PairScorerSpec | None = None
     history_encoder: HistoryEncoderSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
@@ -257,6 +305,7 @@ class Manifest:
             files=top.array("files", _file_entry, MAX_FILES),
             encoder=top.optional("encoder", _encoder),
             scorer=top.optional("scorer", _scorer),
+            pair_scorer=top.optional("pair_scorer", _pair_scorer),
             history_encoder=top.optional("history_encoder", _history_encoder),
             verification=top.object("verification", JsonObject.other_numbers),
         )
@@ -269,12 +318,18 @@ class Manifest:
         names = [entry.name for entry in self.files]
         if len({name.lower() for name in names}) != len(names):
             _refuse("files: expected each name once")
-        parts = {"encoder": self.encoder, "scorer": self.scorer}
+        parts = {
+            "encoder": self.encoder,
+            "scorer": self.scorer,
+            "pair_scorer": self.pair_scorer,
+        }
         if not any(parts.values()):
             _refuse(f"expected at least one part: {', '.join(parts)}")
         for part, spec in parts.items():
             if spec is not None and not {spec.model, spec.tokenizer} <= set(names):
                 _refuse(f"{part}: names a file that is not among the pack's files")
+        if (pairs := self.pair_scorer) is not None and pairs.item_tokens >= pairs.max_tokens:
+            _refuse("pair_scorer: expected item_tokens below max_tokens")
         if (history := self.history_encoder) is not None:
             if self.encoder is None:
                 _refuse("history_encoder: expected an encoder beside it")
@@ -334,6 +389,22 @@ def _template(members: JsonObject) -> Template:
         before=members.integers("before", 0, 2**31 - 1, MAX_PREFIX, least=0),
         after=members.integers("after", 0, 2**31 - 1, MAX_PREFIX),
         spaced=members.flag("spaced"),
+    )
+
+
+def _pair_scorer(members: JsonObject) -> PairScorerSpec:
+    return PairScorerSpec(
+        model=members.text("model", _FILE_NAME),
+        tokenizer=members.text("tokenizer", _FILE_NAME),
+        max_tokens=members.integer("max_tokens", 3, MAX_TOKENS),
+        item_tokens=members.integer("item_tokens", 1, MAX_TOKENS),
+        pad_id=members.integer("pad_id", 0, 2**31 - 1),
+        heading=members.text("heading"),
+        joiner=members.text("joiner"),
+        opset=members.integer("opset", 1, 1_000),
+        quantisation=members.text("quantisation"),
+        weight=members.optional_number("weight", PAIR_WEIGHT),
+        query_weight=members.optional_number("query_weight", PAIR_QUERY_WEIGHT),
     )
 
 

@@ -27,6 +27,7 @@ from edge_rerank.packs.manifest import (
     SIGNATURE_NAME,
     EncoderSpec,
     Manifest,
+    PairScorerSpec,
     ScorerSpec,
 )
 from edge_rerank.packs.onnx_check import check_model
@@ -186,8 +187,8 @@ def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
     tokenizers: dict[str, int] = {}
     for part in (getattr(manifest, member.name) for member in fields(manifest)):
         models.update(name for name in [getattr(part, "model", None)] if name)
-        if isinstance(part, EncoderSpec | ScorerSpec):
-            longest = part.max_tokens if isinstance(part, EncoderSpec) else part.line_tokens
+        if isinstance(part, EncoderSpec | ScorerSpec | PairScorerSpec):
+            longest = part.line_tokens if isinstance(part, ScorerSpec) else part.max_tokens
             before = tokenizers.get(part.tokenizer, 0)
             tokenizers[part.tokenizer] = max(before, longest * CHARS_A_TOKEN)
     for name in sorted(models):

@@ -22,6 +22,7 @@ from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.pack import Pack
@@ -38,6 +39,7 @@ from edge_rerank.ranking.relevance.relevance import Judge
 from edge_rerank.ranking.request import RankOptions, Request, items_of
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
+from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
 from edge_rerank.ranking.sources.search import QUERY, SearchSource
@@ -63,6 +65,7 @@ class RankingEngine:
         pack: the one with the encoder.
         signed: releases by name of the packs that a trusted key signed.
         scorer: where one of the packs has one.
+        pair_scorer: likewise.
         ratings: the host's scale, ``None`` where it is guessed.
     """
 
@@ -74,12 +77,14 @@ class RankingEngine:
         *,
         cache_items: int,
         scorer: Scorer | None = None,
+        pair_scorer: PairScorer | None = None,
         ratings: RatingScale | None = None,
         signed: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.pack = pack.without_files()
         self.signed = signed
         self.scorer = scorer
+        self.pair_scorer = pair_scorer
         self.ratings = ratings
         self.providers = encoder.providers
         self.threads = encoder.threads
@@ -97,9 +102,12 @@ class RankingEngine:
             is_word=encoder.is_word,
             rarity=None if history_model is None else history_model.lexicon.rarity,
         )
-        self._sources.append(SearchSource(judge))
+        refine = None if pair_scorer is None else PairRelevance(pair_scorer).refine
+        self._sources.append(SearchSource(judge, refine))
         if scorer is not None:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
+        if pair_scorer is not None:
+            self._sources.append(PairSource(pair_scorer, beside_model=trained))
         self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity()]
         self._process = OwnProcess("the engine")
         self._closed = False
@@ -141,6 +149,7 @@ class RankingEngine:
             Pack.open(folder, trust=trust, seen_releases=seen_releases) for folder in _folders(pack)
         ]
         with_scorer = _the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
+        with_pairs = _the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
         with_encoder = _the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
         if with_encoder is None:
             with_encoder = Pack.open(shipped_pack())
@@ -151,6 +160,9 @@ class RankingEngine:
             scorer = Scorer(
                 with_scorer, providers=providers, threads=threads, prefix_bytes=runtime.prefix_bytes
             )
+        pair_scorer = None
+        if with_pairs is not None:
+            pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads)
         history_model = None
         if with_encoder.manifest.history_encoder is not None:
             history_model = HistoryModel(with_encoder, providers=providers)
@@ -160,6 +172,7 @@ class RankingEngine:
             history_model,
             cache_items=runtime.cache_items,
             scorer=scorer,
+            pair_scorer=pair_scorer,
             ratings=ratings,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
         )

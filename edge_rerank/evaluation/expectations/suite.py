@@ -89,4 +89,6 @@ def _model(reranker: Reranker) -> str:
     names = [f"{engine.pack.manifest.name} {engine.pack.manifest.release}"]
     if engine.scorer is not None:
         names.append("a scorer")
+    if engine.pair_scorer is not None:
+        names.append("a scorer of pairs")
     return " + ".join(names)

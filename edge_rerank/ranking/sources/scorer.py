@@ -1,13 +1,13 @@
-"""Evidence by a language-model scorer, which refines the best of what the others say."""
+"""Evidence by a scorer that reads texts after a history, and refines the best of all others'."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.inference.scorer import Scorer
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import NOT_CHOSEN, Degradation, Event, EventType, ReasonCode
@@ -24,6 +24,33 @@ _AFTER_SCORING_S = 0.002
 """Kept back from a time budget for what comes after the scorer."""
 
 
+class TextScorer(Protocol):
+    """What scores texts after a history, or after a query. Safe from several threads.
+
+    Attributes:
+        weight: what one unit of score after a history adds to the log-odds of a click.
+        by_likelihood: whether it has no trained head.
+    """
+
+    weight: float
+    by_likelihood: bool
+
+    def score(
+        self,
+        candidates: Sequence[str],
+        history: Sequence[str],
+        *,
+        query: str | None = None,
+        stop_at: float | None = None,
+    ) -> NDArray[np.float64]:
+        """Scores of shape (len(candidates),); NaN for those that there was no time for."""
+        ...
+
+    def forget(self) -> None:
+        """Drop everything that was derived from anyone's history."""
+        ...
+
+
 class ScorerSource:
     """Log-odds by the scorer, against the mean of the candidates it refined; 0 for the others.
 
@@ -32,12 +59,13 @@ class ScorerSource:
     Args:
         scorer: reads history and candidates; its pack says what its numbers weigh.
         beside_model: whether a trained history model is among the sources.
+        column: name of its column.
     """
 
-    def __init__(self, scorer: Scorer, *, beside_model: bool) -> None:
+    def __init__(self, scorer: TextScorer, *, beside_model: bool, column: str = "scorer") -> None:
         discount = BESIDE_LEARNED if scorer.by_likelihood and beside_model else 1.0
         self.columns: tuple[Column, ...] = (
-            Column("scorer", discount * scorer.weight, ReasonCode.MODEL),
+            Column(column, discount * scorer.weight, ReasonCode.MODEL),
         )
         self._scorer = scorer
 
@@ -49,7 +77,7 @@ class ScorerSource:
             [candidates[row].text for row in best.tolist()],
             transcript(request.history, request.texts),
             query=request.query,
-            stop_at=None if request.stop_at is None else request.stop_at - _AFTER_SCORING_S,
+            stop_at=scored_by(request),
         )
         reached = ~np.isnan(refined)
         if not reached.all():
@@ -62,6 +90,11 @@ class ScorerSource:
         """Drop every history that was read: they are not told apart by person."""
         del user
         self._scorer.forget()
+
+
+def scored_by(request: Request) -> float | None:
+    """When scoring has to be done, by ``time.perf_counter()``; ``None`` without a time budget."""
+    return None if request.stop_at is None else request.stop_at - _AFTER_SCORING_S
 
 
 def transcript(history: Sequence[Event], texts: Mapping[str, str]) -> list[str]:

@@ -7,7 +7,7 @@ session acts like a query and fades with what the person does after it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
@@ -45,23 +45,32 @@ EARLIER_SESSION = 0.15
 
 _NOTHING = 0.01
 
+Refine = Callable[[Relevance, Request, Evidence], Relevance]
+"""Judges the most relevant candidates anew for a request's query; notes in the evidence what it had
+no time for."""
+
 
 class SearchSource:
     """Relevance to the query, or to the recorded searches, as a source.
 
     Args:
         judge: judges candidates by words.
+        refine: looks again at what was judged for the query of a call; ``None`` for nothing. The
+            searches of a history, of which there may be many, are judged once.
     """
 
     columns: tuple[Column, ...] = (QUERY, SEARCH)
 
-    def __init__(self, judge: Judge) -> None:
+    def __init__(self, judge: Judge, refine: Refine | None = None) -> None:
         self._judge = judge
+        self._refine = refine
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates, if anything was asked for and any of them fits it."""
         if request.query is not None:
             found = self._judge.judge(request.query, request.candidates, request.likeness)
+            if self._refine is not None:
+                found = self._refine(found, request, evidence)
             self._fill(evidence, QUERY, [(found, 1.0)], intent=1.0)
         elif request.interests.searches:
             self._recorded(request, evidence)

@@ -10,10 +10,17 @@ from edge_rerank_export.packing.adapted import adapter_config
 from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of, kind_of_adapter
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
+from edge_rerank_export.packing.pairs import pair_builder
 from edge_rerank_export.packing.scorer import scorer_builder
 from edge_rerank_export.packing.steps import PackBuilder, Report, Settle, make_pack, quietly
 from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.recipes.pack import PackRecipe, ScorerPackRecipe, SourceRecipe, written
+from edge_rerank_export.recipes.pack import (
+    PackRecipe,
+    PairPackRecipe,
+    ScorerPackRecipe,
+    SourceRecipe,
+    written,
+)
 from edge_rerank_export.sources.fetch import fetch, resolved
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
@@ -23,7 +30,7 @@ def builder_of(recipe: PackRecipe, work: Path, *, steps: Steps = silent) -> Pack
     """Fetch the recipe's model and get ready to make a pack of it.
 
     Args:
-        recipe: of either kind.
+        recipe: of any kind.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
 
@@ -34,6 +41,8 @@ def builder_of(recipe: PackRecipe, work: Path, *, steps: Steps = silent) -> Pack
     """
     if isinstance(recipe, ScorerPackRecipe):
         return scorer_builder(recipe, work, steps=steps)
+    if isinstance(recipe, PairPackRecipe):
+        return pair_builder(recipe, work, steps=steps)
     return encoder_builder(recipe, work, steps=steps)
 
 

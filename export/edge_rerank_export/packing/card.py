@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank_export.models.checkpoint import Form
 from edge_rerank_export.models.encoder_description import EncoderDescription
 from edge_rerank_export.models.sentence_files import Dense, Pooling
-from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, ScorerPackRecipe
+from edge_rerank_export.recipes.pack import (
+    EncoderPackRecipe,
+    EncoderRecipe,
+    PairPackRecipe,
+    ScorerPackRecipe,
+)
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
 
@@ -19,6 +25,8 @@ _UNTRAINED = (
 
 _EXPLAINED = {
     "kendall_tau": "mean Kendall τ of the candidates' order",
+    "query_tau": "mean Kendall τ of their order after a query",
+    "score_error": "largest difference of a score by conversion",
     "cosine": "smallest cosine of a text's two vectors",
     "difference": "largest difference in one component",
     "batch_effect": "largest change of a component by batch or padding",
@@ -143,6 +151,65 @@ a candidate {_formula(facts)}.
 
 The scores carry what the original learnt, its gaps and its prejudices included. Which languages and
 what kinds of text it was trained on, its publisher says.
+"""
+
+
+def pair_card(
+    recipe: PairPackRecipe,
+    fetched: Fetched,
+    verification: Verification,
+    *,
+    labels: Sequence[str],
+    scored: str,
+    weights_a_token: int,
+    training: str = "",
+) -> str:
+    """The text of the card of a scorer of pairs, in Markdown.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        verification: how far the pack is from the original.
+        labels: all that the original tells apart.
+        scored: the one of them whose log-odds are the score.
+        weights_a_token: those that each token is multiplied by.
+        training: how it was tuned by the toolchain; empty for an original.
+    """
+    pair = recipe.pair
+    behaviour = training or "The weights are as whoever published them trained them"
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It reads a
+query and a candidate together, and says how well they fit; without a query it reads what a person
+chose last, after `{pair.heading}`, in the query's place.
+
+- Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
+- Licence of the weights: {recipe.licence}
+- Labels of the original: {", ".join(f"`{label}`" for label in labels)}; scored is `{scored}`,
+  in log-odds, before any activation function
+- Changed against the original: converted to ONNX, quantised ({pair.quantisation}), input cut to
+  {pair.max_tokens} tokens, {pair.item_tokens} of them the candidate's
+- Cost: every candidate is read in full, with what stands before it, and nothing is kept from one
+  to the next: {weights_a_token / 1e6:.3g} million weights for each token, and at most
+  {weights_a_token * pair.max_tokens / 1e9:.3g} billion multiplications a candidate
+- {behaviour}
+
+## Compared with the {"tuned" if training else "original"} model in float32
+
+{verification.texts} item texts, {verification.rankings} lists put in order, after a query and after
+a history each.
+
+| figure | measured | bound |
+|---|---|---|
+{_rows(verification)}
+
+## Limits
+
+The scores carry what the original learnt, its gaps and its prejudices included. How well they
+say what a person chooses after a history was not measured here: no more than this order was
+compared.
 """
 
 

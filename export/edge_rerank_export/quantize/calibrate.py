@@ -47,18 +47,41 @@ def channel_maxima(
         UnsupportedModel: when it takes other inputs.
         InferenceError: when it cannot be run.
     """
+    taken = {entry.name for entry in onnx.load(str(source)).graph.input}
+    if taken != _ENCODER_INPUTS:
+        raise UnsupportedModel("tokenizer: expected only with a text encoder, not with a scorer")
+    rows = [np.array([one.ids]) for one in tokenizer.encode_batch(list(texts))]
+    return maxima_of(
+        source,
+        ({"input_ids": ids, "attention_mask": np.ones_like(ids)} for ids in rows),
+        progress=lambda done: progress(done, len(rows)),
+    )
+
+
+def maxima_of(
+    source: Path,
+    readings: Iterable[Mapping[str, NDArray[Any]]],
+    *,
+    progress: Callable[[int], None] = lambda _done: None,
+) -> ChannelMaxima:
+    """Run the float32 ONNX model ``source`` and watch how large its products' inputs grow.
+
+    Args:
+        source: an ONNX file.
+        readings: its inputs by name, once for each run, without padding.
+        progress: called with the number of runs done.
+
+    Raises:
+        InferenceError: when the model cannot be run.
+    """
     model, watched = _watched(source)
     session = Session(model.SerializeToString())
-    if set(session.inputs) != _ENCODER_INPUTS:
-        raise UnsupportedModel("tokenizer: expected only with a text encoder, not with a scorer")
     maxima: ChannelMaxima = {}
-    for done, encoding in enumerate(tokenizer.encode_batch(list(texts)), start=1):
-        ids = np.array([encoding.ids], dtype=np.int64)
-        values = session.run({"input_ids": ids, "attention_mask": np.ones_like(ids)})
-        for name, value in zip(watched, values, strict=True):
+    for done, reading in enumerate(readings, start=1):
+        for name, value in zip(watched, session.run(reading), strict=True):
             largest = np.abs(value.reshape(-1, value.shape[-1])).max(axis=0)
             maxima[name] = np.maximum(maxima.get(name, 0.0), largest)
-        progress(done, len(texts))
+        progress(done)
     return maxima
 
 

@@ -18,19 +18,21 @@ T = TypeVar("T")
 class Kind(StrEnum):
     """What a recipe is of.
 
-    ``ENCODER`` and ``SCORER`` with a ``[source]`` are packs that ``build`` makes of a model as it
-    is. ``HISTORY``, ``TEXT``, and ``SCORER`` with a ``checkpoint`` are trainings for ``finetune``.
+    ``ENCODER``, ``PAIR`` and ``SCORER`` with a ``[source]`` are packs that ``build`` makes of a
+    model as it is. ``HISTORY``, ``TEXT``, and ``SCORER`` with a ``checkpoint`` are trainings for
+    ``finetune``.
     """
 
     ENCODER = "encoder"
     SCORER = "scorer"
+    PAIR = "pair"
     HISTORY = "history"
     TEXT = "text"
 
     @classmethod
     def of_packs(cls) -> tuple[Kind, ...]:
         """Those that ``build`` makes."""
-        return cls.ENCODER, cls.SCORER
+        return cls.ENCODER, cls.SCORER, cls.PAIR
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +152,8 @@ def _likely(members: Mapping[str, Any], folder: Path) -> Kind:
     """The kind that a recipe looks like, for whoever forgot to write it."""
     if "scorer" in members or "adapter" in members:
         return Kind.SCORER
+    if "pair" in members:
+        return Kind.PAIR
     if "source" in members:
         return Kind.ENCODER
     if "checkpoint" not in members:

@@ -48,10 +48,23 @@ A pack with a scorer has ``kind = "scorer"`` and, in place of ``[encoder]``::
     after = "<|im_end|>\n<|im_start|>assistant\n"
     spaced = true
 
-``subfolder``, ``layout``, ``adapter``, ``base``, all of ``[encoder]`` but ``max_tokens``, the
-scorer's ``vocabulary``, ``separator``, ``quantisation``, ``fine``, ``weight``, ``answers`` and
-``template`` and everything in ``[bounds]`` may be left out. A key that is not known is refused: a
-misspelt bound must not pass for none.
+A pack with a scorer of pairs, made of a cross-encoder, has ``kind = "pair"`` and::
+
+    [pair]
+    max_tokens = 256                # longest pair, special tokens included
+    item_tokens = 128               # of them for the candidate
+    heading = "Liked:"              # what a history begins with, before a candidate
+    joiner = "; "                   # what stands between its lines
+    label = "relevant"              # which of two labels is scored, by name
+    quantisation = "int8"
+    fine = ""
+    weight = 0.1                    # of its scores after a history
+    query_weight = 1.0              # of its scores after a query
+
+all of which may be left out. So may ``subfolder``, ``layout``, ``adapter``, ``base``, all of
+``[encoder]`` but ``max_tokens``, the scorer's ``vocabulary``, ``separator``, ``quantisation``,
+``fine``, ``weight``, ``answers`` and ``template`` and everything in ``[bounds]``. A key that is not
+known is refused: a misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
@@ -177,6 +190,30 @@ class ScorerRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class PairRecipe:
+    """How a scorer of pairs is made.
+
+    Attributes:
+        max_tokens, item_tokens: see :class:`~edge_rerank.packs.manifest.PairScorerSpec`.
+        heading, joiner: likewise.
+        label: name of the label that is scored, of two; empty for the last.
+        quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
+        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        weight, query_weight: of its scores in the blend; ``None`` for what the manifest takes.
+    """
+
+    max_tokens: int = 256
+    item_tokens: int = 128
+    heading: str = "Liked:"
+    joiner: str = "; "
+    label: str = ""
+    quantisation: Scheme = Scheme.INT8
+    fine: str = ""
+    weight: float | None = None
+    query_weight: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderBounds:
     """What the packed model must reach.
 
@@ -214,6 +251,55 @@ class ScorerBounds:
     max_conversion_error: float = 0.01
     max_company_effect: float = 1e-4
     max_ndcg_loss: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class PairBounds:
+    """What the packed scorer of pairs must reach.
+
+    Attributes:
+        min_tau: mean Kendall τ of the candidates' order, original against packed, after histories
+            and after queries.
+        max_conversion_error: largest difference of a score between the original and the
+            converted float32 model, alone, in a batch and padded.
+        max_batch_effect: largest difference between a pair's score alone and in a batch.
+        max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
+    """
+
+    min_tau: float = 0.95
+    max_conversion_error: float = 1e-4
+    max_batch_effect: float = 1e-5
+    max_ndcg_loss: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class PairPackRecipe:
+    """How a pack with a scorer of pairs is made; see the module's description."""
+
+    name: str
+    release: int
+    licence: str
+    summary: str
+    source: SourceRecipe
+    pair: PairRecipe = field(default_factory=PairRecipe)
+    bounds: PairBounds = field(default_factory=PairBounds)
+
+    def __post_init__(self) -> None:
+        check_release(self.release)
+        if self.source.adapter:
+            raise RecipeError("source.adapter: expected only with a scorer")
+        pair = self.pair
+        if not 1 <= pair.item_tokens < pair.max_tokens:
+            raise RecipeError("pair.item_tokens: expected an integer ≥ 1 below max_tokens")
+        if not pair.heading or not pair.joiner:
+            raise RecipeError("pair.heading, pair.joiner: expected a text, got an empty one")
+        if pair.fine and pair.quantisation.limit is None:
+            raise RecipeError("pair.fine: expected only with quantisation int8 or int7")
+
+    @property
+    def languages(self) -> tuple[Language, ...]:
+        """What the model reads; empty for what the original does."""
+        return ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -273,7 +359,14 @@ class EncoderPackRecipe:
         return self.encoder.languages
 
 
-PackRecipe: TypeAlias = EncoderPackRecipe | ScorerPackRecipe
+PackRecipe: TypeAlias = EncoderPackRecipe | ScorerPackRecipe | PairPackRecipe
+
+
+_KINDS = {
+    EncoderPackRecipe: Kind.ENCODER,
+    ScorerPackRecipe: Kind.SCORER,
+    PairPackRecipe: Kind.PAIR,
+}
 
 
 def written(recipe: PackRecipe) -> str:
@@ -285,8 +378,7 @@ def written(recipe: PackRecipe) -> str:
     source = replace(source, uri=_portable(source.uri), base=_portable(source.base))
     if source.adapter.endswith(_ADAPTER_SUFFIX):
         source = replace(source, adapter=Path(source.adapter).name)
-    kind = Kind.SCORER if isinstance(recipe, ScorerPackRecipe) else Kind.ENCODER
-    return f'kind = "{kind}"\n{write_table(replace(recipe, source=source))}'
+    return f'kind = "{_KINDS[type(recipe)]}"\n{write_table(replace(recipe, source=source))}'
 
 
 def _portable(uri: str) -> str:
@@ -328,4 +420,6 @@ def read_recipe(path: Path) -> PackRecipe:
     relative = ("source.adapter",) if own else ()
     if file.kind is Kind.SCORER:
         return file.table(ScorerPackRecipe, relative=relative)
+    if file.kind is Kind.PAIR:
+        return file.table(PairPackRecipe, relative=relative)
     return file.table(EncoderPackRecipe, relative=relative)

@@ -1,0 +1,174 @@
+"""The scorer of pairs: a cross-encoder reads what was asked for or chosen with each candidate.
+
+Nothing of a pair can be kept for the next one, so every candidate costs a whole reading: that of
+the query or the history, and its own.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.inference.pair_prompt import PairPrompt
+from edge_rerank.inference.prefix_cache import chain
+from edge_rerank.inference.prompt import Tokens
+from edge_rerank.inference.score_cache import ScoreCache
+from edge_rerank.inference.session import Session, finite
+from edge_rerank.packs.manifest import PairScorerSpec
+from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
+from edge_rerank.packs.pack import Pack
+
+BATCH_TOKENS = 256
+"""Padded tokens in one run of the model."""
+
+INPUTS = ("input_ids", "attention_mask", "token_type_ids")
+"""What a model may take; the last where its family has types of tokens."""
+
+_UNKNOWN_PACE_S = 1e-3
+"""Seconds a token takes, until the first run says better."""
+
+_PACE_WEIGHT = 0.3
+
+
+class PairScorer:
+    """Runs the ``pair_scorer`` part of a pack. Safe from several threads.
+
+    A score is what the cross-encoder says of a pair before any activation function: in log-odds
+    where it was trained with cross-entropy. It is the same number in any company. ``weight`` times
+    a score after a history is in log-odds, like the rest of what is blended, and ``query_weight``
+    times one after a query.
+
+    Args:
+        pack: a pack whose manifest has a scorer of pairs.
+        providers: execution providers by preference, see
+            :func:`edge_rerank.inference.session.resolve_providers`.
+        threads: threads inside one operator.
+
+    Raises:
+        PackUnsupported: when the pack has no scorer of pairs.
+        PackInvalid: when its tokeniser or model is not what the manifest says.
+        InvalidRequest: when an argument is out of range.
+        ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
+    """
+
+    by_likelihood = False
+    """Its scores are a trained head's."""
+
+    def __init__(
+        self, pack: Pack, *, providers: Sequence[str] | None = None, threads: int | None = None
+    ) -> None:
+        spec = pack.manifest.pair_scorer
+        if spec is None:
+            raise PackUnsupported("the pack has no scorer of pairs")
+        self._spec = spec
+        self.weight = spec.weight
+        self.query_weight = spec.query_weight
+        model = pack.model(spec.model, _feed(spec))
+        self.prompt = PairPrompt(spec, pack.read(spec.tokenizer))
+        self._session = Session(model, providers=providers, threads=threads)
+        self._inputs = set(self._session.inputs)
+        if self._inputs not in (set(INPUTS), set(INPUTS[:2])):
+            raise PackInvalid(f"pair_scorer: expected a model with the inputs {', '.join(INPUTS)}")
+        self.providers = self._session.providers
+        self.threads = self._session.threads
+        self._scores = ScoreCache()
+        self._pace = _UNKNOWN_PACE_S
+
+    @property
+    def cached_scores(self) -> int:
+        """Scores kept in memory, by digests of what they were read from."""
+        return len(self._scores)
+
+    def score(
+        self,
+        candidates: Sequence[str],
+        history: Sequence[str],
+        *,
+        query: str | None = None,
+        stop_at: float | None = None,
+    ) -> NDArray[np.float64]:
+        """Score candidates for a query, or without one after a history.
+
+        Args:
+            candidates: texts, the most promising first.
+            history: one text an event, oldest first; not read where there is a query.
+            query: what the person asked for just now.
+            stop_at: time by ``time.perf_counter()`` at which to be done.
+
+        Returns:
+            float64 of shape (len(candidates),), higher is better; NaN for those that there
+            was no time for. Zeros where nothing was asked for or chosen.
+
+        Raises:
+            InferenceError: when the model fails.
+        """
+        before = self.prompt.read(history) if query is None else self.prompt.asked(query)
+        if not before:
+            return np.zeros(len(candidates))
+        version = chain(b"", before)
+        items = [self.prompt.item(text) for text in candidates]
+        keys = {item: chain(version, item) for item in items}
+        found = dict(zip(keys, self._scores.get(list(keys.values())), strict=True))
+        missing = [item for item, score in found.items() if math.isnan(score)]
+        lengths = [self.prompt.pair_tokens(before, item) for item in missing]
+        for batch in _batches(lengths):
+            width = max(lengths[place] for place in batch)
+            if stop_at is None or time.perf_counter() + len(batch) * width * self._pace <= stop_at:
+                read = [missing[place] for place in batch]
+                scores = self._run(before, read, width)
+                found.update(zip(read, scores, strict=True))
+                self._scores.put([keys[item] for item in read], scores)
+        return np.array([found[item] for item in items], dtype=np.float64)
+
+    def forget(self) -> None:
+        """Drop every score: they were derived from people's words and histories."""
+        self._scores.clear()
+
+    def _run(self, before: Tokens, items: Sequence[Tokens], width: int) -> list[float]:
+        """Scores of a batch of pairs of at most ``width`` tokens."""
+        shape = (len(items), width)
+        ids = np.full(shape, self._spec.pad_id, dtype=np.int64)
+        mask, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
+        for place, item in enumerate(items):
+            tokens, kinds = self.prompt.pair(before, item)
+            ids[place, : len(tokens)] = tokens
+            mask[place, : len(tokens)] = 1
+            types[place, : len(tokens)] = kinds
+        feeds = dict(zip(INPUTS, (ids, mask, types), strict=True))
+        started = time.perf_counter()
+        outputs = self._session.run({name: feeds[name] for name in self._inputs})
+        pace = (time.perf_counter() - started) / ids.size
+        self._pace += _PACE_WEIGHT * (pace - self._pace)
+        scores: list[float] = finite(outputs, 0, (len(items), 1), "the scorer of pairs")[
+            :, 0
+        ].tolist()
+        return scores
+
+
+def _batches(lengths: Sequence[int]) -> list[list[int]]:
+    """Group places of like length within :data:`BATCH_TOKENS`; those with the first places first.
+
+    Time may end before all are read, and the first are the most promising.
+    """
+    batches: list[list[int]] = []
+    for place in sorted(range(len(lengths)), key=lengths.__getitem__):
+        if batches and (len(batches[-1]) + 1) * lengths[place] <= BATCH_TOKENS:
+            batches[-1].append(place)
+        else:
+            batches.append([place])
+    return sorted(batches, key=min)
+
+
+def _feed(spec: PairScorerSpec) -> dict[str, Shape]:
+    """The inputs of a run: one pair of any length, or several within a batch."""
+    whole = max(BATCH_TOKENS, spec.max_tokens)
+    shape = (
+        Size(1, [Symbol("batch", 1, BATCH_TOKENS, "tokens", whole)]),
+        Size(1, [Symbol("tokens", 1, spec.max_tokens)]),
+    )
+    return dict.fromkeys(INPUTS, shape)

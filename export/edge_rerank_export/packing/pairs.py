@@ -1,0 +1,218 @@
+"""The builder of a pack with a scorer of pairs: what that kind of model does at each step."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Self
+
+from tokenizers import Tokenizer
+
+from edge_rerank.inference.pair_prompt import PairPrompt
+from edge_rerank.packs.manifest import (
+    PAIR_QUERY_WEIGHT,
+    PAIR_WEIGHT,
+    Manifest,
+    PairScorerSpec,
+    Source,
+)
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.models.pair_model import (
+    PairModel,
+    check_pair_model,
+    convert_pair_model,
+    load_pair_model,
+    load_pair_tokenizer,
+)
+from edge_rerank_export.models.text_encoder import OPSET
+from edge_rerank_export.packing.card import pair_card
+from edge_rerank_export.packing.folder import file_entries, write_manifest
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize.calibrate import maxima_of
+from edge_rerank_export.quantize.integers import quantize
+from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.pack import PairPackRecipe
+from edge_rerank_export.sources.fetch import Fetched, fetch
+from edge_rerank_export.verify.figures import Verification
+from edge_rerank_export.verify.pairs import Original, pair_feeds, pair_rows, verify_pairs
+from edge_rerank_export.verify.texts import Texts, own_texts
+
+PAIRS_NAME = "pairs.onnx"
+TOKENIZER_NAME = "pairs-tokenizer.json"
+
+_BUILD_CASES = 25
+"""Lists that a new pack is verified on; ``verify`` takes as many as there are."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PairBuilder:
+    """A scorer of pairs on its way to a pack, see :class:`~.steps.PackBuilder`.
+
+    Attributes:
+        recipe: what to make.
+        fetched: where the weights came from.
+        tokenizer: the model's, of transformers.
+        model: the original, in PyTorch float32.
+        work: folder for the float32 model, which is compared with.
+    """
+
+    recipe: PairPackRecipe
+    fetched: Fetched
+    tokenizer: Any
+    model: PairModel
+    work: Path
+
+    @property
+    def model_name(self) -> str:
+        """Of the ONNX file in the pack."""
+        return PAIRS_NAME
+
+    def convert(self, target: Path, *, steps: Steps = silent) -> None:
+        """Write the model to ``target`` as float32 ONNX."""
+        shutil.copyfile(self._exact(steps) / PAIRS_NAME, target)
+
+    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
+        """Write ``source`` to ``target`` as the recipe says, smoothed on pairs of our own texts."""
+        pair = self.recipe.pair
+        scheme = pair.quantisation
+        if scheme is Scheme.NONE:
+            shutil.copyfile(source, target)
+            return
+        maxima = None
+        if scheme.limit is not None:
+            spec = self._spec(scheme)
+            prompt = PairPrompt(spec, self._backend().to_str().encode())
+            rows = pair_rows(prompt, own_texts())
+            readings = (self._feeds(row, spec.pad_id) for row in rows)
+            with steps("calibrate") as update:
+                maxima = maxima_of(source, readings, progress=lambda done: update(done, len(rows)))
+        with steps(f"quantise ({scheme})") as update:
+            quantize(source, target, scheme, maxima=maxima, fine=pair.fine, progress=update)
+
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
+        fine = self.recipe.pair.fine if scheme.limit is not None else ""
+        pair = replace(self.recipe.pair, quantisation=scheme, fine=fine)
+        return replace(self, recipe=replace(self.recipe, pair=pair))
+
+    def describe(self, folder: Path) -> Manifest:
+        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
+        return self._describe(folder, self.recipe.pair.quantisation)
+
+    def check_texts(self, texts: Texts | None) -> Texts:
+        """What a new pack is verified with: ``_BUILD_CASES`` lists at most."""
+        texts = texts or own_texts()
+        return replace(texts, cases=texts.cases[:_BUILD_CASES])
+
+    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+        """Compare ``pack`` with the model."""
+        exact = self._exact(steps)
+        original = Original(self.model, self.tokenizer, self.model.positions)
+        with steps("verify") as update:
+            return verify_pairs(
+                original,
+                write_manifest(exact, self._describe(exact, Scheme.NONE)),
+                pack,
+                texts,
+                self.recipe.bounds,
+                progress=update,
+            )
+
+    def card(self, verification: Verification, *, training: str = "") -> str:
+        """The text of the model card."""
+        labels = self.model.labels
+        return pair_card(
+            self.recipe,
+            self.fetched,
+            verification,
+            labels=labels,
+            scored=labels[self.model.label],
+            weights_a_token=self.model.weights_a_token,
+            training=training,
+        )
+
+    def _exact(self, steps: Steps) -> Path:
+        """A folder with the float32 ONNX of the model, made when it is first asked for."""
+        folder = self.work / "exact"
+        if not folder.exists():
+            folder.mkdir()
+            with steps("convert"):
+                convert_pair_model(self.model, folder / PAIRS_NAME)
+        return folder
+
+    def _describe(self, folder: Path, scheme: Scheme) -> Manifest:
+        self._backend().save(str(folder / TOKENIZER_NAME), pretty=False)
+        recipe, fetched = self.recipe, self.fetched
+        return Manifest(
+            name=recipe.name,
+            release=recipe.release,
+            licence=recipe.licence,
+            source=Source(fetched.uri, fetched.revision, fetched.sha256),
+            files=file_entries(folder),
+            pair_scorer=self._spec(scheme),
+        )
+
+    def _spec(self, scheme: Scheme) -> PairScorerSpec:
+        pair = self.recipe.pair
+        return PairScorerSpec(
+            model=PAIRS_NAME,
+            tokenizer=TOKENIZER_NAME,
+            max_tokens=pair.max_tokens,
+            item_tokens=pair.item_tokens,
+            pad_id=self.model.config.pad_token_id or 0,
+            heading=pair.heading,
+            joiner=pair.joiner,
+            opset=OPSET,
+            quantisation=scheme,
+            weight=PAIR_WEIGHT if pair.weight is None else pair.weight,
+            query_weight=PAIR_QUERY_WEIGHT if pair.query_weight is None else pair.query_weight,
+        )
+
+    def _backend(self) -> Tokenizer:
+        """The tokeniser as it is packed, without the cut of the last call."""
+        backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
+        backend.no_padding()
+        backend.no_truncation()
+        return backend
+
+    def _feeds(self, row: tuple[list[int], list[int]], pad_id: int) -> dict[str, Any]:
+        made = pair_feeds([row], pad_id=pad_id)
+        return {name: made[name] for name in self.model.inputs}
+
+
+def pair_builder(recipe: PairPackRecipe, work: Path, *, steps: Steps = silent) -> PairBuilder:
+    """Fetch the recipe's cross-encoder.
+
+    Args:
+        recipe: what to make.
+        work: folder for downloads, kept by the caller as long as the result is used.
+        steps: told of each step.
+
+    Raises:
+        RecipeError: when the recipe does not fit the model.
+        SourceError: when the weights cannot be fetched or are not the pinned ones.
+        UnsupportedModel: when they are of a model that cannot be used.
+    """
+    source, pair = recipe.source, recipe.pair
+    with steps("fetch"):
+        fetched = fetch(
+            source.uri,
+            sha256=source.sha256,
+            work=work,
+            subfolder=source.subfolder,
+            accept=check_pair_model,
+        )
+    with steps("load"):
+        tokenizer = load_pair_tokenizer(fetched.folder)
+        model = load_pair_model(
+            fetched.folder,
+            label=pair.label,
+            token_types="token_type_ids" in tokenizer.model_input_names,
+        )
+    if pair.max_tokens > model.positions:
+        raise RecipeError(
+            f"pair.max_tokens: the model reads at most {model.positions}, got {pair.max_tokens}"
+        )
+    return PairBuilder(recipe, fetched, tokenizer, model, work)
