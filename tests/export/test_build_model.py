@@ -16,6 +16,7 @@ from edge_rerank import Item, Reranker
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import SourceError, UnsupportedModel
+from edge_rerank_export.models.sentence_files import Pooling
 from edge_rerank_export.packing.adapted import adapter_config, merge
 from edge_rerank_export.packing.derive import kind_of, licence_in, name_of
 from edge_rerank_export.quantize.scheme import Scheme
@@ -161,14 +162,30 @@ def config(folder: Path, **members: Any) -> Path:
         ({"model_type": "bert", "architectures": ["BertForMaskedLM"]}, Kind.ENCODER),
         ({"model_type": "llama", "architectures": ["LlamaForCausalLM"]}, Kind.SCORER),
         ({"model_type": "llama", "architectures": ["LlamaForSequenceClassification"]}, Kind.SCORER),
+        ({"model_type": "bert", "architectures": ["BertForSequenceClassification"]}, Kind.PAIR),
     ],
 )
 def test_the_kind_is_read_from_the_configuration(
     members: dict[str, Any], kind: Kind, tmp_path: Path
 ) -> None:
     assert kind_of(config(tmp_path, **members)) is kind
-    (tmp_path / "modules.json").write_text("[]")
-    assert kind_of(tmp_path) is Kind.ENCODER
+
+
+@pytest.mark.parametrize(
+    ("steps", "kind"),
+    [
+        (["Transformer", "Pooling", "Normalize"], Kind.ENCODER),
+        (["Transformer", "LogitScore"], Kind.SCORER),
+        (["Transformer"], Kind.PAIR),
+    ],
+)
+def test_or_from_the_files_of_sentence_transformers(
+    steps: list[str], kind: Kind, tmp_path: Path
+) -> None:
+    config(tmp_path, model_type="bert", architectures=["BertForSequenceClassification"])
+    modules = [{"type": f"sentence_transformers.models.{step}"} for step in steps]
+    (tmp_path / "modules.json").write_text(json.dumps(modules))
+    assert kind_of(tmp_path) is kind
 
 
 REFUSED = {
@@ -185,7 +202,7 @@ REFUSED = {
     "gpt_neox": "GPTNeoXForCausalLM",
     "falcon": "FalconForCausalLM",
     "albert": "AlbertModel",
-    "electra": "ElectraModel",
+    "funnel": "FunnelModel",
     "xlnet": "XLNetModel",
     "longformer": "LongformerModel",
     "big_bird": "BigBirdModel",
@@ -276,7 +293,14 @@ def encoder() -> EncoderPackRecipe:
         "MIT",
         "Zwölf\n模型",
         source,
-        EncoderRecipe(9, Scheme.INT7, "query: ", (Language.EN, Language.ZH), centre=True),
+        EncoderRecipe(
+            9,
+            Scheme.INT7,
+            prefix="query: ",
+            pooling=Pooling.CLS,
+            languages=(Language.EN, Language.ZH),
+            centre=True,
+        ),
         EncoderBounds(min_tau=0.5),
     )
 

@@ -6,42 +6,46 @@ the tokeniser, and the head of a README.md in the form of model cards on a hub.
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from huggingface_hub import metadata_load
 
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
-from edge_rerank_export.models.language_model import (
-    DECODER_TYPES,
+from edge_rerank_export.models.checkpoint import (
+    LanguageModel,
     check_language_model,
-    load_tokenizer,
+    describe_language_model,
 )
-from edge_rerank_export.models.text_encoder import check_encoder
+from edge_rerank_export.models.encoder_description import (
+    EncoderDescription,
+    check_encoder,
+    describe_encoder,
+)
+from edge_rerank_export.models.encoder_families import family_of
+from edge_rerank_export.models.families import DECODER_TYPES
+from edge_rerank_export.models.pair_model import check_pair_model, is_pair_model
+from edge_rerank_export.models.sentence_files import read_json
 from edge_rerank_export.packing.adapted import AdapterConfig
+from edge_rerank_export.packing.scorer_recipe import derive_scorer
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
     EncoderPackRecipe,
     EncoderRecipe,
     PackRecipe,
+    PairPackRecipe,
+    PairRecipe,
     ScorerPackRecipe,
-    ScorerRecipe,
     SourceRecipe,
 )
 from edge_rerank_export.sources.languages import Language
 
 MAX_ENCODER_TOKENS = 256
 """Of an item's text, where the model reads more: attention's time grows with the square."""
-
-HISTORY_TOKENS = 288
-LINE_TOKENS = 24
-VOCABULARY = 8192
-HEADING = "Things this person liked, oldest first:"
 
 UNKNOWN_LICENCE = "LicenseRef-unknown"
 _SPDX = {
@@ -97,15 +101,19 @@ def kind_of(folder: Path) -> Kind:
     """
     if any(folder.glob("*.gguf")):
         return Kind.SCORER
-    if (folder / "modules.json").is_file():
+    modules = read_json(folder / "modules.json", [])
+    steps = [str(one.get("type")).rpartition(".")[2] for one in modules if isinstance(one, dict)]
+    if "LogitScore" in steps:
+        return Kind.SCORER
+    if "Pooling" in steps:
         return Kind.ENCODER
-    config = _read_json(folder / "config.json")
-    names = config.get("architectures") or [""]
-    architecture = str(names[0])
+    config = read_json(folder / "config.json", {})
+    named = (config.get("architectures") if isinstance(config, dict) else None) or [""]
+    architecture = str(named[0])
     decoder = config.get("model_type") in DECODER_TYPES
-    if architecture.endswith("ForCausalLM") or (
-        decoder and architecture.endswith("ForSequenceClassification")
-    ):
+    if is_pair_model(folder):
+        return Kind.SCORER if decoder else Kind.PAIR
+    if architecture.endswith("ForCausalLM"):
         return Kind.SCORER
     if architecture.endswith(("Model", "ForMaskedLM")) and not decoder:
         return Kind.ENCODER
@@ -117,7 +125,12 @@ def kind_of(folder: Path) -> Kind:
 
 def check_model(kind: Kind) -> Callable[[Path], object]:
     """What refuses a model that no pack of this kind can be made of, by its configuration."""
-    return {Kind.ENCODER: check_encoder, Kind.SCORER: check_language_model}[kind]
+    checks: dict[Kind, Callable[[Path], object]] = {
+        Kind.ENCODER: check_encoder,
+        Kind.SCORER: check_language_model,
+        Kind.PAIR: check_pair_model,
+    }
+    return checks[kind]
 
 
 def kind_of_adapter(adapter: AdapterConfig) -> Kind:
@@ -145,19 +158,30 @@ def derive(
         UnsupportedModel: when no pack can be made of the model.
     """
     kind = wishes.kind or kind_of(folder)
-    config = check_model(kind)(folder)
     common: dict[str, Any] = {
         "name": wishes.name or name_of(source.uri),
         "release": 1,
         "licence": wishes.licence or licence_in(card or folder),
-        "summary": _summary(config),
         "source": source,
     }
     if kind is Kind.ENCODER:
-        return EncoderPackRecipe(**common, encoder=_encoder(folder, config, wishes))
+        encoder = describe_encoder(folder)
+        return EncoderPackRecipe(
+            **common, summary=_encoder_summary(encoder), encoder=_encoder(encoder, wishes)
+        )
     if wishes.languages:
         raise RecipeError("--languages: expected only with a text encoder")
-    return ScorerPackRecipe(**common, scorer=_scorer(folder, config, wishes))
+    if kind is Kind.PAIR:
+        config = check_pair_model(folder)
+        summary = f"Cross-encoder of type {config.model_type}."
+        return PairPackRecipe(**common, summary=summary, pair=_pair(config, wishes))
+    model = describe_language_model(folder)
+    scorer = replace(derive_scorer(folder, model), quantisation=wishes.quantisation)
+    if scorer.quantisation.limit is None:
+        scorer = replace(scorer, fine="")
+    if wishes.max_tokens:
+        scorer = replace(scorer, history_tokens=wishes.max_tokens)
+    return ScorerPackRecipe(**common, summary=_scorer_summary(model), scorer=scorer)
 
 
 def name_of(uri: str) -> str:
@@ -178,44 +202,26 @@ def licence_in(folder: Path) -> str:
     return _SPDX.get(said, f"LicenseRef-{re.sub(r'[^A-Za-z0-9.-]+', '-', said)}")
 
 
-def _encoder(folder: Path, config: Any, wishes: Wishes) -> EncoderRecipe:
-    declared = _read_json(folder / "sentence_bert_config.json", {}).get("max_seq_length")
-    reads = min(declared or MAX_ENCODER_TOKENS, config.max_position_embeddings)
+def _encoder(described: EncoderDescription, wishes: Wishes) -> EncoderRecipe:
     return EncoderRecipe(
-        max_tokens=wishes.max_tokens or min(reads, MAX_ENCODER_TOKENS),
+        max_tokens=wishes.max_tokens or min(described.max_tokens, MAX_ENCODER_TOKENS),
         quantisation=wishes.quantisation,
+        prefix=described.sentences.item_prompt,
         languages=wishes.languages,
     )
 
 
-def _scorer(folder: Path, config: Any, wishes: Wishes) -> ScorerRecipe:
-    tokenizer = load_tokenizer(folder)
-    start = tokenizer.bos_token or tokenizer.eos_token or tokenizer.cls_token
-    if start is None:
-        raise UnsupportedModel("tokeniser: expected a token that begins or ends a text, found none")
-    room = config.max_position_embeddings - 2 * LINE_TOKENS
-    return ScorerRecipe(
-        heading=HEADING,
-        start=start,
-        line_tokens=LINE_TOKENS,
-        history_tokens=wishes.max_tokens or min(HISTORY_TOKENS, room),
-        vocabulary=min(VOCABULARY, config.vocab_size),
-        quantisation=wishes.quantisation,
-    )
+def _pair(config: Any, wishes: Wishes) -> PairRecipe:
+    usual = PairRecipe(quantisation=wishes.quantisation)
+    positions = family_of({"model_type": config.model_type}).positions(config)
+    most = wishes.max_tokens or min(usual.max_tokens, positions)
+    return replace(usual, max_tokens=most, item_tokens=min(usual.item_tokens, most // 2))
 
 
-def _summary(config: Any) -> str:
-    layers, width = config.num_hidden_layers, config.hidden_size
-    return f"{config.model_type}, {layers} layers of {width} dimensions."
+def _encoder_summary(described: EncoderDescription) -> str:
+    millions = described.weights() / 1e6
+    return f"Text encoder of type {described.model_type}, {millions:.1f} million weights."
 
 
-def _read_json(path: Path, default: Mapping[str, Any] | None = None) -> Mapping[str, Any]:
-    if default is not None and not path.is_file():
-        return default
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UnsupportedModel(f"{path.name} cannot be read: {type(error).__name__}") from error
-    if not isinstance(content, dict):
-        raise UnsupportedModel(f"{path.name}: expected an object")
-    return content
+def _scorer_summary(model: LanguageModel) -> str:
+    return f"Language model of type {model.family}, {model.weights / 1e6:.1f} million weights."

@@ -27,6 +27,7 @@ from edge_rerank_export.models.pair_model import (
     load_pair_tokenizer,
 )
 from edge_rerank_export.models.text_encoder import OPSET
+from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.card import pair_card
 from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
@@ -34,7 +35,7 @@ from edge_rerank_export.quantize.calibrate import maxima_of
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import PairPackRecipe
-from edge_rerank_export.sources.fetch import Fetched, fetch
+from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.pairs import Original, pair_feeds, pair_rows, verify_pairs
 from edge_rerank_export.verify.texts import Texts, own_texts
@@ -197,13 +198,7 @@ def pair_builder(recipe: PairPackRecipe, work: Path, *, steps: Steps = silent) -
     """
     source, pair = recipe.source, recipe.pair
     with steps("fetch"):
-        fetched = fetch(
-            source.uri,
-            sha256=source.sha256,
-            work=work,
-            subfolder=source.subfolder,
-            accept=check_pair_model,
-        )
+        fetched = fetch_model(source, work, accept=check_pair_model)
     with steps("load"):
         tokenizer = load_pair_tokenizer(fetched.folder)
         model = load_pair_model(
