@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +15,17 @@ import torch
 from numpy.typing import NDArray
 from transformers import AutoModel
 
-from edge_rerank.inference.encoders.text import _feed
+from edge_rerank import Item
+from edge_rerank._progress import Progress
+from edge_rerank.errors import PackInvalid
+from edge_rerank.inference.encoders.text import TextEncoder, _feed
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import EncoderSpec
+from edge_rerank.packs.manifest import EncoderSpec, QueryPrompt
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.pack import Pack
+from edge_rerank.ranking.comparisons import TextComparer
+from edge_rerank.ranking.interests import Interests
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
 from edge_rerank_export.models.encoder_description import check_weight_files, describe_encoder
 from edge_rerank_export.models.sentence_files import Pooling
@@ -271,6 +278,58 @@ def test_a_prompt_that_the_pooling_leaves_out(model: Path, tmp_path: Path) -> No
     recipe = read_recipe(recipe_file(model, tmp_path / "r.toml", "prefix = 'query: '", RANDOM))
     with pytest.raises(UnsupportedModel, match="include_prompt"):
         build(recipe, tmp_path / "pack", texts=FEW)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_pack_reads_queries_and_items_after_prompts_of_their_own(
+    model: Path, tmp_path: Path
+) -> None:
+    encoder = "prefix = 'Cast iron: '\nquery_prefix = 'knife, pan: '\nquantisation = 'none'"
+    build(
+        read_recipe(recipe_file(model, tmp_path / "r.toml", encoder)), tmp_path / "pack", texts=FEW
+    )
+    pack = Pack.open(tmp_path / "pack")
+    assert "every query with `knife, pan:`" in pack.read("MODEL_CARD.md").decode()
+    made, original = TextEncoder(pack), load_encoder(model)
+    plain = read_tokenizer(model / "tokenizer.json")
+    plain.enable_truncation(32)
+    text = "steel knife"
+
+    def expected(whole: str) -> Array:
+        ids = torch.tensor([plain.encode(whole).ids])
+        with torch.inference_mode():
+            found: Array = original(ids, torch.ones_like(ids))["vector"][0].numpy()
+        return found
+
+    for words in (text, " ".join([text] * 20)):
+        queries, items = made.queries.encode([words])[0], made.encode([words])[0]
+        assert np.abs(queries - expected(f"knife, pan: {words}")).max() <= 1e-5
+        assert np.abs(items - expected(f"Cast iron: {words}")).max() <= 1e-5
+        assert np.abs(queries - items).max() > 1e-2
+    assert not made.queries.encode(["\u16a0\u16a1"]).any()  # unread, whatever stands before it
+    asked: list[str] = []
+
+    class Spy:
+        dim = made.dim
+
+        def encode(self, texts: Sequence[str], *, progress: Progress | None = None) -> Array:
+            asked.extend(texts)
+            return made.queries.encode(texts, progress=progress)
+
+    comparer = TextComparer(made, cache_items=9, queries=Spy())
+    comparer.compare([Item("1", text)], Interests((), ()), "what they ask")
+    assert asked == ["what they ask"]
+
+
+def test_a_prompt_of_queries_that_does_not_fit_the_tokeniser(tiny_pack: Path) -> None:
+    pack = Pack.open(tiny_pack)
+    spec = pack.manifest.encoder
+    assert spec is not None
+    assert TextEncoder(pack).queries.dim == spec.dim
+    for prompt in (QueryPrompt(1, 2, (5,)), QueryPrompt(1, 0, (5,) * spec.max_tokens)):
+        manifest = replace(pack.manifest, encoder=replace(spec, query_prompt=prompt))
+        with pytest.raises(PackInvalid, match="query_prompt"):
+            TextEncoder(replace(pack, manifest=manifest))
 
 
 def test_weights_that_are_not_there_are_not_made_up(model: Path) -> None:

@@ -9,7 +9,12 @@ import pytest
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
 
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.models.text_tokenizer import lower_cased, read_tokenizer, with_prefix
+from edge_rerank_export.models.text_tokenizer import (
+    lower_cased,
+    query_tokens,
+    read_tokenizer,
+    with_prefix,
+)
 from edge_rerank_export.verify.texts import own_texts
 
 
@@ -77,6 +82,24 @@ def test_a_prefix_gives_the_tokens_of_the_whole_text(make: Any, prefix: str) -> 
 def test_prefixes_that_no_template_holds() -> None:
     with pytest.raises(UnsupportedModel, match="at most 28 tokens"):
         with_prefix(word_pieces(), "a b c " * 12)
+
+
+@pytest.mark.parametrize("make", [byte_level, word_pieces, unigrams])
+@pytest.mark.parametrize("prefix", ["passage: ", ""])
+def test_a_query_has_other_tokens_in_one_place(make: Any, prefix: str) -> None:
+    plain = make()
+    plain.encode_special_tokens = True
+    items = with_prefix(plain, prefix) if prefix else plain
+    if make is byte_level and not prefix:
+        # Without a prefix the first word has no blank before it, behind one it has.
+        with pytest.raises(UnsupportedModel, match="leave it out to read queries as items"):
+            query_tokens(plain, items, prefix, "search: ")
+        return
+    found = query_tokens(plain, items, prefix, "search: ")
+    for text in own_texts().texts[:40]:
+        ids = items.encode(text).ids
+        spliced = [*ids[: found.at], *found.ids, *ids[found.at + found.replaces :]]
+        assert spliced == plain.encode(f"search: {text}").ids
 
 
 def test_texts_in_lower_case() -> None:

@@ -33,7 +33,16 @@ sentence-transformers, hf:ORG/NAME with or without @REVISION, pypi:NAME==VERSION
 file, or the name of a recipe that comes along. What kind of model it is, is read from its
 configuration and said; the recipe that was followed lies in the pack, as recipe.toml.
 """
-_WISHES = ("kind", "name", "licence", "quantisation", "max_tokens", "languages", "subfolder")
+_WISHES = (
+    "kind",
+    "name",
+    "licence",
+    "quantisation",
+    "max_tokens",
+    "languages",
+    "answers",
+    "subfolder",
+)
 
 
 def register(commands: Commands) -> None:
@@ -77,6 +86,12 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
         metavar="L",
         help="the texts to verify with are in these (default: en)",
     )
+    group.add_argument(
+        "--answers",
+        nargs=2,
+        metavar=("YES", "NO"),
+        help="the tokens, the good one first, by which a causal language model answers",
+    )
     group.add_argument("--subfolder", metavar="S", help="where in the source the model lies")
 
 
@@ -119,7 +134,7 @@ def _recipe(
     from edge_rerank_export.packing.derive import Wishes
 
     subfolder = wished.pop("subfolder", "")
-    wished["languages"] = tuple(wished.get("languages", ()))
+    wished |= {name: tuple(wished.get(name, ())) for name in ("languages", "answers")}
     recipe = recipe_of(uri, Wishes(**wished), work, subfolder=subfolder, steps=steps)
     console.print("by this recipe, which will lie in the pack:")
     console.print(written(recipe), highlight=False, markup=False)

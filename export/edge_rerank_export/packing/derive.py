@@ -80,6 +80,7 @@ class Wishes:
         quantisation: how its weights are rounded.
         max_tokens: of a text.
         languages: see :class:`~edge_rerank_export.recipes.pack.EncoderRecipe`.
+        answers: see :class:`~edge_rerank_export.recipes.pack.ScorerRecipe`.
     """
 
     kind: Kind | None = None
@@ -88,6 +89,7 @@ class Wishes:
     quantisation: Scheme = Scheme.INT8
     max_tokens: int | None = None
     languages: tuple[Language, ...] = ()
+    answers: tuple[str, ...] = ()
 
 
 def kind_of(folder: Path) -> Kind:
@@ -171,12 +173,15 @@ def derive(
         )
     if wishes.languages:
         raise RecipeError("--languages: expected only with a text encoder")
+    if wishes.answers and kind is not Kind.SCORER:
+        raise RecipeError("--answers: expected only with a causal language model")
     if kind is Kind.PAIR:
         config = check_pair_model(folder)
         summary = f"Cross-encoder of type {config.model_type}."
         return PairPackRecipe(**common, summary=summary, pair=_pair(config, wishes))
     model = describe_language_model(folder)
-    scorer = replace(derive_scorer(folder, model), quantisation=wishes.quantisation)
+    scorer = derive_scorer(folder, model, answers=wishes.answers)
+    scorer = replace(scorer, quantisation=wishes.quantisation)
     if scorer.quantisation.limit is None:
         scorer = replace(scorer, fine="")
     if wishes.max_tokens:
