@@ -63,6 +63,7 @@ def test_a_checkpoint_is_described_without_its_weights(tmp_path: Path) -> None:
 def test_weights_of_half_precision_are_read_as_they_are(dtype: str, tmp_path: Path) -> None:
     folder = random_checkpoint(tmp_path, "granite", dtype=dtype)
     loaded = load_language_model(folder)
+    assert describe_language_model(folder).dtype == dtype
     wanted = random_model("granite").to(getattr(torch, dtype)).float().state_dict()
     assert all(torch.equal(value, wanted[name]) for name, value in loaded.state_dict().items())
 
@@ -76,6 +77,66 @@ def test_a_checkpoint_without_some_of_its_weights_is_refused(tmp_path: Path) -> 
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(UnsupportedModel, match=r"has no model\.layers\.1\.mlp\.up_proj\.weight"):
         load_language_model(folder)
+
+
+def write_gguf(path: Path, form: str, *, scaled: bool = False) -> Any:
+    """A model of a family that llama.cpp knows, and the model itself."""
+    import gguf
+
+    kind = form.removesuffix("_text")
+    model = random_model(form, tie_word_embeddings=form.startswith("gemma"))
+    config = model.config
+    writer = gguf.GGUFWriter(str(path), kind)
+    writer.add_block_count(config.num_hidden_layers)
+    writer.add_context_length(config.max_position_embeddings)
+    writer.add_embedding_length(config.hidden_size)
+    writer.add_feed_forward_length(config.intermediate_size)
+    writer.add_head_count(config.num_attention_heads)
+    writer.add_head_count_kv(config.num_key_value_heads)
+    writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_rope_freq_base(config.rope_theta)
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_token_list([f"t{number}" for number in range(config.vocab_size)])
+    if scaled:
+        writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
+    architecture = getattr(gguf.MODEL_ARCH, kind.upper())
+    names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
+    for name, value in model.state_dict().items():
+        if name != "lm_head.weight" or not form.startswith("gemma"):
+            stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
+            writer.add_tensor(stored, value.numpy())
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return model
+
+
+def test_a_gguf_file_is_read_with_what_is_in_it(tmp_path: Path) -> None:
+    model = write_gguf(tmp_path / "model.gguf", "qwen2")
+    described = describe_language_model(tmp_path)
+    assert (described.family, described.files) == ("qwen2", ("model.gguf",))
+    tokens = torch.arange(30)[None]
+    with torch.inference_mode():
+        wanted, got = model(tokens).logits, load_language_model(tmp_path)(tokens).logits
+    assert torch.allclose(wanted, got, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("form", "scaled", "reason"),
+    [
+        ("gemma2", False, "a gemma2; of GGUF files llama, qwen2, qwen3, mistral are read"),
+        ("gemma3_text", False, "a gemma3_text; of GGUF"),
+        ("qwen2", True, r"qwen2\.rope\.scaling\.type is not read by transformers"),
+        ("granite", False, "of GGUF files llama, qwen2, qwen3, mistral are read"),
+    ],
+)
+def test_a_gguf_file_that_is_read_in_part_is_refused(
+    form: str, scaled: bool, reason: str, tmp_path: Path
+) -> None:
+    write_gguf(tmp_path / "model.gguf", form, scaled=scaled)
+    with pytest.raises(UnsupportedModel, match=reason):
+        describe_language_model(tmp_path)
 
 
 def test_answers_stand_in_the_modules_of_sentence_transformers(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import PackError, PackInvalid, PackUnsupported
-from edge_rerank.packs.manifest import FORMAT, Manifest, QueryPrompt
+from edge_rerank.packs.manifest import FORMAT, Manifest, QueryPrompt, Template
 
 
 def members() -> dict[str, Any]:
@@ -142,6 +142,54 @@ def test_malformed(change: Change) -> None:
     change(changed)
     with pytest.raises(PackInvalid, match=r"manifest\.json"):
         Manifest.from_json(json.dumps(changed).encode())
+
+
+def with_scorer(**more: Any) -> dict[str, Any]:
+    changed = members()
+    changed["scorer"] = {
+        "model": "encoder.onnx",
+        "tokenizer": "tokenizer.json",
+        "scoring": "head",
+        "causal": True,
+        "prefix": [1],
+        "separator": [2],
+        "line_tokens": 24,
+        "history_tokens": 512,
+        "opset": 21,
+        "quantisation": "int8",
+        "weight": 0.5,
+        **more,
+    }
+    return changed
+
+
+def test_a_template_is_read_and_written_and_packs_without_one_stay_as_they_were() -> None:
+    plain = Manifest.from_json(json.dumps(with_scorer()).encode())
+    assert plain.scorer is not None
+    assert plain.scorer.template is None
+    assert "template" not in json.loads(plain.to_json())["scorer"]
+    template = {"before": [], "after": [5, 6], "spaced": True}
+    manifest = Manifest.from_json(json.dumps(with_scorer(template=template)).encode())
+    assert manifest.scorer is not None
+    assert manifest.scorer.template == Template((), (5, 6), spaced=True)
+    assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+@pytest.mark.parametrize(
+    "template",
+    [
+        {"before": [1], "spaced": True},
+        {"before": [1], "after": [], "spaced": True},
+        {"before": [-1], "after": [1], "spaced": True},
+        {"before": [1], "after": [1] * 257, "spaced": True},
+        {"before": [1], "after": [1], "spaced": 1},
+        {"before": [1], "after": [1], "spaced": True, "else": 1},
+        [],
+    ],
+)
+def test_malformed_template(template: Any) -> None:
+    with pytest.raises(PackInvalid):
+        Manifest.from_json(json.dumps(with_scorer(template=template)).encode())
 
 
 def test_the_architecture_of_older_packs_is_read_and_means_nothing() -> None:

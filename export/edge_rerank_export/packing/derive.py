@@ -212,6 +212,7 @@ def _encoder(described: EncoderDescription, wishes: Wishes) -> EncoderRecipe:
         max_tokens=wishes.max_tokens or min(described.max_tokens, MAX_ENCODER_TOKENS),
         quantisation=wishes.quantisation,
         prefix=described.sentences.item_prompt,
+        query_prefix=described.sentences.query_prompt,
         languages=wishes.languages,
     )
 
