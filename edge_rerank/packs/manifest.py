@@ -59,6 +59,21 @@ class Source:
 
 
 @dataclass(frozen=True, slots=True)
+class QueryPrompt:
+    """Tokens that a query has where an item's text has others, or none.
+
+    Attributes:
+        at: place of the first.
+        replaces: how many of an item's tokens are left out there.
+        ids: the tokens.
+    """
+
+    at: int
+    replaces: int
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class EncoderSpec:
     """The text encoder.
 
@@ -73,6 +88,8 @@ class EncoderSpec:
         pad_id: token that fills up shorter rows.
         opset: ONNX operator set version.
         quantisation: "none" or the scheme's name.
+        query_prompt: for encoders that read queries in another way than items; ``None`` for
+            others.
     """
 
     model: str
@@ -82,6 +99,7 @@ class EncoderSpec:
     pad_id: int
     opset: int
     quantisation: str = "none"
+    query_prompt: QueryPrompt | None = None
 
 
 LIKELIHOOD_WEIGHT = 0.04
@@ -342,6 +360,15 @@ def _encoder(members: JsonObject) -> EncoderSpec:
         pad_id=members.integer("pad_id", 0, 2**31 - 1),
         opset=members.integer("opset", 1, 1_000),
         quantisation=members.text("quantisation"),
+        query_prompt=members.optional("query_prompt", _query_prompt),
+    )
+
+
+def _query_prompt(members: JsonObject) -> QueryPrompt:
+    return QueryPrompt(
+        at=members.integer("at", 0, MAX_PREFIX),
+        replaces=members.integer("replaces", 0, MAX_PREFIX),
+        ids=members.integers("ids", 0, 2**31 - 1, MAX_PREFIX),
     )
 
 

@@ -62,14 +62,17 @@ class TextComparer:
     Args:
         encoder: makes the vectors.
         cache_items: item vectors kept in memory.
+        queries: makes those of what people ask for; ``None`` for the same.
     """
 
-    def __init__(self, encoder: Encoder, *, cache_items: int) -> None:
+    def __init__(
+        self, encoder: Encoder, *, cache_items: int, queries: Encoder | None = None
+    ) -> None:
         self._items = VectorCache(encoder, capacity=cache_items)
         # Apart from the items', because these words are personal: see forget().
-        self._words = VectorCache(encoder, capacity=CACHED_QUERIES)
+        self._words = VectorCache(queries or encoder, capacity=CACHED_QUERIES)
         self._spelling = VectorCache(Lexicon.plain(terms), capacity=cache_items)
-        self._unrelated = Unrelated(encoder)
+        self._unrelated = Unrelated(encoder, queries)
 
     def compare(
         self, candidates: Sequence[Item], interests: Interests, query: str | None

@@ -89,7 +89,7 @@ class RankingEngine:
         self.providers = encoder.providers
         self.threads = encoder.threads
         self._encoder = encoder
-        self._comparer = TextComparer(encoder, cache_items=cache_items)
+        self._comparer = TextComparer(encoder, cache_items=cache_items, queries=encoder.queries)
         self._history_model = history_model
         trained = history_model is not None
         self._liked = EVENTS if trained else None

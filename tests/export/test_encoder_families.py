@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,19 @@ from numpy.typing import NDArray
 from transformers import AutoModel
 
 from edge_rerank import Item, Reranker
+from edge_rerank.inference.encoders.text import _feed
 from edge_rerank.inference.session import Session
+from edge_rerank.packs.manifest import EncoderSpec
+from edge_rerank.packs.onnx_check import check_model
+from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.encoder_description import describe_encoder
-from edge_rerank_export.models.encoder_families import FAMILIES
+from edge_rerank_export.models.encoder_families import ACTIVATIONS, FAMILIES
 from edge_rerank_export.models.text_encoder import convert, load_encoder
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.recipes.pack import read_recipe
 from edge_rerank_export.verify.texts import RankingCase, Texts, own_texts
-from tests.export.encoders import POSITIONS, VOCABULARY, recipe_file, save_encoder
+from tests.export.encoders import HIDDEN, POSITIONS, VOCABULARY, recipe_file, save_encoder
 
 SHAPES = ((1, 3), (1, POSITIONS), (2, 9), (5, 33), (7, 17))
 
@@ -106,3 +111,23 @@ def test_texts_are_no_longer_than_the_positions(model: Path, tmp_path: Path) -> 
     )
     with pytest.raises(UnsupportedModel, match=f"max_tokens: expected at most {POSITIONS}"):
         build(read_recipe(tmp_path / "r.toml"), tmp_path / "pack")
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+@pytest.mark.parametrize("activation", sorted(set(ACTIVATIONS) - {"gelu", "swish"}))
+def test_other_activations_are_computed_in_graphs_that_a_pack_may_hold(
+    activation: str, tmp_path: Path
+) -> None:
+    save_encoder(tmp_path, "distilbert")
+    config = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(config | {"activation": activation}))
+    convert(load_encoder(tmp_path), tmp_path / "f.onnx")
+    raw = (tmp_path / "f.onnx").read_bytes()
+    check_model(raw)
+    check_cost(raw, _feed(EncoderSpec("m", "t", HIDDEN, POSITIONS, 0, 21)))
+    ids, mask = rows((3, 9), 0, padded=False)
+    with torch.inference_mode():
+        original = AutoModel.from_pretrained(tmp_path).eval()
+        states = original(input_ids=ids, attention_mask=mask).last_hidden_state.numpy()
+    got = Session(raw).run({"input_ids": ids.numpy(), "attention_mask": mask.numpy()})[0]
+    assert np.abs(got - unit(states.mean(axis=1))).max() <= 1e-4

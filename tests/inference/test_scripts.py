@@ -117,6 +117,17 @@ def test_unrelated_texts_are_nothing_above_themselves(lean: float) -> None:
     assert above.std() == pytest.approx(1.0)
 
 
+@pytest.mark.parametrize("lean", [1.0, 3.0])
+def test_queries_of_their_own_kind_are_compared_with_texts(lean: float) -> None:
+    """Opposite leanings: what is usual for two texts is far above what is for query and text."""
+    texts, queries = Leaning(lean), Leaning(-lean)
+    vectors, asked = (one.encode(TEXTS).astype(np.float64) for one in (texts, queries))
+    cosines = (asked @ vectors.T)[np.triu_indices(len(TEXTS), k=1)]
+    above = Unrelated(texts, queries).above(cosines)
+    assert above.mean() == pytest.approx(0.0, abs=1e-9)
+    assert Unrelated(texts).above(cosines).mean() < -1
+
+
 def test_the_texts_are_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
     encoder = Leaning(1.0)
     unrelated = Unrelated(encoder)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import PackError, PackInvalid, PackUnsupported
-from edge_rerank.packs.manifest import FORMAT, Manifest
+from edge_rerank.packs.manifest import FORMAT, Manifest, QueryPrompt
 
 
 def members() -> dict[str, Any]:
@@ -67,6 +67,20 @@ def test_round_trip_with_a_history_encoder() -> None:
     assert manifest.history_encoder.intercept == -3.0
     assert manifest.history_encoder.tables == {"succession": "lexicon.npy"}
     assert Manifest.from_json(manifest.to_json()) == manifest
+
+
+def test_round_trip_with_a_prompt_of_queries() -> None:
+    changed = members()
+    changed["encoder"]["query_prompt"] = {"at": 1, "replaces": 2, "ids": [7, 8, 9]}
+    manifest = Manifest.from_json(json.dumps(changed).encode())
+    assert manifest.encoder is not None
+    assert manifest.encoder.query_prompt == QueryPrompt(1, 2, (7, 8, 9))
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert b"query_prompt" not in Manifest.from_json(json.dumps(members()).encode()).to_json()
+    for wrong in ({"at": -1}, {"replaces": 1.5}, {"ids": []}, {"ids": [1, "2"]}, {"else": 1}):
+        changed["encoder"]["query_prompt"] = {"at": 1, "replaces": 2, "ids": [7], **wrong}
+        with pytest.raises(PackInvalid, match="query_prompt"):
+            Manifest.from_json(json.dumps(changed).encode())
 
 
 def test_what_is_absent_is_not_written() -> None:

@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 from tokenizers.models import Unigram
 
 from edge_rerank._progress import Progress
-from edge_rerank.errors import PackUnsupported
+from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.inference.encoders.cache import Encoder
 from edge_rerank.inference.encoders.scripts import ScriptReader
 from edge_rerank.inference.session import Session, finite
 from edge_rerank.inference.tokenizing import read_tokenizer, token_ids
@@ -41,7 +42,7 @@ class TextEncoder:
 
     Raises:
         PackUnsupported: when the pack has no encoder.
-        PackInvalid: when its tokeniser cannot be read.
+        PackInvalid: when its tokeniser cannot be read, or its prompt of queries does not fit it.
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
     """
 
@@ -60,19 +61,26 @@ class TextEncoder:
         # An item called "[SEP]" is text, not a separator.
         self._tokenizer.encode_special_tokens = True
         self._special_tokens: int = self._tokenizer.num_special_tokens_to_add(is_pair=False)
+        if (prompt := spec.query_prompt) is not None:
+            self._closing = self._special_tokens - prompt.at - prompt.replaces
+            if self._closing < 0 or prompt.at + len(prompt.ids) + self._closing >= spec.max_tokens:
+                raise PackInvalid("encoder.query_prompt: not one of this tokeniser's texts")
         self._unknown_id = _unknown_id(self._tokenizer, pack.read(spec.tokenizer))
         self._scripts = ScriptReader(self._tokenizer)
         self._session = Session(model, providers=providers, threads=threads)
         self.providers = self._session.providers
         self.threads = self._session.threads
+        self.queries: Encoder = self if spec.query_prompt is None else _QueryEncoder(self)
+        """Encodes what people ask for, where that has a prompt of its own."""
 
     def encode(
-        self, texts: Sequence[str], *, progress: Progress | None = None
+        self, texts: Sequence[str], *, query: bool = False, progress: Progress | None = None
     ) -> NDArray[np.float32]:
         """Encode texts, batched by length.
 
         Args:
             texts: any strings; each is cut to the pack's ``max_tokens``.
+            query: whether they are queries, which some encoders read in another way than items.
             progress: called after each batch.
 
         Returns:
@@ -84,7 +92,8 @@ class TextEncoder:
             InferenceError: when the model fails.
         """
         vectors = np.empty((len(texts), self.dim), dtype=np.float32)
-        tokens = [self._tokenize(text) for text in texts]
+        items = [self._tokenize(text) for text in texts]
+        tokens = [self._as_query(ids) for ids in items] if query else items
         done = 0
         for rows in self._batches([len(ids) for ids in tokens]):
             width = max(len(tokens[row]) for row in rows)
@@ -100,7 +109,7 @@ class TextEncoder:
         vectors[
             [
                 row
-                for row, (text, ids) in enumerate(zip(texts, tokens, strict=True))
+                for row, (text, ids) in enumerate(zip(texts, items, strict=True))
                 if self._is_unreadable(ids) or not self._scripts.reads(self._cut(text))
             ]
         ] = 0.0
@@ -127,6 +136,15 @@ class TextEncoder:
     def _tokenize(self, text: str) -> list[int]:
         return token_ids(self._tokenizer, self._cut(text))
 
+    def _as_query(self, ids: list[int]) -> list[int]:
+        """An item's tokens with the prompt of a query, cut to the same length after the item's."""
+        prompt = self._spec.query_prompt
+        if prompt is None:
+            return ids
+        whole = [*ids[: prompt.at], *prompt.ids, *ids[prompt.at + prompt.replaces :]]
+        text = len(whole) - self._closing
+        return whole[: min(text, self._spec.max_tokens - self._closing)] + whole[text:]
+
     def _cut(self, text: str) -> str:
         return text[: self._spec.max_tokens * CHARS_A_TOKEN]
 
@@ -144,6 +162,20 @@ class TextEncoder:
             else:
                 batches.append([row])
         return batches
+
+
+class _QueryEncoder:
+    """The same encoder for queries."""
+
+    def __init__(self, encoder: TextEncoder) -> None:
+        self._encoder = encoder
+        self.dim = encoder.dim
+
+    def encode(
+        self, texts: Sequence[str], *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """See :meth:`TextEncoder.encode`."""
+        return self._encoder.encode(texts, query=True, progress=progress)
 
 
 def _feed(spec: EncoderSpec) -> dict[str, Shape]:

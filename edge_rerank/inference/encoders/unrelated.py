@@ -47,10 +47,12 @@ class Unrelated:
 
     Args:
         encoder: reads two dozen short texts when it is first asked.
+        queries: reads them on the other side of each pair; ``None`` for the same.
     """
 
-    def __init__(self, encoder: Encoder) -> None:
+    def __init__(self, encoder: Encoder, queries: Encoder | None = None) -> None:
         self._encoder = encoder
+        self._queries = encoder if queries is None else queries
 
     def prepare(self) -> None:
         """Read them now, so that the first query does not wait for it."""
@@ -64,7 +66,10 @@ class Unrelated:
     @cached_property
     def _usual(self) -> tuple[float, float]:
         vectors = self._encoder.encode(TEXTS).astype(np.float64)
-        cosines = (vectors @ vectors.T)[np.triu_indices(len(TEXTS), k=1)]
+        asked = vectors
+        if self._queries is not self._encoder:
+            asked = self._queries.encode(TEXTS).astype(np.float64)
+        cosines = (asked @ vectors.T)[np.triu_indices(len(TEXTS), k=1)]
         return float(cosines.mean()), float(max(cosines.std(), _LEAST_SPREAD))
 
 

@@ -119,14 +119,15 @@ def describe_encoder(folder: Path) -> EncoderDescription:
     family = family_of(members)
     try:
         config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
+        if getattr(config, "quantization_config", None) is not None:
+            raise UnsupportedModel("config.quantization_config: expected float weights")
+        family.check(config)
+        hidden, positions = int(config.hidden_size), family.positions(config)
+    except UnsupportedModel:
+        raise
     except Exception as error:  # members of the wrong type fail in many ways
         raise UnsupportedModel(f"config.json cannot be read: {type(error).__name__}") from error
-    if getattr(config, "quantization_config", None) is not None:
-        raise UnsupportedModel("config.quantization_config: expected float weights")
-    family.check(config)
-    hidden = int(config.hidden_size)
     sentences = read_sentence_files(folder, hidden=hidden)
-    positions = family.positions(config)
     told = read_json(place / "tokenizer_config.json", {})
     longest = told.get("model_max_length") if isinstance(told, dict) else None
     limits = [positions, sentences.max_tokens]

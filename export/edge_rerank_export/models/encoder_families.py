@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
-import torch
 import transformers
 from optimum.exporters.onnx import OnnxConfig
 from optimum.exporters.onnx import model_configs as optimum
@@ -18,7 +17,7 @@ from edge_rerank_export.errors import UnsupportedModel
 
 THIS_FILE = "edge_rerank_export/models/encoder_families.py"
 
-_ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "silu", "swish")
+ACTIVATIONS = ("gelu", "gelu_new", "gelu_pytorch_tanh", "gelu_fast", "relu", "silu", "swish")
 
 
 class EncoderFamily:
@@ -48,9 +47,9 @@ class EncoderFamily:
             UnsupportedModel: by the name of the member.
         """
         found = getattr(config, cls.activation)
-        if found not in _ACTIVATIONS:
+        if found not in ACTIVATIONS:
             raise UnsupportedModel(
-                f"config.{cls.activation}: expected one of {', '.join(_ACTIVATIONS)}, "
+                f"config.{cls.activation}: expected one of {', '.join(ACTIVATIONS)}, "
                 f"got {found!r}"
             )
         kind = getattr(config, "position_embedding_type", None) or "absolute"
@@ -61,10 +60,6 @@ class EncoderFamily:
         for name in ("is_decoder", "is_encoder_decoder"):
             if getattr(config, name, False):
                 raise UnsupportedModel(f"config.{name}: expected an encoder")
-
-    @classmethod
-    def prepare(cls, model: torch.nn.Module) -> None:
-        """Put in place of a layer one that computes the same in a better form, where one is known."""
 
 
 class Bert(EncoderFamily):
@@ -179,7 +174,7 @@ def family_of(config: Mapping[str, Any]) -> type[EncoderFamily]:
     # vector even where its type is a known one.
     own = _code(code).rpartition(".")[2]
     for name in [*named, own] if code else named:
-        if not name.startswith(family.classes) or name not in dir(transformers):
+        if not name.startswith(family.classes) or not hasattr(transformers, name):
             raise UnsupportedModel(
                 f"config: expected a class of transformers for {kind!r}, got {name!r}, which is "
                 "not one; code of a model's own is never run"

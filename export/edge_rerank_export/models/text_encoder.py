@@ -134,7 +134,6 @@ def load_encoder(
             f"weights: {len(missing)} are missing, {sorted(missing)[0]} among them: not those of "
             f"{type(backbone).__name__}"
         )
-    described.family.prepare(backbone)
     return TextEncoder(
         backbone,
         described.family,

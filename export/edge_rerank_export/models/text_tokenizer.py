@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,20 @@ from edge_rerank_export.errors import UnsupportedModel
 MAX_PREFIX_TOKENS = 28
 """The runtime takes templates of 32 pieces; two are the text and its beginning and end."""
 
-_PROBES = ("word", "Two Words", "Émile, 26 cm", "(a) #1", "高等数学", "12345", "")
+MAX_QUERY_TOKENS = 256
+"""The runtime's bound."""
+
+_PROBES = ("word", "Two Words", "Émile, 26 cm", "(a) #1", "高等数学", "12345")
 """Beginnings of texts that tokenisers treat differently."""
+
+_FIRST_WORDS = (
+    ('"add_prefix_space": false', '"add_prefix_space": true'),
+    ('"add_prefix_space": true', '"add_prefix_space": false'),
+    ('"prepend_scheme": "never"', '"prepend_scheme": "always"'),
+    ('"prepend_scheme": "first"', '"prepend_scheme": "always"'),
+    ('"prepend_scheme": "always"', '"prepend_scheme": "never"'),
+)
+"""Members of byte-level and of SentencePiece's tokenisers that say how a text begins."""
 
 
 def read_tokenizer(path: Path) -> Tokenizer:
@@ -61,12 +74,59 @@ def with_prefix(tokenizer: Tokenizer, prefix: str) -> Tokenizer:
     for members in _ways(json.loads(tokenizer.to_str())):
         changed = _with_tokens(tokenizer, members, prefix)
         if all(
-            changed.encode(text).ids == tokenizer.encode(prefix + text).ids for text in _PROBES[:-1]
+            changed.encode(text).ids == tokenizer.encode(prefix + text).ids for text in _PROBES
         ):
             return changed
     raise UnsupportedModel(
         "encoder.prefix: expected a tokeniser that reads a text alike alone and after the prefix"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class QueryTokens:
+    """Tokens of a query's prefix, and where an item's tokens make room for them.
+
+    Attributes:
+        at: place of the first.
+        replaces: how many of an item's tokens are left out there.
+        ids: the tokens.
+    """
+
+    at: int
+    replaces: int
+    ids: tuple[int, ...]
+
+
+def query_tokens(
+    plain: Tokenizer, items: Tokenizer, prefix: str, query_prefix: str
+) -> QueryTokens:
+    """What turns an item's tokens into those of a query.
+
+    Args:
+        plain: the original's tokeniser.
+        items: the one that :func:`with_prefix` made of it, or the same.
+        prefix: of items, may be empty.
+        query_prefix: of queries.
+
+    Raises:
+        UnsupportedModel: when a query's tokens are not an item's with others in one place.
+    """
+    template = _template(json.loads(plain.to_str()).get("post_processor"))
+    at = next(n for n, piece in enumerate(template["single"]) if "Sequence" in piece)
+    replaced = plain.encode(prefix.rstrip(), add_special_tokens=False).ids
+    ids = plain.encode(query_prefix.rstrip(), add_special_tokens=False).ids
+    if len(ids) > MAX_QUERY_TOKENS:
+        raise UnsupportedModel(
+            f"encoder.query_prefix: expected at most {MAX_QUERY_TOKENS} tokens, got {len(ids)}"
+        )
+    for text in _PROBES:
+        own = items.encode(text).ids
+        if [*own[:at], *ids, *own[at + len(replaced) :]] != plain.encode(query_prefix + text).ids:
+            raise UnsupportedModel(
+                "encoder.query_prefix: expected a tokeniser that reads a text alike after either "
+                "prefix; leave it out to read queries as items"
+            )
+    return QueryTokens(at, len(replaced), tuple(ids))
 
 
 def _with_tokens(tokenizer: Tokenizer, members: dict[str, Any], prefix: str) -> Tokenizer:
@@ -85,14 +145,11 @@ def _with_tokens(tokenizer: Tokenizer, members: dict[str, Any], prefix: str) -> 
 
 
 def _ways(members: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """The tokeniser as it is, and so that a text's first word is marked like any other."""
+    """The tokeniser as it is, and so that a text's first word is marked like any other, or none."""
     yield members
     text = json.dumps(members)
-    yield json.loads(text.replace('"add_prefix_space": false', '"add_prefix_space": true'))
-    for scheme in ("never", "first"):
-        yield json.loads(
-            text.replace(f'"prepend_scheme": "{scheme}"', '"prepend_scheme": "always"')
-        )
+    for old, new in _FIRST_WORDS:
+        yield json.loads(text.replace(old, new))
 
 
 def _template(processor: Any) -> dict[str, Any]:

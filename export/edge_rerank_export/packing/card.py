@@ -215,6 +215,8 @@ def _changes(encoder: EncoderRecipe) -> str:
     changes = ""
     if encoder.prefix:
         changes += f"; every text begins with `{encoder.prefix.strip()}`"
+    if encoder.query_prefix not in {"", encoder.prefix}:
+        changes += f"; every query with `{encoder.query_prefix.strip()}`"
     if encoder.languages:
         changes += f"; vocabulary cut to the scripts of: {', '.join(encoder.languages)}"
     if encoder.centre:

@@ -10,7 +10,7 @@ from typing import Self
 
 from tokenizers import Tokenizer
 
-from edge_rerank.packs.manifest import EncoderSpec, Manifest, Source
+from edge_rerank.packs.manifest import EncoderSpec, Manifest, QueryPrompt, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.encoder_description import (
@@ -19,7 +19,12 @@ from edge_rerank_export.models.encoder_description import (
     describe_encoder,
 )
 from edge_rerank_export.models.text_encoder import OPSET, TextEncoder, convert, load_encoder
-from edge_rerank_export.models.text_tokenizer import lower_cased, read_tokenizer, with_prefix
+from edge_rerank_export.models.text_tokenizer import (
+    lower_cased,
+    query_tokens,
+    read_tokenizer,
+    with_prefix,
+)
 from edge_rerank_export.packing.card import made_of, model_card
 from edge_rerank_export.packing.folder import file_entries
 from edge_rerank_export.progress import Steps, silent
@@ -46,12 +51,14 @@ class Original:
         fetched: where it came from.
         tokenizer: cuts off after the recipe's number of tokens, prefix included.
         described: what its files say.
+        query: what a query's tokens have in place of an item's; ``None`` for the same.
     """
 
     model: TextEncoder
     fetched: Fetched
     tokenizer: Tokenizer
     described: EncoderDescription
+    query: QueryPrompt | None = None
 
 
 def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) -> Original:
@@ -88,13 +95,17 @@ def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) ->
         tokenizer = read_tokenizer(folder / described.folder / TOKENIZER_NAME)
         if described.sentences.lower_case:
             tokenizer = lower_cased(tokenizer)
+        query, plain = None, tokenizer
         if encoder.prefix:
-            tokenizer = with_prefix(tokenizer, encoder.prefix)
+            tokenizer = with_prefix(plain, encoder.prefix)
+        if encoder.query_prefix not in {"", encoder.prefix}:
+            found = query_tokens(plain, tokenizer, encoder.prefix, encoder.query_prefix)
+            query = QueryPrompt(found.at, found.replaces, found.ids)
         tokenizer.enable_truncation(encoder.max_tokens)
     if encoder.centre:
         with steps("centre"):
             centre(model, tokenizer, encoder)
-    return Original(model, fetched, tokenizer, described)
+    return Original(model, fetched, tokenizer, described, query)
 
 
 def _check_fit(encoder: EncoderRecipe, described: EncoderDescription) -> None:
@@ -104,7 +115,7 @@ def _check_fit(encoder: EncoderRecipe, described: EncoderDescription) -> None:
             f"encoder.max_tokens: expected at most {described.positions}, which the model has "
             f"positions for, got {encoder.max_tokens}"
         )
-    if encoder.prefix and not described.sentences.include_prompt:
+    if (encoder.prefix or encoder.query_prefix) and not described.sentences.include_prompt:
         raise UnsupportedModel(
             "encoder.prefix: expected none, the model's pooling leaves out the tokens of prompts "
             "(include_prompt)"
@@ -209,6 +220,7 @@ class EncoderBuilder:
                 pad_id=start.described.pad_id,
                 opset=OPSET,
                 quantisation=recipe.encoder.quantisation,
+                query_prompt=start.query,
             ),
         )
 

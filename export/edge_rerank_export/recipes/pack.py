@@ -19,6 +19,7 @@
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
     prefix = ""                     # see EncoderRecipe
+    query_prefix = ""
     pooling = "mean"
     dim = 256
     languages = []
@@ -105,6 +106,7 @@ class EncoderRecipe:
         max_tokens: longest input, special tokens included.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         prefix: what the original expects before every text; it goes into the tokeniser.
+        query_prefix: what it expects before a query in place of that; empty for the same.
         pooling: how a vector is made of the tokens' states; ``None`` for what the files of
             sentence-transformers beside the model say, the mean where there are none.
         dim: how many of a vector's components are kept, the first, for originals that were trained
@@ -118,6 +120,7 @@ class EncoderRecipe:
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
     prefix: str = ""
+    query_prefix: str = ""
     pooling: Pooling | None = None
     dim: int = 0
     languages: tuple[Language, ...] = ()
