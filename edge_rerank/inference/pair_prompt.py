@@ -24,6 +24,9 @@ things, and a single description would fill all of it."""
 class PairPrompt:
     """Tokenises for one scorer of pairs. Safe from several threads.
 
+    Attributes:
+        room: most tokens before the candidate.
+
     Args:
         spec: the scorer's description.
         tokenizer: the bytes of its tokeniser file.
@@ -39,8 +42,7 @@ class PairPrompt:
         self._tokenizer.no_truncation()
         self._tokenizer.encode_special_tokens = True
         self._layout = pair_layout(self._tokenizer, spec.tokenizer)
-        self.room = spec.max_tokens - spec.item_tokens - self._layout.special_tokens
-        """Most tokens before the candidate."""
+        self.room: int = spec.max_tokens - spec.item_tokens - self._layout.special_tokens
         if self.room < LEAST_LINES:
             raise PackInvalid("pair_scorer: expected max_tokens with room for a query or a history")
 
@@ -55,7 +57,7 @@ class PairPrompt:
             history: one text an event, oldest first.
 
         Returns:
-            The heading and the newest lines within :attr:`room`; empty without a line.
+            The heading and the newest lines that find room; empty without a line.
         """
         chosen: list[str] = []
         text = ""

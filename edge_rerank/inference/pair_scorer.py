@@ -1,7 +1,8 @@
 """The scorer of pairs: a cross-encoder reads what was asked for or chosen with each candidate.
 
 Nothing of a pair can be kept for the next one, so every candidate costs a whole reading: that of
-the query or the history, and its own.
+the query or the history, and its own. A history that a language model reads once is read here as
+often as there are candidates.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 
 BATCH_TOKENS = 256
-"""Padded tokens in one run of the model."""
+"""Padded tokens in one run of the model. A token of a MiniLM's shape (6 layers of 384, int8) takes
+0.29 to 0.37 ms of one busy core in runs of 128, 256 and 512, as in a text encoder of that shape."""
 
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """What a model may take; the last where its family has types of tokens."""

@@ -29,6 +29,7 @@ from edge_rerank_export.models.pair_model import (
     is_pair_model,
     load_pair_model,
     load_pair_tokenizer,
+    longest_pair,
 )
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.recipes.pack import read_recipe
@@ -311,3 +312,12 @@ def test_every_weight_that_a_token_meets_is_counted() -> None:
     layer = 4 * 32 * 32 + 2 * 32 * 64
     pooler = 32 * 32
     assert PairModel(model, label=0, token_types=True).weights_a_token == 2 * layer + pooler
+
+
+@pytest.mark.parametrize(("told", "longest"), [(48, 48), (10**30, 96), (None, 96), (512, 96)])
+def test_the_longest_pair_is_read_off_the_files(
+    told: int | None, longest: int, trained: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "config.json").write_bytes((trained / "config.json").read_bytes())
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps({"model_max_length": told}))
+    assert longest_pair(tmp_path) == longest

@@ -103,7 +103,9 @@ def test_without_a_kind_the_line_to_add_is_said(tmp_path: Path, text: str, kind:
 
 
 def test_a_kind_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match="kind: expected one of encoder, scorer, history, text"):
+    with pytest.raises(
+        RecipeError, match="kind: expected one of encoder, scorer, pair, history, text"
+    ):
         RecipeFile.read(written(tmp_path, GOOD.replace('"encoder"', '"decoder"')))
     with pytest.raises(RecipeError, match="kind: expected one of"):
         RecipeFile.read(written(tmp_path, GOOD.replace('"encoder"', '["encoder"]')))

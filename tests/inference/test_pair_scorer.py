@@ -245,6 +245,24 @@ def test_without_a_query_it_refines_what_the_history_says(cascade: Reranker) -> 
     assert any(reason.code == "model" for ranked in ranking for reason in ranked.reasons)
 
 
+def test_with_a_history_it_looks_at_fewer(
+    cascade: Reranker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scorer = cascade.engine.pair_scorer
+    assert scorer is not None
+    looked: list[int] = []
+
+    def score(candidates: list[str], *_: object, **__: object) -> np.ndarray:
+        looked.append(len(candidates))
+        return np.zeros(len(candidates))
+
+    monkeypatch.setattr(scorer, "score", score)
+    items = [Item(str(n), f"garden tools {n}") for n in range(60)]
+    cascade.rank(items, user="ann")
+    cascade.rank(items, query=QUERY)
+    assert looked == [source.REFINED_BY_HISTORY, source.REFINED]
+
+
 def test_with_a_query_it_judges_the_candidates_by_it(
     cascade: Reranker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,18 +60,27 @@ class ScorerSource:
         scorer: reads history and candidates; its pack says what its numbers weigh.
         beside_model: whether a trained history model is among the sources.
         column: name of its column.
+        refined: how many of the best it looks at.
     """
 
-    def __init__(self, scorer: TextScorer, *, beside_model: bool, column: str = "scorer") -> None:
+    def __init__(
+        self,
+        scorer: TextScorer,
+        *,
+        beside_model: bool,
+        column: str = "scorer",
+        refined: int = REFINED,
+    ) -> None:
         discount = BESIDE_LEARNED if scorer.by_likelihood and beside_model else 1.0
         self.columns: tuple[Column, ...] = (
             Column(column, discount * scorer.weight, ReasonCode.MODEL),
         )
         self._scorer = scorer
+        self._refined = refined
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Refine the best of the scores so far, as far as time allows."""
-        best = np.argsort(-evidence.scores(), kind="stable")[:REFINED]
+        best = np.argsort(-evidence.scores(), kind="stable")[: self._refined]
         candidates = request.candidates
         refined: NDArray[np.float64] = self._scorer.score(
             [candidates[row].text for row in best.tolist()],

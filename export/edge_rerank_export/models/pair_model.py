@@ -79,6 +79,24 @@ def check_pair_model(folder: Path) -> Any:
     return config
 
 
+def longest_pair(folder: Path) -> int:
+    """Tokens that a pair of the model in ``folder`` may have at most, special tokens included.
+
+    What the tokeniser's configuration says, and no more than the model has positions for.
+
+    Args:
+        folder: see :func:`check_pair_model`.
+
+    Raises:
+        UnsupportedModel: as there.
+    """
+    config = check_pair_model(folder)
+    positions = FAMILIES[config.model_type].positions(config)
+    told = _members(folder / "tokenizer_config.json").get("model_max_length")
+    # Where a tokeniser knows no longest text, transformers writes a number of thirty digits.
+    return min(positions, told) if isinstance(told, int) and told > 0 else positions
+
+
 def _check_score(folder: Path, config: Any) -> None:
     if getattr(config, "quantization_config", None) is not None:
         raise UnsupportedModel("config.quantization_config: expected float weights")
