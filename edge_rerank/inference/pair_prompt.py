@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from edge_rerank.errors import PackInvalid
 from edge_rerank.inference.prompt import Tokens
 from edge_rerank.inference.tokenizing import cut_text, pair_layout, read_tokenizer, token_ids
-from edge_rerank.packs.manifest import PairScorerSpec
+from edge_rerank.packs.specs import PairScorerSpec
 from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN
 
 LEAST_LINES = 4

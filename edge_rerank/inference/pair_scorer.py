@@ -20,9 +20,9 @@ from edge_rerank.inference.prefix_cache import chain
 from edge_rerank.inference.prompt import Tokens
 from edge_rerank.inference.score_cache import ScoreCache
 from edge_rerank.inference.session import Session, finite
-from edge_rerank.packs.manifest import PairScorerSpec
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import PairScorerSpec
 
 BATCH_TOKENS = 256
 """Padded tokens in one run of the model. A token of a MiniLM's shape (6 layers of 384, int8) takes

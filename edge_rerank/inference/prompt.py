@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from hashlib import blake2b
 
 from edge_rerank.inference.tokenizing import read_tokenizer, token_ids
-from edge_rerank.packs.manifest import ScorerSpec
+from edge_rerank.packs.specs import ScorerSpec
 from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN
 
 Tokens = tuple[int, ...]

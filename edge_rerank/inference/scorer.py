@@ -20,9 +20,12 @@ from edge_rerank.inference.runtime import DEFAULT_PREFIX_BYTES
 from edge_rerank.inference.score_cache import ScoreCache
 from edge_rerank.inference.scoring import Head, Likelihood, Reading, ScoreKind
 from edge_rerank.inference.session import Session, finite
-from edge_rerank.packs.manifest import ScorerSpec, Scoring
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import (
+    ScorerSpec,
+    Scoring,
+)
 
 RUN_TOKENS = 320
 """Candidate tokens in one run of the model. By measurement, 50 candidates of 12 tokens with 16
@@ -233,7 +236,7 @@ class Scorer:
         rows: Sequence[Tokens],
         reading: Reading,
     ) -> list[NDArray[Any]]:
-        """Run the model on sequences, see :class:`~edge_rerank.packs.manifest.ScorerSpec`."""
+        """Run the model on sequences, see :class:`~edge_rerank.packs.specs.ScorerSpec`."""
         lengths = np.array([len(row) for row in rows])
         width = max(_MIN_WIDTH, int(lengths.max()))
         offsets = np.arange(width)

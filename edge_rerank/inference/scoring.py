@@ -22,7 +22,7 @@ suffers less from rounding."""
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One run, see :class:`~edge_rerank.packs.manifest.ScorerSpec`; no targets stands for zeros."""
+    """One run, see :class:`~edge_rerank.packs.specs.ScorerSpec`; no targets stands for zeros."""
 
     extend: bool = False
     scored: Sequence[int] = ()

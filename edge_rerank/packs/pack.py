@@ -25,16 +25,18 @@ from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
     SIGNATURE_NAME,
-    EncoderSpec,
     Manifest,
-    PairScorerSpec,
-    ScorerSpec,
 )
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.onnx_sizes import Shape
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
+from edge_rerank.packs.specs import (
+    EncoderSpec,
+    PairScorerSpec,
+    ScorerSpec,
+)
 from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN, Unsafe, check_tokenizer
 from edge_rerank.packs.trust import ANY_PACK, Trust
 

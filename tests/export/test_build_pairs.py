@@ -15,10 +15,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from edge_rerank import Item, Reranker
 from edge_rerank.inference.pair_scorer import PairScorer, _feed
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import PairScorerSpec
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import PairScorerSpec
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
 from edge_rerank_export.models.encoder_families import FAMILIES

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.manifest import LIKELIHOOD_WEIGHT
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import LIKELIHOOD_WEIGHT
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
 from edge_rerank_export.models.checkpoint import Form, describe_language_model, memory_of
 from edge_rerank_export.models.language_model import load_language_model

@@ -12,8 +12,8 @@ import torch
 
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.scoring import PRIOR_SHARE
-from edge_rerank.packs.manifest import Scoring
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import Scoring
 from edge_rerank_export.models.language_model import (
     convert_scorer,
     load_language_model,

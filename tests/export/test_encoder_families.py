@@ -15,9 +15,9 @@ from transformers import AutoModel
 from edge_rerank import Item, Reranker
 from edge_rerank.inference.encoders.text import _feed
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import EncoderSpec
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
+from edge_rerank.packs.specs import EncoderSpec
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.encoder_description import describe_encoder
 from edge_rerank_export.models.encoder_families import ACTIVATIONS, FAMILIES

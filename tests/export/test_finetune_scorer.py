@@ -23,9 +23,9 @@ from edge_rerank import Event, Item, Reranker
 from edge_rerank.errors import DataError
 from edge_rerank.formats.dataset import VALID, DataSet
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.manifest import Scoring
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.specs import Scoring
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError, UnsupportedModel

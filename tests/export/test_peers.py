@@ -14,9 +14,9 @@ import transformers
 from gguf import GGMLQuantizationType, GGUFReader, GGUFWriter, LlamaFileType
 
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank.packs.manifest import Scoring
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.specs import Scoring
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.studies import peers
 from edge_rerank_export.studies.peers import PeerReport, Shape, as_svg, compare, llama, measure

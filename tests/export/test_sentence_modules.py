@@ -20,10 +20,13 @@ from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid
 from edge_rerank.inference.encoders.text import TextEncoder, _feed
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import EncoderSpec, QueryPrompt
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import (
+    EncoderSpec,
+    QueryPrompt,
+)
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.interests import Interests
 from edge_rerank_export.errors import RecipeError, UnsupportedModel

@@ -17,9 +17,9 @@ from edge_rerank.errors import InvalidRequest, PackInvalid, PackUnsupported
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import Scoring
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.specs import Scoring
 from tests.inference.tiny import CANDIDATES, HISTORY, make_pack, tiny_llama
 
 torch = pytest.importorskip("torch")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_rerank.packs.manifest import Scoring
+from edge_rerank.packs.specs import Scoring
 
 HISTORY = ["garden tools", "a quiet river walk", "how to prune roses", "river maps of the north"]
 CANDIDATES = [

@@ -15,12 +15,12 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
-    EncoderSpec,
     FileEntry,
     Manifest,
     Source,
 )
 from edge_rerank.packs.onnx_sizes import Size, Symbol
+from edge_rerank.packs.specs import EncoderSpec
 
 FLOAT, INT64 = 1, 7
 KEY = Ed25519PrivateKey.from_private_bytes(bytes(range(32)))

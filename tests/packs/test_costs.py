@@ -21,13 +21,16 @@ from edge_rerank.errors import InferenceError, PackInvalid
 from edge_rerank.inference.encoders import text as encoder_module
 from edge_rerank.inference.scorer import _feeds
 from edge_rerank.packs.array_files import read_array, read_arrays, write_arrays
-from edge_rerank.packs.manifest import ScorerSpec, Scoring
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import _Bound, check_cost
 from edge_rerank.packs.onnx_sizes import ONE, Shape, Size, Sizes, Symbol
 from edge_rerank.packs.onnx_wire import Malformed, Message, bytes_field
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.specs import (
+    ScorerSpec,
+    Scoring,
+)
 from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.evidence import Column, Evidence

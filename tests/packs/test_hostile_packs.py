@@ -30,7 +30,10 @@ from edge_rerank.history.releases import remember_releases, seen_releases
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.inference.encoders import text as encoder_module
 from edge_rerank.packs import pack as pack_module
-from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from edge_rerank.packs.manifest import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+)
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.onnx_wire import Malformed

@@ -9,7 +9,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import PackError, PackInvalid, PackUnsupported
-from edge_rerank.packs.manifest import FORMAT, Manifest, QueryPrompt, Template
+from edge_rerank.packs.manifest import (
+    FORMAT,
+    Manifest,
+)
+from edge_rerank.packs.specs import (
+    QueryPrompt,
+    Template,
+)
 
 
 def members() -> dict[str, Any]:

@@ -16,9 +16,9 @@ from edge_rerank.inference.encoders.cache import Encoder
 from edge_rerank.inference.encoders.scripts import ScriptReader
 from edge_rerank.inference.session import Session, finite
 from edge_rerank.inference.tokenizing import read_tokenizer, token_ids
-from edge_rerank.packs.manifest import EncoderSpec
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import EncoderSpec
 from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN
 
 BATCH_TOKENS = 256

@@ -52,7 +52,7 @@ class ScoringCrossEncoder(torch.nn.Module):
         predictors: torch.Tensor,
         targets: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """See :class:`edge_rerank.packs.manifest.ScorerSpec` for names and shapes."""
+        """See :class:`edge_rerank.packs.specs.ScorerSpec` for names and shapes."""
         table = self.embeddings
         words = table.word_embeddings(input_ids) + table.token_type_embeddings.weight[0]
         stream = self._norm(words, table.position_embeddings(position_ids), table.LayerNorm)

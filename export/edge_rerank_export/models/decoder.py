@@ -106,7 +106,7 @@ class ScoringDecoder(torch.nn.Module):
         predictors: torch.Tensor,
         targets: torch.Tensor,
     ) -> dict[str, torch.Tensor]:
-        """See :class:`edge_rerank.packs.manifest.ScorerSpec` for names and shapes."""
+        """See :class:`edge_rerank.packs.specs.ScorerSpec` for names and shapes."""
         own = extend.to(past_keys.dtype)
         call = self._call(position_ids, layout, places, mask, own)
         last = self._call(position_ids, layout, places[scored], mask, extend.to(past_keys.dtype))

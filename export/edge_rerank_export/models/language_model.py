@@ -1,6 +1,6 @@
 """Language models of either kind, on their way to the scorer's ONNX through Optimum.
 
-The graph is described in :class:`edge_rerank.packs.manifest.ScorerSpec`.
+The graph is described in :class:`edge_rerank.packs.specs.ScorerSpec`.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ def readings(
     Args:
         model: an ONNX file of :func:`convert_scorer`.
         prompts: token ids.
-        causal: see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
+        causal: see :class:`~edge_rerank.packs.specs.ScorerSpec`.
 
     Raises:
         UnsupportedModel: when the file holds no scorer.

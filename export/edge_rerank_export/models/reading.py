@@ -17,7 +17,7 @@ def reading(
         tokens: int64 (tokens,).
         past: number of layers, key heads, and dimensions of a head.
         hidden: dimensions of a state.
-        causal: see :class:`~edge_rerank.packs.manifest.ScorerSpec`, also for the inputs.
+        causal: see :class:`~edge_rerank.packs.specs.ScorerSpec`, also for the inputs.
     """
     count = len(tokens)
     places = torch.arange(count)

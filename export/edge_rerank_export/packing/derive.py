@@ -25,9 +25,8 @@ from edge_rerank_export.models.encoder_description import (
     check_encoder,
     describe_encoder,
 )
-from edge_rerank_export.models.encoder_families import family_of
 from edge_rerank_export.models.families import DECODER_TYPES
-from edge_rerank_export.models.pair_model import check_pair_model, is_pair_model
+from edge_rerank_export.models.pair_model import check_pair_model, is_pair_model, longest_pair
 from edge_rerank_export.models.sentence_files import read_json
 from edge_rerank_export.packing.adapted import AdapterConfig
 from edge_rerank_export.packing.scorer_recipe import derive_scorer
@@ -178,7 +177,7 @@ def derive(
     if kind is Kind.PAIR:
         config = check_pair_model(folder)
         summary = f"Cross-encoder of type {config.model_type}."
-        return PairPackRecipe(**common, summary=summary, pair=_pair(config, wishes))
+        return PairPackRecipe(**common, summary=summary, pair=_pair(folder, wishes))
     model = describe_language_model(folder)
     scorer = derive_scorer(folder, model, answers=wishes.answers)
     scorer = replace(scorer, quantisation=wishes.quantisation)
@@ -217,10 +216,9 @@ def _encoder(described: EncoderDescription, wishes: Wishes) -> EncoderRecipe:
     )
 
 
-def _pair(config: Any, wishes: Wishes) -> PairRecipe:
+def _pair(folder: Path, wishes: Wishes) -> PairRecipe:
     usual = PairRecipe(quantisation=wishes.quantisation)
-    positions = family_of({"model_type": config.model_type}).positions(config)
-    most = wishes.max_tokens or min(usual.max_tokens, positions)
+    most = wishes.max_tokens or min(usual.max_tokens, longest_pair(folder))
     return replace(usual, max_tokens=most, item_tokens=min(usual.item_tokens, most // 2))
 
 

@@ -10,8 +10,15 @@ from typing import Self
 
 from tokenizers import Tokenizer
 
-from edge_rerank.packs.manifest import EncoderSpec, Manifest, QueryPrompt, Source
+from edge_rerank.packs.manifest import (
+    Manifest,
+    Source,
+)
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import (
+    EncoderSpec,
+    QueryPrompt,
+)
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.encoder_description import (
     EncoderDescription,

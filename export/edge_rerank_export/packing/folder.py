@@ -12,7 +12,11 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
-from edge_rerank.packs.manifest import MANIFEST_NAME, FileEntry, Manifest
+from edge_rerank.packs.manifest import (
+    MANIFEST_NAME,
+    FileEntry,
+    Manifest,
+)
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.sources.weights import file_sha256

@@ -11,13 +11,15 @@ from tokenizers import Tokenizer
 
 from edge_rerank.inference.pair_prompt import PairPrompt
 from edge_rerank.packs.manifest import (
-    PAIR_QUERY_WEIGHT,
-    PAIR_WEIGHT,
     Manifest,
-    PairScorerSpec,
     Source,
 )
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import (
+    PAIR_QUERY_WEIGHT,
+    PAIR_WEIGHT,
+    PairScorerSpec,
+)
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.pair_model import (
     PairModel,

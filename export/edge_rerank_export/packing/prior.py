@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from edge_rerank.packs.manifest import LIKELIHOOD_WEIGHT
+from edge_rerank.packs.specs import LIKELIHOOD_WEIGHT
 from edge_rerank_export.models.checkpoint import Form
 
 LIKELIHOOD_SPREAD = 9.0

@@ -16,14 +16,16 @@ from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.manifest import (
-    LIKELIHOOD_WEIGHT,
     Manifest,
-    ScorerSpec,
-    Scoring,
     Source,
-    Template,
 )
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import (
+    LIKELIHOOD_WEIGHT,
+    ScorerSpec,
+    Scoring,
+    Template,
+)
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.adapter import apply_adapter
 from edge_rerank_export.models.checkpoint import (
@@ -95,7 +97,7 @@ class ScorerBuilder:
         recipe: what to make.
         fetched: where the weights came from.
         tokenizer: the model's, of transformers.
-        causal: see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
+        causal: see :class:`~edge_rerank.packs.specs.ScorerSpec`.
         facts: what the model card says of the model.
         model: makes it in the runtime's contract.
         original: loads it as it came, and gives what is compared with.
@@ -358,9 +360,9 @@ def describe(
         backend: the model's tokeniser, of the tokenizers library.
         folder: holds the model.
         scheme: how it is quantised.
-        causal: see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
+        causal: see :class:`~edge_rerank.packs.specs.ScorerSpec`.
         scoring: what its numbers mean.
-        weight: what they weigh, see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
+        weight: what they weigh, see :class:`~edge_rerank.packs.specs.ScorerSpec`.
 
     Raises:
         RecipeError: when the tokeniser lacks a token of the recipe.

@@ -16,7 +16,10 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from edge_rerank._files import write_new
 from edge_rerank.errors import PackInvalid
-from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from edge_rerank.packs.manifest import (
+    MANIFEST_NAME,
+    SIGNATURE_NAME,
+)
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.trust import Trust
 from edge_rerank_export.errors import RecipeError

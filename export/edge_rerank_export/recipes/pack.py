@@ -35,7 +35,7 @@ A pack with a scorer has ``kind = "scorer"`` and, in place of ``[encoder]``::
     [scorer]
     heading = "What every prompt begins with"
     start = "<|endoftext|>"         # the token before it, by name
-    line_tokens = 24                # see edge_rerank.packs.manifest.ScorerSpec
+    line_tokens = 24                # see edge_rerank.packs.specs.ScorerSpec
     history_tokens = 512
     vocabulary = 8192               # see edge_rerank_export.models.decoder.ScoringDecoder
     separator = "[SEP]"             # the token after every line, by name
@@ -167,7 +167,7 @@ class ScorerRecipe:
     Attributes:
         heading: the text that every prompt begins with.
         start: the token before it, by name.
-        line_tokens, history_tokens: see :class:`~edge_rerank.packs.manifest.ScorerSpec`.
+        line_tokens, history_tokens: see :class:`~edge_rerank.packs.specs.ScorerSpec`.
         vocabulary: see :class:`~edge_rerank_export.models.decoder.ScoringDecoder`; a trained
             head does without.
         separator: the token that ends every line, by name; empty for a line break.
@@ -197,7 +197,7 @@ class PairRecipe:
     """How a scorer of pairs is made.
 
     Attributes:
-        max_tokens, item_tokens: see :class:`~edge_rerank.packs.manifest.PairScorerSpec`.
+        max_tokens, item_tokens: see :class:`~edge_rerank.packs.specs.PairScorerSpec`.
         heading, joiner: likewise.
         label: name of the label that is scored, of two; empty for the last.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.

@@ -16,8 +16,8 @@ from tokenizers import Tokenizer
 
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import EncoderSpec
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import EncoderSpec
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.pack import EncoderBounds

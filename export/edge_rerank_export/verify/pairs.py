@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from edge_rerank.inference.pair_prompt import PairPrompt
 from edge_rerank.inference.pair_scorer import INPUTS, PairScorer
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import PairScorerSpec
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import PairScorerSpec
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.pack import PairBounds

@@ -14,8 +14,11 @@ from typing import cast
 from edge_rerank.errors import PackUnsupported
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.session import default_threads
-from edge_rerank.packs.manifest import ScorerSpec, Scoring
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import (
+    ScorerSpec,
+    Scoring,
+)
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.file import find_recipe
 from edge_rerank_export.recipes.pack import read_recipe

@@ -7,8 +7,8 @@ from typing import cast
 
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import ScorerSpec
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import ScorerSpec
 
 
 def layers_of(pack: Pack) -> int:

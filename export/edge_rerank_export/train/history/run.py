@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from edge_rerank.packs.manifest import HistoryEncoderSpec
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.ranking.signals.counts import Counts
 from edge_rerank.ranking.signals.inputs import BY_NAME
 from edge_rerank.ranking.signals.pairs import Pairs

@@ -76,7 +76,7 @@ def pack(example: Example, *, causal: bool) -> Packed:
     Args:
         example: what to read.
         causal: whether a token sees only those before it, see
-            :class:`~edge_rerank.packs.manifest.ScorerSpec`.
+            :class:`~edge_rerank.packs.specs.ScorerSpec`.
     """
     parts = (example.history, *example.candidates)
     lengths = torch.tensor([len(part) for part in parts])

@@ -13,8 +13,9 @@ import numpy as np
 import torch
 
 from edge_rerank.inference.prompt import Prompt
-from edge_rerank.packs.manifest import Manifest, ScorerSpec
+from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import ScorerSpec
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.adapter import keep_layers

@@ -15,8 +15,9 @@ from scipy.special import logsumexp
 
 from edge_rerank.formats.dataset import VALID, DataSet, Request
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.manifest import Manifest, ScorerSpec
+from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import ScorerSpec
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.sources.scorer import REFINED, transcript
 from edge_rerank_export.train.engine_odds import log_odds

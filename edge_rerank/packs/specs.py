@@ -1,0 +1,209 @@
+"""Specifications of the models in a pack: what each takes and gives, and how it is run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class QueryPrompt:
+    """Tokens that a query has where an item's text has others, or none.
+
+    Attributes:
+        at: place of the first.
+        replaces: how many of an item's tokens are left out there.
+        ids: the tokens.
+    """
+
+    at: int
+    replaces: int
+    ids: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class EncoderSpec:
+    """The text encoder.
+
+    The ONNX model takes ``input_ids`` and ``attention_mask``, int64 of shape (batch,
+    tokens), and returns ``vector``, float32 of shape (batch, dim) with rows of length 1.
+
+    Attributes:
+        model: file name of the ONNX model.
+        tokenizer: file name of the tokeniser, in the format of the tokenizers library.
+        dim: length of a vector.
+        max_tokens: longest input, special tokens included.
+        pad_id: token that fills up shorter rows.
+        opset: ONNX operator set version.
+        quantisation: "none" or the scheme's name.
+        query_prompt: for encoders that read queries in another way than items; ``None`` for
+            others.
+    """
+
+    model: str
+    tokenizer: str
+    dim: int
+    max_tokens: int
+    pad_id: int
+    opset: int
+    quantisation: str = "none"
+    query_prompt: QueryPrompt | None = None
+
+
+LIKELIHOOD_WEIGHT = 0.04
+"""Chosen on validation requests of shop, film, game and news data."""
+
+
+class Scoring(StrEnum):
+    """What a scorer's number means.
+
+    ``LIKELIHOOD``: the log-probability of each token, for packs without a trained head.
+    ``HEAD``: a trained head's output over a candidate's last token.
+    """
+
+    LIKELIHOOD = "likelihood"
+    HEAD = "head"
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """How lines stand in a text that the model was trained to answer.
+
+    Attributes:
+        before: tokens before a candidate.
+        after: tokens after a candidate, in place of the separator.
+        spaced: whether every line begins with a space, as after a colon.
+    """
+
+    before: tuple[int, ...]
+    after: tuple[int, ...]
+    spaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerSpec:
+    """The scorer: a language model that reads a history once and candidates after it.
+
+    The ONNX model works on one row of tokens, in which sequences lie end to end: the next
+    part of a history, or candidates, each of which sees the past and itself. Inputs, int64
+    if not said otherwise (mask, past and states are float32, or float16 in a pack for GPUs; d
+    is the dimension of a head):
+
+    - ``input_ids``, ``position_ids``: (tokens,);
+    - ``layout``: (sequences, width), the token at each place, any one where there is none;
+    - ``places``: (tokens,), the place of each token, row by row;
+    - ``mask``: (sequences, width, width), added to the scores of (query, key);
+    - ``past_keys``: (layers, key heads, d, past), ``past_values``: (layers, key heads,
+      past, d), what was read before;
+    - ``extend``: (), 1 to return the new keys and values of the only sequence, 0 to score;
+    - ``start``: (1, hidden), the past's last state, which predicts what comes next;
+    - ``scored``: (rows,), the tokens whose last state is needed;
+    - ``predictors``: (scores,), 0 for ``start``, 1 and more for ``scored``; ``targets``:
+      (scores,), for likelihoods the token each predictor is to predict.
+
+    Outputs: ``score``, float32 (scores, outputs); ``end``, (1, hidden), the last state of
+    ``scored``, or (0, hidden) if that is empty; ``new_keys`` and ``new_values``, shaped like
+    the past, of all tokens or none.
+
+    Attributes:
+        model: file name of the ONNX model.
+        tokenizer: file name of the tokeniser, in the format of the tokenizers library.
+        scoring: see :class:`Scoring`.
+        causal: whether a token sees only those before it, so that a history can be added to.
+        prefix: tokens at the beginning of every prompt.
+        separator: tokens at the end of every line.
+        line_tokens: most tokens of an event or a candidate, without the separator.
+        history_tokens: most tokens of a history, prefix included.
+        opset: ONNX operator set version.
+        quantisation: "none" or the scheme's name.
+        weight: what one unit of score adds to the log-odds of a click; fitted on validation
+            requests for a trained head. For a likelihood, a nat adds
+            :data:`LIKELIHOOD_WEIGHT`.
+        template: what stands around a candidate; ``None`` for nothing but the separator.
+    """
+
+    model: str
+    tokenizer: str
+    scoring: Scoring
+    causal: bool
+    prefix: tuple[int, ...]
+    separator: tuple[int, ...]
+    line_tokens: int
+    history_tokens: int
+    opset: int
+    quantisation: str = "none"
+    weight: float = LIKELIHOOD_WEIGHT
+    template: Template | None = None
+
+
+PAIR_WEIGHT = 0.1
+"""A pair scorer was trained on queries and texts, not on what people choose: its log-odds count a
+tenth after a history. A prior, not a fit: a spread of ten, as usual among passages, then moves a
+candidate by one."""
+
+PAIR_QUERY_WEIGHT = 1.0
+"""What a classifier trained with cross-entropy says of a query and a text are log-odds."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairScorerSpec:
+    """The scorer of pairs: a cross-encoder that reads a query, or a history, with each candidate.
+
+    The ONNX model takes ``input_ids``, ``attention_mask`` and, where its family tells two texts
+    apart by them, ``token_type_ids``, int64 of shape (batch, tokens), and returns ``score``,
+    float32 of shape (batch, 1), in log-odds. Before the candidate stands the query; without one,
+    the heading and the newest lines of the history that fit.
+
+    Attributes:
+        model: file name of the ONNX model.
+        tokenizer: file name of the tokeniser, in the format of the tokenizers library, with a
+            template of pairs.
+        max_tokens: longest pair, special tokens included.
+        item_tokens: most tokens of a candidate; the rest is for what stands before it.
+        pad_id: token that fills up shorter rows.
+        heading: what a history begins with.
+        joiner: what stands between its lines.
+        opset: ONNX operator set version.
+        quantisation: "none" or the scheme's name.
+        weight: what one unit of score adds to the log-odds of a click after a history.
+        query_weight: what it adds to the log-odds that a candidate fits a query.
+    """
+
+    model: str
+    tokenizer: str
+    max_tokens: int
+    item_tokens: int
+    pad_id: int
+    heading: str
+    joiner: str
+    opset: int
+    quantisation: str = "none"
+    weight: float = PAIR_WEIGHT
+    query_weight: float = PAIR_QUERY_WEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryEncoderSpec:
+    """The history encoder, see :mod:`edge_rerank.ranking.sources.history_model`.
+
+    The ONNX model takes arrays of :func:`edge_rerank.ranking.signals.inputs.inputs` with one
+    leading axis, those that there were when it was trained, and returns ``parts``, float32 of
+    shape (requests, candidates, 4).
+
+    Attributes:
+        model: file name of the ONNX model.
+        lexicon: file name of the weights of words.
+        opset: ONNX operator set version.
+        slope, intercept: of the sigmoid that makes a score a probability.
+        tables: file names of what the pack knows of a catalogue, by the names of the tables, if
+            it was tuned on one. In the file they stand beside the other members. Which names
+            there are is for the ranking to say.
+    """
+
+    model: str
+    lexicon: str
+    opset: int
+    slope: float
+    intercept: float
+    tables: Mapping[str, str] = field(default_factory=dict)
