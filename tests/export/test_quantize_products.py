@@ -11,11 +11,14 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.packing.encoder import quantize_encoder
+from edge_rerank_export.packing import encoder
+from edge_rerank_export.packing.build import builder_of
+from edge_rerank_export.progress import silent
 from edge_rerank_export.quantize.calibrate import products_by_input
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.products import resolve_copies
-from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.pack import read_recipe
+from tests.export.encoders import recipe_file
 
 RNG = np.random.default_rng(0)
 MATRIX = RNG.normal(size=(16, 16)).astype(np.float32)
@@ -83,7 +86,10 @@ def test_calibration_watches_the_inputs_of_copies(tmp_path: Path) -> None:
     ],
 )
 def test_products_of_another_form_are_named_and_no_encoder_keeps_them(
-    nodes: list[onnx.NodeProto], tmp_path: Path
+    nodes: list[onnx.NodeProto],
+    tiny_bert: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     first = product("x", "w", output="x2")
     for node in nodes:
@@ -91,6 +97,10 @@ def test_products_of_another_form_are_named_and_no_encoder_keeps_them(
     source = model(tmp_path / "f.onnx", first, *nodes)
     count = quantize(source, tmp_path / "q.onnx")
     assert (count.products, count.left) == (1, (nodes[-1].name,))
+    recipe = read_recipe(recipe_file(tiny_bert, tmp_path / "r.toml"))
+    (tmp_path / "work").mkdir()
+    builder = builder_of(recipe, tmp_path / "work")
+    # As if the exporter had written such a product.
+    monkeypatch.setattr(encoder, "channel_maxima", lambda *_, **__: None)
     with pytest.raises(UnsupportedModel, match=f"1 of 2 products.*{nodes[-1].name}"):
-        quantize_encoder(source, tmp_path / "e.onnx", Scheme.INT8)
-    assert not (tmp_path / "e.onnx").exists()
+        builder.quantize(source, tmp_path / "e.onnx", steps=silent)

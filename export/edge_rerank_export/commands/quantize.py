@@ -20,6 +20,9 @@ from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.verify.texts import own_texts
 
+_NAMED = 5
+"""Products that are named, where some are left."""
+
 
 def register(commands: Commands) -> None:
     """Add the command."""
@@ -62,11 +65,17 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         from edge_rerank_export.models.text_tokenizer import read_tokenizer
         from edge_rerank_export.packing.encoder import quantize_encoder
 
-        quantize_encoder(
+        count = quantize_encoder(
             model,
             target,
             scheme or Scheme.INT8,
             tokenizer=None if tokenizer is None else read_tokenizer(tokenizer),
             texts=own_texts().texts,
             steps=steps,
+        )
+    if count.left:
+        console.print(
+            f"{count.products} products quantised, {len(count.left)} left in floating point: "
+            f"{', '.join(count.left[:_NAMED])}",
+            highlight=False,
         )

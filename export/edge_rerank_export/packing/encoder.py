@@ -37,7 +37,7 @@ from edge_rerank_export.packing.card import made_of, model_card
 from edge_rerank_export.packing.folder import file_entries
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import channel_maxima
-from edge_rerank_export.quantize.integers import quantize
+from edge_rerank_export.quantize.integers import QuantizedCount, quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, Layout
 from edge_rerank_export.sources.fetch import Fetched
@@ -139,7 +139,7 @@ def quantize_encoder(
     tokenizer: Tokenizer | None = None,
     texts: Sequence[str] = (),
     steps: Steps = silent,
-) -> None:
+) -> QuantizedCount:
     """Write ``source`` to ``target`` under ``scheme``; a plain copy for "none".
 
     Args:
@@ -151,25 +151,21 @@ def quantize_encoder(
         texts: what the model will be used on.
         steps: told of each step.
 
+    Returns:
+        What was quantised, and what was left.
+
     Raises:
-        UnsupportedModel: when the model cannot be used, or a product with weights would stay in
-            floating point.
+        UnsupportedModel: when the model cannot be used.
     """
     if scheme is Scheme.NONE:
         shutil.copyfile(source, target)
-        return
+        return QuantizedCount(0, 0)
     maxima = None
     if tokenizer is not None and scheme.limit is not None:
         with steps("calibrate") as update:
             maxima = channel_maxima(source, tokenizer, texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        count = quantize(source, target, scheme, maxima=maxima, progress=update)
-    if count.left:
-        target.unlink()
-        raise UnsupportedModel(
-            f"quantise: {len(count.left)} of {count.products + len(count.left)} products with "
-            f"weights are not of a form that is quantised, {count.left[0]} among them"
-        )
+        return quantize(source, target, scheme, maxima=maxima, progress=update)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,8 +186,12 @@ class EncoderBuilder:
             convert(self.start.model, target)
 
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
-        """Write ``source`` to ``target`` as the recipe says, smoothed on our own texts."""
-        quantize_encoder(
+        """Write ``source`` to ``target`` as the recipe says, smoothed on our own texts.
+
+        Raises:
+            UnsupportedModel: when a product with weights would stay in floating point.
+        """
+        count = quantize_encoder(
             source,
             target,
             self.recipe.encoder.quantisation,
@@ -199,6 +199,11 @@ class EncoderBuilder:
             texts=own_texts(self.recipe.languages).texts,
             steps=steps,
         )
+        if count.left:
+            raise UnsupportedModel(
+                f"quantise: {len(count.left)} of {count.products + len(count.left)} products with "
+                f"weights are not of a form that is quantised, {count.left[0]} among them"
+            )
 
     def quantised_as(self, scheme: Scheme) -> Self:
         """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
