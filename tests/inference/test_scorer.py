@@ -10,12 +10,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_rerank import Degradation, Event, Item, Reranker
 from edge_rerank.errors import InvalidRequest, PackInvalid, PackUnsupported
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
-from edge_rerank.inference.scorer import Scorer
+from edge_rerank.inference.scorer import RUN_PLACES, RUN_TOKENS, Scorer, _runs
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
@@ -267,6 +269,19 @@ def test_the_decoder_computes_what_transformers_computes(kind: str, scoring: Sco
     rows = [torch.randint(0, 300, (40,)).tolist() for _ in range(3)]
     wanted = by_likelihood(original, 100) if head is None else by_head(original, head)
     assert conversion_error(wanted, lambda row: decoder.read(row)["score"][:, 0], rows) < 1e-3
+
+
+@given(st.lists(st.sampled_from([1, 2, 12, 25, 400]), max_size=200))
+def test_a_run_has_no_more_tokens_and_places_than_its_cost_is_counted_for(
+    lengths: list[int],
+) -> None:
+    lines = [(1,) * length for length in lengths]
+    runs = list(_runs(lines))
+    assert [line for run in runs for line in run] == lines
+    for run in runs:
+        wide = max(2, *map(len, run))
+        assert len(run) == 1 or sum(map(len, run)) <= RUN_TOKENS
+        assert len(run) == 1 or len(run) * wide <= RUN_PLACES
 
 
 def test_an_unsupported_model_is_refused_by_name(tmp_path: Path) -> None:

@@ -9,8 +9,9 @@ import numpy as np
 from edge_rerank.packs.specs import LIKELIHOOD_WEIGHT
 from edge_rerank_export.models.checkpoint import Form
 
-LIKELIHOOD_SPREAD = 9.0
-"""Standard deviation of the likelihood scores of a list's candidates, in nats."""
+LIKELIHOOD_SPREAD = 7.3
+"""Standard deviation of a list's likelihood scores, in nats: the mean of eight of the toolchain's
+own lists, 14 candidates each, by SmolLM2 in float32 (5.6 to 10.8)."""
 
 _SMALLEST_SPREAD = 1e-6
 MAX_WEIGHT = 1.0
