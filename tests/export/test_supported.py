@@ -10,11 +10,10 @@ import pytest
 
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.models import language_model
+from edge_rerank_export.models import limits
 from edge_rerank_export.models.checkpoint import (
     check_language_model,
     describe_language_model,
-    weight_files,
 )
 from edge_rerank_export.models.families import DECODER_TYPES
 from edge_rerank_export.models.language_model import scoring_model
@@ -81,16 +80,6 @@ def test_scorers_that_would_not_compute_what_the_original_does(
             read(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["pytorch_model.bin", "model.pt", "consolidated.00.pth"])
-def test_pickles_are_refused_with_the_remedy(name: str, tmp_path: Path) -> None:
-    config(tmp_path, model_type="llama")
-    (tmp_path / name).write_bytes(b"never read")
-    with pytest.raises(UnsupportedModel, match=r"is a pickle.*save_pretrained\(FOLDER\)"):
-        check_language_model(tmp_path)
-    (tmp_path / "model.safetensors").write_bytes(b"never read")
-    assert weight_files(tmp_path) == ("model.safetensors",)
-
-
 @pytest.mark.parametrize("part", ["[encoder]\nmax_tokens = 32\n", ""])
 def test_a_recipe_of_such_a_model_ends_with_two(
     part: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -124,10 +113,10 @@ def test_more_weights_than_an_onnx_file_holds(head: bool, monkeypatch: pytest.Mo
         "vocabulary": 100,
         "head": torch.zeros(1, 64) if head else None,
     }
-    monkeypatch.setattr(language_model, "MAX_WEIGHTS", weights - 1)
+    monkeypatch.setattr(limits, "MAX_WEIGHTS", weights - 1)
     with pytest.raises(UnsupportedModel, match="2 GiB"):
         scoring_model(model, **options)
-    monkeypatch.setattr(language_model, "MAX_WEIGHTS", weights)
+    monkeypatch.setattr(limits, "MAX_WEIGHTS", weights)
     with pytest.raises(
         UnsupportedModel, match="reads 256 tokens, history and lines take up to 257"
     ):

@@ -1,7 +1,7 @@
 """Checkpoints of language models as their configuration files describe them, without weights.
 
 What a folder holds is decided here, and refused here, before weights are downloaded or read:
-families by name, custom code, pickles, heads of many labels.
+families by name, custom code, heads of many labels.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from edge_rerank_export.models.text_encoder import quiet
 
 ENCODER_TYPES = ("bert",)
 
-INDEX_NAME = "model.safetensors.index.json"
-_PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 _CLASSIFIER = "ForSequenceClassification"
 
 COPIES = 6.5
@@ -65,7 +63,6 @@ class LanguageModel:
         answers: ids of the answer tokens, the good one first; there may be one.
         positions: most tokens of history and candidate together.
         dtype: that the weights are stored in; empty where nothing says it.
-        files: names of the files with weights, those of an index included that are not there yet.
         weights: how many there are in the model that is used.
         memory: bytes that a build takes at most, see :func:`memory_of`.
         turned: whether outliers are turned away, see :mod:`~edge_rerank_export.models.outliers`.
@@ -77,7 +74,6 @@ class LanguageModel:
     answers: tuple[int, ...]
     positions: int
     dtype: str
-    files: tuple[str, ...]
     weights: int
     memory: int
     turned: bool
@@ -93,7 +89,6 @@ def check_language_model(folder: Path) -> Any:
         UnsupportedModel: when it is of another type, or has something that the runtime's
             contract does not compute; by name.
     """
-    weight_files(folder)
     options = loading_options(folder)
     if "gguf_file" not in options:
         _check_type(_json(folder / "config.json"))
@@ -138,7 +133,6 @@ def describe_language_model(folder: Path) -> LanguageModel:
         answers=answers if form is Form.ANSWERS else (),
         positions=most_positions(config),
         dtype=str(stored).removeprefix("torch."),
-        files=weight_files(folder),
         weights=weights,
         memory=memory_of(weights),
         turned=not is_causal(config) or family_of(config).turns,
@@ -172,39 +166,6 @@ def most_positions(config: Any) -> int:
 def memory_of(weights: int) -> int:
     """Bytes that a build of so many weights takes at most, float32 to int8 and verified."""
     return _BASE_BYTES + int(COPIES * 4 * weights)
-
-
-def weight_files(folder: Path) -> tuple[str, ...]:
-    """Names of the files with weights that are in ``folder`` or in its index.
-
-    Raises:
-        UnsupportedModel: when there are only pickles, which can run any code.
-    """
-    names = {path.name for path in folder.glob("*") if path.is_file()}
-    if INDEX_NAME in names:
-        shards = _json(folder / INDEX_NAME).get("weight_map")
-        if not isinstance(shards, Mapping):
-            raise UnsupportedModel(f"{INDEX_NAME}: expected a member weight_map")
-        return tuple(sorted({str(name) for name in shards.values()}))
-    return safe_weights(names)
-
-
-def safe_weights(names: Iterable[str]) -> tuple[str, ...]:
-    """Those of a listing's names that are safetensors or GGUF files.
-
-    Raises:
-        UnsupportedModel: when there are none, but pickles.
-    """
-    names = sorted(names)
-    found = tuple(name for name in names if name.endswith((".safetensors", ".gguf")))
-    pickles = [name for name in names if name.endswith(_PICKLES)]
-    if pickles and not found:
-        raise UnsupportedModel(
-            f"weights: {pickles[0]} is a pickle, which can run any code when it is read: expected "
-            ".safetensors; where you trust the file, load it with transformers and write the "
-            "model with save_pretrained(FOLDER), which writes .safetensors"
-        )
-    return found
 
 
 def loading_options(folder: Path) -> dict[str, Any]:

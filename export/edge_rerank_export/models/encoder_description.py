@@ -12,6 +12,7 @@ from transformers import AutoConfig, AutoModel
 
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.encoder_families import EncoderFamily, family_of
+from edge_rerank_export.models.limits import check_count
 from edge_rerank_export.models.sentence_files import (
     Dense,
     Pooling,
@@ -19,9 +20,6 @@ from edge_rerank_export.models.sentence_files import (
     read_json,
     read_sentence_files,
 )
-
-MAX_WEIGHTS = 530_000_000
-"""Of four bytes each: a file of protocol buffers ends at 2 GiB, the graph's nodes included."""
 
 _PICKLES = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 _NO_LIMIT = 1 << 20
@@ -144,12 +142,7 @@ def describe_encoder(folder: Path) -> EncoderDescription:
     )
     files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     check_weight_files(description, files, complete=False)
-    count = description.weights()
-    if count > MAX_WEIGHTS:
-        raise UnsupportedModel(
-            f"weights: expected at most {MAX_WEIGHTS // 10**6} million, got {count // 10**6}: an "
-            "ONNX file of them in float32 ends at 2 GiB"
-        )
+    check_count(description.weights())
     return description
 
 

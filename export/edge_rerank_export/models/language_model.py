@@ -40,10 +40,8 @@ from edge_rerank_export.models.cross_encoder import ScoringCrossEncoder
 from edge_rerank_export.models.decoder import ScoringDecoder
 from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.models.reading import reading
+from edge_rerank_export.models.limits import check_count
 from edge_rerank_export.models.text_encoder import OPSET, quiet
-
-MAX_WEIGHTS = 530_000_000
-"""Of four bytes each: a file of protocol buffers ends at 2 GiB, the graph's nodes included."""
 
 ScoringModel = ScoringDecoder | ScoringCrossEncoder
 
@@ -241,11 +239,7 @@ def check_scoring(
     used = model if head is None else trunk_of(model)
     count = sum(weight.numel() for weight in used.parameters())
     count += 0 if head is not None else vocabulary * model.config.hidden_size
-    if count > MAX_WEIGHTS:
-        raise UnsupportedModel(
-            f"weights: expected at most {MAX_WEIGHTS // 10**6} million, got {count // 10**6}: an "
-            "ONNX file of them in float32 ends at 2 GiB, and a pack's files are checked as one piece"
-        )
+    check_count(count)
     if head is None and not is_causal(model.config):
         raise UnsupportedModel(
             f"model type: a scorer of type {model.config.model_type!r} needs a head that "
