@@ -15,6 +15,7 @@ import pytest
 from edge_rerank import Item, Reranker
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import Scoring
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.models.sentence_files import Pooling
@@ -144,14 +145,17 @@ def test_the_weight_is_fitted_on_data_and_kept_in_the_recipe(
         assert reason in " ".join(capsys.readouterr().err.split())
 
 
-def adapter_of(base: Path, folder: Path) -> Path:
+def adapter_of(base: Path, folder: Path, *, task: str = "CAUSAL_LM") -> Path:
     import torch
     from peft import LoraConfig, get_peft_model
-    from transformers import AutoModelForCausalLM
+    from transformers import AutoModelForCausalLM, AutoModelForSequenceClassification
 
     torch.manual_seed(1)
-    model = AutoModelForCausalLM.from_pretrained(base)
-    wanted = LoraConfig(task_type="CAUSAL_LM", r=4, target_modules=["q_proj", "down_proj"])
+    if task == "CAUSAL_LM":
+        model = AutoModelForCausalLM.from_pretrained(base)
+    else:
+        model = AutoModelForSequenceClassification.from_pretrained(base, num_labels=1)
+    wanted = LoraConfig(task_type=task, r=4, target_modules=["q_proj", "down_proj"])
     adapted = get_peft_model(model, wanted)
     with torch.no_grad():
         for name, weight in adapted.named_parameters():
@@ -183,6 +187,25 @@ def test_an_adapter_is_merged_into_its_base(llama: Path, tmp_path: Path) -> None
     (adapter / "adapter_model.safetensors").write_bytes((llama / "model.safetensors").read_bytes())
     with pytest.raises(SourceError, match="does not fit its base"):
         merge(adapter, tmp_path, tmp_path / "again")
+
+
+def test_an_adapter_with_a_head_scores_by_it(
+    llama: Path, bert: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    adapter = adapter_of(llama, tmp_path / "adapter", task="SEQ_CLS")
+    out = tmp_path / "pack"
+    arguments = ["--quantisation", "none", "--max-tokens", "60"]
+    assert main(["build", str(adapter), "--out", str(out), *arguments]) == 0
+    scorer = Pack.open(out).manifest.scorer
+    assert scorer is not None
+    assert scorer.scoring is Scoring.HEAD
+    # An encoder's cannot be told from its base's configuration: the remedy is said.
+    config = json.loads((adapter / "adapter_config.json").read_text())
+    (adapter / "adapter_config.json").write_text(
+        json.dumps({**config, "base_model_name_or_path": str(bert)})
+    )
+    assert main(["build", str(adapter), "--out", str(tmp_path / "no")]) == EXIT_USAGE
+    assert "'bert': expected a decoder's; merge it with peft" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("task", ["QUESTION_ANS", "None"])

@@ -6,7 +6,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from edge_rerank_export.packing.adapted import adapter_config
+from edge_rerank_export.packing.adapted import AdapterConfig, adapter_config
 from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of, kind_of_adapter
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
@@ -14,6 +14,7 @@ from edge_rerank_export.packing.pairs import pair_builder
 from edge_rerank_export.packing.scorer import scorer_builder
 from edge_rerank_export.packing.steps import PackBuilder, Report, Settle, make_pack, quietly
 from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
     PackRecipe,
     PairPackRecipe,
@@ -119,10 +120,20 @@ def recipe_of(
         adapter = adapter_config(fetched.folder)
         if adapter is None:
             return derive(source, fetched.folder, wishes)
-        kind = wishes.kind or kind_of_adapter(adapter)
-        below = work / "base"
-        below.mkdir()
-        base_uri = resolved(adapter.base_uri)
-        base = fetch(base_uri, sha256=None, work=below, accept=check_model(kind))
-        source = replace(source, base=base_uri, base_sha256=base.sha256)
-        return derive(source, base.folder, replace(wishes, kind=kind), card=fetched.folder)
+        return _adapted(source, adapter, fetched.folder, wishes, work)
+
+
+def _adapted(
+    source: SourceRecipe, adapter: AdapterConfig, folder: Path, wishes: Wishes, work: Path
+) -> PackRecipe:
+    """The recipe of an adapter of peft, whose base is looked at in its place."""
+
+    def kind(base: Path) -> Kind:
+        return wishes.kind or kind_of_adapter(adapter, base)
+
+    below = work / "base"
+    below.mkdir()
+    uri = resolved(adapter.base_uri)
+    base = fetch(uri, sha256=None, work=below, accept=lambda at: check_model(kind(at))(at))
+    source = replace(source, base=uri, base_sha256=base.sha256)
+    return derive(source, base.folder, replace(wishes, kind=kind(base.folder)), card=folder)

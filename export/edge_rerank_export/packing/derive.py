@@ -26,7 +26,12 @@ from edge_rerank_export.models.encoder_description import (
     describe_encoder,
 )
 from edge_rerank_export.models.families import DECODER_TYPES
-from edge_rerank_export.models.pair_model import check_pair_model, is_pair_model, longest_pair
+from edge_rerank_export.models.pair_model import (
+    CLASSIFIER,
+    check_pair_model,
+    is_pair_model,
+    longest_pair,
+)
 from edge_rerank_export.models.sentence_files import read_json
 from edge_rerank_export.packing.adapted import AdapterConfig
 from edge_rerank_export.packing.scorer_recipe import derive_scorer
@@ -134,13 +139,26 @@ def check_model(kind: Kind) -> Callable[[Path], object]:
     return checks[kind]
 
 
-def kind_of_adapter(adapter: AdapterConfig) -> Kind:
+def kind_of_adapter(adapter: AdapterConfig, base: Path) -> Kind:
     """The kind of pack that an adapter makes of its base.
 
+    Args:
+        adapter: what it says of itself.
+        base: folder with the configuration of what it was trained on.
+
     Raises:
-        UnsupportedModel: when nothing that ranks comes of it.
+        UnsupportedModel: when nothing that ranks comes of it, or only of what it was merged into.
     """
-    return Kind.ENCODER if adapter.architecture == "Model" else Kind.SCORER
+    if adapter.architecture == "Model":
+        return Kind.ENCODER
+    config = read_json(base / "config.json", {})
+    kind = config.get("model_type") if isinstance(config, dict) else None
+    if adapter.architecture == CLASSIFIER and kind not in DECODER_TYPES:
+        raise UnsupportedModel(
+            f"adapter of a classifier of type {kind!r}: expected a decoder's; merge it with peft, "
+            "merge_and_unload(), save the model with save_pretrained(FOLDER), and build that"
+        )
+    return Kind.SCORER
 
 
 def derive(
