@@ -125,15 +125,15 @@ class Scratch:
             return None, ""
         return done.returncode, done.stdout + done.stderr
 
-    def without(self, defence: Defence) -> Outcome:
-        """Run the defence's test without it, and put it back."""
+    def without(self, defence: Defence, test: str) -> Outcome:
+        """Run the defence's ``test``, see :func:`node`, without it, and put it back."""
         path = self._folder / defence.file
         if not path.resolve().is_relative_to(self._folder.resolve()):
             raise ValueError(f"{defence.file}: only what is copied can be changed")
         whole = path.read_text(encoding="utf-8")
         path.write_text(whole.replace(defence.old, defence.new), encoding="utf-8")
         try:
-            return Outcome(defence, *self.run(node(defence)))
+            return Outcome(defence, *self.run(test))
         finally:
             path.write_text(whole, encoding="utf-8")
 
@@ -147,15 +147,16 @@ def switched_off(defences: Sequence[Defence], jobs: int) -> Iterator[Outcome]:
             place.mkdir()
             free.put(Scratch(place))
 
-        def run(defence: Defence) -> Outcome:
+        def run(defence: Defence, test: str) -> Outcome:
             scratch = free.get()
             try:
-                return scratch.without(defence)
+                return scratch.without(defence, test)
             finally:
                 free.put(scratch)
 
         with ThreadPoolExecutor(jobs) as pool:
-            yield from pool.map(run, defences)
+            # Sources are parsed by this thread alone: Python 3.11's parser is not for several.
+            yield from pool.map(run, defences, list(map(node, defences)))
 
 
 def control(defences: Sequence[Defence]) -> str:
