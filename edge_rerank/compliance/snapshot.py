@@ -17,6 +17,7 @@ from pathlib import Path
 
 from edge_rerank.errors import HistoryCorrupt, HistoryLocked, HistoryUnavailable
 from edge_rerank.history.vault.file import HistoryFile
+from edge_rerank.history.vault.wal import checksum
 
 MAX_READS = 20
 """How often file and log are read until they stay the same for the time that it takes."""
@@ -132,7 +133,7 @@ def _frames(log: bytes) -> list[tuple[int, int, bytes]]:
         return []
     magic, _, page_size, _ = struct.unpack(">4I", log[:16])
     order = ">" if magic & 1 else "<"
-    sums = _checksum(order, (0, 0), log[:24])
+    sums = checksum((0, 0), log[:24], order)
     if (
         magic & ~1 != _MAGIC
         or page_size not in _PAGE_SIZES
@@ -143,20 +144,10 @@ def _frames(log: bytes) -> list[tuple[int, int, bytes]]:
     step = _FRAME_HEADER + page_size
     for at in range(_WAL_HEADER, len(log) - step + 1, step):
         header, page = log[at : at + _FRAME_HEADER], log[at + _FRAME_HEADER : at + step]
-        sums = _checksum(order, sums, header[:8] + page)
+        sums = checksum(sums, header[:8] + page, order)
         # What an earlier round of the log left behind has other salts.
         if header[8:16] != log[16:24] or sums != struct.unpack(">2I", header[16:]):
             break
         number, committed = struct.unpack(">2I", header[:8])
         found.append((number, committed, page))
     return found
-
-
-def _checksum(order: str, sums: tuple[int, int], content: bytes) -> tuple[int, int]:
-    """SQLite's running sum over pairs of 32-bit words."""
-    first, second = sums
-    words = struct.unpack(f"{order}{len(content) // 4}I", content)
-    for one, other in zip(words[::2], words[1::2], strict=True):
-        first = (first + one + second) & 0xFFFFFFFF
-        second = (second + other + first) & 0xFFFFFFFF
-    return first, second

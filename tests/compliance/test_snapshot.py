@@ -13,6 +13,7 @@ import pytest
 from edge_rerank.compliance import snapshot
 from edge_rerank.compliance.snapshot import read_snapshot
 from edge_rerank.errors import HistoryCorrupt, HistoryLocked
+from edge_rerank.history.vault.wal import checksum
 
 FRAME = 24 + 512
 
@@ -98,9 +99,9 @@ def test_a_log_changed_anywhere(crashed: Path) -> None:
 
 def resummed(log: bytearray) -> bytes:
     """The log with the sums that its header and its first frame should have."""
-    sums = snapshot._checksum("<", (0, 0), bytes(log[:24]))
+    sums = checksum((0, 0), bytes(log[:24]), "<")
     log[24:32] = struct.pack(">2I", *sums)
-    sums = snapshot._checksum("<", sums, bytes(log[32:40] + log[56 : 32 + FRAME]))
+    sums = checksum(sums, bytes(log[32:40] + log[56 : 32 + FRAME]), "<")
     log[48:56] = struct.pack(">2I", *sums)
     return bytes(log[: 32 + FRAME])
 
