@@ -130,4 +130,4 @@ def test_four_bits_take_less_room_than_eight(tmp_path: Path) -> None:
         sizes[scheme] = (tmp_path / scheme).stat().st_size / matrix.size
     assert sizes[Scheme.FLOAT16] == pytest.approx(2, abs=0.05)
     assert sizes[Scheme.INT8] == pytest.approx(1, abs=0.05)
-    assert sizes[Scheme.INT4] == pytest.approx(0.5 + 4 / 32, abs=0.05)
+    assert sizes[Scheme.INT4] == pytest.approx(0.5 + 2.5 / 64, abs=0.005)

@@ -1,16 +1,19 @@
 """GPTQ: weights rounded so that the products, not the weights, stay close.
 
 GPTQ (Frantar et al., ICLR 2023): column by column, what rounding one weight costs is made up
-for by those not yet rounded, measured on the inputs that the matrix really sees. The result
-lies on the grid of :mod:`edge_rerank_export.quantize.integers`: one scale an output channel,
-its largest weight at the end of the range, so that quantising it later rounds nothing more.
+for by those not yet rounded, measured on the inputs that the matrix really sees. The result of
+:func:`round_products` lies on the grid of :mod:`edge_rerank_export.quantize.integers`: one scale an
+output channel, its largest weight at the end of the range, so that quantising it later rounds
+nothing more. Four bits have a grid of :mod:`~.blocks`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol, Self
 
 import numpy as np
 import onnx
@@ -22,6 +25,14 @@ from edge_rerank_export.quantize.calibrate import SecondMoments, products_by_inp
 
 _DAMPING = 0.01
 _BLOCK = 32
+
+
+class Grid(Protocol):
+    """The values that weights are rounded to."""
+
+    def nearest(self, values: torch.Tensor, place: int) -> torch.Tensor:
+        """The grid's values for the weights ``values``, (outputs,), of the input ``place``."""
+        ...
 
 
 def round_products(
@@ -50,10 +61,12 @@ def round_products(
     for done, (name, matrices) in enumerate(groups.items(), start=1):
         if name in moments:
             values = [numpy_helper.to_array(constants[matrix]) for matrix in matrices]
-            with torch.no_grad(), _one_thread():
+            with torch.no_grad(), one_thread():
                 # As GPTQ has them: (out, in).
                 stacked = torch.from_numpy(np.concatenate(values, axis=1).T.copy())
-                rounded = _round(stacked, torch.from_numpy(moments[name]), limit).T.numpy()
+                grid = _ChannelGrid.fit(stacked, limit)
+                moment = torch.from_numpy(moments[name])
+                rounded = round_weights(stacked, moment, grid).T.numpy()
             ends = np.cumsum([value.shape[1] for value in values])[:-1]
             for matrix, value in zip(matrices, np.split(rounded, ends, axis=1), strict=True):
                 constants[matrix].CopyFrom(
@@ -64,7 +77,7 @@ def round_products(
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
+def one_thread() -> Iterator[None]:
     """Thousands of small steps in a row: handing each out to threads costs more than it saves."""
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -74,32 +87,62 @@ def _one_thread() -> Iterator[None]:
         torch.set_num_threads(threads)
 
 
-def _round(weight: torch.Tensor, moment: torch.Tensor, limit: int) -> torch.Tensor:
-    """Weights (out, in) on the grid, given the inputs' second moments (in, in)."""
-    scale = weight.abs().amax(dim=1).clamp(min=1e-8) / limit
-    anchors = weight.abs().argmax(dim=1)
+@dataclass(frozen=True, slots=True)
+class _ChannelGrid:
+    """One scale an output channel; its largest weight keeps the end of the range.
+
+    Otherwise the scale that is found later, when the model is quantised, would be another.
+
+    Attributes:
+        scale: float32 (outputs,).
+        anchors: int64 (outputs,), the input of the largest weight.
+        ends: float32 (outputs,), its integer.
+        limit: the largest integer.
+    """
+
+    scale: torch.Tensor
+    anchors: torch.Tensor
+    ends: torch.Tensor
+    limit: int
+
+    @classmethod
+    def fit(cls, weight: torch.Tensor, limit: int) -> Self:
+        """The grid of a matrix (outputs, inputs)."""
+        scale = weight.abs().amax(dim=1).clamp(min=1e-8) / limit
+        anchors = weight.abs().argmax(dim=1)
+        ends = limit * weight.gather(1, anchors[:, None])[:, 0].sign()
+        return cls(scale, anchors, ends, limit)
+
+    def nearest(self, values: torch.Tensor, place: int) -> torch.Tensor:
+        integers = (values / self.scale).round().clamp(-self.limit, self.limit)
+        return torch.where(self.anchors == place, self.ends, integers) * self.scale
+
+
+def round_weights(weight: torch.Tensor, moment: torch.Tensor, grid: Grid) -> torch.Tensor:
+    """Weights on a grid, such that products with inputs of these moments stay close.
+
+    Args:
+        weight: float32 (outputs, inputs).
+        moment: float32 (inputs, inputs), see :func:`~.calibrate.second_moments`.
+        grid: of that matrix.
+    """
     order = torch.argsort(moment.diagonal(), descending=True)
-    back = torch.argsort(order)
-    anchors = back[anchors]
     rest = weight[:, order].clone()
     moment = moment[order][:, order].clone()
     moment.diagonal().add_(_DAMPING * moment.diagonal().mean())
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(moment))
     factor = torch.linalg.cholesky(inverse, upper=True)
     rounded = torch.empty_like(rest)
+    places: list[int] = order.tolist()
     for start in range(0, rest.shape[1], _BLOCK):
         end = min(start + _BLOCK, rest.shape[1])
         block = rest[:, start:end].clone()
         errors = torch.empty_like(block)
-        for place in range(end - start):
-            column = start + place
-            integers = (block[:, place] / scale).round().clamp(-limit, limit)
-            # The largest weight keeps the end of the range, or the grid would change.
-            ends = limit * rest[:, column].sign()
-            integers = torch.where(anchors == column, ends, integers)
-            rounded[:, column] = integers * scale
-            error = (block[:, place] - rounded[:, column]) / factor[column, column]
-            block[:, place:] -= error[:, None] * factor[column, column:end]
-            errors[:, place] = error
+        for at in range(end - start):
+            column = start + at
+            rounded[:, column] = grid.nearest(block[:, at], places[column])
+            error = (block[:, at] - rounded[:, column]) / factor[column, column]
+            block[:, at:] -= error[:, None] * factor[column, column:end]
+            errors[:, at] = error
         rest[:, end:] -= errors @ factor[start:end, end:]
-    return rounded[:, back]
+    return rounded[:, torch.argsort(order)]

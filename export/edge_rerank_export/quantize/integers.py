@@ -28,15 +28,15 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
-from edge_rerank_export.quantize.calibrate import ChannelMaxima
-from edge_rerank_export.quantize.products import resolve_copies, weighty_products
+from edge_rerank_export.quantize.calibrate import ChannelMaxima, SecondMoments
+from edge_rerank_export.quantize.int4 import INT4_PRODUCT, rewrite_in_four_bits
+from edge_rerank_export.quantize.products import looked_up, resolve_copies, weighty_products
 from edge_rerank_export.quantize.scheme import LIMIT, Scheme
-from edge_rerank_export.quantize.weight_only import INT4_PRODUCT, to_float16, to_int4
+from edge_rerank_export.quantize.weight_only import to_float16
 
 MIN_OPSET = 21
 """QuantizeLinear names its output type from this operator set on."""
 
-MIN_EMBEDDING_VALUES = 1 << 16
 _SMALLEST_SCALE = 1e-8
 _SMOOTHING = 0.6
 """The share of a channel's size that moves into the matrix: 0 for none, 1 for all. Measured
@@ -75,6 +75,7 @@ def quantize(
     *,
     maxima: ChannelMaxima | None = None,
     fine: str = "",
+    moments: SecondMoments | None = None,
     progress: Update | None = None,
 ) -> QuantizedCount:
     """Write a quantised version of the float32 ONNX model ``source`` to ``target``.
@@ -88,6 +89,8 @@ def quantize(
         fine: for int8 and int7, a regular expression; products with a node of such a name take
             their inputs in two int8 parts, which is as good as 16 bits, and twice the work.
             Empty for none.
+        moments: for int4, see :func:`edge_rerank_export.quantize.calibrate.second_moments`; where
+            there are none, weights go to the nearest value each.
         progress: called with (nodes done, nodes to do).
 
     Raises:
@@ -105,7 +108,7 @@ def quantize(
             raise UnsupportedModel("fine: expected the name of a product, found none like it")
         count = rewriter.run(progress)
     else:
-        model, count = _weight_only(model, scheme, progress)
+        model, count = _weight_only(model, scheme, moments or {}, progress or _unheard)
     if not count.products:
         raise UnsupportedModel("the model has no product with a constant matrix to quantise")
     if not any(o.domain == _CONTRIB for o in model.opset_import):
@@ -131,18 +134,19 @@ def scheme_of(model: Path) -> Scheme:
 
 
 def _weight_only(
-    model: onnx.ModelProto, scheme: Scheme, progress: Update | None
+    model: onnx.ModelProto, scheme: Scheme, moments: SecondMoments, progress: Update
 ) -> tuple[onnx.ModelProto, QuantizedCount]:
-    if scheme is Scheme.FLOAT16:
-        constants = {tensor.name for tensor in model.graph.initializer}
-        products = sum(
-            node.op_type == "MatMul" and node.input[1] in constants for node in model.graph.node
-        )
-        return to_float16(model), QuantizedCount(products, 0)
-    model = to_int4(model)
-    products = sum(node.op_type == INT4_PRODUCT for node in model.graph.node)
-    count = _Rewriter(model.graph, Scheme.INT8, {}, "").run(progress)
-    return model, QuantizedCount(products, count.embeddings)
+    if scheme is Scheme.INT4:
+        return model, QuantizedCount(*rewrite_in_four_bits(model.graph, moments, progress))
+    constants = {tensor.name for tensor in model.graph.initializer}
+    products = sum(
+        node.op_type == "MatMul" and node.input[1] in constants for node in model.graph.node
+    )
+    return to_float16(model), QuantizedCount(products, 0)
+
+
+def _unheard(done: int, total: int) -> None:
+    """Progress that nobody follows."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +177,7 @@ class _Rewriter:
         self._copies = {
             node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity"
         }
+        self._tables = looked_up(graph)
         self._even = {node.output[0] for node in graph.node if self._is_even(node)}
         self._nodes: list[onnx.NodeProto] = []
         self._new: dict[str, onnx.TensorProto] = {}
@@ -186,7 +191,7 @@ class _Rewriter:
             if node.op_type == "MatMul" and self._is_matrix(node.input[1]):
                 self._product(node)
                 products += 1
-            elif node.op_type == "Gather" and self._is_embedding(node):
+            elif node.op_type == "Gather" and node.input[0] in self._tables:
                 self._embedding(node)
                 embeddings += 1
             else:
@@ -206,15 +211,6 @@ class _Rewriter:
         tensor = self._constants.get(name)
         return (
             tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
-        )
-
-    def _is_embedding(self, node: onnx.NodeProto) -> bool:
-        axis = next((entry.i for entry in node.attribute if entry.name == "axis"), 0)
-        name = node.input[0]
-        return (
-            axis == 0
-            and self._is_matrix(name)
-            and int(np.prod(self._constants[name].dims)) >= MIN_EMBEDDING_VALUES
         )
 
     def _is_even(self, node: onnx.NodeProto) -> bool:

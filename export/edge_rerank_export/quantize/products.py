@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import onnx
 from onnx import TensorProto
+
+MIN_TABLE_VALUES = 1 << 16
+"""Values of the smallest table whose rows are worth quantising."""
 
 _PRODUCTS = {"MatMul", "Gemm"}
 _SAME_VALUES = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Cast"}
@@ -29,6 +34,28 @@ def resolve_copies(graph: onnx.GraphProto) -> None:
             node.input[place] = copies.get(name, name)
     del graph.node[:]
     graph.node.extend(kept)
+
+
+def matrices_of(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
+    """The float32 matrices that a model brings along, by name."""
+    return {
+        tensor.name: tensor
+        for tensor in graph.initializer
+        if len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+    }
+
+
+def looked_up(graph: onnx.GraphProto) -> set[str]:
+    """Names of the tables whose rows are looked up and are worth quantising."""
+    matrices = matrices_of(graph)
+    return {
+        node.input[0]
+        for node in graph.node
+        if node.op_type == "Gather"
+        and next((entry.i for entry in node.attribute if entry.name == "axis"), 0) == 0
+        and node.input[0] in matrices
+        and math.prod(matrices[node.input[0]].dims) >= MIN_TABLE_VALUES
+    }
 
 
 def weighty_products(graph: onnx.GraphProto) -> list[str]:
