@@ -40,9 +40,11 @@ class ScoringDecoder(torch.nn.Module):
             are numbered by frequency, so the first are the common ones.
         head: (outputs, hidden) weights of a trained head over a candidate's last token;
             ``None`` scores by likelihood.
+        turned: whether the weights are turned. They are not for weights of 4 bits, whose inputs
+            are not rounded: those that a checkpoint has in blocks are then what they were.
     """
 
-    to_table: torch.Tensor
+    to_table: torch.Tensor | None
 
     def __init__(
         self,
@@ -51,15 +53,18 @@ class ScoringDecoder(torch.nn.Module):
         max_positions: int,
         vocabulary: int,
         head: torch.Tensor | None = None,
+        turned: bool = True,
     ) -> None:
         super().__init__()
         self.config: Any = model.config
         decoder = family_of(self.config).take(model)
         self.norm = decoder.norm
         self.embedding = decoder.embedding
-        to_table, to_states = rotate(decoder)
+        self.logit_scale = 1.0 if turned else decoder.logit_scale
+        if turned:
+            to_table, to_states = rotate(decoder)
         with torch.no_grad():
-            blocks = [DecoderBlock(layer, decoder) for layer in decoder.layers]
+            blocks = [DecoderBlock(layer, decoder, turned=turned) for layer in decoder.layers]
             # Positions that no text reaches are there for the operator alone, and must not choose
             # tables for long texts.
             last = family_of(self.config).positions(self.config) - 1
@@ -80,14 +85,16 @@ class ScoringDecoder(torch.nn.Module):
             self._parts.append(2 * half if 2 * half < self.head_dim else 0)
             self.register_buffer(_cosines(number), cosines[0, :, :half].contiguous())
             self.register_buffer(_sines(number), sines[0, :, :half].contiguous())
-        self.head = None if head is None else torch.nn.Parameter(head @ to_states)
+        if head is not None:
+            head = torch.nn.Parameter(head @ to_states if turned else head)
+        self.head = head
         self.cap = decoder.logit_cap
         if head is None:
             if decoder.table is None:
                 raise ValueError("a trunk has no likelihood")
             # With a batch axis, so that the quantiser takes it for no product with weights.
-            turned = (to_table * decoder.logit_scale).t()
-            self.register_buffer("to_table", turned[None].contiguous())
+            back = (to_table * decoder.logit_scale).t()[None].contiguous() if turned else None
+            self.register_buffer("to_table", back)
             self.table = decoder.table
             self.common = torch.nn.Parameter(self.table.detach()[:vocabulary].t().contiguous())
 
@@ -192,7 +199,10 @@ class ScoringDecoder(torch.nn.Module):
     ) -> torch.Tensor:
         if self.head is not None:
             return (states @ self.head.t())[predictors] + 0.0 * targets[:, None]
-        states = (states[None] @ self.to_table).squeeze(0)
+        if self.to_table is not None:
+            states = (states[None] @ self.to_table).squeeze(0)
+        elif self.logit_scale != 1.0:
+            states = states * self.logit_scale
         common = torch.logsumexp(self._bounded(states @ self.common), dim=-1)
         wanted = self._bounded((states[predictors] * self.table[targets]).sum(dim=-1))
         return (wanted - common[predictors])[:, None]

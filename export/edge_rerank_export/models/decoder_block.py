@@ -51,11 +51,12 @@ class DecoderBlock(torch.nn.Module):
     Args:
         layer: turned by :func:`edge_rerank_export.models.outliers.rotate`.
         decoder: whose layer it is.
+        turned: whether it was.
     """
 
-    inner: torch.Tensor
+    inner: torch.Tensor | None
 
-    def __init__(self, layer: Layer, decoder: Decoder) -> None:
+    def __init__(self, layer: Layer, decoder: Decoder, *, turned: bool = True) -> None:
         super().__init__()
         config = decoder.config
         self.groups: int = config.num_key_value_heads
@@ -73,9 +74,9 @@ class DecoderBlock(torch.nn.Module):
         self.up, self.up_bias = _apart(layer.up)
         self.down, self.down_bias = _apart(layer.down)
         self.activation = _ACTIVATIONS[decoder.activation]
-        inner = hadamard(block_size(self.down.in_features))
         # With a batch axis, so that the quantiser takes it for no product with weights.
-        self.register_buffer("inner", inner[None])
+        inner = hadamard(block_size(self.down.in_features))[None] if turned else None
+        self.register_buffer("inner", inner)
 
     def attend(
         self, states: torch.Tensor, past: tuple[torch.Tensor, torch.Tensor], call: Call
@@ -114,9 +115,10 @@ class DecoderBlock(torch.nn.Module):
         """The second half of the layer, (t, hidden) to (t, hidden)."""
         gate = self.activation(_product(states, self.gate, self.gate_bias))
         inner = gate * _product(states, self.up, self.up_bias)
-        turned = inner.reshape(1, -1, self.inner.shape[-1]) @ self.inner
-        rows = turned.reshape(-1, self.down.in_features)
-        return _normed(_product(rows, self.down, self.down_bias), self.fed_norm)
+        if self.inner is not None:
+            turned = inner.reshape(1, -1, self.inner.shape[-1]) @ self.inner
+            inner = turned.reshape(-1, self.down.in_features)
+        return _normed(_product(inner, self.down, self.down_bias), self.fed_norm)
 
     def _bounded(self, scores: torch.Tensor) -> torch.Tensor:
         """Scores within the soft bound, by which queries are divided."""

@@ -198,7 +198,12 @@ def answer_head(model: Any, answers: Sequence[int]) -> torch.Tensor:
 
 
 def scoring_model(
-    model: Any, *, positions: int, vocabulary: int, head: torch.Tensor | None
+    model: Any,
+    *,
+    positions: int,
+    vocabulary: int,
+    head: torch.Tensor | None,
+    turned: bool = True,
 ) -> ScoringModel:
     """A model of transformers in the runtime's contract; its weights are taken over.
 
@@ -207,6 +212,7 @@ def scoring_model(
         positions: past and present together are shorter.
         vocabulary: see :class:`~edge_rerank_export.models.decoder.ScoringDecoder`.
         head: float32 of shape (1, hidden); ``None`` scores by likelihood.
+        turned: see :class:`~edge_rerank_export.models.decoder.ScoringDecoder`.
 
     Raises:
         UnsupportedModel: when a model that is no decoder has no head, or one has too few positions,
@@ -216,7 +222,9 @@ def scoring_model(
     if is_causal(model.config):
         # The rotary operator wants a table no shorter than a row.
         longest = max(positions, RUN_TOKENS)
-        return ScoringDecoder(model, max_positions=longest, vocabulary=vocabulary, head=head)
+        return ScoringDecoder(
+            model, max_positions=longest, vocabulary=vocabulary, head=head, turned=turned
+        )
     assert head is not None  # noqa: S101 - checked
     return ScoringCrossEncoder(model, head=head)
 

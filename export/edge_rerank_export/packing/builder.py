@@ -3,26 +3,47 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from edge_rerank.packs.manifest import Manifest, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, PairScorerSpec, ScorerSpec
+from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.folder import file_entries, write_manifest
-from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.progress import Steps, Update, silent
+from edge_rerank_export.quantize.fine import (
+    NONE,
+    Measured,
+    find_fine,
+    most_measurements,
+    product_groups,
+)
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import PackRecipe
 from edge_rerank_export.sources.fetch import Fetched
-from edge_rerank_export.verify.figures import Verification
-from edge_rerank_export.verify.texts import Texts, own_texts
+from edge_rerank_export.verify.figures import Verification, tau_figure
+from edge_rerank_export.verify.texts import Texts, lists_of, own_texts
 
 ModelSpec: TypeAlias = EncoderSpec | ScorerSpec | PairScorerSpec
 """What a manifest says of a model that was made as it is."""
+
+Writer: TypeAlias = Callable[[Path, str, Update], object]
+"""Writes a model to a file, the products of a pattern fine, and is told of progress to."""
+
+_SEARCH_LISTS = 16
+"""Lists that finer inputs are searched on."""
+
+_MARGIN = 0.01
+"""By which τ has to be above its bound there: it is verified on other lists."""
 
 Recipe = TypeVar("Recipe", bound=PackRecipe)
 
@@ -55,13 +76,28 @@ class PackBuilder(ABC, Generic[Recipe]):
         """Write the model to ``target`` as float32 ONNX."""
         shutil.copyfile(self.exact(steps) / self.model_name, target)
 
-    @abstractmethod
-    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
+    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> str:
         """Write ``source``, a file of :meth:`convert`, to ``target`` as the recipe says.
+
+        Returns:
+            Which products take finer inputs: what the recipe says of it, or what was found to be
+            needed where it says nothing.
 
         Raises:
             UnsupportedModel: when the model cannot be quantised so.
         """
+        model = self.recipe.model
+        if model.quantisation is Scheme.NONE:
+            shutil.copyfile(source, target)
+            return NONE
+        with tempfile.TemporaryDirectory(dir=self.work) as folder:
+            write = self._quantizer(source, Path(folder), steps)
+            fine = model.fine or NONE
+            if model.fine is None and model.quantisation.limit is not None:
+                fine = self._find_fine(source, write, Path(folder), steps)
+            with steps(f"quantise ({model.quantisation})") as update:
+                write(target, fine, update)
+        return fine
 
     def quantised_as(self, scheme: Scheme) -> Self:
         """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
@@ -97,6 +133,43 @@ class PackBuilder(ABC, Generic[Recipe]):
         """The float32 ONNX of the model as a pack."""
         folder = self.exact(steps)
         return write_manifest(folder, self._described(folder, Scheme.NONE))
+
+    def _find_fine(self, source: Path, write: Writer, folder: Path, steps: Steps) -> str:
+        """See :mod:`edge_rerank_export.quantize.fine`; on other lists than are verified with."""
+        texts = lists_of(calibration_texts(self.recipe.languages))
+        apart = len(texts.cases) // _SEARCH_LISTS
+        texts = replace(texts, cases=texts.cases[::apart][:_SEARCH_LISTS])
+        groups = product_groups(source)
+        exact = self._scores(self.exact_pack(steps), texts)
+        at = folder / "searched"
+        at.mkdir()
+
+        def measure(pattern: str) -> Measured:
+            write(at / self.model_name, pattern, lambda _done, _total: None)
+            pack = write_manifest(at, self._described(at, self.recipe.model.quantisation))
+            pairs = list(zip(exact, self._scores(pack, texts), strict=True))
+            return Measured(
+                tau_figure(pairs, 0.0).value,
+                float(np.mean([np.square(one - other).mean() for one, other in pairs])),
+            )
+
+        most = most_measurements(len(groups))
+        with steps(f"look for fine inputs (1 to {most} measurements)") as update:
+            return find_fine(groups, measure, self.recipe.min_tau + _MARGIN, progress=update)
+
+    @abstractmethod
+    def _quantizer(self, source: Path, folder: Path, steps: Steps) -> Writer:
+        """What writes ``source`` quantised as the recipe says, calibrated once.
+
+        Args:
+            source: a file of :meth:`convert`.
+            folder: for files on the way, kept as long as the result is used.
+            steps: told of each step.
+        """
+
+    @abstractmethod
+    def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:
+        """What a pack's model says of the candidates of each list."""
 
     @abstractmethod
     def _convert(self, target: Path) -> None:

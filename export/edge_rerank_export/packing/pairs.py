@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import shutil
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from edge_rerank.inference.pair_prompt import PairPrompt
+from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import (
     PAIR_QUERY_WEIGHT,
@@ -26,16 +29,23 @@ from edge_rerank_export.models.pair_model import (
 )
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.builder import PackBuilder
+from edge_rerank_export.packing.builder import PackBuilder, Writer
+from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import pair_card
-from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.quantize.calibrate import maxima_of
+from edge_rerank_export.progress import Steps, Update, silent
+from edge_rerank_export.quantize.calibrate import maxima_of, second_moments
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import PairPackRecipe
 from edge_rerank_export.verify.figures import Verification
-from edge_rerank_export.verify.pairs import Original, pair_feeds, pair_rows, verify_pairs
-from edge_rerank_export.verify.texts import Texts, own_texts
+from edge_rerank_export.verify.pairs import (
+    Original,
+    list_scores,
+    pair_feeds,
+    pair_rows,
+    verify_pairs,
+)
+from edge_rerank_export.verify.texts import Texts, lists_of, own_texts
 
 PAIRS_NAME = "pairs.onnx"
 TOKENIZER_NAME = "pairs-tokenizer.json"
@@ -58,24 +68,6 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
 
     tokenizer: Any
     model: PairModel
-
-    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
-        """Write ``source`` to ``target`` as the recipe says, smoothed on pairs of our own texts."""
-        pair = self.recipe.pair
-        scheme = pair.quantisation
-        if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
-            return
-        maxima = None
-        if scheme.limit is not None:
-            spec = self._spec(scheme)
-            prompt = PairPrompt(spec, self._backend().to_str().encode())
-            rows = pair_rows(prompt, own_texts())
-            readings = (self._feeds(row, spec.pad_id) for row in rows)
-            with steps("calibrate") as update:
-                maxima = maxima_of(source, readings, progress=lambda done: update(done, len(rows)))
-        with steps(f"quantise ({scheme})") as update:
-            quantize(source, target, scheme, maxima=maxima, fine=pair.fine, progress=update)
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
@@ -104,6 +96,36 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
             training=training,
         )
 
+    def _quantizer(self, source: Path, folder: Path, steps: Steps) -> Writer:
+        del folder
+        scheme = self.recipe.pair.quantisation
+        maxima = moments = None
+        if scheme is Scheme.INT4:
+            with steps("calibrate") as update:
+                rows, told = self._readings(lists_of(calibration_texts()), scheme, update)
+                moments = second_moments(source, rows, progress=told)
+        elif scheme.limit is not None:
+            with steps("calibrate") as update:
+                rows, told = self._readings(own_texts(), scheme, update)
+                maxima = maxima_of(source, rows, progress=told)
+
+        def write(target: Path, fine: str, update: Update) -> object:
+            return quantize(
+                source,
+                target,
+                scheme,
+                maxima=maxima,
+                moments=moments,
+                fine=fine,
+                progress=update,
+            )
+
+        return write
+
+    def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:
+        scorer = PairScorer(pack)
+        return [list_scores(scorer, texts, case) for case in texts.cases]
+
     def _convert(self, target: Path) -> None:
         convert_pair_model(self.model, target)
 
@@ -129,6 +151,18 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         backend.no_padding()
         backend.no_truncation()
         return backend
+
+    def _readings(
+        self, texts: Texts, scheme: Scheme, update: Update
+    ) -> tuple[Iterator[dict[str, Any]], Callable[[int], None]]:
+        """Inputs of the model that read a pair of each list, and what is told of them."""
+        spec = self._spec(scheme)
+        prompt = PairPrompt(spec, self._backend().to_str().encode())
+        rows = pair_rows(prompt, texts)
+        return (
+            (self._feeds(row, spec.pad_id) for row in rows),
+            lambda done: update(done, len(rows)),
+        )
 
     def _feeds(self, row: tuple[list[int], list[int]], pad_id: int) -> dict[str, Any]:
         made = pair_feeds([row], pad_id=pad_id)

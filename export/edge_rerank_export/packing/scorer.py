@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 from torch import Tensor
 
@@ -45,12 +45,14 @@ from edge_rerank_export.models.language_model import (
 )
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.builder import PackBuilder
+from edge_rerank_export.packing.builder import PackBuilder, Writer
+from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import ScorerFacts, scorer_card
 from edge_rerank_export.packing.prior import prior_weight
-from edge_rerank_export.progress import Steps, silent
-from edge_rerank_export.quantize.calibrate import second_moments
+from edge_rerank_export.progress import Steps, Update, silent
+from edge_rerank_export.quantize.calibrate import SecondMoments, second_moments
 from edge_rerank_export.quantize.gptq import round_products
+from edge_rerank_export.quantize.int4 import came_in_blocks
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
@@ -61,6 +63,7 @@ from edge_rerank_export.verify.scorer import (
     by_head,
     by_likelihood,
     conversion_error,
+    list_scores,
     verify_scorer,
 )
 from edge_rerank_export.verify.texts import Texts, own_texts
@@ -104,19 +107,6 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
     facts: ScorerFacts
     model: Callable[[], ScoringModel]
     original: Callable[[], Original]
-
-    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
-        """Write ``source`` to ``target`` as the recipe says, rounded on our own texts."""
-        wanted = self.recipe.scorer
-        scheme = wanted.quantisation
-        if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
-            return
-        with tempfile.TemporaryDirectory(dir=self.work) as folder:
-            if scheme.limit is not None:
-                source = self._rounded(source, Path(folder), scheme.limit, steps)
-            with steps(f"quantise ({scheme})") as update:
-                quantize(source, target, scheme, fine=wanted.fine, progress=update)
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
@@ -170,20 +160,38 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
             rows,
         )
 
-    def _rounded(self, source: Path, folder: Path, limit: int, steps: Steps) -> Path:
+    def _quantizer(self, source: Path, folder: Path, steps: Steps) -> Writer:
+        scheme = self.recipe.scorer.quantisation
+        moments = None
+        if scheme is Scheme.INT4 and not came_in_blocks(source):
+            moments = self._moments(source, calibration_texts(), steps)
+        if scheme.limit is not None:
+            moments = self._moments(source, own_texts().texts, steps)
+            rounded = folder / "rounded.onnx"
+            with steps("round") as update:
+                round_products(source, rounded, moments, limit=scheme.limit, progress=update)
+            source = rounded
+
+        def write(target: Path, fine: str, update: Update) -> object:
+            return quantize(source, target, scheme, fine=fine, moments=moments, progress=update)
+
+        return write
+
+    def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:
+        scorer = Scorer(pack)
+        return [list_scores(scorer, texts, case) for case in texts.cases]
+
+    def _moments(self, source: Path, texts: Sequence[str], steps: Steps) -> SecondMoments:
+        """Of the inputs of the products of ``source``, ``texts`` read as histories."""
         backend = self._backend()
         prompt = Prompt(scorer_spec(self.recipe, backend), backend.to_str().encode())
-        prompts = _prompts(prompt, own_texts().texts)
+        prompts = _prompts(prompt, texts)
         with steps("calibrate") as update:
-            moments = second_moments(
+            return second_moments(
                 source,
                 readings(source, prompts, causal=self.causal),
                 progress=lambda done: update(done, len(prompts)),
             )
-        rounded = folder / "rounded.onnx"
-        with steps("round") as update:
-            round_products(source, rounded, moments, limit=limit, progress=update)
-        return rounded
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,7 +259,8 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
     def model() -> ScoringModel:
         # The weights are taken over: what was loaded goes with the first model made of it.
         taken = first.pop() if first else _Loaded.read(recipe, fetched.folder, tokenizer)
-        return scoring_model(taken.model, head=taken.head, **_sizes(recipe)).eval()
+        turned = _turned(recipe)
+        return scoring_model(taken.model, head=taken.head, turned=turned, **_sizes(recipe)).eval()
 
     def original() -> Original:
         again = _Loaded.read(recipe, fetched.folder, tokenizer)
@@ -260,6 +269,11 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
         return by_head(again.model, again.head)
 
     return ScorerBuilder(recipe, fetched, work, tokenizer, causal, facts, model, original)
+
+
+def _turned(recipe: ScorerPackRecipe) -> bool:
+    """See :class:`~edge_rerank_export.models.decoder.ScoringDecoder`."""
+    return recipe.scorer.quantisation is not Scheme.INT4
 
 
 def _sizes(recipe: ScorerPackRecipe) -> dict[str, int]:
@@ -287,7 +301,7 @@ def _facts(
     return ScorerFacts(
         form=loaded.form,
         labels=labels_of(config) if classifies(config) else recipe.scorer.answers,
-        turned=is_causal(config) and family_of(config).turns,
+        turned=is_causal(config) and family_of(config).turns and _turned(recipe),
         weight=weight,
         training=loaded.training,
     )

@@ -41,10 +41,6 @@ def derive_scorer(
 ) -> ScorerRecipe:
     """The ``[scorer]`` of a recipe for a checkpoint.
 
-    Products take their inputs in two parts, see
-    :func:`~edge_rerank_export.quantize.integers.quantize`: which of them can do with one, only a
-    measurement says.
-
     Args:
         folder: holds the tokeniser; weights are not read.
         described: see :func:`~edge_rerank_export.models.checkpoint.describe_language_model`.
@@ -83,7 +79,6 @@ def derive_scorer(
         start=start,
         line_tokens=line_tokens,
         history_tokens=min(HISTORY_TOKENS, room),
-        fine=".",
         answers=answers,
         template=template,
     )

@@ -55,7 +55,9 @@ def make_pack(
     with tempfile.TemporaryDirectory() as folder:
         exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
         builder.convert(exported, steps=steps)
-        builder.quantize(exported, quantised, steps=steps)
+        fine = builder.quantize(exported, quantised, steps=steps)
+        if recipe is not None:
+            recipe = recipe.with_fine(fine)
         exported.unlink()
         return write_pack(
             builder,

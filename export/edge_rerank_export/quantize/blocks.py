@@ -30,6 +30,9 @@ ZERO = 8
 OWN_SIZE = 32
 """Inputs in a block of a checkpoint that comes in blocks."""
 
+_FIRST = 8
+"""Outputs that are looked at before all."""
+
 _OWN_ERROR = 2e-3
 """Of a weight, as a share of its block's step: what half precision of the offsets can cost."""
 
@@ -131,7 +134,7 @@ class PackedBlocks:
     @property
     def size(self) -> int:
         """Inputs in a block."""
-        return 2 * self.integers.shape[2]
+        return 2 * int(self.integers.shape[2])
 
 
 def own_blocks(matrix: NDArray[np.float32]) -> PackedBlocks | None:
@@ -142,6 +145,8 @@ def own_blocks(matrix: NDArray[np.float32]) -> PackedBlocks | None:
     """
     outputs, inputs = matrix.shape
     if inputs % OWN_SIZE:
+        return None
+    if outputs > _FIRST and own_blocks(matrix[:_FIRST]) is None:
         return None
     blocks = matrix.reshape(outputs, -1, OWN_SIZE)
     lowest = blocks.min(axis=-1, keepdims=True)
@@ -176,7 +181,8 @@ def _misfit(
 def in_pairs(integers: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Integers of four bits, (rows, n), as bytes (rows, n / 2 rounded up): low half, high half."""
     even = np.pad(integers, ((0, 0), (0, integers.shape[1] % 2)))
-    return even[:, 0::2] | (even[:, 1::2] << 4)
+    pairs: NDArray[np.uint8] = even[:, 0::2] | (even[:, 1::2] << 4)
+    return pairs
 
 
 def _candidates(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +47,29 @@ def channel_maxima(
         UnsupportedModel: when it takes other inputs.
         InferenceError: when it cannot be run.
     """
+    readings = text_readings(source, tokenizer, texts)
+    return maxima_of(source, readings, progress=lambda done: progress(done, len(texts)))
+
+
+def text_readings(
+    source: Path, tokenizer: Tokenizer, texts: Sequence[str]
+) -> Iterator[dict[str, NDArray[Any]]]:
+    """Inputs of the ONNX encoder ``source`` that read each text by itself.
+
+    Args:
+        source: takes ``input_ids`` and ``attention_mask``.
+        tokenizer: the model's.
+        texts: what the model will be used on.
+
+    Raises:
+        UnsupportedModel: when it takes other inputs.
+    """
     taken = {entry.name for entry in onnx.load(str(source)).graph.input}
     if taken != _ENCODER_INPUTS:
         raise UnsupportedModel("tokenizer: expected only with a text encoder, not with a scorer")
-    rows = [np.array([one.ids]) for one in tokenizer.encode_batch(list(texts))]
-    return maxima_of(
-        source,
-        ({"input_ids": ids, "attention_mask": np.ones_like(ids)} for ids in rows),
-        progress=lambda done: progress(done, len(rows)),
-    )
+    for one in tokenizer.encode_batch(list(texts)):
+        ids = np.array([one.ids])
+        yield {"input_ids": ids, "attention_mask": np.ones_like(ids)}
 
 
 def maxima_of(

@@ -12,7 +12,9 @@ them from there.
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +32,7 @@ from edge_rerank_export.quantize.blocks import (
 )
 from edge_rerank_export.quantize.calibrate import SecondMoments
 from edge_rerank_export.quantize.gptq import one_thread, round_weights
-from edge_rerank_export.quantize.products import looked_up, matrices_of
+from edge_rerank_export.quantize.products import looked_up, matrices_of, resolve_copies
 from edge_rerank_export.quantize.rows import (
     EIGHT_SIZE,
     FOUR_SIZE,
@@ -67,6 +69,19 @@ def four_bits(matrix: NDArray[np.float32], moment: NDArray[np.float32] | None) -
         seen = torch.from_numpy(moment)
         grid = BlockGrid.fit(weight, seen.diagonal())
         return grid.packed(round_weights(weight, seen, grid))
+
+
+def came_in_blocks(source: Path) -> bool:
+    """Whether all matrices of the products of an ONNX file came in blocks of four bits."""
+    graph = onnx.load(str(source)).graph
+    resolve_copies(graph)
+    matrices, tables = matrices_of(graph), looked_up(graph)
+    products = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
+    return all(
+        own_blocks(np.ascontiguousarray(numpy_helper.to_array(matrices[name]).T)) is not None
+        for name in sorted(products & matrices.keys())
+        if _table_with(matrices, tables, name) is None
+    )
 
 
 def rewrite_in_four_bits(
@@ -135,7 +150,7 @@ class _Writer:
     def product(self, node: onnx.NodeProto) -> None:
         """X @ W, each block of W as (integers - zero) * scale, and an offset where it has one."""
         source, matrix, result = node.input[0], node.input[1], node.output[0]
-        if (table := self._table_of(matrix)) is not None:
+        if (table := _table_with(self.matrices, self._tables, matrix)) is not None:
             self._node("MatMul", [source, self._first_rows(table, matrix)], result)
             return
         weights = self._blocks(matrix, source)
@@ -156,7 +171,7 @@ class _Writer:
     def look_up(self, node: onnx.NodeProto) -> None:
         """Rows by their ids: from the first with 8 bits, or from the others with 4."""
         table, ids, result = node.input[0], node.input[1], node.output[0]
-        if self._common_count(table) == self.matrices[table].dims[0]:
+        if _common_count(self.matrices[table]) == self.matrices[table].dims[0]:
             self._eight_bits(table, ids, result)
             return
         first = self._constant("int4.common_rows", np.int64(COMMON_ROWS))
@@ -194,22 +209,11 @@ class _Writer:
         blocks = self._widened(f"int4.blocks.{inputs}.{size}", members.astype(np.float16))
         return self._node("MatMul", [source, blocks], f"{source}.sums.{size}")
 
-    def _table_of(self, matrix: str) -> str | None:
-        """The table whose first rows are the columns of ``matrix``, and in 8 bits."""
-        inputs, outputs = self.matrices[matrix].dims
-        for table in sorted(self._tables):
-            width = self.matrices[table].dims[1]
-            if width == inputs and outputs <= self._common_count(table):
-                first = numpy_helper.to_array(self.matrices[table])[:outputs]
-                if np.array_equal(first.T, numpy_helper.to_array(self.matrices[matrix])):
-                    return table
-        return None
-
     def _first_rows(self, table: str, matrix: str) -> str:
         """Rows of 8 bits as the columns of a float matrix, made as the model loads."""
         integers, scales = self._common(table)
         count = self.matrices[matrix].dims[1]
-        if count < self._common_count(table):
+        if count < _common_count(self.matrices[table]):
             start = self._constant("int4.first_row", np.array([0]))
             end = self._constant(f"int4.end_row.{count}", np.array([count]))
             integers = self._node("Slice", [integers, start, end], f"{matrix}.int8")
@@ -253,7 +257,7 @@ class _Writer:
         shape = self._node("Shape", [rows], f"{result}.shape")
         parts = self._node("Reshape", [rows, width], f"{result}.parts")
         back = self._node("MatMul", [parts, matrix], f"{result}.back")
-        return self._node("Reshape", [back, shape], result)
+        return self._node("Reshape", [back, shape], result, allowzero=1)
 
     def _scaled(self, table: str, integers: str, half: str, size: int, result: str) -> str:
         """Integers (..., width) times the scales (..., blocks) of their blocks."""
@@ -268,16 +272,13 @@ class _Writer:
         """Names of a table's first rows in 8 bits, and of their scales."""
         name, scales = f"{table}.int8", f"{table}.common_scales"
         if name not in self._new:
-            rows = numpy_helper.to_array(self.matrices[table])[: self._common_count(table)]
+            rows = numpy_helper.to_array(self.matrices[table])[
+                : _common_count(self.matrices[table])
+            ]
             packed = EightBitRows.of(rows)
             self._constant(name, packed.integers)
             self._constant(scales, packed.scales)
         return name, scales
-
-    def _common_count(self, table: str) -> int:
-        """How many of a table's rows have 8 bits: all where they cannot be cut in halves."""
-        rows, width = self.matrices[table].dims
-        return int(rows if width % 2 else min(rows, COMMON_ROWS))
 
     def _widened(self, name: str, value: NDArray[np.float16]) -> str:
         """A constant in half precision that is float32 from when the model is loaded."""
@@ -296,3 +297,22 @@ class _Writer:
                 helper.make_node(op_type, inputs, [output], name=output, **attributes)
             )
         return output
+
+
+def _table_with(
+    matrices: Mapping[str, onnx.TensorProto], tables: Collection[str], name: str
+) -> str | None:
+    """The table whose first rows, in 8 bits, are the columns of a matrix."""
+    inputs, outputs = matrices[name].dims
+    for table in sorted(tables):
+        if matrices[table].dims[1] == inputs and outputs <= _common_count(matrices[table]):
+            first = numpy_helper.to_array(matrices[table])[:outputs]
+            if np.array_equal(first.T, numpy_helper.to_array(matrices[name])):
+                return table
+    return None
+
+
+def _common_count(table: onnx.TensorProto) -> int:
+    """How many of a table's rows have 8 bits: all where they cannot be cut in halves."""
+    rows, width = table.dims
+    return int(rows if width % 2 else min(rows, COMMON_ROWS))

@@ -124,7 +124,8 @@ class EncoderRecipe:
     Attributes:
         max_tokens: longest input, special tokens included.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
-        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`; ``None`` for what is found
+            to be needed, see :mod:`edge_rerank_export.quantize.fine`.
         prefix: what the original expects before every text; it goes into the tokeniser.
         query_prefix: what it expects before a query in place of that; empty for the same.
         pooling: how a vector is made of the tokens' states; ``None`` for what the files of
@@ -139,7 +140,7 @@ class EncoderRecipe:
 
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
-    fine: str = ""
+    fine: str | None = None
     prefix: str = ""
     query_prefix: str = ""
     pooling: Pooling | None = None
@@ -177,7 +178,8 @@ class ScorerRecipe:
             head does without.
         separator: the token that ends every line, by name; empty for a line break.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
-        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`; ``None`` for what is found
+            to be needed, see :mod:`edge_rerank_export.quantize.fine`.
         weight: of its scores in the blend; ``None`` for the prior of its kind, see
             :mod:`edge_rerank_export.packing.prior`.
         answers: one or two tokens by name, whose log-odds are the score; empty for none.
@@ -191,7 +193,7 @@ class ScorerRecipe:
     vocabulary: int = 8192
     separator: str = ""
     quantisation: Scheme = Scheme.INT8
-    fine: str = ""
+    fine: str | None = None
     weight: float | None = None
     answers: tuple[str, ...] = ()
     template: TemplateRecipe | None = None
@@ -206,7 +208,8 @@ class PairRecipe:
         heading, joiner: likewise.
         label: name of the label that is scored, of two; empty for the last.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
-        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`; ``None`` for what is found
+            to be needed, see :mod:`edge_rerank_export.quantize.fine`.
         weight, query_weight: of its scores in the blend; ``None`` for what the manifest takes.
     """
 
@@ -216,7 +219,7 @@ class PairRecipe:
     joiner: str = "; "
     label: str = ""
     quantisation: Scheme = Scheme.INT8
-    fine: str = ""
+    fine: str | None = None
     weight: float | None = None
     query_weight: float | None = None
 
@@ -247,14 +250,25 @@ class PackRecipe(ABC):
         """What its model is made by."""
 
     @property
+    @abstractmethod
+    def min_tau(self) -> float:
+        """Kendall τ that it must reach, see :mod:`~edge_rerank_export.recipes.bounds`."""
+
+    @property
     def languages(self) -> tuple[Language, ...]:
         """What the model reads; empty for what the original does."""
         return ()
 
     def quantised_as(self, scheme: Scheme) -> Self:
         """The same with ``scheme``, and without ``fine`` where that is not for it."""
-        fine = "" if scheme.limit is None else self.model.fine
+        fine = None if scheme.limit is None else self.model.fine
         return self._with_model(replace(self.model, quantisation=scheme, fine=fine))
+
+    def with_fine(self, fine: str) -> Self:
+        """The same with what was found to need finer inputs, where the scheme has them."""
+        if self.model.quantisation.limit is None:
+            return self
+        return self._with_model(replace(self.model, fine=fine))
 
     def weighed(self, weight: float) -> Self:
         """The same with the weight that was measured, of a scorer or a scorer of pairs."""
@@ -289,6 +303,11 @@ class PairPackRecipe(PackRecipe):
         """What its model is made by."""
         return self.pair
 
+    @property
+    def min_tau(self) -> float:
+        """Kendall τ that it must reach."""
+        return self.bounds.min_tau
+
 
 @dataclass(frozen=True, slots=True)
 class ScorerPackRecipe(PackRecipe):
@@ -314,6 +333,11 @@ class ScorerPackRecipe(PackRecipe):
         """What its model is made by."""
         return self.scorer
 
+    @property
+    def min_tau(self) -> float:
+        """Kendall τ that it must reach."""
+        return self.bounds.min_tau
+
 
 @dataclass(frozen=True, slots=True)
 class EncoderPackRecipe(PackRecipe):
@@ -335,6 +359,11 @@ class EncoderPackRecipe(PackRecipe):
     def model(self) -> EncoderRecipe:
         """What its model is made by."""
         return self.encoder
+
+    @property
+    def min_tau(self) -> float:
+        """Kendall τ that it must reach."""
+        return self.bounds.min_tau
 
     @property
     def languages(self) -> tuple[Language, ...]:

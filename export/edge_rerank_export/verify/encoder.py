@@ -55,7 +55,7 @@ def verify_encoder(
     rows = _tokens(pack, texts.texts)
     reference = _original_vectors(original, rows, progress)
     cosines = (packed * reference).sum(axis=1)
-    pairs = [(_order_scores(reference, case), _order_scores(packed, case)) for case in texts.cases]
+    pairs = [(order_scores(reference, case), order_scores(packed, case)) for case in texts.cases]
     figures = [
         tau_figure(pairs, bounds.min_tau),
         Figure("cosine", float(cosines.min()), bounds.min_cosine, at_least=True),
@@ -76,7 +76,7 @@ def verify_encoder(
     return Verification(tuple(figures), len(texts.texts), len(texts.cases))
 
 
-def _order_scores(vectors: Vectors, case: RankingCase) -> Vectors:
+def order_scores(vectors: Vectors, case: RankingCase) -> Vectors:
     """The largest cosine to one item of the history: the core of the untrained ranking."""
     scores: Vectors = (vectors[list(case.candidates)] @ vectors[list(case.history)].T).max(axis=1)
     return scores

@@ -127,6 +127,13 @@ def verify_pairs(
     return Verification(tuple(figures), len(texts.texts), len(texts.cases))
 
 
+def list_scores(scorer: PairScorer, texts: Texts, case: RankingCase) -> Scores:
+    """Of a list's candidates after its history, and after its newest text as a query, in a row."""
+    candidates, history = _texts(texts, case)
+    after_query = scorer.score(candidates, (), query=history[-1])
+    return np.concatenate([scorer.score(candidates, history), after_query])
+
+
 def pair_spec(pack: Pack) -> PairScorerSpec:
     """What ``pack`` says of its scorer of pairs.
 

@@ -101,7 +101,7 @@ def verify_scorer(
     cases = texts.cases
     pairs = []
     for done, case in enumerate(cases, start=1):
-        pairs.append((_scores(reference, texts, case), _scores(packed, texts, case)))
+        pairs.append((list_scores(reference, texts, case), list_scores(packed, texts, case)))
         progress(done, len(cases))
     figures = [
         tau_figure(pairs, bounds.min_tau),
@@ -117,7 +117,8 @@ def verify_scorer(
     return Verification(tuple(figures), len(texts.texts), len(cases))
 
 
-def _scores(scorer: Scorer, texts: Texts, case: RankingCase) -> NDArray[np.float64]:
+def list_scores(scorer: Scorer, texts: Texts, case: RankingCase) -> NDArray[np.float64]:
+    """Of a list's candidates after its history, float64 (candidates,)."""
     return scorer.score(*_case(texts, case))
 
 

@@ -53,14 +53,22 @@ def own_texts(languages: Sequence[Language] = ()) -> Texts:
         for name in names
         for line in files(__name__).joinpath(name).read_text(encoding="utf-8").splitlines()
     ]
-    texts = tuple(line for line in lines if line and not line.startswith("#"))
+    return lists_of(tuple(line for line in lines if line and not line.startswith("#")))
+
+
+def lists_of(texts: Sequence[str]) -> Texts:
+    """Lists of ``texts``: three neighbours for the history, twenty others to choose from.
+
+    Args:
+        texts: more than that; neighbours are of one kind, or of none.
+    """
     rng = random.Random(0)  # noqa: S311 - a fixed sample, not a secret
     cases = []
     for first in range(len(texts) - _OWN_HISTORY):
         history = tuple(range(first, first + _OWN_HISTORY))
         others = [place for place in range(len(texts)) if place not in history]
         cases.append(RankingCase(history, tuple(rng.sample(others, _OWN_CANDIDATES))))
-    return Texts(texts, tuple(cases))
+    return Texts(tuple(texts), tuple(cases))
 
 
 def texts_of(*folders: Path, split: str = "test", limit: int = REQUESTS) -> Texts:
