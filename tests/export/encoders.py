@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,16 +68,21 @@ def configuration(kind: str) -> Any:
     return classes[kind](**after_padding)
 
 
-def save_encoder(folder: Path, kind: str, *, seed: int = 0) -> Path:
-    """Write a model of type ``kind`` with a tokeniser by words, without sentence-transformers."""
+def save_encoder(folder: Path, kind: str, *, seed: int = 0, more: Sequence[str] = ()) -> Path:
+    """Write a model of type ``kind`` with a tokeniser by words, without sentence-transformers.
+
+    It knows the words of the toolchain's texts, and those of ``more``.
+    """
     torch.manual_seed(seed)
-    transformers.AutoModel.from_config(configuration(kind)).save_pretrained(folder)
+    config = configuration(kind)
+    config.vocab_size += sum(len(text.split()) for text in more)
+    transformers.AutoModel.from_config(config).save_pretrained(folder)
     special = _BERT_TOKENS if configuration(kind).pad_token_id == 0 else _ROBERTA_TOKENS
     first, last, unknown = (2, 3, 1) if special is _BERT_TOKENS else (0, 2, 3)
     split = Whitespace()
-    words = {word for text in own_texts().texts for word, _ in split.pre_tokenize_str(text)}
+    words = {word for text in (*own_texts().texts, *more) for word, _ in split.pre_tokenize_str(text)}
     vocabulary = {word: place for place, word in enumerate([*special, *sorted(words)])}
-    assert len(vocabulary) <= VOCABULARY
+    assert len(vocabulary) <= config.vocab_size
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=special[unknown]))
     tokenizer.pre_tokenizer = split
     tokenizer.post_processor = TemplateProcessing(
