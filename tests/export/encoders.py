@@ -80,7 +80,9 @@ def save_encoder(folder: Path, kind: str, *, seed: int = 0, more: Sequence[str] 
     special = _BERT_TOKENS if configuration(kind).pad_token_id == 0 else _ROBERTA_TOKENS
     first, last, unknown = (2, 3, 1) if special is _BERT_TOKENS else (0, 2, 3)
     split = Whitespace()
-    words = {word for text in (*own_texts().texts, *more) for word, _ in split.pre_tokenize_str(text)}
+    words = {
+        word for text in (*own_texts().texts, *more) for word, _ in split.pre_tokenize_str(text)
+    }
     vocabulary = {word: place for place, word in enumerate([*special, *sorted(words)])}
     assert len(vocabulary) <= config.vocab_size
     tokenizer = Tokenizer(WordLevel(vocabulary, unk_token=special[unknown]))

@@ -14,6 +14,7 @@ from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.scoring import PRIOR_SHARE
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import Scoring
+from edge_rerank_export.models.decoder import ScoringDecoder
 from edge_rerank_export.models.language_model import (
     convert_scorer,
     load_language_model,
@@ -126,3 +127,24 @@ def test_a_pack_scores_as_transformers_does(form: str, labels: int, tmp_path: Pa
     assert company_effect(rounded) <= 1e-5
     together = exact.score(CANDIDATES, HISTORY), rounded.score(CANDIDATES, HISTORY)
     assert np.corrcoef(together)[0, 1] > 0.95
+
+
+@pytest.mark.parametrize("form", ["granite", "gemma2"])
+def test_weights_that_are_not_turned_score_the_same(form: str, tmp_path: Path) -> None:
+    checkpoint = random_checkpoint(tmp_path / "checkpoint", form)
+    tokens = torch.tensor([1, 9, 4, 30, 30, 7, 11])
+    scores = []
+    for turned in (True, False):
+        loaded = load_language_model(checkpoint)
+        before = loaded.model.layers[0].mlp.down_proj.weight.detach().clone()
+        model = scoring_model(
+            loaded, positions=200, vocabulary=VOCABULARY, head=None, turned=turned
+        ).eval()
+        assert isinstance(model, ScoringDecoder)
+        # Blocks of four bits are blocks of the weights as they came, but for granite's multiplier.
+        after = model.get_parameter("blocks.0.down.weight")
+        steps = after / before
+        assert bool((steps.std() < 1e-6 * steps.mean().abs()).item()) is not turned
+        with torch.inference_mode():
+            scores.append(model.read(tokens)["score"])
+    assert torch.allclose(*scores, atol=1e-4)

@@ -125,12 +125,12 @@ def test_a_model_with_outliers_falls_short_plain_and_passes_as_searched(
     assert len(found.split("|")) <= 4
     assert "attention/output/dense" in found
     # What was found is made again without a search, to the same bytes.
-    kept = recipe_file(with_outliers, tmp_path / "kept.toml", f"fine = {json.dumps(found)}", _BOUNDS)
+    kept = recipe_file(
+        with_outliers, tmp_path / "kept.toml", f"fine = {json.dumps(found)}", _BOUNDS
+    )
     assert main(["build", str(kept), "--out", str(tmp_path / "again")]) == 0
     assert "look for" not in capsys.readouterr().err
-    first, second = (
-        (tmp_path / name / "encoder.onnx").read_bytes() for name in ("pack", "again")
-    )
+    first, second = ((tmp_path / name / "encoder.onnx").read_bytes() for name in ("pack", "again"))
     assert first == second
 
 

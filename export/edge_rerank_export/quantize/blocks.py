@@ -181,8 +181,7 @@ def _misfit(
 def in_pairs(integers: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Integers of four bits, (rows, n), as bytes (rows, n / 2 rounded up): low half, high half."""
     even = np.pad(integers, ((0, 0), (0, integers.shape[1] % 2)))
-    pairs: NDArray[np.uint8] = even[:, 0::2] | (even[:, 1::2] << 4)
-    return pairs
+    return (even[:, 0::2] | (even[:, 1::2] << 4)).astype(np.uint8)
 
 
 def _candidates(
