@@ -20,7 +20,7 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     [encoder]
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
-    fine = ""                       # see edge_rerank_export.quantize.integers.quantize
+    fine = ""                       # see EncoderRecipe; left out: found by measurement
     prefix = ""                     # see EncoderRecipe
     query_prefix = ""
     pooling = "mean"
