@@ -30,8 +30,7 @@ def show_figures(verification: Verification, console: Console) -> None:
 def say_figures(verification: Verification, arguments: argparse.Namespace) -> None:
     """Write the figures to standard output where ``--json`` asks for them."""
     if arguments.json:
-        orders = [one.to_dict() for one in verification.orders]
-        say_json({**verification.for_manifest(), "orders": orders})
+        say_json(verification.for_manifest())
 
 
 def say_json(value: Any) -> None:

@@ -19,7 +19,7 @@ from edge_rerank_export.commands._arguments import (
     pack_recipe,
     texts_asked_for,
 )
-from edge_rerank_export.commands._output import say_figures, show_figures
+from edge_rerank_export.commands._output import say_json, show_figures
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.recipes.pack import RECIPE_NAME
@@ -62,7 +62,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         builder = builder_of(recipe, Path(work), steps=steps)
         verification = builder.verify(pack, texts, steps=steps)
     show_figures(verification, console)
-    say_figures(verification, arguments)
+    if arguments.json:
+        orders = [one.to_dict() for one in verification.orders]
+        say_json({**verification.for_manifest(), "orders": orders})
     verification.require()
 
 
