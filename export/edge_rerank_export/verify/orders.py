@@ -27,12 +27,34 @@ class Agreement:
     Attributes:
         name: of the figure that is its mean τ.
         taus: Kendall's τ of each list.
-        ndcg: NDCG@10 by the original and by the packed model, of each list with a click.
+        gains: NDCG@10 of each list by the original and by the packed model; ``None`` for a list
+            without a click.
+        sources: what each list is from, see
+            :class:`~edge_rerank_export.verify.texts.cases.RankingCase`.
     """
 
     name: str
     taus: tuple[float, ...]
-    ndcg: tuple[tuple[float, float], ...] = ()
+    gains: tuple[tuple[float, float] | None, ...]
+    sources: tuple[str, ...]
+
+    @property
+    def ndcg(self) -> tuple[tuple[float, float], ...]:
+        """NDCG@10 by the original and by the packed model, of each list with a click."""
+        return tuple(pair for pair in self.gains if pair is not None)
+
+    def by_source(self) -> dict[str, Agreement]:
+        """The same for the lists of each source."""
+        return {
+            source: Agreement(
+                self.name,
+                tuple(self.taus[place] for place in places),
+                tuple(self.gains[place] for place in places),
+                (source,) * len(places),
+            )
+            for source in dict.fromkeys(self.sources)
+            if (places := [at for at, one in enumerate(self.sources) if one == source])
+        }
 
     @property
     def tau(self) -> float:
@@ -93,6 +115,8 @@ class Agreement:
                 "loss": self.ndcg_loss,
                 "difference_interval": list(self.ndcg_interval),
             }
+        if len(parts := self.by_source()) > 1:
+            found["by_source"] = {name: one.to_dict() for name, one in parts.items()}
         return found
 
 
@@ -106,13 +130,14 @@ def agreement(
         pairs: scores of each list's candidates.
         name: of the mean τ.
     """
-    judged = [(case.clicked, pair) for case, pair in zip(cases, pairs, strict=True) if case.clicked]
     return Agreement(
         name,
         tuple(kendall_tau(*pair) for pair in pairs),
         tuple(
-            (_ndcg(before, clicked), _ndcg(after, clicked)) for clicked, (before, after) in judged
+            (_ndcg(before, case.clicked), _ndcg(after, case.clicked)) if case.clicked else None
+            for case, (before, after) in zip(cases, pairs, strict=True)
         ),
+        tuple(case.source for case in cases),
     )
 
 

@@ -22,6 +22,8 @@ class RankingCase:
     """Places in ``candidates``; empty where nobody knows."""
     query: int | None = None
     """What was asked for; ``None`` where nothing was, and then there is a history."""
+    source: str = ""
+    """Name of the file or folder that it is from; empty for the toolchain's own."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -30,7 +30,7 @@ def texts_of(*paths: Path, split: str = "test", limit: int = REQUESTS) -> Texts:
     places = Places()
     cases: list[RankingCase] = []
     sources: list[str] = []
-    for path in paths:
+    for path in (one.resolve() for one in paths):
         if path.is_file():
             read = texts_in(path, limit=limit)
         elif path.is_dir():
@@ -38,7 +38,7 @@ def texts_of(*paths: Path, split: str = "test", limit: int = REQUESTS) -> Texts:
         else:
             raise DataError(path, "expected a data set folder or a file of lines, found none")
         at = places.of(read.texts)
-        cases += (_moved(case, at) for case in read.cases)
+        cases += (_moved(case, at, path.name) for case in read.cases)
         sources.append(read.source)
     if not cases:
         raise RecipeError("texts: expected requests with a history and candidates, found none")
@@ -64,11 +64,12 @@ def _cases(folder: Path, split: str, places: Places) -> Iterator[RankingCase]:
             )
 
 
-def _moved(case: RankingCase, at: tuple[int, ...]) -> RankingCase:
+def _moved(case: RankingCase, at: tuple[int, ...], source: str) -> RankingCase:
     """The case with the places that its texts have among those of all paths."""
     return replace(
         case,
         history=tuple(at[place] for place in case.history),
         candidates=tuple(at[place] for place in case.candidates),
         query=None if case.query is None else at[case.query],
+        source=source,
     )
