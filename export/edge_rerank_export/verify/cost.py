@@ -58,14 +58,12 @@ def cost_of(model: Path, readings: Sequence[Mapping[str, NDArray[Any]]]) -> Cost
     """
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "readings.npz"
-        np.savez(
-            inputs,
-            **{
-                f"{number}/{name}": value
-                for number, reading in enumerate(readings)
-                for name, value in reading.items()
-            },
-        )
+        arrays: dict[str, Any] = {
+            f"{number}/{name}": value
+            for number, reading in enumerate(readings)
+            for name, value in reading.items()
+        }
+        np.savez(inputs, **arrays)
         command = [sys.executable, "-m", __name__, str(model), str(inputs)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
@@ -102,7 +100,7 @@ def _readings(inputs: Path, session: Session) -> list[dict[str, NDArray[Any]]]:
 
 
 def _peak_mib() -> float:
-    """``VmHWM`` of proc(5) where there is one: ``ru_maxrss`` counts the starting process as well."""
+    """``VmHWM`` of proc(5) where there is one: ``ru_maxrss`` counts the starting process too."""
     if _STATUS.exists():
         text = _STATUS.read_text(encoding="ascii")
         return int(text.partition("VmHWM:")[2].split()[0]) / 1024

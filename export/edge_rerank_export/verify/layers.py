@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import onnx
@@ -30,6 +30,9 @@ TRIED = 8
 _SWITCH = "exact_products"
 _END = "/MatMul"
 _HEADS = ("/backbone/", "/")
+
+_Results: TypeAlias = tuple[NDArray[Any], NDArray[Any]]
+"""What the original and another form of it return for one reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,10 +114,10 @@ def layer_errors(
     names = list(dict.fromkeys(name for one in products for name in (one.source, one.result)))
     sums = _Sums()
     right, left = _watching(original, names), _watching(model, names)
-    results: list[list[NDArray[Any]]] = []
+    results: list[_Results] = []
     for reading in readings:
         wanted, found = _run(right, reading), _run(left, reading)
-        results.append([wanted[0], found[0]])
+        results.append((wanted[0], found[0]))
         _compare(products, dict(zip(names, wanted[1:], strict=True)), found[1:], names, sums)
         done += 2
         progress(done, total)
@@ -127,13 +130,13 @@ def layer_errors(
     off = _distance(results)
     for number, at in enumerate(tried):
         flags = np.arange(len(tried)) == number
-        again = []
-        for (wanted, _), reading in zip(results, readings, strict=True):
-            again.append([wanted, _run(switched, {**reading, _SWITCH: flags})[0]])
+        again: list[_Results] = []
+        for (result, _), reading in zip(results, readings, strict=True):
+            again.append((result, _run(switched, {**reading, _SWITCH: flags})[0]))
             done += 1
             progress(done, total)
         errors[at] = replace(errors[at], gain=1 - _distance(again) / off if off else 0.0)
-    size = _distance([[wanted, np.zeros_like(wanted)] for wanted, _ in results])
+    size = _distance([(result, np.zeros_like(result)) for result, _ in results])
     return LayerErrors(tuple(errors), off / size if size else 0.0, len(readings))
 
 
@@ -242,7 +245,7 @@ def _run(session: Session, reading: Reading) -> list[NDArray[Any]]:
     return session.run({name: value for name, value in reading.items() if name in session.inputs})
 
 
-def _distance(results: Sequence[Sequence[NDArray[Any]]]) -> float:
+def _distance(results: Sequence[_Results]) -> float:
     return float(np.sqrt(sum(float(((found - wanted) ** 2).sum()) for wanted, found in results)))
 
 
