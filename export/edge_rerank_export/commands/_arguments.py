@@ -151,6 +151,13 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def use_threads(arguments: argparse.Namespace) -> None:
+    """Let PyTorch compute with so many threads as ``--threads`` says."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
     parser.add_argument(

@@ -13,7 +13,9 @@ from edge_rerank_export.commands._arguments import (
     add_command,
     add_model_output,
     add_recipe,
+    add_threads,
     pack_recipe,
+    use_threads,
 )
 from edge_rerank_export.files import new_file
 from edge_rerank_export.progress import on_console
@@ -24,6 +26,7 @@ def register(commands: Commands) -> None:
     parser = add_command(commands, "convert", run, "write a recipe's model as float32 ONNX")
     add_recipe(parser)
     add_model_output(parser)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -34,6 +37,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """
     recipe, steps = pack_recipe(arguments), on_console(console)
     with tempfile.TemporaryDirectory() as work, new_file(arguments.out) as target:
+        use_threads(arguments)
         from edge_rerank_export.packing.build import builder_of
 
         builder_of(recipe, Path(work), steps=steps).convert(target, steps=steps)

@@ -15,9 +15,11 @@ from edge_rerank_export.commands._arguments import (
     add_command,
     add_json,
     add_texts,
+    add_threads,
     pack_folder,
     pack_recipe,
     texts_asked_for,
+    use_threads,
 )
 from edge_rerank_export.commands._output import say_json, show_figures
 from edge_rerank_export.errors import RecipeError
@@ -50,6 +52,7 @@ def register(commands: Commands) -> None:
         "original",
     )
     add_json(parser)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -63,6 +66,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         arguments.recipe = _own_recipe(arguments.pack)
     recipe, pack, steps = pack_recipe(arguments), Pack.open(arguments.pack), on_console(console)
     texts = texts_asked_for(arguments) or own_texts(recipe.languages)
+    use_threads(arguments)
     from edge_rerank_export.packing.build import builder_of
     from edge_rerank_export.verify.report import report_on
     from edge_rerank_export.verify.report_html import as_html
