@@ -8,9 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.commands._arguments import (
-    SHIPPED,
     Commands,
     add_command,
     add_json,
