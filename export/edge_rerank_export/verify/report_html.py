@@ -21,7 +21,7 @@ _STYLE = (
     + """
 .advice { border-left: .25rem solid var(--owed); padding-left: .75rem; margin: 1rem 0;
   overflow-wrap: anywhere; }
-.advice code { font-size: .93em; }
+tbody th { white-space: normal; overflow-wrap: anywhere; min-width: 7rem; }
 td.heat { background: color-mix(in srgb, var(--bad) calc(var(--heat) * 60%), transparent);
   padding-left: .5rem; }
 table.layers td, table.layers th { padding-right: .5rem; }
@@ -242,7 +242,7 @@ def _blocks(report: Report) -> str:
     inside = table(headings, rows, escaped=True).replace("<table>", '<table class="layers">')
     return section(
         "Differences by layer",
-        "How far each layer's output is off, as a share of it; the darker, the further. The result "
+        "How far each layer's output is off, as a share of it; the redder, the further. The result "
         f"is off by {report.layers.result:.2%}.",
         inside,
     )
