@@ -16,19 +16,22 @@ from onnx import numpy_helper
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
+from edge_rerank_export.models.text_encoder import load_encoder
 from edge_rerank_export.packing.build import builder_of
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.bounds import EncoderBounds
 from edge_rerank_export.recipes.pack import PackRecipe, read_recipe
 from edge_rerank_export.verify.advice import advice, pattern
 from edge_rerank_export.verify.cost import Cost
+from edge_rerank_export.verify.encoder import verify_encoder
 from edge_rerank_export.verify.figures import Figure, Verification
 from edge_rerank_export.verify.layers import LayerError, LayerErrors, layer_errors
 from edge_rerank_export.verify.orders import Agreement
 from edge_rerank_export.verify.readings import Reading, readings_of
 from edge_rerank_export.verify.report import Report
 from edge_rerank_export.verify.report_html import as_html, place_of
-from edge_rerank_export.verify.texts import Texts, own_texts
+from edge_rerank_export.verify.texts import RankingCase, Texts, own_texts
 
 WORST = "encoder/layer.1/attention/self/value"
 Spoil = Callable[[Path, str], bytes]
@@ -300,7 +303,17 @@ def test_names_of_layers_are_read(name: str, place: tuple[int, str]) -> None:
     assert place_of(name) == place
 
 
-def test_readings_of_texts_with_queries(tiny: Tiny) -> None:
+def test_texts_that_the_tokeniser_cannot_read_are_no_difference(tiny: Tiny) -> None:
+    own = own_texts()
+    texts = Texts((*own.texts[:30], "\u16a0\u16a1 \u16a2"), (RankingCase((0, 30), (1, 2, 30, 4)),))
+    model = load_encoder(Path(tiny.recipe.source.uri.removeprefix("path:")))
+    found = verify_encoder(model, tiny.pack, texts, EncoderBounds())
+    assert found.ok
+    nothing = Texts(("\u16a0", "\u16a1", "\u16a2"), (RankingCase((0,), (1, 2)),))
+    assert verify_encoder(model, tiny.pack, nothing, EncoderBounds()).short == ("cosine",)
+
+
+def test_readings_are_few_and_of_what_there_is(tiny: Tiny) -> None:
     few = Texts(own_texts().texts[:4], own_texts().cases[:1])
     assert len(readings_of(tiny.pack, tiny.exact, few)) == 4
     assert len(tiny.readings) <= 16

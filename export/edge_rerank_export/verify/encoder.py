@@ -62,7 +62,11 @@ def verify_encoder(
         *encoder_rows(pack, _places(texts, asked), query=True),
     ]
     reference = _original_vectors(original, rows, progress)
-    cosines = (packed * reference).sum(axis=1)
+    # A text that the tokeniser cannot read has no vector in a pack, whatever the original makes
+    # of its unknown tokens.
+    read = packed.any(axis=1)
+    reference[~read] = 0.0
+    cosines = (packed * reference).sum(axis=1)[read]
     at = {place: len(texts.texts) + number for number, place in enumerate(asked)}
     orders = agreement(
         texts.cases,
@@ -73,7 +77,12 @@ def verify_encoder(
     )
     figures = [
         tau_figure(orders, bounds.min_tau),
-        Figure("cosine", float(cosines.min()), bounds.min_cosine, at_least=True),
+        Figure(
+            "cosine",
+            float(cosines.min()) if cosines.size else float("nan"),
+            bounds.min_cosine,
+            at_least=True,
+        ),
         Figure(
             "difference",
             float(np.abs(packed - reference).max()),

@@ -18,8 +18,8 @@ from edge_rerank_export.verify.pairs import pair_feeds, pair_rows
 from edge_rerank_export.verify.texts import Texts
 
 MOST_READINGS = 16
-"""Of a model. Layers come out in the same order on 48: the three worst of all-MiniLM-L6-v2 and of
-SmolLM2 are the same."""
+"""Of a model. On 46 the worst layer of all-MiniLM-L6-v2 is the same one, and adds the same 2.1 %;
+by itself exact it gains 8.6 % there, and 7.2 % on these."""
 
 T = TypeVar("T")
 Reading: TypeAlias = Mapping[str, NDArray[Any]]
