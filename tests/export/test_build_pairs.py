@@ -33,7 +33,9 @@ from edge_rerank_export.models.pair_model import (
 )
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.verify.layers import layer_errors
 from edge_rerank_export.verify.orders import kendall_tau
+from edge_rerank_export.verify.readings import readings_of
 from edge_rerank_export.verify.texts import RankingCase, Texts
 from tests.inference.tiny_pairs import KINDS, examples, make_pack, write_cross_encoder, write_recipe
 
@@ -131,6 +133,12 @@ def test_the_steps_one_by_one(trained: Path, pack: Path, tmp_path: Path) -> None
     assert main(["quantize", str(converted), "--recipe", recipe, "--out", str(quantised)]) == 0
     # A second time the same recipe gives the same bytes.
     assert quantised.read_bytes() == (pack / "pairs.onnx").read_bytes()
+    inputs = readings_of(Pack.open(pack), converted, toy_texts(4))
+    found = layer_errors(converted, quantised.read_bytes(), inputs)
+    assert len(inputs) == 4
+    assert len(found.layers) >= 12
+    assert 0 < found.result < 0.1
+    assert all(0 < one.added < 0.1 for one in found.layers)
 
 
 def tiny_config(kind: str, **members: Any) -> Any:

@@ -99,8 +99,8 @@ def test_the_layer_that_was_spoilt_is_the_worst(tiny: Tiny, spoil: Spoil) -> Non
     names = [one.name for one in found.layers]
     before, after = found.layers[: names.index(WORST)], found.layers[names.index(WORST) + 1 :]
     assert max(one.error for one in before) < 0.05
-    # What comes after is off as well, and adds nothing.
-    assert min(one.error for one in after) > 0.05
+    # Something of what comes after is off as well, and nothing of it adds to that.
+    assert max(one.error for one in after) > 0.05
     assert max(one.added for one in after) < 0.05
     assert calls[-1] == (len(tiny.readings) * 10, len(tiny.readings) * 10)
 
