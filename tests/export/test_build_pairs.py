@@ -33,7 +33,7 @@ from edge_rerank_export.models.pair_model import (
 )
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.recipes.pack import read_recipe
-from edge_rerank_export.verify.figures import kendall_tau
+from edge_rerank_export.verify.orders import kendall_tau
 from edge_rerank_export.verify.texts import RankingCase, Texts
 from tests.inference.tiny_pairs import (
     KINDS,
