@@ -19,9 +19,10 @@ from edge_rerank._check import check_integer
 from edge_rerank._process import keep_for_ever, when_forked
 from edge_rerank.errors import InferenceError, InvalidRequest, ProviderUnavailable
 from edge_rerank.inference.signed_products import multiplies_signed, signed_weights
+from edge_rerank.packs.external_data import Model
 
 if TYPE_CHECKING:
-    from onnxruntime import InferenceSession
+    from onnxruntime import InferenceSession, SessionOptions
 
 assert _telemetry.TELEMETRY_OFF is not None  # noqa: S101 - keeps the import, which must come first
 
@@ -112,7 +113,8 @@ class Session:
     """One loaded ONNX model.
 
     Args:
-        model: the bytes of the ONNX file, already checked against its pack's manifest.
+        model: the bytes of an ONNX file, with what lies beside it where something does, already
+            checked against its pack's manifest.
         providers: see :func:`resolve_providers`.
         threads: threads inside one operator, ≥ 1; ``None`` for :func:`default_threads`.
 
@@ -124,7 +126,7 @@ class Session:
 
     def __init__(
         self,
-        model: bytes,
+        model: Model | bytes,
         *,
         providers: Sequence[str] | None = None,
         threads: int | None = None,
@@ -142,19 +144,24 @@ class Session:
         # The arena keeps the largest batch ever seen for ever: 210 MiB against 910 MiB
         # after mixed batches, for about 11 % of speed.
         options.enable_cpu_mem_arena = False
+        if isinstance(model, bytes):
+            model = Model(model)
         if names[0] == _SHORT_NAMES["cpu"] and multiplies_signed():
             model = signed_weights(model)
+        if model.location:
+            _add_external(options, model)
         try:
             self._session: InferenceSession = onnxruntime.InferenceSession(
-                model, options, providers=list(names)
+                model.graph, options, providers=list(names)
             )
         except Exception as error:
             raise InferenceError(
                 f"the model could not be loaded: {type(error).__name__}"
             ) from error
         # The session keeps the file's bytes beside the weights it made of them, for a fallback
-        # that is never taken here.
+        # that is never taken here; where external data lay, its options would still look then.
         self._session._model_bytes = b""
+        self._session.disable_fallback()
         when_forked(self)
         self.threads: int = options.intra_op_num_threads
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
@@ -191,6 +198,25 @@ class Session:
             raise InferenceError(
                 f"the model failed on inputs of shape {shapes}: {type(error).__name__}"
             ) from error
+
+
+def _add_external(options: SessionOptions, model: Model) -> None:
+    """Give onnxruntime the bytes beside a model, which it copies what it needs of.
+
+    Given as single tensors, all that earlier versions take, they would have to be kept as long as
+    the session, beside what it makes of them. Measured on 768 MiB of float32 matrices: the same
+    peak of 1,670 MiB, but then 1,609 MiB kept, against 834.
+
+    Raises:
+        InferenceError: when this onnxruntime takes them in no such way.
+    """
+    add = getattr(options, "add_external_initializers_from_files_in_memory", None)
+    if add is None:
+        raise InferenceError(
+            "the model has weights beside it, which needs onnxruntime 1.24 or later: "
+            "pip install -U onnxruntime"
+        )
+    add([model.location], [model.data], [len(model.data)])
 
 
 def finite(
