@@ -22,9 +22,9 @@ from edge_rerank_export.models.sentence_files import Pooling
 from edge_rerank_export.packing.adapted import adapter_config, merge
 from edge_rerank_export.packing.derive import kind_of, licence_in, name_of
 from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.bounds import EncoderBounds
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
-    EncoderBounds,
     EncoderPackRecipe,
     EncoderRecipe,
     ScorerPackRecipe,

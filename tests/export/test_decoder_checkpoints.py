@@ -20,8 +20,8 @@ from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.derive import derive_scorer
 from edge_rerank_export.packing.folder import CARD_NAME
 from edge_rerank_export.packing.prior import prior_weight
+from edge_rerank_export.recipes.bounds import ScorerBounds
 from edge_rerank_export.recipes.pack import (
-    ScorerBounds,
     ScorerPackRecipe,
     ScorerRecipe,
     SourceRecipe,

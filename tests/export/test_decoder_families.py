@@ -20,14 +20,11 @@ from edge_rerank_export.models.language_model import (
     read_head,
     scoring_model,
 )
-from edge_rerank_export.packing.folder import write_manifest
-from edge_rerank_export.packing.scorer import describe
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, ScorerRecipe, SourceRecipe
-from edge_rerank_export.sources.fetch import Fetched
 from tests.export.families import MEMBERS, VOCABULARY, random_checkpoint
-from tests.inference.tiny import tokenizer
+from tests.inference.tiny import write_scorer_manifest
 
 HISTORY = ["garden tools", "a quiet river walk", "how to prune roses"]
 CANDIDATES = ["roses", "a pair of garden gloves", "the river at night", "football", "maps"]
@@ -55,16 +52,12 @@ def packs(checkpoint: Path, folder: Path, *, labels: int) -> tuple[Pack, Pack]:
             convert_scorer(model, pack / "scorer.onnx")
         else:
             quantize(folder / "none" / "scorer.onnx", pack / "scorer.onnx", scheme)
-        manifest = describe(
-            _RECIPE,
-            Fetched(pack, "path:x", "local", "0" * 64),
-            tokenizer(),
+        write_scorer_manifest(
             pack,
-            scheme,
+            _RECIPE.quantised_as(scheme),
             causal=True,
             scoring=Scoring.HEAD if labels else Scoring.LIKELIHOOD,
         )
-        write_manifest(pack, manifest)
         made.append(Pack.open(pack))
     return made[0], made[1]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from edge_rerank.packs.specs import Scoring
@@ -30,12 +31,9 @@ def make_pack(
 
     from edge_rerank_export.models.decoder import ScoringDecoder
     from edge_rerank_export.models.language_model import convert_scorer
-    from edge_rerank_export.packing.folder import write_manifest
-    from edge_rerank_export.packing.scorer import describe
     from edge_rerank_export.quantize.integers import quantize
     from edge_rerank_export.quantize.scheme import Scheme
     from edge_rerank_export.recipes.pack import ScorerPackRecipe, ScorerRecipe, SourceRecipe
-    from edge_rerank_export.sources.fetch import Fetched
 
     torch.manual_seed(0)
     wanted = ScorerRecipe("Liked:", "<s>", 12, 60, 100, quantisation=Scheme(scheme))
@@ -54,17 +52,29 @@ def make_pack(
     recipe = ScorerPackRecipe(
         "tiny", 1, "Apache-2.0", "Random.", SourceRecipe("path:x", "0" * 64), wanted
     )
-    manifest = describe(
-        recipe,
-        Fetched(folder, "path:x", "local", "0" * 64),
-        tokenizer(),
-        folder,
-        wanted.quantisation,
+    write_scorer_manifest(folder, recipe, causal=causal, scoring=scoring)
+    return folder
+
+
+def write_scorer_manifest(folder: Path, recipe: object, *, causal: bool, scoring: Scoring) -> None:
+    """Put the byte-level tokeniser beside a model in ``folder``, and describe both."""
+    from edge_rerank_export.packing.builder import described
+    from edge_rerank_export.packing.folder import write_manifest
+    from edge_rerank_export.packing.scorer import TOKENIZER_NAME, scorer_spec
+    from edge_rerank_export.recipes.pack import ScorerPackRecipe
+    from edge_rerank_export.sources.fetch import Fetched
+
+    assert isinstance(recipe, ScorerPackRecipe)
+    backend = tokenizer()
+    spec = replace(
+        scorer_spec(recipe, backend),
+        quantisation=recipe.scorer.quantisation,
         causal=causal,
         scoring=scoring,
     )
-    write_manifest(folder, manifest)
-    return folder
+    backend.save(str(folder / TOKENIZER_NAME), pretty=False)
+    fetched = Fetched(folder, "path:x", "local", "0" * 64)
+    write_manifest(folder, described(recipe, fetched, folder, spec))
 
 
 def tiny_cross_encoder() -> object:

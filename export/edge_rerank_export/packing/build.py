@@ -5,17 +5,20 @@ from __future__ import annotations
 import tempfile
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from edge_rerank_export.packing.adapted import AdapterConfig, adapter_config
+from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of, kind_of_adapter
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.packing.pairs import pair_builder
 from edge_rerank_export.packing.scorer import scorer_builder
-from edge_rerank_export.packing.steps import PackBuilder, Report, Settle, make_pack, quietly
+from edge_rerank_export.packing.steps import Report, Settle, make_pack, quietly
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
+    EncoderPackRecipe,
     PackRecipe,
     PairPackRecipe,
     ScorerPackRecipe,
@@ -26,7 +29,7 @@ from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
 
 
-def builder_of(recipe: PackRecipe, work: Path, *, steps: Steps = silent) -> PackBuilder:
+def builder_of(recipe: PackRecipe, work: Path, *, steps: Steps = silent) -> PackBuilder[Any]:
     """Fetch the recipe's model and get ready to make a pack of it.
 
     Args:
@@ -39,11 +42,13 @@ def builder_of(recipe: PackRecipe, work: Path, *, steps: Steps = silent) -> Pack
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
     """
+    if isinstance(recipe, EncoderPackRecipe):
+        return encoder_builder(recipe, work, steps=steps)
     if isinstance(recipe, ScorerPackRecipe):
         return scorer_builder(recipe, work, steps=steps)
     if isinstance(recipe, PairPackRecipe):
         return pair_builder(recipe, work, steps=steps)
-    return encoder_builder(recipe, work, steps=steps)
+    raise TypeError(f"expected a recipe of a known kind, got {type(recipe).__name__}")
 
 
 def build(

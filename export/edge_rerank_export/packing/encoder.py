@@ -4,21 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
 
 from tokenizers import Tokenizer
 
-from edge_rerank.packs.manifest import (
-    Manifest,
-    Source,
-)
 from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.specs import (
-    EncoderSpec,
-    QueryPrompt,
-)
+from edge_rerank.packs.specs import EncoderSpec, QueryPrompt
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.encoder_description import (
     EncoderDescription,
@@ -33,8 +25,8 @@ from edge_rerank_export.models.text_tokenizer import (
     with_prefix,
 )
 from edge_rerank_export.packing.adapted import fetch_model
+from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import made_of, model_card
-from edge_rerank_export.packing.folder import file_entries
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import channel_maxima
 from edge_rerank_export.quantize.integers import QuantizedCount, quantize
@@ -136,6 +128,7 @@ def quantize_encoder(
     target: Path,
     scheme: Scheme,
     *,
+    fine: str = "",
     tokenizer: Tokenizer | None = None,
     texts: Sequence[str] = (),
     steps: Steps = silent,
@@ -146,6 +139,7 @@ def quantize_encoder(
         source: float32 ONNX file.
         target: the ONNX file to write.
         scheme: how to quantise.
+        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
         tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
             smoothed.
         texts: what the model will be used on.
@@ -165,25 +159,21 @@ def quantize_encoder(
         with steps("calibrate") as update:
             maxima = channel_maxima(source, tokenizer, texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        return quantize(source, target, scheme, maxima=maxima, progress=update)
+        return quantize(source, target, scheme, maxima=maxima, fine=fine, progress=update)
 
 
-@dataclass(frozen=True, slots=True)
-class EncoderBuilder:
-    """A text encoder on its way to a pack, see :class:`~.steps.PackBuilder`."""
+@dataclass(frozen=True, slots=True, repr=False)
+class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
+    """A text encoder on its way to a pack.
 
-    recipe: EncoderPackRecipe
+    Attributes:
+        start: the model.
+    """
+
+    model_name = ENCODER_NAME
+    tokenizer_name = TOKENIZER_NAME
+
     start: Original
-
-    @property
-    def model_name(self) -> str:
-        """Of the ONNX file in the pack."""
-        return ENCODER_NAME
-
-    def convert(self, target: Path, *, steps: Steps = silent) -> None:
-        """Write the model to ``target`` as float32 ONNX."""
-        with steps("convert"):
-            convert(self.start.model, target)
 
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
         """Write ``source`` to ``target`` as the recipe says, smoothed on our own texts.
@@ -191,10 +181,12 @@ class EncoderBuilder:
         Raises:
             UnsupportedModel: when a product with weights would stay in floating point.
         """
+        encoder = self.recipe.encoder
         count = quantize_encoder(
             source,
             target,
-            self.recipe.encoder.quantisation,
+            encoder.quantisation,
+            fine=encoder.fine,
             tokenizer=self.start.tokenizer,
             texts=own_texts(self.recipe.languages).texts,
             steps=steps,
@@ -205,37 +197,6 @@ class EncoderBuilder:
                 f"weights are not of a form that is quantised, {count.left[0]} among them"
             )
 
-    def quantised_as(self, scheme: Scheme) -> Self:
-        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
-        encoder = replace(self.recipe.encoder, quantisation=scheme)
-        return replace(self, recipe=replace(self.recipe, encoder=encoder))
-
-    def describe(self, folder: Path) -> Manifest:
-        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
-        self.start.tokenizer.save(str(folder / TOKENIZER_NAME), pretty=False)
-        recipe, start, fetched = self.recipe, self.start, self.start.fetched
-        return Manifest(
-            name=recipe.name,
-            release=recipe.release,
-            licence=recipe.licence,
-            source=Source(fetched.uri, fetched.revision, fetched.sha256),
-            files=file_entries(folder),
-            encoder=EncoderSpec(
-                model=ENCODER_NAME,
-                tokenizer=TOKENIZER_NAME,
-                dim=start.model.dim,
-                max_tokens=recipe.encoder.max_tokens,
-                pad_id=start.described.pad_id,
-                opset=OPSET,
-                quantisation=recipe.encoder.quantisation,
-                query_prompt=start.query,
-            ),
-        )
-
-    def check_texts(self, texts: Texts | None) -> Texts:
-        """What a new pack is verified with."""
-        return texts or own_texts(self.recipe.languages)
-
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
         with steps("verify") as update:
@@ -244,10 +205,26 @@ class EncoderBuilder:
             )
 
     def card(self, verification: Verification, *, training: str = "") -> str:
-        """The text of the model card."""
+        """The text of the model card; ``training`` is empty for a model as it came."""
         made = made_of(self.recipe.encoder, self.start.described)
-        return model_card(
-            self.recipe, self.start.fetched, verification, made=made, training=training
+        return model_card(self.recipe, self.fetched, verification, made=made, training=training)
+
+    def _convert(self, target: Path) -> None:
+        convert(self.start.model, target)
+
+    def _backend(self) -> Tokenizer:
+        return self.start.tokenizer
+
+    def _spec(self, scheme: Scheme) -> EncoderSpec:
+        return EncoderSpec(
+            model=ENCODER_NAME,
+            tokenizer=TOKENIZER_NAME,
+            dim=self.start.model.dim,
+            max_tokens=self.recipe.encoder.max_tokens,
+            pad_id=self.start.described.pad_id,
+            opset=OPSET,
+            quantisation=scheme,
+            query_prompt=self.start.query,
         )
 
 
@@ -255,4 +232,5 @@ def encoder_builder(
     recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent
 ) -> EncoderBuilder:
     """Fetch the recipe's model; for arguments and errors see :func:`original`."""
-    return EncoderBuilder(recipe, original(recipe, work, steps=steps))
+    start = original(recipe, work, steps=steps)
+    return EncoderBuilder(recipe, start.fetched, work, start)

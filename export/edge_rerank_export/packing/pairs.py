@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 from tokenizers import Tokenizer
 
 from edge_rerank.inference.pair_prompt import PairPrompt
-from edge_rerank.packs.manifest import (
-    Manifest,
-    Source,
-)
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import (
     PAIR_QUERY_WEIGHT,
@@ -30,14 +26,13 @@ from edge_rerank_export.models.pair_model import (
 )
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
+from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import pair_card
-from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import maxima_of
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import PairPackRecipe
-from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.pairs import Original, pair_feeds, pair_rows, verify_pairs
 from edge_rerank_export.verify.texts import Texts, own_texts
@@ -46,35 +41,23 @@ PAIRS_NAME = "pairs.onnx"
 TOKENIZER_NAME = "pairs-tokenizer.json"
 
 _BUILD_CASES = 25
-"""Lists that a new pack is verified on; ``verify`` takes as many as there are."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PairBuilder:
-    """A scorer of pairs on its way to a pack, see :class:`~.steps.PackBuilder`.
+class PairBuilder(PackBuilder[PairPackRecipe]):
+    """A scorer of pairs on its way to a pack.
 
     Attributes:
-        recipe: what to make.
-        fetched: where the weights came from.
         tokenizer: the model's, of transformers.
         model: the original, in PyTorch float32.
-        work: folder for the float32 model, which is compared with.
     """
 
-    recipe: PairPackRecipe
-    fetched: Fetched
+    model_name = PAIRS_NAME
+    tokenizer_name = TOKENIZER_NAME
+    build_cases = _BUILD_CASES
+
     tokenizer: Any
     model: PairModel
-    work: Path
-
-    @property
-    def model_name(self) -> str:
-        """Of the ONNX file in the pack."""
-        return PAIRS_NAME
-
-    def convert(self, target: Path, *, steps: Steps = silent) -> None:
-        """Write the model to ``target`` as float32 ONNX."""
-        shutil.copyfile(self._exact(steps) / PAIRS_NAME, target)
 
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
         """Write ``source`` to ``target`` as the recipe says, smoothed on pairs of our own texts."""
@@ -94,29 +77,14 @@ class PairBuilder:
         with steps(f"quantise ({scheme})") as update:
             quantize(source, target, scheme, maxima=maxima, fine=pair.fine, progress=update)
 
-    def quantised_as(self, scheme: Scheme) -> Self:
-        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
-        fine = self.recipe.pair.fine if scheme.limit is not None else ""
-        pair = replace(self.recipe.pair, quantisation=scheme, fine=fine)
-        return replace(self, recipe=replace(self.recipe, pair=pair))
-
-    def describe(self, folder: Path) -> Manifest:
-        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
-        return self._describe(folder, self.recipe.pair.quantisation)
-
-    def check_texts(self, texts: Texts | None) -> Texts:
-        """What a new pack is verified with: ``_BUILD_CASES`` lists at most."""
-        texts = texts or own_texts()
-        return replace(texts, cases=texts.cases[:_BUILD_CASES])
-
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
-        exact = self._exact(steps)
         original = Original(self.model, self.tokenizer, self.model.positions)
+        exact = self.exact_pack(steps)
         with steps("verify") as update:
             return verify_pairs(
                 original,
-                write_manifest(exact, self._describe(exact, Scheme.NONE)),
+                exact,
                 pack,
                 texts,
                 self.recipe.bounds,
@@ -124,7 +92,7 @@ class PairBuilder:
             )
 
     def card(self, verification: Verification, *, training: str = "") -> str:
-        """The text of the model card."""
+        """The text of the model card; ``training`` is empty for a model as it came."""
         labels = self.model.labels
         return pair_card(
             self.recipe,
@@ -136,26 +104,8 @@ class PairBuilder:
             training=training,
         )
 
-    def _exact(self, steps: Steps) -> Path:
-        """A folder with the float32 ONNX of the model, made when it is first asked for."""
-        folder = self.work / "exact"
-        if not folder.exists():
-            folder.mkdir()
-            with steps("convert"):
-                convert_pair_model(self.model, folder / PAIRS_NAME)
-        return folder
-
-    def _describe(self, folder: Path, scheme: Scheme) -> Manifest:
-        self._backend().save(str(folder / TOKENIZER_NAME), pretty=False)
-        recipe, fetched = self.recipe, self.fetched
-        return Manifest(
-            name=recipe.name,
-            release=recipe.release,
-            licence=recipe.licence,
-            source=Source(fetched.uri, fetched.revision, fetched.sha256),
-            files=file_entries(folder),
-            pair_scorer=self._spec(scheme),
-        )
+    def _convert(self, target: Path) -> None:
+        convert_pair_model(self.model, target)
 
     def _spec(self, scheme: Scheme) -> PairScorerSpec:
         pair = self.recipe.pair
@@ -174,7 +124,7 @@ class PairBuilder:
         )
 
     def _backend(self) -> Tokenizer:
-        """The tokeniser as it is packed, without the cut of the last call."""
+        # Without the cut of the last call.
         backend = Tokenizer.from_str(self.tokenizer.backend_tokenizer.to_str())
         backend.no_padding()
         backend.no_truncation()
@@ -212,4 +162,4 @@ def pair_builder(recipe: PairPackRecipe, work: Path, *, steps: Steps = silent) -
         raise RecipeError(
             f"pair.max_tokens: the model reads at most {model.positions}, got {pair.max_tokens}"
         )
-    return PairBuilder(recipe, fetched, tokenizer, model, work)
+    return PairBuilder(recipe, fetched, work, tokenizer, model)

@@ -10,18 +10,14 @@ from pathlib import Path
 from typing import Any, Self
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor
 
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.session import Session
-from edge_rerank.packs.manifest import (
-    Manifest,
-    Source,
-)
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import (
-    LIKELIHOOD_WEIGHT,
     ScorerSpec,
     Scoring,
     Template,
@@ -49,8 +45,8 @@ from edge_rerank_export.models.language_model import (
 )
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
+from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import ScorerFacts, scorer_card
-from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.packing.prior import prior_weight
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import second_moments
@@ -58,7 +54,6 @@ from edge_rerank_export.quantize.gptq import round_products
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
-from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.scorer import (
     CONVERSION_TEXTS,
@@ -77,7 +72,6 @@ SPARE = 64
 """Positions beyond history, query and candidate, for separators."""
 
 _BUILD_CASES = 40
-"""Lists that a new pack is verified on; ``verify`` takes as many as there are."""
 
 _PRIOR_TEXTS = 48
 """Texts whose scores say what scale a head is on."""
@@ -87,40 +81,29 @@ _PROMPT_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ScorerBuilder:
-    """A scorer on its way to a pack, see :class:`~edge_rerank_export.packing.steps.PackBuilder`.
+class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
+    """A scorer on its way to a pack.
 
     The model as it was loaded is in memory only until it is converted, and again while the
     conversion is verified: two copies of it are never there at once.
 
     Attributes:
-        recipe: what to make.
-        fetched: where the weights came from.
         tokenizer: the model's, of transformers.
         causal: see :class:`~edge_rerank.packs.specs.ScorerSpec`.
         facts: what the model card says of the model.
         model: makes it in the runtime's contract.
         original: loads it as it came, and gives what is compared with.
-        work: folder for the float32 model, which is compared with.
     """
 
-    recipe: ScorerPackRecipe
-    fetched: Fetched
+    model_name = SCORER_NAME
+    tokenizer_name = TOKENIZER_NAME
+    build_cases = _BUILD_CASES
+
     tokenizer: Any
     causal: bool
     facts: ScorerFacts
     model: Callable[[], ScoringModel]
     original: Callable[[], Original]
-    work: Path
-
-    @property
-    def model_name(self) -> str:
-        """Of the ONNX file in the pack."""
-        return SCORER_NAME
-
-    def convert(self, target: Path, *, steps: Steps = silent) -> None:
-        """Write the model to ``target`` as float32 ONNX."""
-        shutil.copyfile(self._exact(steps) / SCORER_NAME, target)
 
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
         """Write ``source`` to ``target`` as the recipe says, rounded on our own texts."""
@@ -135,25 +118,9 @@ class ScorerBuilder:
             with steps(f"quantise ({scheme})") as update:
                 quantize(source, target, scheme, fine=wanted.fine, progress=update)
 
-    def quantised_as(self, scheme: Scheme) -> Self:
-        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
-        fine = self.recipe.scorer.fine if scheme.limit is not None else ""
-        scorer = replace(self.recipe.scorer, quantisation=scheme, fine=fine)
-        return replace(self, recipe=replace(self.recipe, scorer=scorer))
-
-    def describe(self, folder: Path) -> Manifest:
-        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
-        return self._describe(folder, self.recipe.scorer.quantisation)
-
-    def check_texts(self, texts: Texts | None) -> Texts:
-        """What a new pack is verified with: ``_BUILD_CASES`` lists at most."""
-        texts = texts or own_texts()
-        return replace(texts, cases=texts.cases[:_BUILD_CASES])
-
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
-        exact = self._exact(steps)
-        reference = write_manifest(exact, self._describe(exact, Scheme.NONE))
+        exact, reference = self.exact(steps), self.exact_pack(steps)
         rows = [self.tokenizer(text).input_ids for text in texts.texts[:CONVERSION_TEXTS]]
         with steps("compare"):
             error = self._conversion_error(exact / SCORER_NAME, [row for row in rows if row[1:]])
@@ -168,28 +135,24 @@ class ScorerBuilder:
             )
 
     def card(self, verification: Verification, *, training: str = "") -> str:
-        """The text of the model card."""
+        """The text of the model card; ``training`` is empty for a model as it came."""
         facts = replace(self.facts, training=training or self.facts.training)
         return scorer_card(self.recipe, self.fetched, verification, facts)
 
-    def _exact(self, steps: Steps) -> Path:
-        """A folder with the float32 ONNX of the model, made when it is first asked for."""
-        folder = self.work / "exact"
-        if not folder.exists():
-            folder.mkdir()
-            with steps("convert"):
-                convert_scorer(self.model(), folder / SCORER_NAME)
-        return folder
+    def _convert(self, target: Path) -> None:
+        convert_scorer(self.model(), target)
 
-    def _describe(self, folder: Path, scheme: Scheme) -> Manifest:
-        return describe(
-            self.recipe,
-            self.fetched,
-            self.tokenizer.backend_tokenizer,
-            folder,
-            scheme,
+    def _backend(self) -> Tokenizer:
+        backend: Tokenizer = self.tokenizer.backend_tokenizer
+        return backend
+
+    def _spec(self, scheme: Scheme) -> ScorerSpec:
+        likely = self.facts.form is Form.LIKELIHOOD
+        return replace(
+            scorer_spec(self.recipe, self._backend()),
+            quantisation=scheme,
+            scoring=Scoring.LIKELIHOOD if likely else Scoring.HEAD,
             causal=self.causal,
-            scoring=Scoring.LIKELIHOOD if self.facts.form is Form.LIKELIHOOD else Scoring.HEAD,
             weight=self.facts.weight,
         )
 
@@ -208,7 +171,7 @@ class ScorerBuilder:
         )
 
     def _rounded(self, source: Path, folder: Path, limit: int, steps: Steps) -> Path:
-        backend = self.tokenizer.backend_tokenizer
+        backend = self._backend()
         prompt = Prompt(scorer_spec(self.recipe, backend), backend.to_str().encode())
         prompts = _prompts(prompt, own_texts().texts)
         with steps("calibrate") as update:
@@ -296,7 +259,7 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
             return by_likelihood(again.model, wanted.vocabulary)
         return by_head(again.model, again.head)
 
-    return ScorerBuilder(recipe, fetched, tokenizer, causal, facts, model, original, work)
+    return ScorerBuilder(recipe, fetched, work, tokenizer, causal, facts, model, original)
 
 
 def _sizes(recipe: ScorerPackRecipe) -> dict[str, int]:
@@ -339,44 +302,6 @@ def _of_texts(original: Original, prompt: Prompt) -> list[float]:
             row = [*prompt.prefix, *prompt.candidate(text), 0]
             scores.append(float(original(torch.tensor(row))[-1]))
     return scores
-
-
-def describe(
-    recipe: ScorerPackRecipe,
-    fetched: Fetched,
-    backend: Any,
-    folder: Path,
-    scheme: Scheme,
-    *,
-    causal: bool,
-    scoring: Scoring,
-    weight: float = LIKELIHOOD_WEIGHT,
-) -> Manifest:
-    """Write the tokeniser beside the model in ``folder``, and describe both.
-
-    Args:
-        recipe: what to make.
-        fetched: where the weights came from.
-        backend: the model's tokeniser, of the tokenizers library.
-        folder: holds the model.
-        scheme: how it is quantised.
-        causal: see :class:`~edge_rerank.packs.specs.ScorerSpec`.
-        scoring: what its numbers mean.
-        weight: what they weigh, see :class:`~edge_rerank.packs.specs.ScorerSpec`.
-
-    Raises:
-        RecipeError: when the tokeniser lacks a token of the recipe.
-    """
-    spec = scorer_spec(recipe, backend)
-    backend.save(str(folder / TOKENIZER_NAME), pretty=False)
-    return Manifest(
-        name=recipe.name,
-        release=recipe.release,
-        licence=recipe.licence,
-        source=Source(fetched.uri, fetched.revision, fetched.sha256),
-        files=file_entries(folder),
-        scorer=replace(spec, quantisation=scheme, scoring=scoring, causal=causal, weight=weight),
-    )
 
 
 def scorer_spec(recipe: ScorerPackRecipe, backend: Any) -> ScorerSpec:

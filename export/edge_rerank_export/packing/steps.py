@@ -1,4 +1,4 @@
-"""Steps from a recipe's model to a verified pack, and the builder that each kind has for them.
+"""Steps from a recipe's model to a verified pack.
 
 ``convert`` writes the float32 ONNX, ``quantize`` the form that the recipe names, ``write_pack``
 verifies it and packs it, and :func:`make_pack` is these in a row.
@@ -11,20 +11,18 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Any
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.integers import scheme_of
-from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import (
     RECIPE_NAME,
     PackRecipe,
-    PairPackRecipe,
-    ScorerPackRecipe,
     written,
 )
 from edge_rerank_export.verify.figures import Verification
@@ -42,45 +40,8 @@ def quietly(verification: Verification) -> None:
     del verification
 
 
-class PackBuilder(Protocol):
-    """A recipe and its model: what is different from one kind of model to another."""
-
-    @property
-    def model_name(self) -> str:
-        """Of the ONNX file in the pack."""
-        ...
-
-    def convert(self, target: Path, *, steps: Steps) -> None:
-        """Write the model to ``target`` as float32 ONNX."""
-        ...
-
-    def quantize(self, source: Path, target: Path, *, steps: Steps) -> None:
-        """Write ``source``, a file of :meth:`convert`, to ``target`` as the recipe says."""
-        ...
-
-    def quantised_as(self, scheme: Scheme) -> Self:
-        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
-        ...
-
-    def describe(self, folder: Path) -> Manifest:
-        """Put what the model needs beside it in ``folder``, and describe all of it."""
-        ...
-
-    def check_texts(self, texts: Texts | None) -> Texts:
-        """What a new pack is verified with, of ``texts`` or of the toolchain's own."""
-        ...
-
-    def verify(self, pack: Pack, texts: Texts, *, steps: Steps) -> Verification:
-        """Compare ``pack`` with the model."""
-        ...
-
-    def card(self, verification: Verification, *, training: str) -> str:
-        """The text of the model card; ``training`` is empty for a model as it came."""
-        ...
-
-
 def make_pack(
-    builder: PackBuilder,
+    builder: PackBuilder[Any],
     stage: Path,
     *,
     texts: Texts | None = None,
@@ -110,7 +71,7 @@ def make_pack(
 
 
 def write_pack(
-    builder: PackBuilder,
+    builder: PackBuilder[Any],
     model: Path,
     stage: Path,
     *,
@@ -161,9 +122,5 @@ def write_pack(
 
 def _weighed(recipe: PackRecipe, manifest: Manifest) -> PackRecipe:
     """The recipe with the weight that was measured."""
-    if isinstance(recipe, ScorerPackRecipe) and manifest.scorer is not None:
-        scorer = replace(recipe.scorer, weight=manifest.scorer.weight)
-        return replace(recipe, scorer=scorer)
-    if isinstance(recipe, PairPackRecipe) and manifest.pair_scorer is not None:
-        return replace(recipe, pair=replace(recipe.pair, weight=manifest.pair_scorer.weight))
-    return recipe
+    scorer = manifest.scorer or manifest.pair_scorer
+    return recipe if scorer is None else recipe.weighed(scorer.weight)

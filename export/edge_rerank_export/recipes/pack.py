@@ -20,6 +20,7 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     [encoder]
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
+    fine = ""                       # see edge_rerank_export.quantize.integers.quantize
     prefix = ""                     # see EncoderRecipe
     query_prefix = ""
     pooling = "mean"
@@ -27,7 +28,7 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     languages = []
     centre = false
 
-    [bounds]                        # see EncoderBounds and ScorerBounds
+    [bounds]                        # see edge_rerank_export.recipes.bounds
     min_tau = 0.95
 
 A pack with a scorer has ``kind = "scorer"`` and, in place of ``[encoder]``::
@@ -40,7 +41,7 @@ A pack with a scorer has ``kind = "scorer"`` and, in place of ``[encoder]``::
     vocabulary = 8192               # see edge_rerank_export.models.decoder.ScoringDecoder
     separator = "[SEP]"             # the token after every line, by name
     quantisation = "int8"
-    fine = "/q_proj/"               # see edge_rerank_export.quantize.integers.quantize
+    fine = "/q_proj/"
     weight = 1.0                    # of its scores in the blend
     answers = ["yes", "no"]         # score by the log-odds of these tokens, the good one first
 
@@ -70,14 +71,16 @@ known is refused: a misspelt bound must not pass for none.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, ClassVar, Self
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.sentence_files import Pooling
 from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.bounds import EncoderBounds, PairBounds, ScorerBounds
 from edge_rerank_export.recipes.file import Kind, RecipeFile
 from edge_rerank_export.recipes.table import check_release, write_table
 from edge_rerank_export.sources.languages import Language
@@ -121,6 +124,7 @@ class EncoderRecipe:
     Attributes:
         max_tokens: longest input, special tokens included.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
+        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
         prefix: what the original expects before every text; it goes into the tokeniser.
         query_prefix: what it expects before a query in place of that; empty for the same.
         pooling: how a vector is made of the tokens' states; ``None`` for what the files of
@@ -135,6 +139,7 @@ class EncoderRecipe:
 
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
+    fine: str = ""
     prefix: str = ""
     query_prefix: str = ""
     pooling: Pooling | None = None
@@ -217,159 +222,124 @@ class PairRecipe:
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderBounds:
-    """What the packed model must reach.
+class PackRecipe(ABC):
+    """How a pack is made: what is said of every kind of model; see the module's description."""
 
-    Attributes:
-        min_tau: mean Kendall τ of the candidates' order, original against packed.
-        min_cosine: smallest cosine of a text's two vectors.
-        max_difference: largest difference in one component of a vector.
-        max_batch_effect: largest difference in one component between a text alone and the
-            same text in a batch, padded or not.
-        max_ndcg_loss: share of the original's NDCG@10 that may be lost, where the texts
-            come with clicks.
-    """
-
-    min_tau: float = 0.95
-    min_cosine: float = 0.98
-    max_difference: float = 0.05
-    max_batch_effect: float = 1e-5
-    max_ndcg_loss: float = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class ScorerBounds:
-    """What the packed scorer must reach.
-
-    Attributes:
-        min_tau: mean Kendall τ of the candidates' order, float32 against packed.
-        max_conversion_error: largest difference of a token's score between the original and
-            the converted float32 model.
-        max_company_effect: largest difference of a score by the company a candidate is
-            in or by how the history came to be read.
-        max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
-    """
-
-    min_tau: float = 0.95
-    max_conversion_error: float = 0.01
-    max_company_effect: float = 1e-4
-    max_ndcg_loss: float = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class PairBounds:
-    """What the packed scorer of pairs must reach.
-
-    Attributes:
-        min_tau: mean Kendall τ of the candidates' order, original against packed, after histories
-            and after queries.
-        max_conversion_error: largest difference of a score between the original and the
-            converted float32 model, alone, in a batch and padded.
-        max_batch_effect: largest difference between a pair's score alone and in a batch.
-        max_ndcg_loss: share of NDCG@10 that may be lost, where the texts come with clicks.
-    """
-
-    min_tau: float = 0.95
-    max_conversion_error: float = 1e-4
-    max_batch_effect: float = 1e-5
-    max_ndcg_loss: float = 0.01
-
-
-@dataclass(frozen=True, slots=True)
-class PairPackRecipe:
-    """How a pack with a scorer of pairs is made; see the module's description."""
+    kind: ClassVar[Kind]
+    """In a file, what the model is made by is the table of this name."""
 
     name: str
     release: int
     licence: str
     summary: str
     source: SourceRecipe
-    pair: PairRecipe = field(default_factory=PairRecipe)
-    bounds: PairBounds = field(default_factory=PairBounds)
 
     def __post_init__(self) -> None:
         check_release(self.release)
-        if self.source.adapter:
+        if self.source.adapter and self.kind is not Kind.SCORER:
             raise RecipeError("source.adapter: expected only with a scorer")
-        pair = self.pair
-        if not 1 <= pair.item_tokens < pair.max_tokens:
-            raise RecipeError("pair.item_tokens: expected an integer ≥ 1 below max_tokens")
-        if not pair.heading or not pair.joiner:
-            raise RecipeError("pair.heading, pair.joiner: expected a text, got an empty one")
-        if pair.fine and pair.quantisation.limit is None:
-            raise RecipeError("pair.fine: expected only with quantisation int8 or int7")
+        if self.model.fine and self.model.quantisation.limit is None:
+            raise RecipeError(f"{self.kind}.fine: expected only with quantisation int8 or int7")
+
+    @property
+    @abstractmethod
+    def model(self) -> EncoderRecipe | ScorerRecipe | PairRecipe:
+        """What its model is made by."""
 
     @property
     def languages(self) -> tuple[Language, ...]:
         """What the model reads; empty for what the original does."""
         return ()
 
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same with ``scheme``, and without ``fine`` where that is not for it."""
+        fine = "" if scheme.limit is None else self.model.fine
+        return self._with_model(replace(self.model, quantisation=scheme, fine=fine))
+
+    def weighed(self, weight: float) -> Self:
+        """The same with the weight that was measured, of a scorer or a scorer of pairs."""
+        if isinstance(self.model, EncoderRecipe):
+            raise TypeError("expected a recipe of a scorer")
+        return self._with_model(replace(self.model, weight=weight))
+
+    def _with_model(self, model: EncoderRecipe | ScorerRecipe | PairRecipe) -> Self:
+        changed: dict[str, Any] = {self.kind.value: model}
+        return replace(self, **changed)
+
 
 @dataclass(frozen=True, slots=True)
-class ScorerPackRecipe:
+class PairPackRecipe(PackRecipe):
+    """How a pack with a scorer of pairs is made; see the module's description."""
+
+    kind: ClassVar[Kind] = Kind.PAIR
+
+    pair: PairRecipe = field(default_factory=PairRecipe)
+    bounds: PairBounds = field(default_factory=PairBounds)
+
+    def __post_init__(self) -> None:
+        PackRecipe.__post_init__(self)
+        pair = self.pair
+        if not 1 <= pair.item_tokens < pair.max_tokens:
+            raise RecipeError("pair.item_tokens: expected an integer ≥ 1 below max_tokens")
+        if not pair.heading or not pair.joiner:
+            raise RecipeError("pair.heading, pair.joiner: expected a text, got an empty one")
+
+    @property
+    def model(self) -> PairRecipe:
+        """What its model is made by."""
+        return self.pair
+
+
+@dataclass(frozen=True, slots=True)
+class ScorerPackRecipe(PackRecipe):
     """How a pack with a scorer is made; see the module's description."""
 
-    name: str
-    release: int
-    licence: str
-    summary: str
-    source: SourceRecipe
+    kind: ClassVar[Kind] = Kind.SCORER
+
     scorer: ScorerRecipe
     bounds: ScorerBounds = field(default_factory=ScorerBounds)
 
     def __post_init__(self) -> None:
-        check_release(self.release)
+        PackRecipe.__post_init__(self)
         scorer = self.scorer
         if min(scorer.line_tokens, scorer.history_tokens, scorer.vocabulary) < 1:
             raise RecipeError("scorer: expected numbers of tokens ≥ 1")
-        if scorer.fine and scorer.quantisation.limit is None:
-            raise RecipeError("scorer.fine: expected only with quantisation int8 or int7")
         if len(scorer.answers) > 2:
             raise RecipeError("scorer.answers: expected one token or two")
         if scorer.answers and self.source.adapter:
             raise RecipeError("scorer.answers: expected only without source.adapter")
 
     @property
-    def languages(self) -> tuple[Language, ...]:
-        """What the model reads; empty for what the original does."""
-        return ()
+    def model(self) -> ScorerRecipe:
+        """What its model is made by."""
+        return self.scorer
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderPackRecipe:
-    """How one pack is made; see the module's description."""
+class EncoderPackRecipe(PackRecipe):
+    """How a pack with a text encoder is made; see the module's description."""
 
-    name: str
-    release: int
-    licence: str
-    summary: str
-    source: SourceRecipe
+    kind: ClassVar[Kind] = Kind.ENCODER
+
     encoder: EncoderRecipe
     bounds: EncoderBounds = field(default_factory=EncoderBounds)
 
     def __post_init__(self) -> None:
-        check_release(self.release)
-        if self.source.adapter:
-            raise RecipeError("source.adapter: expected only with a scorer")
+        PackRecipe.__post_init__(self)
         if self.encoder.max_tokens < 3:
             raise RecipeError("encoder.max_tokens: expected an integer ≥ 3")
         if self.encoder.dim < 0:
             raise RecipeError("encoder.dim: expected an integer ≥ 0")
 
     @property
+    def model(self) -> EncoderRecipe:
+        """What its model is made by."""
+        return self.encoder
+
+    @property
     def languages(self) -> tuple[Language, ...]:
         """What the model reads; empty for what the original does."""
         return self.encoder.languages
-
-
-PackRecipe: TypeAlias = EncoderPackRecipe | ScorerPackRecipe | PairPackRecipe
-
-
-_KINDS = {
-    EncoderPackRecipe: Kind.ENCODER,
-    ScorerPackRecipe: Kind.SCORER,
-    PairPackRecipe: Kind.PAIR,
-}
 
 
 def written(recipe: PackRecipe) -> str:
@@ -381,7 +351,7 @@ def written(recipe: PackRecipe) -> str:
     source = replace(source, uri=_portable(source.uri), base=_portable(source.base))
     if source.adapter.endswith(_ADAPTER_SUFFIX):
         source = replace(source, adapter=Path(source.adapter).name)
-    return f'kind = "{_KINDS[type(recipe)]}"\n{write_table(replace(recipe, source=source))}'
+    return f'kind = "{recipe.kind}"\n{write_table(replace(recipe, source=source))}'
 
 
 def _portable(uri: str) -> str:

@@ -20,7 +20,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
-from edge_rerank_export.recipes.pack import EncoderBounds
+from edge_rerank_export.recipes.bounds import EncoderBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
 from edge_rerank_export.verify.texts import RankingCase, Texts
 

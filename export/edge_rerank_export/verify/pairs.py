@@ -23,7 +23,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import PairScorerSpec
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
-from edge_rerank_export.recipes.pack import PairBounds
+from edge_rerank_export.recipes.bounds import PairBounds
 from edge_rerank_export.verify.figures import (
     Figure,
     ScorePair,

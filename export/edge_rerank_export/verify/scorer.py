@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.progress import Update
-from edge_rerank_export.recipes.pack import ScorerBounds
+from edge_rerank_export.recipes.bounds import ScorerBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
 from edge_rerank_export.verify.texts import RankingCase, Texts
 

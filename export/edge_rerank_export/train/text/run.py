@@ -148,13 +148,15 @@ def finetune_text(
         with torch.no_grad():
             if pack_recipe.encoder.centre:
                 centre(model, start.tokenizer, pack_recipe.encoder)
-        make_pack(
-            EncoderBuilder(pack_recipe, replace(start, model=model)),
-            stage,
-            steps=steps,
-            report=report,
-            training=_training(recipe, [folder.resolve().name for folder in folders], outcome),
-        )
+        trained = replace(start, model=model)
+        with tempfile.TemporaryDirectory() as folder:
+            make_pack(
+                EncoderBuilder(pack_recipe, start.fetched, Path(folder), trained),
+                stage,
+                steps=steps,
+                report=report,
+                training=_training(recipe, [data.resolve().name for data in folders], outcome),
+            )
     return outcome
 
 

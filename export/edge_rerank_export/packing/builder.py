@@ -1,0 +1,138 @@
+"""The builder of a pack: a recipe and its model, and what is the same for every kind of model."""
+
+from __future__ import annotations
+
+import shutil
+from abc import ABC, abstractmethod
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
+
+from tokenizers import Tokenizer
+
+from edge_rerank.packs.manifest import Manifest, Source
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import EncoderSpec, PairScorerSpec, ScorerSpec
+from edge_rerank_export.packing.folder import file_entries, write_manifest
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.recipes.pack import PackRecipe
+from edge_rerank_export.sources.fetch import Fetched
+from edge_rerank_export.verify.figures import Verification
+from edge_rerank_export.verify.texts import Texts, own_texts
+
+ModelSpec: TypeAlias = EncoderSpec | ScorerSpec | PairScorerSpec
+"""What a manifest says of a model that was made as it is."""
+
+Recipe = TypeVar("Recipe", bound=PackRecipe)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class PackBuilder(ABC, Generic[Recipe]):
+    """A recipe and its model on their way to a pack.
+
+    Attributes:
+        recipe: what to make.
+        fetched: where the weights came from.
+        work: folder for the float32 model, which is made once and may be compared with.
+    """
+
+    model_name: ClassVar[str]
+    """Of the ONNX file in the pack."""
+
+    tokenizer_name: ClassVar[str]
+    """Of the tokeniser beside it."""
+
+    build_cases: ClassVar[int | None] = None
+    """Lists that a new pack is verified on, ``None`` for all; ``verify`` takes as many as there
+    are."""
+
+    recipe: Recipe
+    fetched: Fetched
+    work: Path
+
+    def convert(self, target: Path, *, steps: Steps = silent) -> None:
+        """Write the model to ``target`` as float32 ONNX."""
+        shutil.copyfile(self.exact(steps) / self.model_name, target)
+
+    @abstractmethod
+    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
+        """Write ``source``, a file of :meth:`convert`, to ``target`` as the recipe says.
+
+        Raises:
+            UnsupportedModel: when the model cannot be quantised so.
+        """
+
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
+        return replace(self, recipe=self.recipe.quantised_as(scheme))
+
+    def describe(self, folder: Path) -> Manifest:
+        """Put the tokeniser beside the model in ``folder``, and describe all of it."""
+        return self._described(folder, self.recipe.model.quantisation)
+
+    def check_texts(self, texts: Texts | None) -> Texts:
+        """What a new pack is verified with, of ``texts`` or of the toolchain's own."""
+        texts = texts or own_texts(self.recipe.languages)
+        return replace(texts, cases=texts.cases[: self.build_cases])
+
+    @abstractmethod
+    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+        """Compare ``pack`` with the model."""
+
+    @abstractmethod
+    def card(self, verification: Verification, *, training: str = "") -> str:
+        """The text of the model card; ``training`` is empty for a model as it came."""
+
+    def exact(self, steps: Steps = silent) -> Path:
+        """The folder with the float32 ONNX of the model, made when it is first asked for."""
+        folder = self.work / "exact"
+        if not folder.exists():
+            folder.mkdir()
+            with steps("convert"):
+                self._convert(folder / self.model_name)
+        return folder
+
+    def exact_pack(self, steps: Steps = silent) -> Pack:
+        """The float32 ONNX of the model as a pack."""
+        folder = self.exact(steps)
+        return write_manifest(folder, self._described(folder, Scheme.NONE))
+
+    @abstractmethod
+    def _convert(self, target: Path) -> None:
+        """Write the model to ``target`` as float32 ONNX."""
+
+    @abstractmethod
+    def _backend(self) -> Tokenizer:
+        """The tokeniser as it is packed."""
+
+    @abstractmethod
+    def _spec(self, scheme: Scheme) -> ModelSpec:
+        """What the manifest says of the model, quantised by ``scheme``."""
+
+    def _described(self, folder: Path, scheme: Scheme) -> Manifest:
+        self._backend().save(str(folder / self.tokenizer_name), pretty=False)
+        return described(self.recipe, self.fetched, folder, self._spec(scheme))
+
+
+def described(recipe: PackRecipe, fetched: Fetched, folder: Path, spec: ModelSpec) -> Manifest:
+    """The manifest of a folder with a model and what lies beside it.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        folder: holds the model and its tokeniser.
+        spec: what is said of both.
+    """
+    manifest = Manifest(
+        name=recipe.name,
+        release=recipe.release,
+        licence=recipe.licence,
+        source=Source(fetched.uri, fetched.revision, fetched.sha256),
+        files=file_entries(folder),
+    )
+    if isinstance(spec, EncoderSpec):
+        return replace(manifest, encoder=spec)
+    if isinstance(spec, ScorerSpec):
+        return replace(manifest, scorer=spec)
+    return replace(manifest, pair_scorer=spec)
