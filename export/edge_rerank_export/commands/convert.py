@@ -15,7 +15,6 @@ from edge_rerank_export.commands._arguments import (
     add_recipe,
     pack_recipe,
 )
-from edge_rerank_export.files import new_file
 from edge_rerank_export.progress import on_console
 
 
@@ -33,7 +32,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         EdgeRerankError: see :func:`edge_rerank_export.packing.build.builder_of`.
     """
     recipe, steps = pack_recipe(arguments), on_console(console)
-    with tempfile.TemporaryDirectory() as work, new_file(arguments.out) as target:
+    from edge_rerank_export.models.onnx_file import new_model
+
+    with tempfile.TemporaryDirectory() as work, new_model(arguments.out) as target:
         from edge_rerank_export.packing.build import builder_of
 
         builder_of(recipe, Path(work), steps=steps).convert(target, steps=steps)

@@ -15,7 +15,7 @@ from edge_rerank_export.commands._arguments import (
     pack_recipe,
 )
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.files import existing_model, new_file
+from edge_rerank_export.files import existing_model
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.verify.texts import own_texts
@@ -56,7 +56,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.recipe is not None and (scheme is not None or tokenizer is not None):
         raise RecipeError("quantize: expected a recipe, or --scheme and --tokenizer, got both")
     recipe = None if arguments.recipe is None else pack_recipe(arguments)
-    with new_file(arguments.out) as target, tempfile.TemporaryDirectory() as work:
+    from edge_rerank_export.models.onnx_file import new_model
+
+    with new_model(arguments.out) as target, tempfile.TemporaryDirectory() as work:
         if recipe is not None:
             from edge_rerank_export.packing.build import builder_of
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from tokenizers import Tokenizer
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, QueryPrompt
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.encoder_description import (
     EncoderDescription,
     check_encoder,
@@ -129,6 +129,7 @@ def quantize_encoder(
     scheme: Scheme,
     *,
     fine: str = "",
+    inline_bytes: int = onnx_file.INLINE_BYTES,
     tokenizer: Tokenizer | None = None,
     texts: Sequence[str] = (),
     steps: Steps = silent,
@@ -140,6 +141,7 @@ def quantize_encoder(
         target: the ONNX file to write.
         scheme: how to quantise.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
             smoothed.
         texts: what the model will be used on.
@@ -152,14 +154,22 @@ def quantize_encoder(
         UnsupportedModel: when the model cannot be used.
     """
     if scheme is Scheme.NONE:
-        shutil.copyfile(source, target)
+        onnx_file.copy(source, target)
         return QuantizedCount(0, 0)
     maxima = None
     if tokenizer is not None and scheme.limit is not None:
         with steps("calibrate") as update:
             maxima = channel_maxima(source, tokenizer, texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        return quantize(source, target, scheme, maxima=maxima, fine=fine, progress=update)
+        return quantize(
+            source,
+            target,
+            scheme,
+            maxima=maxima,
+            fine=fine,
+            inline_bytes=inline_bytes,
+            progress=update,
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -187,6 +197,7 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
             target,
             encoder.quantisation,
             fine=encoder.fine,
+            inline_bytes=self.inline_bytes,
             tokenizer=self.start.tokenizer,
             texts=own_texts(self.recipe.languages).texts,
             steps=steps,
@@ -210,7 +221,7 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
         return model_card(self.recipe, self.fetched, verification, made=made, training=training)
 
     def _convert(self, target: Path) -> None:
-        convert(self.start.model, target)
+        convert(self.start.model, target, inline_bytes=self.inline_bytes)
 
     def _backend(self) -> Tokenizer:
         return self.start.tokenizer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from edge_rerank.packs.specs import (
     PairScorerSpec,
 )
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.pair_model import (
     PairModel,
     check_pair_model,
@@ -64,7 +64,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         pair = self.recipe.pair
         scheme = pair.quantisation
         if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
+            onnx_file.copy(source, target)
             return
         maxima = None
         if scheme.limit is not None:
@@ -75,7 +75,15 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
             with steps("calibrate") as update:
                 maxima = maxima_of(source, readings, progress=lambda done: update(done, len(rows)))
         with steps(f"quantise ({scheme})") as update:
-            quantize(source, target, scheme, maxima=maxima, fine=pair.fine, progress=update)
+            quantize(
+                source,
+                target,
+                scheme,
+                maxima=maxima,
+                fine=pair.fine,
+                inline_bytes=self.inline_bytes,
+                progress=update,
+            )
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
@@ -105,7 +113,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         )
 
     def _convert(self, target: Path) -> None:
-        convert_pair_model(self.model, target)
+        convert_pair_model(self.model, target, inline_bytes=self.inline_bytes)
 
     def _spec(self, scheme: Scheme) -> PairScorerSpec:
         pair = self.recipe.pair

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from edge_rerank.packs.specs import (
     Template,
 )
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.adapter import apply_adapter
 from edge_rerank_export.models.checkpoint import (
     Form,
@@ -110,23 +110,32 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         wanted = self.recipe.scorer
         scheme = wanted.quantisation
         if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
+            onnx_file.copy(source, target)
             return
         with tempfile.TemporaryDirectory(dir=self.work) as folder:
             if scheme.limit is not None:
                 source = self._rounded(source, Path(folder), scheme.limit, steps)
             with steps(f"quantise ({scheme})") as update:
-                quantize(source, target, scheme, fine=wanted.fine, progress=update)
+                quantize(
+                    source,
+                    target,
+                    scheme,
+                    fine=wanted.fine,
+                    inline_bytes=self.inline_bytes,
+                    progress=update,
+                )
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
-        exact, reference = self.exact(steps), self.exact_pack(steps)
+        exact = self.exact(steps)
         rows = [self.tokenizer(text).input_ids for text in texts.texts[:CONVERSION_TEXTS]]
         with steps("compare"):
             error = self._conversion_error(exact / SCORER_NAME, [row for row in rows if row[1:]])
+        # What the first was loaded from is let go of before the second is loaded.
+        reference = Scorer(self.exact_pack(steps))
         with steps("verify") as update:
             return verify_scorer(
-                Scorer(reference),
+                reference,
                 Scorer(pack),
                 texts,
                 self.recipe.bounds,
@@ -140,7 +149,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         return scorer_card(self.recipe, self.fetched, verification, facts)
 
     def _convert(self, target: Path) -> None:
-        convert_scorer(self.model(), target)
+        convert_scorer(self.model(), target, inline_bytes=self.inline_bytes)
 
     def _backend(self) -> Tokenizer:
         backend: Tokenizer = self.tokenizer.backend_tokenizer
@@ -162,7 +171,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         with torch.inference_mode():
             wanted = iter([original(torch.tensor(row)) for row in rows])
         del original
-        session = Session(exact.read_bytes())
+        session = Session(onnx_file.read(exact))
         inputs = readings(exact, rows, causal=self.causal)
         return conversion_error(
             lambda _row: next(wanted),
@@ -182,7 +191,14 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
             )
         rounded = folder / "rounded.onnx"
         with steps("round") as update:
-            round_products(source, rounded, moments, limit=limit, progress=update)
+            round_products(
+                source,
+                rounded,
+                moments,
+                limit=limit,
+                inline_bytes=self.inline_bytes,
+                progress=update,
+            )
         return rounded
 
 

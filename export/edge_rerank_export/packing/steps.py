@@ -6,7 +6,6 @@ verifies it and packs it, and :func:`make_pack` is these in a row.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -15,6 +14,7 @@ from typing import Any
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
@@ -56,7 +56,7 @@ def make_pack(
         exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
         builder.convert(exported, steps=steps)
         builder.quantize(exported, quantised, steps=steps)
-        exported.unlink()
+        onnx_file.remove(exported)
         return write_pack(
             builder,
             quantised,
@@ -100,7 +100,7 @@ def write_pack(
         PackError: when the runtime refuses it.
     """
     builder = builder.quantised_as(scheme_of(model))
-    shutil.copyfile(model, stage / builder.model_name)
+    onnx_file.copy(model, stage / builder.model_name)
     pack = write_manifest(stage, builder.describe(stage))
     verification = builder.verify(pack, builder.check_texts(texts), steps=steps)
     report(verification)
