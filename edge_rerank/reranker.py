@@ -65,8 +65,9 @@ class Reranker:
         """Load a pack and open the history.
 
         Args:
-            pack: a pack folder, or several that complete each other, such as one with an
-                encoder and one with a scorer; ``None`` for the one shipped with this package.
+            pack: a pack folder, the name of a pack that is installed, or several that complete
+                each other, such as one with an encoder and one with a scorer; ``None`` for the
+                one shipped with this package.
             history: the encrypted history file, made if missing; ``None`` keeps everything
                 in memory, gone with the process.
             key: 32 random bytes, or a key source such as :class:`~edge_rerank.KeyFile`.

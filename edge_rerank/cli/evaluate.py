@@ -10,7 +10,6 @@ from edge_rerank._progress import StepProgress
 from edge_rerank.cli.console import Console, Report
 from edge_rerank.cli.options import (
     EXIT_DONE,
-    SHIPPED,
     Subparsers,
     add_command,
     add_html,
@@ -26,6 +25,7 @@ from edge_rerank.evaluation.report_html import as_html
 from edge_rerank.evaluation.results import PACK, Evaluation
 from edge_rerank.evaluation.statistics import Comparison
 from edge_rerank.formats.dataset import Withheld
+from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.render.texttable import Column
 
 _COLUMNS = ("ndcg@1", "ndcg@10", "mrr", "hit@10", "auc", "coverage", "diversity")
@@ -44,7 +44,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "pack",
         type=pack_folder,
         metavar="PACK",
-        help=f'a model pack, or "{SHIPPED}" for the one that comes with this package',
+        help=f'a model pack, a folder or an installed one by name; "{SHIPPED}" for the one that '
+        "comes with this package",
     )
     parser.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
     parser.add_argument(

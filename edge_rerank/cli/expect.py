@@ -11,7 +11,6 @@ from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_CHECK_FAILED,
     EXIT_DONE,
-    SHIPPED,
     Subparsers,
     add_command,
     add_json,
@@ -23,6 +22,7 @@ from edge_rerank.cli.options import (
 )
 from edge_rerank.formats.dataset import DataSet
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.ranking.engine import Packs, RankingEngine
 from edge_rerank.render.texttable import Column
 
@@ -57,7 +57,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         type=pack_folder,
         default=SHIPPED,
         metavar="PACK",
-        help=f'a model pack, or "{SHIPPED}" for the one that comes with this package (default)',
+        help=f'a model pack, a folder or an installed one by name; "{SHIPPED}" for the one that '
+        "comes with this package (default)",
     )
     parser.add_argument(
         "--scorer", metavar="FOLDER", help="a pack with a scorer, to be used beside PACK"

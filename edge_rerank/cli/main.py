@@ -14,12 +14,23 @@ from collections.abc import Sequence
 
 import edge_rerank
 from edge_rerank._discreet import discreet
-from edge_rerank.cli import audit, bench, demo, doctor, evaluate, expect, import_log, profile, rank
+from edge_rerank.cli import (
+    audit,
+    bench,
+    demo,
+    doctor,
+    evaluate,
+    expect,
+    import_log,
+    packs,
+    profile,
+    rank,
+)
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, exit_codes
 from edge_rerank.errors import EdgeRerankError
 
-COMMANDS = (demo, rank, import_log, profile, evaluate, expect, audit, doctor, bench)
+COMMANDS = (demo, rank, import_log, profile, evaluate, expect, audit, packs, doctor, bench)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -18,6 +18,7 @@ from edge_rerank.errors import (
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.packs.installed import SHIPPED
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""
@@ -33,9 +34,6 @@ _EXIT_CODES = {
     EXIT_FAILED: "wrong usage or an error",
     EXIT_INTERRUPTED: "interrupted",
 }
-
-SHIPPED = "shipped"
-"""Names the pack that comes with this package, wherever a pack is named."""
 
 
 def add_command(
@@ -86,8 +84,9 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
         "--pack",
         type=pack_folder,
         default=SHIPPED,
-        metavar="FOLDER",
-        help=f'the model pack, or "{SHIPPED}" for the one that comes with this package (default)',
+        metavar="PACK",
+        help=f'the model pack, a folder or an installed one by name; "{SHIPPED}" for the one that '
+        "comes with this package (default)",
     )
 
 

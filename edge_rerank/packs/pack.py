@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_rerank.errors import PackInvalid, PackNotFound, PackUntrusted
 from edge_rerank.packs.external_data import Model
+from edge_rerank.packs.installed import comes_installed, find_pack, installed_packs
 from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
@@ -78,7 +79,8 @@ class Pack:
         ``manifest.sig``.
 
         Args:
-            path: the pack's folder.
+            path: the pack's folder, or the name of an installed pack, see
+                :func:`~edge_rerank.packs.installed.find_pack`.
             trust: whose packs are accepted.
             seen_releases: the highest release seen so far of each pack by name, older ones
                 of which are refused; the history file keeps it, sealed.
@@ -91,19 +93,22 @@ class Pack:
                 is older than the host accepts.
             PackUnsupported: when this version cannot run it.
         """
-        path = Path(path)
-        shipped = _is_shipped(path)
+        path = find_pack(path)
+        shipped, links = _is_shipped(path), comes_installed(path)
         keys = [Ed25519PublicKey.from_public_bytes(key) for key in trust.keys]
         if not path.is_dir():
-            raise PackNotFound("expected a folder with a manifest.json, got something else")
-        # Installers link files from their caches; the pinned digest makes that harmless.
-        raw = _read(path, MANIFEST_NAME, MAX_MANIFEST_BYTES, links=shipped)
+            known = ", ".join(sorted(installed_packs())) or "none"
+            raise PackNotFound(
+                "expected a folder with a manifest.json or an installed pack by name (installed: "
+                f"{known}), got neither"
+            )
+        raw = _read(path, MANIFEST_NAME, MAX_MANIFEST_BYTES, links=links)
         digest = sha256(raw).hexdigest()
         if shipped:
             if not hmac.compare_digest(digest, SHIPPED_DIGEST):
                 raise PackUntrusted("the shipped pack is not the one this version was made with")
         elif keys:
-            _check_signature(raw, _read(path, SIGNATURE_NAME, _SIGNATURE_BYTES, links=False), keys)
+            _check_signature(raw, _read(path, SIGNATURE_NAME, _SIGNATURE_BYTES, links=links), keys)
         manifest = Manifest.from_json(raw)
         oldest = max(trust.minimum_release, (seen_releases or {}).get(manifest.name, 1))
         if manifest.release < oldest:
@@ -111,7 +116,7 @@ class Pack:
         _check_names(path, manifest)
         files = {}
         for entry in manifest.files:
-            content = _read(path, entry.name, entry.size, links=shipped)
+            content = _read(path, entry.name, entry.size, links=links)
             if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:
                 raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
             files[entry.name] = content

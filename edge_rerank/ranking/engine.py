@@ -25,6 +25,7 @@ from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank.packs.installed import find_pack
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.trust import ANY_PACK, Trust
@@ -126,9 +127,9 @@ class RankingEngine:
         """Load a pack, or several that complete each other.
 
         Args:
-            pack: a pack folder, or several, each part in one of them; what they lack of an
-                encoder comes from the pack shipped with this package, as does everything
-                if ``None``.
+            pack: a pack folder or an installed pack's name, or several, each part in one of
+                them; what they lack of an encoder comes from the pack shipped with this package,
+                as does everything if ``None``.
             runtime: how the models run.
             trust: whose packs are accepted.
             ratings: the scale of the host's ratings; if ``None``, the smallest of 1 to 5, 0 to 10
@@ -350,7 +351,9 @@ def _folders(pack: object) -> list[Path]:
     folders = [pack] if isinstance(pack, str | Path) else pack
     if not isinstance(folders, Sequence) or not folders:
         raise InvalidRequest(f"pack: expected a path, several, or None, got {kind_of(pack)}")
-    return [check_path(folder, "pack", InvalidRequest, wanted="only paths") for folder in folders]
+    for folder in folders:
+        check_path(folder, "pack", InvalidRequest, wanted="only paths")
+    return [find_pack(folder) for folder in folders]
 
 
 def _the_one(packs: Sequence[Pack], part: str) -> Pack | None:

@@ -21,12 +21,14 @@ from edge_rerank_export.commands import (
     sign,
     tune,
     verify,
+    wheel,
 )
 from edge_rerank_export.commands._arguments import EXIT_CODES, EXIT_SHORT, EXIT_USAGE, Run
 from edge_rerank_export.errors import VerificationFailed
 
 COMMANDS = (
     *(build, convert, quantize, verify, pack, finetune, tune, results, baselines, peers, sign),
+    wheel,
 )
 
 EXIT_INTERRUPTED = 130

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge_rerank_export.errors import RecipeError
@@ -12,6 +14,25 @@ def write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """A draft that becomes ``path`` when the block ends without an error.
+
+    Raises:
+        RecipeError: when there is a file already.
+    """
+    path = path.absolute()
+    if path.exists():
+        raise RecipeError(f"out: expected no file there yet, found {path.name}")
+    draft = path.with_name(f".{path.name}.part")
+    try:
+        yield draft
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    draft.rename(path)
 
 
 def made_folder(path: Path) -> Path:

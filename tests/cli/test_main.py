@@ -41,6 +41,8 @@ FLAGS = sorted(
     }
 )
 
+CHECKS = ("audit", "bench", "doctor", "expect", "packs")
+
 
 def test_the_commands() -> None:
     names = {name.split()[1] for name in PARSERS if " " in name}
@@ -52,6 +54,7 @@ def test_the_commands() -> None:
         "eval",
         "expect",
         "audit",
+        "packs",
         "doctor",
         "bench",
     }
@@ -85,7 +88,7 @@ def test_a_flag_means_the_same_everywhere(flag: str) -> None:
 @pytest.mark.parametrize("name", PARSERS)
 def test_every_command_tells_its_exit_codes(name: str) -> None:
     parser = PARSERS[name]
-    checks = name.split()[1:2] in ([], ["audit"], ["doctor"], ["bench"], ["expect"])
+    checks = name.split()[1:2] in ([], *([one] for one in CHECKS))
     assert parser.epilog == exit_codes(checks=checks)
     for code in (EXIT_DONE, EXIT_FAILED, EXIT_INTERRUPTED):
         assert f"{code} " in (parser.epilog or "")

@@ -10,15 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 from rich.console import Console
 
 from edge_rerank.cli.options import positive
-from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.installed import SHIPPED, find_pack
 from edge_rerank_export.recipes.file import find_recipe
 from edge_rerank_export.verify.texts import REQUESTS, Texts, texts_of
 
 if TYPE_CHECKING:
     from edge_rerank_export.recipes.pack import PackRecipe
-
-SHIPPED = "shipped"
-"""Stands for the shipped pack, as in the runtime's commands."""
 
 EXIT_USAGE = 2
 EXIT_SHORT = 3
@@ -150,6 +147,13 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def use_threads(arguments: argparse.Namespace) -> None:
+    """Let PyTorch compute with so many threads as ``--threads`` says."""
+    import torch
+
+    torch.set_num_threads(arguments.threads)
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
     parser.add_argument(
@@ -158,8 +162,8 @@ def add_json(parser: argparse.ArgumentParser) -> None:
 
 
 def pack_folder(text: str) -> Path:
-    """A pack's folder, for ``type=``; "shipped" stands for that of the shipped one."""
-    return shipped_pack() if text == SHIPPED else Path(text)
+    """A pack's folder, for ``type=``; an installed one by name, "shipped" for the shipped one."""
+    return find_pack(text)
 
 
 def pack_recipe(arguments: argparse.Namespace) -> PackRecipe:

@@ -14,6 +14,7 @@ from edge_rerank_export.commands._arguments import (
     add_json,
     add_split,
     add_threads,
+    use_threads,
 )
 from edge_rerank_export.commands._output import say_json
 from edge_rerank_export.progress import on_console
@@ -53,11 +54,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     Raises:
         EdgeRerankError: see :func:`edge_rerank_export.studies.baselines.run.train_baselines`.
     """
-    import torch
-
     from edge_rerank_export.studies.baselines.run import train_baselines
 
-    torch.set_num_threads(arguments.threads)
+    use_threads(arguments)
     finished = []
     for one in train_baselines(
         arguments.data,

@@ -18,8 +18,10 @@ from edge_rerank_export.commands._arguments import (
     add_json,
     add_output,
     add_texts,
+    add_threads,
     pack_recipe,
     texts_asked_for,
+    use_threads,
 )
 from edge_rerank_export.commands._output import say_figures, show_figures
 from edge_rerank_export.errors import RecipeError
@@ -66,6 +68,7 @@ def register(commands: Commands) -> None:
     _add_wishes(parser)
     add_texts(parser)
     add_json(parser)
+    add_threads(parser)
 
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
@@ -126,6 +129,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         work = Path(folder)
         recipe = _recipe(arguments, work, console, steps)
         settle = _settle(recipe, arguments.data, steps)
+        use_threads(arguments)
         from edge_rerank_export.packing.build import build
 
         verification = build(

@@ -13,7 +13,9 @@ from edge_rerank_export.commands._arguments import (
     add_command,
     add_model_output,
     add_recipe,
+    add_threads,
     pack_recipe,
+    use_threads,
 )
 from edge_rerank_export.progress import on_console
 
@@ -23,6 +25,7 @@ def register(commands: Commands) -> None:
     parser = add_command(commands, "convert", run, "write a recipe's model as float32 ONNX")
     add_recipe(parser)
     add_model_output(parser)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -32,6 +35,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         EdgeRerankError: see :func:`edge_rerank_export.packing.build.builder_of`.
     """
     recipe, steps = pack_recipe(arguments), on_console(console)
+    use_threads(arguments)
     from edge_rerank_export.models.onnx_file import new_model
 
     with tempfile.TemporaryDirectory() as work, new_model(arguments.out) as target:

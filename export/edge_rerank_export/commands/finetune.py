@@ -20,6 +20,7 @@ from edge_rerank_export.commands._arguments import (
     add_overwrite,
     add_recipe,
     add_threads,
+    use_threads,
 )
 from edge_rerank_export.commands._output import say_json
 from edge_rerank_export.errors import RecipeError
@@ -109,9 +110,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         raise RecipeError("--out: expected the folder of the new pack, or --dry-run")
     file = RecipeFile.read(find_recipe(arguments.recipe))
     file.expect(*_JOBS, trains=True)
-    import torch
-
-    torch.set_num_threads(arguments.threads)
+    use_threads(arguments)
     out = arguments.out or Path(file.path.stem)
     work = arguments.work or out.with_name(f"{out.name}.work")
     job = _JOBS[file.kind](file, arguments, work, on_console(console))

@@ -15,8 +15,10 @@ from edge_rerank_export.commands._arguments import (
     add_output,
     add_recipe,
     add_texts,
+    add_threads,
     pack_recipe,
     texts_asked_for,
+    use_threads,
 )
 from edge_rerank_export.commands._output import say_figures, show_figures
 from edge_rerank_export.files import existing_model
@@ -35,6 +37,7 @@ def register(commands: Commands) -> None:
     add_output(parser)
     add_texts(parser)
     add_json(parser)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -48,6 +51,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         on_console(console),
         existing_model(arguments.model),
     )
+    use_threads(arguments)
     from edge_rerank_export.packing.build import builder_of
     from edge_rerank_export.packing.folder import staged
     from edge_rerank_export.packing.steps import write_pack

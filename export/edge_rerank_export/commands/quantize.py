@@ -12,7 +12,9 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_model_output,
+    add_threads,
     pack_recipe,
+    use_threads,
 )
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import existing_model
@@ -43,6 +45,7 @@ def register(commands: Commands) -> None:
         metavar="FILE",
         help="without a recipe: a text encoder's tokenizer.json, to smooth large channels",
     )
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -56,6 +59,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.recipe is not None and (scheme is not None or tokenizer is not None):
         raise RecipeError("quantize: expected a recipe, or --scheme and --tokenizer, got both")
     recipe = None if arguments.recipe is None else pack_recipe(arguments)
+    use_threads(arguments)
     from edge_rerank_export.models.onnx_file import new_model
 
     with new_model(arguments.out) as target, tempfile.TemporaryDirectory() as work:

@@ -8,16 +8,18 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.commands._arguments import (
-    SHIPPED,
     Commands,
     add_command,
     add_json,
     add_texts,
+    add_threads,
     pack_folder,
     pack_recipe,
     texts_asked_for,
+    use_threads,
 )
 from edge_rerank_export.commands._output import say_figures, show_figures
 from edge_rerank_export.errors import RecipeError
@@ -43,6 +45,7 @@ def register(commands: Commands) -> None:
     )
     add_texts(parser)
     add_json(parser)
+    add_threads(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -56,6 +59,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         arguments.recipe = _own_recipe(arguments.pack)
     recipe, pack, steps = pack_recipe(arguments), Pack.open(arguments.pack), on_console(console)
     texts = texts_asked_for(arguments) or own_texts(recipe.languages)
+    use_threads(arguments)
     from edge_rerank_export.packing.build import builder_of
 
     with tempfile.TemporaryDirectory() as work:

@@ -208,7 +208,7 @@ def scoring_model(
     Raises:
         UnsupportedModel: when a model that is no decoder has no head, or one has too few positions.
     """
-    check_scoring(model, positions=positions, vocabulary=vocabulary, head=head)
+    check_scoring(model, positions=positions, head=head)
     if is_causal(model.config):
         # The rotary operator wants a table no shorter than a row.
         longest = max(positions, RUN_TOKENS)
@@ -217,9 +217,7 @@ def scoring_model(
     return ScoringCrossEncoder(model, head=head)
 
 
-def check_scoring(
-    model: Any, *, positions: int, vocabulary: int, head: torch.Tensor | None
-) -> None:
+def check_scoring(model: Any, *, positions: int, head: torch.Tensor | None) -> None:
     """Refuse a model that :func:`scoring_model` would refuse, with its weights untouched.
 
     Raises:

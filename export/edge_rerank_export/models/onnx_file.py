@@ -1,8 +1,9 @@
 """ONNX files of any size: weights in the file while it can hold them, beside it where not.
 
 Above :data:`INLINE_BYTES` the weights of ``model.onnx`` lie in ``model.onnx.data``, laid out as the
-runtime wants them, see :mod:`edge_rerank.packs.external_data`. Between :func:`load` and :func:`save`
-they stay where they are, and are read one by one: a model takes no memory but for what was changed.
+runtime wants them, see :mod:`edge_rerank.packs.external_data`. Between :func:`load` and
+:func:`save` they stay where they are, and are read one by one: a model takes no more memory than
+what was changed of it.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ INLINE_BYTES = 4 * 530_000_000
 """Of weights in one file: it ends at 2 GiB, nodes included."""
 
 SMALLEST = 1024
-"""Bytes of a tensor that may lie beside the model; the runtime follows the numbers of small ones."""
+"""Bytes of a tensor that may lie beside a model; the runtime follows the numbers of small ones."""
 
 _CHUNK = 16 << 20
 
@@ -45,7 +46,7 @@ def load(path: Path) -> onnx.ModelProto:
     """
     model = onnx.load(str(path), load_external_data=False)
     for tensor in _tensors(model.graph):
-        if is_external(tensor):
+        if _is_external(tensor):
             location = _place(tensor)["location"]
             if PurePath(location).name != location:
                 raise UnsupportedModel("model: expected its weights in it or beside it")
@@ -59,25 +60,11 @@ def array_of(tensor: TensorProto) -> NDArray[Any]:
     Raises:
         UnsupportedModel: when the file with them is missing or shorter than it should be.
     """
-    if not is_external(tensor):
+    if not _is_external(tensor):
         return numpy_helper.to_array(tensor)
     place = _place(tensor)
     kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
     return _mapped(place, np.dtype(kind), tuple(tensor.dims))
-
-
-def is_external(tensor: TensorProto) -> bool:
-    """Whether a tensor's values lie outside of the file."""
-    return bool(tensor.data_location == TensorProto.EXTERNAL)
-
-
-def take_in(model: onnx.ModelProto, *, below: int | None = None) -> None:
-    """Put into a model what lies outside of it, of fewer bytes than ``below`` where that is given."""
-    of_graph = len(model.graph.initializer)
-    for number, tensor in enumerate(_tensors(model.graph)):
-        # What belongs to a node is never left outside.
-        if is_external(tensor) and (below is None or number >= of_graph or _size(tensor) < below):
-            tensor.CopyFrom(numpy_helper.from_array(np.array(array_of(tensor)), tensor.name))
 
 
 def save(model: onnx.ModelProto, target: Path, *, inline_bytes: int = INLINE_BYTES) -> None:
@@ -109,7 +96,7 @@ def save(model: onnx.ModelProto, target: Path, *, inline_bytes: int = INLINE_BYT
 def settle(path: Path, *, inline_bytes: int = INLINE_BYTES) -> None:
     """Lay a file that an exporter wrote, whatever lies beside it, out as :func:`save` does."""
     model = load(path)
-    places = {Path(_place(one)["location"]) for one in _tensors(model.graph) if is_external(one)}
+    places = {Path(_place(one)["location"]) for one in _tensors(model.graph) if _is_external(one)}
     if not places and sum(map(_size, model.graph.initializer)) <= inline_bytes:
         return
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
@@ -123,7 +110,7 @@ def settle(path: Path, *, inline_bytes: int = INLINE_BYTES) -> None:
 def copy(source: Path, target: Path) -> None:
     """Copy an ONNX file with what lies beside it."""
     model = load(source)
-    outside = [tensor for tensor in _tensors(model.graph) if is_external(tensor)]
+    outside = [tensor for tensor in _tensors(model.graph) if _is_external(tensor)]
     if not outside:
         shutil.copyfile(source, target)
         return
@@ -170,7 +157,7 @@ def in_memory(model: onnx.ModelProto) -> Model:
     Raises:
         UnsupportedModel: when that lies in several files.
     """
-    outside = [tensor for tensor in _tensors(model.graph) if is_external(tensor)]
+    outside = [tensor for tensor in _tensors(model.graph) if _is_external(tensor)]
     places = {_place(tensor)["location"] for tensor in outside}
     if not outside:
         return Model(model.SerializeToString())
@@ -200,6 +187,19 @@ def _tensors(graph: onnx.GraphProto) -> Iterator[TensorProto]:
         for attribute in node.attribute:
             if attribute.HasField("t"):
                 yield attribute.t
+
+
+def _is_external(tensor: TensorProto) -> bool:
+    return bool(tensor.data_location == TensorProto.EXTERNAL)
+
+
+def take_in(model: onnx.ModelProto, *, below: int | None = None) -> None:
+    """Put into a model what lies outside of it; ``below`` so many bytes, where that is given."""
+    of_graph = len(model.graph.initializer)
+    for number, tensor in enumerate(_tensors(model.graph)):
+        # What belongs to a node is never left outside.
+        if _is_external(tensor) and (below is None or number >= of_graph or _size(tensor) < below):
+            tensor.CopyFrom(numpy_helper.from_array(np.array(array_of(tensor)), tensor.name))
 
 
 def _place(tensor: TensorProto) -> dict[str, str]:
@@ -235,7 +235,7 @@ def _write(tensor: TensorProto, stream: IO[bytes], place: Path) -> None:
     """Put a tensor's values at the end of a file, and say so in it."""
     stream.write(bytes(-stream.tell() % ALIGNMENT))
     start = stream.tell()
-    if is_external(tensor):
+    if _is_external(tensor):
         values = array_of(tensor).reshape(-1).view(np.uint8)
         for at in range(0, len(values), _CHUNK):
             stream.write(values[at : at + _CHUNK].data)

@@ -19,9 +19,10 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 
 from edge_rerank.inference.pair_scorer import INPUTS
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.encoder_families import FAMILIES, THIS_FILE, family_of
 from edge_rerank_export.models.sentence_files import read_json
-from edge_rerank_export.models.text_encoder import quiet
+from edge_rerank_export.models.text_encoder import export_onnx, quiet
 
 CLASSIFIER = "ForSequenceClassification"
 """What the names of transformers' classes for them end with."""

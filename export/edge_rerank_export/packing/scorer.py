@@ -260,7 +260,7 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
         loaded = _Loaded.read(recipe, fetched.folder, tokenizer)
         if loaded.head is None and wanted.template is not None:
             raise RecipeError("scorer.template: expected only with a trained head or answers")
-        check_scoring(loaded.model, head=loaded.head, **_sizes(recipe))
+        check_scoring(loaded.model, head=loaded.head, positions=_sizes(recipe)["positions"])
         causal, facts = is_causal(loaded.model.config), _facts(recipe, loaded, spec, tokenizer)
         first = [loaded]
 

@@ -9,11 +9,7 @@ from __future__ import annotations
 import logging
 
 import onnx
-from onnx import TensorProto, numpy_helper
-from onnxruntime.transformers.float16 import (
-    convert_float_to_float16,
-    convert_tensor_float_to_float16,
-)
+from onnxruntime.transformers.float16 import convert_float_to_float16
 from onnxruntime.transformers.onnx_model import OnnxModel
 
 from edge_rerank_export.models import onnx_file
@@ -26,15 +22,12 @@ _BLOCK = 32
 
 def to_float16(model: onnx.ModelProto) -> onnx.ModelProto:
     """All weights and sums in half precision; inputs and outputs stay as they are."""
-    half = OnnxModel(convert_float_to_float16(model, keep_io_types=True))
+    # Of a model with its weights in it, shapes can be inferred only below 2 GiB.
+    model = onnx.shape_inference.infer_shapes(model)
+    onnx_file.take_in(model)
+    half = OnnxModel(convert_float_to_float16(model, keep_io_types=True, disable_shape_infer=True))
     half.topological_sort()
     converted: onnx.ModelProto = half.model
-    for tensor in converted.graph.initializer:
-        # Of weights that lie outside of the file it changes the type alone.
-        if tensor.data_type == TensorProto.FLOAT16 and onnx_file.is_external(tensor):
-            tensor.data_type = TensorProto.FLOAT
-            values = numpy_helper.from_array(onnx_file.array_of(tensor), tensor.name)
-            tensor.CopyFrom(convert_tensor_float_to_float16(values))
     return converted
 
 

@@ -66,8 +66,8 @@ A pack with a scorer of pairs, made of a cross-encoder, has ``kind = "pair"`` an
 
 all of which may be left out. So may ``subfolder``, ``layout``, ``adapter``, ``base``, all of
 ``[encoder]`` but ``max_tokens``, the scorer's ``vocabulary``, ``separator``, ``quantisation``,
-``fine``, ``external_data``, ``weight``, ``answers`` and ``template`` and everything in ``[bounds]``. A key that is not
-known is refused: a misspelt bound must not pass for none.
+``fine``, ``external_data``, ``weight``, ``answers`` and ``template`` and everything in
+``[bounds]``. A key that is not known is refused: a misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
