@@ -29,7 +29,7 @@ assert _telemetry.TELEMETRY_OFF is not None  # noqa: S101 - keeps the import, wh
 MAX_DEFAULT_THREADS = 4
 """More threads than this gain little on models of this size and starve the host."""
 
-_SHORT_NAMES = {
+SHORT_NAMES = {
     "cpu": "CPUExecutionProvider",
     "cuda": "CUDAExecutionProvider",
     "tensorrt": "TensorrtExecutionProvider",
@@ -41,7 +41,9 @@ _SHORT_NAMES = {
     "webgpu": "WebGpuExecutionProvider",
     "qnn": "QNNExecutionProvider",
 }
+"""Full names of the providers that a host may ask for by a short one."""
 
+_RECORDED = "session.record_ep_graph_assignment_info"
 
 REMOTE_PROVIDERS = frozenset({"AzureExecutionProvider"})
 """Providers that are part of every onnxruntime and send what they are given to a server."""
@@ -88,10 +90,10 @@ def resolve_providers(wanted: Sequence[str] | None) -> tuple[str, ...]:
         ProviderUnavailable: when one of them is not part of this onnxruntime.
     """
     if wanted is None:
-        return (_SHORT_NAMES["cpu"],)
+        return (SHORT_NAMES["cpu"],)
     if isinstance(wanted, str) or not all(isinstance(name, str) for name in wanted) or not wanted:
         raise InvalidRequest("providers: expected a non-empty sequence of provider names")
-    names = tuple(_SHORT_NAMES.get(name.lower(), name) for name in wanted)
+    names = tuple(SHORT_NAMES.get(name.lower(), name) for name in wanted)
     present = available_providers()
     for name in names:
         if name not in present:
@@ -117,6 +119,7 @@ class Session:
             checked against its pack's manifest.
         providers: see :func:`resolve_providers`.
         threads: threads inside one operator, ≥ 1; ``None`` for :func:`default_threads`.
+        recorded: whether :meth:`assignment` will be asked for.
 
     Raises:
         InvalidRequest: when ``threads`` is out of range.
@@ -130,6 +133,7 @@ class Session:
         *,
         providers: Sequence[str] | None = None,
         threads: int | None = None,
+        recorded: bool = False,
     ) -> None:
         import onnxruntime  # noqa: PLC0415
 
@@ -144,9 +148,11 @@ class Session:
         # The arena keeps the largest batch ever seen for ever: 210 MiB against 910 MiB
         # after mixed batches, for about 11 % of speed.
         options.enable_cpu_mem_arena = False
+        if recorded:
+            options.add_session_config_entry(_RECORDED, "1")
         if isinstance(model, bytes):
             model = Model(model)
-        if names[0] == _SHORT_NAMES["cpu"] and multiplies_signed():
+        if names[0] == SHORT_NAMES["cpu"] and multiplies_signed():
             model = signed_weights(model)
         if model.location:
             _add_external(options, model)
@@ -162,6 +168,7 @@ class Session:
         # that is never taken here; where external data lay, its options would still look then.
         self._session._model_bytes = b""
         self._session.disable_fallback()
+        self._recorded = recorded
         when_forked(self)
         self.threads: int = options.intra_op_num_threads
         self.providers: tuple[str, ...] = tuple(self._session.get_providers())
@@ -180,6 +187,16 @@ class Session:
             )
             for entry in self._session.get_inputs()
         }
+
+    def assignment(self) -> list[tuple[str, str]]:
+        """Each node's operator and the provider that runs it, after the graph was simplified.
+
+        Empty where the session was not made to record it, or onnxruntime (before 1.24) does not.
+        """
+        info = getattr(self._session, "get_provider_graph_assignment_info", None)
+        if info is None or not self._recorded:
+            return []
+        return [(node.op_type, part.ep_name) for part in info() for node in part.get_nodes()]
 
     def leave_to_parent(self) -> None:
         """Never free the session, in a child: it waits for threads that only the parent has."""
