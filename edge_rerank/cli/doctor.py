@@ -85,7 +85,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="check this installation",
         description="Print versions, the execution provider that really runs, the state of "
         "telemetry, whether the pack, and the key file if one is named, are sound, in which "
-        "scripts the pack reads, and which execution providers take it; with --items, or --history, "
+        "scripts the pack reads, and which providers take it; with --items, or --history, "
         "--key-file and --user, also what share of their texts it cannot read.",
         checks=True,
     )

@@ -7,18 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.external_data import ALIGNMENT
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
-
-onnx = pytest.importorskip("onnx")
-pytest.importorskip("torch")
-
-from onnx import TensorProto, helper, numpy_helper
-
 from edge_rerank_export.models import onnx_file
 from edge_rerank_export.quantize.calibrate import maxima_of, second_moments
 from edge_rerank_export.quantize.gptq import round_products

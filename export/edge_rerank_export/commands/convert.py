@@ -11,6 +11,7 @@ from rich.console import Console
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
+    add_memory,
     add_model_output,
     add_recipe,
     add_threads,
@@ -26,6 +27,7 @@ def register(commands: Commands) -> None:
     add_recipe(parser)
     add_model_output(parser)
     add_threads(parser)
+    add_memory(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -41,4 +43,6 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     with tempfile.TemporaryDirectory() as work, new_model(arguments.out) as target:
         from edge_rerank_export.packing.build import builder_of
 
-        builder_of(recipe, Path(work), steps=steps).convert(target, steps=steps)
+        builder_of(recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory).convert(
+            target, steps=steps
+        )

@@ -11,6 +11,7 @@ from rich.console import Console
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
+    add_memory,
     add_model_output,
     add_threads,
     pack_recipe,
@@ -46,6 +47,7 @@ def register(commands: Commands) -> None:
         help="without a recipe: a text encoder's tokenizer.json, to smooth large channels",
     )
     add_threads(parser)
+    add_memory(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -66,7 +68,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         if recipe is not None:
             from edge_rerank_export.packing.build import builder_of
 
-            builder_of(recipe, Path(work), steps=steps).quantize(model, target, steps=steps)
+            builder_of(
+                recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory
+            ).quantize(model, target, steps=steps)
             return
         from edge_rerank_export.models.text_tokenizer import read_tokenizer
         from edge_rerank_export.packing.encoder import quantize_encoder

@@ -145,7 +145,8 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         with quiet():
             tokenizer = load(folder, **loading_options(folder))
-    except (OSError, ValueError, TypeError) as error:
+    # Where there is none, transformers looks into what it has not found.
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UnsupportedModel(f"the tokeniser cannot be read: {type(error).__name__}") from error
     if not tokenizer.is_fast:
         raise UnsupportedModel("tokeniser: expected one with a tokenizer.json, got a slow one")

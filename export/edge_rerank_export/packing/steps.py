@@ -7,7 +7,8 @@ verifies it and packs it, and :func:`make_pack` is these in a row.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,11 @@ from typing import Any
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.models import onnx_file
+from edge_rerank_export.models.memory import give_back
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
-from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.integers import scheme_of
 from edge_rerank_export.recipes.pack import (
     RECIPE_NAME,
@@ -38,6 +40,18 @@ Settle = Callable[[Pack], Manifest]
 def quietly(verification: Verification) -> None:
     """Say nothing."""
     del verification
+
+
+def giving_back(steps: Steps) -> Steps:
+    """The same, but after each step what is not used any more is returned to the system."""
+
+    @contextmanager
+    def step(name: str) -> Iterator[Update]:
+        with steps(name) as update:
+            yield update
+        give_back()
+
+    return step
 
 
 def make_pack(
