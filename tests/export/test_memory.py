@@ -44,7 +44,7 @@ def test_weights_are_counted_by_their_headers(tmp_path: Path) -> None:
         path.write_bytes(raw[:end] + b"\xff" * (len(raw) - end))
     assert count_weights(folder) == 1_010
     (folder / "model-00001-of-00002.safetensors").write_bytes(b"\x10\0\0\0\0\0\0\0{")
-    with pytest.raises(SourceError, match="00001-of-00002.safetensors: cannot be read"):
+    with pytest.raises(SourceError, match=r"00001-of-00002\.safetensors: cannot be read"):
         count_weights(folder)
 
 
