@@ -155,6 +155,15 @@ def use_threads(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
 
 
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """``--ignore-memory``."""
+    parser.add_argument(
+        "--ignore-memory",
+        action="store_true",
+        help="try it where less memory is free than it may take",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
     parser.add_argument(

@@ -16,6 +16,7 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_memory,
     add_output,
     add_texts,
     add_threads,
@@ -71,6 +72,7 @@ def register(commands: Commands) -> None:
     add_texts(parser)
     add_json(parser)
     add_threads(parser)
+    add_memory(parser)
 
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
@@ -152,6 +154,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             report=lambda figures: show_figures(figures, console),
             settle=settle,
             work=work,
+            ignore_memory=arguments.ignore_memory,
         )
     console.print(f"packed {arguments.out.name}, verified on {verification.texts} texts")
     say_figures(verification, arguments)

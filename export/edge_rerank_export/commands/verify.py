@@ -15,6 +15,7 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_memory,
     add_texts,
     add_threads,
     pack_folder,
@@ -57,6 +58,7 @@ def register(commands: Commands) -> None:
     )
     add_json(parser)
     add_threads(parser)
+    add_memory(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -77,7 +79,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from edge_rerank_export.verify.report import advice_on, report_on
 
     with tempfile.TemporaryDirectory() as work:
-        builder = builder_of(recipe, Path(work), steps=steps)
+        builder = builder_of(recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory)
         verification = builder.verify(pack, texts, steps=steps)
         show_figures(verification, console)
         advice = ""

@@ -21,7 +21,13 @@ from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.packing.pairs import pair_builder
 from edge_rerank_export.packing.scorer import scorer_builder
-from edge_rerank_export.packing.steps import Report, Settle, make_pack, quietly
+from edge_rerank_export.packing.steps import (
+    Report,
+    Settle,
+    giving_back,
+    make_pack,
+    quietly,
+)
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
@@ -38,25 +44,29 @@ from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
 
 
-def builder_of(recipe: PackRecipe, work: Path, *, steps: Steps = silent) -> PackBuilder[Any]:
+def builder_of(
+    recipe: PackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> PackBuilder[Any]:
     """Fetch the recipe's model and get ready to make a pack of it.
 
     Args:
         recipe: of any kind.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         RecipeError: when the recipe does not fit the model.
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
+        NotEnoughMemory: when less is free than that takes, and no weights were read.
     """
     if isinstance(recipe, EncoderPackRecipe):
-        return encoder_builder(recipe, work, steps=steps)
+        return encoder_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
     if isinstance(recipe, ScorerPackRecipe):
-        return scorer_builder(recipe, work, steps=steps)
+        return scorer_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
     if isinstance(recipe, PairPackRecipe):
-        return pair_builder(recipe, work, steps=steps)
+        return pair_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
     raise TypeError(f"expected a recipe of a known kind, got {type(recipe).__name__}")
 
 
@@ -71,6 +81,7 @@ def build(
     training: str = "",
     settle: Settle | None = None,
     work: Path | None = None,
+    ignore_memory: bool = False,
 ) -> Verification:
     """Make the pack of ``recipe`` at ``output``; on any error nothing is left there.
 
@@ -84,14 +95,17 @@ def build(
         training: how the model was trained, for its card; empty for an original.
         settle: see :data:`~.steps.Settle`.
         work: folder with what was downloaded already; a temporary one if ``None``.
+        ignore_memory: see :func:`builder_of`.
 
     Raises:
         RecipeError, SourceError, UnsupportedModel: when the recipe cannot be followed.
+        NotEnoughMemory: see :func:`builder_of`.
         VerificationFailed: when the result falls short of the original.
     """
+    steps = giving_back(steps)
     with staged(output, overwrite=overwrite) as stage, tempfile.TemporaryDirectory() as folder:
         return make_pack(
-            builder_of(recipe, work or Path(folder), steps=steps),
+            builder_of(recipe, work or Path(folder), steps=steps, ignore_memory=ignore_memory),
             stage,
             texts=texts,
             steps=steps,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from tokenizers import Tokenizer
 from edge_rerank.packs.manifest import Manifest, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, PairScorerSpec, ScorerSpec
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.scheme import Scheme
@@ -53,7 +53,12 @@ class PackBuilder(ABC, Generic[Recipe]):
 
     def convert(self, target: Path, *, steps: Steps = silent) -> None:
         """Write the model to ``target`` as float32 ONNX."""
-        shutil.copyfile(self.exact(steps) / self.model_name, target)
+        onnx_file.copy(self.exact(steps) / self.model_name, target)
+
+    @property
+    def inline_bytes(self) -> int:
+        """Weights up to which the model is one file, see :func:`.onnx_file.save`."""
+        return 0 if self.recipe.model.external_data else onnx_file.INLINE_BYTES
 
     @abstractmethod
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
@@ -124,6 +129,9 @@ def described(recipe: PackRecipe, fetched: Fetched, folder: Path, spec: ModelSpe
         folder: holds the model and its tokeniser.
         spec: what is said of both.
     """
+    beside = onnx_file.data_file(folder / spec.model)
+    if beside.exists():
+        spec = replace(spec, external_data=beside.name)
     manifest = Manifest(
         name=recipe.name,
         release=recipe.release,

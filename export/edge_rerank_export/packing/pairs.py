@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from edge_rerank.packs.specs import (
     PairScorerSpec,
 )
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.pair_model import (
     PairModel,
     check_pair_model,
@@ -28,6 +28,7 @@ from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import pair_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import maxima_of
 from edge_rerank_export.quantize.integers import quantize
@@ -64,7 +65,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         pair = self.recipe.pair
         scheme = pair.quantisation
         if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
+            onnx_file.copy(source, target)
             return
         maxima = None
         if scheme.limit is not None:
@@ -75,7 +76,15 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
             with steps("calibrate") as update:
                 maxima = maxima_of(source, readings, progress=lambda done: update(done, len(rows)))
         with steps(f"quantise ({scheme})") as update:
-            quantize(source, target, scheme, maxima=maxima, fine=pair.fine, progress=update)
+            quantize(
+                source,
+                target,
+                scheme,
+                maxima=maxima,
+                fine=pair.fine,
+                inline_bytes=self.inline_bytes,
+                progress=update,
+            )
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
@@ -105,7 +114,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         )
 
     def _convert(self, target: Path) -> None:
-        convert_pair_model(self.model, target)
+        convert_pair_model(self.model, target, inline_bytes=self.inline_bytes)
 
     def _spec(self, scheme: Scheme) -> PairScorerSpec:
         pair = self.recipe.pair
@@ -135,22 +144,27 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         return {name: made[name] for name in self.model.inputs}
 
 
-def pair_builder(recipe: PairPackRecipe, work: Path, *, steps: Steps = silent) -> PairBuilder:
+def pair_builder(
+    recipe: PairPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> PairBuilder:
     """Fetch the recipe's cross-encoder.
 
     Args:
         recipe: what to make.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         RecipeError: when the recipe does not fit the model.
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, pair = recipe.source, recipe.pair
     with steps("fetch"):
         fetched = fetch_model(source, work, accept=check_pair_model)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     with steps("load"):
         tokenizer = load_pair_tokenizer(fetched.folder)
         model = load_pair_model(

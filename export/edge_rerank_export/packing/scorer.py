@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,6 +22,7 @@ from edge_rerank.packs.specs import (
     Template,
 )
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.adapter import apply_adapter
 from edge_rerank_export.models.checkpoint import (
     Form,
@@ -47,6 +47,7 @@ from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import ScorerFacts, scorer_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.prior import prior_weight
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import second_moments
@@ -110,23 +111,32 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         wanted = self.recipe.scorer
         scheme = wanted.quantisation
         if scheme is Scheme.NONE:
-            shutil.copyfile(source, target)
+            onnx_file.copy(source, target)
             return
         with tempfile.TemporaryDirectory(dir=self.work) as folder:
             if scheme.limit is not None:
                 source = self._rounded(source, Path(folder), scheme.limit, steps)
             with steps(f"quantise ({scheme})") as update:
-                quantize(source, target, scheme, fine=wanted.fine, progress=update)
+                quantize(
+                    source,
+                    target,
+                    scheme,
+                    fine=wanted.fine,
+                    inline_bytes=self.inline_bytes,
+                    progress=update,
+                )
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
-        exact, reference = self.exact(steps), self.exact_pack(steps)
+        exact = self.exact(steps)
         rows = [self.tokenizer(text).input_ids for text in texts.texts[:CONVERSION_TEXTS]]
         with steps("compare"):
             error = self._conversion_error(exact / SCORER_NAME, [row for row in rows if row[1:]])
+        # What the first was loaded from is let go of before the second is loaded.
+        reference = Scorer(self.exact_pack(steps))
         with steps("verify") as update:
             return verify_scorer(
-                Scorer(reference),
+                reference,
                 Scorer(pack),
                 texts,
                 self.recipe.bounds,
@@ -140,7 +150,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         return scorer_card(self.recipe, self.fetched, verification, facts)
 
     def _convert(self, target: Path) -> None:
-        convert_scorer(self.model(), target)
+        convert_scorer(self.model(), target, inline_bytes=self.inline_bytes)
 
     def _backend(self) -> Tokenizer:
         backend: Tokenizer = self.tokenizer.backend_tokenizer
@@ -162,7 +172,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         with torch.inference_mode():
             wanted = iter([original(torch.tensor(row)) for row in rows])
         del original
-        session = Session(exact.read_bytes())
+        session = Session(onnx_file.read(exact))
         inputs = readings(exact, rows, causal=self.causal)
         return conversion_error(
             lambda _row: next(wanted),
@@ -182,7 +192,14 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
             )
         rounded = folder / "rounded.onnx"
         with steps("round") as update:
-            round_products(source, rounded, moments, limit=limit, progress=update)
+            round_products(
+                source,
+                rounded,
+                moments,
+                limit=limit,
+                inline_bytes=self.inline_bytes,
+                progress=update,
+            )
         return rounded
 
 
@@ -217,7 +234,9 @@ class _Loaded:
         return cls(model, found, Form.LIKELIHOOD if found is None else Form.HEAD)
 
 
-def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> ScorerBuilder:
+def scorer_builder(
+    recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> ScorerBuilder:
     """Fetch the recipe's model and bring it into the runtime's contract.
 
     A checkpoint or an adapter with a trained head scores by that, one of a recipe with answers by
@@ -227,24 +246,27 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
         recipe: what to make.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         RecipeError: when the recipe does not fit the model.
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, wanted = recipe.source, recipe.scorer
     if source.adapter:
         find_adapter(source.adapter)
     with steps("fetch"):
         fetched = fetch_model(source, work, accept=check_language_model)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     with steps("load"):
         tokenizer = load_tokenizer(fetched.folder)
         spec = scorer_spec(recipe, tokenizer.backend_tokenizer)
         loaded = _Loaded.read(recipe, fetched.folder, tokenizer)
         if loaded.head is None and wanted.template is not None:
             raise RecipeError("scorer.template: expected only with a trained head or answers")
-        check_scoring(loaded.model, head=loaded.head, **_sizes(recipe))
+        check_scoring(loaded.model, head=loaded.head, positions=_sizes(recipe)["positions"])
         causal, facts = is_causal(loaded.model.config), _facts(recipe, loaded, spec, tokenizer)
         first = [loaded]
 

@@ -6,19 +6,21 @@ verifies it and packs it, and :func:`make_pack` is these in a row.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank_export.models import onnx_file
+from edge_rerank_export.models.memory import give_back
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
-from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.integers import scheme_of
 from edge_rerank_export.recipes.pack import (
     RECIPE_NAME,
@@ -41,6 +43,18 @@ def quietly(verification: Verification) -> None:
     del verification
 
 
+def giving_back(steps: Steps) -> Steps:
+    """The same, but after each step what is not used any more is returned to the system."""
+
+    @contextmanager
+    def step(name: str) -> Iterator[Update]:
+        with steps(name) as update:
+            yield update
+        give_back()
+
+    return step
+
+
 def make_pack(
     builder: PackBuilder[Any],
     stage: Path,
@@ -57,7 +71,7 @@ def make_pack(
         exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
         builder.convert(exported, steps=steps)
         builder.quantize(exported, quantised, steps=steps)
-        exported.unlink()
+        onnx_file.remove(exported)
         return write_pack(
             builder,
             quantised,
@@ -101,7 +115,7 @@ def write_pack(
         PackError: when the runtime refuses it.
     """
     builder = builder.quantised_as(scheme_of(model))
-    shutil.copyfile(model, stage / builder.model_name)
+    onnx_file.copy(model, stage / builder.model_name)
     pack = write_manifest(stage, builder.describe(stage))
     checked = builder.check_texts(texts)
     verification = builder.verify(pack, checked, steps=steps)

@@ -21,6 +21,7 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
     fine = ""                       # see edge_rerank_export.quantize.integers.quantize
+    external_data = false           # weights in a file beside the model, as above 2 GiB
     prefix = ""                     # see EncoderRecipe
     query_prefix = ""
     pooling = "mean"
@@ -65,8 +66,8 @@ A pack with a scorer of pairs, made of a cross-encoder, has ``kind = "pair"`` an
 
 all of which may be left out. So may ``subfolder``, ``layout``, ``adapter``, ``base``, all of
 ``[encoder]`` but ``max_tokens``, the scorer's ``vocabulary``, ``separator``, ``quantisation``,
-``fine``, ``weight``, ``answers`` and ``template`` and everything in ``[bounds]``. A key that is not
-known is refused: a misspelt bound must not pass for none.
+``fine``, ``external_data``, ``weight``, ``answers`` and ``template`` and everything in
+``[bounds]``. A key that is not known is refused: a misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
@@ -125,6 +126,7 @@ class EncoderRecipe:
         max_tokens: longest input, special tokens included.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        external_data: whether weights lie beside the model; those of more than 2 GiB always do.
         prefix: what the original expects before every text; it goes into the tokeniser.
         query_prefix: what it expects before a query in place of that; empty for the same.
         pooling: how a vector is made of the tokens' states; ``None`` for what the files of
@@ -140,6 +142,7 @@ class EncoderRecipe:
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
     fine: str = ""
+    external_data: bool = False
     prefix: str = ""
     query_prefix: str = ""
     pooling: Pooling | None = None
@@ -178,6 +181,7 @@ class ScorerRecipe:
         separator: the token that ends every line, by name; empty for a line break.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        external_data: see :class:`EncoderRecipe`.
         weight: of its scores in the blend; ``None`` for the prior of its kind, see
             :mod:`edge_rerank_export.packing.prior`.
         answers: one or two tokens by name, whose log-odds are the score; empty for none.
@@ -192,6 +196,7 @@ class ScorerRecipe:
     separator: str = ""
     quantisation: Scheme = Scheme.INT8
     fine: str = ""
+    external_data: bool = False
     weight: float | None = None
     answers: tuple[str, ...] = ()
     template: TemplateRecipe | None = None
@@ -207,6 +212,7 @@ class PairRecipe:
         label: name of the label that is scored, of two; empty for the last.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
+        external_data: see :class:`EncoderRecipe`.
         weight, query_weight: of its scores in the blend; ``None`` for what the manifest takes.
     """
 
@@ -217,6 +223,7 @@ class PairRecipe:
     label: str = ""
     quantisation: Scheme = Scheme.INT8
     fine: str = ""
+    external_data: bool = False
     weight: float | None = None
     query_weight: float | None = None
 

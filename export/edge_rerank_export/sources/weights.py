@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath, PurePosixPath
+
+from safetensors import SafetensorError, safe_open
 
 from edge_rerank_export.errors import SourceError
 
@@ -119,6 +122,30 @@ def weights_sha256(folder: Path) -> str:
         return next(iter(digests.values()))
     lines = (f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def count_weights(folder: Path) -> int:
+    """Numbers in the weight files of the model in ``folder``, as their headers say it.
+
+    0 for a kind of file that says nothing.
+
+    Raises:
+        SourceError: when a header cannot be read.
+    """
+    count = 0
+    for name in weights_in(folder):
+        try:
+            if name.endswith(".safetensors"):
+                with safe_open(folder / name, framework="np") as file:
+                    shapes = [file.get_slice(one).get_shape() for one in file.keys()]  # noqa: SIM118
+                count += sum(map(math.prod, shapes))
+            elif name.endswith(".gguf"):
+                from gguf import GGUFReader  # noqa: PLC0415 - only for these files
+
+                count += sum(int(one.n_elements) for one in GGUFReader(folder / name).tensors)
+        except (OSError, ValueError, KeyError, IndexError, SafetensorError) as error:
+            raise SourceError(f"{name}: cannot be read: {type(error).__name__}") from error
+    return count
 
 
 def file_sha256(path: Path) -> str:

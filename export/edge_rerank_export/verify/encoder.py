@@ -167,7 +167,7 @@ def _original_vectors(
 def _batch_effect(pack: Pack, rows: Sequence[list[int]]) -> float:
     """The largest difference between rows run alone and in batches, padded and not."""
     spec = encoder_spec(pack)
-    session = Session(pack.read(spec.model))
+    session = Session(pack.model(spec.model))
 
     def run(batch: Sequence[list[int]], extra: int) -> Vectors:
         width = min(max(map(len, batch)) + extra, spec.max_tokens)

@@ -196,7 +196,7 @@ class _Runner:
     def __init__(self, pack: Pack, texts: Texts) -> None:
         self._spec = pair_spec(pack)
         prompt = PairPrompt(self._spec, pack.read(self._spec.tokenizer))
-        self._session = Session(pack.read(self._spec.model))
+        self._session = Session(pack.model(self._spec.model))
         self.rows = pair_rows(prompt, replace(texts, cases=texts.cases[:_PAIRS]))
 
     def feeds(self, rows: Sequence[tuple[list[int], list[int]]], width: int = 0) -> Feeds:
