@@ -141,7 +141,7 @@ def test_the_steps_one_by_one(trained: Path, pack: Path, tmp_path: Path) -> None
     # A second time the same recipe gives the same bytes.
     assert quantised.read_bytes() == (pack / "pairs.onnx").read_bytes()
     inputs = readings_of(Pack.open(pack), converted, toy_texts(4))
-    found = layer_errors(converted, quantised.read_bytes(), inputs)
+    found = layer_errors(converted, quantised, inputs)
     assert len(inputs) == 4
     assert len(found.layers) >= 12
     assert 0 < found.result < 0.1
