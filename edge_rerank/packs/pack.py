@@ -44,6 +44,12 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 
 _SIGNATURE_BYTES = 64
 
+_HARMLESS: set[str] = set()
+"""Digests of manifests, which cover every byte, whose files were looked into by this process: that
+takes 0.1 s for the shipped pack, and would give the same again."""
+
+_MOST_HARMLESS = 256
+
 
 @dataclass(frozen=True, slots=True)
 class Pack:
@@ -120,7 +126,11 @@ class Pack:
             if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:
                 raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
             files[entry.name] = content
-        _check_contents(manifest, files)
+        if digest not in _HARMLESS:
+            _check_contents(manifest, files)
+            if len(_HARMLESS) >= _MOST_HARMLESS:
+                _HARMLESS.clear()
+            _HARMLESS.add(digest)
         return cls(path, manifest, digest, bool(keys) and not shipped, shipped, files)
 
     def read(self, name: str) -> bytes:

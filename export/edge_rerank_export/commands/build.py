@@ -53,6 +53,8 @@ _WISHES = (
     "licence",
     "quantisation",
     "max_tokens",
+    "prefix",
+    "query_prefix",
     "languages",
     "answers",
     "subfolder",
@@ -93,6 +95,15 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-tokens", type=positive, metavar="N", help="of a text, or of a scorer's history"
+    )
+    group.add_argument(
+        "--prefix",
+        metavar="TEXT",
+        help='what an encoder expects before every text, as "passage: " (default: what the files '
+        "of sentence-transformers beside it say)",
+    )
+    group.add_argument(
+        "--query-prefix", metavar="TEXT", help="what it expects before a query in place of that"
     )
     group.add_argument(
         "--languages",

@@ -22,7 +22,7 @@ from edge_rerank_export.commands._arguments import (
     texts_asked_for,
     use_threads,
 )
-from edge_rerank_export.commands._output import say_figures, show_figures
+from edge_rerank_export.commands._output import say_json, show_figures
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.recipes.pack import RECIPE_NAME
@@ -45,6 +45,13 @@ def register(commands: Commands) -> None:
         help="a TOML file, or the name of a recipe that comes along (default: the pack's own)",
     )
     add_texts(parser)
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="FILE",
+        help="write an HTML page: differences by layer, orders, size, time and memory beside the "
+        "original",
+    )
     add_json(parser)
     add_threads(parser)
     add_memory(parser)
@@ -63,13 +70,22 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     texts = texts_asked_for(arguments) or own_texts(recipe.languages)
     use_threads(arguments)
     from edge_rerank_export.packing.build import builder_of
+    from edge_rerank_export.verify.report import report_on
+    from edge_rerank_export.verify.report_html import as_html
 
     with tempfile.TemporaryDirectory() as work:
         builder = builder_of(recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory)
         verification = builder.verify(pack, texts, steps=steps)
-    show_figures(verification, console)
-    say_figures(verification, arguments)
-    verification.require()
+        show_figures(verification, console)
+        report = None
+        if arguments.json or arguments.page is not None or not verification.ok:
+            exact = builder.exact(steps) / builder.model_name
+            report = report_on(verification, recipe, pack, exact, texts, steps=steps)
+    if arguments.page is not None and report is not None:
+        arguments.page.write_text(as_html(report), encoding="utf-8")
+    if arguments.json and report is not None:
+        say_json(report.to_dict())
+    verification.require("" if report is None else report.advice)
 
 
 def _own_recipe(folder: Path) -> str:

