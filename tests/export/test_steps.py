@@ -9,8 +9,8 @@ import pytest
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
+from edge_rerank_export.files import data_file
 from edge_rerank_export.models.adapter import HEAD
-from edge_rerank_export.models.onnx_file import data_file
 from edge_rerank_export.sources.weights import file_sha256
 from tests.inference.tiny import tiny_llama, tokenizer
 

@@ -1,7 +1,7 @@
 """What a model costs where it runs: size, time beside processor time, and memory at its peak.
 
 Each form of a model runs in a process of its own that does nothing else and has neither PyTorch
-nor the other form in memory: ``python -m edge_rerank_export.verify.cost MODEL READINGS``.
+nor the other form in memory: ``python -m edge_rerank_export.verify.cost READINGS MODEL [WEIGHTS]``.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import InferenceError
 from edge_rerank.inference.session import Session
+from edge_rerank.packs.external_data import Model
+from edge_rerank_export.files import data_file
 
 ROUNDS = 3
 """Times that each input is read; the first of them, which touches all memory, does not count."""
@@ -56,6 +58,8 @@ def cost_of(model: Path, readings: Sequence[Mapping[str, NDArray[Any]]]) -> Cost
     Raises:
         InferenceError: when it cannot be run.
     """
+    beside = data_file(model)
+    files = [model, beside] if beside.exists() else [model]
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "readings.npz"
         arrays: dict[str, Any] = {
@@ -64,15 +68,19 @@ def cost_of(model: Path, readings: Sequence[Mapping[str, NDArray[Any]]]) -> Cost
             for name, value in reading.items()
         }
         np.savez(inputs, **arrays)
-        command = [sys.executable, "-m", __name__, str(model), str(inputs)]
+        command = [sys.executable, "-m", __name__, str(inputs), *map(str, files)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise InferenceError(f"a measurement process ended with code {done.returncode}")
-    return Cost(size=model.stat().st_size, **json.loads(done.stdout))
+    size = sum(path.stat().st_size for path in files)
+    return Cost(size=size, **json.loads(done.stdout))
 
 
-def _main(model: Path, inputs: Path) -> dict[str, float]:
-    session = Session(model.read_bytes(), threads=1)
+def _main(inputs: Path, model: Path, *beside: Path) -> dict[str, float]:
+    data = [path.read_bytes() for path in beside]
+    names = [path.name for path in beside]
+    session = Session(Model(model.read_bytes(), *data, *names), threads=1)
+    del data
     readings = _readings(inputs, session)
     wall, processor = [], []
     for turn in range(ROUNDS):
@@ -111,4 +119,4 @@ def _peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_main(Path(sys.argv[1]), Path(sys.argv[2]))))
+    sys.stdout.write(json.dumps(_main(*map(Path, sys.argv[1:]))))

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank.inference.session import Session
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.products import resolve_copies
 from edge_rerank_export.verify.readings import Reading
@@ -89,7 +90,7 @@ class _Product:
 
 def layer_errors(
     exact: Path,
-    packed: bytes,
+    packed: Path,
     readings: Sequence[Reading],
     *,
     progress: Update = lambda _done, _total: None,
@@ -106,7 +107,7 @@ def layer_errors(
         InferenceError: when one of the two cannot be run.
     """
     products, original = _exact(exact)
-    model = onnx.load_from_string(packed)
+    model = onnx_file.load(packed)
     made = {name for node in model.graph.node for name in node.output}
     products = [one for one in products if {one.source, one.result} <= made | _inputs(model)]
     total = len(readings) * (2 + min(TRIED, len(products)))
@@ -175,7 +176,7 @@ def _compare(
 
 
 def _exact(path: Path) -> tuple[list[_Product], onnx.ModelProto]:
-    model = onnx.load(str(path))
+    model = onnx_file.load(path)
     resolve_copies(model.graph)
     matrices = {tensor.name: tensor for tensor in model.graph.initializer if len(tensor.dims) == 2}
     products = [
@@ -183,7 +184,7 @@ def _exact(path: Path) -> tuple[list[_Product], onnx.ModelProto]:
             node.name,
             node.input[0],
             node.output[0],
-            numpy_helper.to_array(matrices[node.input[1]]),
+            onnx_file.array_of(matrices[node.input[1]]),
         )
         for node in model.graph.node
         if node.op_type == "MatMul" and node.input[1] in matrices
@@ -202,7 +203,7 @@ def _watching(model: onnx.ModelProto, names: Sequence[str]) -> Session:
     del watched.graph.output[1:]
     # Without a type: onnxruntime knows it, and it is another in half precision.
     watched.graph.output.extend(onnx.ValueInfoProto(name=name) for name in names)
-    return Session(watched.SerializeToString(), threads=1)
+    return Session(onnx_file.in_memory(watched), threads=1)
 
 
 def _switched(model: onnx.ModelProto, products: Sequence[_Product]) -> Session:
@@ -223,7 +224,7 @@ def _switched(model: onnx.ModelProto, products: Sequence[_Product]) -> Session:
                 nodes += _switch(graph, by_result[result], list(by_result).index(result))
     del graph.node[:]
     graph.node.extend(nodes)
-    return Session(changed.SerializeToString(), threads=1)
+    return Session(onnx_file.in_memory(changed), threads=1)
 
 
 def _switch(graph: onnx.GraphProto, one: _Product, number: int) -> list[onnx.NodeProto]:

@@ -131,4 +131,4 @@ def _layers(
     pack: Pack, name: str, exact: Path, readings: Sequence[Reading], steps: Steps
 ) -> LayerErrors:
     with steps("layers") as update:
-        return layer_errors(exact, pack.read(name), readings, progress=update)
+        return layer_errors(exact, pack.path / name, readings, progress=update)
