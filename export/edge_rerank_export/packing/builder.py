@@ -58,9 +58,7 @@ class PackBuilder(ABC, Generic[Recipe]):
 
     @property
     def inline_bytes(self) -> int:
-        """Weights up to which the model is one file, see
-        :func:`edge_rerank_export.models.onnx_file.save`.
-        """
+        """Of weights in one file, see :func:`edge_rerank_export.models.onnx_file.save`."""
         return 0 if self.recipe.model.external_data else onnx_file.INLINE_BYTES
 
     @abstractmethod
