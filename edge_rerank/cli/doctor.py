@@ -33,7 +33,9 @@ from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest
 from edge_rerank.formats.items import read_items
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.sqlite import sqlite_facts
+from edge_rerank.inference.providers import forms, judge
 from edge_rerank.inference.session import available_providers
+from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
 from edge_rerank.profile import read_profile
 from edge_rerank.ranking.engine import UNREAD_SHARE, RankingEngine
@@ -65,13 +67,14 @@ _LIBRARIES = ("onnxruntime", "tokenizers", "numpy", "cryptography", "sqlite-util
 class Finding:
     """One thing looked at: its name, what was found, and whether that is as it should be.
 
-    A warning is fine here, and would be better elsewhere.
+    A warning is fine here, and would be better elsewhere. What is absent need not be there.
     """
 
     name: str
     found: str
     ok: bool = True
     warning: bool = False
+    absent: bool = False
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
@@ -81,9 +84,9 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "doctor",
         help="check this installation",
         description="Print versions, the execution provider that really runs, the state of "
-        "telemetry, whether the pack, and the key file if one is named, are sound, and in which "
-        "scripts the pack reads; with --items, or --history, --key-file and --user, also what "
-        "share of their texts it cannot read.",
+        "telemetry, whether the pack, and the key file if one is named, are sound, in which "
+        "scripts the pack reads, and which providers take it; with --items, or --history, "
+        "--key-file and --user, also what share of their texts it cannot read.",
         checks=True,
     )
     add_items(parser, required=False)
@@ -113,6 +116,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 def _mark(finding: Finding) -> str:
     if not finding.ok:
         return "✗"
+    if finding.absent:
+        return "-"
     return "!" if finding.warning else "✓"
 
 
@@ -183,6 +188,17 @@ def _pack(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield _checked("model", lambda: _try_model(engine))
         yield Finding("scripts that it reads", _scripts(engine))
         yield from _texts(arguments, engine)
+    yield from _providers(engine.pack.path)
+
+
+def _providers(folder: Path) -> Iterator[Finding]:
+    """Which providers take the pack, and why others do not."""
+    pack = Pack.open(folder)
+    held = ", ".join(f"{part} {form}" for part, form in forms(pack.manifest).items())
+    yield Finding("forms of its weights", held)
+    for one in judge(pack):
+        suits = one.takes is not False
+        yield Finding(f"on {one.provider}", one.found, warning=not suits, absent=not one.installed)
 
 
 def _try_model(engine: RankingEngine) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from html import escape
 from pathlib import PurePath
 
@@ -13,31 +13,9 @@ from edge_rerank.evaluation.results import PACK, Detail, Evaluation
 from edge_rerank.evaluation.slices import Slice, SliceKind
 from edge_rerank.evaluation.statistics import PERMUTATIONS, RESAMPLES, Interval
 from edge_rerank.render.page import report_page
+from edge_rerank.render.report import NUMBERS_STYLE, facts, row, section, table
 
-_STYLE = (
-    plots.STYLE
-    + """
-.facts { display: flex; flex-wrap: wrap; gap: .75rem; margin: 1.25rem 0 1.5rem; padding: 0;
-  list-style: none; }
-.facts li { flex: 1 1 9rem; padding: .6rem .9rem; border: 1px solid var(--line);
-  border-radius: .5rem; background: var(--card); }
-.facts b { display: block; font-size: 1.35rem; line-height: 1.3; }
-.pair { display: grid; gap: 1rem 2rem;
-  grid-template-columns: repeat(auto-fit, minmax(min(17rem, 100%), 1fr)); }
-.pair > * { min-width: 0; }
-h3 { font-size: .93rem; margin: 1rem 0 0; }
-.wide { overflow-x: auto; }
-td, th { text-align: right; white-space: nowrap; font-variant-numeric: tabular-nums; }
-thead th { color: var(--dim); border-top: 0; vertical-align: bottom; }
-th:first-child, td:last-child.l { text-align: left; }
-tr.own { font-weight: 600; } tr.own th { font-weight: 600; }
-td.best { color: var(--accent); }
-.good { color: var(--good); } .bad { color: var(--bad); }
-td:last-child { padding-right: 0; }
-@media print { .wide { overflow: visible; } table { font-size: 7.5pt; }
-  td, th { padding-right: .3rem; } }
-"""
-)
+_STYLE = plots.STYLE + NUMBERS_STYLE
 
 _SLICE_TITLES = {
     SliceKind.HISTORY: (
@@ -83,7 +61,7 @@ def _facts(report: Evaluation) -> str:
     beaten = [one for one in report.details.values() if one.comparison is not None]
     better = sum(_kind(one) == "good" for one in beaten)
     worse = sum(_kind(one) == "bad" for one in beaten)
-    facts = [
+    told = [
         (
             f"{report.pack.ndcg_10:.3f}",
             f"NDCG@10 (95 %: {_between(interval, '.3f')})",
@@ -92,11 +70,10 @@ def _facts(report: Evaluation) -> str:
         (f"{better} of {len(beaten)}", f"baselines beaten beyond chance; {worse} beat the pack"),
     ]
     if detail.latency is not None:
-        facts.append(
+        told.append(
             (f"{detail.latency.median_ms:.1f} ms", f"a request; p95 {detail.latency.p95_ms:.1f} ms")
         )
-    items = "".join(f"<li><b>{escape(big)}</b>{escape(small)}</li>" for big, small in facts)
-    return f'<ul class="facts">{items}</ul>\n'
+    return facts(told)
 
 
 def _overview(report: Evaluation) -> str:
@@ -104,7 +81,7 @@ def _overview(report: Evaluation) -> str:
         f"<div><h3>{title}</h3>{plots.bars(title, _ranked(report, figure))}</div>"
         for title, figure in (("NDCG@10", "ndcg@10"), ("NDCG@1", "ndcg@1"))
     )
-    return _section(
+    return section(
         "How well it orders",
         "Best first; whiskers are 95 % intervals.",
         f'<div class="pair">{drawn}</div>',
@@ -135,11 +112,11 @@ def _against(report: Evaluation) -> str:
         marks.append(Mark(name, one.difference, one.interval, kind))
         cells = [f"{one.difference:+.3f}", _between(one.interval, "+.3f"), f"{one.p_holm:.4f}"]
         rows.append(_row(name, [*cells, f'<span class="{kind}">{verdict}</span>']))
-    table = _table(("pack against", "difference", "95 % interval", "p (Holm)", "pack is"), rows)
-    return _section(
+    headings = ("pack against", "difference", "95 % interval", "p (Holm)", "pack is")
+    return section(
         "Against each baseline, in NDCG@10",
         "Pack minus baseline on the same requests. Green: better beyond chance; red: worse.",
-        f"{plots.differences('Differences in NDCG@10', marks)}{table}",
+        f"{plots.differences('Differences in NDCG@10', marks)}{table(headings, rows)}",
     )
 
 
@@ -156,10 +133,10 @@ def _accuracy(report: Evaluation) -> str:
             for one in figures
         ]
         rows.append(_row(name, cells))
-    return _section(
+    return section(
         "All figures of accuracy",
         "Means over the requests with a click; the best of a column is bold.",
-        _table(("", *(one.upper().replace("HIT", "Hit") for one in figures)), rows),
+        table(("", *(one.upper().replace("HIT", "Hit") for one in figures)), rows),
     )
 
 
@@ -191,7 +168,7 @@ def _beyond(report: Evaluation) -> str:
         )
     else:
         text += " The requests have no dwell times, so satisfaction is not judged."
-    return _section("Coverage, diversity, novelty, satisfaction", text, _table(headings, rows))
+    return section("Coverage, diversity, novelty, satisfaction", text, table(headings, rows))
 
 
 def _slices(report: Evaluation, kind: SliceKind) -> str:
@@ -212,10 +189,10 @@ def _slices(report: Evaluation, kind: SliceKind) -> str:
     headings = ["", *(f"{escape(one.label)}<br>n = {one.requests}" for one in parts)]
     marks = [Mark(f"{one.label} (n = {one.requests})", *_own(one), "own") for one in parts]
     drawn = plots.bars(f"NDCG@10 of the pack, {title.lower()}", marks)
-    return _section(
+    return section(
         title,
         f"{text} The plot shows the pack's NDCG@10, the table everyone's.",
-        f"{drawn}{_table(headings, rows, escaped=True)}",
+        f"{drawn}{table(headings, rows, escaped=True)}",
     )
 
 
@@ -227,7 +204,7 @@ def _own(part: Slice) -> tuple[float, Interval]:
 def _calibration(report: Evaluation) -> str:
     found = report.details[PACK].calibration
     if found is None:
-        return _section(
+        return section(
             "Calibration",
             "This pack's scores are no probabilities: it has no trained history encoder.",
             "",
@@ -237,12 +214,12 @@ def _calibration(report: Evaluation) -> str:
         _row("log loss", [f"{found.log_loss:.4f}"]),
         _row("log loss of the mean rate", [f"{found.base_log_loss:.4f}"]),
     ]
-    return _section(
+    return section(
         "Calibration",
         "Can the predicted probability be taken at its word? Each dot is a tenth of all "
         "candidates; on the dashed line prediction and clicks agree.",
         f'<div class="pair"><div>{plots.reliability("Reliability diagram", found.bins)}</div>'
-        f"<div>{_table(('', ''), rows)}</div></div>",
+        f"<div>{table(('', ''), rows)}</div></div>",
     )
 
 
@@ -257,19 +234,19 @@ def _speed(report: Evaluation) -> str:
         kind = "own" if name == PACK else ""
         points.append(Point(name, latency.median_ms, quality.ndcg_10, kind))
     rate = report.texts / report.encoding_s if report.encoding_s > 0 else 0.0
-    table = _table(("ms a request", "median", "p95", "mean"), rows)
-    return _section(
+    times = table(("ms a request", "median", "p95", "mean"), rows)
+    return section(
         "Speed beside quality",
         "With the items' vectors in memory, one request at a time on this machine. Encoding "
         f"{report.texts:,} texts beforehand took {report.encoding_s:.1f} s ({rate:,.0f} a second). "
         "Scores that came from a file have no time.",
         f'<div class="pair"><div>{plots.scatter("Milliseconds and NDCG@10", points)}</div>'
-        f"<div>{table}</div></div>",
+        f"<div>{times}</div></div>",
     )
 
 
 def _method() -> str:
-    return _section(
+    return section(
         "How this was measured",
         "Candidates go to the pack in random order and ties are broken by lot, so the order of "
         f"the file counts for nothing. Intervals: percentile bootstrap, {RESAMPLES:,} resamples of "
@@ -280,20 +257,8 @@ def _method() -> str:
     )
 
 
-def _section(title: str, text: str, inside: str) -> str:
-    return f'<section><h2>{title}</h2><p class="dim">{text}</p>{inside}</section>\n'
-
-
-def _table(headings: Sequence[str], rows: Iterable[str], *, escaped: bool = False) -> str:
-    cells = "".join(f'<th scope="col">{one if escaped else escape(one)}</th>' for one in headings)
-    head = f"<thead><tr>{cells}</tr></thead>" if any(headings) else ""
-    return f'<div class="wide"><table>{head}<tbody>{"".join(rows)}</tbody></table></div>'
-
-
 def _row(name: str, cells: Iterable[str]) -> str:
-    own = ' class="own"' if name == PACK else ""
-    inside = "".join(f"<td>{cell}</td>" for cell in cells)
-    return f'<tr{own}><th scope="row">{escape(name)}</th>{inside}</tr>'
+    return row(name, cells, own=name == PACK)
 
 
 def _number(value: float | None, form: str = ".3f") -> str:

@@ -16,6 +16,7 @@ from typing import TypeAlias
 
 import numpy as np
 
+from edge_rerank.packs.external_data import Extent, Model, extent_of, is_external
 from edge_rerank.packs.onnx_wire import Malformed, Message, bytes_field, integer_field, split
 
 _UINT8, _INT8, _INT32 = 2, 3, 6
@@ -32,26 +33,35 @@ _TRIAL_ROWS = (1, 2, 7, 40)
 """Kernels differ by the number of rows; a single one has its own."""
 
 
-def signed_weights(model: bytes) -> bytes:
+def signed_weights(model: Model) -> Model:
     """``model`` with its unsigned weights around 128 turned into signed ones around 0.
 
     Weights that anything but such a product reads stay as they are.
 
     Args:
-        model: the bytes of an ONNX file; anything else is given back as it came.
+        model: an ONNX file, with what lies beside it; anything else is given back as it came.
     """
     try:
         parts: Pieces = []
         changed = False
-        for number, _, value, raw in split(memoryview(model)):
+        outside: list[Extent] = []
+        for number, _, value, raw in split(memoryview(model.graph)):
             graph = None
             if number == 7 and isinstance(value, memoryview):
-                graph = _signed_graph(value)
+                graph = _signed_graph(value, model.location, outside)
             changed |= graph is not None
             parts += [raw] if graph is None else bytes_field(7, *graph)
     except Malformed:
         return model
-    return b"".join(parts) if changed else model
+    if not changed:
+        return model
+    data = model.data
+    if outside:
+        data = bytearray(data)
+        for extent in outside:
+            weights = np.frombuffer(data, np.uint8, extent.end - extent.start, extent.start)
+            np.bitwise_xor(weights, np.uint8(_SIGN), out=weights)
+    return Model(b"".join(parts), data, model.location)
 
 
 @lru_cache(maxsize=1)
@@ -73,7 +83,8 @@ def multiplies_signed() -> bool:
     )
 
 
-def _signed_graph(graph: memoryview) -> Pieces | None:
+def _signed_graph(graph: memoryview, location: str, outside: list[Extent]) -> Pieces | None:
+    """The graph with signed weights; where those of them lie that are beside it is added."""
     weights, zeros = _weights(Message("graph", graph))
     if not weights:
         return None
@@ -82,7 +93,7 @@ def _signed_graph(graph: memoryview) -> Pieces | None:
         if number == 1 and isinstance(value, memoryview):
             parts += _signed_node(value, raw, weights, zeros)
         elif number == 5 and isinstance(value, memoryview):
-            parts += _signed_tensor(value, raw, weights)
+            parts += _signed_tensor(value, raw, weights, location, outside)
         else:
             parts.append(raw)
     return parts
@@ -93,7 +104,7 @@ def _weights(graph: Message) -> tuple[set[str], set[str]]:
     unsigned = {
         tensor.text(8): tensor
         for tensor in graph.messages(5, "tensor")
-        if tensor.integer(2) == _UINT8 and 9 in tensor
+        if tensor.integer(2) == _UINT8 and (9 in tensor or is_external(tensor))
     }
     zeros = {name for name, tensor in unsigned.items() if tensor.data(9) == bytes([_SIGN])}
     turned: set[str] = set()
@@ -123,9 +134,14 @@ def _signed_node(node: memoryview, raw: memoryview, weights: set[str], zeros: se
     return bytes_field(1, *parts, *(field for number, _, _, field in split(node) if number != 1))
 
 
-def _signed_tensor(tensor: memoryview, raw: memoryview, weights: set[str]) -> Pieces:
-    if Message("tensor", tensor).text(8) not in weights:
+def _signed_tensor(
+    tensor: memoryview, raw: memoryview, weights: set[str], location: str, outside: list[Extent]
+) -> Pieces:
+    message = Message("tensor", tensor)
+    if message.text(8) not in weights:
         return [raw]
+    if is_external(message):
+        outside.append(extent_of(message, location))
     parts: Pieces = []
     for number, _, value, field in split(tensor):
         if number == 2:

@@ -79,6 +79,13 @@ class JsonObject:
             self._refuse(f".{name}", f"expected the form {pattern.pattern}")
         return value
 
+    def optional_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
+        """The same, or ``None`` where there is nothing or ``null``."""
+        if self._members.get(name) is None:
+            self._members.pop(name, None)
+            return None
+        return self.text(name, pattern)
+
     def integer(self, name: str, low: int, high: int) -> int:
         """An integer from ``low`` to ``high``."""
         value = self._take(name)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
@@ -28,7 +28,11 @@ from edge_rerank.packs.specs import (
 )
 
 FORMAT = 1
-"""Version of the manifest format this module reads and writes."""
+"""Version of the manifest format that is written wherever it will do."""
+
+EXTERNAL_FORMAT = 2
+"""The same for a pack with weights beside a model, which earlier versions of this package do not
+look for: they read format 1 alone, and say so."""
 
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
@@ -36,6 +40,7 @@ SIGNATURE_NAME = "manifest.sig"
 MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILES = 64
 MAX_FILE_BYTES = 2 << 30
+MAX_EXTERNAL_BYTES = 64 << 30
 MAX_DIM = 4096
 MAX_TOKENS = 32_768
 MAX_PREFIX = 256
@@ -103,12 +108,23 @@ class Manifest:
         What is ``None`` is left out, so that versions which do not know a part yet can read
         the packs that have none.
         """
-        members = {"format": FORMAT, **_present(asdict(self))}
+        version = EXTERNAL_FORMAT if self.external_data else FORMAT
+        members = {"format": version, **_present(asdict(self))}
         if self.history_encoder is not None:
             history = members["history_encoder"]
             members["history_encoder"] = {**history.pop("tables"), **history}
         text = json.dumps(members, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return text.encode() + b"\n"
+
+    @property
+    def external_data(self) -> dict[str, str]:
+        """Names of the files that weights lie in, by those of the models they belong to."""
+        parts = (self.encoder, self.scorer, self.pair_scorer)
+        return {
+            part.model: part.external_data
+            for part in parts
+            if part is not None and part.external_data is not None
+        }
 
     @classmethod
     def from_json(cls, raw: bytes) -> Manifest:
@@ -120,9 +136,10 @@ class Manifest:
         """
         top = JsonObject.parse(raw, "manifest", MANIFEST_NAME, most=MAX_MANIFEST_BYTES)
         version = top.integer("format", 1, 1_000_000)
-        if version != FORMAT:
+        if version > EXTERNAL_FORMAT:
             raise PackUnsupported(
-                f"{MANIFEST_NAME}: this version reads format {FORMAT}, the pack has {version}"
+                f"{MANIFEST_NAME}: this version reads formats {FORMAT} and {EXTERNAL_FORMAT}, "
+                f"the pack has {version}"
             )
         manifest = cls(
             name=top.text("name"),
@@ -139,6 +156,8 @@ class Manifest:
         top.ignore("architecture")  # written by versions before this one, and never read
         top.nothing_else()
         manifest._check()
+        if version != (EXTERNAL_FORMAT if manifest.external_data else FORMAT):
+            _refuse(f"expected format {EXTERNAL_FORMAT} with external data, {FORMAT} without")
         return manifest
 
     def _check(self) -> None:
@@ -155,6 +174,7 @@ class Manifest:
         for part, spec in parts.items():
             if spec is not None and not {spec.model, spec.tokenizer} <= set(names):
                 _refuse(f"{part}: names a file that is not among the pack's files")
+        self._check_external(names)
         if (pairs := self.pair_scorer) is not None and pairs.item_tokens >= pairs.max_tokens:
             _refuse("pair_scorer: expected item_tokens below max_tokens")
         if (history := self.history_encoder) is not None:
@@ -164,6 +184,22 @@ class Manifest:
                 if name not in names:
                     _refuse("history_encoder: names a file that is not among the pack's files")
 
+    def _check_external(self, names: Sequence[str]) -> None:
+        parts = [part for part in (self.encoder, self.scorer, self.pair_scorer) if part is not None]
+        outside = [part.external_data for part in parts if part.external_data is not None]
+        # Nothing else is read from such a file, and of two parts each has its own.
+        others = {name for part in parts for name in (part.model, part.tokenizer)}
+        if (history := self.history_encoder) is not None:
+            others |= {history.model, history.lexicon, *history.tables.values()}
+        if not {*outside} <= {*names} - others or len({*outside}) != len(outside):
+            _refuse("external_data: expected a file of the pack that is used for nothing else")
+        models = [part.model for part in parts]
+        if any(models.count(model) > 1 for model in self.external_data):
+            _refuse("external_data: expected a model that one part uses")
+        large = {entry.name for entry in self.files if entry.size > MAX_FILE_BYTES}
+        if not large <= {*outside}:
+            _refuse(f"files: expected at most {MAX_FILE_BYTES} bytes but of external data")
+
 
 def _source(members: JsonObject) -> Source:
     return Source(members.text("uri"), members.text("revision"), members.text("sha256", _SHA256))
@@ -172,7 +208,7 @@ def _source(members: JsonObject) -> Source:
 def _file_entry(members: JsonObject) -> FileEntry:
     return FileEntry(
         members.text("name", _FILE_NAME),
-        members.integer("size", 1, MAX_FILE_BYTES),
+        members.integer("size", 1, MAX_EXTERNAL_BYTES),
         members.text("sha256", _SHA256),
     )
 
@@ -187,6 +223,7 @@ def _encoder(members: JsonObject) -> EncoderSpec:
         opset=members.integer("opset", 1, 1_000),
         quantisation=members.text("quantisation"),
         query_prompt=members.optional("query_prompt", _query_prompt),
+        external_data=members.optional_text("external_data", _FILE_NAME),
     )
 
 
@@ -217,6 +254,7 @@ def _scorer(members: JsonObject) -> ScorerSpec:
         quantisation=members.text("quantisation"),
         weight=members.optional_number("weight", LIKELIHOOD_WEIGHT),
         template=members.optional("template", _template),
+        external_data=members.optional_text("external_data", _FILE_NAME),
     )
 
 
@@ -241,6 +279,7 @@ def _pair_scorer(members: JsonObject) -> PairScorerSpec:
         quantisation=members.text("quantisation"),
         weight=members.optional_number("weight", PAIR_WEIGHT),
         query_weight=members.optional_number("query_weight", PAIR_QUERY_WEIGHT),
+        external_data=members.optional_text("external_data", _FILE_NAME),
     )
 
 

@@ -1,9 +1,10 @@
 """ONNX checks: what a model may contain, on its bytes, before onnxruntime sees them.
 
-Refused: data outside the file (also onnxruntime's way of naming a memory address), custom
-domains, operators that are not plain arithmetic (loops, branches, files, images, Python, compiled
-contexts), dimensions that the file cannot hold, more nodes than a model of its size needs. What a
-run costs depends on what is fed: see :mod:`~edge_rerank.packs.onnx_cost`.
+Refused: data outside the file (also onnxruntime's way of naming a memory address), except in the
+one that the manifest names, see :mod:`~edge_rerank.packs.external_data`; custom domains; operators
+that are not plain arithmetic (loops, branches, files, images, Python, compiled contexts);
+dimensions that the file cannot hold; more nodes than a model of its size needs. What a run costs
+depends on what is fed: see :mod:`~edge_rerank.packs.onnx_cost`.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
+from edge_rerank.packs.external_data import Extent, check_extents, extent_of, is_external
 from edge_rerank.packs.onnx_cost import BITS, RULES
 from edge_rerank.packs.onnx_nodes import MAX_RANK
 from edge_rerank.packs.onnx_wire import Malformed, Message
@@ -26,8 +28,13 @@ MAX_ELEMENTS = 2**28
 _SMALLEST_ORT_FORMAT = 8
 
 
-def check_model(model: bytes) -> None:
+def check_model(model: bytes, *, location: str = "", size: int = 0) -> None:
     """Check the bytes of an ONNX model.
+
+    Args:
+        model: the ONNX file.
+        location: name of the file beside it that its weights may lie in; empty for none.
+        size: bytes of that file.
 
     Raises:
         Malformed: with a reason that repeats nothing of the model but operator names.
@@ -40,18 +47,23 @@ def check_model(model: bytes) -> None:
     for opset in top.messages(8, "opset"):
         if opset.text(1) not in RULES:
             raise Malformed("operators of a domain that is not allowed")
-    most = NODES + (NODES_A_MIB * len(model) >> 20)
+    most = NODES + (NODES_A_MIB * (len(model) + size) >> 20)
     for graph in top.messages(7, "graph"):
-        _check_graph(graph, most)
+        check_extents(_check_graph(graph, most, location), size)
 
 
-def _check_graph(graph: Message, most: int) -> None:
+def _check_graph(graph: Message, most: int, location: str) -> list[Extent]:
+    """Where in the file beside it the graph's tensors lie; it is sound otherwise."""
     # onnxruntime takes time with the square of tensors that no node uses.
     for what, number in (("tensors", 5), ("inputs", 11), ("outputs", 12), ("values", 13)):
         if graph.count(number) > most:
             raise Malformed(f"more than {most} {what}")
+    outside = []
     for tensor in graph.messages(5, "tensor"):
-        _check_tensor(tensor)
+        if location and is_external(tensor):
+            outside.append(_check_external(tensor, location))
+        else:
+            _check_tensor(tensor)
     for number in (11, 12, 13):
         for value in graph.messages(number, "value"):
             _check_type(value)
@@ -59,6 +71,7 @@ def _check_graph(graph: Message, most: int) -> None:
         if count > most:
             raise Malformed(f"more than {most} nodes")
         _check_node(node)
+    return outside
 
 
 def _check_node(node: Message) -> None:
@@ -76,12 +89,9 @@ def _check_node(node: Message) -> None:
 
 def _check_tensor(tensor: Message) -> None:
     """Compare the dimensions with the data that is there."""
-    if 13 in tensor or tensor.integer(14) != 0:
+    if is_external(tensor):
         raise Malformed("data outside the file")
-    elements = _elements(tensor.integers(1))
-    bits = BITS.get(tensor.integer(2))
-    if bits is None:
-        raise Malformed("a tensor of a type that is not allowed")
+    elements, bits = _elements(tensor.integers(1)), _bits(tensor)
     counts = [
         tensor.count_fixed(4, 4),
         len(tensor.integers(5)),
@@ -97,6 +107,25 @@ def _check_tensor(tensor: Message) -> None:
         there = filled <= 1 and sum(counts) == values
     if not there:
         raise Malformed("a tensor whose dimensions are not those of its data")
+
+
+def _check_external(tensor: Message, location: str) -> Extent:
+    """Compare the dimensions with the data that should lie beside the graph."""
+    extent = extent_of(tensor, location)
+    if any(number in tensor for number in (4, 5, 7, 9, 10, 11)):
+        raise Malformed("a tensor with data in two places")
+    size = (_elements(tensor.integers(1)) * _bits(tensor) + 7) // 8
+    if not size or extent.end - extent.start != size:
+        raise Malformed("a tensor whose dimensions are not those of its data")
+    return extent
+
+
+def _bits(tensor: Message) -> int:
+    """Of an element."""
+    bits = BITS.get(tensor.integer(2))
+    if bits is None:
+        raise Malformed("a tensor of a type that is not allowed")
+    return bits
 
 
 def _check_type(value: Message) -> None:

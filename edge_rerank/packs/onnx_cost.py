@@ -95,18 +95,19 @@ class Cost:
     work_s: float
 
 
-def check_cost(model: bytes, feeds: Mapping[str, Shape]) -> Cost:
+def check_cost(model: bytes, feeds: Mapping[str, Shape], *, beside: int = 0) -> Cost:
     """Bound what a model costs, to load and to run once.
 
     Args:
         model: the bytes of an ONNX file, which :func:`~.onnx_check.check_model` has passed.
         feeds: the shapes of the inputs that it will be given, by name.
+        beside: bytes of its weights in another file, see :mod:`~.external_data`.
 
     Raises:
         Malformed: when that is more than a model of its size needs, when a size cannot be
             bounded, or when the graph is no graph.
     """
-    bound = _Bound(len(model), feeds)
+    bound = _Bound(len(model) + beside, feeds)
     try:
         for graph in Message("model", memoryview(model)).messages(7, "graph"):
             bound.follow(graph)

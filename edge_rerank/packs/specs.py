@@ -39,6 +39,8 @@ class EncoderSpec:
         quantisation: "none" or the scheme's name.
         query_prompt: for encoders that read queries in another way than items; ``None`` for
             others.
+        external_data: file name of weights that lie beside the model, see
+            :mod:`edge_rerank.packs.external_data`; ``None`` where all is in it.
     """
 
     model: str
@@ -49,6 +51,7 @@ class EncoderSpec:
     opset: int
     quantisation: str = "none"
     query_prompt: QueryPrompt | None = None
+    external_data: str | None = None
 
 
 LIKELIHOOD_WEIGHT = 0.04
@@ -121,6 +124,7 @@ class ScorerSpec:
             requests for a trained head. For a likelihood, a nat adds
             :data:`LIKELIHOOD_WEIGHT`.
         template: what stands around a candidate; ``None`` for nothing but the separator.
+        external_data: see :class:`EncoderSpec`.
     """
 
     model: str
@@ -135,6 +139,7 @@ class ScorerSpec:
     quantisation: str = "none"
     weight: float = LIKELIHOOD_WEIGHT
     template: Template | None = None
+    external_data: str | None = None
 
 
 PAIR_WEIGHT = 0.1
@@ -168,6 +173,7 @@ class PairScorerSpec:
         quantisation: "none" or the scheme's name.
         weight: what one unit of score adds to the log-odds of a click after a history.
         query_weight: what it adds to the log-odds that a candidate fits a query.
+        external_data: see :class:`EncoderSpec`.
     """
 
     model: str
@@ -181,6 +187,7 @@ class PairScorerSpec:
     quantisation: str = "none"
     weight: float = PAIR_WEIGHT
     query_weight: float = PAIR_QUERY_WEIGHT
+    external_data: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

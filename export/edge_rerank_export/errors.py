@@ -6,6 +6,7 @@
     ├── RecipeError        a recipe or an argument is malformed; exit code 2
     ├── SourceError        weights cannot be fetched or are not the pinned ones; exit code 2
     ├── UnsupportedModel   a model type this toolchain cannot convert; exit code 2
+    ├── NotEnoughMemory    this machine has less than a build takes; exit code 2
     └── VerificationFailed the result does not rank like the original; exit code 3
 """
 
@@ -28,6 +29,10 @@ class SourceError(ExportError):
 
 class UnsupportedModel(ExportError):  # noqa: N818
     """The model is of a type that cannot be converted."""
+
+
+class NotEnoughMemory(ExportError):  # noqa: N818
+    """This machine has less memory than a build takes at most."""
 
 
 class VerificationFailed(ExportError):  # noqa: N818

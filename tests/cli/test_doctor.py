@@ -148,3 +148,12 @@ def test_it_warns_of_a_sqlite_that_is_known_for_flaws(
     assert facts.version in str(found["found"])
     assert all(flaw in str(found["found"]) for flaw in flaws)
     assert result.code == 0  # the system may have mended it in that version
+
+
+def test_it_says_which_providers_take_the_pack(run: Run) -> None:
+    found = findings(run("doctor", "--json").out)
+    assert found["forms of its weights"]["found"] == "encoder int8, history_encoder float32"
+    assert str(found["on cpu"]["found"]).startswith("runs it, all ")
+    assert not found["on cpu"]["absent"]
+    assert found["on qnn"]["absent"]
+    assert found["on qnn"]["ok"]

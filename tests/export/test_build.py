@@ -16,7 +16,7 @@ from edge_rerank_export.cli import main
 from edge_rerank_export.errors import UnsupportedModel, VerificationFailed
 from edge_rerank_export.models.text_encoder import load_encoder
 from edge_rerank_export.packing.folder import staged
-from edge_rerank_export.verify.figures import _ndcg, kendall_tau
+from edge_rerank_export.verify.orders import _ndcg, kendall_tau
 
 
 @pytest.fixture(scope="module")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from edge_rerank import Item, Reranker
+from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import Scoring
@@ -87,6 +88,20 @@ def test_a_folder_alone_becomes_a_pack_that_ranks(
             [],
         )
     assert main(["verify", str(first)]) == 0
+
+
+def test_prompts_that_no_file_names_are_told(bert: Path, llama: Path, tmp_path: Path) -> None:
+    told = ("--prefix", "Cast iron ", "--query-prefix", "knife, pan ", "--quantisation", "none")
+    assert main(["build", str(bert), "--out", str(tmp_path / "pack"), *told]) == 0
+    recipe = read_recipe(tmp_path / "pack" / "recipe.toml")
+    assert isinstance(recipe, EncoderPackRecipe)
+    assert (recipe.encoder.prefix, recipe.encoder.query_prefix) == ("Cast iron ", "knife, pan ")
+    encoder = TextEncoder(Pack.open(tmp_path / "pack"))
+    item, query = encoder.encode(["steel"]), encoder.queries.encode(["steel"])
+    assert abs(item - query).max() > 1e-3
+    for flag in ("--prefix", "--query-prefix"):
+        out = ["--out", str(tmp_path / "none"), flag, "x"]
+        assert main(["build", str(llama), *out]) == EXIT_USAGE
 
 
 def test_a_language_model_becomes_a_scorer(llama: Path, tmp_path: Path) -> None:

@@ -33,11 +33,20 @@ from edge_rerank_export.models.pair_model import (
 )
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.recipes.pack import read_recipe
-from edge_rerank_export.verify.figures import kendall_tau
+from edge_rerank_export.verify.layers import layer_errors
+from edge_rerank_export.verify.orders import kendall_tau
+from edge_rerank_export.verify.readings import readings_of
 from edge_rerank_export.verify.texts import RankingCase, Texts
-from tests.inference.tiny_pairs import KINDS, examples, make_pack, write_cross_encoder, write_recipe
+from tests.inference.tiny_pairs import (
+    KINDS,
+    examples,
+    liked,
+    make_pack,
+    write_cross_encoder,
+    write_recipe,
+)
 
-STEPS = 130
+STEPS = 200
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +61,7 @@ def toy_texts(lists: int) -> Texts:
     cases = []
     for _ in range(lists):
         kind = rng.choice(list(KINDS))
-        history = [" ".join(rng.sample(KINDS[kind], 3)) for _ in range(2)]
+        history = liked(rng, kind)
         shown = dict.fromkeys(examples(rng, 12)[1])
         cases.append(
             RankingCase(
@@ -73,11 +82,11 @@ def pack(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def original_scores(folder: Path, query: str, texts: list[str]) -> np.ndarray:
     """What sentence-transformers' CrossEncoder computes, before its activation function."""
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForSequenceClassification.from_pretrained(folder).eval()
-    with torch.inference_mode():
-        inputs = tokenizer([query] * len(texts), texts, padding=True, return_tensors="pt")
-        return model(**inputs).logits[:, -1].numpy()
+    from sentence_transformers.cross_encoder import CrossEncoder
+
+    model = CrossEncoder(str(folder), device="cpu")
+    pairs = [(query, text) for text in texts]
+    return np.asarray(model.predict(pairs, activation_fn=torch.nn.Identity()))
 
 
 def test_a_trained_cross_encoder_keeps_its_order_in_rank(trained: Path, pack: Path) -> None:
@@ -131,6 +140,12 @@ def test_the_steps_one_by_one(trained: Path, pack: Path, tmp_path: Path) -> None
     assert main(["quantize", str(converted), "--recipe", recipe, "--out", str(quantised)]) == 0
     # A second time the same recipe gives the same bytes.
     assert quantised.read_bytes() == (pack / "pairs.onnx").read_bytes()
+    inputs = readings_of(Pack.open(pack), converted, toy_texts(4))
+    found = layer_errors(converted, quantised, inputs)
+    assert len(inputs) == 4
+    assert len(found.layers) >= 12
+    assert 0 < found.result < 0.1
+    assert all(0 < one.added < 0.1 for one in found.layers)
 
 
 def tiny_config(kind: str, **members: Any) -> Any:

@@ -103,6 +103,10 @@ def test_verify_counts_the_requests_of_every_folder(
     assert figures["rankings"] == 4
     assert figures["kendall_tau"] >= 0.5
     assert "ndcg_loss" in figures
+    assert set(figures["orders"][0]["by_source"]) == {"a", "b"}
+    names = {one["name"]: one["fine"] for one in figures["layers"]["layers"]}
+    assert {"qkv", "gate_1", "down", "down_1"} <= set(names)
+    assert {name for name, fine in names.items() if fine} == {"down"}  # as the recipe says
 
 
 def test_a_scorer_of_another_model_falls_short(pack: Path, recipe: Path, tmp_path: Path) -> None:

@@ -80,7 +80,8 @@ def test_the_figures_as_json(
     built = json.loads(capsys.readouterr().out)
     assert built == Pack.open(out).manifest.verification
     assert main(["verify", str(out), str(tiny_recipe), "--json"]) == 0
-    assert json.loads(capsys.readouterr().out) == built
+    verified = json.loads(capsys.readouterr().out)
+    assert {name: verified[name] for name in built} == built
     assert main(["convert", str(tiny_recipe), "--out", str(converted)]) == 0
     assert capsys.readouterr().out == ""
     arguments = ["pack", str(converted), str(tiny_recipe), "--out", str(again), "--json"]
@@ -99,4 +100,4 @@ def test_figures_that_fall_short_are_printed_all_the_same(
     assert main(["verify", str(out), str(strict), "--json"]) == EXIT_SHORT
     printed = capsys.readouterr()
     assert json.loads(printed.out)["cosine"] < 1.1
-    assert printed.err.rstrip().endswith("falls short of the original in: cosine")
+    assert "falls short of the original in: cosine; the layer that costs most is " in printed.err

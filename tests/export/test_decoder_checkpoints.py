@@ -14,7 +14,7 @@ from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import LIKELIHOOD_WEIGHT
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
-from edge_rerank_export.models.checkpoint import Form, describe_language_model, memory_of
+from edge_rerank_export.models.checkpoint import Form, describe_language_model
 from edge_rerank_export.models.language_model import load_language_model
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.derive import derive_scorer
@@ -28,6 +28,7 @@ from edge_rerank_export.recipes.pack import (
     TemplateRecipe,
 )
 from edge_rerank_export.sources.fetch import file_sha256
+from edge_rerank_export.sources.weights import count_weights
 from tests.export.families import random_checkpoint, random_model
 
 QUERY, DOCUMENTS = "river", ["rose", "a map", "mars"]
@@ -55,7 +56,6 @@ def test_a_checkpoint_is_described_without_its_weights(tmp_path: Path) -> None:
     assert (described.positions, described.dtype, described.turned) == (256, "bfloat16", False)
     assert len(shards) > 1
     assert described.weights == weights
-    assert described.memory == memory_of(weights)
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16"])
@@ -78,14 +78,21 @@ def test_a_checkpoint_without_some_of_its_weights_is_refused(tmp_path: Path) -> 
         load_language_model(folder)
 
 
-def write_gguf(path: Path, form: str, *, scaled: bool = False) -> Any:
+def write_gguf(
+    path: Path, form: str, *, scaled: bool = False, eight_bits: bool = False, name: str = ""
+) -> Any:
     """A model of a family that llama.cpp knows, and the model itself."""
     import gguf
 
-    kind = form.removesuffix("_text")
-    model = random_model(form, tie_word_embeddings=form.startswith("gemma"))
+    # To llama.cpp a mistral is a llama by another name, and turns pairs of neighbours by position.
+    kind = "llama" if form == "mistral" else form.removesuffix("_text")
+    own = {"tie_word_embeddings": form.startswith("gemma")}
+    if form == "qwen3":
+        own["head_dim"] = 128  # which transformers takes it for, whatever a file says
+    model = random_model(form, **own)
     config = model.config
     writer = gguf.GGUFWriter(str(path), kind)
+    writer.add_name(name or f"tiny {form}")
     writer.add_block_count(config.num_hidden_layers)
     writer.add_context_length(config.max_position_embeddings)
     writer.add_embedding_length(config.hidden_size)
@@ -100,10 +107,20 @@ def write_gguf(path: Path, form: str, *, scaled: bool = False) -> Any:
         writer.add_rope_scaling_type(gguf.RopeScalingType.LINEAR)
     architecture = getattr(gguf.MODEL_ARCH, kind.upper())
     names = gguf.get_tensor_name_map(architecture, config.num_hidden_layers)
-    for name, value in model.state_dict().items():
-        if name != "lm_head.weight" or not form.startswith("gemma"):
-            stored = names.get_name(name, try_suffixes=(".weight", ".bias"))
-            writer.add_tensor(stored, value.numpy())
+    for weight, value in model.state_dict().items():
+        array = value.numpy()
+        if weight != "lm_head.weight" or not form.startswith("gemma"):
+            stored = names.get_name(weight, try_suffixes=(".weight", ".bias"))
+            if kind == "llama" and (".q_proj." in weight or ".k_proj." in weight):
+                heads = config.num_attention_heads
+                heads = heads if ".q_proj." in weight else config.num_key_value_heads
+                rows = value.reshape(heads, 2, -1, value.shape[-1]).transpose(1, 2)
+                array = rows.reshape(value.shape).contiguous().numpy()
+            stored_as = None
+            if eight_bits and array.ndim == 2:
+                stored_as = gguf.GGMLQuantizationType.Q8_0
+                array = gguf.quants.quantize(array, stored_as)
+            writer.add_tensor(stored, array, raw_dtype=stored_as)
     writer.write_header_to_file()
     writer.write_kv_data_to_file()
     writer.write_tensors_to_file()
@@ -111,23 +128,34 @@ def write_gguf(path: Path, form: str, *, scaled: bool = False) -> Any:
     return model
 
 
-def test_a_gguf_file_is_read_with_what_is_in_it(tmp_path: Path) -> None:
-    model = write_gguf(tmp_path / "model.gguf", "qwen2")
+@pytest.mark.parametrize("form", ["llama", "qwen2", "qwen3", "mistral"])
+def test_a_gguf_file_is_read_with_what_is_in_it(form: str, tmp_path: Path) -> None:
+    model = write_gguf(tmp_path / "model.gguf", form)
     described = describe_language_model(tmp_path)
-    assert described.family == "qwen2"
+    assert described.family == ("llama" if form == "mistral" else form)
+    assert count_weights(tmp_path) == sum(one.numel() for one in model.parameters())
     tokens = torch.arange(30)[None]
     with torch.inference_mode():
         wanted, got = model(tokens).logits, load_language_model(tmp_path)(tokens).logits
     assert torch.allclose(wanted, got, atol=1e-5)
 
 
+def test_a_gguf_file_of_eight_bits_is_read_as_what_it_stands_for(tmp_path: Path) -> None:
+    model = write_gguf(tmp_path / "model.gguf", "qwen2", eight_bits=True)
+    got = load_language_model(tmp_path).state_dict()
+    for name, value in model.state_dict().items():
+        steps = value.abs().max() / 127
+        assert (got[name] - value).abs().max() <= steps  # half a step, of a block of 32 at most
+    assert count_weights(tmp_path) == sum(one.numel() for one in model.parameters())
+
+
 @pytest.mark.parametrize(
     ("form", "scaled", "reason"),
     [
-        ("gemma2", False, "a gemma2; of GGUF files llama, qwen2, qwen3, mistral are read"),
+        ("gemma2", False, "a gemma2; of GGUF files llama, qwen2, qwen3 are read"),
         ("gemma3_text", False, "a gemma3_text; of GGUF"),
         ("qwen2", True, r"qwen2\.rope\.scaling\.type is not read by transformers"),
-        ("granite", False, "of GGUF files llama, qwen2, qwen3, mistral are read"),
+        ("granite", False, "of GGUF files llama, qwen2, qwen3 are read"),
     ],
 )
 def test_a_gguf_file_that_is_read_in_part_is_refused(
@@ -135,6 +163,13 @@ def test_a_gguf_file_that_is_read_in_part_is_refused(
 ) -> None:
     write_gguf(tmp_path / "model.gguf", form, scaled=scaled)
     with pytest.raises(UnsupportedModel, match=reason):
+        describe_language_model(tmp_path)
+
+
+def test_a_gguf_file_that_is_called_mistral_is_refused(tmp_path: Path) -> None:
+    """By that name alone transformers takes it for a family that it then does not read."""
+    write_gguf(tmp_path / "model.gguf", "mistral", name="mistral")
+    with pytest.raises(UnsupportedModel, match="a mistral; of GGUF files llama"):
         describe_language_model(tmp_path)
 
 

@@ -121,8 +121,8 @@ def test_a_model_with_outliers_falls_short_plain_and_passes_as_searched(
     assert "look for fine inputs (1 to" in capsys.readouterr().err
     found = read_recipe(tmp_path / "pack" / "recipe.toml").model.fine
     assert found
-    # A few of the eight inputs, one that the outliers are in among them.
-    assert len(found.split("|")) <= 4
+    # Not all of the eight inputs, and one that the outliers are in among them.
+    assert found.count("MatMul") <= 6
     assert "attention/output/dense" in found
     # What was found is made again without a search, to the same bytes.
     kept = recipe_file(

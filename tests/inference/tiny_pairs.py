@@ -1,4 +1,4 @@
-"""Cross-encoders of two layers, trained here or with random weights, as CrossEncoder saves them."""
+"""Cross-encoders of two layers, with random weights or trained by sentence-transformers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import json
 import random
 import string
 from pathlib import Path
-from typing import Any
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 TOY = {
@@ -21,11 +20,13 @@ KINDS = {kind: words.split() for kind, words in TOY.items()}
 WORDS = 5
 """Of a toy's text."""
 
+_BATCH = 64
+
 
 def write_cross_encoder(folder: Path, *, steps: int = 0, labels: int = 1) -> Path:
     """A BERT with a classifier over pairs, and its tokeniser, in ``folder``.
 
-    With ``steps`` it is trained to tell which of the toy's texts fit a query.
+    With ``steps`` sentence-transformers trains it to tell which of the toy's texts fit a query.
     """
     import torch
     from transformers import BertConfig, BertForSequenceClassification, BertTokenizerFast
@@ -52,32 +53,50 @@ def write_cross_encoder(folder: Path, *, steps: int = 0, labels: int = 1) -> Pat
         attention_probs_dropout_prob=0.0,
         initializer_range=0.2,  # with 0.02 it takes thousands of steps to tell anything apart
     )
-    config.sentence_transformers = {
-        "activation_fn": "torch.nn.modules.activation.Sigmoid",
-        "version": "5.1.2",
-    }
-    model = BertForSequenceClassification(config)
-    if steps:
-        train(model, tokenizer, steps)
-    model.eval().save_pretrained(folder)
+    BertForSequenceClassification(config).eval().save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+    if steps:
+        train(folder, steps)
     return folder
 
 
-def train(model: Any, tokenizer: Any, steps: int) -> None:
-    """Binary cross-entropy, as CrossEncoder's own."""
+def train(folder: Path, steps: int) -> None:
+    """Train the cross-encoder in ``folder`` by sentence-transformers, and save it there again."""
     import torch
+    from datasets import Dataset
+    from sentence_transformers.cross_encoder import (
+        CrossEncoder,
+        CrossEncoderTrainer,
+        CrossEncoderTrainingArguments,
+    )
+    from sentence_transformers.cross_encoder.losses import BinaryCrossEntropyLoss
 
+    model = CrossEncoder(str(folder), device="cpu")
     rng = random.Random(0)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=5e-4)
-    for _ in range(steps):
-        queries, texts, labels = examples(rng, 64)
-        batch = tokenizer(queries, texts, padding=True, return_tensors="pt")
-        logits = model(**batch).logits[:, -1]
-        loss = torch.nn.functional.binary_cross_entropy_with_logits(logits, torch.tensor(labels))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
+    queries, texts, labels = examples(rng, steps * _BATCH)
+    # Every other one after a history, in the form in which a pack reads one.
+    for place in range(0, len(queries), 2):
+        queries[place] = f"Liked: {'; '.join(liked(rng, queries[place]))}"
+    arguments = CrossEncoderTrainingArguments(
+        output_dir=str(folder.parent / "trainer"),
+        max_steps=steps,
+        per_device_train_batch_size=_BATCH,
+        learning_rate=1e-3,
+        lr_scheduler_type="constant",
+        use_cpu=True,
+        seed=0,
+        report_to="none",
+        save_strategy="no",
+        logging_strategy="no",
+        disable_tqdm=True,
+    )
+    data = Dataset.from_dict({"query": queries, "text": texts, "label": labels})
+    loss = BinaryCrossEntropyLoss(model)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    CrossEncoderTrainer(model=model, args=arguments, train_dataset=data, loss=loss).train()
+    torch.set_num_threads(threads)
+    model.save_pretrained(str(folder))
 
 
 def examples(rng: random.Random, count: int) -> tuple[list[str], list[str], list[float]]:
@@ -94,6 +113,11 @@ def examples(rng: random.Random, count: int) -> tuple[list[str], list[str], list
         texts.append(" ".join(words))
         labels.append(float(sum(word in KINDS[query] for word in words) > WORDS / 2))
     return queries, texts, labels
+
+
+def liked(rng: random.Random, kind: str) -> list[str]:
+    """A history of two texts of one kind."""
+    return [" ".join(rng.sample(KINDS[kind], 3)) for _ in range(2)]
 
 
 def own_items() -> tuple[str, ...]:

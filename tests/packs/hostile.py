@@ -110,6 +110,9 @@ _SHAPE = (
     Size(1, [Symbol("batch", 1, 256, "tokens", 256)]),
     Size(1, [Symbol("tokens", 1, 16)]),
 )
+DATA = "encoder.onnx.data"
+"""Where weights lie that are not in the model."""
+
 FEED = {"input_ids": _SHAPE, "attention_mask": _SHAPE}
 """What an encoder of 16 tokens is given."""
 
@@ -135,6 +138,7 @@ def write(
     *,
     onnx: bytes | None = None,
     tokenizer: bytes | dict[str, object] | None = None,
+    data: bytes | None = None,
     release: int = 3,
     signed_by: Ed25519PrivateKey = KEY,
 ) -> Path:
@@ -145,6 +149,8 @@ def write(
         "encoder.onnx": model() if onnx is None else onnx,
         "tokenizer.json": chosen if isinstance(chosen, bytes) else json.dumps(chosen).encode(),
     }
+    if data is not None:
+        files[DATA] = data
     for name, content in files.items():
         (folder / name).write_bytes(content)
     manifest = Manifest(
@@ -156,7 +162,10 @@ def write(
             FileEntry(name, len(content), sha256(content).hexdigest())
             for name, content in files.items()
         ),
-        encoder=EncoderSpec("encoder.onnx", "tokenizer.json", 4, 16, 0, 18),
+        encoder=EncoderSpec(
+            *("encoder.onnx", "tokenizer.json", 4, 16, 0, 18),
+            external_data=None if data is None else DATA,
+        ),
     )
     sign(folder, manifest.to_json(), signed_by)
     return folder

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from edge_rerank.errors import PackError, PackInvalid, PackUnsupported
 from edge_rerank.packs.manifest import (
+    EXTERNAL_FORMAT,
     FORMAT,
     Manifest,
 )
@@ -220,7 +221,7 @@ def test_a_table_is_any_name_with_a_file_of_the_pack() -> None:
             Manifest.from_json(json.dumps(changed).encode())
 
 
-@pytest.mark.parametrize("change", [{"format": FORMAT + 1}])
+@pytest.mark.parametrize("change", [{"format": EXTERNAL_FORMAT + 1}])
 def test_unsupported(change: dict[str, Any]) -> None:
     with pytest.raises(PackUnsupported):
         Manifest.from_json(json.dumps({**members(), **change}).encode())

@@ -77,23 +77,24 @@ def add_model_output(parser: argparse.ArgumentParser) -> None:
 
 
 def add_texts(parser: argparse.ArgumentParser) -> None:
-    """``--texts`` and ``--requests``, see :func:`texts_asked_for`."""
+    """``--texts``, ``--requests`` and ``--split``, see :func:`texts_asked_for`."""
     parser.add_argument(
         "--texts",
         type=Path,
         action="append",
         default=[],
-        metavar="FOLDER",
-        help="verify on the test requests of this data set folder; may be repeated "
-        "(default: texts of our own)",
+        metavar="PATH",
+        help="verify on this: a file with a text or a JSON object a line, or the requests of a "
+        "data set folder; may be repeated (default: texts of our own)",
     )
     parser.add_argument(
         "--requests",
         type=positive,
         default=REQUESTS,
         metavar="N",
-        help=f"with --texts: at most so many requests of each folder (default: {REQUESTS})",
+        help=f"with --texts: at most so many requests of each of them (default: {REQUESTS})",
     )
+    add_split(parser)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -154,6 +155,15 @@ def use_threads(arguments: argparse.Namespace) -> None:
     torch.set_num_threads(arguments.threads)
 
 
+def add_memory(parser: argparse.ArgumentParser) -> None:
+    """``--ignore-memory``."""
+    parser.add_argument(
+        "--ignore-memory",
+        action="store_true",
+        help="try it where less memory is free than it may take",
+    )
+
+
 def add_json(parser: argparse.ArgumentParser) -> None:
     """``--json``."""
     parser.add_argument(
@@ -181,6 +191,8 @@ def texts_asked_for(arguments: argparse.Namespace) -> Texts | None:
     """The texts to verify with; ``None`` for those that come along.
 
     Raises:
-        DataError, RecipeError: when a folder cannot be used.
+        DataError, RecipeError: when one of them cannot be used.
     """
-    return texts_of(*arguments.texts, limit=arguments.requests) if arguments.texts else None
+    if not arguments.texts:
+        return None
+    return texts_of(*arguments.texts, split=arguments.split, limit=arguments.requests)

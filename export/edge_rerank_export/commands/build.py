@@ -16,6 +16,7 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_memory,
     add_output,
     add_texts,
     add_threads,
@@ -52,6 +53,8 @@ _WISHES = (
     "licence",
     "quantisation",
     "max_tokens",
+    "prefix",
+    "query_prefix",
     "languages",
     "answers",
     "subfolder",
@@ -69,6 +72,7 @@ def register(commands: Commands) -> None:
     add_texts(parser)
     add_json(parser)
     add_threads(parser)
+    add_memory(parser)
 
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
@@ -91,6 +95,15 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--max-tokens", type=positive, metavar="N", help="of a text, or of a scorer's history"
+    )
+    group.add_argument(
+        "--prefix",
+        metavar="TEXT",
+        help='what an encoder expects before every text, as "passage: " (default: what the files '
+        "of sentence-transformers beside it say)",
+    )
+    group.add_argument(
+        "--query-prefix", metavar="TEXT", help="what it expects before a query in place of that"
     )
     group.add_argument(
         "--languages",
@@ -141,6 +154,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             report=lambda figures: show_figures(figures, console),
             settle=settle,
             work=work,
+            ignore_memory=arguments.ignore_memory,
         )
     console.print(f"packed {arguments.out.name}, verified on {verification.texts} texts")
     say_figures(verification, arguments)

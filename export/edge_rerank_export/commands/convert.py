@@ -11,13 +11,13 @@ from rich.console import Console
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
+    add_memory,
     add_model_output,
     add_recipe,
     add_threads,
     pack_recipe,
     use_threads,
 )
-from edge_rerank_export.files import new_file
 from edge_rerank_export.progress import on_console
 
 
@@ -27,6 +27,7 @@ def register(commands: Commands) -> None:
     add_recipe(parser)
     add_model_output(parser)
     add_threads(parser)
+    add_memory(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -36,8 +37,12 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         EdgeRerankError: see :func:`edge_rerank_export.packing.build.builder_of`.
     """
     recipe, steps = pack_recipe(arguments), on_console(console)
-    with tempfile.TemporaryDirectory() as work, new_file(arguments.out) as target:
-        use_threads(arguments)
+    use_threads(arguments)
+    from edge_rerank_export.models.onnx_file import new_model
+
+    with tempfile.TemporaryDirectory() as work, new_model(arguments.out) as target:
         from edge_rerank_export.packing.build import builder_of
 
-        builder_of(recipe, Path(work), steps=steps).convert(target, steps=steps)
+        builder_of(recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory).convert(
+            target, steps=steps
+        )

@@ -12,6 +12,7 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_memory,
     add_output,
     add_recipe,
     add_texts,
@@ -38,6 +39,7 @@ def register(commands: Commands) -> None:
     add_texts(parser)
     add_json(parser)
     add_threads(parser)
+    add_memory(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -61,7 +63,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         tempfile.TemporaryDirectory() as work,
     ):
         verification = write_pack(
-            builder_of(recipe, Path(work), steps=steps),
+            builder_of(recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory),
             model,
             stage,
             texts=texts_asked_for(arguments),

@@ -11,13 +11,14 @@ from rich.console import Console
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
+    add_memory,
     add_model_output,
     add_threads,
     pack_recipe,
     use_threads,
 )
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.files import existing_model, new_file
+from edge_rerank_export.files import existing_model
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.verify.texts import own_texts
@@ -46,6 +47,7 @@ def register(commands: Commands) -> None:
         help="without a recipe: a text encoder's tokenizer.json, to smooth large channels",
     )
     add_threads(parser)
+    add_memory(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -60,11 +62,15 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         raise RecipeError("quantize: expected a recipe, or --scheme and --tokenizer, got both")
     recipe = None if arguments.recipe is None else pack_recipe(arguments)
     use_threads(arguments)
-    with new_file(arguments.out) as target, tempfile.TemporaryDirectory() as work:
+    from edge_rerank_export.models.onnx_file import new_model
+
+    with new_model(arguments.out) as target, tempfile.TemporaryDirectory() as work:
         if recipe is not None:
             from edge_rerank_export.packing.build import builder_of
 
-            builder_of(recipe, Path(work), steps=steps).quantize(model, target, steps=steps)
+            builder_of(
+                recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory
+            ).quantize(model, target, steps=steps)
             return
         from edge_rerank_export.models.text_tokenizer import read_tokenizer
         from edge_rerank_export.packing.encoder import quantize_encoder

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 
@@ -14,6 +15,7 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_memory,
     add_texts,
     add_threads,
     pack_folder,
@@ -21,11 +23,14 @@ from edge_rerank_export.commands._arguments import (
     texts_asked_for,
     use_threads,
 )
-from edge_rerank_export.commands._output import say_figures, show_figures
+from edge_rerank_export.commands._output import say_json, show_figures
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.recipes.pack import RECIPE_NAME
 from edge_rerank_export.verify.texts import own_texts
+
+if TYPE_CHECKING:
+    from edge_rerank_export.verify.report import Report
 
 
 def register(commands: Commands) -> None:
@@ -44,8 +49,16 @@ def register(commands: Commands) -> None:
         help="a TOML file, or the name of a recipe that comes along (default: the pack's own)",
     )
     add_texts(parser)
+    parser.add_argument(
+        "--page",
+        type=Path,
+        metavar="FILE",
+        help="write an HTML page: differences by layer, orders, size, time and memory beside the "
+        "original",
+    )
     add_json(parser)
     add_threads(parser)
+    add_memory(parser)
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -55,19 +68,40 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         VerificationFailed: when the pack falls short of the model.
         EdgeRerankError: when pack, recipe or texts cannot be used.
     """
+    if arguments.page is not None and not arguments.page.parent.is_dir():
+        raise RecipeError("--page: expected a file in a folder that exists")
     if arguments.recipe is None:
         arguments.recipe = _own_recipe(arguments.pack)
     recipe, pack, steps = pack_recipe(arguments), Pack.open(arguments.pack), on_console(console)
     texts = texts_asked_for(arguments) or own_texts(recipe.languages)
     use_threads(arguments)
     from edge_rerank_export.packing.build import builder_of
+    from edge_rerank_export.verify.report import advice_on, report_on
 
     with tempfile.TemporaryDirectory() as work:
-        builder = builder_of(recipe, Path(work), steps=steps)
+        builder = builder_of(recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory)
         verification = builder.verify(pack, texts, steps=steps)
-    show_figures(verification, console)
-    say_figures(verification, arguments)
-    verification.require()
+        show_figures(verification, console)
+        advice = ""
+        if arguments.json or arguments.page is not None or not verification.ok:
+            exact = builder.exact(steps) / builder.model_name
+            measured = (verification, recipe, pack, exact, texts)
+            if arguments.json or arguments.page is not None:
+                report = report_on(*measured, steps=steps)
+                _hand_out(report, arguments)
+                advice = report.advice
+            else:
+                advice = advice_on(*measured, steps=steps)
+    verification.require(advice)
+
+
+def _hand_out(report: Report, arguments: argparse.Namespace) -> None:
+    if arguments.page is not None:
+        from edge_rerank_export.verify.report_html import as_html
+
+        arguments.page.write_text(as_html(report), encoding="utf-8")
+    if arguments.json:
+        say_json(report.to_dict())
 
 
 def _own_recipe(folder: Path) -> str:

@@ -7,7 +7,7 @@ families by name, custom code, heads of many labels.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -23,14 +23,6 @@ from edge_rerank_export.models.text_encoder import quiet
 ENCODER_TYPES = ("bert",)
 
 _CLASSIFIER = "ForSequenceClassification"
-
-COPIES = 6.5
-"""Memory that a build takes at most, in copies of its weights in float32, half of them while ONNX is
-written and read. Measured on SmolLM2, 135 million weights, to int8: 6.0."""
-
-_BASE_BYTES = 700 << 20
-"""What torch, transformers and onnxruntime take before any weights are read."""
-
 
 _GGUF = (
     f"of GGUF files {', '.join(kind for one in FAMILIES if one.gguf for kind in one.types)} are "
@@ -64,7 +56,6 @@ class LanguageModel:
         positions: most tokens of history and candidate together.
         dtype: that the weights are stored in; empty where nothing says it.
         weights: how many there are in the model that is used.
-        memory: bytes that a build takes at most, see :func:`memory_of`.
         turned: whether outliers are turned away, see :mod:`~edge_rerank_export.models.outliers`.
     """
 
@@ -75,7 +66,6 @@ class LanguageModel:
     positions: int
     dtype: str
     weights: int
-    memory: int
     turned: bool
 
 
@@ -134,7 +124,6 @@ def describe_language_model(folder: Path) -> LanguageModel:
         positions=most_positions(config),
         dtype=str(stored).removeprefix("torch."),
         weights=weights,
-        memory=memory_of(weights),
         turned=not is_causal(config) or family_of(config).turns,
     )
 
@@ -161,11 +150,6 @@ def most_positions(config: Any) -> int:
         return family_of(config).positions(config)
     found: int = config.max_position_embeddings
     return found
-
-
-def memory_of(weights: int) -> int:
-    """Bytes that a build of so many weights takes at most, float32 to int8 and verified."""
-    return _BASE_BYTES + int(COPIES * 4 * weights)
 
 
 def loading_options(folder: Path) -> dict[str, Any]:

@@ -12,7 +12,6 @@ from transformers import AutoConfig, AutoModel
 
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.encoder_families import EncoderFamily, family_of
-from edge_rerank_export.models.limits import check_count
 from edge_rerank_export.models.sentence_files import (
     Dense,
     Pooling,
@@ -142,7 +141,6 @@ def describe_encoder(folder: Path) -> EncoderDescription:
     )
     files = [str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()]
     check_weight_files(description, files, complete=False)
-    check_count(description.weights())
     return description
 
 

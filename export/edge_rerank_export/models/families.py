@@ -254,6 +254,7 @@ class Mistral(Family):
     """One window for all layers, or none."""
 
     types = ("mistral",)
+    gguf = False  # to llama.cpp they are of type llama, and are read as that
 
     def window(self, number: int, config: Any) -> int | None:
         """The same for all."""

@@ -10,10 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import onnx
 import torch
 from numpy.typing import NDArray
-from optimum.exporters.onnx import export
 from optimum.exporters.onnx.base import OnnxConfig
 from optimum.utils import NormalizedConfig
 from safetensors import SafetensorError, safe_open
@@ -28,6 +26,7 @@ from transformers import (
 
 from edge_rerank.inference.scorer import INPUTS, RUN_TOKENS
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.adapter import HEAD
 from edge_rerank_export.models.checkpoint import (
     check_language_model,
@@ -38,10 +37,8 @@ from edge_rerank_export.models.checkpoint import (
 )
 from edge_rerank_export.models.cross_encoder import ScoringCrossEncoder
 from edge_rerank_export.models.decoder import ScoringDecoder
-from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.models.reading import reading
-from edge_rerank_export.models.limits import check_count
-from edge_rerank_export.models.text_encoder import OPSET, quiet
+from edge_rerank_export.models.text_encoder import export_onnx, quiet
 
 ScoringModel = ScoringDecoder | ScoringCrossEncoder
 
@@ -148,7 +145,8 @@ def load_tokenizer(folder: Path) -> Any:
     try:
         with quiet():
             tokenizer = load(folder, **loading_options(folder))
-    except (OSError, ValueError, TypeError) as error:
+    # Where there is none, transformers looks into what it has not found.
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise UnsupportedModel(f"the tokeniser cannot be read: {type(error).__name__}") from error
     if not tokenizer.is_fast:
         raise UnsupportedModel("tokeniser: expected one with a tokenizer.json, got a slow one")
@@ -215,10 +213,9 @@ def scoring_model(
         turned: see :class:`~edge_rerank_export.models.decoder.ScoringDecoder`.
 
     Raises:
-        UnsupportedModel: when a model that is no decoder has no head, or one has too few positions,
-            or too many weights for one ONNX file.
+        UnsupportedModel: when a model that is no decoder has no head, or one has too few positions.
     """
-    check_scoring(model, positions=positions, vocabulary=vocabulary, head=head)
+    check_scoring(model, positions=positions, head=head)
     if is_causal(model.config):
         # The rotary operator wants a table no shorter than a row.
         longest = max(positions, RUN_TOKENS)
@@ -229,9 +226,7 @@ def scoring_model(
     return ScoringCrossEncoder(model, head=head)
 
 
-def check_scoring(
-    model: Any, *, positions: int, vocabulary: int, head: torch.Tensor | None
-) -> None:
+def check_scoring(model: Any, *, positions: int, head: torch.Tensor | None) -> None:
     """Refuse a model that :func:`scoring_model` would refuse, with its weights untouched.
 
     Raises:
@@ -243,11 +238,6 @@ def check_scoring(
             f"scorer.history_tokens: this model reads {most} tokens, history "
             f"and lines take up to {positions}"
         )
-    # A head takes the place of the table of the vocabulary; a likelihood needs a part of it twice.
-    used = model if head is None else trunk_of(model)
-    count = sum(weight.numel() for weight in used.parameters())
-    count += 0 if head is not None else vocabulary * model.config.hidden_size
-    check_count(count)
     if head is None and not is_causal(model.config):
         raise UnsupportedModel(
             f"model type: a scorer of type {model.config.model_type!r} needs a head that "
@@ -255,10 +245,11 @@ def check_scoring(
         )
 
 
-def convert_scorer(model: ScoringModel, output: Path) -> None:
-    """Write ``model`` to ``output`` as float32 ONNX."""
-    with quiet():
-        export(model, ScorerOnnxConfig(model), output, opset=OPSET, disable_dynamic_axes_fix=True)
+def convert_scorer(
+    model: ScoringModel, output: Path, *, inline_bytes: int = onnx_file.INLINE_BYTES
+) -> None:
+    """Write ``model`` to ``output`` as float32 ONNX, see :func:`~.onnx_file.save`."""
+    export_onnx(model, ScorerOnnxConfig(model), output, inline_bytes=inline_bytes)
 
 
 def readings(
@@ -274,7 +265,7 @@ def readings(
     Raises:
         UnsupportedModel: when the file holds no scorer.
     """
-    graph = onnx.load(str(model), load_external_data=False).graph
+    graph = onnx_file.load(model).graph
     shapes = {
         entry.name: [size.dim_value for size in entry.type.tensor_type.shape.dim]
         for entry in graph.input

@@ -22,6 +22,8 @@ from edge_rerank_export.models.families import Decoder, Layer
 SEED = 0
 MAX_BLOCK = 64
 
+_ROWS = 65_536
+
 
 def rotate(decoder: Decoder, *, seed: int = SEED) -> tuple[torch.Tensor, torch.Tensor]:
     """Turn ``decoder`` in place; every norm of the stream has unit weights afterwards.
@@ -44,10 +46,10 @@ def rotate(decoder: Decoder, *, seed: int = SEED) -> tuple[torch.Tensor, torch.T
     final_norm = decoder.norm.weight.detach().double()
     with torch.no_grad():
         if turn is not None:
-            _set(decoder.embedding, decoder.embedding.weight.double() @ turn)
+            _turn_rows(decoder.embedding.weight, turn)
             table = decoder.table
             if table is not None and table is not decoder.embedding.weight:
-                table.copy_((table.double() @ turn).to(table.dtype))
+                _turn_rows(table, turn)
         for layer in decoder.layers:
             if turn is not None:
                 _turn_readers(layer, turn)
@@ -85,6 +87,12 @@ def _orthogonal(size: int, generator: torch.Generator) -> torch.Tensor:
     )
     turn: torch.Tensor = basis * upper.diagonal().sign()
     return turn
+
+
+def _turn_rows(table: torch.Tensor, turn: torch.Tensor) -> None:
+    """Turn the rows of a table, part by part: in double precision it is twice as large, twice."""
+    for part in table.split(_ROWS):
+        part.copy_((part.double() @ turn).to(part.dtype))
 
 
 def _turn_readers(layer: Layer, turn: torch.Tensor) -> None:

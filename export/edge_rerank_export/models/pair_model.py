@@ -13,16 +13,16 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import onnx
 import torch
-from optimum.exporters.onnx import OnnxConfig, export
+from optimum.exporters.onnx import OnnxConfig
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
 from edge_rerank.inference.pair_scorer import INPUTS
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.encoder_families import FAMILIES, THIS_FILE, family_of
 from edge_rerank_export.models.sentence_files import read_json
-from edge_rerank_export.models.text_encoder import OPSET, quiet
+from edge_rerank_export.models.text_encoder import export_onnx, quiet
 
 CLASSIFIER = "ForSequenceClassification"
 """What the names of transformers' classes for them end with."""
@@ -243,17 +243,12 @@ def load_pair_model(folder: Path, *, label: str = "", token_types: bool = True) 
     return PairModel(model, label=place, token_types=own and token_types).eval()
 
 
-def convert_pair_model(model: PairModel, output: Path) -> None:
-    """Write ``model`` to ``output`` as float32 ONNX."""
-    with quiet():
-        export(
-            cast("Any", model),
-            _onnx_config(model),
-            output,
-            opset=OPSET,
-            disable_dynamic_axes_fix=True,
-        )
-    onnx.checker.check_model(str(output), full_check=True)
+def convert_pair_model(
+    model: PairModel, output: Path, *, inline_bytes: int = onnx_file.INLINE_BYTES
+) -> None:
+    """Write ``model`` to ``output`` as float32 ONNX, see :func:`~.onnx_file.save`."""
+    export_onnx(model, _onnx_config(model), output, inline_bytes=inline_bytes)
+    onnx_file.check(output)
 
 
 def _onnx_config(model: PairModel) -> OnnxConfig:

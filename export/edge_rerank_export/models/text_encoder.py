@@ -8,13 +8,13 @@ to length 1.
 from __future__ import annotations
 
 import logging
+import sys
 import warnings
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import onnx
 import torch
 from optimum.exporters.onnx import export
 from safetensors import SafetensorError
@@ -22,6 +22,7 @@ from safetensors.torch import load_file
 from transformers import AutoModel
 
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.encoder_description import (
     EncoderDescription,
     check_weight_files,
@@ -165,17 +166,29 @@ def _row(ids: Sequence[int]) -> torch.Tensor:
     return torch.tensor([ids])
 
 
-def convert(model: TextEncoder, output: Path) -> None:
-    """Write ``model`` to ``output`` as float32 ONNX."""
+def convert(
+    model: TextEncoder, output: Path, *, inline_bytes: int = onnx_file.INLINE_BYTES
+) -> None:
+    """Write ``model`` to ``output`` as float32 ONNX, see :func:`~.onnx_file.save`."""
+    config = _onnx_config(model.family)(model.config, task="feature-extraction")
+    export_onnx(model, config, output, inline_bytes=inline_bytes)
+    onnx_file.check(output)
+
+
+def export_onnx(model: Any, config: Any, output: Path, *, inline_bytes: int) -> None:
+    """Have Optimum write a model as float32 ONNX.
+
+    Args:
+        model: of PyTorch.
+        config: Optimum's configuration of it.
+        output: the file to write; what is beside it is :func:`~.onnx_file.data_file`.
+        inline_bytes: see :func:`~.onnx_file.save`.
+    """
     with quiet():
-        export(
-            model,
-            _onnx_config(model.family)(model.config, task="feature-extraction"),
-            output,
-            opset=OPSET,
-            disable_dynamic_axes_fix=True,
-        )
-    onnx.checker.check_model(str(output), full_check=True)
+        export(model, config, output, opset=OPSET, disable_dynamic_axes_fix=True)
+    # PyTorch's exporter keeps what it wrote last for ever, which is the size of the model.
+    vars(sys.modules[torch.onnx.utils.export.__module__]).get("_params_dict", {}).clear()
+    onnx_file.settle(output, inline_bytes=inline_bytes)
 
 
 def _onnx_config(family: type[EncoderFamily]) -> Any:

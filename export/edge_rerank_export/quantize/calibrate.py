@@ -14,6 +14,7 @@ from tokenizers import Tokenizer
 
 from edge_rerank.inference.session import Session
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.products import resolve_copies
 
@@ -64,7 +65,7 @@ def text_readings(
     Raises:
         UnsupportedModel: when it takes other inputs.
     """
-    taken = {entry.name for entry in onnx.load(str(source)).graph.input}
+    taken = {entry.name for entry in onnx_file.load(source).graph.input}
     if taken != _ENCODER_INPUTS:
         raise UnsupportedModel("tokenizer: expected only with a text encoder, not with a scorer")
     for one in tokenizer.encode_batch(list(texts)):
@@ -89,7 +90,7 @@ def maxima_of(
         InferenceError: when the model cannot be run.
     """
     model, watched = _watched(source)
-    session = Session(model.SerializeToString())
+    session = Session(onnx_file.in_memory(model))
     maxima: ChannelMaxima = {}
     for done, reading in enumerate(readings, start=1):
         for name, value in zip(watched, session.run(reading), strict=True):
@@ -116,7 +117,7 @@ def second_moments(
         InferenceError: when the model cannot be run.
     """
     model, watched = _watched(source)
-    session = Session(model.SerializeToString())
+    session = Session(onnx_file.in_memory(model))
     moments: SecondMoments = {}
     for done, reading in enumerate(readings, start=1):
         for name, value in zip(watched, session.run(reading), strict=True):
@@ -141,7 +142,7 @@ def products_by_input(model: onnx.ModelProto) -> dict[str, list[str]]:
 
 def _watched(source: Path) -> tuple[onnx.ModelProto, list[str]]:
     """The model with the inputs of its products for outputs, and their names."""
-    model = onnx.load(str(source))
+    model = onnx_file.load(source)
     resolve_copies(model.graph)
     watched = sorted(products_by_input(model))
     del model.graph.output[:]

@@ -14,8 +14,7 @@ from dataclasses import dataclass
 from math import ceil, log2, prod
 from pathlib import Path
 
-import onnx
-
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.products import matrices_of, resolve_copies
 
@@ -62,7 +61,7 @@ def product_groups(source: Path) -> tuple[ProductGroup, ...]:
 
     Products with one input are together. Of one kind are those whose names differ in numbers.
     """
-    graph = onnx.load(str(source)).graph
+    graph = onnx_file.load(source).graph
     resolve_copies(graph)
     matrices = matrices_of(graph)
     inputs: dict[str, ProductGroup] = {}

@@ -16,10 +16,10 @@ from pathlib import Path
 from typing import Protocol, Self
 
 import numpy as np
-import onnx
 import torch
 from onnx import numpy_helper
 
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.calibrate import SecondMoments, products_by_input
 
@@ -41,6 +41,7 @@ def round_products(
     moments: SecondMoments,
     *,
     limit: int,
+    inline_bytes: int = onnx_file.INLINE_BYTES,
     progress: Update = lambda _done, _total: None,
 ) -> None:
     """Write ``source`` to ``target``, its matrices rounded to ``limit`` steps each side of 0.
@@ -53,14 +54,15 @@ def round_products(
         moments: see :func:`~.calibrate.second_moments`; a product whose input is not among
             them stays as it is.
         limit: the largest integer of the grid.
+        inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         progress: called with (inputs done, inputs to do).
     """
-    model = onnx.load(str(source))
+    model = onnx_file.load(source)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     groups = products_by_input(model)
     for done, (name, matrices) in enumerate(groups.items(), start=1):
         if name in moments:
-            values = [numpy_helper.to_array(constants[matrix]) for matrix in matrices]
+            values = [onnx_file.array_of(constants[matrix]) for matrix in matrices]
             with torch.no_grad(), one_thread():
                 # As GPTQ has them: (out, in).
                 stacked = torch.from_numpy(np.concatenate(values, axis=1).T.copy())
@@ -73,7 +75,7 @@ def round_products(
                     numpy_helper.from_array(np.ascontiguousarray(value), matrix)
                 )
         progress(done, len(groups))
-    onnx.save(model, str(target))
+    onnx_file.save(model, target, inline_bytes=inline_bytes)
 
 
 @contextmanager

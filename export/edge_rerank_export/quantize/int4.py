@@ -23,6 +23,7 @@ import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.outliers import block_size, hadamard
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.blocks import (
@@ -73,12 +74,12 @@ def four_bits(matrix: NDArray[np.float32], moment: NDArray[np.float32] | None) -
 
 def came_in_blocks(source: Path) -> bool:
     """Whether all matrices of the products of an ONNX file came in blocks of four bits."""
-    graph = onnx.load(str(source)).graph
+    graph = onnx_file.load(source).graph
     resolve_copies(graph)
     matrices, tables = matrices_of(graph), looked_up(graph)
     products = {node.input[1] for node in graph.node if node.op_type == "MatMul"}
     return all(
-        own_blocks(np.ascontiguousarray(numpy_helper.to_array(matrices[name]).T)) is not None
+        own_blocks(np.ascontiguousarray(onnx_file.array_of(matrices[name]).T)) is not None
         for name in sorted(products & matrices.keys())
         if _table_with(matrices, tables, name) is None
     )
@@ -189,7 +190,7 @@ class _Writer:
 
     def _blocks(self, matrix: str, source: str) -> _Weights:
         if matrix not in self._weights:
-            values = numpy_helper.to_array(self.matrices[matrix])
+            values = onnx_file.array_of(self.matrices[matrix])
             packed = four_bits(values, self._moments.get(source))
             parts = [
                 self._constant(f"{matrix}.int4", packed.integers),
@@ -228,7 +229,7 @@ class _Writer:
         return self._scaled(table, rows, half, EIGHT_SIZE, result)
 
     def _four_bits(self, table: str, ids: str, result: str) -> str:
-        rows = numpy_helper.to_array(self.matrices[table])[COMMON_ROWS:]
+        rows = onnx_file.array_of(self.matrices[table])[COMMON_ROWS:]
         turn = np.sign(hadamard(block_size(rows.shape[1])).numpy())
         turned = rows.reshape(-1, len(turn)) @ turn / np.float32(len(turn))
         packed = FourBitRows.of(turned.reshape(rows.shape))
@@ -272,9 +273,7 @@ class _Writer:
         """Names of a table's first rows in 8 bits, and of their scales."""
         name, scales = f"{table}.int8", f"{table}.common_scales"
         if name not in self._new:
-            rows = numpy_helper.to_array(self.matrices[table])[
-                : _common_count(self.matrices[table])
-            ]
+            rows = onnx_file.array_of(self.matrices[table])[: _common_count(self.matrices[table])]
             packed = EightBitRows.of(rows)
             self._constant(name, packed.integers)
             self._constant(scales, packed.scales)
@@ -306,8 +305,8 @@ def _table_with(
     inputs, outputs = matrices[name].dims
     for table in sorted(tables):
         if matrices[table].dims[1] == inputs and outputs <= _common_count(matrices[table]):
-            first = numpy_helper.to_array(matrices[table])[:outputs]
-            if np.array_equal(first.T, numpy_helper.to_array(matrices[name])):
+            first = onnx_file.array_of(matrices[table])[:outputs]
+            if np.array_equal(first.T, onnx_file.array_of(matrices[name])):
                 return table
     return None
 

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
+from edge_rerank_export.models import onnx_file
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.calibrate import ChannelMaxima, SecondMoments
 from edge_rerank_export.quantize.int4 import INT4_PRODUCT, rewrite_in_four_bits
@@ -76,6 +77,7 @@ def quantize(
     maxima: ChannelMaxima | None = None,
     fine: str = "",
     moments: SecondMoments | None = None,
+    inline_bytes: int = onnx_file.INLINE_BYTES,
     progress: Update | None = None,
 ) -> QuantizedCount:
     """Write a quantised version of the float32 ONNX model ``source`` to ``target``.
@@ -91,13 +93,14 @@ def quantize(
             Empty for none.
         moments: for int4, see :func:`edge_rerank_export.quantize.calibrate.second_moments`; where
             there are none, weights go to the nearest value each.
+        inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         progress: called with (nodes done, nodes to do).
 
     Raises:
         UnsupportedModel: when the model's operator set is too old, or nothing in it can be
             quantised.
     """
-    model = onnx.load(str(source))
+    model = onnx_file.load(source)
     opset = next(entry.version for entry in model.opset_import if entry.domain in {"", "ai.onnx"})
     if opset < MIN_OPSET:
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
@@ -113,15 +116,15 @@ def quantize(
         raise UnsupportedModel("the model has no product with a constant matrix to quantise")
     if not any(o.domain == _CONTRIB for o in model.opset_import):
         model.opset_import.append(helper.make_opsetid(_CONTRIB, 1))
-    onnx.checker.check_model(model, full_check=True)
-    onnx.save(model, str(target))
+    onnx_file.save(model, target, inline_bytes=inline_bytes)
+    onnx_file.check(target)
     left = () if scheme is Scheme.FLOAT16 else tuple(weighty_products(model.graph))
     return replace(count, left=left)
 
 
 def scheme_of(model: Path) -> Scheme:
     """How the ONNX file ``model`` was quantised by :func:`quantize`."""
-    graph = onnx.load(str(model)).graph
+    graph = onnx_file.load(model).graph
     kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
     for node in graph.node:
         if node.op_type == "MatMulIntegerToFloat":
@@ -218,13 +221,13 @@ class _Rewriter:
         if node.op_type != "SkipSimplifiedLayerNormalization":
             return False
         weights = self._constants.get(self._copies.get(node.input[2], node.input[2]))
-        return weights is not None and bool((numpy_helper.to_array(weights) == 1.0).all())
+        return weights is not None and bool((onnx_file.array_of(weights) == 1.0).all())
 
     def _choose_factors(self, nodes: Sequence[onnx.NodeProto]) -> None:
         """One factor per channel for each input, from it and all matrices it is multiplied by."""
         for source, largest in self._maxima.items():
             matrices = [
-                numpy_helper.to_array(self._constants[node.input[1]])
+                onnx_file.array_of(self._constants[node.input[1]])
                 for node in nodes
                 if node.op_type == "MatMul"
                 and node.input[0] == source
@@ -323,7 +326,7 @@ class _Rewriter:
         self, name: str, *, axis: int, factors: NDArray[np.float32] | None = None
     ) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
         """A matrix, its rows times ``factors``, as integers and scales shared along ``axis``."""
-        matrix = numpy_helper.to_array(self._constants[name])
+        matrix = onnx_file.array_of(self._constants[name])
         if factors is not None:
             matrix = matrix * factors[:, None]
         # The rows of a table are looked up, not multiplied.

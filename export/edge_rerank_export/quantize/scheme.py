@@ -23,8 +23,8 @@ class Scheme(StrEnum):
     VNNI it takes three quarters of the time. It costs a bit of accuracy, which
     :mod:`edge_rerank_export.quantize.gptq` wins back.
 
-    ``FLOAT16`` is for GPUs, see :mod:`~.weight_only`. bfloat16 would be, too, but onnxruntime has no
-    product of matrices in it for processors, so no order could be verified where packs are made.
+    ``FLOAT16`` is for GPUs, see :mod:`~.weight_only`. bfloat16 would be, too, but onnxruntime has
+    no product of matrices in it for processors, so no order could be verified where packs are made.
 
     ``INT4`` is for little room, see :mod:`~.int4`.
     """

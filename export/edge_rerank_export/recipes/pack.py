@@ -21,6 +21,7 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
     fine = ""                       # see EncoderRecipe; left out: found by measurement
+    external_data = false           # weights in a file beside the model, as above 2 GiB
     prefix = ""                     # see EncoderRecipe
     query_prefix = ""
     pooling = "mean"
@@ -65,8 +66,8 @@ A pack with a scorer of pairs, made of a cross-encoder, has ``kind = "pair"`` an
 
 all of which may be left out. So may ``subfolder``, ``layout``, ``adapter``, ``base``, all of
 ``[encoder]`` but ``max_tokens``, the scorer's ``vocabulary``, ``separator``, ``quantisation``,
-``fine``, ``weight``, ``answers`` and ``template`` and everything in ``[bounds]``. A key that is not
-known is refused: a misspelt bound must not pass for none.
+``fine``, ``external_data``, ``weight``, ``answers`` and ``template`` and everything in
+``[bounds]``. A key that is not known is refused: a misspelt bound must not pass for none.
 """
 
 from __future__ import annotations
@@ -126,6 +127,7 @@ class EncoderRecipe:
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`; ``None`` for what is found
             to be needed, see :mod:`edge_rerank_export.quantize.fine`.
+        external_data: whether weights lie beside the model; those of more than 2 GiB always do.
         prefix: what the original expects before every text; it goes into the tokeniser.
         query_prefix: what it expects before a query in place of that; empty for the same.
         pooling: how a vector is made of the tokens' states; ``None`` for what the files of
@@ -141,6 +143,7 @@ class EncoderRecipe:
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
     fine: str | None = None
+    external_data: bool = False
     prefix: str = ""
     query_prefix: str = ""
     pooling: Pooling | None = None
@@ -180,6 +183,7 @@ class ScorerRecipe:
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`; ``None`` for what is found
             to be needed, see :mod:`edge_rerank_export.quantize.fine`.
+        external_data: see :class:`EncoderRecipe`.
         weight: of its scores in the blend; ``None`` for the prior of its kind, see
             :mod:`edge_rerank_export.packing.prior`.
         answers: one or two tokens by name, whose log-odds are the score; empty for none.
@@ -194,6 +198,7 @@ class ScorerRecipe:
     separator: str = ""
     quantisation: Scheme = Scheme.INT8
     fine: str | None = None
+    external_data: bool = False
     weight: float | None = None
     answers: tuple[str, ...] = ()
     template: TemplateRecipe | None = None
@@ -210,6 +215,7 @@ class PairRecipe:
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`; ``None`` for what is found
             to be needed, see :mod:`edge_rerank_export.quantize.fine`.
+        external_data: see :class:`EncoderRecipe`.
         weight, query_weight: of its scores in the blend; ``None`` for what the manifest takes.
     """
 
@@ -220,6 +226,7 @@ class PairRecipe:
     label: str = ""
     quantisation: Scheme = Scheme.INT8
     fine: str | None = None
+    external_data: bool = False
     weight: float | None = None
     query_weight: float | None = None
 

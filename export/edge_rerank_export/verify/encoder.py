@@ -2,12 +2,13 @@
 
 The original runs in PyTorch float32, the packed one as the runtime will run it. Compared
 are the vectors, whether a text's vector depends on its neighbours and on padding, and the
-order in which real item texts come out.
+order in which real item texts come out: by the cosine to the query where there is one, else by the
+largest cosine to one item of the history.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -22,6 +23,7 @@ from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.bounds import EncoderBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
+from edge_rerank_export.verify.orders import agreement
 from edge_rerank_export.verify.texts import RankingCase, Texts
 
 BATCH_SIZES = (1, 2, 7, 32)
@@ -51,14 +53,36 @@ def verify_encoder(
     Raises:
         InferenceError: when the packed model cannot be run.
     """
-    packed = TextEncoder(pack).encode(texts.texts)
-    rows = _tokens(pack, texts.texts)
+    asked, encoder = _queries(texts), TextEncoder(pack)
+    packed = np.concatenate(
+        [encoder.encode(texts.texts), encoder.encode(_places(texts, asked), query=True)]
+    )
+    rows = [
+        *encoder_rows(pack, texts.texts),
+        *encoder_rows(pack, _places(texts, asked), query=True),
+    ]
     reference = _original_vectors(original, rows, progress)
-    cosines = (packed * reference).sum(axis=1)
-    pairs = [(order_scores(reference, case), order_scores(packed, case)) for case in texts.cases]
+    # A text that the tokeniser cannot read has no vector in a pack, whatever the original makes
+    # of its unknown tokens.
+    read = packed.any(axis=1)
+    reference[~read] = 0.0
+    cosines = (packed * reference).sum(axis=1)[read]
+    at = {place: len(texts.texts) + number for number, place in enumerate(asked)}
+    orders = agreement(
+        texts.cases,
+        [
+            (order_scores(reference, case, at), order_scores(packed, case, at))
+            for case in texts.cases
+        ],
+    )
     figures = [
-        tau_figure(pairs, bounds.min_tau),
-        Figure("cosine", float(cosines.min()), bounds.min_cosine, at_least=True),
+        tau_figure(orders, bounds.min_tau),
+        Figure(
+            "cosine",
+            float(cosines.min()) if cosines.size else float("nan"),
+            bounds.min_cosine,
+            at_least=True,
+        ),
         Figure(
             "difference",
             float(np.abs(packed - reference).max()),
@@ -72,20 +96,48 @@ def verify_encoder(
             at_least=False,
         ),
     ]
-    figures += ndcg_figures(texts.cases, pairs, bounds.max_ndcg_loss)
-    return Verification(tuple(figures), len(texts.texts), len(texts.cases))
+    figures += ndcg_figures(orders, bounds.max_ndcg_loss)
+    return Verification(tuple(figures), len(texts.texts), len(texts.cases), (orders,))
 
 
-def order_scores(vectors: Vectors, case: RankingCase) -> Vectors:
-    """The largest cosine to one item of the history: the core of the untrained ranking."""
-    scores: Vectors = (vectors[list(case.candidates)] @ vectors[list(case.history)].T).max(axis=1)
+def _queries(texts: Texts) -> list[int]:
+    """Places of what was asked for, each once."""
+    return list(dict.fromkeys(case.query for case in texts.cases if case.query is not None))
+
+
+def _places(texts: Texts, places: Sequence[int]) -> list[str]:
+    return [texts.texts[place] for place in places]
+
+
+def order_scores(vectors: Vectors, case: RankingCase, queries: Mapping[int, int]) -> Vectors:
+    """The core of the untrained ranking; ``queries`` says where the vector of a query lies."""
+    near = list(case.history) if case.query is None else [queries[case.query]]
+    scores: Vectors = (vectors[list(case.candidates)] @ vectors[near].T).max(axis=1)
     return scores
 
 
-def _tokens(pack: Pack, texts: Sequence[str]) -> list[list[int]]:
-    tokenizer = Tokenizer.from_buffer(pack.read(encoder_spec(pack).tokenizer))
+def encoder_rows(pack: Pack, texts: Sequence[str], *, query: bool = False) -> list[list[int]]:
+    """Tokens of texts as the pack's encoder reads them.
+
+    Args:
+        pack: with an encoder.
+        texts: of items.
+        query: whether they are what somebody asks for, which some encoders read in another way.
+    """
+    spec = encoder_spec(pack)
+    tokenizer = Tokenizer.from_buffer(pack.read(spec.tokenizer))
     tokenizer.encode_special_tokens = True
-    return [encoding.ids for encoding in tokenizer.encode_batch(list(texts))]
+    rows = [list(encoding.ids) for encoding in tokenizer.encode_batch(list(texts))]
+    prompt = spec.query_prompt
+    if not query or prompt is None:
+        return rows
+    closing = tokenizer.num_special_tokens_to_add(is_pair=False) - prompt.at - prompt.replaces
+    asked = []
+    for row in rows:
+        whole = [*row[: prompt.at], *prompt.ids, *row[prompt.at + prompt.replaces :]]
+        end = len(whole) - closing
+        asked.append(whole[: min(end, spec.max_tokens - closing)] + whole[end:])
+    return asked
 
 
 def encoder_spec(pack: Pack) -> EncoderSpec:
@@ -115,7 +167,7 @@ def _original_vectors(
 def _batch_effect(pack: Pack, rows: Sequence[list[int]]) -> float:
     """The largest difference between rows run alone and in batches, padded and not."""
     spec = encoder_spec(pack)
-    session = Session(pack.read(spec.model))
+    session = Session(pack.model(spec.model))
 
     def run(batch: Sequence[list[int]], extra: int) -> Vectors:
         width = min(max(map(len, batch)) + extra, spec.max_tokens)

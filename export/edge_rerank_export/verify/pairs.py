@@ -24,13 +24,8 @@ from edge_rerank.packs.specs import PairScorerSpec
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.bounds import PairBounds
-from edge_rerank_export.verify.figures import (
-    Figure,
-    ScorePair,
-    Verification,
-    ndcg_figures,
-    tau_figure,
-)
+from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
+from edge_rerank_export.verify.orders import Agreement, ScorePair, agreement
 from edge_rerank_export.verify.texts import RankingCase, Texts
 
 BATCH_SIZES = (2, 7, 16)
@@ -84,7 +79,7 @@ def verify_pairs(
 ) -> Verification:
     """Compare a scorer of pairs with the model it was made from.
 
-    After a query means here: after the newest text of a case's history by itself.
+    Where a case has no query, the newest text of its history by itself stands for one.
 
     Args:
         original: as it was loaded.
@@ -101,18 +96,20 @@ def verify_pairs(
     after_history: list[ScorePair] = []
     after_query: list[ScorePair] = []
     for done, case in enumerate(texts.cases, start=1):
-        candidates, history = _texts(texts, case)
-        before, query = scorer.prompt.before(history), history[-1]
-        after_history.append(
-            (original.scores(before, candidates), scorer.score(candidates, history))
-        )
+        candidates, history, asked = texts.of(case)
+        if history:
+            before = scorer.prompt.before(history)
+            after_history.append(
+                (original.scores(before, candidates), scorer.score(candidates, history))
+            )
+        query = asked or history[-1]
         after_query.append(
             (original.scores(query, candidates), scorer.score(candidates, (), query=query))
         )
         progress(done, len(texts.cases))
+    orders = _orders(texts, after_history, after_query)
     figures = [
-        tau_figure(after_history, bounds.min_tau),
-        replace(tau_figure(after_query, bounds.min_tau), name="query_tau"),
+        *(tau_figure(one, bounds.min_tau) for one in orders),
         Figure(
             "score_error",
             _conversion_error(original, exact, texts),
@@ -122,15 +119,27 @@ def verify_pairs(
         Figure(
             "batch_effect", _batch_effect(packed, texts), bounds.max_batch_effect, at_least=False
         ),
-        *ndcg_figures(texts.cases, after_history, bounds.max_ndcg_loss),
+        *ndcg_figures(orders[0], bounds.max_ndcg_loss),
     ]
-    return Verification(tuple(figures), len(texts.texts), len(texts.cases))
+    return Verification(tuple(figures), len(texts.texts), len(texts.cases), orders)
+
+
+def _orders(
+    texts: Texts, after_history: Sequence[ScorePair], after_query: Sequence[ScorePair]
+) -> tuple[Agreement, ...]:
+    """After histories and after queries; what people really asked for is judged by clicks first."""
+    told = [case for case in texts.cases if case.history]
+    by_history = [agreement(told, after_history)] if told else []
+    by_query = agreement(texts.cases, after_query, "query_tau")
+    if any(case.query is not None for case in texts.cases):
+        return (by_query, *by_history)
+    return (*by_history, by_query)
 
 
 def list_scores(scorer: PairScorer, texts: Texts, case: RankingCase) -> Scores:
     """Of a list's candidates after its history, and after its newest text as a query, in a row."""
-    candidates, history = _texts(texts, case)
-    after_query = scorer.score(candidates, (), query=history[-1])
+    candidates, history, asked = texts.of(case)
+    after_query = scorer.score(candidates, (), query=asked or history[-1])
     return np.concatenate([scorer.score(candidates, history), after_query])
 
 
@@ -149,8 +158,9 @@ def pair_rows(prompt: PairPrompt, texts: Texts) -> list[tuple[list[int], list[in
     """Tokens and their types of a pair of each case, after a history and a query in turn."""
     rows = []
     for number, case in enumerate(texts.cases):
-        candidates, history = _texts(texts, case)
-        before = prompt.asked(history[-1]) if number % 2 else prompt.read(history)
+        candidates, history, asked = texts.of(case)
+        query = number % 2 or not history
+        before = prompt.asked(asked or history[-1]) if query else prompt.read(history)
         rows.append(prompt.pair(before, prompt.item(candidates[number % len(candidates)])))
     return rows
 
@@ -193,7 +203,7 @@ class _Runner:
     def __init__(self, pack: Pack, texts: Texts) -> None:
         self._spec = pair_spec(pack)
         prompt = PairPrompt(self._spec, pack.read(self._spec.tokenizer))
-        self._session = Session(pack.read(self._spec.model))
+        self._session = Session(pack.model(self._spec.model))
         self.rows = pair_rows(prompt, replace(texts, cases=texts.cases[:_PAIRS]))
 
     def feeds(self, rows: Sequence[tuple[list[int], list[int]]], width: int = 0) -> Feeds:
@@ -222,11 +232,3 @@ class _Runner:
         width = min(max(len(tokens) for tokens, _ in rows) + extra, self._spec.max_tokens)
         scores: Scores = self._session.run(self.feeds(rows, width))[0][:, 0]
         return scores
-
-
-def _texts(texts: Texts, case: RankingCase) -> tuple[list[str], list[str]]:
-    """Candidates and history."""
-    return (
-        [texts.texts[place] for place in case.candidates],
-        [texts.texts[place] for place in case.history],
-    )

@@ -19,6 +19,7 @@ from edge_rerank_export.models.families import trunk_of
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.bounds import ScorerBounds
 from edge_rerank_export.verify.figures import Figure, Verification, ndcg_figures, tau_figure
+from edge_rerank_export.verify.orders import agreement
 from edge_rerank_export.verify.texts import RankingCase, Texts
 
 CONVERSION_TEXTS = 8
@@ -103,8 +104,9 @@ def verify_scorer(
     for done, case in enumerate(cases, start=1):
         pairs.append((list_scores(reference, texts, case), list_scores(packed, texts, case)))
         progress(done, len(cases))
+    orders = agreement(cases, pairs)
     figures = [
-        tau_figure(pairs, bounds.min_tau),
+        tau_figure(orders, bounds.min_tau),
         Figure("conversion_error", error, bounds.max_conversion_error, at_least=False),
         Figure(
             "company_effect",
@@ -113,28 +115,22 @@ def verify_scorer(
             at_least=False,
         ),
     ]
-    figures += ndcg_figures(cases, pairs, bounds.max_ndcg_loss)
-    return Verification(tuple(figures), len(texts.texts), len(cases))
+    figures += ndcg_figures(orders, bounds.max_ndcg_loss)
+    return Verification(tuple(figures), len(texts.texts), len(cases), (orders,))
 
 
 def list_scores(scorer: Scorer, texts: Texts, case: RankingCase) -> NDArray[np.float64]:
-    """Of a list's candidates after its history, float64 (candidates,)."""
-    return scorer.score(*_case(texts, case))
-
-
-def _case(texts: Texts, case: RankingCase) -> tuple[list[str], list[str]]:
-    return (
-        [texts.texts[place] for place in case.candidates],
-        [texts.texts[place] for place in case.history],
-    )
+    """Of a list's candidates after its history and query, float64 (candidates,)."""
+    candidates, history, query = texts.of(case)
+    return scorer.score(candidates, history, query=query)
 
 
 def _company_effect(scorer: Scorer, texts: Texts, case: RankingCase) -> float:
-    candidates, history = _case(texts, case)
+    candidates, history, query = texts.of(case)
     scorer.forget()
-    together = scorer.score(candidates, history)
+    together = scorer.score(candidates, history, query=query)
     scorer.forget()
     for end in range(1, len(history)):
         scorer.score(candidates[:1], history[:end])
-    alone = [scorer.score([one], history)[0] for one in reversed(candidates)]
+    alone = [scorer.score([one], history, query=query)[0] for one in reversed(candidates)]
     return float(np.abs(together - alone[::-1]).max())
