@@ -213,8 +213,9 @@ def _put(tensor: TensorProto, **members: str | int) -> None:
 
 def _size(tensor: TensorProto) -> int:
     """Bytes of a tensor's values, wherever they lie."""
-    kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    return math.prod(tensor.dims) * int(kind.itemsize)
+    kind: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    size: int = math.prod(tensor.dims) * kind.itemsize
+    return size
 
 
 def _mapped(place: dict[str, str], kind: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -76,11 +76,12 @@ def cost_of(model: Path, readings: Sequence[Mapping[str, NDArray[Any]]]) -> Cost
     return Cost(size=size, **json.loads(done.stdout))
 
 
-def _main(inputs: Path, model: Path, *beside: Path) -> dict[str, float]:
-    data = [path.read_bytes() for path in beside]
-    names = [path.name for path in beside]
-    session = Session(Model(model.read_bytes(), *data, *names), threads=1)
-    del data
+def _main(inputs: Path, model: Path, beside: Path | None = None) -> dict[str, float]:
+    read = Model(model.read_bytes())
+    if beside is not None:
+        read = replace(read, data=beside.read_bytes(), location=beside.name)
+    session = Session(read, threads=1)
+    del read
     readings = _readings(inputs, session)
     wall, processor = [], []
     for turn in range(ROUNDS):
