@@ -61,7 +61,7 @@ def _finer(recipe: PackRecipe, layers: LayerErrors) -> str:
     if not rest:
         return ""
     best = sorted(rest, key=lambda one: -(one.gain or 0.0))[:_FINER]
-    found = pattern([one.name for one in best], recipe.model.fine)
+    found = pattern([one.name for one in best], recipe.model.fine or "")
     return f"{recipe.kind}.fine = '{found}' in the recipe"
 
 
