@@ -57,7 +57,10 @@ class PackBuilder(ABC, Generic[Recipe]):
 
     @property
     def inline_bytes(self) -> int:
-        """Weights up to which the model is one file, see :func:`.onnx_file.save`."""
+        """Weights up to which the model is one file.
+
+        See :func:`~edge_rerank_export.models.onnx_file.save`.
+        """
         return 0 if self.recipe.model.external_data else onnx_file.INLINE_BYTES
 
     @abstractmethod
