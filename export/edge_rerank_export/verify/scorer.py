@@ -102,7 +102,7 @@ def verify_scorer(
     cases = texts.cases
     pairs = []
     for done, case in enumerate(cases, start=1):
-        pairs.append((_scores(reference, texts, case), _scores(packed, texts, case)))
+        pairs.append((list_scores(reference, texts, case), list_scores(packed, texts, case)))
         progress(done, len(cases))
     orders = agreement(cases, pairs)
     figures = [
@@ -119,7 +119,8 @@ def verify_scorer(
     return Verification(tuple(figures), len(texts.texts), len(cases), (orders,))
 
 
-def _scores(scorer: Scorer, texts: Texts, case: RankingCase) -> NDArray[np.float64]:
+def list_scores(scorer: Scorer, texts: Texts, case: RankingCase) -> NDArray[np.float64]:
+    """Of a list's candidates after its history and what was asked for, float64 (candidates,)."""
     candidates, history, query = texts.of(case)
     return scorer.score(candidates, history, query=query)
 
