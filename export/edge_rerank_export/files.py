@@ -48,6 +48,11 @@ def made_folder(path: Path) -> Path:
     return path
 
 
+def data_file(model: Path) -> Path:
+    """Where the weights of the ONNX file ``model`` lie if they are not in it."""
+    return model.with_name(f"{model.name}.data")
+
+
 def existing_model(path: Path) -> Path:
     """The ONNX file ``path``.
 

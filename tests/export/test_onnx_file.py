@@ -15,6 +15,7 @@ from edge_rerank.inference.session import Session
 from edge_rerank.packs.external_data import ALIGNMENT
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
+from edge_rerank_export.files import data_file
 from edge_rerank_export.models import onnx_file
 from edge_rerank_export.quantize.calibrate import maxima_of, second_moments
 from edge_rerank_export.quantize.gptq import round_products
@@ -79,16 +80,16 @@ def run(path: Path) -> np.ndarray:
 
 def test_a_model_is_one_file_as_long_as_one_holds_it(whole: Path, tmp_path: Path) -> None:
     assert whole.read_bytes() == proto().SerializeToString()
-    assert not onnx_file.data_file(whole).exists()
+    assert not data_file(whole).exists()
     size = sum(4 * int(np.prod(one.dims)) for one in proto().graph.initializer)
     for bytes_, parted in ((size, False), (size - 1, True)):
         path = tmp_path / f"{bytes_}.onnx"
         onnx_file.save(proto(), path, inline_bytes=bytes_)
-        assert onnx_file.data_file(path).exists() is parted
+        assert data_file(path).exists() is parted
 
 
 def test_weights_beside_it_are_as_the_runtime_wants_them(whole: Path, beside: Path) -> None:
-    data = onnx_file.data_file(beside)
+    data = data_file(beside)
     check_model(beside.read_bytes(), location=data.name, size=data.stat().st_size)
     onnx_file.check(beside)
     assert len(beside.read_bytes()) < 2_000
@@ -147,9 +148,9 @@ def test_what_is_quantised_may_lie_beside_its_model(
     one, two = tmp_path / "one.onnx", tmp_path / "two.onnx"
     quantize(beside, one, scheme)
     quantize(beside, two, scheme, inline_bytes=0)
-    data = onnx_file.data_file(two)
+    data = data_file(two)
     check_model(two.read_bytes(), location=data.name, size=data.stat().st_size)
-    assert not onnx_file.data_file(one).exists()
+    assert not data_file(one).exists()
     assert scheme_of(one) is scheme_of(two) is scheme
     assert (run(one) == run(two)).all()
 
@@ -190,7 +191,7 @@ def test_a_draft_becomes_a_model_with_what_lies_beside_it(tmp_path: Path) -> Non
         assert not target.exists()
     assert sorted(one.name for one in tmp_path.iterdir()) == ["m.onnx", "m.onnx.data"]
     run(target)
-    for there in (target, onnx_file.data_file(target)):
+    for there in (target, data_file(target)):
         with (
             pytest.raises(RecipeError, match=f"found {there.name}"),
             onnx_file.new_model(target),
@@ -214,7 +215,7 @@ def test_weights_elsewhere_are_not_read(location: str, beside: Path) -> None:
 
 @pytest.mark.parametrize("damage", ["missing", "short"])
 def test_weights_that_are_not_there(damage: str, beside: Path) -> None:
-    data = onnx_file.data_file(beside)
+    data = data_file(beside)
     if damage == "missing":
         data.unlink()
     else:

@@ -9,6 +9,7 @@ import pytest
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
+from edge_rerank_export.files import data_file
 from edge_rerank_export.models.adapter import HEAD
 from edge_rerank_export.sources.weights import file_sha256
 from tests.inference.tiny import tiny_llama, tokenizer
@@ -16,6 +17,7 @@ from tests.inference.tiny import tiny_llama, tokenizer
 
 @pytest.fixture
 def scorer_recipe(tmp_path: Path) -> Path:
+    """A scorer whose weights lie beside it, as those of more than 2 GiB do."""
     import torch
     from transformers import PreTrainedTokenizerFast
 
@@ -30,7 +32,7 @@ def scorer_recipe(tmp_path: Path) -> Path:
         f"[source]\nuri = {json.dumps(f'path:{folder}')}\n"
         f"sha256 = '{file_sha256(folder / 'model.safetensors')}'\n"
         "[scorer]\nheading = 'Liked:'\nstart = '<s>'\nline_tokens = 12\nhistory_tokens = 60\n"
-        "vocabulary = 100\nfine = '/down/'\n[bounds]\nmin_tau = 0.8\n"
+        "vocabulary = 100\nfine = '/down/'\nexternal_data = true\n[bounds]\nmin_tau = 0.8\n"
     )
     return path
 
@@ -73,15 +75,23 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
+def size(model: Path) -> int:
+    """Bytes of an ONNX file, and of what lies beside it."""
+    beside = data_file(model)
+    return model.stat().st_size + (beside.stat().st_size if beside.exists() else 0)
+
+
 def test_one_by_one_they_give_what_build_gives(recipe: Path, tmp_path: Path) -> None:
     converted, quantised = tmp_path / "float32.onnx", tmp_path / "int8.onnx"
     assert main(["convert", str(recipe), "--out", str(converted)]) == 0
     assert main(["quantize", str(converted), "--recipe", str(recipe), "--out", str(quantised)]) == 0
-    assert quantised.stat().st_size < converted.stat().st_size
+    assert size(quantised) < size(converted)
     assert main(["pack", str(quantised), str(recipe), "--out", str(tmp_path / "steps")]) == 0
     assert main(["build", str(recipe), "--out", str(tmp_path / "build")]) == 0
     assert content(tmp_path / "steps") == content(tmp_path / "build")
     assert main(["verify", str(tmp_path / "steps"), str(recipe)]) == 0
+    outside = Pack.open(tmp_path / "build").manifest.external_data
+    assert outside == ({"scorer.onnx": "scorer.onnx.data"} if recipe.name == "scorer.toml" else {})
 
 
 def test_a_pack_says_how_its_model_is_quantised(recipe: Path, tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank.packs.external_data import ALIGNMENT, Model
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
+from edge_rerank_export.files import data_file
 
 INLINE_BYTES = 4 * 530_000_000
 """Of weights in one file: it ends at 2 GiB, nodes included."""
@@ -31,11 +32,6 @@ SMALLEST = 1024
 """Bytes of a tensor that may lie beside a model; the runtime follows the numbers of small ones."""
 
 _CHUNK = 16 << 20
-
-
-def data_file(path: Path) -> Path:
-    """Where the weights of the ONNX file ``path`` lie if they are not in it."""
-    return path.with_name(f"{path.name}.data")
 
 
 def load(path: Path) -> onnx.ModelProto:
@@ -217,8 +213,9 @@ def _put(tensor: TensorProto, **members: str | int) -> None:
 
 def _size(tensor: TensorProto) -> int:
     """Bytes of a tensor's values, wherever they lie."""
-    kind = helper.tensor_dtype_to_np_dtype(tensor.data_type)
-    return math.prod(tensor.dims) * int(kind.itemsize)
+    kind: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(tensor.data_type)
+    size: int = math.prod(tensor.dims) * kind.itemsize
+    return size
 
 
 def _mapped(place: dict[str, str], kind: np.dtype[Any], shape: tuple[int, ...]) -> NDArray[Any]:

@@ -91,7 +91,7 @@ def _orthogonal(size: int, generator: torch.Generator) -> torch.Tensor:
 
 def _turn_rows(table: torch.Tensor, turn: torch.Tensor) -> None:
     """Turn the rows of a table, part by part: in double precision it is twice as large, twice."""
-    for part in table.split(_ROWS):
+    for part in torch.split(table, _ROWS):
         part.copy_((part.double() @ turn).to(part.dtype))
 
 

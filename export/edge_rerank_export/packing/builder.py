@@ -12,6 +12,7 @@ from tokenizers import Tokenizer
 from edge_rerank.packs.manifest import Manifest, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, PairScorerSpec, ScorerSpec
+from edge_rerank_export.files import data_file
 from edge_rerank_export.models import onnx_file
 from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, silent
@@ -57,10 +58,7 @@ class PackBuilder(ABC, Generic[Recipe]):
 
     @property
     def inline_bytes(self) -> int:
-        """Weights up to which the model is one file.
-
-        See :func:`~edge_rerank_export.models.onnx_file.save`.
-        """
+        """Of weights in one file, see :func:`edge_rerank_export.models.onnx_file.save`."""
         return 0 if self.recipe.model.external_data else onnx_file.INLINE_BYTES
 
     @abstractmethod
@@ -132,7 +130,7 @@ def described(recipe: PackRecipe, fetched: Fetched, folder: Path, spec: ModelSpe
         folder: holds the model and its tokeniser.
         spec: what is said of both.
     """
-    beside = onnx_file.data_file(folder / spec.model)
+    beside = data_file(folder / spec.model)
     if beside.exists():
         spec = replace(spec, external_data=beside.name)
     manifest = Manifest(

@@ -1,7 +1,7 @@
 """What a model costs where it runs: size, time beside processor time, and memory at its peak.
 
 Each form of a model runs in a process of its own that does nothing else and has neither PyTorch
-nor the other form in memory: ``python -m edge_rerank_export.verify.cost MODEL READINGS``.
+nor the other form in memory: ``python -m edge_rerank_export.verify.cost READINGS MODEL [WEIGHTS]``.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from edge_rerank.errors import InferenceError
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.external_data import Model
+from edge_rerank_export.files import data_file
 
 ROUNDS = 3
 """Times that each input is read; the first of them, which touches all memory, does not count."""
@@ -35,7 +36,7 @@ class Cost:
     """What one form of a model costs, by one thread.
 
     Attributes:
-        size: of the ONNX file and what lies beside it, bytes.
+        size: of the ONNX file, bytes.
         wall_ms: median of one run, milliseconds.
         processor_ms: processor time of the same, which other work on the machine does not lengthen.
         peak_mib: of the process that ran it, MiB; Python and onnxruntime are about 60 of them.
@@ -57,6 +58,8 @@ def cost_of(model: Path, readings: Sequence[Mapping[str, NDArray[Any]]]) -> Cost
     Raises:
         InferenceError: when it cannot be run.
     """
+    beside = data_file(model)
+    files = [model, beside] if beside.exists() else [model]
     with tempfile.TemporaryDirectory() as folder:
         inputs = Path(folder) / "readings.npz"
         arrays: dict[str, Any] = {
@@ -65,31 +68,20 @@ def cost_of(model: Path, readings: Sequence[Mapping[str, NDArray[Any]]]) -> Cost
             for name, value in reading.items()
         }
         np.savez(inputs, **arrays)
-        command = [sys.executable, "-m", __name__, str(model), str(inputs)]
+        command = [sys.executable, "-m", __name__, str(inputs), *map(str, files)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         raise InferenceError(f"a measurement process ended with code {done.returncode}")
-    files = [one for one in (model, _beside(model)) if one.is_file()]
-    return Cost(size=sum(one.stat().st_size for one in files), **json.loads(done.stdout))
+    size = sum(path.stat().st_size for path in files)
+    return Cost(size=size, **json.loads(done.stdout))
 
 
-def _beside(model: Path) -> Path:
-    """Where the weights of a large model lie, see :mod:`edge_rerank_export.models.onnx_file`.
-
-    That is not asked: it would bring the onnx package into the process that is measured.
-    """
-    return model.with_name(f"{model.name}.data")
-
-
-def _read(model: Path) -> Model:
-    beside = _beside(model)
-    if not beside.is_file():
-        return Model(model.read_bytes())
-    return Model(model.read_bytes(), beside.read_bytes(), beside.name)
-
-
-def _main(model: Path, inputs: Path) -> dict[str, float]:
-    session = Session(_read(model), threads=1)
+def _main(inputs: Path, model: Path, beside: Path | None = None) -> dict[str, float]:
+    read = Model(model.read_bytes())
+    if beside is not None:
+        read = replace(read, data=beside.read_bytes(), location=beside.name)
+    session = Session(read, threads=1)
+    del read
     readings = _readings(inputs, session)
     wall, processor = [], []
     for turn in range(ROUNDS):
@@ -128,4 +120,4 @@ def _peak_mib() -> float:
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(_main(Path(sys.argv[1]), Path(sys.argv[2]))))
+    sys.stdout.write(json.dumps(_main(*map(Path, sys.argv[1:]))))
