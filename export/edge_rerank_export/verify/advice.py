@@ -65,7 +65,7 @@ def _finer(recipe: PackRecipe, layers: LayerErrors) -> str:
     return f"{recipe.kind}.fine = '{found}' in the recipe"
 
 
-def pattern(names: Sequence[str], known: str = "") -> str:
+def pattern(names: Sequence[str], known: str | None = "") -> str:
     """A regular expression for ``fine`` that finds these layers, and those of ``known``."""
     found = [f"/{re.escape(name)}/" for name in names]
     return "|".join([*([known] if known else []), *found])

@@ -109,9 +109,19 @@ def _places(texts: Texts, places: Sequence[int]) -> list[str]:
     return [texts.texts[place] for place in places]
 
 
-def order_scores(vectors: Vectors, case: RankingCase, queries: Mapping[int, int]) -> Vectors:
-    """The core of the untrained ranking; ``queries`` says where the vector of a query lies."""
-    near = list(case.history) if case.query is None else [queries[case.query]]
+def order_scores(
+    vectors: Vectors, case: RankingCase, queries: Mapping[int, int] | None = None
+) -> Vectors:
+    """The core of the untrained ranking, shape (candidates,): the largest cosine to what is near.
+
+    Args:
+        vectors: of all texts, shape (texts, dim), and of queries behind them.
+        case: whose candidates are scored, by its query or else by its history.
+        queries: where the vector of a query lies; by the history alone without it.
+    """
+    near = list(case.history)
+    if case.query is not None and queries is not None:
+        near = [queries[case.query]]
     scores: Vectors = (vectors[list(case.candidates)] @ vectors[near].T).max(axis=1)
     return scores
 

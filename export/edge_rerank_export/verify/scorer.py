@@ -120,7 +120,7 @@ def verify_scorer(
 
 
 def list_scores(scorer: Scorer, texts: Texts, case: RankingCase) -> NDArray[np.float64]:
-    """Of a list's candidates after its history and query, float64 (candidates,)."""
+    """Of a list's candidates after its history and what was asked for, float64 (candidates,)."""
     candidates, history, query = texts.of(case)
     return scorer.score(candidates, history, query=query)
 

@@ -2,6 +2,6 @@
 
 from edge_rerank_export.verify.texts.cases import REQUESTS, RankingCase, Texts
 from edge_rerank_export.verify.texts.datasets import texts_of
-from edge_rerank_export.verify.texts.own import own_texts
+from edge_rerank_export.verify.texts.own import lists_of, own_texts
 
-__all__ = ["REQUESTS", "RankingCase", "Texts", "own_texts", "texts_of"]
+__all__ = ["REQUESTS", "RankingCase", "Texts", "lists_of", "own_texts", "texts_of"]

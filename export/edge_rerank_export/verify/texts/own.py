@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.resources import files
 
 from edge_rerank_export.sources.languages import Language
@@ -26,8 +27,16 @@ def own_texts(languages: Sequence[Language] = ()) -> Texts:
         for line in files(__package__).joinpath(name).read_text(encoding="utf-8").splitlines()
     ]
     texts = tuple(line for line in lines if line and not line.startswith("#"))
-    starts = range(len(texts) - HISTORY_LINES)
-    return Texts(texts, neighbours(len(texts), starts), "the toolchain's own texts")
+    return replace(lists_of(texts), source="the toolchain's own texts")
+
+
+def lists_of(texts: Sequence[str]) -> Texts:
+    """A list for each text with two behind it: three neighbours and twenty others, or all.
+
+    Args:
+        texts: five or more; neighbours are of one kind, or of none.
+    """
+    return Texts(tuple(texts), neighbours(len(texts), range(len(texts) - HISTORY_LINES)))
 
 
 def neighbours(lines: int, starts: Sequence[int]) -> tuple[RankingCase, ...]:
