@@ -44,6 +44,7 @@ from edge_rerank_export.models.language_model import (
     readings,
     scoring_model,
 )
+from edge_rerank_export.models.memory import give_back
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.builder import PackBuilder, Writer
@@ -156,6 +157,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
         with torch.inference_mode():
             wanted = iter([original(torch.tensor(row)) for row in rows])
         del original
+        give_back()
         session = Session(onnx_file.read(exact))
         inputs = readings(exact, rows, causal=self.causal)
         return conversion_error(
