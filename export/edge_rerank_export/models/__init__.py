@@ -1,1 +1,1 @@
-"""Internal: the originals in PyTorch, in the form that the runtime expects, and their way to ONNX."""
+"""Internal: originals in PyTorch, in the form that the runtime expects, and their way to ONNX."""

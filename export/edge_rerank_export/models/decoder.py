@@ -23,8 +23,8 @@ import torch
 from edge_rerank_export.models import fused_ops as fused
 from edge_rerank_export.models.decoder_block import Call, DecoderBlock
 from edge_rerank_export.models.families import Norm, family_of
-from edge_rerank_export.models.reading import reading
 from edge_rerank_export.models.outliers import rotate
+from edge_rerank_export.models.reading import reading
 
 
 class ScoringDecoder(torch.nn.Module):

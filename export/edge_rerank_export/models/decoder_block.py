@@ -141,7 +141,7 @@ class DecoderBlock(torch.nn.Module):
         if self.rotary is not None:
             cosines, sines, part = call.tables[self.rotary]
             where = call.positions
-            turned = fused.rotary(turned, where, cosines, sines, repeats + 1, part)
+            turned = fused.rotary(turned, where, cosines, sines, heads=repeats + 1, part=part)
         query, key = torch.split(turned, [repeats * dim, dim], dim=-1)
         return query, key, value
 

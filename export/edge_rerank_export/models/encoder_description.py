@@ -116,14 +116,15 @@ def describe_encoder(folder: Path) -> EncoderDescription:
     family = family_of(members)
     try:
         config = AutoConfig.from_pretrained(place, local_files_only=True, trust_remote_code=False)
-        if getattr(config, "quantization_config", None) is not None:
-            raise UnsupportedModel("config.quantization_config: expected float weights")
+        quantised = getattr(config, "quantization_config", None) is not None
         family.check(config)
         hidden, positions = int(config.hidden_size), family.positions(config)
     except UnsupportedModel:
         raise
     except Exception as error:  # members of the wrong type fail in many ways
         raise UnsupportedModel(f"config.json cannot be read: {type(error).__name__}") from error
+    if quantised:
+        raise UnsupportedModel("config.quantization_config: expected float weights")
     sentences = read_sentence_files(folder, hidden=hidden)
     told = read_json(place / "tokenizer_config.json", {})
     longest = told.get("model_max_length") if isinstance(told, dict) else None
@@ -158,7 +159,10 @@ def check_weight_files(
         UnsupportedModel: with what to do.
     """
     paths = [PurePosixPath(name.replace("\\", "/")) for name in files]
-    wanted = [description.folder, *(str(PurePosixPath(x).parent) for x in description.dense_weights)]
+    wanted = [
+        description.folder,
+        *(str(PurePosixPath(x).parent) for x in description.dense_weights),
+    ]
     for folder in wanted:
         inside = [path for path in paths if path.parent == PurePosixPath(folder)]
         if any(path.suffix == ".safetensors" for path in inside):
@@ -167,8 +171,8 @@ def check_weight_files(
         where = f"{folder}/" if folder else ""
         if pickles:
             raise UnsupportedModel(
-                f"weights: expected {where}model.safetensors, got {pickles[0]}, a pickle, which can "
-                f"run code when it is read; if you trust it, convert it: {_remedy(description)}"
+                f"weights: expected {where}model.safetensors, got {pickles[0]}, a pickle, which "
+                f"can run code when it is read; if you trust it, convert it: {_remedy(description)}"
             )
         if complete:
             raise UnsupportedModel(f"weights: expected {where}model.safetensors, found none")

@@ -49,8 +49,7 @@ class EncoderFamily:
         found = getattr(config, cls.activation)
         if found not in ACTIVATIONS:
             raise UnsupportedModel(
-                f"config.{cls.activation}: expected one of {', '.join(ACTIVATIONS)}, "
-                f"got {found!r}"
+                f"config.{cls.activation}: expected one of {', '.join(ACTIVATIONS)}, got {found!r}"
             )
         kind = getattr(config, "position_embedding_type", None) or "absolute"
         if kind != "absolute":
@@ -167,8 +166,8 @@ def family_of(config: Mapping[str, Any]) -> type[EncoderFamily]:
     if family is None:
         needs = f", whose code ({_code(code)}) is its own and never run" if code else ""
         raise UnsupportedModel(
-            f"model type: a text encoder must be one of {', '.join(FAMILIES)}, got {kind!r}{needs}; "
-            f"a family is added in {THIS_FILE}"
+            f"model type: a text encoder must be one of {', '.join(FAMILIES)}, got {kind!r}"
+            f"{needs}; a family is added in {THIS_FILE}"
         )
     # Known is what transformers has by this name; a class of a model's own may compute another
     # vector even where its type is a known one.

@@ -1,7 +1,7 @@
 """Families of decoders: where each keeps attention, norms, rotary tables and head.
 
-:class:`~edge_rerank_export.models.decoder.ScoringDecoder` computes one general decoder. A family says
-how a model of transformers becomes that: its parts as :class:`Decoder` and :class:`Layer`, all
+:class:`~edge_rerank_export.models.decoder.ScoringDecoder` computes one general decoder. A family
+says how a model of transformers becomes that: its parts as :class:`Decoder` and :class:`Layer`, all
 multipliers folded into the weights. Another family is a class here and an entry in
 :data:`FAMILIES`.
 """

@@ -58,7 +58,7 @@ class _SkipLayerNorm(torch.autograd.Function):
 
 class _Rotary(torch.autograd.Function):
     @staticmethod
-    def forward(
+    def forward(  # noqa: PLR0917 - what `apply` is given
         _: Any,
         x: torch.Tensor,
         positions: torch.Tensor,
@@ -141,6 +141,7 @@ def rotary(
     positions: torch.Tensor,
     cosines: torch.Tensor,
     sines: torch.Tensor,
+    *,
     heads: int,
     part: int = 0,
 ) -> torch.Tensor:

@@ -203,7 +203,9 @@ def load_pair_tokenizer(folder: Path) -> Any:
     if not getattr(tokenizer, "is_fast", False):
         raise UnsupportedModel("tokeniser: expected one with a tokenizer.json")
     sides = tokenizer.backend_tokenizer.encode("a", "a").sequence_ids
-    between = sides[sides.index(0) : len(sides) - sides[::-1].index(1)] if {0, 1} <= {*sides} else []
+    between = (
+        sides[sides.index(0) : len(sides) - sides[::-1].index(1)] if {0, 1} <= {*sides} else []
+    )
     if None not in between:
         raise UnsupportedModel("tokeniser: expected a template of pairs, as [CLS] A [SEP] B [SEP]")
     return tokenizer

@@ -38,7 +38,7 @@ class Pooling(StrEnum):
     MEAN = "mean"
     MEAN_SQRT_LEN = "mean_sqrt_len_tokens"
     WEIGHTED_MEAN = "weightedmean"
-    LAST_TOKEN = "lasttoken"
+    LAST_TOKEN = "lasttoken"  # noqa: S105 - of a text
 
 
 _SWITCHES = {
@@ -171,8 +171,10 @@ def read_sentence_files(folder: Path, *, hidden: int) -> SentenceFiles:
         layers.pop()
     normalised = bool(layers) and isinstance(layers[-1], Normalize)
     said = _object(folder / "config_sentence_transformers.json")
-    lengths = next((_object(folder / first / name) for name in _LENGTHS if
-                    (folder / first / name).is_file()), {})
+    lengths = next(
+        (_object(folder / first / name) for name in _LENGTHS if (folder / first / name).is_file()),
+        {},
+    )
     longest = lengths.get("max_seq_length")
     prompts = said.get("prompts") or {}
     if not isinstance(prompts, dict) or not all(isinstance(one, str) for one in prompts.values()):
@@ -238,7 +240,8 @@ def _pooling(folder: Path, hidden: int) -> tuple[tuple[Pooling, ...], bool]:
             f"pooling: expected of {', '.join(Pooling)}, got {', '.join(unknown)}; one is added "
             f"in {THIS_FILE}"
         )
-    return tuple(Pooling(mode) for mode in modes or ["mean"]), said.get("include_prompt") is not False
+    include_prompt = said.get("include_prompt") is not False
+    return tuple(Pooling(mode) for mode in modes or ["mean"]), include_prompt
 
 
 def _dense(folder: Path, path: str, inputs: int) -> Dense:

@@ -96,9 +96,7 @@ class TextEncoder(torch.nn.Module):
         self.centre = torch.cat(means).mean(dim=0).clone()
 
 
-def load_encoder(
-    folder: Path, *, pooling: Sequence[Pooling] = (), dim: int = 0
-) -> TextEncoder:
+def load_encoder(folder: Path, *, pooling: Sequence[Pooling] = (), dim: int = 0) -> TextEncoder:
     """The original in PyTorch float32, in evaluation mode.
 
     Args:

@@ -73,9 +73,7 @@ def with_prefix(tokenizer: Tokenizer, prefix: str) -> Tokenizer:
     """
     for members in _ways(json.loads(tokenizer.to_str())):
         changed = _with_tokens(tokenizer, members, prefix)
-        if all(
-            changed.encode(text).ids == tokenizer.encode(prefix + text).ids for text in _PROBES
-        ):
+        if all(changed.encode(text).ids == tokenizer.encode(prefix + text).ids for text in _PROBES):
             return changed
     raise UnsupportedModel(
         "encoder.prefix: expected a tokeniser that reads a text alike alone and after the prefix"
@@ -97,9 +95,7 @@ class QueryTokens:
     ids: tuple[int, ...]
 
 
-def query_tokens(
-    plain: Tokenizer, items: Tokenizer, prefix: str, query_prefix: str
-) -> QueryTokens:
+def query_tokens(plain: Tokenizer, items: Tokenizer, prefix: str, query_prefix: str) -> QueryTokens:
     """What turns an item's tokens into those of a query.
 
     Args:
