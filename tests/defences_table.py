@@ -299,6 +299,20 @@ DEFENCES: tuple[Defence, ...] = (
         "a wrong digest",
     ),
     Defence(
+        "tests/export/test_wheel.py::test_installers_may_link_files_and_others_may_not",
+        "which folders pip made",
+        "edge_rerank/packs/installed.py",
+        "return folder.resolve() in {found.resolve() for found in installed_packs().values()}",
+        "return True",
+    ),
+    Defence(
+        "tests/export/test_wheel.py::test_an_entry_point_to_anywhere_else_is_no_pack",
+        "where installed packs lie",
+        "edge_rerank/packs/installed.py",
+        "_PLACE.fullmatch(entry.value)",
+        're.search(r"(\\w+)$", entry.value)',
+    ),
+    Defence(
         "tests/packs/test_hostile_packs.py::test_model_is_refused_though_signed",
         "the list of operators",
         "edge_rerank/packs/onnx_check.py",

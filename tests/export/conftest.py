@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,20 @@ def _tiny_recipe(tiny_bert: Path, folder: Path) -> Path:
         "[bounds]\nmin_tau = 0.5\nmin_cosine = 0.9\nmax_difference = 0.2\n"
     )
     return recipe
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_lists() -> Iterator[None]:
+    """Tiny models are verified, and searched, on few lists: a third of what real ones take."""
+    if MISSING is not None:
+        yield
+        return
+    from edge_rerank_export.packing.builder import PackBuilder
+    from edge_rerank_export.packing.pairs import PairBuilder
+    from edge_rerank_export.packing.scorer import ScorerBuilder
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(PackBuilder, "search_lists", 5)
+        patch.setattr(ScorerBuilder, "build_cases", 13)
+        patch.setattr(PairBuilder, "build_cases", 8)
+        yield

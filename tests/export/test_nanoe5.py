@@ -229,11 +229,12 @@ def test_the_layout_is_recognised_by_what_lies_there(
     assert isinstance(known, EncoderPackRecipe)
     assert found.source.layout is known.source.layout
     assert found.licence == known.licence
-    # But for languages and length it is as the recipe that comes along.
-    assert found.encoder == replace(known.encoder, languages=(Language.ZH,), max_tokens=256)
-    told = recipe_of(uri, Wishes(prefix="", query_prefix="passage: "), tmp_path)
-    assert isinstance(told, EncoderPackRecipe)
-    assert (told.encoder.prefix, told.encoder.query_prefix) == ("", "passage: ")
+    # But for languages, length and what has to be fine it is as the recipe that comes along.
+    told = {"languages": (Language.ZH,), "max_tokens": 256, "fine": None}
+    assert found.encoder == replace(known.encoder, **told)
+    other = recipe_of(uri, Wishes(prefix="", query_prefix="passage: "), tmp_path)
+    assert isinstance(other, EncoderPackRecipe)
+    assert (other.encoder.prefix, other.encoder.query_prefix) == ("", "passage: ")
 
 
 def test_the_recipe_asks_for_what_the_wheel_has() -> None:

@@ -41,9 +41,6 @@ ModelSpec: TypeAlias = EncoderSpec | ScorerSpec | PairScorerSpec
 Writer: TypeAlias = Callable[[Path, str, Update], object]
 """Writes a model to a file, the products of a pattern fine, and is told of progress to."""
 
-_SEARCH_LISTS = 16
-"""Lists that finer inputs are searched on."""
-
 _MARGIN = 0.01
 """By which τ has to be above its bound there: it is verified on other lists."""
 
@@ -70,6 +67,9 @@ class PackBuilder(ABC, Generic[Recipe]):
     """Lists that a new pack is verified on, ``None`` for all; ``verify`` takes as many as there
     are."""
 
+    search_lists: ClassVar[int] = 16
+    """Lists that finer inputs are searched on."""
+
     recipe: Recipe
     fetched: Fetched
     work: Path
@@ -83,12 +83,11 @@ class PackBuilder(ABC, Generic[Recipe]):
         """Of weights in one file, see :func:`edge_rerank_export.models.onnx_file.save`."""
         return 0 if self.recipe.model.external_data else onnx_file.INLINE_BYTES
 
-    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> str:
+    def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
         """Write ``source``, a file of :meth:`convert`, to ``target`` as the recipe says.
 
-        Returns:
-            Which products take finer inputs: what the recipe says of it, or what was found to be
-            needed where it says nothing.
+        Where the recipe does not say which products take finer inputs, those do that are found to
+        need them; :func:`~edge_rerank_export.quantize.integers.fine_of` tells which.
 
         Raises:
             UnsupportedModel: when the model cannot be quantised so.
@@ -96,7 +95,7 @@ class PackBuilder(ABC, Generic[Recipe]):
         model = self.recipe.model
         if model.quantisation is Scheme.NONE:
             onnx_file.copy(source, target)
-            return NONE
+            return
         with tempfile.TemporaryDirectory(dir=self.work) as folder:
             write = self._quantizer(source, Path(folder), steps)
             fine = model.fine or NONE
@@ -104,7 +103,6 @@ class PackBuilder(ABC, Generic[Recipe]):
                 fine = self._find_fine(source, write, Path(folder), steps)
             with steps(f"quantise ({model.quantisation})") as update:
                 write(target, fine, update)
-        return fine
 
     def quantised_as(self, scheme: Scheme) -> Self:
         """The same for a model that is quantised by ``scheme``, whatever the recipe says."""
@@ -143,7 +141,7 @@ class PackBuilder(ABC, Generic[Recipe]):
 
     def _find_fine(self, source: Path, write: Writer, folder: Path, steps: Steps) -> str:
         """See :mod:`edge_rerank_export.quantize.fine`; on other lists than are verified with."""
-        texts = calibration_lists(self.recipe.languages, _SEARCH_LISTS)
+        texts = calibration_lists(self.recipe.languages, self.search_lists)
         groups = product_groups(source)
         exact = self._scores(self.exact_pack(steps), texts)
         at = folder / "searched"

@@ -21,7 +21,7 @@ from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, Update, silent
-from edge_rerank_export.quantize.integers import scheme_of
+from edge_rerank_export.quantize.integers import fine_of, scheme_of
 from edge_rerank_export.recipes.pack import (
     RECIPE_NAME,
     PackRecipe,
@@ -70,9 +70,7 @@ def make_pack(
     with tempfile.TemporaryDirectory() as folder:
         exported, quantised = Path(folder) / "float32.onnx", Path(folder) / "quantised.onnx"
         builder.convert(exported, steps=steps)
-        fine = builder.quantize(exported, quantised, steps=steps)
-        if recipe is not None:
-            recipe = recipe.with_fine(fine)
+        builder.quantize(exported, quantised, steps=steps)
         onnx_file.remove(exported)
         return write_pack(
             builder,
@@ -134,6 +132,8 @@ def write_pack(
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         if recipe is not None:
             followed = recipe if settle is None else _weighed(recipe, manifest)
+            if followed.model.fine is None:
+                followed = followed.with_fine(fine_of(model))
             (stage / RECIPE_NAME).write_text(written(followed), encoding="utf-8")
         final = replace(
             manifest, files=file_entries(stage), verification=verification.for_manifest()

@@ -51,6 +51,8 @@ _ZERO = np.array(128, dtype=np.uint8)
 _FINER = 254
 """What rounding leaves over is at most half a step, and a half is 127 of these steps."""
 _CONTRIB = "com.microsoft"
+_FINE_KEY = "edge_rerank.fine"
+"""Of the model's metadata: names of nodes do not outlive quantisation, the pattern does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +111,8 @@ def quantize(
         rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine)
         if fine and not rewriter.fine:
             raise UnsupportedModel("fine: expected the name of a product, found none like it")
+        if fine:
+            model.metadata_props.add(key=_FINE_KEY, value=fine)
         count = rewriter.run(progress)
     else:
         model, count = _weight_only(model, scheme, moments or {}, progress or _unheard)
@@ -134,6 +138,12 @@ def scheme_of(model: Path) -> Scheme:
         if node.op_type == "MatMul" and kinds.get(node.input[1]) == TensorProto.FLOAT16:
             return Scheme.FLOAT16
     return Scheme.NONE
+
+
+def fine_of(model: Path) -> str:
+    """Which products of ``model`` take finer inputs, as :func:`quantize` was told."""
+    props = onnx_file.load(model).metadata_props
+    return next((entry.value for entry in props if entry.key == _FINE_KEY), "")
 
 
 def _weight_only(
