@@ -12,6 +12,7 @@ import torch
 import transformers
 
 from edge_rerank_export.cli import main
+from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.quantize.fine import (
     ALL,
     NONE,
@@ -111,8 +112,12 @@ _BOUNDS = "min_tau = 0.955\nmin_cosine = 0.5\nmax_difference = 1.0\n"
 
 
 def test_a_model_with_outliers_falls_short_plain_and_passes_as_searched(
-    with_outliers: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    with_outliers: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(PackBuilder, "search_lists", 16)
     plain = recipe_file(with_outliers, tmp_path / "plain.toml", "fine = ''", _BOUNDS)
     assert main(["build", str(plain), "--out", str(tmp_path / "plain")]) == 3
     searched = recipe_file(with_outliers, tmp_path / "searched.toml", "", _BOUNDS)
