@@ -31,10 +31,10 @@ def groups(*weights: int) -> list[ProductGroup]:
     return [ProductGroup((f"/p{n}/MatMul",), count) for n, count in enumerate(weights)]
 
 
-def model(errors: Sequence[float], asked: list[str]) -> Callable[[str], Measured]:
+def model(errors: Sequence[float], asked: list[str]) -> Callable[[str, bool], Measured]:
     """A model whose error is a sum over the groups that are not fine; τ is what is left of 1."""
 
-    def measure(pattern: str) -> Measured:
+    def measure(pattern: str, few: bool) -> Measured:
         asked.append(pattern)
         coarse = [
             error
@@ -77,7 +77,7 @@ def test_a_gain_counts_for_its_share_of_the_work() -> None:
 
 def test_where_nothing_helps_all_is_fine() -> None:
     of = groups(1, 1)
-    assert find_fine(of, lambda _pattern: Measured(0.5, 1.0), 0.95) == ALL
+    assert find_fine(of, lambda _pattern, _few: Measured(0.5, 1.0), 0.95) == ALL
     every = find_fine(of, model([0.1, 0.1], []), 0.96)
     assert every == ALL
 

@@ -1,9 +1,9 @@
 """Search for the products whose inputs have to be finer than eight bits.
 
 Where int8 as it is keeps the order, none has to. Otherwise what each group of products costs is
-measured: how much the scores' error falls when it alone has coarse inputs no more. The groups that
-cost most for their share of the work become fine, as many as it takes. Nothing in it is random, and
-the number of measurements is known before the first.
+measured: how much the scores' error falls when it alone has coarse inputs no more, for which few
+lists do. The groups that cost most for their share of the work become fine, as many as it takes.
+Nothing in it is random, and the number of measurements is known before the first.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ def _together(groups: Sequence[ProductGroup]) -> ProductGroup:
 
 def most_measurements(groups: int) -> int:
     """How many measurements :func:`find_fine` makes at most."""
-    return 2 + groups + ceil(log2(max(groups, 2)))
+    return 3 + groups + ceil(log2(max(groups, 2)))
 
 
 def find_fine(
     groups: Sequence[ProductGroup],
-    measure: Callable[[str], Measured],
+    measure: Callable[[str, bool], Measured],
     wanted: float,
     *,
     progress: Update = lambda _done, _total: None,
@@ -107,7 +107,7 @@ def find_fine(
     Args:
         groups: see :func:`product_groups`.
         measure: of the model in which products of a pattern are fine, see
-            :func:`~edge_rerank_export.quantize.integers.quantize`.
+            :func:`~edge_rerank_export.quantize.integers.quantize`; on all lists, or on a few.
         wanted: the least τ.
         progress: called with (measurements done, measurements at most).
 
@@ -116,20 +116,20 @@ def find_fine(
     """
     done, total = 0, most_measurements(len(groups))
 
-    def measured(pattern: str) -> Measured:
+    def measured(pattern: str, *, few: bool = False) -> Measured:
         nonlocal done
-        found = measure(pattern)
+        found = measure(pattern, few)
         done += 1
         progress(done, total)
         return found
 
-    plain = measured(NONE)
-    if plain.tau >= wanted or not groups:
+    if measured(NONE).tau >= wanted or not groups:
         return NONE
     if measured(ALL).tau < wanted:
         return ALL
     # What is left of the error when one group alone is fine; for its work, the least first.
-    gains = [plain.error - measured(pattern_of([group])).error for group in groups]
+    plain = measured(NONE, few=True).error
+    gains = [plain - measured(pattern_of([group]), few=True).error for group in groups]
     order = sorted(
         range(len(groups)), key=lambda place: (-gains[place] / groups[place].weights, place)
     )
