@@ -51,7 +51,7 @@ _ZERO = np.array(128, dtype=np.uint8)
 _FINER = 254
 """What rounding leaves over is at most half a step, and a half is 127 of these steps."""
 _CONTRIB = "com.microsoft"
-_FINE_KEY = "edge_rerank.fine"
+_FINE_KEY = "fine"
 """Of the model's metadata: names of nodes do not outlive quantisation, the pattern does."""
 
 
