@@ -21,7 +21,7 @@ from edge_rerank_export.quantize.products import matrices_of, resolve_copies
 NONE, ALL = "", "."
 """Patterns of no product and of every."""
 
-MAX_GROUPS = 24
+MAX_GROUPS = 12
 """Groups of a small model: as many measurements are made to order them."""
 
 _GROUP_WEIGHTS = 1_500_000_000
