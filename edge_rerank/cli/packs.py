@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict, dataclass
-from pathlib import Path
 
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
@@ -16,7 +15,7 @@ from edge_rerank.cli.options import (
     add_json,
 )
 from edge_rerank.errors import EdgeRerankError
-from edge_rerank.packs.installed import SHIPPED, find_pack, installed_packs
+from edge_rerank.packs.installed import SHIPPED, installed_packs
 from edge_rerank.packs.manifest import SIGNATURE_NAME, Manifest
 from edge_rerank.packs.pack import Pack
 from edge_rerank.render.texttable import Column
@@ -81,8 +80,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Open each, and print."""
-    named = {SHIPPED: None, **installed_packs()}
-    found = [_look(name, folder) for name, folder in named.items()]
+    found = [_look(name) for name in dict.fromkeys([SHIPPED, *installed_packs()])]
     if arguments.json:
         packs = [asdict(one) for one in found]
         console.say(json.dumps({"packs": packs}, ensure_ascii=False, indent=2))
@@ -91,10 +89,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     return EXIT_CHECK_FAILED if any(one.error for one in found) else EXIT_DONE
 
 
-def _look(name: str, folder: Path | None) -> Found:
+def _look(name: str) -> Found:
     try:
-        folder = folder or find_pack(name)
-        pack = Pack.open(folder)
+        pack = Pack.open(name)
     except EdgeRerankError as error:
         return Found(name, error=str(error))
     manifest = pack.manifest
@@ -107,7 +104,7 @@ def _look(name: str, folder: Path | None) -> Found:
         size=sum(entry.size for entry in manifest.files),
         licence=manifest.licence,
         digest=pack.digest,
-        signed=(folder / SIGNATURE_NAME).is_file(),
+        signed=(pack.path / SIGNATURE_NAME).is_file(),
     )
 
 

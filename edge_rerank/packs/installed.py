@@ -12,7 +12,6 @@ import re
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from edge_rerank.errors import PackNotFound
 from edge_rerank.packs.shipped import shipped_pack
 
 GROUP = "edge_rerank.packs"
@@ -57,15 +56,10 @@ def find_pack(pack: str | Path) -> Path:
 
 
 def comes_installed(folder: Path) -> bool:
-    """Whether ``folder`` is one that an installer put there: this package's own or a wheel's.
+    """Whether ``folder`` is one that an installer made of a wheel.
 
     Installers link files from their caches, which is a folder's own business nowhere else.
     """
-    try:
-        if folder.resolve() == shipped_pack().resolve():
-            return True
-    except PackNotFound:
-        pass
     if folder.absolute().parent.name != HOME:
         return False
     return folder.resolve() in {found.resolve() for found in installed_packs().values()}

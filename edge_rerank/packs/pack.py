@@ -100,7 +100,8 @@ class Pack:
             PackUnsupported: when this version cannot run it.
         """
         path = find_pack(path)
-        shipped, links = _is_shipped(path), comes_installed(path)
+        shipped = _is_shipped(path)
+        links = shipped or comes_installed(path)
         keys = [Ed25519PublicKey.from_public_bytes(key) for key in trust.keys]
         if not path.is_dir():
             known = ", ".join(sorted(installed_packs())) or "none"

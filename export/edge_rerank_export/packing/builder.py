@@ -22,6 +22,7 @@ from edge_rerank_export.models import onnx_file
 from edge_rerank_export.packing.calibration import calibration_lists
 from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.progress import Steps, Update, silent
+from edge_rerank_export.quantize.calibrate import ChannelMaxima, SecondMoments
 from edge_rerank_export.quantize.fine import (
     NONE,
     Measured,
@@ -29,6 +30,7 @@ from edge_rerank_export.quantize.fine import (
     most_measurements,
     product_groups,
 )
+from edge_rerank_export.quantize.integers import QuantizedCount, quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import PackRecipe
 from edge_rerank_export.sources.fetch import Fetched
@@ -39,7 +41,7 @@ from edge_rerank_export.verify.texts import Texts, own_texts
 ModelSpec: TypeAlias = EncoderSpec | ScorerSpec | PairScorerSpec
 """What a manifest says of a model that was made as it is."""
 
-Writer: TypeAlias = Callable[[Path, str, Update], object]
+Writer: TypeAlias = Callable[[Path, str, Update], QuantizedCount]
 """Writes a model to a file, the products of a pattern fine, and is told of progress to."""
 
 _FEW = 0.25
@@ -179,6 +181,33 @@ class PackBuilder(ABC, Generic[Recipe]):
             folder: for files on the way, kept as long as the result is used.
             steps: told of each step.
         """
+
+    def _writer(
+        self,
+        source: Path,
+        *,
+        maxima: ChannelMaxima | None = None,
+        moments: SecondMoments | None = None,
+    ) -> Writer:
+        """What writes ``source`` by the recipe's scheme.
+
+        For ``maxima`` and ``moments`` see
+        :func:`~edge_rerank_export.quantize.integers.quantize`.
+        """
+
+        def write(target: Path, fine: str, update: Update) -> QuantizedCount:
+            return quantize(
+                source,
+                target,
+                self.recipe.model.quantisation,
+                maxima=maxima,
+                moments=moments,
+                fine=fine,
+                inline_bytes=self.inline_bytes,
+                progress=update,
+            )
+
+        return write
 
     @abstractmethod
     def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:

@@ -195,7 +195,6 @@ class _Calibrated:
         *,
         inline_bytes: int,
         progress: Update,
-        fine: str = "",
     ) -> QuantizedCount:
         return quantize(
             source,
@@ -203,7 +202,6 @@ class _Calibrated:
             scheme,
             maxima=self.maxima,
             moments=self.moments,
-            fine=fine,
             inline_bytes=inline_bytes,
             progress=progress,
         )
@@ -258,15 +256,10 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
         texts = calibration_texts(languages) if scheme is Scheme.INT4 else own
         calibrated = _calibrate(source, scheme, self.start.tokenizer, texts, steps)
 
-        def write(target: Path, fine: str, update: Update) -> object:
-            count = calibrated.quantize(
-                source,
-                target,
-                scheme,
-                fine=fine,
-                inline_bytes=self.inline_bytes,
-                progress=update,
-            )
+        rounded = self._writer(source, maxima=calibrated.maxima, moments=calibrated.moments)
+
+        def write(target: Path, fine: str, update: Update) -> QuantizedCount:
+            count = rounded(target, fine, update)
             if count.left:
                 raise UnsupportedModel(
                     f"quantise: {len(count.left)} of {count.products + len(count.left)} products "

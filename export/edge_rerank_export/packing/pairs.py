@@ -35,7 +35,6 @@ from edge_rerank_export.packing.card import pair_card
 from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.calibrate import maxima_of, second_moments
-from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import PairPackRecipe
 from edge_rerank_export.verify.figures import Verification
@@ -109,20 +108,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
             with steps("calibrate") as update:
                 rows, told = self._readings(own_texts(), scheme, update)
                 maxima = maxima_of(source, rows, progress=told)
-
-        def write(target: Path, fine: str, update: Update) -> object:
-            return quantize(
-                source,
-                target,
-                scheme,
-                maxima=maxima,
-                moments=moments,
-                fine=fine,
-                inline_bytes=self.inline_bytes,
-                progress=update,
-            )
-
-        return write
+        return self._writer(source, maxima=maxima, moments=moments)
 
     def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:
         scorer = PairScorer(pack)

@@ -52,11 +52,10 @@ from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import ScorerFacts, scorer_card
 from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.prior import prior_weight
-from edge_rerank_export.progress import Steps, Update, silent
+from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import SecondMoments, second_moments
 from edge_rerank_export.quantize.gptq import round_products
 from edge_rerank_export.quantize.int4 import came_in_blocks
-from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
 from edge_rerank_export.verify.figures import Verification
@@ -184,19 +183,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
                     progress=update,
                 )
             source = rounded
-
-        def write(target: Path, fine: str, update: Update) -> object:
-            return quantize(
-                source,
-                target,
-                scheme,
-                fine=fine,
-                moments=moments,
-                inline_bytes=self.inline_bytes,
-                progress=update,
-            )
-
-        return write
+        return self._writer(source, moments=moments)
 
     def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:
         scorer = Scorer(pack)
