@@ -34,6 +34,7 @@ RUNTIME = (
     "texts",
     "guest",
     "reranker",
+    "integrations",
     "compliance",
     "evaluation",
     "export",
