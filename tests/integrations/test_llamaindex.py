@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from llama_index.core import MockEmbedding, VectorStoreIndex
+from llama_index.core import MockEmbedding, Settings, VectorStoreIndex
 from llama_index.core.base.base_query_engine import BaseQueryEngine
 from llama_index.core.llms import MockLLM
 from llama_index.core.response_synthesizers import ResponseMode
@@ -24,11 +24,11 @@ def nodes() -> list[TextNode]:
 
 
 @pytest.fixture
-def asked(reranker: Reranker) -> BaseQueryEngine:
+def asked(reranker: Reranker, monkeypatch: pytest.MonkeyPatch) -> BaseQueryEngine:
+    monkeypatch.setattr(Settings, "_llm", MockLLM())
     index = VectorStoreIndex(nodes(), embed_model=MockEmbedding(embed_dim=8))
     made = EdgeRerankPostprocessor(reranker=reranker, user=lambda: "alice", top_n=3)
     return index.as_query_engine(
-        llm=MockLLM(),
         response_mode=ResponseMode.NO_TEXT,
         similarity_top_k=len(PASSAGES),
         node_postprocessors=[made],
