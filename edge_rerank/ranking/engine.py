@@ -36,7 +36,7 @@ from edge_rerank.ranking.policies.diversity import Diversity
 from edge_rerank.ranking.policies.near_copies import NearCopies
 from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.policies.proportions import Proportions
-from edge_rerank.ranking.relevance.relevance import Judge
+from edge_rerank.ranking.relevance.relevance import Judge, Level
 from edge_rerank.ranking.request import RankOptions, Request, items_of
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
@@ -51,6 +51,10 @@ from edge_rerank.types import Degradation, Event, Item, RankedItem, RatingScale,
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
 degradation; a foreign title here and there is none."""
+
+ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
+"""Log-odds against a list's mean, where no history model was fitted that says more: somebody
+chooses one of about twenty."""
 
 Packs = str | Path | Sequence[str | Path]
 
@@ -230,9 +234,7 @@ class RankingEngine:
         rows = order.rows[: request.keep]
         unread = request.comparisons.unread
         degraded = (*evidence.degraded, *order.degraded, *_not_read(unread))
-        scores = order.scores
-        if self._history_model is not None:
-            scores = self._history_model.probabilities(scores)
+        scores = self._shown(order.scores, evidence)
         reasons = explain(evidence, request.candidates, rows)
         ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
         return Ranking(
@@ -246,6 +248,15 @@ class RankingEngine:
             degraded=tuple(dict.fromkeys(degraded)),
             unread=unread,
         )
+
+    def _shown(self, scores: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
+        """What a ranking says of its scores: 0 to 1, in their order."""
+        relevance = evidence.relevance(scores)
+        if relevance is not None:
+            return relevance
+        if self._history_model is not None:
+            return self._history_model.probabilities(scores)
+        return ONE_OF_TWENTY.of(scores - scores.mean())
 
     def warmup(
         self,

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import InferenceError
+from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, Item, ReasonCode
 
@@ -76,6 +77,8 @@ class Evidence:
         self.lifts = np.ones((count, len(CODES)), dtype=np.bool_)
         self.lowers = self.lifts.copy()
         self.degraded: tuple[Degradation, ...] = ()
+        self._level: Level | None = None
+        self._level_room = np.inf
 
     def __getitem__(self, name: str) -> NDArray[np.float64]:
         """A column, float64 of shape (n,); changing it changes the evidence."""
@@ -112,6 +115,36 @@ class Evidence:
             degree: 1 to do so, 0 to leave all as it is, or something in between.
         """
         self._room, self._degree = room, degree
+
+    def asked(self, level: Level, *, room: float) -> None:
+        """Note that there is a query.
+
+        Args:
+            level: what its log-odds are as a probability.
+            room: log-odds by which what yields may move what is said of a candidate, where the
+                query has no say in the scores because nothing may fit it.
+        """
+        self._level, self._level_room = level, room
+
+    def relevance(self, scores: NDArray[np.float64]) -> NDArray[np.float64] | None:
+        """Scores as probabilities that candidates fit the query; ``None`` without a query.
+
+        What yields is taken against its mean, so that the order is that of the scores.
+
+        Args:
+            scores: as policies left them, float64 of shape (n,).
+
+        Returns:
+            float64 of shape (n,), 0 to 1.
+        """
+        if self._level is None:
+            return None
+        beside = self.contributions()[:, self._yielding].sum(axis=1)
+        log_odds = scores - beside.mean()
+        spread = float(np.ptp(beside))
+        if not self._degree and spread > self._level_room:
+            log_odds *= self._level_room / spread
+        return self._level.of(log_odds)
 
     def contributions(self) -> NDArray[np.float64]:
         """What each column adds to each score, float64 of shape (n, columns)."""

@@ -30,7 +30,9 @@ WORDS = {"the", "house", "horse", "garden", "telescopes", "pizza", "and"}
 
 def table_of(*texts: str) -> tuple[TermTable, list[str]]:
     read = [terms(text) for text in texts]
-    return TermTable.of(described(read)), [term for one in read for term in one]
+    return TermTable.of(described([dict.fromkeys(one, 1) for one in read])), [
+        term for one in read for term in one
+    ]
 
 
 def kinds(word: str, *texts: str) -> list[Match]:
@@ -164,7 +166,7 @@ def test_numbers_leave_out_no_term_that_letters_would_find() -> None:
         word[at : at + rng.randint(0, 2)] = rng.choices(letters, k=rng.randint(0, 2))
         vocabulary.append("".join(word) or "a")
     texts = [[word] for word in dict.fromkeys(vocabulary)]
-    table = TermTable.of(described(texts))
+    table = TermTable.of(described([dict.fromkeys(one, 1) for one in texts]))
     for word in rng.sample(vocabulary, 60):
         (found,) = find([word], table, lambda place: texts[place][0])
         short = len(word) < 3
@@ -311,6 +313,6 @@ def test_many_that_fit_do_not_count_as_usual() -> None:
 
 def test_weights_say_what_they_should() -> None:
     weigh = relevance.WEIGHTS
-    assert weigh["exact"] > weigh["plural"] > weigh["ending"] > 0
+    assert weigh["bm25"] > weigh["plural"] > weigh["ending"] > 0
     assert weigh["exact"] > weigh["typo"] > weigh["typo-of-word"] > weigh["typo-of-found"] > 0
     assert weigh["sense"] > -weigh["sense-of-found"] > 0

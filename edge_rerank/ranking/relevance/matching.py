@@ -53,10 +53,12 @@ class Found:
 
     Attributes:
         kinds: :class:`Match` with each text, int8 of shape (texts,).
+        times: how often it is there exactly, int64 of shape (texts,).
         meant: the term that is most likely meant if the word is misspelt.
     """
 
     kinds: NDArray[np.int8]
+    times: NDArray[np.int64]
     meant: str | None = None
 
 
@@ -70,20 +72,23 @@ def find(words: Sequence[str], table: TermTable, term_at: Callable[[int], str]) 
     """
     return [
         _found(word, numbers, table, term_at)
-        for word, numbers in zip(words, described([words])[0], strict=True)
+        for word, numbers in zip(words, described([dict.fromkeys(words, 1)])[0], strict=True)
     ]
 
 
 def _found(
     word: str, numbers: NDArray[np.int64], table: TermTable, term_at: Callable[[int], str]
 ) -> Found:
-    code, head, letters, pairs, length = numbers
+    code, head, letters, pairs, length, _ = numbers
     kinds = np.zeros(table.count, dtype=np.int8)
+    times = np.zeros(table.count, dtype=np.int64)
     meant = None
     if len(word) < run_width(word):
         signs = letters.view(np.uint64)
         inside = np.flatnonzero((table.letters & signs) == signs)
-        kinds[[table.rows[at] for at in inside.tolist() if word in term_at(at)]] = Match.EXACT
+        rows = [table.rows[at] for at in inside.tolist() if word in term_at(at)]
+        kinds[rows] = Match.EXACT
+        times[rows] = 1
     elif len(word) >= MIN_LETTERS and word.isalpha() and not run_width(word):
         like = (table.heads == head) & (np.abs(table.lengths - length) <= ENDING)
         places = np.union1d(np.flatnonzero(like), _misspelt(letters, pairs, length, table))
@@ -97,8 +102,10 @@ def _found(
         np.maximum.at(kinds, table.rows[places], np.array([each[one] for one in codes], np.int8))
         best = _likeliest(each, Counter(codes))
         meant = None if best is None else known[best]
-    kinds[table.rows[table.codes == code]] = Match.EXACT
-    return Found(kinds, meant)
+    same = np.flatnonzero(table.codes == code)
+    kinds[table.rows[same]] = Match.EXACT
+    times[table.rows[same]] = table.times[same]
+    return Found(kinds, times, meant)
 
 
 def _likeliest(kinds: Mapping[int, Match], times: Mapping[int, int]) -> int | None:

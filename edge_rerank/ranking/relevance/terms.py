@@ -10,10 +10,11 @@ from __future__ import annotations
 import re
 import threading
 import unicodedata
-from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import islice
 from typing import Self
 
 import numpy as np
@@ -41,6 +42,9 @@ _SIGNS = "\u0900-\u0963\u0966-\u0dff"
 
 PAIR, TRIPLE = 2, 3
 
+_NUMBERS = 6
+"""Numbers that are kept of each term."""
+
 _RUN, _PAIR = f"[{_PAIRS}{_TRIPLES}]", f"[{_PAIRS}]"
 _TERM = rf"([{_PAIRS}]+)|([{_TRIPLES}]+)|((?:[^\W_{_PAIRS}{_TRIPLES}]|[{_SIGNS}])+)"
 _ACCENTS = "[\u0300-\u036f\u0591-\u05c7\u0610-\u061a\u0640\u064b-\u065f\u0670]"
@@ -61,18 +65,25 @@ def terms(text: str) -> list[str]:
     Args:
         text: any string; its first ``MAX_CHARS`` characters and ``MAX_TERMS`` terms count.
     """
+    return list(counted(text))
+
+
+def counted(text: str) -> dict[str, int]:
+    """How often each of the :func:`terms` occurs."""
     text = text[:MAX_CHARS]
+    found: Counter[str]
     if text.isascii():
-        return list(dict.fromkeys(_ASCII.findall(text.lower())))[:MAX_TERMS]
-    plain = _pattern(_ACCENTS).sub("", unicodedata.normalize("NFKD", text))
-    plain = unicodedata.normalize("NFC", plain.casefold())
-    found: dict[str, None] = {}
-    for pairs, triples, word in _pattern(_TERM).findall(plain):
-        if word:
-            found[word] = None
-        else:
-            found.update(dict.fromkeys(_runs(pairs or triples, PAIR if pairs else TRIPLE)))
-    return list(found)[:MAX_TERMS]
+        found = Counter(_ASCII.findall(text.lower()))
+    else:
+        plain = _pattern(_ACCENTS).sub("", unicodedata.normalize("NFKD", text))
+        plain = unicodedata.normalize("NFC", plain.casefold())
+        found = Counter()
+        for pairs, triples, word in _pattern(_TERM).findall(plain):
+            if word:
+                found[word] += 1
+            else:
+                found.update(_runs(pairs or triples, PAIR if pairs else TRIPLE))
+    return dict(islice(found.items(), MAX_TERMS))
 
 
 def base(term: str) -> str:
@@ -103,6 +114,7 @@ class TermTable:
             (terms,).
         pairs: a bit for each pair of neighbouring letters, ends included, folded likewise.
         lengths: letters of their bases, int64 of shape (terms,).
+        times: how often each occurs in its text, int64 of shape (terms,).
         count: n.
     """
 
@@ -112,13 +124,14 @@ class TermTable:
     letters: NDArray[np.uint64]
     pairs: NDArray[np.uint64]
     lengths: NDArray[np.int64]
+    times: NDArray[np.int64]
     count: int
 
     @classmethod
     def of(cls, entries: Sequence[NDArray[np.int64]]) -> Self:
         """Join what :func:`described` gave."""
         sizes = [len(entry) for entry in entries]
-        joined = np.concatenate(entries) if entries else np.zeros((0, 5), dtype=np.int64)
+        joined = np.concatenate(entries) if entries else np.zeros((0, _NUMBERS), dtype=np.int64)
         columns = np.ascontiguousarray(joined.T)
         return cls(
             rows=np.repeat(np.arange(len(entries)), sizes),
@@ -127,15 +140,17 @@ class TermTable:
             letters=columns[2].view(np.uint64),
             pairs=columns[3].view(np.uint64),
             lengths=columns[4],
+            times=columns[5],
             count=len(entries),
         )
 
 
-def described(texts: Sequence[Sequence[str]]) -> list[NDArray[np.int64]]:
-    """What is kept of terms: int64 of shape (terms, 5) for each of the lists of terms."""
+def described(texts: Sequence[Mapping[str, int]]) -> list[NDArray[np.int64]]:
+    """What is kept of each text's terms, given with how often they occur: int64 (terms, 6)."""
     flat = [term for one in texts for term in one]
-    made = np.empty((len(flat), 5), dtype=np.int64)
+    made = np.empty((len(flat), _NUMBERS), dtype=np.int64)
     if flat:
+        made[:, 5] = [times for one in texts for times in one.values()]
         made[:, 0] = [hash(term) for term in flat]
         made[:, 1] = [hash(term[:HEAD]) for term in flat]
         bases = [base(term) for term in flat]
@@ -192,7 +207,7 @@ class TermCache:
                     self._entries.move_to_end(key)
                     entries[key] = entry
         if missing:
-            made = described([item_terms(item) for item in missing.values()])
+            made = described([item_counts(item) for item in missing.values()])
             # Copies, so that one kept item does not keep all of its call.
             entries.update((key, one.copy()) for key, one in zip(missing, made, strict=True))
             with self._lock:
@@ -209,7 +224,13 @@ class TermCache:
 
 def item_terms(item: Item) -> list[str]:
     """Different terms of an item's text and categories."""
-    found = dict.fromkeys(terms(item.text))
+    return list(item_counts(item))
+
+
+def item_counts(item: Item) -> dict[str, int]:
+    """How often each of the :func:`item_terms` occurs."""
+    found = counted(item.text)
     for category in item.categories:
-        found.update(dict.fromkeys(terms(category)))
-    return list(found)
+        for term, times in counted(category).items():
+            found[term] = found.get(term, 0) + times
+    return found

@@ -8,11 +8,10 @@ the place of what those say.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.ranking.evidence import Evidence
-from edge_rerank.ranking.relevance.relevance import Relevance
+from edge_rerank.ranking.relevance.relevance import TRUE_ODDS, Relevance
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.scorer import REFINED, ScorerSource, scored_by
 from edge_rerank.types import Degradation
@@ -80,9 +79,5 @@ class PairRelevance:
         log_odds[rows] = scores
         fits = found.fits.copy()
         fits[rows] |= scores >= 0.0
-        return Relevance(log_odds, fits, max(found.sure, float(_chance(scores).max())))
-
-
-def _chance(log_odds: NDArray[np.float64]) -> NDArray[np.float64]:
-    """The probability of log-odds of any size."""
-    return np.asarray((1 + np.tanh(log_odds / 2)) / 2)
+        sure = max(found.sure, float(TRUE_ODDS.of(scores).max()))
+        return Relevance(log_odds, fits, sure, TRUE_ODDS)

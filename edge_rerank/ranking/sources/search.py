@@ -72,6 +72,7 @@ class SearchSource:
             if self._refine is not None:
                 found = self._refine(found, request, evidence)
             self._fill(evidence, QUERY, [(found, 1.0)], intent=1.0)
+            evidence.asked(found.level, room=ROOM)
         elif request.interests.searches:
             self._recorded(request, evidence)
 

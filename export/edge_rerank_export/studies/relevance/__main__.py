@@ -1,7 +1,7 @@
 """``python -m edge_rerank_export.studies.relevance``: fit the weights of relevance, and measure.
 
-Folders of data sets are named by what they are for: to be fitted on, or to be measured.
-Weights and chance go into :mod:`edge_rerank.ranking.relevance` by hand.
+Folders of data sets are named by what they are for: to be fitted on, or to be measured; files of
+texts, each with a query that somebody wrote for it, likewise. Weights, level and chance go into :mod:`edge_rerank.ranking.relevance` by hand.
 """
 
 from __future__ import annotations
@@ -19,10 +19,17 @@ from rich.console import Console
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.ranking.relevance.relevance import WEIGHTS
-from edge_rerank_export.studies.relevance.figures import figures
-from edge_rerank_export.studies.relevance.fit import fit, fit_chance
-from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, judge_of, listed
+from edge_rerank.ranking.relevance.relevance import LEVEL, WEIGHTS
+from edge_rerank_export.studies.relevance.figures import calibrated, figures
+from edge_rerank_export.studies.relevance.fit import fit, fit_chance, fit_level
+from edge_rerank_export.studies.relevance.lists import (
+    SHORT,
+    Catalogue,
+    Listed,
+    judge_of,
+    listed,
+    read_pairs,
+)
 from edge_rerank_export.studies.relevance.queries import MEASURED, Asked, Kind, asked
 
 SEED = 0
@@ -38,6 +45,12 @@ def main(argv: Sequence[str] | None = None) -> None:
     )
     parser.add_argument(
         "--foreign", type=Path, nargs="*", default=[], help="whose categories it lacks"
+    )
+    parser.add_argument(
+        "--level", type=Path, nargs="*", default=[], help="folders and files to fit the level on"
+    )
+    parser.add_argument(
+        "--pairs", type=Path, nargs="*", default=[], help='files of "query" and "text" to measure'
     )
     parser.add_argument("--hold", nargs="*", default=[], metavar="NAME=VALUE", help="as it is")
     parser.add_argument("--queries", type=int, default=200, help="of each kind (default: 200)")
@@ -59,6 +72,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     if arguments.chance:
         lists = list(study.with_nothing(arguments.chance, arguments.foreign))
         say(fit_chance(lists, list(WEIGHTS).index("sense")))
+    level = LEVEL
+    if arguments.level:
+        level = fit_level([one for path in arguments.level for one in study.short(path)], weights)
+        say(level)
     say("set kind queries: MRR recall@5 NDCG@10, fused likewise")
     for folder in arguments.folders:
         for kind in MEASURED:
@@ -66,6 +83,14 @@ def main(argv: Sequence[str] | None = None) -> None:
             if lists:
                 ours, fused = figures(lists, weights)
                 say(f"{folder.name:12} {kind:8} {len(lists):4}: {ours}  {fused}")
+    for file in arguments.pairs:
+        lists = list(study.pairs(file, whole=arguments.whole))
+        ours, fused = figures(lists, weights)
+        say(f"{file.stem:21} {len(lists):4}: {ours}  {fused}")
+    say("set lists: mean relevance of what fits, of what does not, expected calibration error")
+    for path in (*arguments.folders, *arguments.pairs):
+        lists = list(study.short(path))
+        say(f"{path.stem:21} {len(lists):4}: {calibrated(lists, weights, level)}")
 
 
 class _Study:
@@ -80,8 +105,29 @@ class _Study:
         """Lists of a kind over a folder, those where something is to be found."""
         rng = self._rng(folder, kind)
         queries = asked(kind, self._catalogue(folder).items, self._count, rng)
-        lists = self._listed(folder, kind, rng=rng, whole=whole)
+        lists = self._listed(self._catalogue(folder), kind, rng=rng, whole=whole)
         return (one for one in lists(queries) if one.fits.any())
+
+    def pairs(self, file: Path, *, whole: bool = False) -> Iterator[Listed]:
+        """Lists of the texts of a file, one for each of its queries."""
+        catalogue, queries = self._pairs(file)
+        yield from self._listed(catalogue, Kind.PASSAGE, whole=whole)(queries)
+
+    def short(self, path: Path) -> Iterator[Listed]:
+        """Lists of a handful to a hundred, of every kind that a folder or a file has."""
+        if path.is_file():
+            catalogue, queries = self._pairs(path)
+            every = [(Kind.PASSAGE, queries)]
+        else:
+            catalogue = self._catalogue(path)
+            every = [
+                (kind, asked(kind, catalogue.items, self._count, self._rng(path, kind)))
+                for kind in (*MEASURED, Kind.NONSENSE)
+            ]
+        for kind, queries in every:
+            for place, size in enumerate(SHORT):
+                make = self._listed(catalogue, kind, size=size)
+                yield from make(queries[place :: len(SHORT)])
 
     def with_nothing(self, folder: Path, foreign: Sequence[Path]) -> Iterator[Listed]:
         """Topics of a folder, as many of others, and nonsense."""
@@ -99,20 +145,32 @@ class _Study:
             (Kind.FOREIGN, [others[at] for at in picked]),
             (Kind.NONSENSE, nonsense),
         ):
-            yield from self._listed(folder, kind, rng=rng)(queries)
+            yield from self._listed(self._catalogue(folder), kind, rng=rng)(queries)
 
     def _listed(
-        self, folder: Path, kind: Kind, *, rng: np.random.Generator, whole: bool = False
+        self,
+        catalogue: Catalogue,
+        kind: Kind,
+        *,
+        rng: np.random.Generator | None = None,
+        whole: bool = False,
+        size: int | None = None,
     ) -> Callable[[Sequence[Asked]], Iterator[Listed]]:
         return lambda queries: listed(
-            self._catalogue(folder),
+            catalogue,
             kind,
             queries,
             judge=self._judge,
             encoder=self._encoder,
-            rng=rng,
+            rng=np.random.default_rng(SEED) if rng is None else rng,
             whole=whole,
+            size=size,
         )
+
+    def _pairs(self, file: Path) -> tuple[Catalogue, list[Asked]]:
+        catalogue, queries = read_pairs(file, self._encoder, work=self._work)
+        rows = np.random.default_rng(SEED).permutation(len(queries))[: self._count]
+        return catalogue, [queries[row] for row in rows.tolist()]
 
     def _catalogue(self, folder: Path) -> Catalogue:
         if folder not in self._read:

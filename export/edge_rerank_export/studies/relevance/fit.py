@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize
 from scipy.special import expit, log_softmax, softmax
 
+from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.relevance.sense import Chance, standing
 from edge_rerank_export.studies.relevance.lists import Listed
 from edge_rerank_export.studies.relevance.queries import Kind
@@ -70,6 +71,28 @@ def fit_chance(lists: Sequence[Listed], sense: int) -> Chance:
         return float(value + RIDGE * 1e-3 * weights @ weights), slope + 2e-3 * RIDGE * weights
 
     return Chance(*minimize(loss, np.zeros(3), jac=True, method="BFGS").x.tolist())
+
+
+def fit_level(lists: Sequence[Listed], weights: Mapping[str, float]) -> Level:
+    """What log-odds by given weights are as a probability, each list counting the same.
+
+    Args:
+        lists: short and long ones, some in which nothing fits.
+        weights: by the names of the features, in their order.
+    """
+    own = np.array(list(weights.values()))
+    log_odds = np.concatenate([one.features @ own for one in lists])
+    fits = np.concatenate([one.fits for one in lists])
+    counts = np.concatenate([np.full(len(one.fits), 1 / len(one.fits)) for one in lists])
+    rows = np.column_stack([np.ones(len(log_odds)), log_odds])
+
+    def loss(level: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds = rows @ level
+        value = counts @ (np.logaddexp(0.0, odds) - odds * fits)
+        slope = rows.T @ (counts * (expit(odds) - fits))
+        return float(value / len(lists)), slope / len(lists)
+
+    return Level(*minimize(loss, np.zeros(2), jac=True, method="BFGS").x.tolist())
 
 
 def _maximised(

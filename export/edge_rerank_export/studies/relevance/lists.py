@@ -12,22 +12,28 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from edge_rerank._check import check_text
+from edge_rerank.errors import InvalidInput
 from edge_rerank.formats.dataset import DataSet
+from edge_rerank.formats.jsonl import Record, read_records
 from edge_rerank.inference.encoders.cache import Encoder
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.comparisons import TextComparer
-from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
-from edge_rerank.ranking.relevance.terms import item_terms, terms
+from edge_rerank.ranking.relevance.relevance import K1, WEIGHTS, B, Judge
+from edge_rerank.ranking.relevance.terms import item_counts, terms
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item
-from edge_rerank_export.studies.relevance.queries import BY_NAME, MEASURED, Asked, Kind
+from edge_rerank_export.studies.relevance.queries import BY_NAME, NOTHING_FITS, Asked, Kind
 
 MAX_ITEMS = 5_000
 """Items of a catalogue, drawn at random, each text once: of two alike neither is the known one."""
 
 SIZES = (99, 199)
 """Items beside the one to be found; half of them are those most alike to it by vectors."""
+
+SHORT = (4, 9, 19, 49, 99)
+"""Likewise where a level is fitted: what a retriever hands over is a handful to a hundred."""
 
 MAX_FITTING = 10
 """Items of one category in a list."""
@@ -37,7 +43,6 @@ RRF_K = 60
 rank learning methods", SIGIR 2009."""
 
 _CACHED_TERMS = 100_000
-_BM25_K1, _BM25_B = 1.2, 0.75
 
 
 def judge_of(pack: Pack, encoder: TextEncoder) -> Judge:
@@ -80,13 +85,44 @@ class Catalogue:
         items = list(texts.values())
         rows = np.random.default_rng(seed).permutation(len(items))[:MAX_ITEMS]
         chosen = tuple(items[row] for row in rows.tolist())
-        file = None if work is None else work / f"{folder.name}-{seed}-{len(chosen)}.npy"
-        if file is not None and file.is_file():
-            return cls(folder.name, chosen, np.load(file, allow_pickle=False))
-        vectors = encoder.encode([item.text for item in chosen])
-        if file is not None:
-            np.save(file, vectors, allow_pickle=False)
+        vectors = _vectors(f"{folder.name}-{seed}-{len(chosen)}", chosen, encoder, work)
         return cls(folder.name, chosen, vectors)
+
+
+def read_pairs(file: Path, encoder: Encoder, *, work: Path | None) -> tuple[Catalogue, list[Asked]]:
+    """Texts of a file, each with the query that somebody wrote for it.
+
+    Args:
+        file: JSON lines with "query" and "text".
+        encoder: of the pack that is to be used.
+        work: folder in which vectors are kept from one run to the next.
+
+    Raises:
+        DataError: when the file cannot be read.
+    """
+    pairs = [pair for _, pair in read_records(file, _pair)]
+    items = tuple(Item(str(place), text) for place, (_, text) in enumerate(pairs))
+    queries = [Asked(query, (place,)) for place, (query, _) in enumerate(pairs)]
+    vectors = _vectors(f"{file.stem}-pairs-{len(items)}", items, encoder, work)
+    return Catalogue(file.stem, items, vectors), queries
+
+
+def _pair(record: Record) -> tuple[str, str]:
+    query, text = (check_text(record.get(name), name, InvalidInput) for name in ("query", "text"))
+    return query, text
+
+
+def _vectors(
+    name: str, items: Sequence[Item], encoder: Encoder, work: Path | None
+) -> NDArray[np.float32]:
+    file = None if work is None else work / f"{name}.npy"
+    if file is not None and file.is_file():
+        kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
+        return kept
+    vectors = encoder.encode([item.text for item in items])
+    if file is not None:
+        np.save(file, vectors, allow_pickle=False)
+    return vectors
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -122,6 +158,7 @@ def listed(
     encoder: Encoder,
     rng: np.random.Generator,
     whole: bool = False,
+    size: int | None = None,
 ) -> Iterator[Listed]:
     """Draw candidates for queries.
 
@@ -133,13 +170,14 @@ def listed(
         encoder: reads queries, and texts that lack words.
         rng: of the draws.
         whole: take the whole catalogue as candidates.
+        size: how many that do not fit; drawn from :data:`SIZES` if ``None``.
     """
     comparer = TextComparer(encoder, cache_items=1)
     for one in queries:
         rows = np.arange(len(catalogue.items))
         if not whole:
-            known = kind in MEASURED and kind not in BY_NAME
-            rows = _drawn(catalogue, one, rng, alike=known)
+            known = kind not in BY_NAME | NOTHING_FITS
+            rows = _drawn(catalogue, one, rng, alike=known, size=size)
         items = [catalogue.items[row] for row in rows.tolist()]
         vectors = catalogue.vectors[rows]
         if kind is Kind.TOPIC:
@@ -159,23 +197,29 @@ def listed(
 
 
 def bm25(query: str, items: Sequence[Item]) -> NDArray[np.float64]:
-    """Okapi BM25 over the terms of texts and categories, each term once, shape (items,)."""
-    read = [set(item_terms(item)) for item in items]
-    lengths = np.array([len(one) for one in read], dtype=np.float64)
+    """Okapi BM25 over the terms of texts and categories, shape (items,)."""
+    read = [item_counts(item) for item in items]
+    lengths = np.array([sum(one.values()) for one in read], dtype=np.float64)
     scores = np.zeros(len(items))
-    norm = 1 - _BM25_B + _BM25_B * lengths / max(lengths.mean(), 1.0)
+    norm = K1 * (1 - B + B * lengths / max(lengths.mean(), 1.0))
     for word in terms(query):
-        has = np.array([word in one for one in read])
-        rarity = np.log1p((len(items) - has.sum() + 0.5) / (has.sum() + 0.5))
-        scores += has * rarity * (_BM25_K1 + 1) / (1 + _BM25_K1 * norm)
+        times = np.array([one.get(word, 0) for one in read], dtype=np.float64)
+        has = int((times > 0).sum())
+        rarity = np.log1p((len(items) - has + 0.5) / (has + 0.5))
+        scores += rarity * times * (K1 + 1) / (times + norm)
     return scores
 
 
 def _drawn(
-    catalogue: Catalogue, query: Asked, rng: np.random.Generator, *, alike: bool
+    catalogue: Catalogue,
+    query: Asked,
+    rng: np.random.Generator,
+    *,
+    alike: bool,
+    size: int | None,
 ) -> NDArray[np.intp]:
     """Places of candidates: some that fit, some most alike to it if wished, and any."""
-    size = int(rng.choice(SIZES))
+    size = int(rng.choice(SIZES)) if size is None else size
     fits = np.array(query.fits[:MAX_FITTING], dtype=np.intp)
     others = rng.permutation(np.setdiff1d(np.arange(len(catalogue.items)), query.fits))
     if alike:

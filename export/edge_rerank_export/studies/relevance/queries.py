@@ -43,6 +43,7 @@ class Kind(StrEnum):
             their texts, so that only the sense of the rest helps.
         FOREIGN: the name of a category of another catalogue; nothing fits.
         NONSENSE: letters at random; nothing fits.
+        PASSAGE: a question, or a title, that somebody wrote for one text of a file of pairs.
     """
 
     EXACT = "exact"
@@ -54,10 +55,13 @@ class Kind(StrEnum):
     TOPIC = "topic"
     FOREIGN = "foreign"
     NONSENSE = "nonsense"
+    PASSAGE = "passage"
 
 
-MEASURED = tuple(kind for kind in Kind if kind not in {Kind.FOREIGN, Kind.NONSENSE})
-"""Kinds of which something is to be found."""
+NOTHING_FITS = frozenset({Kind.FOREIGN, Kind.NONSENSE})
+
+MEASURED = tuple(kind for kind in Kind if kind not in {*NOTHING_FITS, Kind.PASSAGE})
+"""Kinds that are made of a catalogue, of which something is to be found."""
 
 BY_NAME = frozenset({Kind.CATEGORY, Kind.TOPIC})
 

@@ -1,0 +1,1 @@
+"""Internal: rerankers in the classes of retrieval frameworks, imported on demand."""
