@@ -31,6 +31,7 @@ RUNTIME = (
     "ranking",
     "profile",
     "feedback",
+    "texts",
     "guest",
     "reranker",
     "compliance",
