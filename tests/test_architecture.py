@@ -34,6 +34,7 @@ RUNTIME = (
     "texts",
     "guest",
     "reranker",
+    "serve",
     "compliance",
     "evaluation",
     "export",

@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 
 from edge_rerank._check import check_bool, check_id, check_integer, check_list, kind_of
 from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem, InvalidRequest
@@ -17,7 +17,7 @@ from edge_rerank.formats.events import (
     event_from_dict,
     item_from_dict,
 )
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.request import ListOptions, RankOptions
 from edge_rerank.types import Event, Item
 
 MAX_BYTES = 16 << 20
@@ -72,7 +72,7 @@ class TextsCall:
     whose: Whose
     query: str | None
     documents: Sequence[str | Members]
-    options: RankOptions
+    options: ListOptions
     echo: bool | None
 
 
@@ -122,7 +122,7 @@ def read_rank(params: object, default: str | None) -> RankCall:
     return RankCall(
         whose=read_whose(given, default),
         items=read_items(given.get("items")),
-        options=_options(given, ("query", "top_k", "host_order", *OPTIONS)),
+        options=cast(RankOptions, _picked(given, ("query", "top_k", "host_order", *OPTIONS))),
         return_items=read_bool(given, "return_items", False),
         why=read_bool(given, "why", False),
     )
@@ -154,7 +154,7 @@ def read_texts(
         InvalidInput: when it is malformed.
     """
     given = members_of(params, known)
-    options = _options(given, OPTIONS)
+    options = cast(ListOptions, _picked(given, OPTIONS))
     top = _either(given, "top_n", "top_k")
     if top is not None:
         wanted = "an integer ≥ 0"
@@ -264,9 +264,9 @@ def _closed(
     return {name: value for name, value in record.items() if value is not None}
 
 
-def _options(given: Members, names: Collection[str]) -> RankOptions:
-    """What ``rank()`` checks itself."""
-    return RankOptions(**{name: given[name] for name in names if name in given})  # type: ignore[typeddict-item]
+def _picked(given: Members, names: Collection[str]) -> dict[str, Any]:
+    """Options that are there; ``rank()`` checks their values itself."""
+    return {name: given[name] for name in names if name in given}
 
 
 def _either(given: Members, name: str, other: str) -> object:
