@@ -16,6 +16,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`Item`, :class:`Event`, :class:`EventType`: what can be shown, and what a person did.
 - :class:`RatingScale`: what a host's ratings go from and to.
 - :class:`Ranking`, :class:`RankedItem`: the order.
+- :class:`RankedTexts`, :class:`RankedText`: the same for texts, with their indices.
 - :class:`Reason`, :class:`ReasonCode`: why an item stands where it stands.
 - :class:`Degradation`, :class:`Unread`: why a ranking is poorer than it could have been.
 - :class:`Card`, :class:`Banner`: a ranking as data for a user interface.
@@ -83,6 +84,7 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
+from edge_rerank.texts import RankedText, RankedTexts
 from edge_rerank.types import (
     Degradation,
     Event,
@@ -137,6 +139,8 @@ __all__ = [
     "Profile",
     "RankOptions",
     "RankedItem",
+    "RankedText",
+    "RankedTexts",
     "Ranking",
     "RankingEngine",
     "RatingScale",

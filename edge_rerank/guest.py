@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Self, Unpack
 
 from edge_rerank._process import OwnProcess
@@ -10,8 +10,9 @@ from edge_rerank.feedback import ShownRankings
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.request import RankOptions, candidates_of
+from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of
 from edge_rerank.result import Ranking
+from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Event, Item
 
 _GUEST = "guest"
@@ -42,6 +43,27 @@ class GuestSession:
         import asyncio  # noqa: PLC0415 - see Reranker.rank_async
 
         return await asyncio.to_thread(self.rank, items, **options)
+
+    def rank_texts(
+        self,
+        query: str | None,
+        texts: Iterable[str | Mapping[str, object] | Item],
+        **options: Unpack[ListOptions],
+    ) -> RankedTexts:
+        """Order ``texts`` for the visitor, see :meth:`edge_rerank.Reranker.rank_texts`."""
+        items = items_of_texts(texts)
+        return RankedTexts.of(self.rank(items, query=query, **options), items)
+
+    async def rank_texts_async(
+        self,
+        query: str | None,
+        texts: Iterable[str | Mapping[str, object] | Item],
+        **options: Unpack[ListOptions],
+    ) -> RankedTexts:
+        """:meth:`rank_texts` in a worker thread, for event loops."""
+        import asyncio  # noqa: PLC0415 - see Reranker.rank_async
+
+        return await asyncio.to_thread(self.rank_texts, query, texts, **options)
 
     def record(self, event: Event | Iterable[Event]) -> int:
         """Remember what the visitor did until the session ends; see ``Reranker.record``."""

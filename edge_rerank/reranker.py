@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -24,8 +24,9 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import Packs, RankingEngine
-from edge_rerank.ranking.request import RankOptions, candidates_of
+from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of
 from edge_rerank.result import Ranking
+from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Degradation, Event, Item, RatingScale
 
 logger = logging.getLogger(__name__)
@@ -152,6 +153,46 @@ class Reranker:
         import asyncio  # noqa: PLC0415 - a tenth of the package's import time
 
         return await asyncio.to_thread(self.rank, items, user, **options)
+
+    def rank_texts(
+        self,
+        query: str | None,
+        texts: Iterable[str | Mapping[str, object] | Item],
+        user: str | None = None,
+        **options: Unpack[ListOptions],
+    ) -> RankedTexts:
+        """Order ``texts`` by how well they fit ``query``, and for ``user``.
+
+        Args:
+            query: what the person asked for; ``None`` where nothing was asked.
+            texts: strings, dictionaries with a ``text`` and, as far as known, what else an
+                :class:`edge_rerank.Item` has (``id``, ``categories``, ``popularity``, ``score``),
+                or items; at most 10,000. Other keys are ignored.
+            user: whose history counts, as for :meth:`rank`.
+            options: as for :meth:`rank`.
+
+        Returns:
+            Indices, texts, scores and ids, best first.
+
+        Raises:
+            InvalidRequest: as for :meth:`rank`, or when ``texts`` holds something else.
+            InvalidItem: when a dictionary has no text, or a malformed member.
+            InferenceError, ClosedError: as for :meth:`rank`.
+        """
+        items = items_of_texts(texts)
+        return RankedTexts.of(self.rank(items, user, query=query, **options), items)
+
+    async def rank_texts_async(
+        self,
+        query: str | None,
+        texts: Iterable[str | Mapping[str, object] | Item],
+        user: str | None = None,
+        **options: Unpack[ListOptions],
+    ) -> RankedTexts:
+        """:meth:`rank_texts` in a worker thread, for event loops."""
+        import asyncio  # noqa: PLC0415 - see rank_async
+
+        return await asyncio.to_thread(self.rank_texts, query, texts, user, **options)
 
     def record(self, event: Event | Iterable[Event], *, user: str) -> int:
         """Remember what ``user`` did, see :meth:`edge_rerank.History.record`.

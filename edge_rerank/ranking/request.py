@@ -31,7 +31,17 @@ from edge_rerank.types import Event, Item, RatingScale
 MAX_CANDIDATES = 10_000
 
 
-class RankOptions(TypedDict, total=False):
+class ListOptions(TypedDict, total=False):
+    """The keyword arguments of every ``rank_texts()``: see :class:`RankOptions`."""
+
+    top_k: int | None
+    diversity: float
+    host_order: bool
+    budget_ms: float | None
+    now: float | datetime | None
+
+
+class RankOptions(ListOptions, total=False):
     """The keyword arguments of every ``rank()``.
 
     Attributes:
@@ -46,11 +56,6 @@ class RankOptions(TypedDict, total=False):
     """
 
     query: str | None
-    top_k: int | None
-    diversity: float
-    host_order: bool
-    budget_ms: float | None
-    now: float | datetime | None
 
 
 @dataclass(frozen=True, repr=False)
