@@ -21,6 +21,8 @@ Everything that an application needs is importable from here; every other module
 - :class:`Degradation`, :class:`Unread`: why a ranking is poorer than it could have been.
 - :class:`Card`, :class:`Banner`: a ranking as data for a user interface.
 - :func:`as_html`, :func:`as_table`: a ranking as a page, and as text for a terminal.
+- :class:`Presentation`, :class:`Words`: pictures, templates and words of the host in such a page.
+- :class:`Reporting`: what is done with a page's items, reported.
 - :mod:`errors`: every exception that is raised on purpose.
 
 **What is kept about people**
@@ -102,6 +104,8 @@ if TYPE_CHECKING:
     from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
     from edge_rerank.render.cards import Banner, Card, as_table
     from edge_rerank.render.html import as_html
+    from edge_rerank.render.presentation import Presentation, Reporting
+    from edge_rerank.render.words import Words
 
 __version__ = "0.1.0"
 
@@ -131,6 +135,7 @@ __all__ = [
     "KeyringKey",
     "Passphrase",
     "PersonalData",
+    "Presentation",
     "Profile",
     "RankOptions",
     "RankedItem",
@@ -143,6 +148,7 @@ __all__ = [
     "ReasonCode",
     "RekeyReceipt",
     "RepairReceipt",
+    "Reporting",
     "Reranker",
     "Retention",
     "Runtime",
@@ -151,6 +157,7 @@ __all__ = [
     "Trust",
     "Unread",
     "Verification",
+    "Words",
     "as_html",
     "as_table",
     "errors",
@@ -167,6 +174,9 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a nam
         "ComplianceReport": "compliance.report",
         "KeyringKey": "history.keys.keyring",
         "Passphrase": "history.keys.passphrase",
+        "Presentation": "render.presentation",
+        "Reporting": "render.presentation",
+        "Words": "render.words",
         "as_html": "render.html",
         "as_table": "render.cards",
         "inspect_history": "compliance.inspection",

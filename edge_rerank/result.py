@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
 from edge_rerank.render.cards import Banner, Card, as_banner, as_cards, as_list
+from edge_rerank.render.presentation import OURS, Presentation
 from edge_rerank.types import Degradation, RankedItem, Unread
 
 _ALL_READ = Unread()
@@ -58,17 +59,22 @@ class Ranking(Sequence[RankedItem]):
         """
         return as_list(self)
 
-    def to_cards(self, titles: Mapping[str, str] | None = None) -> list[Card]:
+    def to_cards(
+        self, titles: Mapping[str, str] | None = None, presentation: Presentation = OURS
+    ) -> list[Card]:
         """The ranking as cards, see :class:`edge_rerank.Card`.
 
         Args:
             titles: titles of the history's items by id, for "because you liked ...".
+            presentation: says which picture an item has, and has the words for reasons.
         """
-        return as_cards(self, titles)
+        return as_cards(self, titles, presentation)
 
-    def to_banner(self, titles: Mapping[str, str] | None = None) -> Banner | None:
-        """The first item as a banner, ``None`` for an empty ranking; ``titles`` as for cards."""
-        return as_banner(self, titles)
+    def to_banner(
+        self, titles: Mapping[str, str] | None = None, presentation: Presentation = OURS
+    ) -> Banner | None:
+        """The first item as a banner, ``None`` for an empty ranking; arguments as for cards."""
+        return as_banner(self, titles, presentation)
 
     def to_json(self, *, indent: int | None = None) -> str:
         """The whole ranking as one JSON object: ``id``, ``took_ms``, ``items``, ..."""

@@ -35,6 +35,7 @@ RUNTIME = (
     "guest",
     "reranker",
     "integrations",
+    "serve",
     "compliance",
     "evaluation",
     "export",

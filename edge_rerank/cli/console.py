@@ -81,6 +81,10 @@ class Console:
         """Write one paragraph as it is."""
         print(self._plain(text), file=self._out)
 
+    def flush(self) -> None:
+        """See that a reader at the other end of a pipe has what was written."""
+        self._out.flush()
+
     def heading(self, text: str) -> None:
         """Write a line that stands out."""
         if self._use_rich:

@@ -25,12 +25,16 @@ from edge_rerank.cli import (
     packs,
     profile,
     rank,
+    serve,
 )
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, exit_codes
 from edge_rerank.errors import EdgeRerankError
 
-COMMANDS = (demo, rank, import_log, profile, evaluate, expect, audit, packs, doctor, bench)
+COMMANDS = (
+    *(demo, rank, serve, import_log, profile, evaluate, expect, audit, packs, doctor),
+    bench,
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

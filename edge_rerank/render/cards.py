@@ -8,9 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypedDict
 
+from edge_rerank.render.addresses import picture
+from edge_rerank.render.presentation import OURS, Presentation, chosen
 from edge_rerank.render.texttable import Column, one_line, shorten, text_table
+from edge_rerank.render.words import ENGLISH, Words
 from edge_rerank.types import Item, RankedItem, Reason, ReasonCode
 
 MAX_PHRASES = 2
@@ -19,12 +22,6 @@ _LINK_SCHEMES = ("https://", "http://")
 
 _FAINT = {ReasonCode.DISLIKED, ReasonCode.SEEN}
 """Moved up for the lack of a fault: not worth a word where there is a better reason."""
-
-BECAUSE = "because you chose {title}"
-"""Words for likeness to one item whose title is known."""
-
-OF_CATEGORY = "from {category}, which you like"
-"""Words for a category that is known by name."""
 
 _TOLD_OFTEN = 2
 """Cards that may lead with one and the same phrase before another true one is looked for."""
@@ -48,6 +45,9 @@ class Card:
         score: higher is better.
         reasons: why it stands here, in a person's words, at most two.
         url: the item's field ``url`` where that is an http(s) address.
+        image: address of its picture, where the presentation names one.
+        alt: what the picture shows; empty where it is decoration.
+        language: of title and text, a BCP 47 tag, where the presentation says it.
     """
 
     id: str
@@ -58,6 +58,9 @@ class Card:
     score: float
     reasons: tuple[str, ...]
     url: str | None
+    image: str | None = None
+    alt: str = ""
+    language: str | None = None
 
     def __repr__(self) -> str:
         """Id and place only: a repr ends up in logs, what was chosen before must not."""
@@ -75,6 +78,9 @@ class Banner:
         reason: why this one, in a person's words; ``None`` where nothing sets it apart.
         category: its most specific category, if it has one.
         url: the item's field ``url`` where that is an http(s) address.
+        image: address of its picture, where the presentation names one.
+        alt: what the picture shows; empty where it is decoration.
+        language: of title and text, a BCP 47 tag, where the presentation says it.
     """
 
     id: str
@@ -83,6 +89,9 @@ class Banner:
     reason: str | None
     category: str | None
     url: str | None
+    image: str | None = None
+    alt: str = ""
+    language: str | None = None
 
     def __repr__(self) -> str:
         """Id only, as with a card."""
@@ -96,7 +105,11 @@ def title_of(item: Item) -> str:
 
 
 def phrases(
-    reasons: Sequence[Reason], titles: Titles | None = None, *, limit: int = MAX_PHRASES
+    reasons: Sequence[Reason],
+    titles: Titles | None = None,
+    *,
+    limit: int = MAX_PHRASES,
+    words: Words = ENGLISH,
 ) -> tuple[str, ...]:
     """Reasons in a person's words, the strongest first.
 
@@ -106,23 +119,24 @@ def phrases(
         reasons: see :attr:`~edge_rerank.types.RankedItem.reasons`.
         titles: titles by item id, for "because you liked ...".
         limit: how many to return at most.
+        words: the person's language.
     """
-    return tuple(phrase for _, phrase in _told(reasons, titles or {})[:limit])
+    return tuple(phrase for _, phrase in _told(reasons, titles or {}, words)[:limit])
 
 
-def _told(reasons: Sequence[Reason], titles: Titles) -> list[tuple[float, str]]:
+def _told(reasons: Sequence[Reason], titles: Titles, words: Words) -> list[tuple[float, str]]:
     """Weights and words of the reasons worth a word, the strongest first."""
     ups = [reason for reason in reasons if reason.weight > 0]
     strong = [reason for reason in ups if reason.code not in _FAINT]
-    return [(reason.weight, _phrase(reason, titles)) for reason in strong or ups or reasons]
+    return [(reason.weight, _phrase(reason, titles, words)) for reason in strong or ups or reasons]
 
 
-def _varied(ranking: Sequence[RankedItem], titles: Titles) -> list[tuple[str, ...]]:
+def _varied(ranking: Sequence[RankedItem], titles: Titles, words: Words) -> list[tuple[str, ...]]:
     """Phrases of each card; what many above lead with gives way to something else that is true."""
     led: Counter[str] = Counter()
     every: list[tuple[str, ...]] = []
     for ranked in ranking:
-        told = _told(ranked.reasons, titles)
+        told = _told(ranked.reasons, titles, words)
         if told and led[told[0][1]] >= _TOLD_OFTEN:
             enough = told[0][0] * _WORTH_TELLING
             lead = min(
@@ -161,14 +175,22 @@ def as_list(ranking: Sequence[RankedItem]) -> list[dict[str, Any]]:
     ]
 
 
-def as_cards(ranking: Sequence[RankedItem], titles: Titles | None = None) -> list[Card]:
+def as_cards(
+    ranking: Sequence[RankedItem],
+    titles: Titles | None = None,
+    presentation: Presentation = OURS,
+) -> list[Card]:
     """One card for each item.
 
     Args:
         ranking: what to show.
         titles: titles of the history's items by id; those of the ranking are known.
+        presentation: says which picture and which language an item has, and has the words.
+
+    Raises:
+        InvalidRequest: when a function of the presentation gives something else than a string.
     """
-    known = _titles(ranking, titles)
+    varied = _varied(ranking, _titles(ranking, titles), presentation.words or ENGLISH)
     return [
         Card(
             id=ranked.item.id,
@@ -179,24 +201,31 @@ def as_cards(ranking: Sequence[RankedItem], titles: Titles | None = None) -> lis
             score=ranked.score,
             reasons=reasons,
             url=_url(ranked.item),
+            **_looks(ranked.item, presentation),
         )
-        for ranked, reasons in zip(ranking, _varied(ranking, known), strict=True)
+        for ranked, reasons in zip(ranking, varied, strict=True)
     ]
 
 
-def as_banner(ranking: Sequence[RankedItem], titles: Titles | None = None) -> Banner | None:
+def as_banner(
+    ranking: Sequence[RankedItem],
+    titles: Titles | None = None,
+    presentation: Presentation = OURS,
+) -> Banner | None:
     """The first item, ``None`` for an empty ranking; arguments as for :func:`as_cards`."""
     if not ranking:
         return None
     first = ranking[0]
     why = [reason for reason in first.reasons if reason.weight > 0]
+    said = phrases(why, _titles(ranking, titles), words=presentation.words or ENGLISH)
     return Banner(
         id=first.item.id,
         title=title_of(first.item),
         text=_description(first.item),
-        reason=next(iter(phrases(why, _titles(ranking, titles))), None),
+        reason=next(iter(said), None),
         category=first.item.categories[-1] if first.item.categories else None,
         url=_url(first.item),
+        **_looks(first.item, presentation),
     )
 
 
@@ -217,13 +246,28 @@ def as_table(
     return text_table(columns, rows, width=width, lines=1)
 
 
-def _phrase(reason: Reason, titles: Titles) -> str:
+class _Looks(TypedDict):
+    image: str | None
+    alt: str
+    language: str | None
+
+
+def _looks(item: Item, presentation: Presentation) -> _Looks:
+    return {
+        "image": picture(chosen(item, presentation.image, "image")),
+        "alt": chosen(item, presentation.alt, "alt") or "",
+        "language": chosen(item, presentation.language, "language"),
+    }
+
+
+def _phrase(reason: Reason, titles: Titles, words: Words) -> str:
     title = titles.get(reason.item_id) if reason.item_id is not None else None
     if reason.weight > 0 and title:
-        return BECAUSE.format(title=shorten(title, _TITLE_IN_PHRASE))
+        return words.because.format(title=shorten(title, _TITLE_IN_PHRASE))
     if reason.weight > 0 and reason.category:
-        return OF_CATEGORY.format(category=shorten(one_line(reason.category), _TITLE_IN_PHRASE))
-    return reason.code.lifts if reason.weight > 0 else reason.code.lowers
+        category = shorten(one_line(reason.category), _TITLE_IN_PHRASE)
+        return words.of_category.format(category=category)
+    return words.reason(reason.code, lifts=reason.weight > 0)
 
 
 def _titles(ranking: Sequence[RankedItem], titles: Titles | None) -> Titles:

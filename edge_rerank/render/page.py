@@ -1,6 +1,6 @@
 """The HTML page that rankings and reports share.
 
-It needs nothing else: no script, no font, no image from elsewhere. It follows the reader's
+It loads nothing but what its policy names: a report, nothing at all. It follows the reader's
 light or dark setting.
 """
 
@@ -9,14 +9,15 @@ from __future__ import annotations
 from html import escape
 
 _PAGE = """<!doctype html>
-<html lang="{lang}">
+<html lang="{lang}" dir="{direction}">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="referrer" content="no-referrer">
 <title>{title}</title>
-<style>{style}</style>
+{head}
 </head>
 <body class="{name}">
 <main>
@@ -25,6 +26,8 @@ _PAGE = """<!doctype html>
 </body>
 </html>
 """
+
+_REPORT_POLICY = "default-src 'none'; style-src 'unsafe-inline'"
 
 _REPORT_STYLE = """
 :root { --ink: #1d2327; --dim: #5b666e; --line: #d9dee2;
@@ -54,17 +57,36 @@ td, th { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0;
 """
 
 
-def page(title: str, body: str, *, style: str, name: str, lang: str = "en") -> str:
+def page(
+    title: str,
+    body: str,
+    *,
+    head: str,
+    policy: str,
+    name: str,
+    lang: str = "en",
+    direction: str = "ltr",
+) -> str:
     """A whole document.
 
     Args:
         title: plain text.
         body: HTML of what the page shows.
-        style: CSS.
-        name: class of the ``body`` element, for ``style`` to name it by.
+        head: HTML of the style sheet and the scripts.
+        policy: what the page may load, a Content-Security-Policy.
+        name: class of the ``body`` element, for style sheets to name it by.
         lang: language of the page, a BCP 47 tag.
+        direction: in which that language is written, "ltr" or "rtl".
     """
-    return _PAGE.format(lang=escape(lang), title=escape(title), style=style, name=name, body=body)
+    return _PAGE.format(
+        lang=escape(lang),
+        direction=direction,
+        policy=escape(policy, quote=False),
+        title=escape(title),
+        head=head,
+        name=name,
+        body=body,
+    )
 
 
 def report_page(title: str, body: str, *, style: str) -> str:
@@ -75,4 +97,5 @@ def report_page(title: str, body: str, *, style: str) -> str:
         body: HTML of what the report says.
         style: CSS of this report, beside what all share.
     """
-    return page(title, body, style=_REPORT_STYLE + style, name="report")
+    head = f"<style>{_REPORT_STYLE + style}</style>"
+    return page(title, body, head=head, policy=_REPORT_POLICY, name="report")

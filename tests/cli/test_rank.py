@@ -67,7 +67,7 @@ def test_html(run: Run, tmp_path: Path, layout: str) -> None:
     result = run(*("rank", "--items", ITEMS, "--log", EVENTS, "--html", page, "--layout", layout))
     assert result.code == 0
     text = page.read_text(encoding="utf-8")
-    assert f'class="er er-{layout}"' in text
+    assert f'class="er er-{layout}' in text
     assert "because you chose" in text
 
 

@@ -200,7 +200,7 @@ def test_html_is_well_formed_escaped_and_alone(layout: Layout, full_page: bool) 
     assert any(NASTY in word for word in page.words)
     assert ("html" in page.tags) is full_page
     assert ("aria-label", NASTY) in page.attributes
-    assert "prefers-color-scheme:dark" in html
+    assert "light-dark(" in html
 
 
 def test_a_page_says_its_language_and_title() -> None:

@@ -1,0 +1,102 @@
+"""Words around a ranking in the reader's language: heading, labels, reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.types import ReasonCode
+
+_RIGHT_TO_LEFT = frozenset(
+    ["ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"]
+)
+_RIGHT_TO_LEFT_SCRIPTS = frozenset(["adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """Words around a ranking. What is left out is English.
+
+    Attributes:
+        heading: what stands above a ranking, where ``as_html()`` is given no other.
+        empty: what an empty ranking says.
+        why: what the list of reasons is called; only a screen reader says it.
+        because: likeness to an item of the history, whose title takes the place of ``{title}``.
+        of_category: a category that is known by name, which takes the place of ``{category}``.
+        reasons: by :class:`~edge_rerank.ReasonCode` or its value, words for what moves an item up
+            and for what moves it down.
+
+    Raises:
+        InvalidRequest: when ``because`` or ``of_category`` has another place to fill in.
+    """
+
+    heading: str = "Picked for you"
+    empty: str = "Nothing to show."
+    why: str = "Why you see this"
+    because: str = "because you chose {title}"
+    of_category: str = "from {category}, which you like"
+    reasons: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
+
+    def __post_init__(self) -> None:
+        for name, place in (("because", "title"), ("of_category", "category")):
+            try:
+                getattr(self, name).format(**{place: ""})
+            except (KeyError, IndexError, ValueError):
+                raise InvalidRequest(
+                    f"{name}: expected {{{place}}} alone to be filled in"
+                ) from None
+
+    def reason(self, code: ReasonCode, *, lifts: bool) -> str:
+        """Words for a code that moves an item up, or down."""
+        up, down = self.reasons.get(code, (code.lifts, code.lowers))
+        return up if lifts else down
+
+    @classmethod
+    def of(cls, lang: str) -> Words:
+        """Our own words for a language: Chinese for ``zh`` and its kin, English for all others.
+
+        Args:
+            lang: a BCP 47 tag.
+        """
+        return CHINESE if _subtags(lang)[0] in {"zh", "cmn"} else ENGLISH
+
+
+ENGLISH = Words()
+
+CHINESE = Words(
+    heading="为您推荐",
+    empty="暂无内容。",
+    why="推荐理由",
+    because="因为您选择了“{title}”",
+    of_category="来自您喜欢的“{category}”",
+    reasons={
+        ReasonCode.SIMILAR: ("与您之前选择的相似", "与您之前选择的不同"),
+        ReasonCode.SESSION: ("与您正在看的相似", "与您正在看的不同"),
+        ReasonCode.CATEGORY: ("来自您喜欢的类别", "来自您很少选择的类别"),
+        ReasonCode.NEXT: ("您接下来常看的内容", "您接下来很少看的内容"),
+        ReasonCode.QUERY: ("符合您的搜索", "与您的搜索相差较远"),
+        ReasonCode.SEARCH: ("符合您之前的搜索", "与您之前的搜索相差较远"),
+        ReasonCode.POPULAR: ("受大家欢迎", "知道的人较少"),
+        ReasonCode.HOST: ("此处推荐", "在此处排位靠后"),
+        ReasonCode.DISLIKED: ("与您不喜欢的不同", "与您不喜欢的相似"),
+        ReasonCode.DISMISSED: ("您未曾拒绝", "您曾经拒绝"),
+        ReasonCode.REPEAT: ("对您来说是新的", "您之前已经用过"),
+        ReasonCode.SEEN: ("之前未向您展示", "之前已向您展示"),
+        ReasonCode.MODEL: ("与您之前的选择相配", "与您之前的选择不同"),
+        ReasonCode.TOGETHER: ("常与您选择的一同被选", "很少与您选择的一同被选"),
+    },
+)
+
+
+def direction(lang: str) -> str:
+    """The way a language is written, "ltr" or "rtl"; ``lang`` is a BCP 47 tag."""
+    language, *rest = _subtags(lang)
+    scripts = [one for one in rest if len(one) == 4 and one.isalpha()]
+    if scripts:
+        return "rtl" if scripts[0] in _RIGHT_TO_LEFT_SCRIPTS else "ltr"
+    return "rtl" if language in _RIGHT_TO_LEFT else "ltr"
+
+
+def _subtags(lang: str) -> list[str]:
+    return lang.lower().replace("_", "-").split("-")

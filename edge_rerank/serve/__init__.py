@@ -1,0 +1,1 @@
+"""Internal: ranking for other programs: JSON-RPC on standard input, HTTP, and MCP."""

@@ -1,0 +1,95 @@
+"""A tool for assistants, by the Model Context Protocol: an order and ids, and nothing else.
+
+Needs the extra ``mcp``. What a tool answers goes to the assistant's model, often in a cloud, so it
+takes a consent of its own, to the purpose "assistant", given by the one person whom the server was
+started for; an assistant cannot name another. Neither history nor reasons nor scores go out. An
+order says something all the same: whoever may ask often enough, with candidates made for it,
+learns what a person likes. That is what the consent is to.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
+from pydantic import Field
+from typing_extensions import TypedDict
+
+import edge_rerank
+from edge_rerank.errors import ConsentRequired, EdgeRerankError
+from edge_rerank.ranking.request import MAX_CANDIDATES
+from edge_rerank.serve.refusals import refusal_of
+from edge_rerank.types import Item
+
+if TYPE_CHECKING:
+    from edge_rerank.reranker import Reranker
+
+PURPOSE = "assistant"
+"""What the person agrees to before an order leaves for a model."""
+
+
+class Candidate(TypedDict):
+    """Something to put in order."""
+
+    id: Annotated[str, Field(description="what the order names it by", max_length=512)]
+    text: Annotated[str, Field(description="a title, or a title and a short description")]
+
+
+class Order(TypedDict):
+    """An order."""
+
+    ids: Annotated[list[str], Field(description="of all items, the best first")]
+
+
+Candidates = Annotated[
+    list[Candidate], Field(description="what to order, each id once", max_length=MAX_CANDIDATES)
+]
+Query = Annotated[str | None, Field(description="what is asked for, if anything is")]
+
+
+def server_of(reranker: Reranker, *, user: str | None = None) -> MCPServer:
+    """A server with the one tool.
+
+    Args:
+        reranker: what ranks; not closed here.
+        user: the person at the machine; without one nobody's history is looked at.
+    """
+    server = MCPServer("edge-rerank", version=edge_rerank.__version__, log_level="CRITICAL")
+
+    @server.tool(
+        title="Order by relevance and taste",
+        description="Put items in the order that fits a query and the person at this machine. "
+        "Gives back ids, the best first. Runs on the machine.",
+    )
+    def rank(items: Candidates, query: Query = None) -> Order:
+        try:
+            _check_consent(reranker, user)
+            candidates = [Item(one["id"], one["text"]) for one in items]
+            ranking = reranker.rank(candidates, user, query=query)
+        except EdgeRerankError as error:
+            refusal = refusal_of(error)
+            raise ToolError(f"{refusal.type}: {refusal.message}") from None
+        return Order(ids=[ranked.item.id for ranked in ranking])
+
+    return server
+
+
+def serve_mcp(reranker: Reranker, *, user: str | None = None) -> None:
+    """Serve on standard input and output until the input ends.
+
+    Args:
+        reranker: what ranks; not closed here.
+        user: see :func:`server_of`.
+    """
+    server_of(reranker, user=user).run("stdio")
+
+
+def _check_consent(reranker: Reranker, user: str | None) -> None:
+    """See that the person agrees, each time anew.
+
+    Raises:
+        ConsentRequired: when they do not.
+    """
+    if user is not None and not reranker.history.consents(user).get(PURPOSE):
+        raise ConsentRequired(f'the person has not agreed to the purpose "{PURPOSE}"')
