@@ -25,26 +25,22 @@ FIELDS: Final = "fields."
 """What a placeholder for a field of the item begins with."""
 
 _VOID = frozenset(
-    ["area", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "track", "wbr"]
+    (
+        *("area", "br", "col", "embed", "hr", "img", "input"),
+        *("link", "meta", "source", "track", "wbr"),
+    )
 )
 _REFUSED = frozenset(
-    ["base", "embed", "iframe", "link", "meta", "object", "script", "style", "title", "textarea"]
+    (
+        *("base", "embed", "iframe", "link", "meta", "object"),
+        *("script", "style", "textarea", "title"),
+    )
 )
 _LEADS_SOMEWHERE = frozenset(
-    [
-        "action",
-        "background",
-        "cite",
-        "data",
-        "formaction",
-        "href",
-        "longdesc",
-        "ping",
-        "poster",
-        "src",
-        "srcset",
-        "xlink:href",
-    ]
+    (
+        *("action", "background", "cite", "data", "formaction", "href"),
+        *("longdesc", "ping", "poster", "src", "srcset", "xlink:href"),
+    )
 )
 _QUOTED = re.compile(r"\"[^\"]*\"|'[^']*'")
 

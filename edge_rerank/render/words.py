@@ -9,7 +9,10 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.types import ReasonCode
 
 _RIGHT_TO_LEFT = frozenset(
-    ["ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"]
+    (
+        *("ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo"),
+        *("ps", "sd", "syr", "ug", "ur", "yi"),
+    )
 )
 _RIGHT_TO_LEFT_SCRIPTS = frozenset(["adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"])
 

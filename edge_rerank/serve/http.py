@@ -27,6 +27,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.render.presentation import STATIC
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.connections import TimedProtocol, room_for_connections
 from edge_rerank.serve.gate import COOKIE, Gate, denied
@@ -125,6 +126,7 @@ class HttpApp:
         yield Route("/health", _healthy, methods=["GET"])
         if self._page is not None:
             yield Route(Page.OPEN, self._open_page, methods=["GET"])
+            yield Mount("/edge-rerank", _Files(STATIC))
             yield Mount("/", _Files(self._page.folder))
 
     # -- what is called ---------------------------------------------------------------
