@@ -27,7 +27,7 @@ export const WORDS = {
   zh: {
     name: "故事之家", heading: "为您推荐", language: "English",
     hint: "点选您感兴趣的内容，顺序会随之变化。",
-    ask: "您知道我什么？", anew: "重新开始",
+    ask: "本机了解我什么？", anew: "重新开始",
     promise: "不保留您的任何信息：您一离开，就全部清除。",
     like: "我喜欢", dislike: "不感兴趣", back: "返回列表",
     knownTitle: "本机对您的了解",
