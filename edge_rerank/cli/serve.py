@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
 
 def _serve_http(arguments: argparse.Namespace, console: Console) -> None:
     try:
-        from edge_rerank.serve.http import serve_http  # noqa: PLC0415 - an extra
+        from edge_rerank.serve.http import HttpServer  # noqa: PLC0415 - an extra
     except ModuleNotFoundError:
         raise MissingExtra('pip install "edge-rerank[serve]"') from None
 
@@ -104,14 +104,17 @@ def _serve_http(arguments: argparse.Namespace, console: Console) -> None:
         console.say(json.dumps(told))
         console.flush()
 
-    with _reranker(arguments) as reranker, _service(arguments, reranker) as service:
-        serve_http(
+    with (
+        _reranker(arguments) as reranker,
+        _service(arguments, reranker) as service,
+        HttpServer(
             service,
             port=arguments.port or 0,
             token_file=arguments.token_file or private_folder() / "token",
             page=arguments.page,
-            announce=announce,
-        )
+        ) as server,
+    ):
+        server.run(announce)
 
 
 def _serve_mcp(arguments: argparse.Namespace) -> None:
@@ -137,6 +140,7 @@ def _reranker(arguments: argparse.Namespace) -> Iterator[Reranker]:
         anchor=arguments.anchor,
         runtime=runtime_of(arguments),
     ) as reranker:
+        reranker.warmup()  # the first call is no slower than the others
         yield reranker
 
 

@@ -15,18 +15,20 @@ Answer = dict[str, Any]
 
 
 def ranking_answer(ranking: Ranking, call: RankCall) -> Answer:
-    """A ranking: places in what was sent, ids, scores and reasons."""
+    """A ranking: places in what was sent, ids and scores, and what else was asked for."""
     places = {item.id: place for place, item in enumerate(call.items)}
-    entries = [
+    entries: list[Answer] = [
         {
             "index": places[ranked.item.id],
             "id": ranked.item.id,
             "rank": ranked.rank,
             "score": ranked.score,
-            "reasons": [_reason(reason) for reason in ranked.reasons],
         }
         for ranked in ranking
     ]
+    if call.reasons:
+        for entry, ranked in zip(entries, ranking, strict=True):
+            entry["reasons"] = [_reason(reason) for reason in ranked.reasons]
     if call.return_items:
         for entry, ranked in zip(entries, ranking, strict=True):
             entry.update(_shown(ranked.item))

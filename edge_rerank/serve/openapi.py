@@ -202,6 +202,7 @@ _MEMBERS: Mapping[str, Schema] = {
     "return_items": _BOOL,
     "return_documents": _BOOL,
     "return_text": _BOOL,
+    "reasons": _BOOL,
     "why": _BOOL,
     "raw_scores": {"const": False},
 }
@@ -312,7 +313,7 @@ _ANSWERED: Mapping[str, Schema] = {
                     "fields": _ITEM["fields"],
                     "why": {"type": "array", "items": _TEXT},
                 },
-                ["text", "categories", "fields", "why"],
+                ["reasons", "text", "categories", "fields", "why"],
             ),
         }
     ),

@@ -57,6 +57,7 @@ class RankCall:
     items: Sequence[Item]
     options: RankOptions
     return_items: bool
+    reasons: bool
     why: bool
 
 
@@ -124,13 +125,14 @@ def read_rank(params: object, default: str | None) -> RankCall:
         items=read_items(given.get("items")),
         options=cast(RankOptions, _picked(given, ("query", "top_k", "host_order", *OPTIONS))),
         return_items=read_bool(given, "return_items", False),
+        reasons=read_bool(given, "reasons", False),
         why=read_bool(given, "why", False),
     )
 
 
 RANK = (
     *("items", *WHOSE, "query", "top_k", "diversity", "host_order", "budget_ms", "now"),
-    *("return_items", "why"),
+    *("return_items", "reasons", "why"),
 )
 TEXTS = (
     *("documents", "texts", *WHOSE, "query", "top_n", "top_k", *OPTIONS),
@@ -261,6 +263,8 @@ def _closed(
         raise error(f"{what}: expected an object, got {kind_of(record)}")
     if not record.keys() <= known:
         raise error(f"{what}: expected only {', '.join(sorted(known))}; got another member")
+    if None not in record.values():  # as nearly always; a copy costs as much as an item
+        return record
     return {name: value for name, value in record.items() if value is not None}
 
 

@@ -69,7 +69,8 @@ function card(entry) {
 const draw = () => find("#cards").replaceChildren(...ranking.items.map(card));
 
 async function rank() {
-  ranking = await call("/rank", { guest, items: candidates, top_k: SHOWN, diversity: 0.3 });
+  const wanted = { top_k: SHOWN, diversity: 0.3, reasons: true };
+  ranking = await call("/rank", { guest, items: candidates, ...wanted });
   draw();
 }
 
