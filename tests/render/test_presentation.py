@@ -442,3 +442,18 @@ def test_white_on_every_colour_of_ours_can_be_read() -> None:
 def test_what_can_be_pickled() -> None:
     made = Presentation(image="picture", words=CHINESE, reporting=Reporting(user="alice"))
     assert pickle.loads(pickle.dumps(made)) == made
+
+
+def test_the_page_about_it_holds() -> None:
+    """Every block runs, after those before it; every placeholder and variable is named."""
+    text = (STATIC.parent / "README.md").read_text(encoding="utf-8")
+    names: dict[str, object] = {}
+    for block in re.findall(r"```python\n(.*?)```", text, re.DOTALL):
+        exec(compile(block, "README.md", "exec"), names)
+        if isinstance(page := names.get("page"), str):
+            assert not Page(page).open
+    assert {f"${place}" for place in PLACES} <= set(re.findall(r"`(\$\w+)`", text))
+    used = set(re.findall(r"var\((--er-\w+)", Presentation.css()))
+    assert set(re.findall(r"`(--er-\w+)`", text)) == used
+    for variable, light, dark in re.findall(r"\| `(--er-\w+)` \|.*?\| `(#\w+)` \| `(#\w+)`", text):
+        assert f"var({variable}, light-dark({light}, {dark}))" in Presentation.css()
