@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -63,9 +64,11 @@ def show(way_in: Path, serving: subprocess.Popen[str]) -> None:
     with tempfile.TemporaryDirectory(prefix="kiosk-", dir=memory) as profile:
         command = [browser, *FLAGS, f"--user-data-dir={profile}", way_in.as_uri()]
         with subprocess.Popen(command) as browsing:
-            while browsing.poll() is None and serving.poll() is None:
-                time.sleep(PAUSE_S)
-            browsing.terminate()
+            try:
+                while browsing.poll() is None and serving.poll() is None:
+                    time.sleep(PAUSE_S)
+            finally:
+                browsing.terminate()
 
 
 def main() -> None:
@@ -74,6 +77,7 @@ def main() -> None:
         "--no-browser", action="store_true", help="only print the way in, and serve"
     )
     alone = parser.parse_args().no_browser
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what was started is ended, too
     while True:
         with server() as (serving, way_in):
             if alone:

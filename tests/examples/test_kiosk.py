@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -59,6 +60,7 @@ def kiosk(folder: Path) -> Iterator[str]:
             yield process.stdout.readline().strip()
         finally:
             process.terminate()
+            assert process.wait(20) == 0
 
 
 class Watched:
@@ -125,6 +127,13 @@ def test_a_visit(browser: BrowserContext, tmp_path: Path, profile: Path) -> None
         assert faults(page) == []
         first = visit.begin()
         assert faults(page) == []
+        for button in page.locator("button:visible").all():
+            box = button.bounding_box()
+            card = button.locator("xpath=ancestor::li")
+            assert box is not None
+            assert (
+                card.count() or box["height"] >= 64
+            )  # a finger's width; a card is one whole target
 
         # Seen: what stands on the screen for a second, and the rest once it is scrolled to.
         above = {one["item"] for one in visit.wait_for("impression", 8)}
@@ -212,6 +221,7 @@ def test_a_visit(browser: BrowserContext, tmp_path: Path, profile: Path) -> None
 
         secrets = {*visit.guests, *second.guests}
         page.close()
+    assert not [*tmp_path.rglob("page-*.html")]  # the server has ended as well
     # Neither the server nor the browser has written who was there, or what they did.
     assert len(secrets) == 4
     for folder in (tmp_path, profile):
@@ -348,7 +358,7 @@ def test_a_page_reports_what_is_done_with_it(browser: BrowserContext) -> None:
     page.evaluate("scrollTo(0, 0)")
     page.wait_for_timeout(200)
     page.clock.run_for(1100)
-    while len(answers) or not sent:
+    while answers or not sent:
         page.clock.run_for(5000)
         page.wait_for_timeout(200)
     seen = [event["item"] for event in sent]
@@ -374,3 +384,34 @@ def test_a_page_reports_what_is_done_with_it(browser: BrowserContext) -> None:
     assert all(set(event) <= EVENT_MEMBERS for event in sent)
     assert [one for one in watched.trouble if "503" not in one and "429" not in one] == []
     page.close()
+
+
+def test_run_shows_the_page_and_ends_what_it_started(tmp_path: Path) -> None:
+    """With a browser that only notes how it was called."""
+    called = tmp_path / "called"
+    browser = tmp_path / "chromium"
+    script = f"""#!/bin/sh
+    printf '%s\\n' "$@" > {called}.part
+    mv {called}.part {called}
+    exec sleep 60
+    """
+    browser.write_text(script)
+    browser.chmod(0o700)
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
+    environment |= {"XDG_RUNTIME_DIR": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    with subprocess.Popen([sys.executable, str(KIOSK / "run.py")], env=environment) as process:
+        for _ in range(600):
+            if called.exists():
+                break
+            time.sleep(0.1)
+        arguments = called.read_text().splitlines()
+        profile = Path(next(one for one in arguments if "user-data-dir" in one).partition("=")[2])
+        way_in = Path(arguments[-1].removeprefix("file://"))
+        assert {"--kiosk", "--incognito"} <= set(arguments)
+        assert profile.is_dir()
+        assert profile.parent == tmp_path
+        assert way_in.stat().st_mode & 0o777 == 0o600
+        process.terminate()
+        assert process.wait(20) == 0
+    assert not profile.exists()
+    assert not way_in.exists()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.fault.conftest import FULL
 
-KILLS = {"session": 100, "server": 100 if FULL else 2}
+KILLS = {"session": 100, "server": 100 if FULL else 1}
 
 
 @pytest.mark.slow
