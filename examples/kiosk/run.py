@@ -55,14 +55,14 @@ def server() -> Iterator[tuple[subprocess.Popen[str], Path]]:
             process.terminate()
 
 
-def show(way_in: Path, serving: subprocess.Popen[str]) -> None:
+def show(way_in: Path, serving: subprocess.Popen[str], flags: list[str]) -> None:
     """The page on the whole screen, until the browser or the server ends."""
     browser = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if browser is None:
         raise SystemExit(f"expected one of {', '.join(BROWSERS)} to be installed")
     memory = os.environ.get("XDG_RUNTIME_DIR")  # a file system in memory, where systemd logs in
     with tempfile.TemporaryDirectory(prefix="kiosk-", dir=memory) as profile:
-        command = [browser, *FLAGS, f"--user-data-dir={profile}", way_in.as_uri()]
+        command = [browser, *FLAGS, *flags, f"--user-data-dir={profile}", way_in.as_uri()]
         with subprocess.Popen(command) as browsing:
             try:
                 while browsing.poll() is None and serving.poll() is None:
@@ -76,14 +76,14 @@ def main() -> None:
     parser.add_argument(
         "--no-browser", action="store_true", help="only print the way in, and serve"
     )
-    alone = parser.parse_args().no_browser
+    arguments, flags = parser.parse_known_args()  # what is not known here, the browser may know
     signal.signal(signal.SIGTERM, lambda *_: sys.exit())  # so that what was started is ended, too
     while True:
         with server() as (serving, way_in):
-            if alone:
+            if arguments.no_browser:
                 print(way_in.as_uri(), flush=True)
                 raise SystemExit(serving.wait())
-            show(way_in, serving)
+            show(way_in, serving, flags)
         time.sleep(PAUSE_S)
 
 

@@ -399,7 +399,9 @@ def test_run_shows_the_page_and_ends_what_it_started(tmp_path: Path) -> None:
     browser.chmod(0o700)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "HOME": str(tmp_path)}
     environment |= {"XDG_RUNTIME_DIR": str(tmp_path), "PATH": f"{tmp_path}:{os.environ['PATH']}"}
-    with subprocess.Popen([sys.executable, str(KIOSK / "run.py")], env=environment) as process:
+    with subprocess.Popen(
+        [sys.executable, str(KIOSK / "run.py"), "--window-size=1,2"], env=environment
+    ) as process:
         for _ in range(600):
             if called.exists():
                 break
@@ -407,7 +409,7 @@ def test_run_shows_the_page_and_ends_what_it_started(tmp_path: Path) -> None:
         arguments = called.read_text().splitlines()
         profile = Path(next(one for one in arguments if "user-data-dir" in one).partition("=")[2])
         way_in = Path(arguments[-1].removeprefix("file://"))
-        assert {"--kiosk", "--incognito"} <= set(arguments)
+        assert {"--kiosk", "--incognito", "--window-size=1,2"} <= set(arguments)
         assert profile.is_dir()
         assert profile.parent == tmp_path
         assert way_in.stat().st_mode & 0o777 == 0o600
