@@ -507,3 +507,13 @@ def test_scores_never_rise_down_the_list(reranker: Reranker, shelf: list[Item]) 
         scores = [ranked.score for ranked in reranker.rank(shelf, user="alice", query=query)]
         assert scores == sorted(scores, reverse=True)
         assert len(set(scores)) > 2
+
+
+def test_a_count_that_is_too_large_for_the_model_is_still_a_count(reranker: Reranker) -> None:
+    reranker.consent("ada", True)
+    reranker.record(Event("like", Item("x", "Rye bread", popularity=1e300)), user="ada")
+    items = [Item("a", "Bread", popularity=1e300), Item("b", "The moon", popularity=3)]
+    for user in (None, "ada"):
+        ranking = reranker.rank(items, user)
+        assert ranking[0].item.id == "a"
+        assert all(0 <= ranked.score <= 1 for ranked in ranking)

@@ -173,8 +173,7 @@ VLLM = Shape(
 )
 TEI = Shape(
     (
-        "model",
-        "query",
+        *_ASKED,
         "texts",
         "raw_scores",
         "return_text",

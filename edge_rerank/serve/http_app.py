@@ -53,6 +53,8 @@ _HEADERS = {
     "referrer-policy": "no-referrer",
 }
 _JSON = "application/json"
+_SCRIPTS = ("edge_rerank.render", "static")
+"""Where the script that reports and the style sheet of rankings lie."""
 
 Work = Callable[[Any], Any]
 
@@ -237,10 +239,13 @@ class HttpApp:
 
 
 class _Files(StaticFiles):
-    """The files of a page, with what the browser is told of them; hidden ones are not there."""
+    """The files of a page and, where it has none of that name, those that come with rankings.
+
+    Each goes with what the browser is told of it; hidden ones are not there.
+    """
 
     def __init__(self, folder: Path) -> None:
-        super().__init__(directory=folder, html=True)
+        super().__init__(directory=folder, packages=[_SCRIPTS], html=True)
 
     async def get_response(self, path: str, scope: Scope) -> Response:
         if any(part.startswith(".") and part != "." for part in Path(path).parts):

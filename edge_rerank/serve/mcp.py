@@ -12,6 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.exceptions import ToolError
 from pydantic import Field
 from typing_extensions import TypedDict
 
@@ -45,10 +46,6 @@ Candidates = Annotated[
     list[Candidate], Field(description="what to order, each id once", max_length=MAX_CANDIDATES)
 ]
 Query = Annotated[str | None, Field(description="what is asked for, if anything is")]
-
-
-class ToolError(Exception):
-    """Why a tool did not answer, in words that hold nothing of a person."""
 
 
 def server_of(reranker: Reranker, *, user: str | None = None) -> MCPServer:

@@ -52,8 +52,9 @@ def private_folder() -> Path:
 
 
 def _read(path: Path) -> str:
-    """The token of a file that is there; a link is not followed."""
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0))
+    """The token of a file that is there; a link is not followed, a pipe not waited for."""
+    unfollowed = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
+    descriptor = os.open(path, os.O_RDONLY | unfollowed)
     with os.fdopen(descriptor, "rb") as stream:
         facts = os.fstat(stream.fileno())
         if not stat.S_ISREG(facts.st_mode):

@@ -198,7 +198,7 @@ class HistorySource:
             likeness=likeness,
             strength=strength,
             place=places(strength),
-            age_s=_or_nan([one.age_s for one in touched]),
+            age_s=np.array([one.age_s for one in touched], dtype=np.float32),
             present=np.ones(len(request.candidates), dtype=np.bool_),
             now=np.array(request.now or np.nan),
             tables=self._model.tables,
@@ -217,7 +217,7 @@ class HistorySource:
             words=words[: len(own)],
             categories=sorts.rows,
             leaves=sorts.leaves,
-            popularity=request.popularity.astype(np.float32),
+            popularity=_single(request.popularity),
             rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
         )
         history = Side(
@@ -225,7 +225,7 @@ class HistorySource:
             words=words[len(own) :],
             categories=past.rows[order],
             leaves=past.leaves[order],
-            popularity=_or_nan([item.popularity for item in touched]),
+            popularity=_single(np.array([item.popularity for item in touched], np.float64)),
             rows={
                 name: table.rows(item_keys(item.id for item in touched))
                 for name, table in self._model.tables.items()
@@ -285,6 +285,6 @@ def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
     return tables
 
 
-def _or_nan(values: Sequence[float | None]) -> NDArray[np.float32]:
-    """Float32 with NaN for what is unknown."""
-    return np.array(values, dtype=np.float32)  # None becomes NaN
+def _single(counts: NDArray[np.float64]) -> NDArray[np.float32]:
+    """Counts as float32, NaN for what is unknown; more than it holds is the most it holds."""
+    return np.minimum(counts, np.finfo(np.float32).max).astype(np.float32)

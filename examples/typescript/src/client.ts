@@ -1,0 +1,242 @@
+/** A client of `edge-rerank serve`: starts it, and talks to it over its standard input and output. */
+
+import { spawn, type ChildProcess } from "node:child_process";
+
+export interface Item {
+  id: string | number;
+  text?: string;
+  categories?: string[];
+  popularity?: number | null;
+  score?: number | null;
+  vector?: number[];
+  fields?: Record<string, string | number | boolean | null>;
+}
+
+export type Text = string | (Pick<Item, "categories" | "popularity" | "score"> & { id?: Item["id"]; text: string });
+
+export type EventType =
+  | "impression" | "click" | "view" | "search" | "like" | "dislike" | "dismiss"
+  | "add_to_cart" | "purchase" | "complete" | "rating";
+
+export interface Event {
+  type: EventType;
+  /** The item, or its id alone where it was ranked before; a search has none. */
+  item?: Item | string | number;
+  /** UTC seconds; now, if left out. */
+  timestamp?: number;
+  dwell_s?: number;
+  scroll?: number;
+  query?: string;
+  value?: number;
+  /** `Ranking.id` of the list in which the item was shown. */
+  ranking?: string;
+  position?: number;
+  id?: string;
+}
+
+export interface RankOptions {
+  query?: string;
+  top_k?: number;
+  /** 0 to 1. */
+  diversity?: number;
+  host_order?: boolean;
+  budget_ms?: number;
+  /** Also answer with the reasons, as codes, or in a person's words. */
+  reasons?: boolean;
+  why?: boolean;
+}
+
+export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms">;
+
+export type Degradation = "history-unavailable" | "time-budget" | "text-not-read";
+
+export interface Ranked {
+  /** The place in what was handed over, from 0. */
+  index: number;
+  id: string;
+  rank: number;
+  score: number;
+  reasons?: { code: string; weight: number; item_id: string | null; category: string | null }[];
+  why?: string[];
+}
+
+export interface Ranking {
+  /** To be handed back in `Event.ranking`. */
+  id: string;
+  took_ms: number;
+  personalised: boolean;
+  degraded: Degradation[];
+  unread: { candidates: number; history: number; query: number };
+  items: Ranked[];
+}
+
+export interface RankedTexts extends Omit<Ranking, "unread" | "items"> {
+  results: { index: number; id: string; score: number }[];
+}
+
+export interface Profile {
+  events: number;
+  sessions: number;
+  first: number | null;
+  last: number | null;
+  by_type: Partial<Record<EventType, number>>;
+  top_categories: Record<string, number>;
+  liked: string[];
+  disliked: string[];
+  searches: string[];
+  consents: Record<string, boolean>;
+  unread: number;
+  degraded: Degradation[];
+}
+
+export interface Receipt {
+  events: number;
+  key_rotated: boolean;
+}
+
+/** What the server refused; `type` is the name of the error in Python, as "ConsentRequired". */
+export class EdgeRerankError extends Error {
+  constructor(message: string, readonly type: string, readonly code: number) {
+    super(message);
+    this.name = "EdgeRerankError";
+  }
+}
+
+export interface StartOptions {
+  /** The program and its arguments; `edge-rerank serve` as it is found, if left out. */
+  command?: readonly string[];
+  /** Flags, as `["--history", "me.db", "--key-file", "key"]`. */
+  flags?: readonly string[];
+  env?: NodeJS.ProcessEnv;
+}
+
+type Whose = { user?: string | null } | { guest: string };
+type Call = { resolve: (result: any) => void; reject: (error: Error) => void };
+
+/** A person, or a visitor whom nobody will remember. */
+class Ranker {
+  constructor(protected readonly call: <T>(method: string, params: object) => Promise<T>, protected readonly whose: Whose) {}
+
+  rank(items: readonly Item[], options: RankOptions = {}): Promise<Ranking> {
+    return this.call("rank", { ...this.whose, items, ...options });
+  }
+
+  rankTexts(query: string | null, texts: readonly Text[], options: TextOptions = {}): Promise<RankedTexts> {
+    return this.call("rank_texts", { ...this.whose, query, texts, ...options });
+  }
+
+  /** How many of the events were new. */
+  async record(events: Event | readonly Event[]): Promise<number> {
+    const all = Array.isArray(events) ? events : [events];
+    return (await this.call<{ recorded: number }>("record", { ...this.whose, events: all })).recorded;
+  }
+
+  async consent(granted: boolean, purpose = "personalisation"): Promise<void> {
+    await this.call("consent", { ...this.whose, granted, purpose });
+  }
+
+  profile(): Promise<Profile> {
+    return this.call("profile", this.whose);
+  }
+}
+
+export class Guest extends Ranker {
+  /** Forget the visitor. */
+  async close(): Promise<void> {
+    await this.call("guest_close", this.whose);
+  }
+}
+
+export class Person extends Ranker {
+  async pause(): Promise<void> {
+    await this.call("pause", this.whose);
+  }
+
+  async resume(): Promise<void> {
+    await this.call("resume", this.whose);
+  }
+
+  /** Everything that is stored about the person. */
+  access(): Promise<Record<string, unknown>> {
+    return this.call("access", this.whose);
+  }
+
+  forget(): Promise<Receipt> {
+    return this.call("forget", this.whose);
+  }
+}
+
+export class EdgeRerank {
+  private readonly calls = new Map<number, Call>();
+  private readonly ended: Promise<void>;
+  private next = 1;
+  private over: Error | null = null;
+
+  private constructor(private readonly child: ChildProcess) {
+    let rest = "";
+    child.stdout!.setEncoding("utf8").on("data", (text: string) => {
+      const lines = (rest + text).split("\n");
+      rest = lines.pop()!;
+      lines.forEach((line) => this.settle(line));
+    });
+    child.stdin!.on("error", () => {}); // the process is gone, which "close" tells
+    this.ended = new Promise((resolve) => {
+      const end = (error: Error) => {
+        this.over ??= error;
+        this.calls.forEach((call) => call.reject(this.over!));
+        this.calls.clear();
+        resolve();
+      };
+      child.on("error", end);
+      child.on("close", (code) => end(new Error(`edge-rerank has ended with code ${code}`)));
+    });
+  }
+
+  /** Start the server; its complaints go where this process's do. */
+  static start({ command = ["edge-rerank", "serve"], flags = [], env }: StartOptions = {}): EdgeRerank {
+    const [program, ...first] = command;
+    const child = spawn(program!, [...first, ...flags], { stdio: ["pipe", "pipe", "inherit"], ...(env && { env }) });
+    return new EdgeRerank(child);
+  }
+
+  /** Whose history counts: the person's, or nobody's. */
+  person(user: string | null): Person {
+    return new Person(this.call, { user });
+  }
+
+  async openGuest(): Promise<Guest> {
+    const { guest } = await this.call<{ guest: string }>("guest_open", {});
+    return new Guest(this.call, { guest });
+  }
+
+  /** Read items ahead of time; later events may name them by their ids. */
+  async warmup(items: readonly Item[]): Promise<void> {
+    await this.call("warmup", { items });
+  }
+
+  info(): Promise<{ version: string; pack: { name: string; release: number; digest: string } }> {
+    return this.call("info", {});
+  }
+
+  /** End the server in good order. */
+  async close(): Promise<void> {
+    this.child.stdin!.end();
+    await this.ended;
+  }
+
+  private readonly call = <T>(method: string, params: object): Promise<T> =>
+    new Promise((resolve, reject) => {
+      if (this.over) return reject(this.over);
+      const id = this.next++;
+      this.calls.set(id, { resolve, reject });
+      this.child.stdin!.write(JSON.stringify({ jsonrpc: "2.0", id, method, params }) + "\n");
+    });
+
+  private settle(line: string): void {
+    const { id, result, error } = JSON.parse(line);
+    const call = this.calls.get(id);
+    this.calls.delete(id);
+    if (error) call?.reject(new EdgeRerankError(error.message, error.data.type, error.code));
+    else call?.resolve(result);
+  }
+}

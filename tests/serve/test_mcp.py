@@ -1,0 +1,66 @@
+"""The tool of assistants: order and ids, with the person's consent to that purpose alone."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from mcp import ClientSession, StdioServerParameters
+from mcp.client.stdio import stdio_client
+
+from edge_rerank import Event, Item, KeyFile, Reranker
+from edge_rerank.serve.mcp import PURPOSE, server_of
+from tests.serve.conftest import SHELF, environment
+
+ITEMS = [{"id": item["id"], "text": item["text"]} for item in SHELF]
+
+
+def call(reranker: Reranker, user: str | None, **arguments: Any) -> Any:
+    """What the tool answers, in this process."""
+    server = server_of(reranker, user=user)
+    return anyio.run(server.call_tool, "rank", arguments)
+
+
+def test_a_person_who_has_not_agreed_to_it_is_not_ranked_for(reranker: Reranker) -> None:
+    reranker.consent("ada", True)
+    reranker.record(Event("like", Item("bread", "Rustic bread")), user="ada")
+    for decisions in ([], [True, False]):
+        for decision in decisions:
+            reranker.consent("ada", decision, PURPOSE)
+        with pytest.raises(Exception, match="ConsentRequired: the person has not agreed"):
+            call(reranker, "ada", items=ITEMS)
+    assert call(reranker, None, items=ITEMS[:1]).structured_content == {"ids": ["bread"]}
+
+
+def test_over_standard_input_with_the_official_client(tmp_path: Path) -> None:
+    history = {"history": tmp_path / "h.db", "key": KeyFile.create(tmp_path / "key")}
+    with Reranker.open(**history) as reranker:
+        reranker.consent("ada", True)
+        reranker.consent("ada", True, PURPOSE)
+        reranker.record(Event("like", Item(**SHELF[0])), user="ada")
+    flags = ["--history", str(tmp_path / "h.db"), "--key-file", str(tmp_path / "key")]
+    parameters = StdioServerParameters(
+        command=sys.executable,
+        args=["-m", "edge_rerank", "serve", "--mcp", "--user", "ada", *flags],
+        env=environment(),
+    )
+
+    async def talk() -> None:
+        async with stdio_client(parameters) as streams, ClientSession(*streams) as session:
+            await session.initialize()
+            (tool,) = (await session.list_tools()).tools
+            assert tool.name == "rank"
+            assert set(tool.input_schema["properties"]) == {"items", "query"}  # nobody to name
+            answer = await session.call_tool("rank", {"items": ITEMS[1:]})
+            assert answer.structured_content["ids"][0] == "sourdough"
+            assert sorted(answer.structured_content) == ["ids"]
+            assert not (await session.list_resources()).resources
+            twice = await session.call_tool("rank", {"items": ITEMS[:1] * 2})
+            assert twice.is_error
+            assert "InvalidRequest: items: expected each id once" in str(twice.content)
+
+    anyio.run(talk)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h.db", "key"]

@@ -1,0 +1,209 @@
+"""What the methods do, whichever way they are called."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import pytest
+
+from edge_rerank import Reranker
+from edge_rerank.errors import ClosedError, ConsentRequired, InvalidRequest
+from edge_rerank.serve import guests as guests_module
+from edge_rerank.serve.guests import Guests
+from edge_rerank.serve.known_items import KnownItems
+from edge_rerank.serve.refusals import INVALID_PARAMS, Refused, refusal_of
+from edge_rerank.serve.service import Service
+from edge_rerank.types import Item
+from tests.serve.conftest import CAPITALS, SHELF
+
+
+def first(answer: Any) -> str:
+    return str(answer["items"][0]["id"])
+
+
+def test_a_click_by_id_alone_moves_what_is_like_it(service: Service) -> None:
+    service.call("consent", {"user": "ada", "granted": True})
+    shown = service.call("rank", {"items": SHELF, "user": "ada"})
+    assert not shown["personalised"]
+    event = {"type": "like", "item": "bread", "ranking": shown["id"]}
+    assert service.call("record", {"user": "ada", "event": event}) == {"recorded": 1}
+    rest = [item for item in SHELF if item["id"] != "bread"]
+    moved = service.call("rank", {"items": rest, "user": "ada", "reasons": True, "why": True})
+    assert moved["personalised"]
+    assert first(moved) == "sourdough"
+    assert moved["items"][0]["reasons"]
+    assert moved["items"][0]["why"]
+    assert rest[moved["items"][0]["index"]]["id"] == "sourdough"
+    (kept,) = service.call("access", {"user": "ada"})["events"]
+    assert kept["item"]["text"] == SHELF[0]["text"]
+    assert kept["position"] is not None
+
+
+def test_what_is_not_asked_for_is_not_in_the_answer(service: Service) -> None:
+    short = service.call("rank", {"items": SHELF, "top_k": 2})["items"]
+    assert [sorted(entry) for entry in short] == [["id", "index", "rank", "score"]] * 2
+    full = service.call(
+        "rank", {"items": [{"id": "a", "fields": {"url": "x"}}], "return_items": True}
+    )
+    assert full["items"][0]["fields"] == {"url": "x"}
+
+
+def test_texts(service: Service) -> None:
+    asked = {"query": "What is the capital of France?", "return_documents": True}
+    for params in ({"documents": CAPITALS}, {"texts": CAPITALS}):
+        answer = service.call("rank_texts", {**asked, **params, "top_n": 2})
+        same = service.call("rank", {**asked, **params, "top_k": 2})
+        assert answer["results"] == same["results"]
+        assert answer["results"][0]["index"] == 1
+        assert answer["results"][0]["text"] == CAPITALS[1]
+        assert len(answer["results"]) == 2
+        assert all(0 <= one["score"] <= 1 for one in answer["results"])
+
+
+def test_the_life_of_a_person(service: Service) -> None:
+    with pytest.raises(ConsentRequired):
+        service.call("record", {"user": "ada", "events": [{"type": "click", "item": "bread"}]})
+    service.call("consent", {"user": "ada", "granted": True})
+    service.call("record", {"user": "ada", "events": [{"type": "click", "item": SHELF[0]}]})
+    service.call("pause", {"user": "ada"})
+    with pytest.raises(ConsentRequired):
+        service.call("record", {"user": "ada", "event": {"type": "click", "item": "mars"}})
+    service.call("resume", {"user": "ada"})
+    assert service.call("profile", {"user": "ada"})["events"] == 1
+    assert service.call("forget", {"user": "ada"})["events"] == 1
+    assert service.call("profile", {"user": "ada"})["events"] == 0
+
+
+def test_forgetting_somebody_drops_the_items_that_were_shown(service: Service) -> None:
+    service.call("rank", {"items": SHELF, "user": "ada"})
+    service.call("forget", {"user": "ada"})
+    service.call("consent", {"user": "bob", "granted": True})
+    service.call("record", {"user": "bob", "event": {"type": "click", "item": "bread"}})
+    (kept,) = service.call("access", {"user": "bob"})["events"]
+    assert kept["item"]["text"] == ""
+
+
+def test_the_default_person_is_meant_where_none_is_named(reranker: Reranker) -> None:
+    with Service(reranker, user="me") as service:
+        service.call("consent", {"granted": True})
+        service.call("record", {"event": {"type": "like", "item": SHELF[0]}})
+        assert service.call("rank", {"items": SHELF})["personalised"]
+        assert not service.call("rank", {"items": SHELF, "user": None})["personalised"]
+        assert service.call("profile", {})["events"] == 1
+    with Service(reranker) as service, pytest.raises(InvalidRequest, match="user: expected"):
+        service.call("profile", {})
+
+
+def test_a_guest_is_personalised_and_then_gone(service: Service) -> None:
+    guest = service.call("guest_open", {})["guest"]
+    service.call("warmup", {"items": SHELF})
+    service.call("record", {"guest": guest, "event": {"type": "like", "item": "telescope"}})
+    rest = [item for item in SHELF if item["id"] != "telescope"]
+    assert first(service.call("rank", {"items": rest, "guest": guest})) == "mars"
+    assert service.call("rank_texts", {"texts": CAPITALS, "guest": guest})["personalised"]
+    assert service.call("profile", {"guest": guest})["liked"] == ["telescope"]
+    service.call("consent", {"guest": guest, "granted": False})
+    assert not service.call("rank", {"items": rest, "guest": guest})["personalised"]
+    service.call("guest_close", {"guest": guest})
+    for method, params in (
+        ("rank", {"items": rest}),
+        ("record", {"event": {"type": "like", "item": "mars"}}),
+        ("guest_close", {}),
+    ):
+        with pytest.raises(ClosedError):
+            service.call(method, {**params, "guest": guest})
+
+
+def test_guests_do_not_know_of_each_other(service: Service) -> None:
+    one, other = (service.call("guest_open", {})["guest"] for _ in range(2))
+    service.call("rank", {"items": SHELF, "guest": one})
+    service.call("record", {"guest": one, "event": {"type": "like", "item": "bread"}})
+    service.call("record", {"guest": other, "event": {"type": "like", "item": "bread"}})
+    rest = [item for item in SHELF if item["id"] != "bread"]
+    assert first(service.call("rank", {"items": rest, "guest": one})) == "sourdough"
+    for_other = service.call("rank", {"items": rest, "guest": other, "reasons": True})["items"]
+    codes = {reason["code"] for entry in for_other for reason in entry["reasons"]}
+    assert not codes & {"similar", "session"}  # the other was never shown a text
+
+
+def test_idle_guests_are_wiped_and_busy_ones_are_not(reranker: Reranker) -> None:
+    now = [0.0]
+    guests = Guests(reranker.guest_session, idle_s=10.0, clock=lambda: now[0])
+    idle, busy = guests.open(), guests.open()
+    with guests.use(busy):
+        now[0] = 9.0
+        assert guests.wipe_idle() == pytest.approx(1.0)
+        now[0] = 10.0
+        guests.wipe_idle()
+        with pytest.raises(ClosedError), guests.use(idle):
+            pass
+    with guests.use(busy) as visitor:
+        assert visitor.session.rank([]).items == ()
+    guests.close_all()
+    with pytest.raises(ClosedError):
+        guests.open()
+
+
+def test_a_thread_wipes_idle_guests_without_a_call(reranker: Reranker) -> None:
+    with Service(reranker, idle_s=0.05) as service:
+        guest = service.call("guest_open", {})["guest"]
+        (watch,) = [one for one in threading.enumerate() if one.name == "edge-rerank-guests"]
+        deadline = threading.Event()
+        for _ in range(100):
+            deadline.wait(0.02)
+            if not service._guests._visitors:
+                break
+        assert not service._guests._visitors
+        with pytest.raises(ClosedError):
+            service.call("profile", {"guest": guest})
+    watch.join(5)
+    assert not watch.is_alive()
+
+
+def test_there_are_only_so_many_guests(reranker: Reranker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guests_module, "MAX_GUESTS", 2)
+    with Service(reranker) as service:
+        first_one = service.call("guest_open", {})["guest"]
+        service.call("guest_open", {})
+        with pytest.raises(Refused) as refused:
+            service.call("guest_open", {})
+        assert refused.value.refusal.status == 429
+        service.call("guest_close", {"guest": first_one})
+        service.call("guest_open", {})
+
+
+def test_known_items_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = KnownItems()
+    known.add([Item("a", "x" * 30), Item("b", "x" * 30)])
+    monkeypatch.setattr("edge_rerank.serve.known_items.MAX_CHARACTERS", 65)
+    known.add([Item("a", "y" * 30), Item("bare")])
+    assert known.get("a") == Item("a", "y" * 30)
+    known.add([Item("c", "x" * 30)])
+    assert (known.get("b"), known.get("bare")) == (None, None)
+    monkeypatch.setattr("edge_rerank.serve.known_items.MAX_ITEMS", 1)
+    known.add([Item("d", "x")])
+    assert (known.get("c"), known.get("d")) == (None, Item("d", "x"))
+    known.clear()
+    assert known.get("d") is None
+
+
+def test_an_unknown_method_is_refused(service: Service) -> None:
+    with pytest.raises(Refused):
+        service.call("rank_secretly", {})
+
+
+def test_a_fault_of_ours_says_nothing_of_what_it_was_about(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def fail() -> None:
+        raise KeyError("secret-title")
+
+    try:
+        fail()
+    except KeyError as error:
+        refusal = refusal_of(error)
+    assert (refusal.status, refusal.type) == (500, "InternalError")
+    assert "secret" not in refusal.message + caplog.text
+    assert "KeyError in fail" in caplog.text
+    assert refusal_of(InvalidRequest("x: expected y")).code == INVALID_PARAMS

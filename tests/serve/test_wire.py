@@ -1,0 +1,133 @@
+"""Requests of every shape, as they are read."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from edge_rerank.errors import InvalidInput
+from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
+from edge_rerank.serve.wire import (
+    parse,
+    read_events,
+    read_rank,
+    read_texts,
+    read_whose,
+    render,
+)
+from edge_rerank.types import Item
+
+
+@pytest.mark.parametrize("text", ["NaN", "1e999", "-Infinity", '"\xff"', "[" * 100_000, "", "{"])
+def test_what_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises((ValueError, RecursionError)):
+        parse(text.encode("latin-1"))
+
+
+def test_half_an_emoji_goes_back_as_it_came() -> None:
+    assert render(parse(b'"\\ud83d"')) == b'"\\ud83d"'
+    assert render({"ü": 1.5}) == '{"ü":1.5}'.encode()
+
+
+def test_null_is_the_same_as_not_there_but_for_the_user() -> None:
+    call = read_rank({"items": [{"id": 7, "text": None}], "query": None, "user": None}, "me")
+    assert call.items == [Item("7")]
+    assert call.options == {}
+    assert call.whose.user is None
+    assert read_rank({"items": []}, "me").whose.user == "me"
+    assert read_whose({"guest": "g"}, "me").user is None
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        None,
+        [],
+        {},
+        {"items": "abc"},
+        {"items": [7]},
+        {"items": [{"text": "no id"}]},
+        {"items": [{"id": "a", "secret-member": 1}]},
+        {"items": [], "secret-member": 1},
+        {"items": [], "user": "a", "guest": "b"},
+        {"items": [], "user": ["secret-user"]},
+        {"items": [], "why": 1},
+    ],
+)
+def test_a_malformed_request_is_refused_without_its_content(params: Any) -> None:
+    with pytest.raises(InvalidInput, match="expected") as refused:
+        read_rank(params, None)
+    assert "secret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("shape", "request_", "top", "echo"),
+    [
+        (COHERE, {"model": "m", "documents": ["a", "b"], "top_n": 1}, 1, None),
+        (COHERE, {"documents": ["a", "b"], "max_tokens_per_doc": 10}, None, None),
+        (JINA, {"documents": ["a", {"text": "b"}], "return_documents": True}, None, True),
+        (VLLM, {"documents": ["a", "b"], "top_n": 0, "truncate_prompt_tokens": 9}, None, None),
+        (VLLM, {"documents": ["a", "b"], "raw_scores": False, "top_n": 2}, 2, None),
+        (TEI, {"texts": ["a", "b"], "truncate": True, "return_text": True}, None, True),
+        (TEI, {"texts": ["a", {"id": "x", "text": "b", "popularity": 3}]}, None, None),
+    ],
+)
+def test_the_shapes_of_others(
+    shape: Shape, request_: dict[str, Any], top: int | None, echo: bool | None
+) -> None:
+    asked = {**request_, "query": "q"}
+    call = read_texts(asked, None, known=shape.members, echo=shape.echo)
+    assert len(call.documents) == 2
+    assert call.query == "q"
+    assert call.options.get("top_k") == top
+    assert call.echo is echo
+
+
+@pytest.mark.parametrize(
+    ("shape", "request_"),
+    [
+        (COHERE, {"query": "q", "texts": ["a"]}),
+        (TEI, {"query": "q", "documents": ["a"]}),
+        (TEI, {"query": "q", "texts": ["a"], "raw_scores": True}),
+        (VLLM, {"query": "q", "documents": ["a"], "top_n": -1}),
+        (VLLM, {"query": "q", "documents": ["a"], "top_n": 1, "top_k": 1}),
+        (JINA, {"query": "q", "documents": [{"id": "x", "image": "secret"}]}),
+        (JINA, {"query": "q", "documents": [["secret"]]}),
+    ],
+)
+def test_what_a_shape_does_not_know_is_refused(shape: Shape, request_: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match="expected") as refused:
+        read_texts(request_, None, known=shape.members, echo=shape.echo)
+    assert "secret" not in str(refused.value)
+
+
+def test_an_event_names_its_item_by_its_id_alone() -> None:
+    known = {"a": Item("a", "Rustic bread")}.get
+    given = {"events": [{"type": "click", "item": "a"}, {"type": "view", "item": {"id": "a"}}]}
+    assert [event.item for event in read_events(given, known)] == [known("a")] * 2
+    (event,) = read_events({"event": {"type": "like", "item": 7, "timestamp": 1.5e12}}, known)
+    assert event.item == Item("7")
+    assert event.timestamp == 1.5e9
+    own = {"id": "a", "text": "Rye bread"}
+    (event,) = read_events({"event": {"type": "like", "item": own}}, known)
+    assert event.item == Item("a", "Rye bread")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {},
+        {"event": {"type": "click", "item": "a"}, "events": []},
+        {"event": {"type": "stare", "item": "secret"}},
+        {"event": {"type": "click"}},
+        {"event": {"type": "click", "item": True}},
+        {"event": {"type": "click", "item": "a", "dwell": 3}},
+        {"events": {"type": "click", "item": "a"}},
+    ],
+)
+def test_a_malformed_event_is_refused(given: dict[str, Any]) -> None:
+    with pytest.raises(InvalidInput, match=r"expected|needs") as refused:
+        read_events(json.loads(json.dumps(given)), lambda _: None)
+    assert "secret" not in str(refused.value)
