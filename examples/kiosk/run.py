@@ -20,18 +20,10 @@ from pathlib import Path
 PAGE = Path(__file__).parent / "page"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 FLAGS = (
-    *(
-        "--kiosk",
-        "--incognito",
-        "--no-first-run",
-        "--noerrdialogs",
-        "--disable-session-crashed-bubble",
-    ),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-    *(
-        "--disable-features=Translate,TouchpadOverscrollHistoryNavigation",
-        "--disk-cache-dir=/dev/null",
-    ),
+    *("--kiosk", "--incognito", "--no-first-run", "--noerrdialogs"),
+    *("--disable-session-crashed-bubble", "--disable-background-networking"),
+    *("--disable-component-update", "--disable-sync"),
+    "--disable-features=Translate,TouchpadOverscrollHistoryNavigation",
 )
 GUEST_IDLE_S = 120
 """The server wipes a session by itself after that, should the page not have done so."""
