@@ -33,7 +33,7 @@ def test_quickstart(tmp_path: Path) -> None:
 
 
 def test_kiosk(tmp_path: Path) -> None:
-    sky, bread = run("kiosk.py", tmp_path).splitlines()
+    sky, bread = run("kiosk/ten_lines.py", tmp_path).splitlines()
     assert {"moon-map", "planets-tonight"} & set(sky.split())
     assert {"sourdough-week", "no-knead"} & set(bread.split())
     assert not {"moon-map", "planets-tonight"} & set(bread.split())

@@ -31,6 +31,7 @@ from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.render.cards import as_cards, title_of
 from edge_rerank.render.html import Layout, as_html
+from edge_rerank.render.presentation import Presentation
 from edge_rerank.render.texttable import Column
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
@@ -76,6 +77,17 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         default=Layout.CARDS.value,
         help="how the HTML page looks (default: cards)",
     )
+    parser.add_argument(
+        "--image",
+        metavar="FIELD",
+        help="the field of items that holds a picture's address, for the HTML page",
+    )
+    parser.add_argument(
+        "--lang",
+        default="en",
+        metavar="TAG",
+        help="language of the HTML page, such as zh-CN (default: en)",
+    )
     add_pack(parser)
     add_runtime(parser)
     add_json(parser)
@@ -90,7 +102,17 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     ranking, events = rank(arguments, items, console)
     titles = {event.item.id: title_of(event.item) for event in events if event.item is not None}
     if arguments.html is not None:
-        write_text(arguments.html, as_html(ranking, layout=arguments.layout, titles=titles))
+        presentation = Presentation(image=arguments.image)
+        write_text(
+            arguments.html,
+            as_html(
+                ranking,
+                layout=arguments.layout,
+                titles=titles,
+                lang=arguments.lang,
+                presentation=presentation,
+            ),
+        )
     _say_unread(ranking, console)
     if arguments.json:
         console.say(ranking.to_json(indent=2))

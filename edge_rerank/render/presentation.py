@@ -18,7 +18,9 @@ from edge_rerank.types import Item
 Choice = str | Callable[[Item], str | None] | None
 """Something of an item: the name of the field that holds it, or a function that gives it."""
 
-_STATIC = Path(__file__).parent / "static"
+STATIC = Path(__file__).parent / "static"
+"""Folder of the script and the style sheet."""
+
 _DEEPEST_HEADING = 5
 
 
@@ -149,4 +151,4 @@ def script_element(reporting: Reporting) -> str:
 
 @cache
 def _read(name: str) -> str:
-    return (_STATIC / name).read_text(encoding="utf-8")
+    return (STATIC / name).read_text(encoding="utf-8")

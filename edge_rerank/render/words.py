@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from string import Formatter
 
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.types import ReasonCode
 
 _RIGHT_TO_LEFT = frozenset(
-    ["ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo", "ps", "sd", "syr", "ug", "ur", "yi"]
+    (
+        *("ar", "arc", "ckb", "dv", "fa", "he", "ks", "nqo"),
+        *("ps", "sd", "syr", "ug", "ur", "yi"),
+    )
 )
 _RIGHT_TO_LEFT_SCRIPTS = frozenset(["adlm", "arab", "hebr", "nkoo", "rohg", "syrc", "thaa"])
 
@@ -41,11 +45,11 @@ class Words:
     def __post_init__(self) -> None:
         for name, place in (("because", "title"), ("of_category", "category")):
             try:
-                getattr(self, name).format(**{place: ""})
-            except (KeyError, IndexError, ValueError):
-                raise InvalidRequest(
-                    f"{name}: expected {{{place}}} alone to be filled in"
-                ) from None
+                found = {one[1] for one in Formatter().parse(getattr(self, name))} - {None}
+            except ValueError:
+                found = {""}
+            if not found <= {place}:
+                raise InvalidRequest(f"{name}: expected {{{place}}} alone to be filled in")
 
     def reason(self, code: ReasonCode, *, lifts: bool) -> str:
         """Words for a code that moves an item up, or down."""

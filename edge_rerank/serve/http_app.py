@@ -22,6 +22,7 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from edge_rerank.render.presentation import STATIC
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.gate import COOKIE, Gate, denied
 from edge_rerank.serve.openapi import describe
@@ -117,6 +118,7 @@ class HttpApp:
         yield Route("/health", _healthy, methods=["GET"])
         if self._page is not None:
             yield Route(Page.OPEN, self._open_page, methods=["GET"])
+            yield Mount("/edge-rerank", _Files(STATIC))
             yield Mount("/", _Files(self._page.folder))
 
     # -- what is called ---------------------------------------------------------------

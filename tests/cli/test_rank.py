@@ -198,3 +198,14 @@ def test_a_log_of_another_form_is_said(run: Run, tmp_path: Path) -> None:
     assert result.code == 0
     wanted = "the log was read as CSV in UTF-16, columns separated by semicolons\n"
     assert result.err == wanted
+
+
+def test_html_with_pictures_in_chinese(run: Run, tmp_path: Path) -> None:
+    items, page = tmp_path / "items.jsonl", tmp_path / "page.html"
+    items.write_text('{"id": "z", "text": "tea", "fields": {"photo": "tea.webp"}}\n')
+    options = ("--html", page, "--image", "photo", "--lang", "zh-CN")
+    assert run("rank", "--items", items, *options).code == 0
+    text = page.read_text(encoding="utf-8")
+    assert 'src="tea.webp"' in text
+    assert '<html lang="zh-CN" dir="ltr">' in text
+    assert "为您推荐" in text

@@ -164,7 +164,7 @@ class Page(HTMLParser):
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
         self.attributes += attrs
-        if tag != "meta":
+        if tag not in {"meta", "img", "link", "br"}:
             self.open.append(tag)
 
     def handle_endtag(self, tag: str) -> None:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from edge_rerank import Event, Item, Reranker
 
-lines = (Path(__file__).parent / "catalogue" / "items.jsonl").read_text("utf-8").splitlines()
+lines = (Path(__file__).parents[1] / "catalogue" / "items.jsonl").read_text("utf-8").splitlines()
 items = [Item(**json.loads(line)) for line in lines]
 
 with Reranker.open() as reranker:
