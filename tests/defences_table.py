@@ -872,7 +872,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/cli/test_import.py::test_what_is_no_log_leaves_nothing_behind",
         "the look at the log before anything is made",
         "edge_rerank/cli/import_log.py",
-        "    read_log(arguments.log)",
+        "    read_log(arguments.log, layout)",
         "   ",
         "None",
     ),
@@ -880,7 +880,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/cli/test_import.py::test_a_missing_log_notes_no_consent",
         "the look at the log before consent is noted",
         "edge_rerank/cli/import_log.py",
-        "    read_log(arguments.log)",
+        "    read_log(arguments.log, layout)",
         "   ",
     ),
     Defence(

@@ -72,6 +72,7 @@ HISTORY = (
     "recent",
     "aliases",
     "recording",
+    "overview",
     "safekeeping",
     "history",
 )

@@ -17,6 +17,7 @@ from edge_rerank._discreet import discreet
 from edge_rerank.cli import (
     audit,
     bench,
+    consent,
     demo,
     doctor,
     evaluate,
@@ -25,12 +26,16 @@ from edge_rerank.cli import (
     packs,
     profile,
     rank,
+    users,
 )
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, exit_codes
 from edge_rerank.errors import EdgeRerankError
 
-COMMANDS = (demo, rank, import_log, profile, evaluate, expect, audit, packs, doctor, bench)
+COMMANDS = (
+    *(demo, rank, import_log, consent, users, profile, evaluate, expect),
+    *(audit, packs, doctor, bench),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -29,8 +29,9 @@ from typing import Any, Self
 
 from edge_rerank._check import check_id, check_integer, check_list, check_number, check_text
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
-from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
+from edge_rerank.formats.events import event_from_dict, item_from_dict
 from edge_rerank.formats.jsonl import Record, read_records
+from edge_rerank.formats.times import read_timestamp
 from edge_rerank.types import NOT_CHOSEN, Event, EventType, Item
 
 ITEMS = "items"
