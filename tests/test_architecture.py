@@ -45,6 +45,7 @@ TOOLCHAIN = (
     "errors",
     "files",
     "progress",
+    "datasets",
     "sources",
     "models",
     "quantize",

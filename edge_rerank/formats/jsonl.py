@@ -58,7 +58,7 @@ def json_records(
         if line.fault is not None:
             yield line.number, line.fault
         elif line.text.strip():
-            record = _object(line.text)
+            record = parse_object(line.text)
             if isinstance(record, str):
                 yield line.number, record
                 continue
@@ -91,7 +91,9 @@ def expect_members(text: TextFile, vocabulary: Vocabulary, layout: FileLayout) -
     """
     if layout.numbered:
         raise DataError(text.path, "columns by number: expected a table, got JSON lines")
-    records = [record for line in text.beginning() if isinstance(record := _object(line), dict)]
+    records = [
+        record for line in text.beginning() if isinstance(record := parse_object(line), dict)
+    ]
     missing = [set(members_of(tuple(one), vocabulary, layout.named).missing) for one in records]
     never = set.intersection(*missing) if missing else set()
     if never:
@@ -99,8 +101,8 @@ def expect_members(text: TextFile, vocabulary: Vocabulary, layout: FileLayout) -
         raise DataError(text.path, f"none of the first lines has a member as was said of {ours}")
 
 
-def _object(text: str) -> dict[str, Any] | str:
-    """The JSON object, or the reason why there is none."""
+def parse_object(text: str) -> dict[str, Any] | str:
+    """The JSON object of a line, or the reason why there is none."""
     try:
         record = json.loads(text)
     except (ValueError, RecursionError):
@@ -118,7 +120,7 @@ def _decode(raw: bytes, path: Path, line: int) -> str:
 
 
 def _parsed(text: str, parse: Callable[[Record], T], path: Path, line: int) -> T:
-    record = _object(text)
+    record = parse_object(text)
     if isinstance(record, str):
         raise DataError(path, record, line=line)
     try:
