@@ -38,6 +38,8 @@ ITEMS = "items"
 TRAIN = "train"
 TRAIN_REQUESTS = "train_requests"
 VALID = "valid"
+NO_SPLITS = frozenset({ITEMS, TRAIN, "users"})
+"""Names of files that hold no requests; what "users" holds, one object a person, is not read."""
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ITEM_MEMBERS = ("id", "text", "categories", "popularity")
@@ -143,7 +145,7 @@ class DataSet:
         stems = {
             path.name.removesuffix(".gz").removesuffix(".jsonl") for path in _files(self.folder)
         }
-        return tuple(sorted(stems - {ITEMS, TRAIN}))
+        return tuple(sorted(stems - NO_SPLITS))
 
     def sequences(self) -> Iterator[TrainSequence]:
         """The people of ``train``; nobody where the folder has none.
@@ -166,11 +168,7 @@ class DataSet:
             DataError: when there is no such split, or at the first malformed line.
             InvalidRequest: when an argument is malformed.
         """
-        if (
-            not isinstance(split, str)
-            or not _SPLIT_NAME.fullmatch(split)
-            or split in {ITEMS, TRAIN}
-        ):
+        if not isinstance(split, str) or not _SPLIT_NAME.fullmatch(split) or split in NO_SPLITS:
             raise InvalidRequest('split: expected the name of a file of requests, as "test"')
         if limit is not None:
             wanted = "an integer ≥ 1 or None"

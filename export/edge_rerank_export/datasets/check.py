@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 from edge_rerank.errors import DataError, InvalidInput
 from edge_rerank.formats.dataset import (
     ITEMS,
+    NO_SPLITS,
     TRAIN,
     TRAIN_REQUESTS,
     Request,
@@ -27,6 +28,9 @@ from edge_rerank.types import Item
 from edge_rerank_export.progress import Steps, silent
 
 T = TypeVar("T")
+
+_WORTH_SAYING = 0.01
+"""Share of what was not clicked and occurs nowhere before."""
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 
@@ -105,7 +109,7 @@ class _Check:
         for name, read in ((ITEMS, self._items), (TRAIN, self._sequences)):
             if name in names or name == ITEMS:
                 self._read(name, read)
-        splits = sorted(names - {ITEMS, TRAIN})
+        splits = sorted(names - NO_SPLITS)
         for split in splits:
             self._read(split, partial(self._requests, split=split))
         self._say_unborn()
@@ -233,7 +237,7 @@ class _Check:
             late = sum(
                 self._born.get(item, time) >= time for time, items in beside for item in items
             )
-            if late and self._born:
+            if late and self._born and late >= _WORTH_SAYING * others:
                 what = f"{late / others:.0%} of what was not clicked occurs nowhere before"
                 self._remarks.append(f"{name}: {what}: what did not exist yet is easily told")
 

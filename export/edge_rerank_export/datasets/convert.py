@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -48,7 +49,7 @@ class Conversion:
     """
 
     negatives: int = 19
-    history: int = 200
+    history: int = 100
     min_events: int = 3
     valid: float = 0.1
     test: float = 0.1
@@ -146,6 +147,9 @@ def convert(
 
 
 _ITEM_MEMBERS = ("id", "text", "categories", "popularity")
+
+_PACKED = 6
+"""gzip's own default level; Python's is 9, three times as slow for 2 % less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -247,15 +251,18 @@ def _requests(
     lists = draw_lists(
         plan.choices, asked, touched, negatives=conversion.negatives, seed=conversion.seed
     )
+    entries = {person: [_entry(deed) for deed in people.deeds[person]] for person in touched}
     for one in lists:
-        yield _request(one, people.deeds[one.choice.person], conversion.history)
+        person = one.choice.person
+        end = bisect_left(people.deeds[person], one.choice.at, key=lambda deed: deed.at)
+        history = entries[person][max(0, end - conversion.history) : end]
+        yield _request(one, history)
 
 
-def _request(one: ChoiceList, deeds: Sequence[Deed], history: int) -> dict[str, Any]:
-    before = [deed for deed in deeds if deed.at < one.choice.at][-history:]
+def _request(one: ChoiceList, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return {
         "user": str(one.choice.person),
-        "history": [_entry(deed) for deed in before],
+        "history": history,
         "candidates": list(one.items),
         "clicked": [one.choice.item],
         "popularity": list(one.popularity),
@@ -285,7 +292,7 @@ def _write(folder: Path, name: str, records: Iterable[Mapping[str, Any]]) -> int
     count = 0
     with (
         (folder / f"{name}.jsonl.gz").open("wb") as raw,
-        gzip.GzipFile(filename="", fileobj=raw, mode="wb", mtime=0) as packed,
+        gzip.GzipFile("", "wb", _PACKED, raw, mtime=0) as packed,
     ):
         for record in records:
             line = json.dumps(record, ensure_ascii=False, separators=(",", ":"))
