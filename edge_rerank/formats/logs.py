@@ -52,6 +52,7 @@ are forgotten beyond."""
 
 _JSON = (".jsonl", ".ndjson", ".json")
 _TYPES = frozenset(EventType)
+_USUAL_TIMES = frozenset({"seconds since 1970", "milliseconds since 1970", "ISO 8601"})
 _TEXT_FIELDS = ("text", "title", "name", "description")
 _CATEGORY_FIELDS = ("categories", "category", "genres", "genre", "tags")
 _METARANK_TYPES = {
@@ -114,7 +115,8 @@ class Log:
         times = list(self._first_times())
         day_first = layout.day_first
         self._day_first = day_comes_first(times) if day_first is None else day_first
-        self.usual = self._text.encoding == "utf-8" and self._text.encoding_name == "UTF-8"
+        forms = _forms_of(times, self._day_first)
+        self.usual = self._text.encoding_name == "UTF-8" and forms.keys() <= _USUAL_TIMES
         if self._table is None:
             self.form = f"JSON lines in {self._text.encoding_name}"
         else:
@@ -123,7 +125,9 @@ class Log:
             self.form = f"CSV in {self._text.encoding_name}, columns separated by {signs}"
             if self._table.decimal_comma:
                 self.form += ", numbers with a decimal comma"
-        self.form += _times_in_words(times, self._day_first)
+        if forms:
+            naive = "" if all(forms.values()) else ", in UTC where no zone is given"
+            self.form += f", times as {' and '.join(forms)}{naive}"
 
     def __iter__(self) -> Iterator[ImportedEvent | BadLine]:
         """Each event or bad line.
@@ -185,16 +189,14 @@ def _required(layout: FileLayout) -> str:
     return "query" if layout.type is EventType.SEARCH else "item"
 
 
-def _times_in_words(times: Iterable[object], day_first: bool | None) -> str:
+def _forms_of(times: Iterable[object], day_first: bool | None) -> dict[str, bool]:
+    """The forms of times in words, each with whether all in that form have a zone."""
     forms: dict[str, bool] = {}
     for time in times:
         form = form_of(time, day_first=day_first)
         if form is not None:
             forms[form] = forms.get(form, True) and has_zone(time)
-    if not forms:
-        return ""
-    naive = "" if all(forms.values()) else ", in UTC where no zone is given"
-    return f", times as {' and '.join(forms)}{naive}"
+    return forms
 
 
 class _Catalogue:
