@@ -46,6 +46,7 @@ class Table:
         places: of ours among them, several where a text is made of several.
         head: lines before the first row.
         decimal_comma: whether numbers are written as "1.234,5".
+        numbers: our names of the columns that hold them.
     """
 
     separator: str
@@ -53,6 +54,7 @@ class Table:
     places: Mapping[str, tuple[int, ...]]
     head: int
     decimal_comma: bool = False
+    numbers: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, text: TextFile, vocabulary: Vocabulary, layout: FileLayout, required: str) -> Table:
@@ -86,8 +88,9 @@ class Table:
             also = "; or --type for all events alike" if required == "type" else ""
             reason = f"expected {wanted}, or one mapped to it{also}"
             raise DataError(text.path, reason, line=head + 1)
-        numbers = (cell for name in NUMBERS for cell in table.cells(lines, name))
-        return replace(table, decimal_comma=_decimal_comma(numbers))
+        numbers = tuple(name for name in NUMBERS if name in table.places)
+        comma = _decimal_comma(cell for name in numbers for cell in table.cells(lines, name))
+        return replace(table, decimal_comma=comma, numbers=numbers)
 
     def rows(self, lines: Sequence[str]) -> Iterator[list[str]]:
         """The first rows, to look at; none after one that cannot be read."""
@@ -142,7 +145,7 @@ class Table:
                 record[name] = cell
             elif name in _NEVER_LEFT_OUT:
                 record[name] = None
-        for name in NUMBERS:
+        for name in self.numbers:
             if name in record:
                 record[name] = self._number(record[name])
         if "position" in record and str(record["position"]).strip().isdecimal():

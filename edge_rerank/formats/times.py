@@ -116,18 +116,27 @@ def day_comes_first(values: Iterable[object]) -> bool | None:
 
 def _moment(text: str, day_first: bool | None) -> float:
     """UTC seconds of a written date."""
-    text = _NAMED_UTC.sub("+00:00", text)
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        date = _DATE.fullmatch(text)
-        if date is None:
-            raise InvalidEvent(_WANTED) from None
+    if text.endswith(("UTC", "GMT")):
+        text = _NAMED_UTC.sub("+00:00", text)
+    date = None if text[4:5] == "-" else _DATE.fullmatch(text)
+    if date is not None:
         moment = _date(date, day_first)
+    else:
+        moment = _iso(text, day_first)
     try:
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (OverflowError, ValueError):
         raise InvalidEvent(_WANTED) from None
+
+
+def _iso(text: str, day_first: bool | None) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        date = _DATE.fullmatch(text)  # "2025-1-3"
+        if date is None:
+            raise InvalidEvent(_WANTED) from None
+        return _date(date, day_first)
 
 
 def _date(date: re.Match[str], day_first: bool | None) -> datetime:
