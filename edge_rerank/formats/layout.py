@@ -10,7 +10,7 @@ from types import MappingProxyType
 from edge_rerank._check import check_bool, check_text, kind_of
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.members import ALIASES, ITEM_NAMES, LOG_NAMES
-from edge_rerank.types import EventType
+from edge_rerank.types import EventName, EventType
 
 _JOINED = frozenset({"text", "categories"})
 """Members that may be made of several columns."""
@@ -37,8 +37,8 @@ class FileLayout:
     """
 
     columns: Mapping[str, str | Iterable[str]] = field(default_factory=dict)
-    type: EventType | None = None
-    types: Mapping[str, EventType] = field(default_factory=dict)
+    type: EventType | EventName | None = None
+    types: Mapping[str, EventType | EventName] = field(default_factory=dict)
     encoding: str | None = None
     day_first: bool | None = None
 

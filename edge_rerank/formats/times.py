@@ -119,10 +119,7 @@ def _moment(text: str, day_first: bool | None) -> float:
     if text.endswith(("UTC", "GMT")):
         text = _NAMED_UTC.sub("+00:00", text)
     date = None if text[4:5] == "-" else _DATE.fullmatch(text)
-    if date is not None:
-        moment = _date(date, day_first)
-    else:
-        moment = _iso(text, day_first)
+    moment = _iso(text, day_first) if date is None else _date(date, day_first)
     try:
         return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
     except (OverflowError, ValueError):
