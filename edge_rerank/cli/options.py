@@ -114,7 +114,7 @@ def add_items(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         required=required,
         metavar="FILE",
         help='JSON lines of {"id", "text", "categories", "popularity", "score"}, or a table with '
-        "such columns (.csv, .tsv, .txt), plain or .gz",
+        "such columns (.csv, .tsv, .txt, .dat), plain or .gz",
     )
     parser.add_argument(
         "--map-items",

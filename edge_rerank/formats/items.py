@@ -21,8 +21,8 @@ def read_items(path: Path, layout: FileLayout | None = None) -> list[Item]:
 
     A line of JSON is ``{"id", "text", "categories"?, "popularity"?, "score"?, "vector"?,
     "fields"?}``, as the fields of :class:`~edge_rerank.types.Item`; a table, by its name
-    ``.csv``, ``.tsv`` or ``.txt``, has columns of the first five of these names. Names that
-    resemble them are recognised, as ``title`` for ``text``.
+    ``.csv``, ``.tsv``, ``.txt`` or ``.dat``, has columns of the first five of these names. Names
+    that resemble them are recognised, as ``title`` for ``text``.
 
     Args:
         path: plain or gzipped.
@@ -36,8 +36,7 @@ def read_items(path: Path, layout: FileLayout | None = None) -> list[Item]:
         text = TextFile(path, layout.encoding)
         records = Table.of(text, ITEMS, layout, "id").records(text.lines())
         return [_item_of(record, path, line) for line, record in records]
-    if layout.columns:
-        expect_members(TextFile(path), ITEMS, layout)
+    expect_members(TextFile(path), ITEMS, layout)
 
     def parse(record: Record) -> Item:
         members = members_of(tuple(record), ITEMS, layout.named)

@@ -84,11 +84,16 @@ def by_our_names(record: dict[str, Any], members: Members) -> Record:
 
 
 def expect_members(text: TextFile, vocabulary: Vocabulary, layout: FileLayout) -> None:
-    """See that what somebody said of the members holds of some object at the beginning.
+    """See that there are lines, and that what somebody said of the members holds of some of them.
 
     Raises:
-        DataError: when a member that was said is in none of them.
+        DataError: when the file is one array, or a member that was said is in none of its first
+            objects.
     """
+    first = next(iter(text.beginning()), "")
+    if first.lstrip("\ufeff \t").startswith("["):
+        wanted = "expected one JSON object a line, got an array"
+        raise DataError(text.path, f"{wanted}: jq -c '.[]' makes lines of it", line=1)
     if layout.numbered:
         raise DataError(text.path, "columns by number: expected a table, got JSON lines")
     records = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
@@ -126,11 +127,17 @@ def event_type(value: object) -> EventType:
     Raises:
         InvalidRequest: when it is none.
     """
+    word = check_text(value, "type", InvalidRequest)
     try:
-        return EventType(check_text(value, "type", InvalidRequest))
+        return EventType(plain_word(word))
     except ValueError:
         known = ", ".join(EventType)
         raise InvalidRequest(f"type: expected one of {known}; got another word") from None
+
+
+def plain_word(word: str) -> str:
+    """A word for a type as ours are written: "Add-to cart" as "add_to_cart"."""
+    return re.sub(r"[\s-]+", "_", word.strip()).casefold()
 
 
 def _names(ours: str, theirs: object) -> tuple[str, ...]:

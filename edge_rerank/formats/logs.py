@@ -21,7 +21,6 @@ missing one means now.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +30,7 @@ from edge_rerank._check import check_id, check_list
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput
 from edge_rerank.formats.events import event_from_dict, item_from_dict
 from edge_rerank.formats.jsonl import expect_members, json_records
-from edge_rerank.formats.layout import FileLayout
+from edge_rerank.formats.layout import FileLayout, plain_word
 from edge_rerank.formats.lines import Line, TextFile
 from edge_rerank.formats.members import LOG
 from edge_rerank.formats.table import (
@@ -125,7 +124,9 @@ class Log:
             self.form = f"CSV in {self._text.encoding_name}, columns separated by {signs}"
             if self._table.decimal_comma:
                 self.form += ", numbers with a decimal comma"
-        if forms:
+        if self._table is not None and "timestamp" not in self._table.places:
+            self.usual, self.form = False, f"{self.form}, without times: all events count as now"
+        elif forms:
             naive = "" if all(forms.values()) else ", in UTC where no zone is given"
             self.form += f", times as {' and '.join(forms)}{naive}"
 
@@ -169,8 +170,8 @@ def read_log(path: str | Path, layout: FileLayout | None = None, items: Iterable
     """Look at a log, to be read line by line; a bad line is reported and the next one is read.
 
     Args:
-        path: ``.jsonl``, ``.ndjson``, ``.json``, ``.csv``, ``.tsv`` or ``.txt``, with or without
-            ``.gz``; the last three are tables.
+        path: ``.jsonl``, ``.ndjson``, ``.json``, ``.csv``, ``.tsv``, ``.txt`` or ``.dat``, with or
+            without ``.gz``; the last four are tables.
         layout: what its columns are called and how it is written; ``None`` for our own names.
         items: give their text and categories to events that name an item by its id alone.
 
@@ -286,7 +287,7 @@ def _type(word: object, layout: FileLayout) -> object:
     if not isinstance(word, str) or word in _TYPES:
         return word
     meant = layout.types.get(word)
-    return meant if meant is not None else re.sub(r"[\s-]+", "_", word.strip()).casefold()
+    return plain_word(word) if meant is None else meant
 
 
 def _check_time(record: Mapping[str, Any]) -> None:

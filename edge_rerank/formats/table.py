@@ -15,8 +15,8 @@ from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.lines import Line, TextFile
 from edge_rerank.formats.members import Members, Vocabulary, members_of, not_called_user
 
-SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
-TABLES = (".csv", ".tsv", ".txt")
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", "::": "double colons"}
+TABLES = (".csv", ".tsv", ".txt", ".dat")
 """Endings of the names of tables, gzipped or not."""
 
 NUMBERS = ("dwell_s", "scroll", "value", "popularity", "score")
@@ -95,9 +95,7 @@ class Table:
     def rows(self, lines: Sequence[str]) -> Iterator[list[str]]:
         """The first rows, to look at; none after one that cannot be read."""
         try:
-            yield from csv.reader(
-                [f"{line}\n" for line in lines[self.head :]], delimiter=self.separator
-            )
+            yield from _reader([f"{line}\n" for line in lines[self.head :]], self.separator)
         except csv.Error:
             return
 
@@ -115,7 +113,7 @@ class Table:
     def records(self, lines: Iterator[Line]) -> Iterator[Record]:
         """Each row in the shape of a JSON record."""
         feed = _Feed(islice(lines, self.head, None))
-        reader = csv.reader(feed, delimiter=self.separator)
+        reader = _reader(feed, self.separator)
         while True:
             try:
                 row = next(reader)
@@ -211,7 +209,7 @@ def _by_header(
     best: tuple[str, list[str], Members] | None = None
     for separator in SEPARATORS:
         try:
-            names = next(csv.reader([header], delimiter=separator), [])
+            names = next(_reader([header], separator), [])
         except csv.Error as error:
             reason = f"the CSV header cannot be read: {error}"
             raise DataError(text.path, reason, line=head) from None
@@ -261,6 +259,17 @@ def _decimal_comma(cells: Iterable[str]) -> bool:
     return any(
         _COMMA.fullmatch(cell.strip()) and not _THOUSANDS.fullmatch(cell.strip()) for cell in cells
     )
+
+
+def _reader(lines: Iterable[str], separator: str) -> Iterator[list[str]]:
+    """Rows of cells; the csv module knows separators of one character alone."""
+    if len(separator) == 1:
+        return csv.reader(lines, delimiter=separator)
+    return csv.reader((line.replace(separator, _UNIT) for line in lines), delimiter=_UNIT)
+
+
+_UNIT = "\x1f"
+"""ASCII's own separator of units, which no text has."""
 
 
 class _Feed:

@@ -98,6 +98,30 @@ def test_a_file_without_a_header(tmp_path: Path) -> None:
         read_log(path, FileLayout({"item": "#9"}, EventType.VIEW))
 
 
+def test_double_colons(tmp_path: Path) -> None:
+    path = write(tmp_path / "ratings.dat", "1::1193::5::978300760\n1::661::3::978302109\n")
+    columns = {"user": "#1", "item": "#2", "rating": "#3", "time": "#4"}
+    log = read_log(path, FileLayout(columns, "rating"))
+    good, bad = both(log)
+    assert not bad
+    assert [one.event.value for one in good] == [5, 3]
+    assert "separated by double colons" in log.form
+
+
+def test_a_table_without_times_says_so(tmp_path: Path) -> None:
+    log = read_log(write(tmp_path / "log.csv", "user,item\na,b\n"), FileLayout(type="View"))
+    assert log.form.endswith("without times: all events count as now")
+    assert (len(both(log)[0]), log.usual) == (1, False)
+
+
+@pytest.mark.parametrize("text", ['[{"id": "a"}]', '[\n  {"id": "a"}\n]', "\ufeff [\n]"])
+def test_an_array_is_no_lines(tmp_path: Path, text: str) -> None:
+    path = write(tmp_path / "items.json", text)
+    for read in (read_items, read_log):
+        with pytest.raises(DataError, match=r"items\.json:1: .*got an array: jq"):
+            read(path)
+
+
 def test_words_for_types(tmp_path: Path) -> None:
     path = write(
         tmp_path / "log.csv",
