@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from pathlib import Path
 
 import pytest
 
 import edge_rerank_export
-from edge_rerank.cli import main as edge_rerank
 from edge_rerank.formats.dataset import DataSet
-from edge_rerank_export.cli import build_parser, main
+from edge_rerank_export.cli import build_parser
 from edge_rerank_export.datasets.check import check
+from tests.pages import run_command
 from tests.references import unresolved
 
 PAGE = Path(__file__).parents[2] / "export" / "README.md"
@@ -45,12 +44,10 @@ def test_the_way_from_a_log_to_figures(
     for name, text in re.findall(r"as `([\w.]+)`:\n\n```csv\n(.*?)```", way, re.DOTALL):
         Path(name).write_text(text, encoding="utf-8")
     (commands,) = re.findall(r"```sh\n(.*?)```", way, re.DOTALL)
-    programs = {"python -m edge_rerank.export": main, "edge-rerank": edge_rerank}
     lines = commands.replace("\\\n", "").splitlines()
     assert len(lines) == 3
     for line in lines:
-        (program,) = (one for one in programs if line.startswith(f"{one} "))
-        assert programs[program](shlex.split(line.removeprefix(program))) == 0, line
+        run_command(line)
     said = capsys.readouterr()
     assert "films: 2 requests of test" in said.out
     assert "times as ISO 8601" in said.err
