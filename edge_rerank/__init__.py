@@ -32,7 +32,9 @@ Everything that an application needs is importable from here; every other module
 - :class:`Scrubber`: takes personal data out before anything is sealed.
 - :class:`Profile`: what is known about a person, condensed.
 - :class:`PersonalData`, :class:`StoredEvent`: all of it.
+- :class:`FileLayout`: how a log that was not written for this package is laid out.
 - :class:`ImportSummary`, :class:`BadLine`: what became of a log file.
+- :class:`HistoryOverview`: how much there is, and of how many people.
 - :class:`ErasureReceipt`: that it is gone.
 - :class:`RekeyReceipt`: that every key is another.
 - :class:`RepairReceipt`: what became of damage.
@@ -58,12 +60,14 @@ from typing import TYPE_CHECKING
 
 from edge_rerank import errors
 from edge_rerank._discreet import discreet as _discreet
+from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.logs import BadLine
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.aggregates import Aggregate
 from edge_rerank.history.history import History
 from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.history.keys.sources import KeyCallback, KeyEnv, KeyFile, KeySource
+from edge_rerank.history.overview import HistoryOverview
 from edge_rerank.history.personal_data import PersonalData
 from edge_rerank.history.transfer import generate_recipient_key, import_sealed
 from edge_rerank.history.vault.anchor import Anchor, AnchorCallback, AnchorFile
@@ -124,8 +128,10 @@ __all__ = [
     "ErasureReceipt",
     "Event",
     "EventType",
+    "FileLayout",
     "GuestSession",
     "History",
+    "HistoryOverview",
     "ImportSummary",
     "Item",
     "KeyCallback",

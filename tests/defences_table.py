@@ -869,10 +869,17 @@ DEFENCES: tuple[Defence, ...] = (
         "line",
     ),
     Defence(
+        "tests/cli/test_import.py::test_everybodys_consent_asks_nobody_twice",
+        "the look at what somebody has decided",
+        "edge_rerank/history/history.py",
+        "            if PERSONALISATION not in self._store.consents(user):\n",
+        "            if True:\n",
+    ),
+    Defence(
         "tests/cli/test_import.py::test_what_is_no_log_leaves_nothing_behind",
         "the look at the log before anything is made",
         "edge_rerank/cli/import_log.py",
-        "    read_log(arguments.log)",
+        "    read_log(arguments.log, layout)",
         "   ",
         "None",
     ),
@@ -880,7 +887,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/cli/test_import.py::test_a_missing_log_notes_no_consent",
         "the look at the log before consent is noted",
         "edge_rerank/cli/import_log.py",
-        "    read_log(arguments.log)",
+        "    read_log(arguments.log, layout)",
         "   ",
     ),
     Defence(

@@ -48,6 +48,7 @@ TOOLCHAIN = (
     "errors",
     "files",
     "progress",
+    "datasets",
     "sources",
     "models",
     "quantize",
@@ -75,6 +76,7 @@ HISTORY = (
     "recent",
     "aliases",
     "recording",
+    "overview",
     "safekeeping",
     "history",
 )

@@ -20,17 +20,18 @@ from edge_rerank.cli.options import (
     EXIT_DONE,
     Subparsers,
     add_command,
+    add_encoding,
     add_history,
     add_items,
     add_json,
     add_pack,
     add_runtime,
     add_user,
+    items_of,
     open_history,
     runtime_of,
 )
 from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest
-from edge_rerank.formats.items import read_items
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.inference.providers import forms, judge
@@ -90,6 +91,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         checks=True,
     )
     add_items(parser, required=False)
+    add_encoding(parser)
     add_history(parser, required=False)
     add_user(parser, required=False)
     add_pack(parser)
@@ -222,13 +224,13 @@ def _scripts(engine: RankingEngine) -> str:
 def _texts(arguments: argparse.Namespace, engine: RankingEngine) -> Iterator[Finding]:
     """What of the host's own texts cannot be read."""
     if arguments.items is not None:
-        yield _unread("texts of the items", lambda: _share_of_items(arguments.items, engine))
+        yield _unread("texts of the items", lambda: _share_of_items(arguments, engine))
     if arguments.history is not None:
         yield _unread("texts of the history", lambda: _share_of_history(arguments, engine))
 
 
-def _share_of_items(path: Path, engine: RankingEngine) -> float:
-    return engine.unread([item.text for item in read_items(path) if item.vector is None])
+def _share_of_items(arguments: argparse.Namespace, engine: RankingEngine) -> float:
+    return engine.unread([item.text for item in items_of(arguments) if item.vector is None])
 
 
 def _share_of_history(arguments: argparse.Namespace, engine: RankingEngine) -> float:

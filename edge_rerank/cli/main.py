@@ -17,6 +17,7 @@ from edge_rerank._discreet import discreet
 from edge_rerank.cli import (
     audit,
     bench,
+    consent,
     demo,
     doctor,
     evaluate,
@@ -26,14 +27,15 @@ from edge_rerank.cli import (
     profile,
     rank,
     serve,
+    users,
 )
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import EXIT_FAILED, EXIT_INTERRUPTED, exit_codes
 from edge_rerank.errors import EdgeRerankError
 
 COMMANDS = (
-    *(demo, rank, serve, import_log, profile, evaluate, expect, audit, packs, doctor),
-    bench,
+    *(demo, rank, serve, import_log, consent, users, profile, evaluate, expect),
+    *(audit, packs, doctor, bench),
 )
 
 

@@ -15,10 +15,13 @@ from edge_rerank.errors import (
     HistoryUnavailable,
     InvalidRequest,
 )
+from edge_rerank.formats.items import read_items
+from edge_rerank.formats.layout import FileLayout
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.installed import SHIPPED
+from edge_rerank.types import Item
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""
@@ -110,7 +113,54 @@ def add_items(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         type=Path,
         required=required,
         metavar="FILE",
-        help='JSON lines of {"id", "text", "categories", "popularity", "score"}, plain or .gz',
+        help='JSON lines of {"id", "text", "categories", "popularity", "score"}, or a table with '
+        "such columns (.csv, .tsv, .txt, .dat), plain or .gz",
+    )
+    parser.add_argument(
+        "--map-items",
+        type=_pairs,
+        default=[],
+        action="extend",
+        metavar="OURS=THEIRS,...",
+        help="what the columns of --items are called, as id=sku,text=name,text=summary",
+    )
+
+
+def add_log_layout(parser: argparse.ArgumentParser) -> None:
+    """``--map``, ``--type``, ``--dates`` and ``--encoding`` of a log, see :func:`log_layout`."""
+    parser.add_argument(
+        "--map",
+        type=_pairs,
+        default=[],
+        action="extend",
+        metavar="OURS=THEIRS,...",
+        help="what the log's columns are called, as user=userId,item=movieId,time=When; user=#1 "
+        "for the first of a file without a header; ours are user, item, time, type, text, "
+        "categories, value, dwell_s, scroll, query, position, ranking, id",
+    )
+    parser.add_argument(
+        "--type",
+        type=_types,
+        default=[],
+        action="extend",
+        metavar="TYPE",
+        help='what all events are where the log does not say, as "view"; or for its own words, as '
+        '"bought=purchase,seen=view"',
+    )
+    parser.add_argument(
+        "--dates",
+        choices=("dmy", "mdy"),
+        help="whether 03/04/2025 begins with the day or the month, where no date of the log tells",
+    )
+    add_encoding(parser)
+
+
+def add_encoding(parser: argparse.ArgumentParser) -> None:
+    """``--encoding``."""
+    parser.add_argument(
+        "--encoding",
+        metavar="NAME",
+        help='of text that is neither UTF-8 nor UTF-16, as "cp1252"; it is not guessed',
     )
 
 
@@ -153,6 +203,33 @@ def add_user(parser: argparse.ArgumentParser, *, required: bool = True) -> None:
         metavar="USER",
         help="the person, by the identifier that the application uses",
     )
+
+
+def log_layout(arguments: argparse.Namespace) -> FileLayout:
+    """What ``--map``, ``--type``, ``--dates`` and ``--encoding`` say of a log.
+
+    Raises:
+        InvalidRequest: when one of them is malformed.
+    """
+    return FileLayout.parse(
+        arguments.map,
+        arguments.type,
+        encoding=arguments.encoding,
+        day_first=None if arguments.dates is None else arguments.dates == "dmy",
+    )
+
+
+def items_of(arguments: argparse.Namespace) -> list[Item]:
+    """The items of ``--items``, with ``--map-items`` and ``--encoding``; none without it.
+
+    Raises:
+        InvalidRequest: when one of them is malformed.
+        DataError: when the file cannot be read.
+    """
+    if arguments.items is None:
+        return []
+    layout = FileLayout.parse(arguments.map_items, encoding=arguments.encoding)
+    return read_items(arguments.items, layout)
 
 
 def add_consent(parser: argparse.ArgumentParser) -> None:
@@ -246,6 +323,22 @@ def write_text(path: Path, text: str) -> None:
         write_private(path, text.encode("utf-8", errors="replace"))
     except OSError as error:
         raise DataError(path, f"cannot be written: {type(error).__name__}") from error
+
+
+def _pairs(text: str) -> list[tuple[str, str]]:
+    """Pairs of "OURS=THEIRS,...", for ``type=``."""
+    pairs = [pair.partition("=") for pair in text.split(",") if pair.strip()]
+    if not pairs or not all(ours.strip() and equals for ours, equals, _ in pairs):
+        raise argparse.ArgumentTypeError("expected OURS=THEIRS, several separated by commas")
+    return [(ours.strip(), theirs) for ours, _, theirs in pairs]
+
+
+def _types(text: str) -> list[tuple[str, str]]:
+    """Pairs of a log's word, empty for none, and the type that it means, for ``type=``."""
+    pairs = [pair.rpartition("=") for pair in text.split(",") if pair.strip()]
+    if not pairs:
+        raise argparse.ArgumentTypeError("expected a type of events")
+    return [(word, kind.strip()) for word, _, kind in pairs]
 
 
 def _names(text: str) -> Sequence[str]:

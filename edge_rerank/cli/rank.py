@@ -16,16 +16,19 @@ from edge_rerank.cli.options import (
     add_html,
     add_items,
     add_json,
+    add_log_layout,
     add_pack,
     add_runtime,
     add_user,
     expect_history,
+    items_of,
+    log_layout,
     positive,
     runtime_of,
     write_text,
 )
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.formats.items import read_events, read_items
+from edge_rerank.formats.items import read_events
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.ranking.request import RankOptions
@@ -54,6 +57,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--log", type=Path, metavar="FILE", help="a log of events, JSON lines or CSV, plain or .gz"
     )
+    add_log_layout(parser)
     add_history(parser, required=False)
     add_user(parser, required=False)
     parser.add_argument("--query", metavar="TEXT", help="what the person asks for")
@@ -97,7 +101,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Rank and print."""
     _check_combination(arguments)
-    items = read_items(arguments.items)
+    items = items_of(arguments)
     rank = _with_log if arguments.history is None else _with_history
     ranking, events = rank(arguments, items, console)
     titles = {event.item.id: title_of(event.item) for event in events if event.item is not None}
@@ -138,10 +142,11 @@ def _with_log(
     """The ranking for the events of a log, in a session in memory; and these events."""
     events: list[Event] = []
     if arguments.log is not None:
-        log = read_log(arguments.log)
+        layout = log_layout(arguments)
+        log = read_log(arguments.log, layout)
         if not log.usual:
             console.complain(f"the log was read as {log.form}")
-        events, bad = read_events(arguments.log, items, user=arguments.user)
+        events, bad = read_events(arguments.log, items, user=arguments.user, layout=layout)
         _complain(bad, console)
     with (
         Reranker.open(arguments.pack, runtime=runtime_of(arguments)) as reranker,

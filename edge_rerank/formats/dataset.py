@@ -7,7 +7,7 @@ A folder holds, plain or gzipped, one JSON object a line:
 - ``train_requests.jsonl``, ``valid.jsonl``, ``test.jsonl`` or any other split of requests:
   ``{"user"?, "history"?: [ids or {"item", "type"?, "timestamp"?, "dwell_s"?, "scroll"?, ...}],
   "candidates": [ids], "clicked": [ids], "dwell_s"?: [seconds or null for each of clicked],
-  "query"?, "timestamp"?}``.
+  "popularity"?: [what was known at the time, for each of candidates], "query"?, "timestamp"?}``.
 
 Ids and users are strings or integers. Timestamps are UTC seconds, milliseconds or ISO 8601.
 Members that are not named here are ignored; a member that is there but malformed is an
@@ -29,14 +29,17 @@ from typing import Any, Self
 
 from edge_rerank._check import check_id, check_integer, check_list, check_number, check_text
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
-from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
+from edge_rerank.formats.events import event_from_dict, item_from_dict
 from edge_rerank.formats.jsonl import Record, read_records
+from edge_rerank.formats.times import read_timestamp
 from edge_rerank.types import NOT_CHOSEN, Event, EventType, Item
 
 ITEMS = "items"
 TRAIN = "train"
 TRAIN_REQUESTS = "train_requests"
 VALID = "valid"
+NO_SPLITS = frozenset({ITEMS, TRAIN, "users"})
+"""Names of files that hold no requests; what "users" holds, one object a person, is not read."""
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ITEM_MEMBERS = ("id", "text", "categories", "popularity")
@@ -73,8 +76,8 @@ class Request:
         user: who saw it; ``None`` where the file does not say.
         history: the person's earlier events, oldest first, each with a timestamp. Unknown
             ones are those of the event before, all 0 where none is known.
-        candidates: what was shown, each item once. An id that the catalogue lacks is an
-            item without text.
+        candidates: what was shown, each item once, with the popularity it had then where the
+            request says so. An id that the catalogue lacks is an item without text.
         clicked: ids of the candidates that were chosen; may be empty.
         query: what was asked for.
         timestamp: UTC seconds; ``None`` where the file does not say.
@@ -105,10 +108,12 @@ class DataSet:
         folder: where it lies.
         items: the catalogue by id. Where no item has a popularity, it is how often the
             item was chosen in the training part.
+        withheld: what nobody is to know of any item.
     """
 
     folder: Path
     items: Mapping[str, Item]
+    withheld: frozenset[Withheld] = frozenset()
 
     @classmethod
     def open(cls, folder: str | Path) -> Self:
@@ -121,8 +126,8 @@ class DataSet:
         if not folder.is_dir():
             raise DataError(folder, "expected a data set folder, found none")
         items: dict[str, Item] = {}
-        path = _locate(folder, ITEMS)
-        for line, item in read_records(path, _item):
+        path = locate(folder, ITEMS)
+        for line, item in read_records(path, parse_item):
             if item.id in items:
                 raise DataError(path, "id: expected each item once, got one again", line=line)
             items[item.id] = item
@@ -140,7 +145,7 @@ class DataSet:
         stems = {
             path.name.removesuffix(".gz").removesuffix(".jsonl") for path in _files(self.folder)
         }
-        return tuple(sorted(stems - {ITEMS, TRAIN}))
+        return tuple(sorted(stems - NO_SPLITS))
 
     def sequences(self) -> Iterator[TrainSequence]:
         """The people of ``train``; nobody where the folder has none.
@@ -149,7 +154,7 @@ class DataSet:
             DataError: at the first malformed line.
         """
         if self.has(TRAIN):
-            for _, sequence in read_records(_locate(self.folder, TRAIN), _sequence):
+            for _, sequence in read_records(locate(self.folder, TRAIN), parse_sequence):
                 yield sequence
 
     def requests(self, split: str, *, limit: int | None = None) -> Iterator[Request]:
@@ -163,17 +168,14 @@ class DataSet:
             DataError: when there is no such split, or at the first malformed line.
             InvalidRequest: when an argument is malformed.
         """
-        if (
-            not isinstance(split, str)
-            or not _SPLIT_NAME.fullmatch(split)
-            or split in {ITEMS, TRAIN}
-        ):
+        if not isinstance(split, str) or not _SPLIT_NAME.fullmatch(split) or split in NO_SPLITS:
             raise InvalidRequest('split: expected the name of a file of requests, as "test"')
         if limit is not None:
             wanted = "an integer ≥ 1 or None"
             limit = check_integer(limit, "limit", InvalidRequest, minimum=1, wanted=wanted)
-        path = _locate(self.folder, split)
-        for _, request in islice(read_records(path, partial(_request, self.items)), limit):
+        path = locate(self.folder, split)
+        parse = partial(parse_request, self.items, popularity=self._popularity_known)
+        for _, request in islice(read_records(path, parse), limit):
             yield request
 
     def without(self, withheld: Collection[Withheld]) -> Self:
@@ -182,6 +184,7 @@ class DataSet:
             return self
         return replace(
             self,
+            withheld=self.withheld.union(withheld),
             items=MappingProxyType(
                 {
                     name: Item(
@@ -213,6 +216,10 @@ class DataSet:
         """Item ids in the order in which one person chose them, see :meth:`people`."""
         for sequence in self.people():
             yield sequence.items
+
+    @property
+    def _popularity_known(self) -> bool:
+        return Withheld.POPULARITY not in self.withheld
 
     def _counted(self) -> Self:
         counts = Counter(item for path in self.paths() for item in path)
@@ -246,7 +253,12 @@ def _present(folder: Path, name: str) -> list[Path]:
     ]
 
 
-def _locate(folder: Path, name: str) -> Path:
+def locate(folder: Path, name: str) -> Path:
+    """The file of this name in a data set folder, gzipped or not.
+
+    Raises:
+        DataError: when there is none, or both.
+    """
     found = _present(folder, name)
     if len(found) != 1:
         came = "both" if found else "neither"
@@ -254,11 +266,21 @@ def _locate(folder: Path, name: str) -> Path:
     return found[0]
 
 
-def _item(record: Record) -> Item:
+def parse_item(record: Record) -> Item:
+    """A line of ``items``.
+
+    Raises:
+        InvalidItem: when it is malformed.
+    """
     return item_from_dict(_given(record), _ITEM_MEMBERS)
 
 
-def _sequence(record: Record) -> TrainSequence:
+def parse_sequence(record: Record) -> TrainSequence:
+    """A line of ``train``.
+
+    Raises:
+        InvalidRequest: when it is malformed.
+    """
     items = _ids(record, "items")
     times = record.get("timestamps")
     if times is None:
@@ -270,8 +292,21 @@ def _sequence(record: Record) -> TrainSequence:
     )
 
 
-def _request(catalogue: Mapping[str, Item], record: Record) -> Request:
-    names = tuple(dict.fromkeys(_ids(record, "candidates")))
+def parse_request(
+    catalogue: Mapping[str, Item], record: Record, *, popularity: bool = True
+) -> Request:
+    """A line of a file of requests.
+
+    Args:
+        catalogue: the items by id.
+        record: the line.
+        popularity: whether the candidates are to have the popularity that the line gives them.
+
+    Raises:
+        InvalidInput: when it is malformed.
+    """
+    candidates = _candidates(catalogue, record)
+    names = tuple(candidates)
     clicked = frozenset(_ids(record, "clicked"))
     if not clicked.issubset(names):
         raise InvalidRequest("clicked: expected ids from candidates, got another")
@@ -281,12 +316,29 @@ def _request(catalogue: Mapping[str, Item], record: Record) -> Request:
     return Request(
         user=_user(record),
         history=_history(catalogue, record.get("history")),
-        candidates=tuple(_known(catalogue, name) for name in names),
+        candidates=tuple(candidates.values())
+        if popularity
+        else tuple(_known(catalogue, name) for name in names),
         clicked=clicked,
         query=query,
         timestamp=_seconds(record.get("timestamp")),
         dwell_s=_dwell(record),
     )
+
+
+def _candidates(catalogue: Mapping[str, Item], record: Record) -> dict[str, Item]:
+    """The candidates by id, each with the popularity that the record gives it."""
+    names = _ids(record, "candidates")
+    values = record.get("popularity")
+    if values is None:
+        return {name: _known(catalogue, name) for name in names}
+    if not isinstance(values, list) or len(values) != len(names):
+        raise InvalidRequest("popularity: expected a list as long as candidates")
+    items = {}
+    for name, value in zip(names, values, strict=True):
+        item = _known(catalogue, name)
+        items[name] = Item(name, item.text, item.categories, value)
+    return items
 
 
 def _dwell(record: Record) -> Mapping[str, float]:

@@ -8,20 +8,17 @@ that reader does beforehand, and says so.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 from numpy.typing import NDArray
 
 from edge_rerank._check import kind_of
 from edge_rerank.errors import InvalidEvent, InvalidItem
+from edge_rerank.formats.times import read_timestamp
 from edge_rerank.types import Event, Item
 
 Schema = Mapping[str, object]
 """A JSON Schema, draft 2020-12."""
-
-_MILLISECONDS = (1e11, 1e15)
-"""Numbers in this range are milliseconds: as seconds they lie after the year 5138."""
 
 
 def nullable(kind: str, **more: object) -> Schema:
@@ -151,8 +148,8 @@ def event_from_dict(
         item: what its member "item" stands for.
         members: of :data:`EVENT_MEMBERS`.
         complete: whether each of ``members`` must be there.
-        any_time: whether the timestamp may be whatever :func:`read_timestamp` reads, not
-            UTC seconds alone.
+        any_time: whether the timestamp may be whatever
+            :func:`~edge_rerank.formats.times.read_timestamp` reads, not UTC seconds alone.
 
     Raises:
         InvalidEvent: when it is no object, or a member is missing or malformed.
@@ -166,27 +163,3 @@ def event_from_dict(
         given["timestamp"] = read_timestamp(given["timestamp"])
     given["item"] = item
     return Event(**given)
-
-
-def read_timestamp(value: Any) -> Any:
-    """Seconds, milliseconds (numbers from 10¹¹ on) or ISO 8601 as UTC seconds.
-
-    What is none of these is handed back for the event's own check.
-
-    Raises:
-        InvalidEvent: when it is other text.
-    """
-    if isinstance(value, str):
-        try:
-            value = float(value)
-        except ValueError:
-            try:
-                moment = datetime.fromisoformat(str(value).strip())
-            except ValueError:
-                raise InvalidEvent(
-                    "timestamp: expected UTC seconds, milliseconds or ISO 8601, got other text"
-                ) from None
-            return moment.replace(tzinfo=moment.tzinfo or UTC).timestamp()
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return value / 1000 if _MILLISECONDS[0] <= value < _MILLISECONDS[1] else value
-    return value

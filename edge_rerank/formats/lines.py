@@ -6,8 +6,8 @@ a thousand times its size is ever in memory as a whole.
 The encoding is what the byte-order mark says; else UTF-16 where the first bytes have its zeros, GBK
 where the beginning is no UTF-8 and clearly Chinese, and UTF-8. A line whose bytes are none of it is
 reported, never guessed at: guessing between the encodings of one byte a letter turns names into
-others. charset-normalizer (MIT, 0.3 MB) was weighed: it answers for every file, also where nothing
-is sure.
+others. Whoever knows the encoding says it. charset-normalizer (MIT, 0.3 MB) was weighed: it answers
+for every file, also where nothing is sure.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ import zlib
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from edge_rerank.errors import DataError
@@ -34,6 +35,8 @@ FREE_EXPANSION = 64 * 1024 * 1024
 
 SAMPLE_BYTES = 64 * 1024
 """How much of the beginning is looked at to tell what a file is."""
+
+SAMPLE_LINES = 1_000
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -62,7 +65,10 @@ _NAMES = {
     "utf-32-be": "UTF-32",
     _GBK: "GBK",
 }
-_OTHER_BYTES = "expected UTF-8, UTF-16 or GBK, got other bytes: save the file as UTF-8"
+_OTHER_BYTES = (
+    "expected UTF-8, UTF-16 or GBK, got other bytes: say the encoding (--encoding) or save the "
+    "file as UTF-8"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,29 +91,68 @@ class TextFile:
 
     Attributes:
         path: of the file.
-        sample: at most the first 64 KiB of its text.
         encoding: the codec that reads it.
+
+    Args:
+        path: of the file.
+        otherwise: the encoding of lines that are neither UTF-8 nor UTF-16; they are faults if
+            ``None``.
 
     Raises:
         DataError: when it cannot be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, otherwise: str | None = None) -> None:
         self.path = path
+        self._otherwise: str | None = None
         head = b""
         for piece in _pieces(path):
             head += piece
             if len(head) >= SAMPLE_BYTES:
                 break
         self.encoding = _encoding_of(head)
-        self.sample = codecs.getincrementaldecoder(self.encoding)("replace").decode(head)
+        if otherwise is not None and self.encoding in {"utf-8", _GBK}:
+            known = _is_utf8(head)
+            self.encoding = "utf-8"
+            if "\n".encode(otherwise) == b"\n":
+                self._otherwise = otherwise
+            elif not known or b"\0" in head:
+                self.encoding = otherwise
+            self._name = "UTF-8" if known and self.encoding == "utf-8" else otherwise
+        else:
+            self._name = _NAMES[self.encoding]
+        sample = codecs.getincrementaldecoder(self.encoding)("replace").decode(head)
         # What old spreadsheets write ends its lines with a carriage return alone.
-        self._end = b"\r" if "\r" in self.sample and "\n" not in self.sample else b"\n"
+        self._end = b"\r" if "\r" in sample and "\n" not in sample else b"\n"
 
     @property
     def encoding_name(self) -> str:
         """The encoding in words."""
-        return _NAMES[self.encoding]
+        return self._name
+
+    def beginning(self) -> list[str]:
+        """The lines that lie in the first 64 KiB, at least one and at most 1,000; no faulty ones.
+
+        Raises:
+            DataError: when the file cannot be read.
+        """
+        found: list[str] = []
+        size = 0
+        for line in islice(self.lines(), SAMPLE_LINES):
+            size += len(line.text)
+            if found and size > SAMPLE_BYTES:
+                break
+            if line.fault is None:
+                found.append(line.text)
+        return found
+
+    def count_lines(self) -> int:
+        """How many line ends there are; in UTF-16, where other signs have such bytes, about so.
+
+        Raises:
+            DataError: when the file cannot be read, or unpacks to far more than its size.
+        """
+        return sum(piece.count(self._end) for piece in _pieces(self.path))
 
     def lines(self) -> Iterator[Line]:
         """Every line, read anew.
@@ -127,23 +172,28 @@ class TextFile:
             for raw in ended:
                 number += 1
                 length += len(raw)
-                yield _line(
-                    number, held + raw if length <= MAX_LINE_BYTES else b"", length, encoding
-                )
+                whole = held + raw if length <= MAX_LINE_BYTES else b""
+                yield _line(number, whole, length, encoding, self._otherwise)
                 held, length = b"", 0
             length += len(rest)
             held = held + rest if length <= MAX_LINE_BYTES else b""
         if length:
-            yield _line(number + 1, held, length, encoding)
+            yield _line(number + 1, held, length, encoding, self._otherwise)
 
 
-def _line(number: int, raw: bytes, length: int, encoding: str) -> Line:
+def _line(number: int, raw: bytes, length: int, encoding: str, otherwise: str | None) -> Line:
     if length > MAX_LINE_BYTES:
         return Line(number, "", f"expected at most {MAX_LINE_BYTES} bytes, got {length}")
+    raw = raw.removesuffix(b"\r")
     try:
-        return Line(number, raw.removesuffix(b"\r").decode(encoding))
+        return Line(number, raw.decode(encoding))
     except UnicodeDecodeError:
-        return Line(number, "", _OTHER_BYTES)
+        if otherwise is None:
+            return Line(number, "", _OTHER_BYTES)
+    try:
+        return Line(number, raw.decode(otherwise))
+    except UnicodeDecodeError:
+        return Line(number, "", "expected UTF-8 or the encoding that was said, got other bytes")
 
 
 def _pieces(path: Path) -> Iterator[bytes]:
@@ -177,11 +227,15 @@ def _encoding_of(head: bytes) -> str:
     zeros = tuple(byte == 0 for byte in head[:4])
     if zeros in _ZEROS:
         return _ZEROS[zeros]
+    return _GBK if not _is_utf8(head) and _is_chinese(head) else "utf-8"
+
+
+def _is_utf8(head: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(head)
     except UnicodeDecodeError:
-        return _GBK if _is_chinese(head) else "utf-8"
-    return "utf-8"
+        return False
+    return True
 
 
 _CHINESE_SHARE = 0.9

@@ -1,26 +1,26 @@
 """Log files of applications: JSON lines, CSV, Metarank's envelope.
 
-Three shapes are understood, one record a line, plain or gzipped, in UTF-8, UTF-16 or GBK:
+Three shapes are understood, one record a line, plain or gzipped, in UTF-8, UTF-16, GBK or an
+encoding that is said:
 
 - **JSON lines** with the fields of :class:`~edge_rerank.types.Event`:
   ``{"user": "u1", "type": "click", "item": "i1" | {"id", "text", "categories", ...},
   "timestamp": ..., "dwell_s": ..., ...}``;
-- **CSV** with a header of the same names, separated by commas, semicolons or tabs; an item's text
-  and categories stand in columns ``text`` and ``categories`` (separated by ``|``);
+- **CSV** with a header of the same names, separated by commas, semicolons, tabs or bars; an item's
+  text and categories stand in columns ``text`` and ``categories`` (separated by ``|``);
 - **Metarank's event envelope** (https://docs.metarank.ai/reference/event-schema): ``item``
   events name the items, ``ranking`` events become impressions, ``interaction`` events
   become events of their ``type``; ``user`` events carry nothing the ranker uses.
 
-Names may be written otherwise, as ``User ID``, see :mod:`edge_rerank.formats.members`.
-Identifiers are strings or whole numbers. A line without a user says nothing of whose it is; a
-user of ``null``, or an empty cell, says that it is nobody's. Timestamps are UTC seconds,
-milliseconds (numbers from 10¹¹ on) or ISO 8601; one that is empty is an error, a missing one
-means now.
+Names may be written otherwise, as ``User ID``, see :mod:`edge_rerank.formats.members`, or be said,
+see :class:`~edge_rerank.formats.layout.FileLayout`. Identifiers are strings or whole numbers. A
+line without a user says nothing of whose it is; a user of ``null``, or an empty cell, says that it
+is nobody's. Times are what :mod:`edge_rerank.formats.times` reads; one that is empty is an error, a
+missing one means now.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,10 +28,21 @@ from typing import Any
 
 from edge_rerank._check import check_id, check_list
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput
-from edge_rerank.formats.events import event_from_dict, item_from_dict, read_timestamp
+from edge_rerank.formats.events import event_from_dict, item_from_dict
+from edge_rerank.formats.jsonl import expect_members, json_records
+from edge_rerank.formats.layout import FileLayout, plain_word
 from edge_rerank.formats.lines import Line, TextFile
-from edge_rerank.formats.members import Members, members_of, not_called_user
-from edge_rerank.formats.table import NUMBERS, SEPARATORS, Record, Table
+from edge_rerank.formats.members import LOG
+from edge_rerank.formats.table import (
+    NUMBERS,
+    SEPARATORS,
+    TABLES,
+    Record,
+    Table,
+    ending_of,
+    is_table,
+)
+from edge_rerank.formats.times import day_comes_first, form_of, has_zone, read_timestamp
 from edge_rerank.types import Event, EventType, Item
 
 MAX_CATALOGUE_CHARS = 16 * 1024 * 1024
@@ -39,7 +50,8 @@ MAX_CATALOGUE_CHARS = 16 * 1024 * 1024
 are forgotten beyond."""
 
 _JSON = (".jsonl", ".ndjson", ".json")
-_CSV = (".csv", ".tsv")
+_TYPES = frozenset(EventType)
+_USUAL_TIMES = frozenset({"seconds since 1970", "milliseconds since 1970", "ISO 8601"})
 _TEXT_FIELDS = ("text", "title", "name", "description")
 _CATEGORY_FIELDS = ("categories", "category", "genres", "genre", "tags")
 _METARANK_TYPES = {
@@ -83,27 +95,40 @@ class Log:
     """A log file: what it was found to be, and its events, read anew each time it is iterated.
 
     Attributes:
-        form: encoding and shape in words, as "CSV in GBK, columns separated by semicolons".
+        form: encoding, shape and times in words, as "CSV in GBK, columns separated by semicolons,
+            times as ISO 8601".
         usual: whether it is UTF-8 and, in a table, separated by commas: nothing was guessed.
     """
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        suffixes = [suffix.lower() for suffix in path.suffixes]
-        if suffixes[-1:] == [".gz"]:
-            suffixes.pop()
-        kind = suffixes[-1] if suffixes else ""
-        if kind not in {*_JSON, *_CSV}:
-            raise DataError(path, f"expected {', '.join((*_JSON, *_CSV))}, plain or .gz")
-        self._text = TextFile(path)
-        self._table = Table.of(self._text) if kind in _CSV else None
-        self.usual = self._text.encoding == "utf-8"
+    def __init__(self, path: Path, layout: FileLayout, items: Iterable[Item]) -> None:
+        self._layout = layout
+        self._items = {item.id: item for item in items}
+        self._table = None
+        if not is_table(path) and ending_of(path) not in _JSON:
+            raise DataError(path, f"expected {', '.join((*_JSON, *TABLES))}, plain or .gz")
+        self._text = TextFile(path, layout.encoding)
+        if is_table(path):
+            self._table = Table.of(self._text, LOG, layout, _required(layout))
+        else:
+            expect_members(self._text, LOG, layout)
+        times = list(self._first_times())
+        day_first = layout.day_first
+        self._day_first = day_comes_first(times) if day_first is None else day_first
+        forms = _forms_of(times, self._day_first)
+        self.usual = self._text.encoding_name == "UTF-8" and forms.keys() <= _USUAL_TIMES
         if self._table is None:
             self.form = f"JSON lines in {self._text.encoding_name}"
         else:
             self.usual = self.usual and self._table.separator == ","
             signs = SEPARATORS[self._table.separator]
             self.form = f"CSV in {self._text.encoding_name}, columns separated by {signs}"
+            if self._table.decimal_comma:
+                self.form += ", numbers with a decimal comma"
+        if self._table is not None and "timestamp" not in self._table.places:
+            self.usual, self.form = False, f"{self.form}, without times: all events count as now"
+        elif forms:
+            naive = "" if all(forms.values()) else ", in UTC where no zone is given"
+            self.form += f", times as {' and '.join(forms)}{naive}"
 
     def __iter__(self) -> Iterator[ImportedEvent | BadLine]:
         """Each event or bad line.
@@ -111,58 +136,79 @@ class Log:
         Raises:
             DataError: when the file cannot be read to its end.
         """
-        table = self._table
-        lines = self._text.lines()
-        return _events(_json_records(lines) if table is None else table.records(lines))
+        table, lines = self._table, self._text.lines()
+        if table is None:
+            records = json_records(lines, LOG, self._layout.named)
+        else:
+            records = table.records(lines)
+        return _events(records, self._layout, _Catalogue(self._items), self._day_first)
+
+    def count_lines(self) -> int:
+        """About how many lines there are, to tell how far the reading has come.
+
+        Raises:
+            DataError: when the file cannot be read.
+        """
+        return self._text.count_lines()
+
+    def knows(self, item: Item) -> bool:
+        """Whether the item is one of those that came along."""
+        return item.id in self._items
+
+    def _first_times(self) -> Iterator[object]:
+        """What stands for a time in the first lines."""
+        if self._table is not None:
+            yield from self._table.cells(self._text.beginning(), "timestamp")
+            return
+        lines = (Line(number, text) for number, text in enumerate(self._text.beginning()))
+        for _, record in json_records(lines, LOG, self._layout.named):
+            if not isinstance(record, str) and record.get("timestamp") is not None:
+                yield record["timestamp"]
 
 
-def read_log(path: str | Path) -> Log:
+def read_log(path: str | Path, layout: FileLayout | None = None, items: Iterable[Item] = ()) -> Log:
     """Look at a log, to be read line by line; a bad line is reported and the next one is read.
 
     Args:
-        path: ``.jsonl``, ``.ndjson``, ``.json``, ``.csv`` or ``.tsv``, with or without ``.gz``.
+        path: ``.jsonl``, ``.ndjson``, ``.json``, ``.csv``, ``.tsv``, ``.txt`` or ``.dat``, with or
+            without ``.gz``; the last four are tables.
+        layout: what its columns are called and how it is written; ``None`` for our own names.
+        items: give their text and categories to events that name an item by its id alone.
 
     Raises:
         DataError: when the file cannot be read, is of another kind, or is a CSV file
             without a ``type`` column or with one that looks like a person's identifier and is not
             called ``user``.
     """
-    return Log(Path(path))
+    return Log(Path(path), layout or FileLayout(), items)
 
 
-def _json_records(lines: Iterable[Line]) -> Iterator[Record]:
-    for line in lines:
-        if line.fault is not None:
-            yield line.number, line.fault
-            continue
-        if not line.text.strip():
-            continue
-        try:
-            record = json.loads(line.text)
-        except (ValueError, RecursionError):
-            yield line.number, "expected one JSON object, got something that is not JSON"
-            continue
-        if not isinstance(record, dict):
-            yield line.number, f"expected one JSON object, got {type(record).__name__}"
-            continue
-        members = members_of(tuple(record))
-        if members.suspect is not None:
-            yield line.number, not_called_user("member", members.suspect)
-        else:
-            yield line.number, _renamed(record, members)
+def _required(layout: FileLayout) -> str:
+    """Our name of the column without which no event is one."""
+    if layout.type is None:
+        return "type"
+    return "query" if layout.type is EventType.SEARCH else "item"
 
 
-def _renamed(record: dict[str, Any], members: Members) -> dict[str, Any]:
-    for ours, theirs in members.theirs.items():
-        if ours != theirs:
-            record[ours] = record.pop(theirs)
-    return record
+def _forms_of(times: Iterable[object], day_first: bool | None) -> dict[str, bool]:
+    """The forms of times in words, each with whether all in that form have a zone."""
+    forms: dict[str, bool] = {}
+    for time in times:
+        form = form_of(time, day_first=day_first)
+        if form is not None:
+            forms[form] = forms.get(form, True) and has_zone(time)
+    return forms
 
 
 class _Catalogue:
-    """Items of a log by id, the last ones within :data:`MAX_CATALOGUE_CHARS`."""
+    """Items of a log by id, the last ones within :data:`MAX_CATALOGUE_CHARS`.
 
-    def __init__(self) -> None:
+    Args:
+        known: the host's own, in memory already.
+    """
+
+    def __init__(self, known: Mapping[str, Item]) -> None:
+        self._host = known
         self._items: dict[str, Item] = {}
         self._chars = 0
 
@@ -176,7 +222,7 @@ class _Catalogue:
     def get(self, item_id: object) -> Item:
         """The item of this id, without a text if it is unknown."""
         name = check_id(item_id, "item", InvalidEvent)
-        return self._items.get(name) or Item(name)
+        return self._items.get(name) or self._host.get(name) or Item(name)
 
 
 def _size(item: Item) -> int:
@@ -188,8 +234,9 @@ _ITEM_CHARS = 500
 """What an item takes beside its texts, in bytes."""
 
 
-def _events(records: Iterator[Record]) -> Iterator[ImportedEvent | BadLine]:
-    catalogue = _Catalogue()
+def _events(
+    records: Iterator[Record], layout: FileLayout, catalogue: _Catalogue, day_first: bool | None
+) -> Iterator[ImportedEvent | BadLine]:
     for number, record in records:
         if isinstance(record, str):
             yield BadLine(number, record)
@@ -198,7 +245,7 @@ def _events(records: Iterator[Record]) -> Iterator[ImportedEvent | BadLine]:
             found = (
                 _from_envelope(record, catalogue)
                 if "event" in record
-                else [_from_record(record, catalogue)]
+                else [_from_record(record, layout, catalogue, day_first)]
             )
             user, nobodys = _user(record), "user" in record and record["user"] is None
         except InvalidInput as error:
@@ -208,20 +255,44 @@ def _events(records: Iterator[Record]) -> Iterator[ImportedEvent | BadLine]:
             yield ImportedEvent(number, user, event, nobodys)
 
 
-def _from_record(record: Mapping[str, Any], catalogue: _Catalogue) -> Event:
+def _from_record(
+    record: Mapping[str, Any],
+    layout: FileLayout,
+    catalogue: _Catalogue,
+    day_first: bool | None,
+) -> Event:
+    _check_time(record)
     item = record.get("item")
     if isinstance(item, Mapping):
         item = item_from_dict(item)
         catalogue.put(item)
+    elif item is not None and (record.get("text") or record.get("categories")):
+        beside = {name: record[name] for name in ("text", "categories") if record.get(name)}
+        item = item_from_dict({"id": item, **beside})
+        catalogue.put(item)
     elif item is not None:
         item = catalogue.get(item)
-    _check_time(record)
-    return event_from_dict(record, item, any_time=True)
+    given = {
+        **record,
+        "type": _type(record.get("type"), layout),
+        "timestamp": read_timestamp(record.get("timestamp"), day_first=day_first),
+    }
+    return event_from_dict(given, item)
+
+
+def _type(word: object, layout: FileLayout) -> object:
+    """The type of events that a word means; what means none is left to the Event's own check."""
+    if word is None or word == "":
+        return layout.type
+    if not isinstance(word, str) or word in _TYPES:
+        return word
+    meant = layout.types.get(word)
+    return plain_word(word) if meant is None else meant
 
 
 def _check_time(record: Mapping[str, Any]) -> None:
     """Refuse a time that is empty: it says that there is one, and "now" would be invented."""
-    if "timestamp" in record and record["timestamp"] in {None, ""}:
+    if "timestamp" in record and (record["timestamp"] is None or record["timestamp"] == ""):
         raise InvalidEvent("timestamp: expected a time, got an empty one")
 
 

@@ -1,14 +1,15 @@
 """Names of columns and members: which of them says whose an event is, what, and of which item.
 
-Logs are written by many programs: ``User ID`` means ``user``. What only looks like a person's
-identifier, such as ``customer_no``, is neither read as one nor passed over: an event must not
-become another person's because a name was not the expected one.
+Files are written by many programs: ``User ID`` means ``user``, and whoever reads a file may say
+what else means what, see :class:`~edge_rerank.formats.layout.FileLayout`. What only looks like a
+person's identifier, such as ``customer_no``, is neither read as one nor passed over: an event must
+not become another person's because a name was not the expected one.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from types import MappingProxyType
@@ -17,13 +18,53 @@ from edge_rerank.formats.events import EVENT_MEMBERS
 
 USER = "user"
 
-_KNOWN = (*EVENT_MEMBERS, USER, "text", "categories")
-_MEANT = {
-    **{name.replace("_", ""): name for name in _KNOWN},
-    "userid": USER,
-    "itemid": "item",
-    "eventtype": "type",
-}
+LOG_NAMES = (*EVENT_MEMBERS, USER, "text", "categories")
+"""What a line of a log may say."""
+
+ITEM_NAMES = ("id", "text", "categories", "popularity", "score")
+"""What a line of a table of items may say."""
+
+ALIASES = {"time": "timestamp", "title": "text", "category": "categories", "rating": "value"}
+"""Other words for ours, where somebody says what a file's names mean."""
+
+Named = tuple[tuple[str, tuple[str, ...]], ...]
+"""Our names, each with the file's for it: what somebody said, see ``FileLayout.named``."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Vocabulary:
+    """What the names of a kind of file may mean.
+
+    Attributes:
+        known: our names.
+        meant: ours by others, written without blanks, dashes and capitals.
+        people: whether a name that looks like a person's identifier is refused where none is one.
+    """
+
+    known: tuple[str, ...]
+    meant: Mapping[str, str]
+    people: bool
+
+
+LOG = Vocabulary(
+    LOG_NAMES,
+    {
+        **{name.replace("_", ""): name for name in LOG_NAMES},
+        **{"userid": USER, "itemid": "item", "eventtype": "type"},
+        **dict.fromkeys(("time", "date", "datetime"), "timestamp"),
+    },
+    people=True,
+)
+ITEMS = Vocabulary(
+    ITEM_NAMES,
+    {
+        **{name: name for name in ITEM_NAMES},
+        **dict.fromkeys(("item", "itemid"), "id"),
+        **dict.fromkeys(("title", "name"), "text"),
+        **dict.fromkeys(("category", "genres", "genre", "tags"), "categories"),
+    },
+    people=False,
+)
 
 _PEOPLE = frozenset(
     {
@@ -50,42 +91,74 @@ class Members:
     """What the names of a record mean.
 
     Attributes:
-        theirs: for each of our names the one that stands for it in the record.
+        theirs: for each of our names those that stand for it in the record, one as a rule.
+        renamed: whether any of them is another than ours.
         suspect: the word by which a name looks like a person's identifier where none is one,
             ``None`` where there is no such name.
+        missing: our names for which somebody named a column that is not there.
     """
 
-    theirs: Mapping[str, str]
+    theirs: Mapping[str, tuple[str, ...]]
+    renamed: bool
     suspect: str | None
+    missing: tuple[str, ...]
 
 
-def members_of(names: tuple[str, ...]) -> Members:
-    """What these names mean; a name of ours comes before what resembles it."""
-    return _known_members(names) if len(names) <= _FEW else _members(names)
+def members_of(names: tuple[str, ...], vocabulary: Vocabulary = LOG, named: Named = ()) -> Members:
+    """What these names mean: what was said first, then ours, then what resembles one of ours."""
+    find = _known_members if len(names) <= _FEW else _members
+    return find(names, vocabulary, named)
 
 
 _FEW = 64
 """Names whose meaning is remembered: those of the lines of one log are few and the same."""
 
 
-def _members(names: tuple[str, ...]) -> Members:
-    theirs = {name: name for name in names if name in _KNOWN}
-    for name in names:
-        meant = _MEANT.get(re.sub(r"[\s_\-\ufeff]", "", name).casefold())
-        if meant is not None:
-            theirs.setdefault(meant, name)
+def _members(names: tuple[str, ...], vocabulary: Vocabulary, named: Named) -> Members:
+    said = {ours: [_found(one, names) for one in theirs] for ours, theirs in named}
+    claimed = {one for found in said.values() for one in found if one is not None}
+    theirs = {
+        ours: tuple(one for one in found if one is not None)
+        for ours, found in said.items()
+        if any(one is not None for one in found)
+    }
+    free = [name for name in names if name not in claimed]
+    for name in free:
+        if name in vocabulary.known and name not in said:
+            theirs[name] = (name,)
+    for name in free:
+        meant = vocabulary.meant.get(_plain(name))
+        if meant is not None and meant not in said:
+            theirs.setdefault(meant, (name,))
     suspect = None
-    if USER not in theirs:
+    if vocabulary.people and USER not in theirs and USER not in said:
         suspect = next(filter(None, map(_person_in, names)), None)
-    return Members(MappingProxyType(theirs), suspect)
+    return Members(
+        MappingProxyType(theirs),
+        any(found != (ours,) for ours, found in theirs.items()),
+        suspect,
+        tuple(ours for ours, found in said.items() if None in found),
+    )
 
 
 _known_members = lru_cache(maxsize=256)(_members)
 
 
+def _found(wanted: str, names: Sequence[str]) -> str | None:
+    """The name that was said, as it is written or but for capitals, blanks and dashes."""
+    if wanted in names:
+        return wanted
+    return next((name for name in names if _plain(name) == _plain(wanted)), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[\s_\-\ufeff]", "", name).casefold()
+
+
 def not_called_user(what: str, word: str) -> str:
     """Why a record with a suspect name is refused; ``what`` is "member" or "column"."""
-    return f"user: expected a {what} of that name, got one that looks like it ({word}): rename it"
+    reason = f"user: expected a {what} of that name, got one that looks like it ({word})"
+    return f"{reason}: rename it, or map it to user"
 
 
 def _person_in(name: str) -> str | None:

@@ -22,6 +22,8 @@ from edge_rerank._check import (
 from edge_rerank._process import OwnLock
 from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
+from edge_rerank.formats.layout import FileLayout
+from edge_rerank.formats.logs import read_log
 from edge_rerank.history.aggregates import Aggregate, release_counts
 from edge_rerank.history.import_log import ImportSummary, ingest
 from edge_rerank.history.keys.sources import KeySource
@@ -178,6 +180,9 @@ class History(Safekeeping):
         path: str | Path,
         *,
         user: str | None = None,
+        layout: FileLayout | None = None,
+        items: Iterable[Item] = (),
+        consent_all: bool = False,
         progress: Progress | None = None,
     ) -> ImportSummary:
         """Record the events of a log file, people without consent left out.
@@ -185,7 +190,12 @@ class History(Safekeeping):
         Args:
             path: JSON lines or CSV, plain or gzipped.
             user: whose events they are where a line does not say.
-            progress: called with (events read, 0) now and then; the total is not known.
+            layout: what the file's columns are called and how it is written; our own names if
+                ``None``.
+            items: give their text and categories to events that name an item by its id alone.
+            consent_all: whether everybody in the file has agreed to personalisation: the host
+                says so, and answers for it. Whoever has withdrawn here stays left out.
+            progress: called with (lines handled, lines in all) now and then.
 
         Raises:
             InvalidRequest: when an argument is malformed.
@@ -193,13 +203,20 @@ class History(Safekeeping):
             HistoryError: when the history cannot be written; batches before it are kept.
         """
         owner = None if user is None else _check_user(user)
+        if layout is not None:
+            check_kind(layout, "layout", FileLayout, example='FileLayout({"user": "userId"})')
+        wanted = "a sequence of items"
+        known = check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item)
+        everybody = check_bool(consent_all, "consent_all", InvalidRequest)
+        log = read_log(check_path(path, "path", InvalidRequest), layout, known)
         now = time.time()
-
-        def keep(person: str, events: Sequence[Event]) -> int:
-            return self._keep(person, events, now=now)
-
         return ingest(
-            check_path(path, "path", InvalidRequest), keep, now=now, owner=owner, progress=progress
+            log,
+            lambda person, events: self._keep(person, events, now=now),
+            now=now,
+            owner=owner,
+            agree=self._agree if everybody else None,
+            progress=progress,
         )
 
     # -- consent, pause ---------------------------------------------------------------
@@ -406,6 +423,12 @@ class History(Safekeeping):
             stored = self._recorder.store(user, prepared)
             self._recent.add(user, stored)
             return len(stored)
+
+    def _agree(self, user: str) -> None:
+        """Note the person's consent, unless there is a decision of theirs."""
+        with self._lock.checked():
+            if PERSONALISATION not in self._store.consents(user):
+                self._store.set_consent(user, PERSONALISATION, True)
 
     def _set_paused(self, user: str, paused: bool) -> None:
         person = _check_user(user)

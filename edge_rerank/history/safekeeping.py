@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from edge_rerank._progress import Progress
 from edge_rerank.history import releases
+from edge_rerank.history.overview import HistoryOverview, overview_of
 from edge_rerank.history.vault.audit import AuditEntry
 from edge_rerank.history.vault.receipts import RekeyReceipt, RepairReceipt, Verification
 from edge_rerank.history.vault.store import HistoryStore
@@ -53,6 +54,14 @@ class Safekeeping:
             Whose data were taken out.
         """
         return self._store.quarantine()
+
+    def overview(self) -> HistoryOverview:
+        """How many people and events there are, from when to when, and who agreed; no names.
+
+        Raises:
+            HistoryError: when anything cannot be read.
+        """
+        return overview_of(self._store)
 
     @property
     def anchor_behind(self) -> bool:

@@ -13,6 +13,7 @@ from edge_rerank_export.commands import (
     baselines,
     build,
     convert,
+    data,
     finetune,
     pack,
     peers,
@@ -28,7 +29,7 @@ from edge_rerank_export.errors import VerificationFailed
 
 COMMANDS = (
     *(build, convert, quantize, verify, pack, finetune, tune, results, baselines, peers, sign),
-    wheel,
+    *(wheel, data),
 )
 
 EXIT_INTERRUPTED = 130

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -33,6 +34,24 @@ def new_file(path: Path) -> Iterator[Path]:
         draft.unlink(missing_ok=True)
         raise
     draft.rename(path)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A draft that becomes the folder ``path`` when the block ends without an error.
+
+    Raises:
+        RecipeError: when something is there already.
+    """
+    path = path.absolute()
+    if path.exists():
+        raise RecipeError(f"out: expected nothing there yet, found {path.name}")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as work:
+        draft = Path(work) / "new"
+        draft.mkdir()
+        yield draft
+        draft.rename(path)
 
 
 def made_folder(path: Path) -> Path:

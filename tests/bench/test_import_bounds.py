@@ -7,6 +7,7 @@ import random
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -21,17 +22,48 @@ SLOWEST = 2.0
 """As in test_bounds: a shared machine is at times half as fast as in a quiet hour."""
 
 SCRIPT = """
-import sys, time
-from edge_rerank import History
+import json, sys, time
+from pathlib import Path
+from edge_rerank import FileLayout, History
+from edge_rerank.formats.items import read_items
 from tests.peak import peak_mib
 with History.open(sys.argv[2], bytes(range(32))) as history:
-    for number in range(int(sys.argv[3])):
-        history.consent(f"u{number}", True)
     began = time.process_time()
-    stored = history.import_log(sys.argv[1]).stored
-    print(stored, time.process_time() - began)
-print(peak_mib())
+    told, layout, items = [], None, ()
+    if sys.argv[3:]:
+        layout = FileLayout(json.loads(sys.argv[3]), type="view")
+        items = read_items(Path(sys.argv[4]), FileLayout(json.loads(sys.argv[5])))
+    summary = history.import_log(
+        sys.argv[1],
+        layout=layout,
+        items=items,
+        consent_all=True,
+        progress=lambda done, total: told.append((done, total)),
+    )
+    print(summary.stored, summary.without_text, time.process_time() - began)
+print(len(told), *told[-1], peak_mib())
 """
+
+
+def imported(log: Path, *arguments: str) -> tuple[float, ...]:
+    """What the script says: events, those without a text, seconds, reports, end, MiB."""
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT, str(log), str(log.with_name("me.db")), *arguments],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return tuple(map(float, done.stdout.split()))
+
+
+def judge(figures: tuple[float, ...], lines: int, report: Callable[[str], None]) -> None:
+    stored, without_text, seconds, reports, done, total, peak = figures
+    report(f"{stored:.0f} events: {seconds:.1f} s of processor time, peak {peak:.0f} MiB")
+    assert (stored, without_text) == (EVENTS, 0)
+    assert done == total == lines
+    assert reports >= 100
+    assert seconds <= SLOWEST * SECONDS
+    assert peak <= MIB
 
 
 def test_an_import_of_50000_events(tmp_path: Path, report: Callable[[str], None]) -> None:
@@ -41,14 +73,24 @@ def test_an_import_of_50000_events(tmp_path: Path, report: Callable[[str], None]
             item = {"id": str(rng.randrange(5_000)), "text": " ".join(rng.choices(WORDS, k=12))}
             event = {"user": f"u{rng.randrange(PEOPLE)}", "type": "view", "item": item}
             stream.write(f"{json.dumps({**event, 'timestamp': 1.7e9 + number})}\n")
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT, str(log), str(tmp_path / "me.db"), str(PEOPLE)],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    stored, seconds, peak = map(float, done.stdout.split())
-    report(f"{stored:.0f} events: {seconds:.1f} s of processor time, peak {peak:.0f} MiB")
-    assert stored == EVENTS
-    assert seconds <= SLOWEST * SECONDS
-    assert peak <= MIB
+    judge(imported(log), EVENTS, report)
+
+
+def test_an_import_of_50000_rows_of_another_program(
+    tmp_path: Path, report: Callable[[str], None]
+) -> None:
+    """Columns and times by other names and in other forms, the items in a table of their own."""
+    log, items, rng = tmp_path / "log.csv", tmp_path / "items.csv", random.Random(0)
+    rows = [f"{n};{' '.join(rng.choices(WORDS, k=12))};Home > Lamps\n" for n in range(5_000)]
+    items.write_text("sku;name;department\n" + "".join(rows), encoding="utf-8")
+    begin = datetime(2024, 1, 1, tzinfo=UTC)
+    with log.open("w", encoding="utf-8") as stream:
+        stream.write("Kunde;Artikel;When;Verweildauer\n")
+        for number in range(EVENTS):
+            when = begin + timedelta(seconds=number)
+            whose, what = f"u{rng.randrange(PEOPLE)}", rng.randrange(5_000)
+            stream.write(f"{whose};{what};{when:%d.%m.%Y %H:%M:%S};{rng.randrange(300)},5\n")
+    columns = {"user": "Kunde", "item": "Artikel", "time": "When", "dwell_s": "Verweildauer"}
+    named = {"id": "sku", "text": "name", "categories": "department"}
+    figures = imported(log, json.dumps(columns), str(items), json.dumps(named))
+    judge(figures, EVENTS + 1, report)

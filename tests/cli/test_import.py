@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 
 from .conftest import Run
@@ -34,7 +35,10 @@ def test_import(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Path)
         "of nobody, left out": 0,
         "bad lines, left out": 2,
     }
-    assert result.out.startswith("Read as JSON lines in UTF-8.\n")
+    assert result.out.startswith(
+        "Read as JSON lines in UTF-8, times as seconds since 1970.\n"
+        "Events of 2 people, 1970-01-01 to 1970-01-01.\n"
+    )
     first, second = result.err.splitlines()
     assert first.startswith("line 5: type: expected one of ")
     assert second.startswith("line 6: expected one JSON object")
@@ -71,7 +75,11 @@ def test_json(run: Run, log: Path, stored: tuple[object, ...]) -> None:
         "without_user": 0,
         "without_consent": 1,
         "bad": 2,
-        "form": "JSON lines in UTF-8",
+        "form": "JSON lines in UTF-8, times as seconds since 1970",
+        "people": 2,
+        "first": 100,
+        "last": 300,
+        "without_text": 1,
     }
     assert len(result.err.splitlines()) == 2
     assert "secret-item" not in result.out + result.err
@@ -133,7 +141,7 @@ def test_a_table_with_a_byte_order_mark_is_everybodys_own(
     assert counts(result.out)["stored"] == 1
     assert counts(result.out)["of others without consent, left out"] == 99
     form = "CSV in UTF-8 with a byte-order mark, columns separated by semicolons"
-    assert result.out.startswith(f"Read as {form}.\n")
+    assert result.out.startswith(f"Read as {form}, times as seconds since 1970.\n")
 
 
 def test_events_of_nobody_are_nobodys(run: Run, tmp_path: Path, stored: tuple[object, ...]) -> None:
@@ -173,3 +181,126 @@ def test_a_missing_log_notes_no_consent(
     assert run("import", tmp_path / "no.csv", *stored, "--user", "bob", "--consent").code == 2
     refused = run("import", log, *stored, "--user", "bob")
     assert "has not agreed" in refused.err
+
+
+RATINGS = (
+    "userId,movieId,rating,timestamp\n"
+    "1,10,4.5,1700000000\n"
+    "1,11,0.5,1700000100\n"
+    "2,10,3.0,1700000200\n"
+    "2,99,3.0,soon\n"
+)
+MOVIES = "movieId,title,genres\n10,Alien Returns (1999),Sci-Fi|Horror\n"
+MAPPED = ("--map", "user=userId,item=movieId", "--map", "value=rating", "--type", "rating")
+
+
+@pytest.fixture
+def ratings(tmp_path: Path) -> tuple[object, ...]:
+    """A log of another program and its items, with the options that explain them."""
+    (tmp_path / "ratings.csv").write_text(RATINGS)
+    (tmp_path / "movies.csv").write_text(MOVIES)
+    named = ("--items", tmp_path / "movies.csv", "--map-items", "id=movieId")
+    return (tmp_path / "ratings.csv", *MAPPED, *named)
+
+
+def test_a_log_of_another_program(
+    run: Run, ratings: tuple[object, ...], stored: tuple[object, ...]
+) -> None:
+    result = run("import", *ratings, *stored, "--consent-all")
+    assert result.code == 0
+    assert counts(result.out)["stored"] == 3
+    assert counts(result.out)["of items without a text"] == 1
+    assert "Events of 2 people, 2023-11-14 to 2023-11-14." in result.out
+    assert result.err.startswith("line 5: timestamp: expected ")
+    assert "soon" not in result.err
+    shown = json.loads(run("profile", "show", *stored, "--user", "1", "--json").out)
+    assert shown["liked"] == ["10"]
+    assert shown["disliked"] == ["11"]
+    assert set(shown["top_categories"]) == {"Sci-Fi", "Horror"}
+
+
+def test_what_the_layout_says_reaches_the_reader(
+    run: Run, tmp_path: Path, stored: tuple[object, ...]
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_bytes("Wer;Ding;date;was\na;b;03/04/2025;gekauft\n".encode("cp1252"))
+    items = tmp_path / "items.csv"
+    items.write_bytes("id;text\nb;Löffel\n".encode("cp1252"))
+    named = ("--map", "user=Wer,item=Ding,type=was", "--items", items)
+    arguments = ("import", log, *stored, "--consent-all", *named, "--type", "gekauft=purchase")
+    refused = run(*arguments)
+    assert refused.code == 2
+    assert "items.csv:2: expected UTF-8" in refused.err
+    result = run(*arguments, "--encoding", "cp1252", "--dates", "dmy")
+    assert result.code == 0
+    assert "2025-04-03 to 2025-04-03" in result.out
+    assert counts(result.out)["of items without a text"] == 0
+    data = json.loads(run("profile", "export", *stored, "--user", "a").out)
+    assert data["events"][0]["item"]["text"] == "Löffel"
+
+
+def test_everybodys_consent_asks_nobody_twice(
+    run: Run, ratings: tuple[object, ...], stored: tuple[object, ...]
+) -> None:
+    assert run("consent", "give", *stored, "--user", "2").code == 0
+    assert run("consent", "withdraw", *stored, "--user", "2").code == 0
+    result = run("import", *ratings, *stored, "--consent-all")
+    assert counts(result.out)["stored"] == 2
+    assert counts(result.out)["of others without consent, left out"] == 1
+    shown = run("consent", "show", *stored, "--user", "2", "--json")
+    assert json.loads(shown.out) == {"personalisation": False}
+
+
+def test_without_anybodys_consent(
+    run: Run, ratings: tuple[object, ...], stored: tuple[object, ...], tmp_path: Path
+) -> None:
+    refused = run("import", *ratings, *stored)
+    assert refused.code == 2
+    assert "--consent-all" in refused.err
+    assert not (tmp_path / "me.db").exists()
+    nameless = run("import", *ratings, *stored, "--consent")
+    assert (nameless.code, nameless.out) == (2, "")
+    assert "expected together with --user" in nameless.err
+    run("consent", "give", *stored, "--user", "1")
+    result = run("import", *ratings, *stored)
+    assert counts(result.out)["stored"] == 2
+
+
+@pytest.mark.parametrize(
+    ("flags", "reason"),
+    [
+        (("--map", "user"), "expected OURS=THEIRS"),
+        (("--map", "colour=c"), "columns: expected names of"),
+        (("--map", "user=who"), "none called as was said of user"),
+        (("--type", "stare"), "type: expected one of"),
+        (("--type", ","), "expected a type of events"),
+        (("--encoding", "latin-17"), "encoding: expected"),
+    ],
+)
+def test_a_layout_that_is_none_leaves_nothing_behind(
+    run: Run,
+    ratings: tuple[object, ...],
+    stored: tuple[object, ...],
+    tmp_path: Path,
+    flags: tuple[str, str],
+    reason: str,
+) -> None:
+    before = sorted(tmp_path.iterdir())
+    result = run("import", ratings[0], *stored, "--consent-all", *flags)
+    assert result.code == 2
+    assert reason in result.err
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_the_bar_knows_its_end(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    lines = "".join(f"u{n % 40},view,i{n},{n}\n" for n in range(3_000))
+    log.write_text(f"user,type,item,timestamp\n{lines}")
+    told: list[tuple[int, int]] = []
+    with History.open() as history:
+        history.import_log(log, consent_all=True, progress=lambda *one: told.append(one))
+        assert history.overview().people == 40
+    assert {total for _, total in told} == {3_001}
+    assert told == sorted(told)
+    assert told[-1] == (3_001, 3_001)
+    assert len(told) >= 40

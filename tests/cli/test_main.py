@@ -50,6 +50,8 @@ def test_the_commands() -> None:
         "demo",
         "rank",
         "import",
+        "consent",
+        "users",
         "profile",
         "eval",
         "expect",

@@ -196,8 +196,10 @@ def test_a_log_of_another_form_is_said(run: Run, tmp_path: Path) -> None:
     log.write_text("type;item;timestamp\nview;no-knead;1\n", encoding="utf-16")
     result = run("rank", "--items", ITEMS, "--log", log)
     assert result.code == 0
-    wanted = "the log was read as CSV in UTF-16, columns separated by semicolons\n"
-    assert result.err == wanted
+    assert result.err == (
+        "the log was read as CSV in UTF-16, columns separated by semicolons, times as seconds "
+        "since 1970\n"
+    )
 
 
 def test_html_with_pictures_in_chinese(run: Run, tmp_path: Path) -> None:
@@ -209,3 +211,18 @@ def test_html_with_pictures_in_chinese(run: Run, tmp_path: Path) -> None:
     assert 'src="tea.webp"' in text
     assert '<html lang="zh-CN" dir="ltr">' in text
     assert "为您推荐" in text
+
+
+def test_a_log_and_items_of_another_program(run: Run, tmp_path: Path) -> None:
+    items, log = tmp_path / "films.csv", tmp_path / "seen.csv"
+    films = ("Galaxy of robots", "Robots on Mars", "A wedding in Paris", "Love in Paris")
+    rows = "".join(f"{number},{title}\n" for number, title in enumerate(films))
+    items.write_text(f"movieId,title\n{rows}")
+    log.write_text("userId,movieId,date\n7,3,12/24/2025\n8,0,12/24/2025\n")
+    named = ("--map", "user=userId,item=movieId", "--type", "view")
+    arguments = ("--items", items, "--map-items", "id=movieId", "--log", log, *named)
+    result = run("rank", *arguments, "--user", 7, "--json")
+    assert result.code == 0
+    assert "times as M/D/Y" in result.err
+    order = [one["id"] for one in json.loads(result.out)["items"]]
+    assert order.index("2") < order.index("0")

@@ -20,9 +20,9 @@ from edge_rerank.formats.events import (
     event_to_dict,
     item_from_dict,
     item_to_dict,
-    read_timestamp,
 )
 from edge_rerank.formats.items import read_events, read_items
+from edge_rerank.formats.times import read_timestamp
 from edge_rerank.history.personal_data import PersonalData
 from edge_rerank.history.personal_data import read_events as read_export
 from edge_rerank.history.vault.codec import decode, encode

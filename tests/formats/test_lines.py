@@ -133,10 +133,11 @@ def test_an_archive_that_unpacks_to_a_gigabyte_takes_little_memory(
         import sys
         from pathlib import Path
         from edge_rerank import errors
+        from edge_rerank.formats.logs import read_log
         from edge_rerank.history.import_log import ingest
         from tests.peak import peak_mib
         try:
-            ingest(Path(sys.argv[1]), lambda user, events: len(events), now=10, owner="u")
+            ingest(read_log(Path(sys.argv[1])), lambda user, events: len(events), now=10, owner="u")
         except errors.DataError as error:
             print(error.reason)
         print(peak_mib())

@@ -156,7 +156,7 @@ def test_what_spreadsheets_write(tmp_path: Path, encoding: str, sign: str, word:
     assert ada.event.item is not None
     assert ada.event.item.text == ROWS[1][3]
     assert (bob.user, bob.event.timestamp, bob.event.dwell_s) == ("bob", 200, None)
-    assert read_log(path).form.endswith(f", columns separated by {word}")
+    assert f", columns separated by {word}, times as seconds since 1970" in read_log(path).form
     path.write_bytes(f"sep={sign}\r\n{text}".encode(encoding))
     assert [one.line for one in events_of(path)] == [3, 4]
 

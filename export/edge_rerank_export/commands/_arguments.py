@@ -22,7 +22,7 @@ EXIT_USAGE = 2
 EXIT_SHORT = 3
 
 EXIT_CODES = (
-    f"Exit codes: 0 done, {EXIT_USAGE} wrong usage, recipe or source, "
+    f"Exit codes: 0 done, {EXIT_USAGE} wrong usage, recipe, source or data, "
     f"{EXIT_SHORT} the result falls short of the original."
 )
 

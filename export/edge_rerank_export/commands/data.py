@@ -1,0 +1,133 @@
+"""The command ``data``: data set folders, made of logs and checked."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from edge_rerank.cli.options import add_items, add_log_layout, items_of, log_layout, positive, share
+from edge_rerank.errors import DataError
+from edge_rerank_export.commands._arguments import (
+    EXIT_CODES,
+    Commands,
+    add_command,
+    add_json,
+)
+from edge_rerank_export.commands._output import say_json
+from edge_rerank_export.datasets.check import check
+from edge_rerank_export.datasets.convert import Conversion, convert
+from edge_rerank_export.progress import on_console
+
+_SHOWN = 20
+_DEFAULT = Conversion()
+
+_CONVERT = """\
+Make a data set folder of a log with a user, an item and a time in each line: what people chose
+last is asked for, among items that others had chosen by then. Users become numbers. The folder is
+what eval, finetune and verify --texts read.
+"""
+_CHECK = """\
+Hold every line of a data set folder to the rules of the format. Violations are printed as
+FILE:LINE: REASON; with any the exit code is 2. Remarks say what is allowed and makes figures mean
+less.
+"""
+
+
+def register(commands: Commands) -> None:
+    """Add the command with its own: convert, check."""
+    summary = "make a data set folder of a log, or check one"
+    parser = commands.add_parser("data", help=summary, description=summary, epilog=EXIT_CODES)
+    actions = parser.add_subparsers(
+        title="actions", metavar="ACTION", required=True, help="what to do; each has its own help"
+    )
+    converter = add_command(actions, "convert", _convert, "make a folder of a log", _CONVERT)
+    converter.add_argument("log", type=Path, metavar="LOG", help="JSON lines or a table")
+    add_log_layout(converter)
+    add_items(converter, required=False)
+    converter.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="the folder to be"
+    )
+    for flag, kind, metavar, default, words in (
+        ("--negatives", positive, "N", _DEFAULT.negatives, "items beside the chosen one in a list"),
+        (
+            "--max-history",
+            positive,
+            "N",
+            _DEFAULT.history,
+            "newest events before a list kept with it",
+        ),
+        ("--min-events", positive, "N", _DEFAULT.min_events, "choices that a person needs"),
+        ("--valid", share, "X", _DEFAULT.valid, "share of the choices for the split valid"),
+        ("--test", share, "X", _DEFAULT.test, "share of the choices, the last, for the split test"),
+        (
+            "--lists",
+            positive,
+            "N",
+            _DEFAULT.lists,
+            "lists in a split at most, drawn if there are more",
+        ),
+        ("--seed", int, "N", _DEFAULT.seed, "of all chance: the same gives the same bytes"),
+    ):
+        converter.add_argument(
+            flag, type=kind, default=default, metavar=metavar, help=f"{words} (default: {default})"
+        )
+    add_json(converter)
+    checker = add_command(actions, "check", _check, "hold a folder to the format", _CHECK)
+    checker.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
+    add_json(checker)
+
+
+def _convert(arguments: argparse.Namespace, console: Console) -> None:
+    conversion = Conversion(
+        negatives=arguments.negatives,
+        history=arguments.max_history,
+        min_events=arguments.min_events,
+        valid=arguments.valid,
+        test=arguments.test,
+        lists=arguments.lists,
+        seed=arguments.seed,
+    )
+    made = convert(
+        arguments.log,
+        items_of(arguments),
+        arguments.out,
+        conversion,
+        layout=log_layout(arguments),
+        steps=on_console(console),
+    )
+    _print(console, f"read as {made.summary.form}")
+    for line in made.bad[:_SHOWN]:
+        _print(console, f"line {line.line}: {line.reason}")
+    if len(made.bad) > _SHOWN:
+        _print(console, f"{len(made.bad) - _SHOWN} more bad lines")
+    table = Table("what", "count", show_edge=False)
+    for what, count in made.summary.rows():
+        table.add_row(what, escape(count))
+    console.print(table)
+    if arguments.json:
+        say_json(made.summary.to_dict())
+
+
+def _check(arguments: argparse.Namespace, console: Console) -> None:
+    found = check(arguments.folder, steps=on_console(console))
+    if arguments.json:
+        say_json(found.to_dict())
+    for one in found.violations[: None if arguments.json else _SHOWN]:
+        _print(console, str(one))
+    if len(found.violations) > _SHOWN and not arguments.json:
+        _print(console, f"{len(found.violations) - _SHOWN} more; --json prints all")
+    for remark in found.remarks:
+        _print(console, f"remark: {remark}")
+    if found.violations:
+        many = len(found.violations)
+        raise DataError(arguments.folder, f"breaks the format in {many} place{'s'[: many > 1]}")
+    lines = ", ".join(f"{count} in {name}" for name, count in found.counts.items())
+    _print(console, f"in order: {lines}")
+
+
+def _print(console: Console, text: str) -> None:
+    console.print(text, markup=False, highlight=False, soft_wrap=True)
