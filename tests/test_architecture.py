@@ -36,6 +36,7 @@ RUNTIME = (
     "compliance",
     "evaluation",
     "export",
+    "_pyinstaller",
     "cli",
     "__main__",
 )
