@@ -39,6 +39,7 @@ RUNTIME = (
     "compliance",
     "evaluation",
     "export",
+    "_pyinstaller",
     "cli",
     "__main__",
 )
