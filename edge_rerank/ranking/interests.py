@@ -79,7 +79,7 @@ class Interests:
             halved every five sessions.
         done: items that the person had, and not only saw (bought, completed, rated), by id:
             1 for just now, halved every seven days, or every third of the time between where it
-            was bought or completed in three sessions and more.
+            was bought or completed in three sessions and more; not what was rated and come back to.
         again: items that the person came back to, by id: the sessions in which each was chosen
             besides one, each halved every ten sessions.
     """
@@ -147,6 +147,8 @@ def read_interests(
             standing.take(event, session=age, scale=scale)
             touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
     interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
+    chosen = {name: one for name, one in touched.items() if one.standing.strength >= CHOSEN}
+    again = {name: _times_again(one.standing) for name, one in chosen.items()}
     return Interests(
         liked=tuple(one for one in interests if one.strength > 0),
         disliked=tuple(one for one in interests if one.strength < 0),
@@ -154,14 +156,11 @@ def read_interests(
         shown=shown,
         done={
             name: _freshness(one, now)
-            for name, one in touched.items()
-            if one.standing.done and one.standing.strength >= CHOSEN
+            for name, one in chosen.items()
+            # Stars for what somebody plays each evening do not end it.
+            if one.standing.had or (one.standing.done and again[name] <= 0)
         },
-        again={
-            name: times
-            for name, one in touched.items()
-            if one.standing.strength >= CHOSEN and (times := _times_again(one.standing)) > 0
-        },
+        again={name: times for name, times in again.items() if times > 0},
     )
 
 

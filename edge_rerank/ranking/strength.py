@@ -190,7 +190,7 @@ class Standing:
             self.done |= kind is EventType.RATING
             verdict = verdict_of(event, scale)
             if verdict is not None:
-                self._chosen = self.sessions | {session} if verdict > 0 else set()
+                self._chosen = self.sessions if verdict > 0 else set()
                 self.verdict = verdict
                 self._visits.clear()
                 self._deeds.clear()
@@ -204,7 +204,7 @@ class Standing:
 
     @property
     def sessions(self) -> set[int]:
-        """Those in which the item was chosen, since it was last turned down."""
+        """Those in which the item was chosen, and not only judged, since it was turned down."""
         looks = self._visits.items()
         return self._chosen | {session for session, one in looks if one.attention >= CHOSEN}
 

@@ -98,6 +98,15 @@ def test_what_is_had_again_and_again_fades_by_its_own_rhythm() -> None:
     assert read_interests(one_cart, now=9 * day).done == pytest.approx({"a": 0.5})
 
 
+def test_stars_end_what_was_had_once_and_not_what_somebody_comes_back_to() -> None:
+    evenings = [at("view", A, n * 24 * HOUR, dwell_s=60) for n in (1, 2, 3)]
+    stars = at("rating", A, 73 * HOUR, value=5)
+    assert read_interests([evenings[2], stars], now=73 * HOUR).done == {"a": 1.0}
+    assert read_interests([*evenings, stars], now=73 * HOUR).done == {}
+    finished = at("complete", A, 73 * HOUR + 1)
+    assert "a" in read_interests([*evenings, stars, finished], now=74 * HOUR).done
+
+
 def test_coming_back_counts_each_session_in_which_it_was_chosen() -> None:
     def again(*history: Event, now: float) -> float:
         return read_interests(list(history), now=now).again.get("a", 0.0)
@@ -110,9 +119,9 @@ def test_coming_back_counts_each_session_in_which_it_was_chosen() -> None:
     assert again(*twice_today, now=HOUR + 61) == 0
     bounces = [at("view", A, n * 24 * HOUR, dwell_s=2) for n in range(1, 4)]
     assert again(*bounces, now=72 * HOUR) == 0
-    # A like is one more time; what was turned down begins anew.
+    # A like is no more than a word; what was turned down begins anew.
     like, dislike = (at(kind, A, 96 * HOUR) for kind in ("like", "dislike"))
-    assert again(*mornings, like, now=96 * HOUR) > again(*mornings, now=96 * HOUR)
+    assert again(*mornings, like, now=96 * HOUR) == again(*mornings, now=96 * HOUR)
     liked_later = at("like", A, 120 * HOUR)
     assert again(*mornings, dislike, liked_later, now=120 * HOUR) == 0
     others = [at("click", B, (100 + n) * HOUR) for n in range(10)]
