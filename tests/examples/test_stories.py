@@ -172,7 +172,7 @@ def test_a_story_says_what_was_done_what_moved_and_why(
 ) -> None:
     """Run as a script; that the others print what their pictures show, .ci/picture.py says."""
     monkeypatch.chdir(tmp_path)
-    runpy.run_module("examples.transport.main", run_name="__main__")
+    runpy.run_path(str(ROOT / "examples" / "transport" / "main.py"), run_name="__main__")
     out = capsys.readouterr().out
     assert "Mon 07:36  opened  Tram 6 to University\n" in out
     line = next(line for line in out.splitlines() if line.startswith("  2  "))
