@@ -1,7 +1,7 @@
-"""The README's picture of the demo, made from what ``edge-rerank demo`` prints.
+"""Pictures of what the demo and the examples print, made by running them.
 
-``python .ci/picture.py`` writes examples/demo.svg; with ``--check`` it only says whether the file
-shows what the demo prints today, but for the milliseconds.
+``python .ci/picture.py`` writes examples/demo.svg and examples/NAME/output.svg; with ``--check`` it
+only says whether the files show what is printed today, but for the milliseconds.
 """
 
 from __future__ import annotations
@@ -10,16 +10,28 @@ import html
 import io
 import os
 import re
+import runpy
 import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
+from rich.cells import cell_len
 from rich.console import Console as Recorder
 from rich.terminal_theme import TerminalTheme
 from rich.text import Text
 
 ROOT = Path(__file__).resolve().parents[1]
-PICTURE = ROOT / "examples" / "demo.svg"
+EXAMPLES = ROOT / "examples"
+STORIES = ("courses", "games", "health", "news", "shop", "transport")
 COLUMNS = 84
+STORY_COLUMNS = 98
+_CELL = 12.2
+"""Width of one cell in rich's pictures."""
+
+_WIDE = r"[\u2e80-\u9fff\uff00-\uffef]+"
+_WIDE_TEXT = re.compile(rf'(<text [^>]*textLength=")[\d.]+("[^>]*>)({_WIDE})(?=</text>)')
 _FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, 'DejaVu Sans Mono', monospace"
 
 _THEME = TerminalTheme(
@@ -55,16 +67,50 @@ class _Terminal(io.TextIOWrapper):
         return self.read()
 
 
-def printed() -> str:
-    """What the demo prints on a terminal of 84 columns, colours included."""
-    os.environ.pop("NO_COLOR", None)
-    os.environ.update(COLUMNS=str(COLUMNS), TERM="xterm-256color")
+@dataclass(frozen=True)
+class Picture:
+    """A file, and what it shows.
+
+    Attributes:
+        path: where it is.
+        command: what is typed.
+        run: prints, and gives an exit status.
+        columns: of the terminal.
+        marked: patterns that get a colour, for what prints none itself.
+    """
+
+    path: Path
+    command: str
+    run: Callable[[], int]
+    columns: int
+    marked: tuple[tuple[str, str], ...] = ()
+
+
+def pictures() -> Iterator[Picture]:
+    """All of them."""
     from edge_rerank.cli.main import main  # noqa: PLC0415 - after the terminal is set
 
+    yield Picture(EXAMPLES / "demo.svg", "edge-rerank demo", lambda: main(["demo"]), COLUMNS)
+    marked = ((r"▲ \d+", "green"), (r"▼ \d+", "red"), (r"(?m)^\d\. .*$", "bold"))
+    for name in STORIES:
+        module = f"examples.{name}.main"
+        path, command = EXAMPLES / name / "output.svg", f"python -m {module}"
+        yield Picture(path, command, partial(_story, module), STORY_COLUMNS, marked)
+
+
+def _story(module: str) -> int:
+    sys.argv[1:] = []
+    runpy.run_module(module, run_name="__main__")
+    return 0
+
+
+def printed(one: Picture) -> str:
+    """What it prints on a terminal, colours included."""
+    os.environ["COLUMNS"] = str(one.columns)
     terminal, before = _Terminal(), sys.stdout
     sys.stdout = terminal
     try:
-        code = main(["demo"])
+        code = one.run()
     finally:
         sys.stdout = before
     if code:
@@ -72,15 +118,26 @@ def printed() -> str:
     return terminal.text()
 
 
-def picture(output: str) -> str:
+def drawn(one: Picture, output: str) -> str:
     """The output as SVG, below the command."""
-    recorder = Recorder(record=True, width=COLUMNS, file=io.StringIO(), force_terminal=True)
-    recorder.print(Text.from_markup("[bold green]$[/] edge-rerank demo\n"))
-    recorder.print(Text.from_ansi(output))
-    svg = recorder.export_svg(title="edge-rerank demo", theme=_THEME, unique_id="demo")
+    name = one.path.stem if one.path.parent == EXAMPLES else one.path.parent.name
+    recorder = Recorder(record=True, width=one.columns, file=io.StringIO(), force_terminal=True)
+    recorder.print(Text.from_markup(f"[bold green]$[/] {one.command}\n"))
+    text = Text.from_ansi(output)
+    # Each run of Chinese becomes a text of its own, with a place of its own: see _stretched().
+    for pattern, style in (*one.marked, (_WIDE, "rgb(222,227,232)")):
+        text.highlight_regex(pattern, style)
+    recorder.print(text)
+    svg = recorder.export_svg(title=one.command, theme=_THEME, unique_id=name)
     # rich names a font on a server; a picture of ours fetches nothing.
     svg = re.sub(r"\s*(@font-face \{.*?\}|<!--.*?-->)", "", svg, flags=re.DOTALL)
-    return svg.replace("Fira Code, monospace", _FONTS)
+    return _WIDE_TEXT.sub(_stretched, svg.replace("Fira Code, monospace", _FONTS))
+
+
+def _stretched(text: re.Match[str]) -> str:
+    """A text as wide as its cells: rich takes each sign for one."""
+    before, after, signs = text.groups()
+    return f"{before}{_CELL * cell_len(signs):g}{after}{signs}"
 
 
 def shown(svg: str) -> str:
@@ -91,15 +148,21 @@ def shown(svg: str) -> str:
 
 
 def main() -> int:
-    """Write the picture, or compare."""
-    made = picture(printed())
-    if "--check" not in sys.argv[1:]:
-        PICTURE.write_text(made, encoding="utf-8")
-        return 0
-    if shown(made) == shown(PICTURE.read_text(encoding="utf-8")):
-        return 0
-    sys.stderr.write("examples/demo.svg: not what the demo prints; run python .ci/picture.py\n")
-    return 1
+    """Write the pictures, or compare."""
+    check = "--check" in sys.argv[1:]
+    os.environ.pop("NO_COLOR", None)
+    os.environ.update(COLUMNS=str(COLUMNS), TERM="xterm-256color")
+    sys.path.insert(0, str(ROOT))
+    old = []
+    for one in pictures():
+        made = drawn(one, printed(one))
+        if not check:
+            one.path.write_text(made, encoding="utf-8")
+        elif not one.path.exists() or shown(made) != shown(one.path.read_text(encoding="utf-8")):
+            old.append(str(one.path.relative_to(ROOT)))
+    if old:
+        sys.stderr.write(f"not what is printed; run python .ci/picture.py: {', '.join(old)}\n")
+    return int(bool(old))
 
 
 if __name__ == "__main__":

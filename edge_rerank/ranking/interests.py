@@ -33,7 +33,14 @@ _TIRED_SESSIONS = 5.0
 """Sessions after which half of having been shown something in vain is forgotten."""
 
 _DONE_DAYS = 7.0
-"""Days after which having had a thing counts half."""
+"""Days after which having had a thing counts half,"""
+
+_RHYTHM_TIMES = 3
+_RHYTHM_PART = 1 / 3
+"""or a part of the time between, of what was had so often: bread is needed sooner than coffee."""
+
+_HABIT_SESSIONS = 10.0
+"""Sessions after which having chosen a thing counts half for choosing it again."""
 
 _DAY_S = 86_400.0
 
@@ -71,7 +78,10 @@ class Interests:
         shown: how often an item was shown since it was last chosen, if ever, by item id;
             halved every five sessions.
         done: items that the person had, and not only saw (bought, completed, rated), by id:
-            1 for just now, halved every seven days.
+            1 for just now, halved every seven days, or every third of the time between where it
+            was bought or completed in three sessions and more; not what was rated and come back to.
+        again: items that the person came back to, by id: the sessions in which each was chosen
+            besides one, each halved every ten sessions.
     """
 
     liked: tuple[Interest, ...] = ()
@@ -79,6 +89,7 @@ class Interests:
     searches: tuple[str, ...] = ()
     shown: Mapping[str, float] = field(default_factory=dict)
     done: Mapping[str, float] = field(default_factory=dict)
+    again: Mapping[str, float] = field(default_factory=dict)
 
     def newest(self, most: int) -> Interests:
         """The same with no more than ``most`` liked items: those that count most by now."""
@@ -136,6 +147,8 @@ def read_interests(
             standing.take(event, session=age, scale=scale)
             touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
     interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
+    chosen = {name: one for name, one in touched.items() if one.standing.strength >= CHOSEN}
+    again = {name: _times_again(one.standing) for name, one in chosen.items()}
     return Interests(
         liked=tuple(one for one in interests if one.strength > 0),
         disliked=tuple(one for one in interests if one.strength < 0),
@@ -143,9 +156,11 @@ def read_interests(
         shown=shown,
         done={
             name: _freshness(one, now)
-            for name, one in touched.items()
-            if one.standing.done and one.standing.strength >= CHOSEN
+            for name, one in chosen.items()
+            # Stars for what somebody plays each evening do not end it.
+            if one.standing.had or (one.standing.done and again[name] <= 0)
         },
+        again={name: times for name, times in again.items() if times > 0},
     )
 
 
@@ -180,4 +195,13 @@ def _heaviest(interests: Sequence[Interest], most: int) -> tuple[Interest, ...]:
 def _freshness(one: _Touched, now: float) -> float:
     """1 for what was had just now to 0 for long ago; sessions stand in for unknown days."""
     days = (now - one.when) / _DAY_S if one.when else float(one.session)
-    return float(2.0 ** (-days / _DONE_DAYS))
+    had = [time for time in one.standing.had.values() if time]
+    half = _DONE_DAYS
+    if len(had) >= _RHYTHM_TIMES:
+        half = _RHYTHM_PART * (max(had) - min(had)) / (len(had) - 1) / _DAY_S
+    return float(2.0 ** (-days / half))
+
+
+def _times_again(standing: Standing) -> float:
+    """In how many sessions besides one it was chosen, older ones counting less."""
+    return float(sum(2.0 ** (-session / _HABIT_SESSIONS) for session in standing.sessions) - 1)

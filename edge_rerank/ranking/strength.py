@@ -159,10 +159,13 @@ class Standing:
     Attributes:
         verdict: the last one's strength; ``None`` without one.
         done: whether the item was bought, completed or rated: had, and not only seen.
+        had: when it was bought or completed, once a session, UTC seconds by session.
     """
 
     verdict: float | None = None
     done: bool = False
+    had: dict[int, float] = field(default_factory=dict)
+    _chosen: set[int] = field(default_factory=set)
     _visits: dict[int, _Visit] = field(default_factory=dict)
     _deeds: dict[EventType, float] = field(default_factory=dict)
 
@@ -179,11 +182,15 @@ class Standing:
             self._look(event, session)
         elif kind in _DEEDS:
             self._deeds[kind] = _DEEDS[kind]
-            self.done |= kind is not EventType.ADD_TO_CART
+            self._chosen.add(session)
+            if kind is not EventType.ADD_TO_CART:
+                self.done = True
+                self.had[session] = event.timestamp or 0.0
         else:
             self.done |= kind is EventType.RATING
             verdict = verdict_of(event, scale)
             if verdict is not None:
+                self._chosen = self.sessions if verdict > 0 else set()
                 self.verdict = verdict
                 self._visits.clear()
                 self._deeds.clear()
@@ -194,6 +201,12 @@ class Standing:
             visit.unknown = max(visit.unknown, _ATTENTION[event.type])
         else:
             visit.known = max(visit.known or 0.0, attention(event.dwell_s, event.scroll))
+
+    @property
+    def sessions(self) -> set[int]:
+        """Those in which the item was chosen, and not only judged, since it was turned down."""
+        looks = self._visits.items()
+        return self._chosen | {session for session, one in looks if one.attention >= CHOSEN}
 
     @property
     def strength(self) -> float:

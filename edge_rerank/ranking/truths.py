@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.evidence import CODES, Evidence
 from edge_rerank.ranking.interests import Interest
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.sources.rules import DONE, HOST, NEXT, REJECTED, SHOWN, pull_of
+from edge_rerank.ranking.sources.rules import DONE, HABIT, HOST, NEXT, REJECTED, SHOWN, pull_of
 from edge_rerank.ranking.strength import CHOSEN
 from edge_rerank.types import ReasonCode
 
@@ -170,6 +170,8 @@ def _note_own_past(request: Request, evidence: Evidence) -> None:
         evidence.holds(ReasonCode.DISLIKED, lifts=False, lowers=alike)
     if interests.done:
         evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=evidence[DONE.name] > 0)
+    if interests.again:
+        evidence.holds(ReasonCode.HABIT, lifts=evidence[HABIT.name] > 0, lowers=False)
     if interests.shown:
         met = {event.item.id for event in request.history if event.item is not None}
         new = np.array([item.id not in met for item in request.candidates], dtype=np.bool_)

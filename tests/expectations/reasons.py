@@ -107,6 +107,11 @@ class Past:
             for event in case.history
             if event.item is not None and event.item.id in self.chosen
         ]
+        self.habits = {
+            name
+            for name in self.chosen
+            if any(_time(b) - _time(a) > SESSION_S for a, b in pairwise(by_item[name]))
+        }
         start = _session_start(case)
         self.now_chosen = {
             event.item.id
@@ -240,6 +245,9 @@ class Judge:
         if not lifts:
             return name in self.past.chosen
         return name not in self.past.touched and any(one in self.past.touched for one in self._rows)
+
+    def _habit(self, row: int, lifts: bool, _: Reason) -> bool:
+        return (self.case.candidates[row].id in self.past.habits) is lifts
 
     def _seen(self, row: int, lifts: bool, _: Reason) -> bool:
         name = self.case.candidates[row].id
@@ -383,6 +391,7 @@ _READINGS: dict[str, _Reading] = {
     "disliked": Judge._disliked,
     "dismissed": Judge._dismissed,
     "repeat": Judge._repeat,
+    "habit": Judge._habit,
     "seen": Judge._seen,
     "model": Judge._learned,
     "together": Judge._together,

@@ -16,6 +16,7 @@ from edge_rerank.ranking.sources.rules import (
     CATEGORY,
     DISLIKED,
     DONE,
+    HABIT,
     HOST,
     NEXT,
     POPULARITY,
@@ -173,6 +174,26 @@ def test_what_was_had_just_now_is_lowered_and_less_so_later() -> None:
 
     assert done(0) == pytest.approx([1.0, 0.0])
     assert done(7) == pytest.approx([0.5, 0.0])
+
+
+def test_what_somebody_comes_back_to_is_lifted_unless_they_just_had_it() -> None:
+    items = [Item("daily"), Item("once"), Item("bought")]
+    day = 86_400.0
+
+    def habit(now: float) -> list[float]:
+        history = [Event("click", items[0], timestamp=n * day) for n in (1, 2, 3)]
+        history.append(Event("click", items[1], timestamp=3 * day))
+        history += [Event("purchase", items[2], timestamp=n * day) for n in (4, 5)]
+        rules = Rules()
+        evidence = Evidence(rules.columns, 3)
+        comparer = Told(np.zeros((3, 3)), None)
+        rules.fill(Request.of(items, history=history, comparer=comparer, now=now), evidence)
+        return column(evidence, HABIT)
+
+    just_bought, later = habit(5 * day), habit(26 * day)
+    assert just_bought[0] > 0.5
+    assert just_bought[1:] == [0.0, 0.0]
+    assert later[2] > 0.25
 
 
 def test_beside_a_model_only_what_it_cannot_know_is_judged() -> None:

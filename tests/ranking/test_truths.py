@@ -107,6 +107,12 @@ def test_now_is_the_present_session_if_there_was_another() -> None:
     assert evidence.present.tolist() == [False, True, False, False]
 
 
+def test_coming_back_is_said_of_what_was_chosen_in_several_sessions() -> None:
+    evidence = noted(event("click", BREAD, 8), event("click", SOUP), event("click", BREAD))
+    assert true(evidence, ReasonCode.HABIT) == ["bread"]
+    assert true(evidence, ReasonCode.HABIT, up=False) == []
+
+
 def test_what_was_had_and_what_was_shown_is_said_of_those_alone() -> None:
     evidence = noted(
         event("purchase", BREAD), event("impression", SOUP), event("impression", BREAD)

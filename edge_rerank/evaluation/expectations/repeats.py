@@ -64,8 +64,34 @@ def expectations() -> Iterator[Expectation]:
             at_least(2),
             partial(_others_after_purchase, kind=kind),
         )
+    yield from _habits()
     yield from _fatigue()
     yield from _copies()
+
+
+def _habits() -> Iterator[Expectation]:
+    for kinds in (("sailing",), ("茶",), ("city breaks", "编程")):
+        besides = f" and one of {kinds[1]}" if len(kinds) > 1 else ""
+        yield Expectation(
+            Group.REPEATS,
+            f"One of {kinds[0]}{besides} opened on five days: it stands at",
+            at_most(3),
+            partial(_place_of_habit, kinds=kinds),
+        )
+    for kind, days, bound in (("dogs", 30.0, at_most(3)), ("dogs", 1.0, at_least(4))):
+        yield Expectation(
+            Group.REPEATS,
+            f"One of {kind} bought four times, a month apart, and last {days:g} days ago: it "
+            "stands at",
+            bound,
+            partial(_place_of_supply, kind=kind, days=days),
+        )
+    yield Expectation(
+        Group.REPEATS,
+        "One of jazz opened on five days, then turned down: its place as a share of the list",
+        at_least(0.9),
+        _place_of_lost_habit,
+    )
 
 
 def _fatigue() -> Iterator[Expectation]:
@@ -119,6 +145,34 @@ def _place_after(host: Host, kind: str, act: Course) -> float:
     act(person, item)
     ranking = person.list()
     return place(ranking, item) if kind_of(ranking[0].item) == kind else 0
+
+
+def _place_of_habit(host: Host, kinds: tuple[str, ...]) -> float:
+    """The worst place of those that were opened each day."""
+    items = [host.catalogue.some(kind, 1, start=8)[0] for kind in kinds]
+    person = host.person()
+    for _ in range(5):
+        for item in items:
+            person.clicked(item).later(hours=24.0 / len(items))
+    ranking = person.list()
+    return max(place(ranking, item) for item in items)
+
+
+def _place_of_supply(host: Host, kind: str, days: float) -> float:
+    item = host.catalogue.some(kind, 1, start=8)[0]
+    person = host.person().did(EventType.PURCHASE, item)
+    for _ in range(3):
+        person.later(hours=30 * 24.0).did(EventType.PURCHASE, item)
+    return place(person.later(hours=days * 24.0).list(), item)
+
+
+def _place_of_lost_habit(host: Host) -> float:
+    item = host.catalogue.some("jazz", 1, start=8)[0]
+    person = host.person()
+    for _ in range(5):
+        person.clicked(item).later(hours=24.0)
+    ranking = person.did(EventType.DISMISS, item).list()
+    return (place(ranking, item) - 1) / (len(ranking) - 1)
 
 
 def _others_after_purchase(host: Host, kind: str) -> float:

@@ -59,6 +59,11 @@ class Proportions:
         pool = rows[:POOL]
         scores = order.scores[pool]
         belongs = request.kin[pool]
+        done = request.interests.done
+        if done:
+            # What somebody has already does not stand for its kind, however much that is due.
+            fresh = [done.get(request.candidates[row].id, 0.0) for row in pool.tolist()]
+            belongs = belongs * (1 - np.array(fresh))[:, None]
         picked, worth = share_out(
             scores,
             belongs,
