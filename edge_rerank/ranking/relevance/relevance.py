@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -235,12 +236,12 @@ class Judge:
         return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
 
 
-def _saturated(times: NDArray[np.int64], lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+def _saturated(times: NDArray[np.int64], lengths: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """What occurrences of words count for in BM25, float64 of the shape of ``times``.
 
     Args:
         times: how often each word is in each text, shape (words, n).
-        lengths: terms of each text, float64 of shape (n,).
+        lengths: terms of each text, shape (n,).
     """
     usual = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
     norm = K1 * (1 - B + B * lengths / usual)
