@@ -295,7 +295,9 @@ class RankedItem:
     Attributes:
         item: the very object that was handed to ``rank()``.
         rank: 1-based place.
-        score: higher is better; comparable within one ranking.
+        score: 0 to 1, no higher than that of the place above. With a query, how relevant the item
+            is to it: near 1 for what answers it, near 0 where nothing fits. Without one, how
+            likely it is to be chosen, which depends on what else is in the list.
         reasons: the largest contributions first, at most three.
     """
 

@@ -23,6 +23,7 @@ MODULES = [
     info.name
     for info in pkgutil.walk_packages([str(PACKAGE)], "edge_rerank.")
     if not info.name.endswith("__main__")
+    and not info.name.startswith("edge_rerank.integrations.")  # imports its framework
 ]
 
 

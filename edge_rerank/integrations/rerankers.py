@@ -27,7 +27,7 @@ SHIPPED = "EdgeRerank"
 """The model name that stands for the shipped pack; any other is a pack's."""
 
 
-class EdgeRerankModel(BaseRanker):
+class EdgeRerankModel(BaseRanker):  # type: ignore[misc]  # a library without types
     """A reranker with one person's history.
 
     Args:

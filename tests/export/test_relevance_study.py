@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -11,14 +13,15 @@ from numpy.typing import NDArray
 pytest.importorskip("scipy")
 
 from edge_rerank._progress import Progress
+from edge_rerank.errors import DataError
 from edge_rerank.ranking.relevance.matching import typos
-from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge
+from edge_rerank.ranking.relevance.relevance import WEIGHTS, Judge, Level
 from edge_rerank.ranking.relevance.sense import standing
 from edge_rerank.ranking.relevance.terms import terms
 from edge_rerank.types import Item
-from edge_rerank_export.studies.relevance.figures import figures
-from edge_rerank_export.studies.relevance.fit import fit, fit_chance
-from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, bm25, listed
+from edge_rerank_export.studies.relevance.figures import calibrated, figures
+from edge_rerank_export.studies.relevance.fit import fit, fit_chance, fit_level
+from edge_rerank_export.studies.relevance.lists import Catalogue, Listed, bm25, listed, read_pairs
 from edge_rerank_export.studies.relevance.queries import (
     MEASURED,
     MIN_TYPO_LETTERS,
@@ -113,29 +116,32 @@ def test_a_list_has_what_fits_among_others_once_each(kind: Kind) -> None:
 
 
 def test_topics_are_hidden_from_the_words() -> None:
-    words = list(WEIGHTS).index("exact")
+    words = list(WEIGHTS).index("bm25")
     assert all(not one.features[:, words].any() for one in lists_of(Kind.TOPIC))
     assert all(one.features[one.fits, words].all() for one in lists_of(Kind.CATEGORY))
+    assert all(one.every[one.fits].all() for one in lists_of(Kind.EXACT))
 
 
 def test_bm25_by_hand() -> None:
     items = [Item("a", "red tea"), Item("b", "red red shoe laces"), Item("c", "blue sea")]
     rarity = np.log(1 + (3 - 2 + 0.5) / 2.5)
-    mean = (2 + 3 + 2) / 3
-    expected = [rarity * 2.2 / (1 + 1.2 * (0.25 + 0.75 * length / mean)) for length in (2, 3)]
+    mean = (2 + 4 + 2) / 3
+    norms = [1.2 * (0.25 + 0.75 * length / mean) for length in (2, 4)]
+    expected = [rarity * 2.2 / (1 + norms[0]), rarity * 2 * 2.2 / (2 + norms[1])]
     assert bm25("red", items).tolist() == pytest.approx([*expected, 0.0])
 
 
 def one_list(fits: Sequence[int], sense: Sequence[float], kind: Kind = Kind.EXACT) -> Listed:
     features = np.zeros((len(fits), len(WEIGHTS)))
     features[:, list(WEIGHTS).index("sense")] = sense
-    features[:, list(WEIGHTS).index("exact")] = fits
+    features[:, list(WEIGHTS).index("bm25")] = fits
     return Listed(
         kind=kind,
         features=features,
         cosine=np.array(sense, dtype=np.float64),
         bm25=np.zeros(len(fits)),
         fits=np.array(fits, dtype=np.bool_),
+        every=np.zeros(len(fits), dtype=np.bool_),
     )
 
 
@@ -161,7 +167,7 @@ def test_weights_find_what_tells_apart() -> None:
     ]
     weights = fit([*known, *topics], list(WEIGHTS), {"density": -1.0})
     assert weights["sense"] > 0.5
-    assert weights["exact"] > 2
+    assert weights["bm25"] > 2
     assert weights["density"] == -1.0
     assert weights["plural"] == pytest.approx(0.0, abs=1e-6)
 
@@ -177,6 +183,51 @@ def test_the_chance_is_that_which_was_drawn() -> None:
     chance = fit_chance(lists, list(WEIGHTS).index("sense"))
     drawn = 1 / (1 + np.exp(-(-3 + 1.0 * sense + 0.5 * standing(sense))))
     assert chance.of(sense) == pytest.approx(drawn, abs=0.05)
+
+
+def test_the_level_is_that_which_was_drawn() -> None:
+    rng = np.random.default_rng(0)
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"sense": 2.0}
+    lists = []
+    for size in (5, 60) * 300:
+        sense = rng.standard_normal(size) * 2
+        fits = rng.random(size) < 1 / (1 + np.exp(3.0 - 0.5 * 2.0 * sense))
+        lists.append(one_list(fits.astype(int).tolist(), sense.tolist()))
+    level = fit_level(lists, weights)
+    assert level.constant == pytest.approx(-3.0, abs=0.3)
+    assert level.slope == pytest.approx(0.5, abs=0.05)
+    assert calibrated(lists, weights, level).error < 0.02
+    assert calibrated(lists, weights, Level(0.0, 0.0)).error > 0.3
+
+
+def test_calibration_by_hand() -> None:
+    weights = dict.fromkeys(WEIGHTS, 0.0) | {"sense": 1.0}
+    lists = [one_list([1, 0], [3.0, -3.0]), one_list([0, 0, 0, 0], [-3.0] * 4)]
+    found = calibrated(lists, weights, Level(0.0, 1.0))
+    high, low = 1 / (1 + np.exp(-3.0)), 1 / (1 + np.exp(3.0))
+    assert found.right == pytest.approx(high)
+    assert found.wrong == pytest.approx(low)
+    # A quarter of the weight is 1 - high off, three quarters are low off.
+    assert found.error == pytest.approx((1 - high) / 4 + low * 3 / 4)
+
+
+def test_pairs_are_read_with_their_queries(tmp_path: Path) -> None:
+    file = tmp_path / "some.jsonl"
+    rows = [{"query": f"which is {item.id}", "text": item.text} for item in ITEMS[:5]]
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    catalogue, queries = read_pairs(file, Letters(), work=tmp_path)
+    assert [item.text for item in catalogue.items] == [item.text for item in ITEMS[:5]]
+    assert [(one.text, one.fits) for one in queries][4] == ("which is 4", (4,))
+    again, _ = read_pairs(file, Letters(), work=tmp_path)
+    assert (again.vectors == catalogue.vectors).all()
+    encoder, rng = Letters(), np.random.default_rng(0)
+    made = list(
+        listed(catalogue, Kind.PASSAGE, queries, judge=judge(), encoder=encoder, rng=rng, size=2)
+    )
+    assert [one.fits.tolist() for one in made] == [[True, False, False]] * 5
+    file.write_text('{"query": 5, "text": "a"}', encoding="utf-8")
+    with pytest.raises(DataError, match="query: expected a string, got int"):
+        read_pairs(file, Letters(), work=None)
 
 
 def test_a_person_has_no_more_room_than_is_left() -> None:

@@ -280,6 +280,13 @@ def test_with_a_query_it_judges_the_candidates_by_it(
     ranking = cascade.rank(ITEMS, query=QUERY)
     assert asked == [QUERY]
     assert [one.item.id for one in ranking] == ["3", "0", "2", "4", "1"]
+    # What a cross-encoder says is the relevance.
+    chances = [1 / (1 + np.exp(-wanted[one.item.id])) for one in ranking]
+    assert [one.score for one in ranking] == pytest.approx(chances, abs=0.03)
+    wanted.update(dict.fromkeys(wanted, -9.0))
+    texts.update(dict.fromkeys(texts, -9.0))
+    cascade.engine.forget()
+    assert max(one.score for one in cascade.rank(ITEMS, query="nothing of this")) < 0.01
     said = {one.item.id: [reason.code for reason in one.reasons] for one in ranking}
     assert ReasonCode.QUERY in said["3"]
     assert ReasonCode.QUERY not in said["1"]

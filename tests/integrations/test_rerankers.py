@@ -40,11 +40,6 @@ def test_it_is_made_by_name(library: Any, capsys: pytest.CaptureFixture[str]) ->
     assert results.top_k(1)[0].text == CAPITAL
     assert model.score(QUESTION, CAPITAL) > model.score(QUESTION, TELESCOPE)
     assert asyncio.run(model.rank_async(QUESTION, PASSAGES, None)).results_count() == 5
-    compressor = model.as_langchain_compressor(k=1)
-    from langchain_core.documents import Document
-
-    found = compressor.compress_documents([Document(text) for text in PASSAGES], QUESTION)
-    assert [one.page_content for one in found] == [CAPITAL]
     assert model.rank(QUESTION, []).results == []
     assert capsys.readouterr().out == ""
 

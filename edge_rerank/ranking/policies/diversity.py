@@ -36,7 +36,8 @@ class Diversity:
             stop_at=request.stop_at,
         )
         degraded = () if in_time else (Degradation.TIME_BUDGET,)
-        return replace(order, rows=tuple(rows[picked].tolist()), degraded=order.degraded + degraded)
+        moved = order.moved(rows[picked].tolist(), order.scores)
+        return replace(moved, degraded=order.degraded + degraded)
 
 
 def diversify(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,10 +99,9 @@ class Level:
         return np.asarray((1 + np.tanh((self.constant + self.slope * log_odds) / 2)) / 2)
 
 
-LEVEL = Level(constant=-6.0, slope=0.7)
-
-TRUE_ODDS = Level(constant=0.0, slope=1.0)
-"""Of log-odds that are some."""
+LEVEL = Level(constant=-5.82, slope=0.67)
+"""Fitted on lists of 5 to 100 of retail-open and grocery-open, each counting the same, in some of
+which nothing fits. Measured in export/EXPERIMENTS.md on sets that nothing was fitted on."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -163,7 +163,7 @@ class Judge:
     def features(
         self, query: str, items: Sequence[Item], likeness: Likeness
     ) -> dict[str, NDArray[np.float64]]:
-        """What :data:`WEIGHTS` weigh, and shares of telling words, float64 of shape (n,) each.
+        """What :data:`WEIGHTS` weigh, and shares of words, float64 of shape (n,) each.
 
         Each word has a share in the query, by how rare it is, and the shares of what is found
         are added up. A word that is nowhere to be found and that nobody writes has a typo.
@@ -203,6 +203,7 @@ class Judge:
             "typo-of-found": of(typo & present),
             "whole": whole**2 * brief,
             "density": (same | slip).sum(axis=0) / length,
+            "found": whole,
             "told": of((same | slip) & telling),
             "telling": of(np.broadcast_to(telling, same.shape)),
         }
@@ -235,12 +236,12 @@ class Judge:
         return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
 
 
-def _saturated(times: NDArray[np.int64], lengths: NDArray[np.float64]) -> NDArray[np.float64]:
+def _saturated(times: NDArray[np.int64], lengths: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
     """What occurrences of words count for in BM25, float64 of the shape of ``times``.
 
     Args:
         times: how often each word is in each text, shape (words, n).
-        lengths: terms of each text, float64 of shape (n,).
+        lengths: terms of each text, shape (n,).
     """
     usual = max(float(lengths.mean()), 1.0) if len(lengths) else 1.0
     norm = K1 * (1 - B + B * lengths / usual)

@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.ranking.evidence import Evidence
-from edge_rerank.ranking.relevance.relevance import TRUE_ODDS, Relevance
+from edge_rerank.ranking.relevance.relevance import LEVEL, Level, Relevance
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.scorer import REFINED, ScorerSource, scored_by
 from edge_rerank.types import Degradation
@@ -20,6 +20,12 @@ REFINED_BY_HISTORY = 20
 """How many of the best so far are read with a history, which is long: with one of 125 tokens a
 candidate takes 43 to 51 ms of one core with a model of MiniLM's shape (6 layers of 384), with a
 query of three words 6 to 8."""
+
+_TRUE_ODDS = Level(constant=0.0, slope=1.0)
+
+_NOTHING = LEVEL.constant
+"""Log-odds of a text of which nothing is known: what those of a query that may fit nothing are
+brought nearer to."""
 
 
 class PairSource:
@@ -79,5 +85,5 @@ class PairRelevance:
         log_odds[rows] = scores
         fits = found.fits.copy()
         fits[rows] |= scores >= 0.0
-        sure = max(found.sure, float(TRUE_ODDS.of(scores).max()))
-        return Relevance(log_odds, fits, sure, TRUE_ODDS)
+        sure = max(found.sure, float(_TRUE_ODDS.of(scores).max()))
+        return Relevance(log_odds - _NOTHING, fits, sure, Level(_NOTHING, 1.0))

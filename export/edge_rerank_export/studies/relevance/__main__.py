@@ -1,7 +1,8 @@
 """``python -m edge_rerank_export.studies.relevance``: fit the weights of relevance, and measure.
 
 Folders of data sets are named by what they are for: to be fitted on, or to be measured; files of
-texts, each with a query that somebody wrote for it, likewise. Weights, level and chance go into :mod:`edge_rerank.ranking.relevance` by hand.
+texts, each with a query that somebody wrote for it, likewise. Weights, level and chance go
+into :mod:`edge_rerank.ranking.relevance` by hand.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from edge_rerank_export.studies.relevance.lists import (
     listed,
     read_pairs,
 )
-from edge_rerank_export.studies.relevance.queries import MEASURED, Asked, Kind, asked
+from edge_rerank_export.studies.relevance.queries import BY_NAME, MEASURED, Asked, Kind, asked
 
 SEED = 0
 
@@ -114,7 +115,10 @@ class _Study:
         yield from self._listed(catalogue, Kind.PASSAGE, whole=whole)(queries)
 
     def short(self, path: Path) -> Iterator[Listed]:
-        """Lists of a handful to a hundred, of every kind that a folder or a file has."""
+        """Lists of a handful to a hundred, of every kind that a folder or a file has.
+
+        What has every word of a query fits it as well as the known item that it was made of.
+        """
         if path.is_file():
             catalogue, queries = self._pairs(path)
             every = [(Kind.PASSAGE, queries)]
@@ -127,7 +131,9 @@ class _Study:
         for kind, queries in every:
             for place, size in enumerate(SHORT):
                 make = self._listed(catalogue, kind, size=size)
-                yield from make(queries[place :: len(SHORT)])
+                for one in make(queries[place :: len(SHORT)]):
+                    known = kind not in BY_NAME | {Kind.PASSAGE, Kind.NONSENSE}
+                    yield replace(one, fits=one.fits | one.every) if known else one
 
     def with_nothing(self, folder: Path, foreign: Sequence[Path]) -> Iterator[Listed]:
         """Topics of a folder, as many of others, and nonsense."""

@@ -43,6 +43,7 @@ RRF_K = 60
 rank learning methods", SIGIR 2009."""
 
 _CACHED_TERMS = 100_000
+_EVERY = 1 - 1e-6
 
 
 def judge_of(pack: Pack, encoder: TextEncoder) -> Judge:
@@ -135,6 +136,7 @@ class Listed:
         cosine: of the vectors with the query's, shape (n,), on some scale.
         bm25: shape (n,).
         fits: what is to be found, bool of shape (n,).
+        every: what has all the words of the query, in whatever form, bool of shape (n,).
     """
 
     kind: Kind
@@ -142,6 +144,7 @@ class Listed:
     cosine: NDArray[np.float64]
     bm25: NDArray[np.float64]
     fits: NDArray[np.bool_]
+    every: NDArray[np.bool_]
 
     @property
     def fused(self) -> NDArray[np.float64]:
@@ -193,6 +196,7 @@ def listed(
             cosine=likeness(one.text),
             bm25=bm25(one.text, items),
             fits=np.isin(rows, one.fits),
+            every=features["found"] >= _EVERY,
         )
 
 

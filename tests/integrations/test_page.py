@@ -1,0 +1,33 @@
+"""The page about the adapters: its code runs, and names what there is."""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import edge_rerank.integrations as adapters
+
+FOLDER = Path(adapters.__file__).parent
+PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_code_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    for heavy in ("torch", "transformers"):  # which rerankers would load if they are there
+        monkeypatch.setitem(sys.modules, heavy, None)
+    monkeypatch.setenv("HAYSTACK_TELEMETRY_ENABLED", "False")
+    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(code) == 6
+    known: dict[str, Any] = {}
+    for block in code:
+        exec(compile(block, "README.md", "exec"), known)
+    known["reranker"].close()
+
+
+def test_every_adapter_is_named() -> None:
+    for path in FOLDER.glob("[a-z]*.py"):
+        assert f"edge_rerank.integrations.{path.stem}.EdgeRerank" in PAGE
+        assert f'pip install "edge-rerank[{path.stem}]"' in PAGE
