@@ -10,9 +10,10 @@ from typing import Any
 import pytest
 
 import edge_rerank.serve
-from edge_rerank import errors
+from edge_rerank import Reranker, errors
 from edge_rerank.serve import http_app, refusals, wire
 from edge_rerank.serve.guests import IDLE_S, MAX_GUESTS
+from edge_rerank.serve.mcp import PURPOSE
 from edge_rerank.serve.openapi import describe
 from edge_rerank.serve.service import Service
 from edge_rerank.serve.stdio import StdioServer
@@ -42,6 +43,12 @@ def test_the_answers_have_the_form_that_the_page_shows(service: Service) -> None
     assert [entry["id"] for entry in ranked["items"]] == ["a", "b"]
     assert server.answer(second) == b""
     assert service.call("profile", {"user": "alice"})["liked"] == ["a"]
+
+
+def test_an_assistants_purpose_is_the_one_that_the_page_names(reranker: Reranker) -> None:
+    (code,) = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+    exec(code, {"reranker": reranker})
+    assert reranker.history.consents("alice")[PURPOSE]
 
 
 def test_every_method_and_route_is_on_the_page(service: Service) -> None:
