@@ -16,8 +16,6 @@ def main(folder: str, words: str) -> None:
         Service(reranker) as service,
     ):
         service.call("consent", {"user": "ada", "granted": True})
-        sys.stdout.write("ready\n")
-        sys.stdout.flush()
         while True:
             guest = service.call("guest_open", {})["guest"]
             search = {"type": "search", "query": words}
@@ -26,6 +24,8 @@ def main(folder: str, words: str) -> None:
             service.call("rank", {"guest": guest, "items": [item], "query": words})
             service.call("record", {"user": "ada", "event": {"type": "click", "item": "plain"}})
             service.call("guest_close", {"guest": guest})
+            sys.stdout.write("a guest has come and gone\n")
+            sys.stdout.flush()
 
 
 if __name__ == "__main__":
