@@ -32,6 +32,7 @@ class Defence:
 
 
 _VAULT = "edge_rerank/history/vault"
+_SERVE = "edge_rerank/serve"
 
 DEFENCES: tuple[Defence, ...] = (
     Defence(
@@ -896,5 +897,129 @@ DEFENCES: tuple[Defence, ...] = (
         "edge_rerank/cli/options.py",
         "            key_file.unlink(missing_ok=True)\n",
         "            pass\n",
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_it_listens_at_this_machines_own_address_alone",
+        "the address that is listened at",
+        f"{_SERVE}/http.py",
+        'listener.bind(("127.0.0.1", port))',
+        'listener.bind(("", port))',
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_nobody_is_let_in_without_the_token",
+        "the comparison of the token",
+        f"{_SERVE}/gate.py",
+        'if scheme.lower() == "bearer" and self._fits(token):',
+        'if scheme.lower() == "bearer":',
+        "Bearer x",
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_a_token_file_that_is_not_private_is_refused",
+        "the token file's mode",
+        f"{_SERVE}/token_file.py",
+        "facts.st_mode & 0o077",
+        "facts.st_mode & 0o007",
+        "readable",
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_a_token_file_that_is_not_private_is_refused",
+        "links to a token file",
+        f"{_SERVE}/token_file.py",
+        'getattr(os, "O_NOFOLLOW", 0) | getattr',
+        "getattr",
+        "link",
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_no_other_host_name_leads_here",
+        "the look at Host",
+        f"{_SERVE}/gate.py",
+        "if host not in self._hosts:",
+        "if not host:",
+        "evil.example",
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_no_other_origin_is_served",
+        "the look at Origin",
+        f"{_SERVE}/gate.py",
+        'if origin is not None and origin.lower() != f"http://{host}":',
+        "if origin is not None and not origin:",
+        "http://evil.example",
+    ),
+    Defence(
+        "tests/serve/test_page.py::test_the_file_lets_one_browser_in_once",
+        "the new code after each use",
+        f"{_SERVE}/page.py",
+        "            return None\n        self._renew()\n",
+        "            return None\n",
+    ),
+    Defence(
+        "tests/serve/test_page.py::test_a_cookie_is_of_use_at_the_pages_own_host_and_origin_alone",
+        "the origin of what changes something",
+        f"{_SERVE}/gate.py",
+        'if method not in {"GET", "HEAD"} and origin is None:',
+        'if method not in {"GET", "HEAD", "POST"} and origin is None:',
+    ),
+    Defence(
+        "tests/serve/test_page.py::test_the_page_has_its_own_files_and_the_script_that_reports",
+        "hidden files of a page",
+        f"{_SERVE}/http_app.py",
+        'part.startswith(".") and part != "."',
+        'part == ".git"',
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_slow_clients_are_refused_and_do_not_hold_up_others",
+        "the time for headers",
+        f"{_SERVE}/connections.py",
+        "self.loop.call_later(HEADERS_S,",
+        "self.loop.call_later(HEADERS_S * 100,",
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_what_is_too_large_is_refused",
+        "the size of a body that announces none",
+        f"{_SERVE}/http_app.py",
+        "if size > MAX_BYTES:",
+        "if size > 100 * MAX_BYTES:",
+    ),
+    Defence(
+        "tests/serve/test_http.py::test_eight_calls_are_in_flight_and_more_are_told_to_come_back",
+        "the bound of calls in flight",
+        f"{_SERVE}/http_app.py",
+        "if self._flying >= MAX_CALLS:",
+        "if self._flying > MAX_CALLS:",
+    ),
+    Defence(
+        "tests/serve/test_service.py::test_a_fault_of_ours_says_nothing_of_what_it_was_about",
+        "the class alone in the log",
+        f"{_SERVE}/refusals.py",
+        'logger.error("a call failed: %s in %s", name, place)',
+        'logger.error("a call failed: %s in %s: %s", name, place, error)',
+    ),
+    Defence(
+        "tests/serve/test_stdio.py::test_what_a_library_prints_is_no_answer",
+        "standard output for answers alone",
+        f"{_SERVE}/stdio.py",
+        "    os.dup2(sys.stderr.fileno(), output)\n",
+        "",
+    ),
+    Defence(
+        "tests/serve/test_mcp.py::test_a_person_who_has_not_agreed_to_it_is_not_ranked_for",
+        "the consent to the purpose",
+        f"{_SERVE}/mcp.py",
+        "            _check_consent(reranker, user)\n",
+        "",
+    ),
+    Defence(
+        "tests/fault/test_guests.py::test_no_byte_of_a_guest_is_on_disk_after_a_kill",
+        "guests in memory alone",
+        "edge_rerank/guest.py",
+        "        self._history = History.open()\n",
+        '        self._history = History.open("guest.db", bytes(32))\n',
+    ),
+    Defence(
+        "tests/serve/test_service.py::test_a_thread_wipes_idle_guests_without_a_call",
+        "the thread that wipes",
+        f"{_SERVE}/guests.py",
+        "                self._watch.start()\n",
+        "",
     ),
 )

@@ -129,8 +129,16 @@ def item_from_dict(
         raise InvalidItem(f"item: expected an object, got {kind_of(record)}")
     if complete and not record.keys() >= set(members):
         raise InvalidItem(f"item: expected all of {', '.join(members)}; got less")
-    given = {name: record[name] for name in members if name in record}
-    return Item(**{"id": None, **given})  # Item checks it
+    return item_of({name: record[name] for name in members if name in record})
+
+
+def item_of(members: Mapping[str, Any]) -> Item:
+    """The item of members of :data:`ITEM_MEMBERS` and :data:`HOST_MEMBERS` alone.
+
+    Raises:
+        InvalidItem: when one is missing or malformed.
+    """
+    return Item(**{"id": None, **members})  # Item checks it
 
 
 def event_from_dict(

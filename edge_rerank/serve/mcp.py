@@ -9,6 +9,9 @@ learns what a person likes. That is what the consent is to.
 
 from __future__ import annotations
 
+import signal
+import threading
+from contextlib import suppress
 from typing import TYPE_CHECKING, Annotated
 
 from mcp.server.mcpserver import MCPServer
@@ -76,13 +79,16 @@ def server_of(reranker: Reranker, *, user: str | None = None) -> MCPServer:
 
 
 def serve_mcp(reranker: Reranker, *, user: str | None = None) -> None:
-    """Serve on standard input and output until the input ends.
+    """Serve on standard input and output until the input ends or a signal comes.
 
     Args:
         reranker: what ranks; not closed here.
         user: see :func:`server_of`.
     """
-    server_of(reranker, user=user).run("stdio")
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
+    with suppress(KeyboardInterrupt):
+        server_of(reranker, user=user).run("stdio")
 
 
 def _check_consent(reranker: Reranker, user: str | None) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 import traceback
 from dataclasses import dataclass
-from http import HTTPStatus
 
 from edge_rerank.errors import (
     ClosedError,
@@ -32,12 +31,12 @@ BUSY = -32005
 TOO_LARGE = -32006
 
 _ANSWERS: tuple[tuple[type[EdgeRerankError], int, int], ...] = (
-    (InvalidInput, INVALID_PARAMS, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (ConsentRequired, -32001, HTTPStatus.FORBIDDEN),
-    (HistoryError, -32002, HTTPStatus.SERVICE_UNAVAILABLE),
-    (InferenceError, -32003, HTTPStatus.FAILED_DEPENDENCY),
-    (PackError, -32003, HTTPStatus.FAILED_DEPENDENCY),
-    (ClosedError, -32004, HTTPStatus.GONE),
+    (InvalidInput, INVALID_PARAMS, 422),
+    (ConsentRequired, -32001, 403),
+    (HistoryError, -32002, 503),
+    (InferenceError, -32003, 424),
+    (PackError, -32003, 424),
+    (ClosedError, -32004, 410),
 )
 """Code and status by class; the first that fits counts."""
 
@@ -74,7 +73,7 @@ def refusal_of(error: Exception) -> Refusal:
     name = type(error).__name__
     for kind, code, status in _ANSWERS:
         if isinstance(error, kind):
-            return Refusal(code, int(status), name, str(error))
+            return Refusal(code, status, name, str(error))
     frames = traceback.extract_tb(error.__traceback__)
     place = f"{frames[-1].name}:{frames[-1].lineno}" if frames else "nowhere"
     logger.error("a call failed: %s in %s", name, place)

@@ -15,7 +15,7 @@ from edge_rerank.formats.events import (
     HOST_MEMBERS,
     ITEM_MEMBERS,
     event_from_dict,
-    item_from_dict,
+    item_of,
 )
 from edge_rerank.ranking.request import ListOptions, RankOptions
 from edge_rerank.types import Event, Item
@@ -241,7 +241,7 @@ def _item_of_event(value: object, known: Callable[[str], Item | None]) -> Item:
 
 
 def _item(record: object) -> Item:
-    return item_from_dict(_closed(record, _ITEM_NAMES, "item", InvalidItem), ITEM)
+    return item_of(_closed(record, _ITEM_NAMES, "item", InvalidItem))
 
 
 def _documents(value: object) -> list[str | Members]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from mcp.client.stdio import stdio_client
 
 from edge_rerank import Event, Item, KeyFile, Reranker
 from edge_rerank.serve.mcp import PURPOSE, server_of
-from tests.serve.conftest import SHELF, environment
+from tests.serve.conftest import SHELF, Child, environment, terminate
 
 ITEMS = [{"id": item["id"], "text": item["text"]} for item in SHELF]
 
@@ -63,4 +64,16 @@ def test_over_standard_input_with_the_official_client(tmp_path: Path) -> None:
             assert "InvalidRequest: items: expected each id once" in str(twice.content)
 
     anyio.run(talk)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["h.db", "key"]
+
+
+def test_a_signal_ends_it_in_good_order(child: Callable[..., Child], tmp_path: Path) -> None:
+    one = child("--mcp", "--history", tmp_path / "h.db", "--key-file", tmp_path / "key")
+    hello = {
+        "protocolVersion": "2025-06-18",
+        "capabilities": {},
+        "clientInfo": {"name": "test", "version": "1"},
+    }
+    assert one.call("initialize", **hello)["serverInfo"]["name"] == "edge-rerank"
+    assert one.ends(terminate)[:2] == (0, b"")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["h.db", "key"]
