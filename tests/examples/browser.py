@@ -8,7 +8,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import BrowserContext, Page, sync_playwright
+from playwright.sync_api import BrowserContext, Page, expect, sync_playwright
+
+PATIENCE_MS = 30_000
+"""On a busy machine; what is waited for is there much sooner."""
 
 FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking"),
@@ -21,6 +24,7 @@ def chromium(profile: Path) -> Iterator[BrowserContext]:
     """A browser that keeps its profile in a folder."""
     path = shutil.which("chromium")
     assert path is not None, "chromium is not installed"
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as driver:
         context = driver.chromium.launch_persistent_context(
             profile,

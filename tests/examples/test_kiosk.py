@@ -94,7 +94,7 @@ class Watched:
         return [event for event in self.events if event["type"] == kind]
 
     def wait_for(self, kind: str, count: int) -> list[dict[str, Any]]:
-        for _ in range(100):
+        for _ in range(300):
             if len(self.of(kind)) >= count:
                 break
             self.page.wait_for_timeout(100)
@@ -216,7 +216,10 @@ def test_a_visit(browser: BrowserContext, tmp_path: Path, profile: Path) -> None
         second.page.locator("#item [data-event=dislike]").click()
         second.wait_for("dislike", 1)
         second.page.goto("about:blank")
-        visit.page.wait_for_timeout(300)
+        for _ in range(300):  # what a page sends as it is left arrives after it has gone
+            if visit.status(second.guests[-1]) == GONE:
+                break
+            page.wait_for_timeout(100)
         assert visit.status(second.guests[-1]) == GONE
 
         secrets = {*visit.guests, *second.guests}

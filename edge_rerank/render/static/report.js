@@ -2,7 +2,7 @@
 {
   const own = document.currentScript.dataset;
   const SEEN_MS = 1000, EVERY_MS = 5000, BATCH = 20, KEPT = 200;
-  const seen = new Set(), watched = new WeakMap(), waiting = new WeakMap();
+  const seen = new Set(), watched = new WeakMap(), timers = new WeakMap();
   let queue = [], timer, opened;
   const isOpened = (one) => "opened" in one.dataset;
   const keyOf = ({ dataset }) => dataset.rankingId + " " + dataset.itemId;
@@ -17,7 +17,7 @@
       body: JSON.stringify({ user: own.user, guest: own.guest, events }),
     }).catch(() => ({ status: 503 }));
     if (status === 429 || status > 499) queue = [...events, ...queue].slice(0, KEPT);
-    else dispatchEvent(new CustomEvent("edge-rerank:sent", { detail: status }));
+    else dispatchEvent(new CustomEvent("edge-rerank:sent", { detail: { status, events } }));
     if (queue.length) timer ||= setTimeout(send, EVERY_MS);
   };
   const report = (type, data, now, more) => {
@@ -35,7 +35,7 @@
     if (at && (type || !isOpened(at))) report(type || "click", at.dataset, true);
   };
 
-  // Opened: seconds visible and in focus, and the share seen.
+  // Opened: seconds in sight and focus, share seen.
   const tick = () => {
     if (!opened) return;
     const now = performance.now(), { top, height } = opened.at.getBoundingClientRect();
@@ -51,14 +51,14 @@
   };
 
   // Seen: half of it or of the window, for a second.
-  const wait = (at) => waiting.set(at, setTimeout(() => {
+  const wait = (at) => timers.set(at, setTimeout(() => {
     if (document.hidden) wait(at);
     else if (at.isConnected && seen.size < seen.add(keyOf(at)).size)
       report("impression", at.dataset);
   }, SEEN_MS));
   const watcher = new IntersectionObserver((entries) => {
     for (const { target, intersectionRatio, intersectionRect } of entries) {
-      clearTimeout(waiting.get(target));
+      clearTimeout(timers.get(target));
       if (intersectionRatio >= 0.5 || intersectionRect.height >= innerHeight / 2) wait(target);
     }
   }, { threshold: [0.1, 0.3, 0.5] });

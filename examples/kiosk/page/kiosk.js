@@ -10,7 +10,7 @@ const byId = new Map(items.map((item) => [item.id, item]));
 const candidates = items.map(({ id, kind, topic, popularity, en }) =>
   ({ id, text: en.join("\n"), categories: [kind, topic], popularity }));
 
-let guest = null, lang = "en", ranking = { id: "", items: [] }, owing = false;
+let guest = null, lang = "en", ranking = { id: "", items: [] };
 
 async function call(path, body, method = "POST") {
   const answer = await fetch(path, { method, keepalive: method === "DELETE",
@@ -150,12 +150,10 @@ find("#ask").addEventListener("click", () => tell().catch(troubled));
 find("#anew").addEventListener("click", anew);
 find("[data-erase]").addEventListener("click", anew);
 find("#idle").addEventListener("close", () => { clearInterval(counting); stir(); });
-/* The list stays still under the visitor's hand: it moves when an item is closed and that was noted. */
-find("#item").addEventListener("close", () => { owing = true; });
-addEventListener("edge-rerank:sent", async ({ detail }) => {
-  if (detail === 410 && guest) return location.reload();
-  if (!owing || !guest || find("dialog[open]")) return;
-  owing = false;
+/* The list stays still under the visitor's hand: it moves when an item was closed and that is noted. */
+addEventListener("edge-rerank:sent", async ({ detail: { status, events } }) => {
+  if (status === 410 && guest) return location.reload();
+  if (!guest || find("dialog[open]") || !events.some(({ type }) => type === "view")) return;
   try { await rank(); } catch { return troubled(); }
   find("#said").textContent = WORDS[lang].updated;
   scrollTo({ top: 0 });
