@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -249,6 +251,12 @@ def test_an_ambiguous_date_needs_a_word(tmp_path: Path) -> None:
 def test_a_timestamp_of_another_kind_is_a_bad_line(tmp_path: Path) -> None:
     path = write(tmp_path / "log.jsonl", '{"type": "view", "item": "a", "timestamp": [1]}\n')
     assert [one.line for one in both(read_log(path))[1]] == [1]
+
+
+def test_a_layout_is_copied_whole() -> None:
+    layout = FileLayout({"text": ("a", "b"), "title": "c"}, "view", {"x": "like"}, "cp1252", True)
+    assert copy.deepcopy(layout) == pickle.loads(pickle.dumps(layout)) == layout
+    assert dict(layout.columns) == {"text": ("a", "b", "c")}
 
 
 @pytest.mark.parametrize(
