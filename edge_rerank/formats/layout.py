@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
+from typing import Any
 
 from edge_rerank._check import check_bool, check_text, kind_of
 from edge_rerank.errors import InvalidRequest
@@ -68,6 +69,11 @@ class FileLayout:
             _check_encoding(self.encoding)
         if self.day_first is not None:
             check_bool(self.day_first, "day_first", InvalidRequest)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copied and pickled by what it is made of: neither knows read-only mappings."""
+        kept = (dict(self.columns), self.type, dict(self.types), self.encoding, self.day_first)
+        return type(self), kept
 
     @property
     def named(self) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
+import pickle
 from pathlib import Path
 from typing import Any
 
@@ -251,6 +253,12 @@ def test_a_timestamp_of_another_kind_is_a_bad_line(tmp_path: Path) -> None:
     assert [one.line for one in both(read_log(path))[1]] == [1]
 
 
+def test_a_layout_is_copied_whole() -> None:
+    layout = FileLayout({"text": ("a", "b"), "title": "c"}, "view", {"x": "like"}, "cp1252", True)
+    assert copy.deepcopy(layout) == pickle.loads(pickle.dumps(layout)) == layout
+    assert dict(layout.columns) == {"text": ("a", "b", "c")}
+
+
 @pytest.mark.parametrize(
     ("make", "reason"),
     [
@@ -277,7 +285,7 @@ rows = st.lists(
 )
 
 
-@settings(max_examples=40)
+@settings(max_examples=40, deadline=None)
 @given(rows, st.sampled_from(",;\t|"), st.sampled_from(["utf-8", "utf-8-sig", "utf-16"]))
 def test_any_table_comes_back(
     tmp_path_factory: pytest.TempPathFactory,
