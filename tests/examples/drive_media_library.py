@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPalette
+from PySide6.QtGui import QColor, QImage, QPainter, QPalette
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
 
@@ -125,7 +125,8 @@ class Visit:
             at = self.window.mapFromGlobal(popup.geometry().topLeft())
             painter.drawPixmap(at, popup.grab())
             painter.end()
-        grabbed.save(str(self.pictures / f"{name}.png"))
+        image = grabbed.toImage().convertToFormat(QImage.Format.Format_RGB888)
+        image.save(str(self.pictures / f"{name}.png"), quality=0)
 
 
 def first(visit: Visit) -> dict[str, Any]:
