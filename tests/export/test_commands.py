@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -65,6 +66,29 @@ def test_a_missing_library_is_one_line(
     assert main(["build", "default", "--out", str(tmp_path / "pack")]) == EXIT_USAGE
     (line,) = capsys.readouterr().err.splitlines()
     assert "edge_rerank_export.packing.build is missing" in line
+
+
+@pytest.mark.parametrize("member", ["uri", "base"])
+def test_a_pack_verified_from_elsewhere_is_told_what_folder_is_missing(
+    member: str,
+    tiny_recipe: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setitem(sys.modules, "edge_rerank_export.packing.build", None)
+    monkeypatch.chdir(tmp_path)
+    recipe = tmp_path / "of-a-pack.toml"
+    text = tiny_recipe.read_text()
+    if member == "uri":
+        text = re.sub('uri = "[^"]*"', 'uri = "path:my-model"', text)
+    else:
+        text = text.replace("[source]", '[source]\nbase = "path:my-model"')
+    recipe.write_text(text)
+    assert main(["verify", str(shipped_pack()), str(recipe)]) == EXIT_USAGE
+    said = " ".join(capsys.readouterr().err.split())
+    assert "expected a folder my-model, found none" in said
+    assert "stand where my-model lies" in said
 
 
 def test_a_pack_is_a_folder_or_the_shipped_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 import zipfile
 from pathlib import Path
@@ -112,6 +113,15 @@ def test_a_pack_with_a_changed_byte_becomes_no_wheel(tmp_path: Path) -> None:
 def test_a_name_that_pip_cannot_use_is_refused(name: str) -> None:
     with pytest.raises(RecipeError, match="expected a pack whose name"):
         wheels.distribution_name(name)
+
+
+def test_no_folder_is_made_for_a_wheel_that_cannot_be(
+    pack: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheels, "_NAME", re.compile("none"))
+    with pytest.raises(RecipeError, match="expected a pack whose name"):
+        wheels.write_wheel(pack, tmp_path / "wheels")
+    assert not (tmp_path / "wheels").exists()
 
 
 def test_the_command_prints_where_the_wheel_is(

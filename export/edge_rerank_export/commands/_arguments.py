@@ -12,6 +12,7 @@ from rich.console import Console
 from edge_rerank.cli.options import positive
 from edge_rerank.packs.installed import SHIPPED, find_pack
 from edge_rerank_export.recipes.file import find_recipe
+from edge_rerank_export.sources.fetch import local_folder
 from edge_rerank_export.verify.texts import REQUESTS, Texts, texts_of
 
 if TYPE_CHECKING:
@@ -181,10 +182,15 @@ def pack_recipe(arguments: argparse.Namespace) -> PackRecipe:
 
     Raises:
         RecipeError: when there is none, or it cannot be used.
+        SourceError: when its model is to lie in a folder that is not there.
     """
     from edge_rerank_export.recipes.pack import read_recipe
 
-    return read_recipe(find_recipe(arguments.recipe))
+    recipe = read_recipe(find_recipe(arguments.recipe))
+    for uri, subfolder in ((recipe.source.uri, recipe.source.subfolder), (recipe.source.base, "")):
+        if uri.startswith("path:"):
+            local_folder(uri, subfolder)
+    return recipe
 
 
 def texts_asked_for(arguments: argparse.Namespace) -> Texts | None:

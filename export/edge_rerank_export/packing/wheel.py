@@ -64,10 +64,10 @@ def write_wheel(pack: Path, output: Path) -> Path:
             same name and release is there already.
     """
     opened = Pack.open(pack)
+    table = _project(opened.manifest, opened.path.absolute())
     made_folder(output)
     with tempfile.TemporaryDirectory() as folder:
         project = Path(folder)
-        table = _project(opened.manifest, opened.path.absolute())
         (project / "pyproject.toml").write_text(table, encoding="utf-8")
         card = opened.path / CARD_NAME
         page = card.read_text(encoding="utf-8") if card.is_file() else ""

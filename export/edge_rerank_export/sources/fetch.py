@@ -82,13 +82,28 @@ def fetch(
     if match[4]:
         folder = _snapshot(match[5], match[6], subfolder, accept)
         return Fetched(folder, f"hf:{match[5]}", match[6], _pin(folder, sha256))
-    folder = Path(match[8]).expanduser() / subfolder
-    if not folder.is_dir():
-        raise SourceError("source: expected a folder after path:, found none")
+    folder = local_folder(uri, subfolder)
     weights_in(folder)
     if accept is not None:
         accept(folder)
     return Fetched(folder, f"path:{folder.resolve().name}", "local", _pin(folder, sha256))
+
+
+def local_folder(uri: str, subfolder: str = "") -> Path:
+    """The folder that a ``path:`` uri names, seen from the working folder.
+
+    Raises:
+        SourceError: when it is not there.
+    """
+    named = Path(uri.removeprefix("path:")).expanduser()
+    folder = named / subfolder
+    if not folder.is_dir():
+        raise SourceError(
+            f"source: expected a folder {named.name}, found none: recipes of packs name the "
+            f"model's folder alone; stand where {named.name} lies, or write its place into a copy "
+            "of the recipe, as path:FOLDER"
+        )
+    return folder
 
 
 def resolved(uri: str) -> str:
