@@ -10,6 +10,7 @@ from PySide6.QtWidgets import (
     QCheckBox,
     QFileDialog,
     QHBoxLayout,
+    QHeaderView,
     QLabel,
     QPushButton,
     QTableWidget,
@@ -84,7 +85,9 @@ class Privacy(QWidget):
         self.table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
-        self.table.horizontalHeader().setStretchLastSection(True)
+        header, modes = self.table.horizontalHeader(), QHeaderView.ResizeMode
+        header.setSectionResizeMode(modes.ResizeToContents)
+        header.setSectionResizeMode(2, modes.Stretch)
         self._arrange()
 
     def _arrange(self) -> None:
@@ -125,7 +128,6 @@ class Privacy(QWidget):
                 cell = QTableWidgetItem(words)
                 cell.setData(Qt.ItemDataRole.UserRole, stored.record)
                 self.table.setItem(row, column, cell)
-        self.table.resizeColumnsToContents()
 
     def _words(self, event: Event) -> tuple[str, str, str]:
         when = datetime.fromtimestamp(event.timestamp or 0).strftime("%d %B %Y, %H:%M")

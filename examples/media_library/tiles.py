@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QSize, Qt, Signal
-from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import (
     QBoxLayout,
+    QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
@@ -108,12 +109,14 @@ class Tile(Panel):
             super().keyPressEvent(event)
 
 
-class Why(Panel):
+class Why(QFrame):
     """A popup with the reasons for a place, each with its weight; Escape closes it."""
 
     def __init__(self, card: Card, reasons: tuple[Reason, ...], titles: dict[str, str]) -> None:
         super().__init__(None, Qt.WindowType.Popup)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setFrameShape(QFrame.Shape.StyledPanel)
+        self.setBackgroundRole(QPalette.ColorRole.Base)
         self.lines = [self._words(reason, titles) for reason in reasons]
         layout = QGridLayout(self)
         head = QLabel(f"Why {card.title} is number {card.rank}")

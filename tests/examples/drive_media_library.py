@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer
-from PySide6.QtGui import QColor, QPainter, QPalette
+from PySide6.QtGui import QColor, QImage, QPainter, QPalette
 from PySide6.QtTest import QTest
 from PySide6.QtWidgets import QApplication, QFileDialog, QLineEdit, QWidget
 
@@ -25,7 +25,7 @@ from tiles import Tile, Why
 from window import Window
 
 LEFT = Qt.MouseButton.LeftButton
-PATIENCE_S = 60
+PATIENCE_S = 150
 DETECTIVES = ("The Clockmaker Vanishes", "A Colder Harbour")
 NEXT = "Vey and the Drowned Bell"
 """Two that are chosen, and one that is not but is of their kind."""
@@ -125,7 +125,8 @@ class Visit:
             at = self.window.mapFromGlobal(popup.geometry().topLeft())
             painter.drawPixmap(at, popup.grab())
             painter.end()
-        grabbed.save(str(self.pictures / f"{name}.png"))
+        image = grabbed.toImage().convertToFormat(QImage.Format.Format_RGB888)
+        image.save(str(self.pictures / f"{name}.png"), quality=0)
 
 
 def first(visit: Visit) -> dict[str, Any]:
@@ -209,6 +210,10 @@ def second(visit: Visit) -> dict[str, Any]:
     screen = window.screen().grabWindow(0).toImage().scaled(64, 64)
     seen["colours on the screen"] = len({screen.pixel(x, y) for x in range(64) for y in range(64)})
     visit.picture("screen")
+    other = Window(lambda: Library.open(visit.folder / "data", visit.folder / "settings"))
+    until(lambda: "Opening" not in other.statusBar().currentMessage())
+    seen["a second window says"] = other.statusBar().currentMessage()
+    other.close()
     seen["kept"] = len(visit.kept())
     visit.click(window.privacy.erase)
     seen["still kept before the second click"] = len(visit.kept())

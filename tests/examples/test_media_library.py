@@ -24,7 +24,7 @@ def drive(act: str, folder: Path, **variables: str) -> dict[str, Any]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=300,
+        timeout=450,
         env={**os.environ, "PYTHONPATH": PATHS, "OMP_NUM_THREADS": "1", **variables},
     )
     assert done.returncode == 0, done.stderr
@@ -142,6 +142,10 @@ def test_on_a_real_screen_the_next_day(first: dict[str, Any], second: dict[str, 
     assert not second["asked for consent"]
     assert second["kept"] == len(first["kept after removal"])
     assert second["order"] != first["everybody"]
+
+
+def test_a_second_window_says_that_there_is_one(second: dict[str, Any]) -> None:
+    assert second["a second window says"] == "The library is open already."
 
 
 def test_erased_is_gone(first: dict[str, Any], second: dict[str, Any], folder: Path) -> None:
