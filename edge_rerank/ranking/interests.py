@@ -131,6 +131,7 @@ def read_interests(
     touched: dict[str, _Touched] = {}
     shown: dict[str, float] = {}
     searches: dict[str, None] = {}
+    repeated: set[str] = set()
     for event, age in zip(history, ages, strict=True):
         item = event.item
         if item is None:
@@ -143,12 +144,16 @@ def read_interests(
             shown.pop(item.id, None)
             # Taken out and put back, so that the last touched is the last.
             earlier = touched.pop(item.id, None)
-            standing = Standing() if earlier is None else earlier.standing
+            if earlier is None:
+                standing = Standing()
+            else:
+                standing = earlier.standing
+                repeated.add(item.id)
             standing.take(event, session=age, scale=scale)
             touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
     interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
     chosen = {name: one for name, one in touched.items() if one.standing.strength >= CHOSEN}
-    again = {name: _times_again(one.standing) for name, one in chosen.items()}
+    again = {name: _times_again(chosen[name].standing) for name in repeated & chosen.keys()}
     return Interests(
         liked=tuple(one for one in interests if one.strength > 0),
         disliked=tuple(one for one in interests if one.strength < 0),
@@ -158,7 +163,7 @@ def read_interests(
             name: _freshness(one, now)
             for name, one in chosen.items()
             # Stars for what somebody plays each evening do not end it.
-            if one.standing.had or (one.standing.done and again[name] <= 0)
+            if one.standing.had or (one.standing.done and again.get(name, 0.0) <= 0)
         },
         again={name: times for name, times in again.items() if times > 0},
     )

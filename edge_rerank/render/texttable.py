@@ -28,6 +28,8 @@ class Column:
 
 def one_line(text: str) -> str:
     """``text`` without line breaks and without anything a terminal would obey."""
+    if text.isprintable():  # as most texts are, and some are whole articles
+        return " ".join(text.split())
     visible = (
         " "
         if character.isspace()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Iterator
 from pathlib import Path
@@ -191,3 +192,8 @@ def test_the_page_names_every_example() -> None:
     page = (ROOT / "examples" / "README.md").read_text("utf-8")
     assert all(f"`python -m examples.{name}.main`" in page for name in folders)
     assert all((ROOT / "examples" / name / "README.md").exists() for name in folders)
+
+
+def test_they_import_from_the_door_alone() -> None:
+    for path in [*(ROOT / "examples").glob("*/main.py"), ROOT / "examples" / "story.py"]:
+        assert not re.findall(r"^(?:from|import) edge_rerank\..*", path.read_text("utf-8"), re.M)

@@ -180,20 +180,23 @@ def test_what_somebody_comes_back_to_is_lifted_unless_they_just_had_it() -> None
     items = [Item("daily"), Item("once"), Item("bought")]
     day = 86_400.0
 
-    def habit(now: float) -> list[float]:
+    def habit(now: float, query: str | None = None) -> list[float]:
         history = [Event("click", items[0], timestamp=n * day) for n in (1, 2, 3)]
         history.append(Event("click", items[1], timestamp=3 * day))
         history += [Event("purchase", items[2], timestamp=n * day) for n in (4, 5)]
         rules = Rules()
         evidence = Evidence(rules.columns, 3)
         comparer = Told(np.zeros((3, 3)), None)
-        rules.fill(Request.of(items, history=history, comparer=comparer, now=now), evidence)
+        rules.fill(
+            Request.of(items, history=history, comparer=comparer, now=now, query=query), evidence
+        )
         return column(evidence, HABIT)
 
     just_bought, later = habit(5 * day), habit(26 * day)
     assert just_bought[0] > 0.5
     assert just_bought[1:] == [0.0, 0.0]
     assert later[2] > 0.25
+    assert habit(26 * day, query="what else is there") == [0.0, 0.0, 0.0]
 
 
 def test_beside_a_model_only_what_it_cannot_know_is_judged() -> None:

@@ -54,8 +54,9 @@ DONE = Column("done", -4.0, ReasonCode.REPEAT)
 
 HABIT = Column("habit", 7.0, ReasonCode.HABIT)
 """How surely the candidate is chosen in session after session: 0.4 for two, 0.6 for three, 0.8 for
-five; nothing of it while :data:`DONE` holds. Likeness does not know the thing itself: without
-this the tram that somebody takes each morning stands behind the tram that it is like."""
+five. Likeness does not know the thing itself: without this the tram that somebody takes each
+morning stands behind the tram that it is like. None of it while :data:`DONE` holds, nor with a
+query: who asks wants something else, and may be only half understood."""
 
 SHOWN = Column("shown", -0.25, ReasonCode.SEEN)
 """Times shown since it was last chosen, if ever, at most :data:`MOST_SHOWN`."""
@@ -107,7 +108,7 @@ class Rules:
         if interests.done:
             done = interests.done
             evidence[DONE.name] = np.array([done.get(item.id, 0.0) for item in candidates])
-        if interests.again:
+        if interests.again and request.query is None:
             again = np.array([interests.again.get(item.id, 0.0) for item in candidates])
             evidence[HABIT.name] = (1 - np.exp2(-again)) * (1 - evidence[DONE.name])
         if interests.shown:
