@@ -314,5 +314,5 @@ def test_many_that_fit_do_not_count_as_usual() -> None:
 def test_weights_say_what_they_should() -> None:
     weigh = relevance.WEIGHTS
     assert weigh["bm25"] > weigh["plural"] > weigh["ending"] > 0
-    assert weigh["exact"] > weigh["typo"] > weigh["typo-of-word"] > weigh["typo-of-found"] > 0
+    assert weigh["bm25"] > weigh["typo"] > weigh["typo-of-word"] > weigh["typo-of-found"] > 0
     assert weigh["sense"] > -weigh["sense-of-found"] > 0
