@@ -12,6 +12,7 @@ import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from edge_rerank.cli.main import main
 
@@ -40,9 +41,15 @@ def blocks_of(page: Path) -> list[Block]:
     ]
 
 
-def run_page(page: Path) -> int:
-    """Run a page's blocks in the working folder; how many were run."""
-    names: dict[str, object] = {"__name__": page.stem}
+def run_page(page: Path, names: dict[str, Any] | None = None) -> int:
+    """Run a page's blocks in the working folder; how many were run.
+
+    Args:
+        page: a file in Markdown.
+        names: what its Python leaves behind goes there.
+    """
+    names = {} if names is None else names
+    names["__name__"] = page.stem
     done = 0
     for block in blocks_of(page):
         if block.excuse:

@@ -15,10 +15,21 @@ PAGES = sorted(
     for path in (ROOT / "edge_rerank").rglob("*.md")
     if "models" not in path.parts and path.name != "FORMAT.md"
 )
+OWN_TESTS = {
+    "integrations": "integrations/test_page.py",
+    "render": "render/test_presentation.py",
+    "serve": "serve/test_page_of_the_server.py",
+}
+"""Pages whose blocks take more than a working folder, and what runs them."""
+
 LANGUAGES = {"python", "sh", "json", "text", "html", "ini", "js", "ts", "toml"}
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.parent.name not in OWN_TESTS],
+    ids=lambda path: str(path.relative_to(ROOT)),
+)
 def test_every_block_runs(
     page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -38,4 +49,5 @@ def test_blocks_name_their_language(page: Path) -> None:
 
 def test_there_is_a_page_for_every_topic() -> None:
     topics = {path.parent.name for path in PAGES}
-    assert topics >= {"edge_rerank", "formats", "history", "packs"}
+    assert topics >= {"edge_rerank", "formats", "history", "packs", *OWN_TESTS}
+    assert all((ROOT / "tests" / name).is_file() for name in OWN_TESTS.values())

@@ -49,6 +49,7 @@ def test_the_commands() -> None:
     assert names == {
         "demo",
         "rank",
+        "serve",
         "import",
         "consent",
         "users",
@@ -102,8 +103,12 @@ def test_what_a_program_may_read_is_there_as_json() -> None:
         for name, parser in PARSERS.items()
         if parser.get_default("run") and "--json" not in parser.format_help()
     }
-    # One always prints JSON, the other two names of files that were given.
-    assert without == {"edge-rerank profile export", "edge-rerank profile keypair"}
+    # The server and the key always print JSON, the export says where it went.
+    assert without == {
+        "edge-rerank profile export",
+        "edge-rerank profile keypair",
+        "edge-rerank serve",
+    }
 
 
 @pytest.mark.parametrize("flag", FLAGS)

@@ -33,6 +33,12 @@ def test_a_port_that_is_none(run: Run, port: str) -> None:
     assert "--port" in result.err
 
 
+def test_a_time_to_be_idle_that_is_none(run: Run) -> None:
+    result = run("serve", "--guest-idle", "0")
+    assert result.code == 2
+    assert "--guest-idle" in result.err
+
+
 @pytest.mark.parametrize(("way", "extra"), [("http", "serve"), ("mcp", "mcp")])
 def test_an_extra_that_is_missing_is_said_in_one_line(
     run: Run, monkeypatch: pytest.MonkeyPatch, way: str, extra: str

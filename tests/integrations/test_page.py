@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import pytest
 
 import edge_rerank.integrations as adapters
+from tests.pages import run_page
 
 FOLDER = Path(adapters.__file__).parent
 PAGE = (FOLDER / "README.md").read_text(encoding="utf-8")
@@ -19,12 +19,9 @@ def test_the_code_runs(monkeypatch: pytest.MonkeyPatch) -> None:
     for heavy in ("torch", "transformers"):  # which rerankers would load if they are there
         monkeypatch.setitem(sys.modules, heavy, None)
     monkeypatch.setenv("HAYSTACK_TELEMETRY_ENABLED", "False")
-    code = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(code) == 6
-    known: dict[str, Any] = {}
-    for block in code:
-        exec(compile(block, "README.md", "exec"), known)
-    known["reranker"].close()
+    names: dict[str, Any] = {}
+    assert run_page(FOLDER / "README.md", names) == 6
+    names["reranker"].close()
 
 
 def test_every_adapter_is_named() -> None:
