@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from edge_rerank import Event, Item, Reranker
 from tests.serve.conftest import Child, command, environment
 
 pytestmark = pytest.mark.bench
@@ -74,11 +75,25 @@ def over_http(folder: Path) -> tuple[Ask, Callable[[], object]]:
     return ask, process.kill
 
 
+def beside_the_engine(reranker: Reranker) -> float:
+    """Milliseconds of ``rank()`` that it does not count itself: the history, the shown places."""
+    items = [Item(**item) for item in ITEMS]
+    reranker.consent("ada", True)
+    reranker.record([Event("click", item) for item in items[:60:3]], user="ada")
+    beside = []
+    for _ in range(CALLS):
+        started = time.perf_counter()
+        ranking = reranker.rank(items, "ada")
+        beside.append((time.perf_counter() - started) * 1e3 - ranking.took_ms)
+    return statistics.median(beside)
+
+
 @pytest.mark.parametrize("way", ["stdio", "http"])
 def test_what_the_server_adds_to_a_ranking(
-    way: str, tmp_path: Path, report: Callable[[str], None]
+    way: str, tmp_path: Path, report: Callable[[str], None], reranker: Reranker
 ) -> None:
     """Waiting for a call, the client's own JSON included, less the time inside ``rank()``."""
+    own = beside_the_engine(reranker)
     ask, stop = over_stdio() if way == "stdio" else over_http(tmp_path)
     try:
         ask("consent", {"user": "ada", "granted": True})
@@ -94,7 +109,7 @@ def test_what_the_server_adds_to_a_ranking(
                 told = json.loads(answer)
                 passed_ms = (time.perf_counter() - started) * 1e3
                 waited.append(passed_ms - told.get("result", told)["took_ms"])
-            best = min(best, statistics.median(waited))
+            best = min(best, statistics.median(waited) - own)
             if best <= BOUNDS_MS[way]:
                 break
     finally:
