@@ -156,7 +156,7 @@ def test_many_bad_lines_are_counted(run: Run, tmp_path: Path) -> None:
     [
         ('{"id": "a"}\n{"id": 5.5}\n', ":2: item id: expected a string"),
         ('{"id": "a", "text": "x", "score": "high"}\n', ":1: score: expected a number"),
-        ("[]\n", ":1: expected one JSON object, got list"),
+        ("[]\n", ":1: expected one JSON object a line, got an array"),
         ("\n\nno\n", ":3: expected one JSON object"),
     ],
 )

@@ -42,8 +42,9 @@ WEIGHTS = {
 """Of the features, in log-odds. Fitted on retail-open, grocery-open, movies-open and stars-open
 (4,844 queries), but for two: the likelihood would have sense count on (-0.14) where words are
 found, at which queries of one word stand 0.02 in reciprocal rank behind fusion on beauty. With
-these no catalogue was behind BM25 and cosine fused by reciprocal rank in queries of several words;
-with a typo in each long word recall@5 is 0.98 against 0.70 on beauty, which nothing was fitted on."""
+these no catalogue was behind BM25 and cosine fused by reciprocal rank in queries of several words,
+and with a typo in each long word recall@5 was 0.98 against 0.70 on beauty, which nothing was
+fitted on."""
 
 BRIEF = 8
 """Terms up to which a text is a title: a longer one has many words by accident, so that to have
