@@ -19,6 +19,8 @@ DOCUMENTS = sorted(
     for path in ROOT.rglob("*.md")
     if not any(part.startswith(".") or part == "shared" for part in path.relative_to(ROOT).parts)
 )
+TRANSLATED = [path.with_name("README.md") for path in DOCUMENTS if path.name == "README.zh-CN.md"]
+
 OURS = [path for path in DOCUMENTS if "models" not in path.relative_to(ROOT).parts]
 """Without the model cards, which their packs' digests pin."""
 
@@ -86,6 +88,19 @@ def test_both_readmes_name_the_same_commands() -> None:
         return re.findall(r"^\| `(edge-rerank [^`]+)`", read(path), re.MULTILINE)
 
     assert named(CHINESE) == named(README)
+
+
+@pytest.mark.parametrize("path", TRANSLATED, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_and_its_translation_keep_step(path: Path) -> None:
+    """The same code, the same outline, and rows that name the same things in each table."""
+    chinese = path.with_name("README.zh-CN.md")
+    assert _FENCE.findall(read(chinese)) == _FENCE.findall(read(path))
+    assert [level for level, _ in headings(chinese)] == [level for level, _ in headings(path)]
+
+    def rows(page: Path) -> list[int]:
+        return [line.count("|") for line in prose(page).splitlines() if line.startswith("|")]
+
+    assert rows(chinese) == rows(path)
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
