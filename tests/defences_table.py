@@ -862,7 +862,7 @@ DEFENCES: tuple[Defence, ...] = (
         "yield ImportedEvent(number, user, event)",
     ),
     Defence(
-        "tests/formats/test_lines.py::test_an_archive_that_unpacks_to_a_gigabyte_takes_little_memory",
+        "tests/formats/test_lines.py::test_an_archive_that_unpacks_to_much_takes_little_memory",
         "the bound on what an archive unpacks to",
         "edge_rerank/formats/lines.py",
         "if packed and total > allowed:",

@@ -69,6 +69,10 @@ def test_a_real_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     # To write a file of the size that the bounds are for takes most of a run; see tests/bench.
     monkeypatch.setattr(bench, "PEOPLE", 500)
     monkeypatch.setattr(bench, "ROWS", 500)
+    python = bench._python
+    monkeypatch.setattr(
+        bench, "_python", lambda script, _, place="", *__: python(script, 1, place, "3")
+    )
     result = run("bench", "--quick", "--json")
     figures = {one["name"]: one for one in json.loads(result.out)["figures"]}
     assert len(figures) == 10

@@ -26,7 +26,7 @@ CATALOGUES = [
     )
     if path.exists()
 ]
-PHRASES = 5_000
+PHRASES = 3_000
 
 BREAD = Item("bread", "Rustic bread at home", ["Food", "Baking"], popularity=50)
 ROLLS = Item("rolls", "Morning rolls with seeds", ["Food", "Baking"], popularity=5)

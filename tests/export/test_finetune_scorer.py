@@ -207,7 +207,7 @@ def bert_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path.write_text(
         "kind = 'scorer'\n"
         "name = 'tuned'\nrelease = 1\nsummary = 'A test.'\ncheckpoint = 'base.toml'\n"
-        "[training]\nrequests = 100\ncandidates = 5\nsteps = 100\nbatch = 8\n"
+        "[training]\nrequests = 100\ncandidates = 5\nsteps = 60\nbatch = 8\n"
         "learning_rate = 0.02\nevaluate_every = 20\nbeside = 0.0\nlayers = 2\n"
         "[adapter]\nrank = 4\nalpha = 8\ndropout = 0.0\n"
     )

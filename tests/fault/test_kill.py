@@ -11,8 +11,8 @@ import pytest
 from tests.fault.conftest import FULL
 
 KILLS = {
-    "append": 1000 if FULL else 60,
-    "rotate": 150 if FULL else 25,
+    "append": 1000 if FULL else 40,
+    "rotate": 150 if FULL else 16,
     "reseal": 120 if FULL else 10,
     "rekey": 120 if FULL else 10,
 }

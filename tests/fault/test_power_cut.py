@@ -16,7 +16,7 @@ from tests.fault.conftest import FULL
 from tests.fault.power import cuts, read_recording
 
 KEY = bytes(range(32))
-CUTS = 5000 if FULL else 300
+CUTS = 5000 if FULL else 180
 
 
 @dataclass

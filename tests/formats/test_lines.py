@@ -93,8 +93,8 @@ def test_an_archive_may_unpack_to_many_times_its_size_but_not_to_any(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "log.jsonl.gz"
-    path.write_bytes(gzip.compress(b"0\n" * 4_000_000))
-    assert len(read(path)) == 4_000_000
+    path.write_bytes(gzip.compress(b"0\n" * 1_000_000))
+    assert len(read(path)) == 1_000_000
     monkeypatch.setattr(lines, "FREE_EXPANSION", 1_000_000)
     with pytest.raises(DataError, match="unpacks to more than 200 times its size"):
         read(path)
@@ -124,11 +124,9 @@ BOMBS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", BOMBS)
-def test_an_archive_that_unpacks_to_a_gigabyte_takes_little_memory(
-    tmp_path: Path, name: str
-) -> None:
+def test_an_archive_that_unpacks_to_much_takes_little_memory(tmp_path: Path, name: str) -> None:
     path = tmp_path / ("log.csv.gz" if "cell" in name else "log.jsonl.gz")
-    path.write_bytes(b"".join(map(BOMBS[name], range(1200))))
+    path.write_bytes(b"".join(map(BOMBS[name], range(450))))
     script = """
         import sys
         from pathlib import Path
@@ -150,4 +148,4 @@ def test_an_archive_that_unpacks_to_a_gigabyte_takes_little_memory(
         check=True,
     )
     assert "unpacks to more than 200 times its size" in done.stdout
-    assert float(done.stdout.split()[-1]) < 300  # MiB; 6.2 GiB before lines were bounded
+    assert float(done.stdout.split()[-1]) < 300  # MiB, of 400 that are there
