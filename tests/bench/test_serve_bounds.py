@@ -22,8 +22,8 @@ BOUNDS_MS = {"stdio": 1.0, "http": 2.0}
 """Medians for 100 items, as wanted."""
 
 ALLOWED_MS = {"stdio": 4.0, "http": 6.5}
-"""What is let pass: on two slow hyper-threads with AVX2, where ``rank()`` itself takes twice what the
-README says, 2.7 and 4.4 ms were measured."""
+"""What is let pass: on two slow hyper-threads with AVX2, where ``rank()`` itself takes twice what
+the README says, 2.7 and 4.4 ms were measured."""
 
 ATTEMPTS = 5
 CALLS = 100

@@ -38,6 +38,7 @@ def _found_at_run_time() -> tuple[dict[str, str], set[str], set[str]]:
 _folders, _distributions, _late = isolated.call(_found_at_run_time)
 
 hiddenimports = sorted(_late)
-datas = [*_folders.items(), *collect_data_files("edge_rerank", includes=["**/*.jsonl"])]
+_files = collect_data_files("edge_rerank", includes=["**/*.jsonl", "**/static/*"])
+datas = [*_folders.items(), *_files]
 for _distribution in sorted(_distributions):
     datas += copy_metadata(_distribution)
