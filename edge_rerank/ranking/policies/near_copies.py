@@ -60,13 +60,11 @@ class NearCopies:
 
 def _copies(vectors: NDArray[np.float32], items: Sequence[Item]) -> set[tuple[int, int]]:
     """Pairs of places, either way round, whose items are near-copies."""
-    close = np.triu(vectors @ vectors.T >= COPY_COSINE, 1)
+    close = np.argwhere(np.triu(vectors @ vectors.T >= COPY_COSINE, 1))
     # Read once each: where all are alike, that is a tenth of reading them by pairs.
-    said = {
-        place: set(words(items[place].text)) for place in np.unique(np.argwhere(close)).tolist()
-    }
+    said = {place: set(words(items[place].text)) for place in np.unique(close).tolist()}
     found: set[tuple[int, int]] = set()
-    for one, other in np.argwhere(close).tolist():
+    for one, other in close.tolist():
         left, right = said[one], said[other]
         if len(left & right) >= COPY_WORDS * min(len(left), len(right)):
             found |= {(one, other), (other, one)}
