@@ -97,8 +97,9 @@ def test_a_page_and_its_translation_keep_step(path: Path) -> None:
     assert _FENCE.findall(read(chinese)) == _FENCE.findall(read(path))
     assert [level for level, _ in headings(chinese)] == [level for level, _ in headings(path)]
 
-    def rows(page: Path) -> list[int]:
-        return [line.count("|") for line in prose(page).splitlines() if line.startswith("|")]
+    def rows(page: Path) -> list[tuple[int, list[str]]]:
+        lines = [line for line in prose(page).splitlines() if line.startswith("|")]
+        return [(line.count("|"), sorted(re.findall(r"`[^`]+`", line))) for line in lines]
 
     assert rows(chinese) == rows(path)
 
