@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import is_dataclass
 from enum import Enum
 from functools import wraps
 from inspect import iscoroutinefunction
@@ -69,10 +70,21 @@ def empty_frames(error: BaseException, outer: BaseException | None) -> None:
 
 def _wrap_members(kind: type) -> None:
     for name, member in list(vars(kind).items()):
+        if name == "__init__" and _is_written_by_dataclasses(kind, member):
+            continue
         if name in _SPECIAL_METHODS or not name.startswith("_"):
             wrapped = _wrapped_member(member)
             if wrapped is not member:
                 setattr(kind, name, wrapped)
+
+
+def _is_written_by_dataclasses(kind: type, init: FunctionType) -> bool:
+    """Whether an ``__init__`` is one that only assigns: it calls and raises nothing.
+
+    Several such values are made for each candidate; a door would be most of what they cost.
+    """
+    written = is_dataclass(kind) and init.__code__.co_filename == "<string>"
+    return written and not hasattr(kind, "__post_init__")
 
 
 def _wrapped_member(member: Any) -> Any:

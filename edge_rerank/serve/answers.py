@@ -14,9 +14,9 @@ from edge_rerank.types import Item, Reason
 Answer = dict[str, Any]
 
 
-def ranking_answer(ranking: Ranking, call: RankCall) -> Answer:
-    """A ranking: places in what was sent, ids and scores, and what else was asked for."""
-    places = {item.id: place for place, item in enumerate(call.items)}
+def ranking_answer(ranking: Ranking, items: Sequence[Item], call: RankCall) -> Answer:
+    """A ranking of ``items``: their places, ids and scores, and what else was asked for."""
+    places = {item.id: place for place, item in enumerate(items)}
     entries: list[Answer] = [
         {
             "index": places[ranked.item.id],

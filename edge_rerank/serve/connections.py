@@ -1,26 +1,31 @@
-"""Connections that say nothing, or say it slowly: they have their time, and no more."""
+"""Connections that say nothing, say it slowly, or say too much: they have their time and room."""
 
 from __future__ import annotations
 
 import asyncio
 
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 HEADERS_S = 10.0
 """Seconds in which headers have to come, and the rest of a body that was refused."""
+
+MAX_HEADERS = 1 << 16
+"""Bytes of a request that may come before its headers are complete, but for the last read."""
 
 MAX_CONNECTIONS = 2_000
 _OTHER_FILES = 128
 """Files that are open beside the connections."""
 
 
-class TimedProtocol(H11Protocol):
+class TimedProtocol(HttpToolsProtocol):
     """A connection that is closed when a request begins and does not go on.
 
-    uvicorn gives a time to connections without a request alone.
+    uvicorn gives a time to connections without a request alone, and no bound to headers.
     """
 
     _deadline: asyncio.TimerHandle | None = None
+    _unfinished = 0
+    """Bytes since the last that were known to be the end of headers, or part of a body."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Somebody has connected, and is to say something."""
@@ -36,13 +41,28 @@ class TimedProtocol(H11Protocol):
         """Something came: a part of a request."""
         if self._deadline is None and not self._answering():
             self._expect()
+        self._unfinished += len(data)
         super().data_received(data)
+        if self._unfinished > MAX_HEADERS:
+            if self._answering():  # what came before; nothing is to be put into that
+                self.transport.close()
+            else:
+                self.send_400_response("Headers too large.")
 
-    def handle_events(self) -> None:
-        """All headers of a request may be there now."""
-        super().handle_events()
-        if self._answering():
-            self._arrived()
+    def on_headers_complete(self) -> None:
+        """It is known what is asked for."""
+        super().on_headers_complete()
+        self._arrived()
+
+    def on_body(self, body: bytes) -> None:
+        """A part of a body came, which has a bound of its own."""
+        super().on_body(body)
+        self._unfinished = 0
+
+    def on_message_complete(self) -> None:
+        """A request is there as a whole, if it has not been refused before."""
+        super().on_message_complete()
+        self._arrived()
 
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -51,6 +71,7 @@ class TimedProtocol(H11Protocol):
         self._deadline = self.loop.call_later(HEADERS_S, self.timeout_keep_alive_handler)
 
     def _arrived(self) -> None:
+        self._unfinished = 0
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None

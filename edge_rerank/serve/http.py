@@ -28,9 +28,6 @@ GRACE_S = 10
 KEPT_S = 60
 """Seconds for which a connection without a request is kept."""
 
-_MAX_HEADERS = 1 << 16
-"""Bytes of the headers of a request."""
-
 
 class HttpServer:
     """A server that is bound, and serves when :meth:`run` is called; a context manager.
@@ -123,7 +120,6 @@ def _configured(app: HttpApp) -> uvicorn.Config:
         limit_concurrency=room_for_connections(),
         timeout_keep_alive=KEPT_S,
         timeout_graceful_shutdown=GRACE_S,
-        h11_max_incomplete_event_size=_MAX_HEADERS,
     )
 
 

@@ -111,13 +111,13 @@ class Service:
             return self._rank_texts(params)
         call = read_rank(params, self._user)
         if call.whose.guest is None:
-            self._known.add(call.items)
-            ranking = self._reranker.rank(call.items, call.whose.user, **call.options)
+            items = read_items(call.items, self._known)
+            ranking = self._reranker.rank(items, call.whose.user, **call.options)
         else:
             with self._guests.use(call.whose.guest) as visitor:
-                visitor.known.add(call.items)
-                ranking = visitor.session.rank(call.items, **call.options)
-        return ranking_answer(ranking, call)
+                items = read_items(call.items, visitor.known)
+                ranking = visitor.session.rank(items, **call.options)
+        return ranking_answer(ranking, items, call)
 
     def _rank_texts(self, params: object) -> Any:
         call = read_texts(params, self._user, known=TEXTS)
@@ -132,9 +132,8 @@ class Service:
             return visitor.session.rank_texts(call.query, call.documents, **call.options)
 
     def _warmup(self, params: object) -> Any:
-        items = read_items(members_of(params, ("items",)).get("items", []))
-        self._known.add(items)
-        self._reranker.warmup(items)
+        given = members_of(params, ("items",))
+        self._reranker.warmup(read_items(given.get("items", []), self._known))
         return {}
 
     # -- people -----------------------------------------------------------------------

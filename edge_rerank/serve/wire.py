@@ -18,6 +18,7 @@ from edge_rerank.formats.events import (
     item_of,
 )
 from edge_rerank.ranking.request import ListOptions, RankOptions
+from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.types import Event, Item
 
 MAX_BYTES = 16 << 20
@@ -51,10 +52,14 @@ class Whose:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class RankCall:
-    """``rank``: candidates, and what the answer is to hold beside their order."""
+    """``rank``: candidates, and what the answer is to hold beside their order.
+
+    Attributes:
+        items: what is there for them, to be read by :func:`read_items`.
+    """
 
     whose: Whose
-    items: Sequence[Item]
+    items: object
     options: RankOptions
     return_items: bool
     reasons: bool
@@ -110,7 +115,7 @@ def members_of(params: object, known: Collection[str]) -> Members:
 
 
 def read_rank(params: object, default: str | None) -> RankCall:
-    """A call of ``rank``.
+    """A call of ``rank``, but for its items.
 
     Args:
         params: an object.
@@ -122,7 +127,7 @@ def read_rank(params: object, default: str | None) -> RankCall:
     given = members_of(params, RANK)
     return RankCall(
         whose=read_whose(given, default),
-        items=read_items(given.get("items")),
+        items=given.get("items"),
         options=cast(RankOptions, _picked(given, ("query", "top_k", "host_order", *OPTIONS))),
         return_items=read_bool(given, "return_items", False),
         reasons=read_bool(given, "reasons", False),
@@ -198,14 +203,18 @@ def read_bool(given: Members, name: str, default: bool) -> bool:
     return check_bool(given.get(name, default), name, InvalidRequest)
 
 
-def read_items(value: object) -> list[Item]:
+def read_items(value: object, known: KnownItems) -> list[Item]:
     """Items, in their order.
+
+    Args:
+        value: what is there for them.
+        known: where they are kept.
 
     Raises:
         InvalidInput: when it is no list, or holds something malformed.
     """
     entries = check_list(value, "items", InvalidRequest, wanted="a list of items")
-    return [_item(entry) for entry in entries]
+    return known.read(entries, _item)
 
 
 def read_events(given: Members, known: Callable[[str], Item | None]) -> list[Event]:

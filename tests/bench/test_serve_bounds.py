@@ -21,9 +21,9 @@ pytestmark = pytest.mark.bench
 BOUNDS_MS = {"stdio": 1.0, "http": 2.0}
 """Medians for 100 items, as wanted."""
 
-ALLOWED_MS = {"stdio": 4.0, "http": 6.5}
-"""What is let pass: on two slow hyper-threads with AVX2, where ``rank()`` itself takes twice what
-the README says, 2.7 and 4.4 ms were measured."""
+ALLOWED_MS = {"stdio": 3.0, "http": 5.5}
+"""What is let pass: on two slow hyper-threads with AVX2, where ``rank()`` itself takes two to three
+times what the README says, 1.4 to 2.1 and 2.5 to 3.8 ms were measured."""
 
 ATTEMPTS = 5
 CALLS = 100

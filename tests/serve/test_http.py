@@ -267,6 +267,7 @@ def test_slow_clients_are_refused_and_do_not_hold_up_others(
     many = [connect(serving) for _ in range(20)]
     started = time.monotonic()
     headers.sendall(b"POST /rank HTTP/1.1\r\nhost:")
+    drip.sendall(b"POST /")
     for one in (bodies, *many):
         one.sendall(head(serving, 1_000) + b'{"items"')
     with serving.client() as client:
@@ -282,6 +283,22 @@ def test_slow_clients_are_refused_and_do_not_hold_up_others(
     assert time.monotonic() - started < 10
     for one in (silent, headers, drip, bodies, *many):
         one.close()
+
+
+def test_headers_without_end_are_refused(serving: Serving) -> None:
+    with connect(serving) as endless:
+        endless.sendall(b"GET /health HTTP/1.1\r\nx: ")
+        started = time.monotonic()
+        with contextlib.suppress(ConnectionError):
+            for _ in range(200):
+                endless.sendall(b"a" * 4_000)
+                time.sleep(0.001)
+        # The answer itself may be lost, as more was sent than is read.
+        assert all_of(endless)[:12] in {b"", b"HTTP/1.1 400"}
+        assert time.monotonic() - started < connections.HEADERS_S / 2
+    with serving.client() as client:  # what is within the bound each, and not together
+        for _ in range(3):
+            assert client.get("/health", headers={"x": "a" * 40_000}).status_code == 200
 
 
 def test_a_client_that_breaks_off_or_speaks_no_http_harms_nobody(serving: Serving) -> None:

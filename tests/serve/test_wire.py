@@ -9,9 +9,11 @@ import pytest
 
 from edge_rerank.errors import InvalidInput
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
+from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.serve.wire import (
     parse,
     read_events,
+    read_items,
     read_rank,
     read_texts,
     read_whose,
@@ -33,7 +35,7 @@ def test_half_an_emoji_goes_back_as_it_came() -> None:
 
 def test_null_is_the_same_as_not_there_but_for_the_user() -> None:
     call = read_rank({"items": [{"id": 7, "text": None}], "query": None, "user": None}, "me")
-    assert call.items == [Item("7")]
+    assert read_items(call.items, KnownItems()) == [Item("7")]
     assert call.options == {}
     assert call.whose.user is None
     assert read_rank({"items": []}, "me").whose.user == "me"
@@ -58,7 +60,7 @@ def test_null_is_the_same_as_not_there_but_for_the_user() -> None:
 )
 def test_a_malformed_request_is_refused_without_its_content(params: Any) -> None:
     with pytest.raises(InvalidInput, match="expected") as refused:
-        read_rank(params, None)
+        read_items(read_rank(params, None).items, KnownItems())
     assert "secret" not in str(refused.value)
 
 
@@ -101,6 +103,45 @@ def test_what_a_shape_does_not_know_is_refused(shape: Shape, request_: dict[str,
     with pytest.raises(InvalidInput, match="expected") as refused:
         read_texts(request_, None, known=shape.members, echo=shape.echo)
     assert "secret" not in str(refused.value)
+
+
+def test_what_came_before_is_not_read_again() -> None:
+    known = KnownItems()
+    sent = {"id": "a", "text": "Rye bread", "categories": ["Bread"], "popularity": 1}
+    (first,) = read_items([sent], known)
+    (again,) = read_items([dict(sent)], known)
+    assert again is first
+    (dearer,) = read_items([{**sent, "popularity": 2}], known)
+    assert dearer.popularity == 2
+    assert read_items([sent], known) == [first]
+    assert known.get("a") == first
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"popularity": True},
+        {"score": False},
+        {"categories": [True]},
+        {"text": 7},
+        {"fields": [["price", 1]]},
+        {"secret-member": 1},
+    ],
+)
+def test_what_came_before_is_refused_where_it_no_longer_fits(changed: dict[str, Any]) -> None:
+    known = KnownItems()
+    sent = {"id": "a", "text": "Rye", "popularity": 1, "score": 0, "vector": [1, 0]}
+    for given in (sent, {name: value for name, value in sent.items() if name != "vector"}):
+        read_items([given], known)
+        with pytest.raises(InvalidInput, match="expected"):
+            read_items([{**given, **changed}], known)
+
+
+def test_fields_go_back_as_they_came() -> None:
+    known = KnownItems()
+    for value in (1, True, 1.0, None):
+        (item,) = read_items([{"id": "a", "text": "Rye", "fields": {"price": value}}], known)
+        assert type(item.fields["price"]) is type(value)
 
 
 def test_an_event_names_its_item_by_its_id_alone() -> None:
