@@ -209,6 +209,22 @@ def test_more_words_fit_better_and_rare_ones_count_more() -> None:
     assert judged("red house", items).fits.tolist() == [True, False, False, False, True]
 
 
+def test_a_word_that_says_nothing_does_not_make_a_short_text_fit() -> None:
+    items = ["Canoe for families", "Kayak with one seat", "Boat trips", "Cups for tea"]
+    scores = judged("boat for one", items, common="for").log_odds.tolist()
+    assert scores[2] > scores[1] > scores[0] == scores[3]
+    assert scores[0] < scores[1] / 10
+
+
+def test_signs_without_spaces_are_as_rare_as_each_other() -> None:
+    found = [
+        judged("内核配置", ["编译内核的方法", "配置网络的方法"], common=common).log_odds
+        for common in ("内核", "配置", "the")
+    ]
+    assert np.ptp(found, axis=0) == pytest.approx(0)
+    assert found[0][0] == pytest.approx(found[0][1])
+
+
 def test_a_category_is_found_by_its_name() -> None:
     items = [Item("a", "Margherita", categories=["Pizza"]), Item("b", "Sushi", categories=["Fish"])]
     found = judged("pizza", items)

@@ -73,6 +73,9 @@ RARE = 3.5
 """Letters, and rarity in general, from which on a word is said to fit: less has "with" (2.8), more
 has "book" (3.9)."""
 
+RUN_RARITY = 6.0
+"""Rarity in general of a run of signs, of which the pack's words say nothing: as of "boat"."""
+
 ACROSS = 0.15
 """What a run of signs that no candidate has weighs in a query, beside a word that none has."""
 
@@ -100,9 +103,10 @@ class Level:
         return np.asarray((1 + np.tanh((self.constant + self.slope * log_odds) / 2)) / 2)
 
 
-LEVEL = Level(constant=-5.82, slope=0.67)
-"""Fitted on lists of 5 to 100 of retail-open and grocery-open, each counting the same, in some of
-which nothing fits. Measured in export/EXPERIMENTS.md on sets that nothing was fitted on."""
+LEVEL = Level(constant=-5.24, slope=0.61)
+"""Fitted on lists of 5 to 100, each counting the same, in some of which nothing fits: of retail-open
+and grocery-open, and of headings and questions that people wrote. Measured in export/EXPERIMENTS.md
+on sets that nothing was fitted on."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -203,7 +207,7 @@ class Judge:
             "typo-of-word": of(typo & ~present & written),
             "typo-of-found": of(typo & present),
             "whole": whole**2 * brief,
-            "density": (same | slip).sum(axis=0) / length,
+            "density": ((same | slip) & telling).sum(axis=0) / length,
             "found": whole,
             "told": of((same | slip) & telling),
             "telling": of(np.broadcast_to(telling, same.shape)),
@@ -214,7 +218,7 @@ class Judge:
         long = [not word.isascii() or len(word) >= MIN_TELLING for word in words]
         telling = np.array(long, dtype=np.bool_)
         if self._rarity is not None:
-            telling &= self._rarity(words) >= RARE
+            telling &= self._in_general(words) >= RARE
         return telling[:, None]
 
     def _shares(self, words: Sequence[str], found: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -232,9 +236,15 @@ class Judge:
         # and of runs across the borders of words most are nowhere to be found.
         runs = np.array([bool(run_width(word)) for word in words], dtype=np.bool_)
         rarity = np.where(runs & (times == 0), ACROSS * rarity, rarity)
-        if self._rarity is not None:
-            rarity = rarity * (self._rarity(words) + _EVERY_WORD)
+        rarity = rarity * self._in_general(words)
         return np.asarray(rarity / rarity.sum() if words else rarity)[:, None]
+
+    def _in_general(self, words: Sequence[str]) -> NDArray[np.float64]:
+        """How much each word tells whatever the candidates are, > 0, shape (words,)."""
+        if self._rarity is None:
+            return np.ones(len(words))
+        runs = [run_width(word) > 0 for word in words]
+        return np.where(runs, RUN_RARITY, self._rarity(words) + _EVERY_WORD)
 
 
 def _saturated(times: NDArray[np.int64], lengths: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
