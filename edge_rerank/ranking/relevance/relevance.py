@@ -104,9 +104,9 @@ class Level:
 
 
 LEVEL = Level(constant=-5.24, slope=0.61)
-"""Fitted on lists of 5 to 100, each counting the same, in some of which nothing fits: of retail-open
-and grocery-open, and of headings and questions that people wrote. Measured in export/EXPERIMENTS.md
-on sets that nothing was fitted on."""
+"""Fitted on lists of 5 to 100, each counting the same, in some of which nothing fits: of
+retail-open and grocery-open, and of headings and questions that people wrote. Measured in
+export/EXPERIMENTS.md on sets that nothing was fitted on."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -187,12 +187,14 @@ class Judge:
         right = (kinds >= Match.PLURAL).any(axis=1) | written[:, 0]
         meant = [None if ok else one.meant for one, ok in zip(found, right.tolist(), strict=True)]
         sense = likeness(_corrected(query, words, meant))
-        share = self._shares(words, same | slip)
+        has = same | slip
+        share = self._shares(words, has)
 
         def of(where: NDArray[np.bool_]) -> NDArray[np.float64]:
             return np.asarray((share * where).sum(axis=0))
 
-        whole, telling = of(same | slip), self._telling(words)
+        whole, telling = of(has), self._telling(words)
+        told, most = of(has & telling), of(np.broadcast_to(telling, has.shape))
         length = np.bincount(table.rows, minlength=len(items)).clip(min=1)
         brief = np.minimum(BRIEF / length, 1.0)
         often = _saturated(times, np.bincount(table.rows, table.times, minlength=len(items)))
@@ -207,10 +209,10 @@ class Judge:
             "typo-of-word": of(typo & ~present & written),
             "typo-of-found": of(typo & present),
             "whole": whole**2 * brief,
-            "density": ((same | slip) & telling).sum(axis=0) / length,
+            "density": _counted(has, telling, told, most) / length,
             "found": whole,
-            "told": of((same | slip) & telling),
-            "telling": of(np.broadcast_to(telling, same.shape)),
+            "told": told,
+            "telling": most,
         }
 
     def _telling(self, words: Sequence[str]) -> NDArray[np.bool_]:
@@ -245,6 +247,27 @@ class Judge:
             return np.ones(len(words))
         runs = [run_width(word) > 0 for word in words]
         return np.where(runs, RUN_RARITY, self._rarity(words) + _EVERY_WORD)
+
+
+def _counted(
+    has: NDArray[np.bool_],
+    telling: NDArray[np.bool_],
+    told: NDArray[np.float64],
+    most: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """How many words of the query each text has, shape (n,).
+
+    Words that say nothing count as far as the others are there: "for" does not make a canoe for a
+    family what "a boat for one" asks for, and in a title they tell it from its like.
+
+    Args:
+        has: which words are in which texts, shape (words, n).
+        telling: which words say something, shape (words, 1).
+        told: share of the query that a text has of these, shape (n,).
+        most: share that there is of them, shape (n,).
+    """
+    others = np.divide(told, most, out=np.ones_like(told), where=most > 0)
+    return np.asarray((has & telling).sum(axis=0) + (has & ~telling).sum(axis=0) * others)
 
 
 def _saturated(times: NDArray[np.int64], lengths: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
