@@ -7,6 +7,7 @@ in which a file lists its candidates. The one that means that order says so in i
 from __future__ import annotations
 
 import math
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 from typing import Protocol
@@ -14,9 +15,12 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.formats.dataset import DataSet, Request, chosen
+from edge_rerank.formats.dataset import DataSet, Request, TrainSequence, Withheld, chosen
 from edge_rerank.ranking.markov import MarkovChain
 from edge_rerank.types import Item
+
+RECENT_SHARE = 1 / 64
+"""Of all choices, those that :class:`Recency` counts."""
 
 RECENT_ITEMS = 10
 """How far back :class:`MaxSimilarity` looks."""
@@ -64,6 +68,56 @@ class Popularity:
     def scores(self, request: Request) -> NDArray[np.float64]:
         """The popularity; 0 where it is unknown."""
         return np.array([item.popularity or 0.0 for item in request.candidates])
+
+
+class Recency:
+    """What most people chose of late: popularity among the newest choices alone.
+
+    Args:
+        people: the training part; choices without a time do not count.
+    """
+
+    name = "recency"
+
+    def __init__(self, people: Iterable[TrainSequence]) -> None:
+        dated = sorted(
+            (moment, item)
+            for one in people
+            for moment, item in zip(one.timestamps, one.items, strict=False)
+        )
+        self._times = [moment for moment, _ in dated]
+        self._places: dict[str, list[int]] = {}
+        for place, (_, item) in enumerate(dated):
+            self._places.setdefault(item, []).append(place)
+        self._window = math.ceil(len(dated) * RECENT_SHARE)
+
+    def __bool__(self) -> bool:
+        """Whether any choice has a time."""
+        return bool(self._times)
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """Choices of each candidate among the newest before the request."""
+        end = len(self._times)
+        if request.timestamp is not None:
+            end = bisect_left(self._times, request.timestamp)
+        start = max(end - self._window, 0)
+        places = [self._places.get(item.id, ()) for item in request.candidates]
+        return np.array(
+            [bisect_left(one, end) - bisect_left(one, start) for one in places], dtype=np.float64
+        )
+
+
+class HadBefore:
+    """What the person had before, however often, and then what most people chose."""
+
+    name = "had-before"
+
+    def scores(self, request: Request) -> NDArray[np.float64]:
+        """1 for what was had before, plus a popularity from 0 to below 1."""
+        before = {item.id for item in chosen(request.history)}
+        had = np.array([item.id in before for item in request.candidates])
+        popularity = Popularity().scores(request)
+        return had + popularity / (1 + popularity)
 
 
 class LastItemSimilarity:
@@ -177,12 +231,21 @@ class ItemKnn:
 
 
 def default_baselines(data: DataSet, vectors: Vectors) -> tuple[Baseline, ...]:
-    """All of the above, in the order of the report."""
-    paths = tuple(data.paths())
+    """All of the above that the data set can feed, in the order of the report.
+
+    Recency wants times in the training part, and is withheld with popularity; what was had before
+    wants somebody who had a thing twice.
+    """
+    people = tuple(data.people())
+    paths = tuple(one.items for one in people)
+    recency = Recency(people if Withheld.POPULARITY not in data.withheld else ())
+    repeated = any(len(set(path)) < len(path) for path in paths)
     return (
         Random(),
         HostOrder(),
         Popularity(),
+        *((recency,) if recency else ()),
+        *((HadBefore(),) if repeated else ()),
         LastItemSimilarity(vectors),
         MaxSimilarity(vectors),
         SimilarityAndPopularity(vectors),

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from edge_rerank.evaluation.baselines import (
+    HadBefore,
     HostOrder,
     ItemKnn,
     LastItemSimilarity,
@@ -13,12 +15,15 @@ from edge_rerank.evaluation.baselines import (
     MaxSimilarity,
     Popularity,
     Random,
+    Recency,
     SimilarityAndPopularity,
     default_baselines,
     lottery,
 )
-from edge_rerank.formats.dataset import DataSet, Request
+from edge_rerank.formats.dataset import DataSet, Request, TrainSequence, Withheld
 from edge_rerank.types import Event, Item
+
+from .conftest import ITEMS, REQUESTS, TRAIN, Folder
 
 VECTORS = {
     "bread": np.array([1, 0, 0], np.float32),
@@ -41,6 +46,41 @@ def test_popularity(request_of_a: Request) -> None:
 def test_unknown_popularity_is_none(request_of_a: Request) -> None:
     unknown = Request(None, (), (Item("x"), Item("y", popularity=1)), frozenset())
     assert Popularity().scores(unknown).tolist() == [0.0, 1.0]
+
+
+def test_recency_counts_the_newest_choices_before_the_request() -> None:
+    people = [
+        TrainSequence("a", ("old",) * 100, tuple(range(100))),
+        TrainSequence("b", ("new", "new", "later"), (100, 101, 500)),
+        TrainSequence("c", ("undated",)),
+    ]
+    items = tuple(map(Item, ("old", "new", "later", "undated", "unknown")))
+    recency = Recency(people)  # 103 choices: the newest two count
+    request = Request(None, (), items, frozenset(), timestamp=200)
+    assert recency.scores(request).tolist() == [0, 2, 0, 0, 0]
+    assert recency.scores(replace(request, timestamp=101)).tolist() == [1, 1, 0, 0, 0]
+    assert recency.scores(replace(request, timestamp=None)).tolist() == [0, 1, 1, 0, 0]
+    assert recency.scores(replace(request, timestamp=0)).tolist() == [0] * 5
+
+
+def test_what_was_had_before_comes_first_and_then_the_popular() -> None:
+    items = [Item("a", popularity=9), Item("b", popularity=1), Item("c", popularity=4), Item("d")]
+    history = (Event("click", items[1]), Event("dislike", items[0]), Event("view", items[3]))
+    request = Request(None, history, tuple(items), frozenset())
+    order = np.argsort(-HadBefore().scores(request)).tolist()
+    assert order == [1, 3, 0, 2]
+
+
+def test_baselines_that_a_data_set_cannot_feed_are_left_out(folder: Folder) -> None:
+    def names(data: DataSet) -> set[str]:
+        return {one.name for one in default_baselines(data, VECTORS)}
+
+    every = DataSet.open(folder(items=ITEMS, train=TRAIN, test=REQUESTS))
+    assert names(every) >= {"recency", "had-before"}
+    assert "recency" not in names(every.without([Withheld.POPULARITY]))
+    bare = [{"user": "a", "items": ["bread", "mars"]}]
+    plain = DataSet.open(folder(items=ITEMS, train=bare, test=REQUESTS))
+    assert names(plain).isdisjoint({"recency", "had-before"})
 
 
 def test_host_order(request_of_a: Request) -> None:
@@ -137,6 +177,8 @@ def test_names_are_the_reports(shop: Path) -> None:
         "random",
         "host-order",
         "popularity",
+        "recency",
+        "had-before",
         "last-item-similarity",
         "max-similarity",
         "max+pop",
