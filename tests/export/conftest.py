@@ -1,8 +1,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ else:
     MISSING = None
 
 SPECIAL = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+Folder = Callable[..., Path]
 
 
 @pytest.fixture(scope="session")
@@ -101,3 +104,18 @@ def few_lists() -> Iterator[None]:
         patch.setattr(ScorerBuilder, "build_cases", 13)
         patch.setattr(PairBuilder, "build_cases", 8)
         yield
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Folder:
+    """Makes a folder: ``folder(items=[...], test=[...])``; strings are lines as they are."""
+
+    def make(**files: list[Any]) -> Path:
+        made = tmp_path / "data"
+        made.mkdir(exist_ok=True)
+        for name, records in files.items():
+            text = [one if isinstance(one, str) else json.dumps(one) for one in records]
+            (made / f"{name}.jsonl").write_text("\n".join(text) + "\n", encoding="latin-1")
+        return made
+
+    return make

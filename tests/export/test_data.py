@@ -6,7 +6,6 @@ import gzip
 import json
 import random
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +28,8 @@ from edge_rerank_export.datasets.summary import scripts_of
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.train.domain import read_domain, unread
 from edge_rerank_export.verify.texts import texts_of
+
+from .conftest import Folder
 
 VIEWS = FileLayout(type=EventType.VIEW)
 KINDS = {"tea": "Green tea of", "map": "Map of", "pan": "Iron pan from"}
@@ -338,22 +339,6 @@ GOOD = {
     **{"user": "u", "history": [{"item": "a", "timestamp": 5}], "candidates": ["b", "a"]},
     **{"clicked": ["b"], "timestamp": 9},
 }
-Folder = Callable[..., Path]
-
-
-@pytest.fixture
-def folder(tmp_path: Path) -> Folder:
-    """Makes a folder: ``folder(items=[...], test=[...])``; strings are lines as they are."""
-
-    def make(**files: list[Any]) -> Path:
-        made = tmp_path / "data"
-        made.mkdir()
-        for name, records in files.items():
-            text = [one if isinstance(one, str) else json.dumps(one) for one in records]
-            (made / f"{name}.jsonl").write_text("\n".join(text) + "\n", encoding="latin-1")
-        return made
-
-    return make
 
 
 @pytest.mark.parametrize(

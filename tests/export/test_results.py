@@ -114,7 +114,7 @@ def test_every_figure_is_that_of_an_evaluation(command: list[str], out: Path) ->
         assert other is not None
         assert garden["gains"][pack]["bpr"]["p"] == pytest.approx(other.p_holm, abs=1e-6)
     baselines = {"random", "host-order", "popularity", "last-item-similarity", "max-similarity"}
-    baselines |= {"max+pop", "markov", "item-knn", "bpr"}
+    baselines |= {"recency", "max+pop", "markov", "item-knn", "bpr"}
     packs = {"shipped", "zero-shot", "zero-shot, no popularity", "tuned"}
     assert set(garden["orders"]) == baselines | packs
 

@@ -1,4 +1,4 @@
-"""The command ``data``: data set folders, made of logs and checked."""
+"""The command ``data``: data set folders made of logs, checked, and given honest lists."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from edge_rerank_export.commands._arguments import (
 from edge_rerank_export.commands._output import say_json
 from edge_rerank_export.datasets.check import check
 from edge_rerank_export.datasets.convert import Conversion, convert
+from edge_rerank_export.datasets.redraw import redraw
 from edge_rerank_export.progress import on_console
 
 _SHOWN = 20
@@ -37,9 +38,17 @@ less.
 """
 
 
+_LISTS = """\
+Write the lists of a split anew: what was chosen, among items that others had chosen by then and
+that the person never had to do with, ten of 19 drawn with equal chances and nine by
+popularity^0.75, with the popularity of the time. Beside items that did not exist yet, what was
+chosen is easily told.
+"""
+
+
 def register(commands: Commands) -> None:
-    """Add the command with its own: convert, check."""
-    summary = "make a data set folder of a log, or check one"
+    """Add the command with its own: convert, check, lists."""
+    summary = "make a data set folder of a log, check one, or draw its lists anew"
     parser = commands.add_parser("data", help=summary, description=summary, epilog=EXIT_CODES)
     actions = parser.add_subparsers(
         title="actions", metavar="ACTION", required=True, help="what to do; each has its own help"
@@ -79,6 +88,26 @@ def register(commands: Commands) -> None:
     checker = add_command(actions, "check", _check, "hold a folder to the format", _CHECK)
     checker.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
     add_json(checker)
+    drawer = add_command(actions, "lists", _lists, "write a split with honest lists", _LISTS)
+    drawer.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder with times")
+    drawer.add_argument("--split", default="test", help="whose requests (default: test)")
+    drawer.add_argument(
+        "--negatives",
+        type=_negatives,
+        default=_DEFAULT.negatives,
+        metavar="N",
+        help='items beside the chosen one, or "all" that there were (default: 19)',
+    )
+    drawer.add_argument(
+        "--out",
+        type=Path,
+        metavar="FILE",
+        help="the file to be (default: FOLDER/SPLIT_born.jsonl.gz, SPLIT_born100 for 99 negatives)",
+    )
+    drawer.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
+    )
+    add_json(drawer)
 
 
 def _convert(arguments: argparse.Namespace, console: Console) -> None:
@@ -127,6 +156,38 @@ def _check(arguments: argparse.Namespace, console: Console) -> None:
         raise DataError(arguments.folder, f"breaks the format in {many} place{'s'[: many > 1]}")
     lines = ", ".join(f"{count} in {name}" for name, count in found.counts.items())
     _print(console, f"in order: {lines}")
+
+
+def _lists(arguments: argparse.Namespace, console: Console) -> None:
+    negatives: int | None = arguments.negatives
+    size = "" if negatives == _DEFAULT.negatives else "all" if negatives is None else negatives + 1
+    name = f"{arguments.split}_born{size}.jsonl.gz"
+    out = arguments.out or arguments.folder / name
+    made = redraw(
+        arguments.folder,
+        arguments.split,
+        out,
+        negatives=negatives,
+        seed=arguments.seed,
+        steps=on_console(console),
+    )
+    if arguments.json:
+        say_json(made.to_dict())
+    _print(console, f"{made.lists} lists of {made.candidates:.3g} candidates: {out.name}")
+    for count, what in (
+        (made.undated, "requests without a time were left out"),
+        (made.unborn, "choices of what nobody else had chosen before were left out"),
+        (made.alone, "choices beside which there was nothing else were left out"),
+    ):
+        if count:
+            _print(console, f"{count} {what}")
+    _print(
+        console, f"{made.late:.0%} of the choices to learn from are later than a list, in the mean"
+    )
+
+
+def _negatives(text: str) -> int | None:
+    return None if text == "all" else positive(text)
 
 
 def _print(console: Console, text: str) -> None:

@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import numpy as np
+
 from edge_rerank.errors import DataError, InvalidInput
 from edge_rerank.formats.dataset import (
     ITEMS,
@@ -30,7 +32,7 @@ from edge_rerank_export.progress import Steps, silent
 T = TypeVar("T")
 
 _WORTH_SAYING = 0.01
-"""Share of what was not clicked and occurs nowhere before."""
+"""Share of what was not clicked and occurs nowhere before, or of what is learnt too late."""
 
 _SUFFIXES = (".jsonl", ".jsonl.gz")
 
@@ -102,6 +104,7 @@ class _Check:
         self._catalogue: dict[str, Item] = {}
         self._train: dict[str, dict[str, float | None]] = {}
         self._born: dict[str, float] = {}
+        self._learnt: list[float] = []
         self._beside: dict[str, list[tuple[float, list[str]]]] = {}
 
     def run(self) -> Checked:
@@ -113,6 +116,7 @@ class _Check:
         for split in splits:
             self._read(split, partial(self._requests, split=split))
         self._say_unborn()
+        self._say_late()
         if not splits:
             wanted = "expected test.jsonl or another file of requests, found none"
             self._violations.append(Violation(self._folder.name, None, wanted))
@@ -181,6 +185,7 @@ class _Check:
         self._say_strange(path, strange, total)
 
     def _remember(self, path: Path, number: int, one: TrainSequence) -> None:
+        self._learnt += one.timestamps
         times: tuple[float | None, ...] = one.timestamps or (None,) * len(one.items)
         for name, time in zip(one.items, times, strict=True):
             if time is not None:
@@ -240,6 +245,18 @@ class _Check:
             if late and self._born and late >= _WORTH_SAYING * others:
                 what = f"{late / others:.0%} of what was not clicked occurs nowhere before"
                 self._remarks.append(f"{name}: {what}: what did not exist yet is easily told")
+
+    def _say_late(self) -> None:
+        """How much of what is learnt from lies in the future of the lists of each split."""
+        learnt = np.sort(self._learnt)
+        for name, beside in self._beside.items():
+            if not (beside and len(learnt)):
+                continue
+            times = [time for time, _ in beside]
+            late = 1 - float(np.searchsorted(learnt, times, side="right").mean()) / len(learnt)
+            if late >= _WORTH_SAYING:
+                what = f"{late:.0%} of the choices in train are later than a list, in the mean"
+                self._remarks.append(f"{name}: {what}: what is learnt knows of its future")
 
     def _check_time(self, path: Path, number: int, request: Request) -> None:
         last = max((event.timestamp or 0.0 for event in request.history), default=0.0)

@@ -39,7 +39,7 @@ def draw_lists(
     asked: Sequence[Choice],
     touched: Mapping[int, frozenset[str]],
     *,
-    negatives: int,
+    negatives: int | None,
     seed: int,
 ) -> Iterator[ChoiceList]:
     """Lists for some of the choices; those without any negative are left out.
@@ -49,7 +49,7 @@ def draw_lists(
         asked: those that are to be guessed, in the order of time. Somebody else must have chosen
             the item before, or it would be told by that alone.
         touched: what each person of ``asked`` had to do with at any time: no negatives.
-        negatives: of a list, as far as there are so many items.
+        negatives: of a list, as far as there are so many items; ``None`` for all there are.
         seed: of all chance; a list depends on it and on its own choice, not on other lists.
     """
     before = _Before(choices)
@@ -85,8 +85,10 @@ class _Before:
     def count(self, item: str) -> int:
         return self._counts.get(item, 0)
 
-    def draw(self, count: int, never: frozenset[str], rng: np.random.Generator) -> list[str]:
-        """Items chosen before, none of ``never``, each once."""
+    def draw(self, count: int | None, never: frozenset[str], rng: np.random.Generator) -> list[str]:
+        """Items chosen before, none of ``never``, each once; all of them if ``count`` is none."""
+        if count is None:
+            return [item for item in self._there if item not in never]
         uniform = round(count * _UNIFORM_SHARE)
         drawn: dict[str, None] = {}
         tries = 0
