@@ -64,6 +64,14 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="withhold what is known of the items: popularity or categories; may be repeated",
     )
     parser.add_argument(
+        "--beside",
+        type=pack_folder,
+        action="append",
+        default=[],
+        metavar="PACK",
+        help="one more pack to compare with, by name and release; may be repeated",
+    )
+    parser.add_argument(
         "--scores",
         type=_named_file,
         action="append",
@@ -88,6 +96,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             arguments.pack,
             arguments.folder,
             arguments.split,
+            beside=arguments.beside,
             scores=scores,
             limit=arguments.limit,
             without=set(arguments.without),

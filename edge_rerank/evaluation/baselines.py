@@ -230,16 +230,21 @@ class ItemKnn:
         return len(mine & theirs) / math.sqrt(len(mine) * len(theirs))
 
 
-def default_baselines(data: DataSet, vectors: Vectors) -> tuple[Baseline, ...]:
+def default_baselines(
+    data: DataSet, vectors: Vectors, requests: Iterable[Request]
+) -> tuple[Baseline, ...]:
     """All of the above that the data set can feed, in the order of the report.
 
     Recency wants times in the training part, and is withheld with popularity; what was had before
-    wants somebody who had a thing twice.
+    wants a request with a candidate that the person had.
     """
     people = tuple(data.people())
     paths = tuple(one.items for one in people)
     recency = Recency(people if Withheld.POPULARITY not in data.withheld else ())
-    repeated = any(len(set(path)) < len(path) for path in paths)
+    repeated = any(
+        not {item.id for item in chosen(one.history)}.isdisjoint(item.id for item in one.candidates)
+        for one in requests
+    )
     return (
         Random(),
         HostOrder(),

@@ -42,12 +42,16 @@ from edge_rerank.types import Item, RatingScale
 SEED = 0
 """Of resamples and permutations: the same figures give the same intervals."""
 
+_DIGITS = 8
+"""Of a pack's digest, in its name."""
+
 
 def evaluate(
     pack: str | Path | None,
     folder: str | Path,
     split: str,
     *,
+    beside: Sequence[str | Path] = (),
     scores: Mapping[str, Path] | None = None,
     limit: int | None = None,
     without: Collection[Withheld] = (),
@@ -62,6 +66,7 @@ def evaluate(
         pack: a pack folder; ``None`` for the shipped one.
         folder: see :mod:`edge_rerank.formats.dataset`.
         split: name of a file of requests, as "test".
+        beside: more packs, which are compared like baselines, by name and release.
         scores: files of more baselines' scores, by name; see
             :class:`~edge_rerank.evaluation.scores.Prescored`.
         limit: how many requests at most.
@@ -75,7 +80,7 @@ def evaluate(
     Raises:
         DataError: when a file is missing or malformed, or no request has a click.
         PackError, InferenceError: when the pack cannot be loaded or run.
-        InvalidRequest: when an argument is malformed.
+        InvalidRequest: when an argument is malformed, or a pack is there twice.
     """
     data = DataSet.open(folder).without(without)
     requests = list(data.requests(split, limit=limit))
@@ -87,20 +92,27 @@ def evaluate(
     ratings = guess_scale(event for request in requests for event in request.history)
     items = _needed(requests, ratings)
     surprise = self_information(list(data.items.values()))
-    with RankingEngine.open(
-        pack,
+    vectors = {} if vectors is None else vectors
+    open_pack = partial(
+        RankingEngine.open,
         runtime=Runtime(providers, threads, cache_items=max(len(items), 1)),
         ratings=ratings,
-    ) as engine:
+    )
+    with open_pack(pack) as engine:
         began = time.perf_counter()
-        vectors = {} if vectors is None else vectors
         _encode(engine, items, vectors, progress)
         encoding_s = time.perf_counter() - began
         ours = ask(requests, by_pack(engine), vectors, surprise, _named(progress, "requests"))
         manifest = engine.pack.manifest
-    own = default_baselines(data, vectors)
+    own = default_baselines(data, vectors, requests)
     _check_names(prescored, own)
     outcomes = {PACK: ours}
+    for other in beside:
+        with open_pack(other) as engine:
+            name = _name_of(engine, {*outcomes, *(one.name for one in prescored)})
+            _encode(engine, items, {}, _prefixed(progress, name))
+            ranks = by_pack(engine)
+            outcomes[name] = ask(requests, ranks, vectors, surprise, _named(progress, name))
     every: list[tuple[Baseline, bool]] = [(one, True) for one in own]
     every += [(one, False) for one in prescored]
     for one, timed in every:
@@ -154,6 +166,23 @@ def _needed(requests: Iterable[Request], ratings: RatingScale) -> list[Item]:
         recent = chosen(request.history)[-RECENT_ITEMS:]
         items.update((item.id, item) for item in (*request.candidates, *touched, *recent))
     return list(items.values())
+
+
+def _name_of(engine: RankingEngine, taken: Collection[str]) -> str:
+    """What a pack beside another is called: by its digest, too, where that is needed."""
+    manifest = engine.pack.manifest
+    plain = f"{manifest.name} {manifest.release}"
+    exact = f"{plain} {engine.pack.digest[:_DIGITS]}"
+    name = exact if plain in taken else plain
+    if name in taken:
+        raise InvalidRequest(f"beside: expected each pack once, got {name} again")
+    return name
+
+
+def _prefixed(progress: StepProgress | None, name: str) -> StepProgress | None:
+    if progress is None:
+        return None
+    return lambda what, done, total: progress(f"{name}: {what}", done, total)
 
 
 def _check_names(prescored: Sequence[Baseline], own: Sequence[Baseline]) -> None:

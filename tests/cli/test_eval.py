@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
+
 from .conftest import Run
 
 
@@ -42,6 +45,15 @@ def test_evidence_withheld(run: Run, folder: Path) -> None:
     assert result.code == 0
     assert "without categories and popularity" in " ".join(result.out.split())
     assert run("eval", "shipped", folder, "--without", "everything").code == 2
+
+
+def test_a_pack_beside_another(run: Run, folder: Path) -> None:
+    result = run("eval", "shipped", folder, "--beside", shipped_pack(), "--json")
+    assert result.code == 0
+    report = json.loads(result.out)
+    manifest = Pack.open(shipped_pack()).manifest
+    assert report["baselines"][f"{manifest.name} {manifest.release}"] == report["pack"]
+    assert run("eval", "shipped", folder, "--beside", folder).code == 2
 
 
 def test_runtime_options(run: Run, folder: Path) -> None:

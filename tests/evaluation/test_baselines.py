@@ -73,9 +73,10 @@ def test_what_was_had_before_comes_first_and_then_the_popular() -> None:
 
 def test_baselines_that_a_data_set_cannot_feed_are_left_out(folder: Folder) -> None:
     def names(data: DataSet) -> set[str]:
-        return {one.name for one in default_baselines(data, VECTORS)}
+        return {one.name for one in default_baselines(data, VECTORS, data.requests("test"))}
 
-    every = DataSet.open(folder(items=ITEMS, train=TRAIN, test=REQUESTS))
+    again = [{**REQUESTS[0], "candidates": ["bread", "mars"]}]
+    every = DataSet.open(folder(items=ITEMS, train=TRAIN, test=again))
     assert names(every) >= {"recency", "had-before"}
     assert "recency" not in names(every.without([Withheld.POPULARITY]))
     bare = [{"user": "a", "items": ["bread", "mars"]}]
@@ -166,19 +167,18 @@ def test_every_baseline_copes_with_nothing(shop: Path) -> None:
     data = DataSet.open(shop)
     nobody = Request(None, (), tuple(data.items.values()), frozenset())
     nothing = Request(None, (), (), frozenset())
-    for baseline in default_baselines(data, VECTORS):
+    for baseline in default_baselines(data, VECTORS, [nobody]):
         assert baseline.scores(nobody).shape == (4,)
         assert np.isfinite(baseline.scores(nobody)).all()
         assert baseline.scores(nothing).shape == (0,)
 
 
 def test_names_are_the_reports(shop: Path) -> None:
-    assert [one.name for one in default_baselines(DataSet.open(shop), VECTORS)] == [
+    assert [one.name for one in default_baselines(DataSet.open(shop), VECTORS, [])] == [
         "random",
         "host-order",
         "popularity",
         "recency",
-        "had-before",
         "last-item-similarity",
         "max-similarity",
         "max+pop",

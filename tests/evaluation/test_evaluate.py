@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import random
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_rerank.errors import DataError, PackNotFound
+from edge_rerank.errors import DataError, InvalidRequest, PackNotFound
 from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.slices import SliceKind
 from edge_rerank.formats.dataset import Withheld
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.encoders.unrelated import TEXTS as UNRELATED
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 
 from .conftest import ITEMS, REQUESTS, TRAIN, Folder
 
@@ -29,8 +32,8 @@ BASELINES = {
     "markov",
     "item-knn",
 }
-OF_TRAINING = {"recency", "had-before"}
-"""What wants times and repeats in the training part."""
+DATED = {"recency"}
+"""What wants times in the training part."""
 
 METRICS = {
     "ndcg@1",
@@ -50,7 +53,7 @@ def test_the_json_of_a_report(shop: Path) -> None:
     report = json.loads(evaluate(None, shop, "test").to_json())
     assert {"folder", "split", "requests", "pack", "baselines"} <= set(report)
     assert (report["folder"], report["split"], report["requests"]) == (str(shop), "test", 2)
-    assert set(report["baselines"]) == BASELINES | OF_TRAINING
+    assert set(report["baselines"]) == BASELINES | DATED
     for quality in (report["pack"], *report["baselines"].values()):
         assert set(quality) == METRICS
         assert all(0 <= value <= 1 for value in quality.values())
@@ -169,7 +172,7 @@ def test_odd_but_legal_folders_can_be_judged(folder: Folder) -> None:
     )
     report = evaluate(None, made, "test")
     assert report.requests == 3
-    assert set(report.baselines) == BASELINES
+    assert set(report.baselines) == BASELINES | {"had-before"}
 
 
 def test_nothing_to_judge(folder: Folder) -> None:
@@ -177,6 +180,23 @@ def test_nothing_to_judge(folder: Folder) -> None:
     for split in ("test", "valid"):
         with pytest.raises(DataError, match="at least one request with a click"):
             evaluate(None, made, split)
+
+
+def test_packs_beside_each_other(shop: Path, tmp_path: Path) -> None:
+    shipped = Pack.open(shipped_pack())
+    name = f"{shipped.manifest.name} {shipped.manifest.release}"
+    report = evaluate(None, shop, "test", beside=[shipped_pack()])
+    assert report.baselines[name] == report.pack
+    comparison = report.details[name].comparison
+    assert comparison is not None
+    assert comparison.difference == 0
+    other = shutil.copytree(shipped_pack(), tmp_path / "other")
+    text = (other / "manifest.json").read_text()
+    (other / "manifest.json").write_text(text + " ")
+    report = evaluate(None, shop, "test", beside=[shipped_pack(), other])
+    assert f"{name} {Pack.open(other).digest[:8]}" in report.baselines
+    with pytest.raises(InvalidRequest, match="each pack once"):
+        evaluate(None, shop, "test", beside=[other, other, other])
 
 
 def test_a_missing_pack(shop: Path, tmp_path: Path) -> None:
