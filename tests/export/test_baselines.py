@@ -58,6 +58,30 @@ def folder_of(folder: Path, walk: list[list[int]]) -> Path:
     return folder
 
 
+def test_without_validation_requests_last_choices_are_held_out(tmp_path: Path) -> None:
+    rng = random.Random(5)
+    walk = [rng.sample(range(ITEMS), 6) for _ in range(95)]
+    folder = folder_of(tmp_path / "walks", walk)
+    (folder / "valid.jsonl").unlink()
+    data = DataSet.open(folder)
+    whole = list(data.people())
+    choices = Choices.read(data)
+    assert len(choices.valid) == 10
+    for request in choices.valid:
+        (name,) = request.clicked
+        path = next(one.items for one in whole if one.user == request.user)
+        assert path == (*(event.item.id for event in request.history if event.item), name)
+        beside = {item.id for item in request.candidates} - {name}
+        assert beside
+        assert beside.isdisjoint(path)
+        learnt = choices.people[choices.rows[request.user or ""]].tolist()
+        assert learnt == [choices.numbers[one] for one in path[:-1]]
+    others = sum(len(one.items) for one in whole) - len(choices.valid)
+    assert sum(map(len, choices.people)) == others
+    assert Choices.read(data).valid == choices.valid
+    assert 0 <= validation_ndcg(train_bpr(choices, seed=0, progress=silent), choices) <= 1
+
+
 @pytest.fixture(scope="module")
 def circle(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Everyone goes round: what comes next is known from the last item alone."""
@@ -171,7 +195,9 @@ class TestCommand:
     ) -> None:
         bare = tmp_path / "bare"
         bare.mkdir()
-        for name in ("items.jsonl", "train.jsonl", "test.jsonl"):
+        for name in ("items.jsonl", "test.jsonl"):
             (bare / name).write_bytes((tastes / name).read_bytes())
+        pair = {"user": "u", "items": ["1", "2"]}  # too few to hide one of them
+        (bare / "train.jsonl").write_text(json.dumps(pair) + "\n")
         assert main(["baselines", str(bare), "--out", str(tmp_path / "scores")]) == EXIT_USAGE
         assert "valid" in capsys.readouterr().err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
@@ -10,11 +11,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
-from edge_rerank.formats.dataset import VALID, DataSet, Request, chosen
+from edge_rerank.formats.dataset import VALID, DataSet, Request, TrainSequence, chosen
+from edge_rerank.types import Event
+from edge_rerank_export.train.domain import HELD_OUT
 from edge_rerank_export.train.loop import mean_ndcg
 
 UNKNOWN = 0
 """Number of an item that is not in the catalogue."""
+
+_SEED = 0
+_MOST = 1_000
+_LEAST = 3
+"""Choices of somebody whose last one is hidden."""
+
+_UNIFORM, _BY_POPULARITY = 10, 9
+"""Items beside a hidden choice; the latter are drawn by popularity to the power of 3/4."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -25,7 +36,8 @@ class Choices:
         numbers: of the items by id, from 1 on.
         people: for each person the numbers of what they chose, oldest first, int64.
         rows: row in ``people`` by user, of those whose name the file gives.
-        valid: validation requests with a click.
+        valid: validation requests with a click; where the folder has none, the last choices of
+            one person in ten, which are not learnt from.
     """
 
     numbers: dict[str, int]
@@ -38,12 +50,18 @@ class Choices:
         """Read the training part and the validation split; the test split is not opened.
 
         Raises:
-            DataError: when the folder has neither, or at the first malformed line.
+            DataError: when there is nothing to learn from or to stop by, or at the first malformed
+                line.
         """
+        sequences = list(data.people())
+        if data.has(VALID):
+            valid = [one for one in data.requests(VALID) if one.clicked]
+        else:
+            sequences, valid = _held_out(data, sequences)
         numbers = {name: number for number, name in enumerate(data.items, start=1)}
         people: list[NDArray[np.int64]] = []
         rows: dict[str, int] = {}
-        for sequence in data.people():
+        for sequence in sequences:
             known = np.array(
                 [numbers[name] for name in sequence.items if name in numbers], dtype=np.int64
             )
@@ -53,10 +71,9 @@ class Choices:
                 people.append(known)
         if not people:
             raise DataError(data.folder, "expected a person with two choices to learn from")
-        valid = tuple(one for one in data.requests(VALID) if one.clicked)
         if not valid:
             raise DataError(data.folder, f"{VALID}: expected a request with a click to stop by")
-        return cls(numbers, tuple(people), rows, valid)
+        return cls(numbers, tuple(people), rows, tuple(valid))
 
     def before(self, request: Request) -> NDArray[np.int64]:
         """What the person chose before a request, oldest first, without unknown items."""
@@ -66,6 +83,34 @@ class Choices:
     def candidates(self, request: Request) -> NDArray[np.int64]:
         """Numbers of a request's candidates, in its order."""
         return np.array([self.numbers.get(item.id, UNKNOWN) for item in request.candidates])
+
+
+def _held_out(
+    data: DataSet, sequences: Sequence[TrainSequence]
+) -> tuple[list[TrainSequence], list[Request]]:
+    """Hide the last choices of some people, each among items that they never chose."""
+    rng = np.random.default_rng(_SEED)
+    names = np.array(list(data.items))
+    counts = Counter(name for one in sequences for name in one.items)
+    weights = np.array([counts[name] for name in data.items]) ** 0.75
+    left: list[TrainSequence] = []
+    requests: list[Request] = []
+    for one in sequences:
+        known = [name for name in one.items if name in data.items]
+        usable = len(known) >= _LEAST and known[-1] not in known[:-1]
+        if not usable or len(left) % HELD_OUT or len(requests) == _MOST:
+            left.append(one)
+            continue
+        drawn = [
+            *rng.choice(names, _UNIFORM).tolist(),
+            *rng.choice(names, _BY_POPULARITY, p=weights / weights.sum()).tolist(),
+        ]
+        candidates = dict.fromkeys([known[-1], *(name for name in drawn if name not in known)])
+        history = tuple(Event("click", data.items[name]) for name in known[:-1])
+        items = tuple(data.items[name] for name in candidates)
+        requests.append(Request(one.user, history, items, frozenset(known[-1:])))
+        left.append(TrainSequence(one.user, tuple(known[:-1])))
+    return left, requests
 
 
 class Recommender(Protocol):
