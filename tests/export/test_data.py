@@ -126,6 +126,54 @@ def test_what_is_beside_the_choice_was_there(made: Path, log: Path) -> None:
     assert asked > 30
 
 
+def test_a_folder_is_split_anew_at_one_moment(dated_folder: Path, tmp_path: Path) -> None:
+    assert any("later than a list" in one for one in check(dated_folder).remarks)
+    out = tmp_path / "anew"
+    command = ["data", "convert", str(dated_folder), "--out", str(out), "--split-at", "1970-01-03"]
+    assert main(command) == 0
+    train, valid, test = (lines(out / f"{name}.jsonl.gz") for name in ("train", "valid", "test"))
+    learnt = [time for one in train for time in one["timestamps"]]
+    assert max(learnt) < min(one["timestamp"] for one in valid)
+    assert max(one["timestamp"] for one in valid) < 172_800
+    assert min(one["timestamp"] for one in test) >= 172_800
+    assert (check(out).violations, check(out).remarks) == ((), ())
+    # A history says more of a moment than the training part: a bounce is nobody's choice.
+    bounced = {
+        str(number): one["history"][2]["item"]
+        for number, one in enumerate(map(json.loads, (dated_folder / "test.jsonl").open()))
+    }
+    for one in (*valid, *test):
+        assert one["clicked"] != [bounced[one["user"]]]
+    for one in train:
+        assert bounced[one["user"]] not in one["items"]
+
+
+@pytest.fixture
+def dated_folder(folder: Folder) -> Path:
+    """Each of 30 people is asked for their last choice, and many choose afterwards."""
+    rng = random.Random(2)
+    train, test = [], []
+    for person in range(30):
+        times = sorted(rng.sample(range(1, 400_000), 9))
+        items = [f"i{number}" for number in rng.sample(range(12), 9)]
+        dwell = [0.5 if n == 2 else None for n in range(8)]
+        train.append({"user": f"u{person}", "items": items[:-1], "timestamps": times[:-1]})
+        test.append(
+            {
+                "user": f"u{person}",
+                "history": [
+                    {"item": item, "timestamp": time, "dwell_s": seconds}
+                    for item, time, seconds in zip(items, times, dwell, strict=False)
+                ],
+                "candidates": [items[-1], "i99"],
+                "clicked": [items[-1]],
+                "timestamp": times[-1],
+            }
+        )
+    catalogue = [{"id": f"i{number}", "text": f"Thing {number}"} for number in range(12)]
+    return folder(items=catalogue, train=train, test=test)
+
+
 def test_popularity_alone_does_not_win_and_the_place_tells_nothing(made: Path) -> None:
     data = DataSet.open(made)
     requests = [*data.requests("valid"), *data.requests("test")]

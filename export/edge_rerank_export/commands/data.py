@@ -9,8 +9,10 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from edge_rerank._check import check_number
 from edge_rerank.cli.options import add_items, add_log_layout, items_of, log_layout, positive, share
-from edge_rerank.errors import DataError
+from edge_rerank.errors import DataError, InvalidEvent
+from edge_rerank.formats.times import read_timestamp
 from edge_rerank_export.commands._arguments import (
     EXIT_CODES,
     Commands,
@@ -29,7 +31,8 @@ _DEFAULT = Conversion()
 _CONVERT = """\
 Make a data set folder of a log with a user, an item and a time in each line: what people chose
 last is asked for, among items that others had chosen by then. Users become numbers. The folder is
-what eval, finetune and verify --texts read.
+what eval, finetune and verify --texts read. LOG may be such a folder itself, with times, which is
+split anew: nothing that is learnt from is then later than a list.
 """
 _CHECK = """\
 Hold every line of a data set folder to the rules of the format. Violations are printed as
@@ -54,7 +57,7 @@ def register(commands: Commands) -> None:
         title="actions", metavar="ACTION", required=True, help="what to do; each has its own help"
     )
     converter = add_command(actions, "convert", _convert, "make a folder of a log", _CONVERT)
-    converter.add_argument("log", type=Path, metavar="LOG", help="JSON lines or a table")
+    converter.add_argument("log", type=Path, metavar="LOG", help="JSON lines, a table, or a folder")
     add_log_layout(converter)
     add_items(converter, required=False)
     converter.add_argument(
@@ -84,6 +87,12 @@ def register(commands: Commands) -> None:
         converter.add_argument(
             flag, type=kind, default=default, metavar=metavar, help=f"{words} (default: {default})"
         )
+    converter.add_argument(
+        "--split-at",
+        type=_moment,
+        metavar="TIME",
+        help="when the split test begins, as 2025-03-31 (default: so that it has its share)",
+    )
     add_json(converter)
     checker = add_command(actions, "check", _check, "hold a folder to the format", _CHECK)
     checker.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
@@ -117,6 +126,7 @@ def _convert(arguments: argparse.Namespace, console: Console) -> None:
         min_events=arguments.min_events,
         valid=arguments.valid,
         test=arguments.test,
+        split_at=arguments.split_at,
         lists=arguments.lists,
         seed=arguments.seed,
     )
@@ -184,6 +194,14 @@ def _lists(arguments: argparse.Namespace, console: Console) -> None:
     _print(
         console, f"{made.late:.0%} of the choices to learn from are later than a list, in the mean"
     )
+
+
+def _moment(text: str) -> float:
+    try:
+        moment = check_number(read_timestamp(text), "time", InvalidEvent, minimum=0.0)
+    except InvalidEvent as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    return moment or 0.0
 
 
 def _negatives(text: str) -> int | None:

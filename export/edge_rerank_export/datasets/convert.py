@@ -1,4 +1,4 @@
-"""Conversion of a log to a data set folder: splits in time, lists, a catalogue, a summary.
+"""Conversion of a log or of another folder to a data set folder: splits in time, lists, counts.
 
 Nothing of the future is in the past: the training part ends before the first validation list, a
 list's history before the list, and the items beside the chosen one had been chosen by somebody
@@ -16,13 +16,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
-from edge_rerank.formats.dataset import ITEMS, TRAIN, VALID
+from edge_rerank.formats.dataset import ITEMS, TRAIN, VALID, DataSet
 from edge_rerank.formats.events import item_to_dict
 from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.types import Item
+from edge_rerank_export.datasets.folder_people import people_of
 from edge_rerank_export.datasets.lists import ChoiceList, draw_lists
 from edge_rerank_export.datasets.packed import write_packed
 from edge_rerank_export.datasets.people import Choice, Deed, People, choices_of, read_people
@@ -44,6 +46,8 @@ class Conversion:
         history: newest events before a list that it keeps.
         min_events: choices that a person needs to take part, from 2 on.
         valid, test: shares of the choices, the last ones in time.
+        split_at: UTC seconds at which the split test begins; by its share if ``None``. The last of
+            what is before it, as many as ``valid`` says, is the split valid.
         lists: of a split at most; drawn where there are more.
         seed: of all chance.
     """
@@ -53,6 +57,7 @@ class Conversion:
     min_events: int = 3
     valid: float = 0.1
     test: float = 0.1
+    split_at: float | None = None
     lists: int = 5_000
     seed: int = 0
 
@@ -88,7 +93,8 @@ def convert(
     """Make a data set folder of a log.
 
     Args:
-        log: with a user, an item and a time in every line.
+        log: with a user, an item and a time in every line; or a data set folder with times, whose
+            training part and lists together are split anew.
         items: the catalogue; what the log itself says of its items where it is empty.
         out: the folder, new.
         conversion: how.
@@ -99,9 +105,16 @@ def convert(
         DataError: when the log cannot be read, or gives nothing to learn from or to judge by.
         RecipeError: when there is something at ``out``.
     """
-    opened = read_log(log, layout, items)
-    with steps("read the log") as update:
-        people = read_people(opened, update=update)
+    if log.is_dir():
+        data = DataSet.open(log)
+        form, items = "a data set folder", [*items, *data.items.values()]
+        with steps("read the folder") as update:
+            people = people_of(data, update=update)
+    else:
+        opened = read_log(log, layout, items)
+        form = opened.form
+        with steps("read the log") as update:
+            people = read_people(opened, update=update)
     firsts, repeats = choices_of(people)
     plan = _Plan.of(log, firsts, conversion)
     catalogue = _catalogue(items, people, plan)
@@ -119,7 +132,7 @@ def convert(
         kept = plan.people
         chosen = {choice.item for choice in plan.choices}
         summary = Summary(
-            form=opened.form,
+            form=form,
             people=len(kept),
             people_left_out=len(people.deeds) - len(kept),
             items=len(catalogue),
@@ -178,10 +191,7 @@ class _Plan:
             least = conversion.min_events
             raise DataError(log, f"expected people with {least} choices or more, found none")
         times = np.array([one.at for one in choices])
-        valid_from, test_from = (
-            float(np.quantile(times, 1 - share, method="higher"))
-            for share in (conversion.valid + conversion.test, conversion.test)
-        )
+        valid_from, test_from = _borders(times, conversion)
         train = [one for one in choices if one.at < valid_from]
         begun: dict[int, float] = {}
         born: dict[str, float] = {}
@@ -220,6 +230,18 @@ class _Plan:
                 "items": [one.item for one in ones],
                 "timestamps": times,
             }
+
+
+def _borders(times: NDArray[np.float64], conversion: Conversion) -> tuple[float, float]:
+    """When the splits valid and test begin."""
+
+    def last(share: float, of: NDArray[np.float64]) -> float:
+        return float(np.quantile(of, 1 - share, method="higher")) if len(of) else np.inf
+
+    if conversion.split_at is not None:
+        return last(conversion.valid, times[times < conversion.split_at]), conversion.split_at
+    both = conversion.valid + conversion.test
+    return last(both, times), last(conversion.test, times)
 
 
 def _catalogue(items: Sequence[Item], people: People, plan: _Plan) -> list[Item]:

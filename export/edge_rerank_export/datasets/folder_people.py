@@ -1,0 +1,90 @@
+"""People of a data set folder: what its training part and its lists together say that they did."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+
+from edge_rerank.formats.dataset import DataSet, Request
+from edge_rerank.types import Event, EventType
+from edge_rerank_export.datasets.people import Deed, People
+from edge_rerank_export.progress import Update
+
+
+def people_of(data: DataSet, *, update: Update) -> People:
+    """Read the training part and every split.
+
+    What a person chose in the training part is a click, unless a history says more of that moment.
+    What has no time is left out.
+
+    Args:
+        data: a folder.
+        update: told how far it is, in files.
+
+    Raises:
+        DataError: at the first malformed line.
+    """
+    numbers: dict[str, int] = {}
+    found: dict[int, dict[Deed, None]] = defaultdict(dict)
+    splits = data.splits()
+    for done, split in enumerate(splits):
+        update(done, len(splits) + 1)
+        for request in data.requests(split):
+            person = _number(numbers, request.user)
+            found[person].update(dict.fromkeys(_deeds_of(request)))
+    for one in data.people():
+        person = _number(numbers, one.user)
+        known = {(deed.item, deed.at) for deed in found[person]}
+        for item, at in zip(one.items, one.timestamps, strict=False):
+            if (item, at) not in known:
+                found[person][_click(item, at)] = None
+    update(len(splits) + 1, len(splits) + 1)
+    deeds = tuple(
+        tuple(sorted(found[person], key=lambda deed: deed.at)) for person in range(len(numbers))
+    )
+    times = [deed.at for one in deeds for deed in one]
+    return People(
+        deeds=deeds,
+        items={
+            deed.item: data.items[deed.item]
+            for one in deeds
+            for deed in one
+            if deed.item in data.items
+        },
+        first=min(times, default=0.0),
+        last=max(times, default=0.0),
+        of_nobody=0,
+        repeated=0,
+        bad=(),
+    )
+
+
+def _number(numbers: dict[str, int], user: str | None) -> int:
+    """Of a person; whoever has no name is somebody new."""
+    name = f"\0{len(numbers)}" if user is None else user
+    return numbers.setdefault(name, len(numbers))
+
+
+def _deeds_of(request: Request) -> list[Deed]:
+    deeds = [_deed(event) for event in request.history if event.timestamp]
+    if request.timestamp is not None:
+        deeds += [
+            _click(name, request.timestamp, request.dwell_s.get(name))
+            for name in sorted(request.clicked)
+        ]
+    return deeds
+
+
+def _deed(event: Event) -> Deed:
+    return Deed(
+        at=event.timestamp or 0.0,
+        item="" if event.item is None else event.item.id,
+        type=event.type,
+        value=event.value,
+        dwell_s=event.dwell_s,
+        scroll=event.scroll,
+        query=event.query,
+    )
+
+
+def _click(item: str, at: float, dwell_s: float | None = None) -> Deed:
+    return Deed(at, item, EventType.CLICK, None, dwell_s, None, None)
