@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+import tempfile
+from pathlib import Path
 
 import pytest
 
@@ -65,11 +67,15 @@ def test_other_work_is_noticed() -> None:
 
 
 @pytest.mark.slow
-def test_a_real_run(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_real_run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # To write a file of the size that the bounds are for takes most of a run; see tests/bench.
     monkeypatch.setattr(bench, "PEOPLE", 500)
     monkeypatch.setattr(bench, "ROWS", 500)
-    python = bench._python
+    monkeypatch.setattr(bench, "_LOOK_S", 0.02)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    python, encoding, ranking = bench._python, bench._encoding, bench._ranking
+    monkeypatch.setattr(bench, "_encoding", lambda pack, _: encoding(pack, 4))
+    monkeypatch.setattr(bench, "_ranking", lambda pack, _: ranking(pack, 3))
     monkeypatch.setattr(
         bench, "_python", lambda script, _, place="", *__: python(script, 1, place, "3")
     )

@@ -96,10 +96,14 @@ def test_a_pack_that_is_not_there(run: Run, tmp_path: Path) -> None:
         suite.run(tmp_path / "none")
 
 
-def test_a_run_says_how_far_it_is(engine: RankingEngine) -> None:
+def test_a_run_says_how_far_it_is(
+    engine: RankingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Few of the catalogue's texts are looked at: those are read when they are.
+    monkeypatch.setattr(Reranker, "warmup", lambda *_: None)
     reranker = Reranker(engine, History.open())
     seen: list[tuple[int, int]] = []
-    some = [one for one in suite.all_expectations() if one.group is Group.HOST][:2]
+    some = [one for one in suite.all_expectations() if one.group is Group.DEFAULTS][1:3]
     found = suite.play(reranker, some, progress=lambda done, total: seen.append((done, total)))
     assert seen == [(1, 2), (2, 2)]
     assert [one.expectation for one in found.outcomes] == some

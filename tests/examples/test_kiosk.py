@@ -93,10 +93,13 @@ class Watched:
     def of(self, kind: str) -> list[dict[str, Any]]:
         return [event for event in self.events if event["type"] == kind]
 
-    def wait_for(self, kind: str, count: int) -> list[dict[str, Any]]:
+    def wait_for(self, kind: str, count: int, *, tick_ms: int = 0) -> list[dict[str, Any]]:
+        """Events of a kind, while the page's clock is set on by ``tick_ms`` at every look."""
         for _ in range(300):
             if len(self.of(kind)) >= count:
                 break
+            if tick_ms:
+                self.page.clock.run_for(tick_ms)
             self.page.wait_for_timeout(100)
         assert len(self.of(kind)) >= count
         return self.of(kind)
@@ -121,6 +124,7 @@ def test_a_visit(browser: BrowserContext, tmp_path: Path, profile: Path) -> None
     with kiosk(tmp_path) as way_in:
         page = browser.new_page()
         visit = Watched(page)
+        page.clock.install()  # what a page waits for is not waited for here
         page.goto(way_in)
         expect(page.locator("#attract")).to_be_visible()
         expect(page.locator("#drift img")).to_have_count(16)
@@ -136,16 +140,16 @@ def test_a_visit(browser: BrowserContext, tmp_path: Path, profile: Path) -> None
             )  # a finger's width; a card is one whole target
 
         # Seen: what stands on the screen for a second, and the rest once it is scrolled to.
-        above = {one["item"] for one in visit.wait_for("impression", 8)}
+        above = {one["item"] for one in visit.wait_for("impression", 8, tick_ms=1000)}
         assert above == set(first[:8])
         page.locator("#cards > li").last.scroll_into_view_if_needed()
-        visit.wait_for("impression", 12)
+        visit.wait_for("impression", 12, tick_ms=1000)
         assert {one["item"] for one in visit.of("impression")} > above | {first[-1]}
 
         # Opened, read, liked, closed: three events, and the list is another.
         chosen = first[2]
         page.locator(f"[data-item-id={chosen}] button").click()
-        page.wait_for_timeout(1200)
+        page.clock.run_for(1200)
         assert faults(page) == []
         page.locator("#item [data-event=like]").click()
         expect(page.locator("#item [data-event=like]")).to_have_attribute("aria-pressed", "true")
@@ -199,7 +203,9 @@ def test_a_visit(browser: BrowserContext, tmp_path: Path, profile: Path) -> None
         second.page.locator("#item [data-close]").click()
         second.wait_for("view", 1)
         second.page.clock.fast_forward(50_000)
+        second.page.evaluate("addEventListener('wheel', () => { document.body.id = 'stirred'; })")
         second.page.mouse.wheel(0, 10)
+        expect(second.page.locator("#stirred")).to_be_visible()  # playwright does not wait for it
         second.page.clock.fast_forward(50_000)
         expect(second.page.locator("#idle")).to_be_hidden()
         second.page.clock.fast_forward(11_000)

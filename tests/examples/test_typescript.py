@@ -41,7 +41,7 @@ def test_it_compiles_and_its_tests_pass(tmp_path: Path) -> None:
     example = re.findall(r"```ts\n(.*?)```", (work / "README.md").read_text(), re.DOTALL)
     assert len(example) == 1
     (work / "src" / "example.ts").write_text(example[0])  # what the page says has to compile
-    run(npm, "ci", cwd=work)
+    run(npm, "ci", "--no-audit", "--no-fund", "--prefer-offline", cwd=work)
     run(npm, "run", "build", cwd=work)
 
     serve = [sys.executable, "-m", "edge_rerank", "serve"]

@@ -2,10 +2,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from edge_rerank.packs.pack import Pack
+    from edge_rerank_export.verify.figures import Verification
+    from edge_rerank_export.verify.texts import Texts
 
 try:
     import edge_rerank_export.packing.build  # noqa: F401
@@ -98,10 +104,19 @@ def few_lists() -> Iterator[None]:
     from edge_rerank_export.packing.builder import PackBuilder
     from edge_rerank_export.packing.pairs import PairBuilder
     from edge_rerank_export.packing.scorer import ScorerBuilder
+    from edge_rerank_export.verify.texts import own_texts
+
+    verify, own = ScorerBuilder.verify, own_texts().source
+
+    def verified(builder: ScorerBuilder, pack: Pack, texts: Texts, **steps: Any) -> Verification:
+        """On as few of its own lists as when the pack is built, where ``verify`` is run."""
+        few = texts.cases[: builder.build_cases] if texts.source == own else texts.cases
+        return verify(builder, pack, replace(texts, cases=few), **steps)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(PackBuilder, "search_lists", 5)
         patch.setattr(ScorerBuilder, "build_cases", 13)
+        patch.setattr(ScorerBuilder, "verify", verified)
         patch.setattr(PairBuilder, "build_cases", 8)
         yield
 

@@ -46,7 +46,7 @@ from tests.inference.tiny_pairs import (
     write_recipe,
 )
 
-STEPS = 200
+STEPS = 180
 
 
 @pytest.fixture(scope="module")

@@ -107,7 +107,7 @@ def test_a_search_broken_off_goes_on_as_if_it_had_not_been(
     recipe: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     once, twice = tmp_path / "once.toml", tmp_path / "twice.toml"
-    assert main(command(recipe, folder, once, "--minutes", 5, "--trials", 4)) == 0
+    assert main(command(recipe, folder, once, "--minutes", 5, "--trials", 3)) == 0
     fit, begun = searching.fit, 0
 
     def broken_off(*arguments: object, **options: object) -> object:
@@ -119,10 +119,10 @@ def test_a_search_broken_off_goes_on_as_if_it_had_not_been(
 
     monkeypatch.setattr(searching, "fit", broken_off)
     for code in (130, 130, 0):
-        assert main(command(recipe, folder, twice, "--minutes", 5, "--trials", 4)) == code
+        assert main(command(recipe, folder, twice, "--minutes", 5, "--trials", 3)) == code
         assert twice.exists() == (code == 0)
     assert trials(tmp_path / "twice.db") == trials(tmp_path / "once.db")
-    assert len(trials(tmp_path / "once.db")) == 4
+    assert len(trials(tmp_path / "once.db")) == 3
     assert twice.read_text() == once.read_text()
     first = trials(tmp_path / "once.db")[0][0]
     start = values_of(HistoryFinetuneRecipe.read(recipe))

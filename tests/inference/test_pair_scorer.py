@@ -33,7 +33,8 @@ QUERY = "garden tools"
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     work = tmp_path_factory.mktemp("pairs")
-    return make_pack(work / "pack", write_cross_encoder(work / "model"))
+    # How it is quantised matters to no test here, and a search for it takes 8 s.
+    return make_pack(work / "pack", write_cross_encoder(work / "model"), pair="fine = ''")
 
 
 @pytest.fixture

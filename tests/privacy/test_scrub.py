@@ -256,7 +256,8 @@ def test_60_kb_of_anything_take_less_than_200_ms_of_processor_time(name: str) ->
 def test_time_grows_with_the_text_and_no_faster(unit: str) -> None:
     short, long = (unit * 20_000)[:20_000], (unit * 80_000)[:80_000]
     SCRUBBER.scrub(short)
-    assert min(_seconds(long) for _ in range(3)) < 10 * min(_seconds(short) for _ in range(3))
+    limit = 10 * min(_seconds(short) for _ in range(3))
+    assert any(_seconds(long) < limit for _ in range(3)), "the first within the limit is enough"
 
 
 def _seconds(text: str) -> float:
