@@ -96,9 +96,7 @@ def test_a_pack_that_is_not_there(run: Run, tmp_path: Path) -> None:
         suite.run(tmp_path / "none")
 
 
-def test_a_run_says_how_far_it_is(
-    engine: RankingEngine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_says_how_far_it_is(engine: RankingEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     # Few of the catalogue's texts are looked at: those are read when they are.
     monkeypatch.setattr(Reranker, "warmup", lambda *_: None)
     reranker = Reranker(engine, History.open())
