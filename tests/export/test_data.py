@@ -146,6 +146,10 @@ def test_a_folder_is_split_anew_at_one_moment(dated_folder: Path, tmp_path: Path
         assert one["clicked"] != [bounced[one["user"]]]
     for one in train:
         assert bounced[one["user"]] not in one["items"]
+    # What is taken out of a log's searches is taken out of a folder's.
+    queries = {event.get("query") for one in (*valid, *test) for event in one["history"]}
+    assert queries == {None, "tea for [email]"}
+    assert main([*command[:-2], "--type", "view"]) == EXIT_USAGE
 
 
 @pytest.fixture
@@ -164,7 +168,8 @@ def dated_folder(folder: Folder) -> Path:
                 "history": [
                     {"item": item, "timestamp": time, "dwell_s": seconds}
                     for item, time, seconds in zip(items, times, dwell, strict=False)
-                ],
+                ]
+                + [{"type": "search", "query": "tea for ada@example.org", "timestamp": times[0]}],
                 "candidates": [items[-1], "i99"],
                 "clicked": [items[-1]],
                 "timestamp": times[-1],

@@ -10,8 +10,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
-import numpy as np
-
 from edge_rerank.errors import DataError, InvalidInput
 from edge_rerank.formats.dataset import (
     ITEMS,
@@ -27,6 +25,7 @@ from edge_rerank.formats.dataset import (
 )
 from edge_rerank.formats.jsonl import Record, parse_object
 from edge_rerank.types import Item
+from edge_rerank_export.datasets.lists import late_share
 from edge_rerank_export.progress import Steps, silent
 
 T = TypeVar("T")
@@ -248,12 +247,8 @@ class _Check:
 
     def _say_late(self) -> None:
         """How much of what is learnt from lies in the future of the lists of each split."""
-        learnt = np.sort(self._learnt)
         for name, beside in self._beside.items():
-            if not (beside and len(learnt)):
-                continue
-            times = [time for time, _ in beside]
-            late = 1 - float(np.searchsorted(learnt, times, side="right").mean()) / len(learnt)
+            late = late_share(self._learnt, [time for time, _ in beside])
             if late >= _WORTH_SAYING:
                 what = f"{late:.0%} of the choices in train are later than a list, in the mean"
                 self._remarks.append(f"{name}: {what}: what is learnt knows of its future")

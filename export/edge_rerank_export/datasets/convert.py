@@ -98,14 +98,16 @@ def convert(
         items: the catalogue; what the log itself says of its items where it is empty.
         out: the folder, new.
         conversion: how.
-        layout: what the log's columns are called and how it is written.
+        layout: what the log's columns are called and how it is written; nothing for a folder.
         steps: announces what is being done.
 
     Raises:
         DataError: when the log cannot be read, or gives nothing to learn from or to judge by.
-        RecipeError: when there is something at ``out``.
+        RecipeError: when there is something at ``out``, or a layout for a folder.
     """
     if log.is_dir():
+        if layout is not None and layout != FileLayout():
+            raise RecipeError(f"{log.name}: a data set folder: expected no words on how to read it")
         data = DataSet.open(log)
         form, items = "a data set folder", [*items, *data.items.values()]
         with steps("read the folder") as update:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
 
 from edge_rerank.formats.dataset import DataSet, Request
-from edge_rerank.types import Event, EventType
-from edge_rerank_export.datasets.people import Deed, People
+from edge_rerank.privacy.scrub import Scrubber
+from edge_rerank.types import EventType
+from edge_rerank_export.datasets.people import Deed, People, deed_of
 from edge_rerank_export.progress import Update
 
 
@@ -22,17 +24,19 @@ def people_of(data: DataSet, *, update: Update) -> People:
 
     Raises:
         DataError: at the first malformed line.
+        InvalidEvent: when a time is more than a day ahead.
     """
+    now, scrubber = time.time(), Scrubber()
     numbers: dict[str, int] = {}
     found: dict[int, dict[Deed, None]] = defaultdict(dict)
     splits = data.splits()
     for done, split in enumerate(splits):
         update(done, len(splits) + 1)
         for request in data.requests(split):
-            person = _number(numbers, request.user)
-            found[person].update(dict.fromkeys(_deeds_of(request)))
+            person = number_of(request.user, numbers)
+            found[person].update(dict.fromkeys(_deeds_of(request, scrubber, now=now)))
     for one in data.people():
-        person = _number(numbers, one.user)
+        person = number_of(one.user, numbers)
         known = {(deed.item, deed.at) for deed in found[person]}
         for item, at in zip(one.items, one.timestamps, strict=False):
             if (item, at) not in known:
@@ -58,32 +62,23 @@ def people_of(data: DataSet, *, update: Update) -> People:
     )
 
 
-def _number(numbers: dict[str, int], user: str | None) -> int:
-    """Of a person; whoever has no name is somebody new."""
+def number_of(user: str | None, numbers: dict[str, int]) -> int:
+    """The number of a person, who gets the next one of ``numbers`` where new.
+
+    Whoever has no name is somebody new.
+    """
     name = f"\0{len(numbers)}" if user is None else user
     return numbers.setdefault(name, len(numbers))
 
 
-def _deeds_of(request: Request) -> list[Deed]:
-    deeds = [_deed(event) for event in request.history if event.timestamp]
+def _deeds_of(request: Request, scrubber: Scrubber, *, now: float) -> list[Deed]:
+    deeds = [deed_of(event, scrubber, now=now) for event in request.history if event.timestamp]
     if request.timestamp is not None:
         deeds += [
             _click(name, request.timestamp, request.dwell_s.get(name))
             for name in sorted(request.clicked)
         ]
     return deeds
-
-
-def _deed(event: Event) -> Deed:
-    return Deed(
-        at=event.timestamp or 0.0,
-        item="" if event.item is None else event.item.id,
-        type=event.type,
-        value=event.value,
-        dwell_s=event.dwell_s,
-        scroll=event.scroll,
-        query=event.query,
-    )
 
 
 def _click(item: str, at: float, dwell_s: float | None = None) -> Deed:

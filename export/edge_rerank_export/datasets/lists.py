@@ -65,6 +65,21 @@ def draw_lists(
         yield ChoiceList(choice, tuple(items), popularity)
 
 
+def late_share(learnt: Sequence[float], lists: Sequence[float]) -> float:
+    """Share of the choices to learn from that are later than a list, in the mean, 0 to 1.
+
+    What is learnt from them knows that much of the future. 0 where either has no time.
+
+    Args:
+        learnt: UTC seconds of these choices.
+        lists: UTC seconds of the lists.
+    """
+    if not (learnt and lists):
+        return 0.0
+    by_then = np.searchsorted(np.sort(learnt), lists, side="right").mean()
+    return 1 - float(by_then) / len(learnt)
+
+
 class _Before:
     """The choices before a moment that only moves on."""
 

@@ -102,7 +102,7 @@ def read_people(log: Log, *, update: Update) -> People:
             of_nobody += 1
             continue
         try:
-            deed = _deed(entry.event, scrubber, now=now)
+            deed = deed_of(entry.event, scrubber, now=now)
         except InvalidEvent as error:
             bad.append(BadLine(entry.line, str(error)))
             continue
@@ -170,7 +170,17 @@ def is_choice(deed: Deed, scale: RatingScale) -> bool:
     return True
 
 
-def _deed(event: Event, scrubber: Scrubber, *, now: float) -> Deed:
+def deed_of(event: Event, scrubber: Scrubber, *, now: float) -> Deed:
+    """What an event says, cleaned, and with personal data taken out of its query.
+
+    Args:
+        event: with a time.
+        scrubber: takes it out.
+        now: UTC seconds.
+
+    Raises:
+        InvalidEvent: when there is no time, or one that is more than a day ahead of ``now``.
+    """
     if event.timestamp is None:
         raise InvalidEvent("timestamp: expected a time, got none")
     event = clean(event, now=now)

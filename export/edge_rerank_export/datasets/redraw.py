@@ -19,7 +19,8 @@ from edge_rerank.errors import DataError
 from edge_rerank.formats.dataset import DataSet, Request, chosen, locate, parse_request
 from edge_rerank.formats.jsonl import Record, read_records
 from edge_rerank.ranking.request import MAX_CANDIDATES
-from edge_rerank_export.datasets.lists import ChoiceList, draw_lists
+from edge_rerank_export.datasets.folder_people import number_of
+from edge_rerank_export.datasets.lists import ChoiceList, draw_lists, late_share
 from edge_rerank_export.datasets.packed import write_packed
 from edge_rerank_export.datasets.people import Choice
 from edge_rerank_export.files import new_file
@@ -36,8 +37,7 @@ class Redrawn:
         undated: requests without a time, left out.
         unborn: choices of what nobody else had chosen before, left out.
         alone: choices beside which nothing else had been chosen by others, left out.
-        late: share of the choices to learn from that are later than a list, in the mean, 0 to 1:
-            what is learnt from them knows that much of the future.
+        late: see :func:`~edge_rerank_export.datasets.lists.late_share`.
     """
 
     lists: int
@@ -57,7 +57,6 @@ class _Line(NamedTuple):
 
     record: Record
     request: Request
-    person: int
 
 
 def redraw(
@@ -98,8 +97,7 @@ def redraw(
     born = {one.item: one.at for one in reversed(choices)}
     known = [one for one in asked if born[one.item] < one.at]
     sizes: list[int] = []
-    lates: list[float] = []
-    learnt = np.sort(people.learnt)
+    times: list[float] = []
 
     def records(update_total: int) -> Iterator[Mapping[str, Any]]:
         made = draw_lists(choices, known, people.touched(), negatives=negatives, seed=seed)
@@ -108,8 +106,7 @@ def redraw(
                 came = f"{len(one.items)}: name a number of negatives"
                 raise DataError(folder, f"expected at most {MAX_CANDIDATES} candidates, got {came}")
             sizes.append(len(one.items))
-            by_then = np.searchsorted(learnt, one.choice.at, side="right")
-            lates.append(1 - by_then / max(len(learnt), 1))
+            times.append(one.choice.at)
             update(number, update_total)
             yield _redrawn(people.line_of(one.choice), one)
 
@@ -123,7 +120,7 @@ def redraw(
         undated=people.undated,
         unborn=len(asked) - len(known),
         alone=len(known) - count,
-        late=float(np.mean(lates)),
+        late=late_share(people.learnt, times),
     )
 
 
@@ -138,7 +135,7 @@ class _People:
         self._touched: dict[int, set[str]] = defaultdict(set)
         self._lines: dict[Choice, list[_Line]] = defaultdict(list)
         for one in data.people():
-            person = self._number(one.user)
+            person = number_of(one.user, self._numbers)
             self._touched[person].update(one.items)
             self.learnt += one.timestamps
             for item, at in zip(one.items, one.timestamps, strict=False):
@@ -163,18 +160,12 @@ class _People:
         """The next line that asks for a choice."""
         return self._lines[choice].pop(0)
 
-    def _number(self, user: str | None) -> int:
-        """Of a person; whoever has no name is somebody new."""
-        if user is None:
-            return self._numbers.setdefault(f"\0{len(self._numbers)}", len(self._numbers))
-        return self._numbers.setdefault(user, len(self._numbers))
-
     def _note(self, person: int, item: str, at: float) -> None:
         former = self._firsts.get((person, item), at)
         self._firsts[person, item] = min(at, former)
 
     def _add(self, record: Record, request: Request) -> None:
-        person = self._number(request.user)
+        person = number_of(request.user, self._numbers)
         seen = [(event.item, event.timestamp) for event in request.history if event.item]
         self._touched[person].update(item.id for item, _ in seen if item is not None)
         self._touched[person].update(request.clicked)
@@ -187,7 +178,7 @@ class _People:
             return
         for name in sorted(request.clicked):
             self._note(person, name, request.timestamp)
-            line = _Line(record, request, person)
+            line = _Line(record, request)
             self._lines[Choice(request.timestamp, person, name)].append(line)
 
 
