@@ -82,7 +82,7 @@ def command(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
         "[training]\nrequests = 60\ncandidates = 6\nhistory = 4\nsteps = 20\nevaluate_every = 10\n"
     )
     tuned = place / "tuned.toml"
-    tuned.write_text(f"{recipe.read_text()}keep_pairs = true\n")
+    tuned.write_text(f'{recipe.read_text()}tables = "keep"\n')
     return [
         *("results", *folders, "--out", str(place / "out"), "--threads", "1"),
         *("--zero-shot-recipe", str(recipe), "--tuned-recipe", str(tuned)),

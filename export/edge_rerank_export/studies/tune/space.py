@@ -60,7 +60,7 @@ def space_of(recipe: HistoryFinetuneRecipe) -> Sequence[Parameter]:
     Where the recipe's own value lies outside, the range reaches to it.
     """
     own = values_of(recipe)
-    every = (*_ALWAYS, *_WITH_PAIRS) if recipe.training.keep_pairs else _ALWAYS
+    every = (*_ALWAYS, *_WITH_PAIRS) if recipe.training.tables != "none" else _ALWAYS
     for one in every:
         if one.log and own[one.name] <= 0:
             raise RecipeError(f"{one.name}: expected a number above 0 to search from, got 0")

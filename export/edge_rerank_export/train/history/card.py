@@ -19,7 +19,7 @@ def finetune_card(
     own = (
         "The model and its tables by item belong to this catalogue; later items are ordered by\n"
         "the other kinds of evidence."
-        if recipe.training.keep_pairs
+        if recipe.training.tables == "keep"
         else "The model knows no item by its id and is meant for catalogues it never saw."
     )
     return f"""# {recipe.name}, release {recipe.release}

@@ -19,7 +19,7 @@
     [simulate]                       # nothing where it is left out, see Simulation
     bounces = 0.05
 
-    [succession]                     # only where the pack is to have such a table
+    [succession]                     # only where a table of successions is to be used
     steps = 800
 
     [teacher]                        # only where a scorer is to be learnt from
@@ -42,6 +42,9 @@ from edge_rerank_export.recipes.table import check_integers
 from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
 from edge_rerank_export.train.history.sequence import SuccessionTraining
 from edge_rerank_export.train.history.simulate import Simulation
+
+TABLES = ("none", "learn", "keep")
+"""What trainings do with the tables of a log, see :class:`HistoryTraining`."""
 
 
 def dropout_chances(**changes: float) -> dict[str, float]:
@@ -74,8 +77,11 @@ class HistoryTraining(Schedule):
         history: most recent items of the history in training.
         batch: requests that one step is computed from.
         warm_start: whether to begin with the base pack's history encoder, if it has one.
-        keep_pairs: whether the pack gets the table of what was chosen together; needs
-            exactly one folder.
+        tables: of what each folder's own log says of pairs of items, of single ones and, where
+            the recipe has ``[succession]``, of what follows what. "none" shows them to no
+            training request; "learn" shows them, so that the model can use a catalogue's own
+            where there are some; "keep" puts them into the pack as well, and needs exactly one
+            folder.
         correct_sampling: whether the loss takes off what it owes to how negatives were sampled:
             a score is lowered there by the logarithm of its item's chance to be drawn (Bengio
             and Senécal, IEEE Transactions on Neural Networks, 2008). For lists that are drawn
@@ -89,11 +95,13 @@ class HistoryTraining(Schedule):
     history: int = 20
     batch: int = 96
     warm_start: bool = False
-    keep_pairs: bool = False
+    tables: str = "none"
     correct_sampling: bool = False
 
     def __post_init__(self) -> None:
         self.check(candidates=2)
+        if self.tables not in TABLES:
+            raise RecipeError(f"training.tables: expected one of {', '.join(TABLES)}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +134,8 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     ``dropout`` has the chances of :func:`dropout_chances`, and is completed by them.
     ``simulate`` says what training requests are changed, see
     :class:`~edge_rerank_export.train.history.simulate.Simulation`.
-    ``succession`` says how the pack's table of successions is trained, ``None`` for a pack
-    without one; it needs exactly one folder. ``teacher`` is ``None`` for none.
+    ``succession`` says how a table of successions is trained, ``None`` for none.
+    ``teacher`` is ``None`` for none.
     """
 
     kind: ClassVar[Kind] = Kind.HISTORY
@@ -144,8 +152,8 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     def __post_init__(self) -> None:
         super(HistoryFinetuneRecipe, self).__post_init__()
         object.__setattr__(self, "dropout", dropout_chances(**self.dropout))
-        if self.simulate.rated and self.succession is not None:
-            raise RecipeError("simulate.rated: a table of successions would know the answers")
+        if self.succession is not None and self.training.tables == "none":
+            raise RecipeError('succession: expected training.tables of "learn" or "keep"')
 
 
 def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
