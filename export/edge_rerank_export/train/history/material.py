@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
@@ -20,11 +20,12 @@ from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
-from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 from edge_rerank_export.train.history.sequence import train_succession
 from edge_rerank_export.train.history.simulate import Simulation, simulate
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
+from edge_rerank_export.train.history.views import dealt, view
 from edge_rerank_export.train.requests import (
     describe_batch,
     load_domain,
@@ -73,9 +74,15 @@ def prepare(
     pools: list[Pool] = []
     valid: dict[str, Pool] = {}
     succession = None
-    for number, domain in enumerate(domains):
+    for number, read in enumerate(domains):
+        domain, tables = read, settings.tables
+        if _people(read) < settings.least_people:
+            unknown = np.full_like(read.popularity, np.nan)
+            domain, tables = replace(read, popularity=unknown), Tables.NONE
         made = _requests(recipe, domain, number)
-        blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
+        blind, succession = None, None
+        if tables is not Tables.NONE:
+            blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
         words = lexicon.encode(domain.texts)
         chances = np.zeros(len(domain.texts), dtype=np.float32)
         if settings.correct_sampling:
@@ -90,16 +97,27 @@ def prepare(
         describer = _Describer(domain, words, chances, blind, succession)
         with steps(f"describe requests of {domain.name}"):
             # With what the pack is going to have, or may be given.
-            if settings.tables != "keep":
+            if tables is not Tables.KEEP:
                 valid[domain.name] = describer.pool(domain.valid, targets[0], tables=False)
-            if settings.tables != "none":
-                name = domain.name if settings.tables == "keep" else f"{domain.name} with tables"
+            if tables is not Tables.NONE:
+                name = domain.name if tables is Tables.KEEP else f"{domain.name} with tables"
                 valid[name] = describer.pool(domain.valid, targets[0], tables=True)
-            pools.extend(
-                describer.pool(batch, target, tables=settings.tables != "none")
-                for batch, target in zip(made, targets[1:], strict=True)
-            )
+            rng = np.random.default_rng([settings.seed, number, 9])
+            seen = [describer]
+            while len(seen) < recipe.views.count:
+                seen.append(describer.of(*view(domain, words, recipe.views, rng=rng)))
+            for batch, target in zip(made, targets[1:], strict=True):
+                parts = dealt(len(target), len(seen))
+                pools.extend(
+                    one.pool(batch.rows(some), target[some], tables=tables is not Tables.NONE)
+                    for one, some in zip(seen, parts, strict=False)
+                )
     return Material(lexicon, pools, valid, succession)
+
+
+def _people(domain: Domain) -> int:
+    """How many chose something, or were shown a list."""
+    return max(len(domain.starts) - 1, 0 if domain.real is None else len(domain.real.candidates))
 
 
 def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> list[Batch]:
@@ -221,6 +239,10 @@ class _Describer:
     log_chances: NDArray[np.float32]
     blind: SequenceTable | None
     succession: SequenceTable | None
+
+    def of(self, domain: Domain, words: NDArray[np.float32]) -> _Describer:
+        """The same of a view of the domain."""
+        return replace(self, domain=domain, words=words)
 
     def pool(self, batch: Batch, target: NDArray[np.float32], *, tables: bool) -> Pool:
         """With what the domain's tables say, or without."""

@@ -31,7 +31,7 @@ from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_onnx, load_weights
-from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
 from edge_rerank_export.train.history.train import HistoryTask, Pool, calibrate
 from edge_rerank_export.train.loop import Looked, Outcome, mark_of, train
@@ -90,7 +90,7 @@ def plan(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> HistoryPlan:
     """
     check_folders(folders)
     settings = recipe.training
-    if settings.tables == "keep" and len(folders) != 1:
+    if settings.tables is Tables.KEEP and len(folders) != 1:
         raise RecipeError(
             f"training.tables: expected one folder of data to keep those of, got {len(folders)}"
         )
@@ -209,7 +209,7 @@ def train_on(
         export_onnx(model, stage / MODEL_NAME)
         (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
         tables: dict[str, Table] = {}
-        if recipe.training.tables == "keep":
+        if recipe.training.tables is Tables.KEEP:
             tables = {Pairs.name: domains[0].pairs.table, Counts.name: domains[0].counts}
             if material.succession is not None:
                 tables[Successions.name] = material.succession
