@@ -104,6 +104,16 @@ def test_a_view_spoils_what_it_is_told_to_and_nothing_else(domain: Domain) -> No
     assert np.array_equal(sorted_.categories, np.eye(5, 4, dtype=np.float32)[sorted_.leaves])
 
 
+def test_noise_turns_the_vectors_of_texts_and_leaves_words_and_empty_ones(domain: Domain) -> None:
+    words = words_of(domain)
+    noisy, told = view(domain, words, Views(2, noise=1.0), rng=np.random.default_rng(5))
+    assert np.array_equal(told, words)
+    assert np.linalg.norm(noisy.vectors[:-1], axis=1) == pytest.approx(np.ones(ITEMS), abs=1e-5)
+    assert not noisy.vectors[-1].any()
+    alike = (noisy.vectors * domain.vectors)[:-1].sum(axis=1)
+    assert 0 < alike.mean() < 0.99
+
+
 def test_views_spoil_up_to_their_share(domain: Domain) -> None:
     words = words_of(domain)
     shares = []
@@ -128,7 +138,10 @@ def test_views_out_of_range_are_refused(wrong: dict[str, float]) -> None:
 
 def test_a_view_more_changes_what_is_trained_on_and_not_what_is_judged_by(domain: Domain) -> None:
     plain = prepare(recipe(), [domain])
-    many = prepare(replace(recipe(), views=Views(4, 0.9, 0.9, 0.9)), [domain])
+    many = prepare(
+        replace(recipe(), views=Views(4, texts=0.9, noise=0.5, popularity=0.9, categories=0.9)),
+        [domain],
+    )
     assert len(plain.pools) == 1
     assert [len(pool["clicked"]) for pool in many.pools] == [16] * 4
     assert many.valid["made"]["content"].equal(plain.valid["made"]["content"])

@@ -30,19 +30,25 @@ class Views:
         count: the first is the catalogue as it is; training requests are dealt out to all.
         texts: share of the items, at most, that stand there with the text of another; each view
             draws its own share, evenly from 0 on.
-        popularity: likewise with the count of another; all counts are scaled as well.
+        noise: share, at most, of each text's vector that is a random direction instead, drawn
+            likewise; words stay as they are.
+        popularity: as ``texts`` with the count of another; all counts are scaled as well.
         categories: likewise with the categories of another.
     """
 
     count: int = 1
     texts: float = 0.0
+    noise: float = 0.0
     popularity: float = 0.0
     categories: float = 0.0
 
     def __post_init__(self) -> None:
         check_integers(self, "views")
-        if not all(0 <= share <= 1 for share in (self.texts, self.popularity, self.categories)):
-            raise RecipeError("views: texts, popularity, categories: expected shares from 0 to 1")
+        shares = (self.texts, self.noise, self.popularity, self.categories)
+        if not all(0 <= share <= 1 for share in shares):
+            raise RecipeError(
+                "views: texts, noise, popularity, categories: expected shares from 0 to 1"
+            )
 
 
 def view(
@@ -68,7 +74,7 @@ def view(
         popularity = np.floor(popularity * scale).astype(np.float32)
     seen = replace(
         domain,
-        vectors=domain.vectors[texts],
+        vectors=_noisy(domain.vectors[texts], settings.noise, rng),
         categories=domain.categories[sorts],
         leaves=domain.leaves[sorts],
         popularity=popularity,
@@ -80,6 +86,22 @@ def dealt(requests: int, count: int) -> list[slice]:
     """Requests in ``count`` parts of about equal size, in their order; none of them is empty."""
     bounds = np.unique(np.linspace(0, requests, count + 1).astype(int)).tolist()
     return [slice(*ends) for ends in pairwise(bounds)]
+
+
+def _noisy(
+    vectors: NDArray[np.float32], most: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """Unit vectors turned towards random ones; zeros, for texts that cannot be read, stay."""
+    if not most:
+        return vectors
+    share = most * rng.random()
+    noise = _unit(rng.standard_normal(vectors.shape, dtype=np.float32))
+    turned = _unit((1 - share) * vectors + share * noise)
+    return np.asarray(np.where(vectors.any(axis=1, keepdims=True), turned, 0), dtype=np.float32)
+
+
+def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True).clip(min=1e-9))
 
 
 def _exchanged(items: int, most: float, rng: np.random.Generator) -> NDArray[np.int64]:
