@@ -19,7 +19,7 @@ from edge_rerank_export.train.history.recipe import (
     Tables,
 )
 from edge_rerank_export.train.history.sequence import SuccessionTraining
-from edge_rerank_export.train.history.views import Views, dealt, view
+from edge_rerank_export.train.history.views import Views, view
 from edge_rerank_export.train.pairs import count_pairs
 from edge_rerank_export.train.requests import sample
 
@@ -124,10 +124,18 @@ def test_views_spoil_up_to_their_share(domain: Domain) -> None:
     assert np.mean(shares) == pytest.approx(0.3, abs=0.05)
 
 
-def test_requests_are_dealt_out_whole_and_in_order() -> None:
-    parts = dealt(10, 4)
-    assert [n for part in parts for n in range(10)[part]] == list(range(10))
-    assert dealt(2, 5) == [slice(0, 1), slice(1, 2)]
+def test_views_have_lists_of_their_own_where_they_are_to(domain: Domain) -> None:
+    rng = np.random.default_rng(0)
+    assert Views(3).of_lists(20, 0.5, rng=rng) == [(20, 0.5)] * 3
+    first, *others = Views(40, lists=True).of_lists(20, 0.5, rng=rng)
+    assert first == (20, 0.5)
+    assert {candidates for candidates, _ in others} <= set(range(8, 41))
+    assert min(even for _, even in others) < 0.2 < 0.8 < max(even for _, even in others)
+    made = prepare(replace(recipe(), views=Views(5, lists=True)), [domain])
+    widths = [pool["clicked"].shape[1] for pool in made.pools]
+    assert widths[0] == 8
+    assert len(set(widths)) > 2
+    assert sum(len(pool["clicked"]) for pool in made.pools) == 64
 
 
 @pytest.mark.parametrize("wrong", [{"count": 0}, {"texts": 1.5}, {"popularity": -0.1}])
@@ -145,10 +153,11 @@ def test_a_view_more_changes_what_is_trained_on_and_not_what_is_judged_by(domain
     assert len(plain.pools) == 1
     assert [len(pool["clicked"]) for pool in many.pools] == [16] * 4
     assert many.valid["made"]["content"].equal(plain.valid["made"]["content"])
-    # The first sixteen requests are seen as they are, the others are not.
-    assert many.pools[0]["content"].equal(plain.pools[0]["content"][:16])
-    assert not many.pools[1]["content"].equal(plain.pools[0]["content"][16:32])
-    assert many.pools[1]["clicked"].equal(plain.pools[0]["clicked"][16:32])
+    # The first requests are seen as they are, the others are not.
+    first = prepare(replace(recipe(), views=Views(4)), [domain])
+    assert many.pools[0]["content"].equal(first.pools[0]["content"])
+    assert not many.pools[1]["content"].equal(first.pools[1]["content"])
+    assert many.pools[1]["history"].equal(first.pools[1]["history"])
 
 
 def test_a_training_that_learns_tables_is_judged_with_them_and_without(domain: Domain) -> None:

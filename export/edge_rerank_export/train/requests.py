@@ -17,8 +17,9 @@ from edge_rerank.ranking.signals.table import Table
 from edge_rerank_export.train.domain import HELD_OUT, Batch, Domain, Encode, read_domain
 from edge_rerank_export.train.pairs import NEAR
 
-_UNIFORM_SHARE = 10 / 19
-"""Of the sampled negatives; the rest is drawn by popularity to the power of 3/4."""
+EVEN = 10 / 19
+"""Of the sampled negatives those drawn with equal chances; the rest is drawn by popularity to the
+power of 3/4."""
 
 _STAND_INS = 1_000
 
@@ -50,15 +51,38 @@ def load_domain(
 
 
 def make_requests(
-    domain: Domain, count: int, *, rng: np.random.Generator, candidates: int, history: int
+    domain: Domain,
+    count: int,
+    *,
+    rng: np.random.Generator,
+    candidates: int,
+    history: int,
+    even: float = EVEN,
 ) -> list[Batch]:
-    """Training requests: real ones, and others made up from what people chose one by one."""
+    """Training requests: real ones, and others made up from what people chose one by one.
+
+    Args:
+        domain: gives choices, items and real requests.
+        count: of each kind, at most.
+        rng: all chance there is.
+        candidates: of a made-up one; a real one has twice as many at most.
+        history: items before it at most.
+        even: share of the sampled negatives that is drawn with equal chances.
+    """
     made = []
     people = len(domain.starts) - 1
     if people:
         drawn = rng.integers(0, people, count)
         made.append(
-            sample(domain, drawn, rng=rng, candidates=candidates, history=history, last=0.5)
+            sample(
+                domain,
+                drawn,
+                rng=rng,
+                candidates=candidates,
+                history=history,
+                last=0.5,
+                even=even,
+            )
         )
     if domain.real is not None:
         rows = rng.permutation(len(domain.real.candidates))[:count]
@@ -74,6 +98,7 @@ def sample(
     candidates: int,
     history: int,
     last: float,
+    even: float = EVEN,
 ) -> Batch:
     """Hide one choice of each of ``people`` among items they never chose.
 
@@ -84,16 +109,23 @@ def sample(
         candidates: the hidden one included.
         history: items before it at most.
         last: share of people whose last choice is taken; any other of theirs otherwise.
+        even: share of the items that is drawn with equal chances.
     """
     count = len(people)
     begin, end = domain.starts[people], domain.starts[people + 1]
     inner = begin + 1 + (rng.random(count) * (end - begin - 1)).astype(np.int64)
     target = np.where(rng.random(count) < last, end - 1, inner.clip(max=end - 1))
-    return _hide(domain, people, target, rng=rng, candidates=candidates, history=history)
+    return _hide(domain, people, target, rng=rng, candidates=candidates, history=history, even=even)
 
 
 def rated_requests(
-    domain: Domain, count: int, *, rng: np.random.Generator, candidates: int, history: int
+    domain: Domain,
+    count: int,
+    *,
+    rng: np.random.Generator,
+    candidates: int,
+    history: int,
+    even: float = EVEN,
 ) -> Batch | None:
     """Hide well rated items among items that their people never rated.
 
@@ -103,6 +135,7 @@ def rated_requests(
         rng: all chance there is.
         candidates: the hidden one included.
         history: ratings before it at most, good and bad.
+        even: as for :func:`sample`.
 
     Returns:
         ``None`` where nothing was rated well after anything else.
@@ -117,18 +150,21 @@ def rated_requests(
         return None
     target = rng.choice(np.flatnonzero(wanted), count)
     alone = replace(domain, choices=rated.choices, times=rated.times, starts=rated.starts)
-    batch = _hide(alone, person[target], target, rng=rng, candidates=candidates, history=history)
+    batch = _hide(
+        alone, person[target], target, rng=rng, candidates=candidates, history=history, even=even
+    )
     before = (target[:, None] - np.arange(history, 0, -1)).clip(min=0)
     strength = np.where(batch.history >= 0, rated.strength[before], 0.0)
     return replace(batch, strength=strength.astype(np.float32), hidden=None)
 
 
-def log_chances(domain: Domain, candidates: int) -> NDArray[np.float32]:
+def log_chances(domain: Domain, candidates: int, even: float = EVEN) -> NDArray[np.float32]:
     """Logarithm of an item's chance to be one of :func:`sample`'s negatives, per draw.
 
     Args:
         domain: gives the items.
         candidates: of a request.
+        even: as for :func:`sample`.
 
     Returns:
         float32 of shape (items + 1,); 0 for the empty item.
@@ -136,7 +172,7 @@ def log_chances(domain: Domain, candidates: int) -> NDArray[np.float32]:
     items = len(domain.texts) - 1
     weights = _popularity_weights(domain).astype(np.float64)
     total = weights.sum()
-    share = _uniform(candidates) / (candidates - 1) if total > 0 else 1.0
+    share = _evenly(candidates, even) / (candidates - 1) if total > 0 else 1.0
     chances = share / items + (1 - share) * weights / (total or 1.0)
     return np.append(np.log(chances), 0.0).astype(np.float32)
 
@@ -210,6 +246,7 @@ def _hide(
     rng: np.random.Generator,
     candidates: int,
     history: int,
+    even: float,
 ) -> Batch:
     """Hide the choices at ``target``; for the other arguments see :func:`sample`."""
     count = len(people)
@@ -218,7 +255,7 @@ def _hide(
     there = before >= begin[:, None]
     before = before.clip(min=0)
     items = len(domain.texts) - 1
-    uniform = _uniform(candidates)
+    uniform = _evenly(candidates, even)
     weights = np.cumsum(_popularity_weights(domain))
     by_popularity = (
         np.searchsorted(weights, rng.random((count, candidates - 1 - uniform)) * weights[-1])
@@ -251,9 +288,9 @@ def _hide(
     )
 
 
-def _uniform(candidates: int) -> int:
+def _evenly(candidates: int, even: float) -> int:
     """How many of a request's negatives are drawn with equal chances."""
-    return round((candidates - 1) * _UNIFORM_SHARE)
+    return round((candidates - 1) * even)
 
 
 def _popularity_weights(domain: Domain) -> NDArray[np.float32]:

@@ -25,8 +25,9 @@ from edge_rerank_export.train.history.sequence import train_succession
 from edge_rerank_export.train.history.simulate import Simulation, simulate
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
-from edge_rerank_export.train.history.views import dealt, view
+from edge_rerank_export.train.history.views import view
 from edge_rerank_export.train.requests import (
+    EVEN,
     describe_batch,
     load_domain,
     log_chances,
@@ -82,36 +83,34 @@ def prepare(
         made = _requests(recipe, domain, number)
         blind, succession = None, None
         if tables is not Tables.NONE:
-            blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
-        words = lexicon.encode(domain.texts)
-        chances = np.zeros(len(domain.texts), dtype=np.float32)
-        if settings.correct_sampling:
-            chances = log_chances(domain, settings.candidates)
-        targets = [clicked_target(domain.valid)]
-        for batch in made:
+            batches = [one.batch for one in made]
+            blind, succession = _successions(recipe, domain, [*batches, domain.valid], steps)
+        targets = []
+        for one in made:
             if teacher is None:
-                targets.append(clicked_target(batch))
+                targets.append(clicked_target(one.batch))
                 continue
             with steps(f"ask teacher on {domain.name}") as update:
-                targets.append(teacher.target(domain, batch, update))
-        describer = _Describer(domain, words, chances, blind, succession)
+                targets.append(teacher.target(domain, one.batch, update))
+        describer = _Describer(domain, lexicon.encode(domain.texts), blind, succession)
+        rng = np.random.default_rng([settings.seed, number, 9])
+        views = [describer]
+        while len(views) < recipe.views.count:
+            views.append(describer.of(*view(domain, describer.words, recipe.views, rng=rng)))
         with steps(f"describe requests of {domain.name}"):
             # With what the pack is going to have, or may be given.
+            wanted = clicked_target(domain.valid)
             if tables is not Tables.KEEP:
-                valid[domain.name] = describer.pool(domain.valid, targets[0], tables=False)
+                valid[domain.name] = describer.pool(domain.valid, wanted, tables=False)
             if tables is not Tables.NONE:
                 name = domain.name if tables is Tables.KEEP else f"{domain.name} with tables"
-                valid[name] = describer.pool(domain.valid, targets[0], tables=True)
-            rng = np.random.default_rng([settings.seed, number, 9])
-            seen = [describer]
-            while len(seen) < recipe.views.count:
-                seen.append(describer.of(*view(domain, words, recipe.views, rng=rng)))
-            for batch, target in zip(made, targets[1:], strict=True):
-                parts = dealt(len(target), len(seen))
-                pools.extend(
-                    one.pool(batch.rows(some), target[some], tables=tables is not Tables.NONE)
-                    for one, some in zip(seen, parts, strict=False)
+                valid[name] = describer.pool(domain.valid, wanted, tables=True)
+            pools.extend(
+                views[one.view].pool(
+                    one.batch, target, tables=tables is not Tables.NONE, log_chances=one.log_chances
                 )
+                for one, target in zip(made, targets, strict=True)
+            )
     return Material(lexicon, pools, valid, succession)
 
 
@@ -120,20 +119,42 @@ def _people(domain: Domain) -> int:
     return max(len(domain.starts) - 1, 0 if domain.real is None else len(domain.real.candidates))
 
 
-def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> list[Batch]:
-    """Training requests of the domain of this number."""
-    settings, shares = recipe.training, recipe.simulate
-    size = {"candidates": settings.candidates, "history": settings.history}
-    made = make_requests(
-        domain, settings.requests, rng=np.random.default_rng([settings.seed, number, 2]), **size
+@dataclass(frozen=True, slots=True, repr=False)
+class _Made:
+    """Training requests of one kind.
+
+    Attributes:
+        view: number of the view in which they are seen.
+        batch: the requests.
+        log_chances: what the loss takes off, see
+            :func:`~edge_rerank_export.train.requests.log_chances`; ``None`` for nothing.
+    """
+
+    view: int
+    batch: Batch
+    log_chances: NDArray[np.float32] | None
+
+
+def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> list[_Made]:
+    """Training requests of the domain of this number, dealt out to its views."""
+    settings, shares, views = recipe.training, recipe.simulate, recipe.views
+    rng, later, lots = (
+        np.random.default_rng([settings.seed, number, place]) for place in (2, 4, 8)
     )
-    rng = np.random.default_rng([settings.seed, number, 4])
-    rated = rated_requests(domain, round(shares.rated * settings.requests), rng=rng, **size)
-    if rated is not None and len(rated.candidates):
-        made.append(rated)
-    if shares == Simulation(rated=shares.rated):
-        return made
-    return [simulate(domain, batch, shares, rng=rng) for batch in made]
+    made: list[_Made] = []
+    for place, (candidates, even) in enumerate(views.of_lists(settings.candidates, EVEN, rng=lots)):
+        count = len(range(place, settings.requests, views.count))
+        size = {"candidates": candidates, "history": settings.history}
+        batches = make_requests(domain, count, rng=rng, even=even, **size)
+        some = round(shares.rated * count)
+        rated = rated_requests(domain, some, rng=later, even=even, **size)
+        if rated is not None and len(rated.candidates):
+            batches.append(rated)
+        if shares != Simulation(rated=shares.rated):
+            batches = [simulate(domain, batch, shares, rng=later) for batch in batches]
+        chances = log_chances(domain, candidates, even) if settings.correct_sampling else None
+        made += [_Made(place, batch, chances if batch.sampled else None) for batch in batches]
+    return made
 
 
 def _successions(
@@ -229,14 +250,12 @@ class _Describer:
     Attributes:
         domain: gives the items.
         words: their word vectors, float32 of shape (items, lexicon's dim).
-        log_chances: see :func:`~edge_rerank_export.train.requests.log_chances`.
         blind: a table of successions that has not seen the made requests' answers.
         succession: one that has.
     """
 
     domain: Domain
     words: NDArray[np.float32]
-    log_chances: NDArray[np.float32]
     blind: SequenceTable | None
     succession: SequenceTable | None
 
@@ -244,10 +263,18 @@ class _Describer:
         """The same of a view of the domain."""
         return replace(self, domain=domain, words=words)
 
-    def pool(self, batch: Batch, target: NDArray[np.float32], *, tables: bool) -> Pool:
+    def pool(
+        self,
+        batch: Batch,
+        target: NDArray[np.float32],
+        *,
+        tables: bool,
+        log_chances: NDArray[np.float32] | None = None,
+    ) -> Pool:
         """With what the domain's tables say, or without."""
         succession = self._unseen(batch) if tables else None
-        log_chances = self.log_chances if batch.sampled else np.zeros_like(self.log_chances)
+        if log_chances is None:
+            log_chances = np.zeros(len(self.domain.texts), dtype=np.float32)
         pieces = [
             {
                 **tensors(

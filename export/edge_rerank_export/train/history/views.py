@@ -9,7 +9,6 @@ the model has to see from the request itself what can be relied on.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +17,7 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.table import check_integers
 from edge_rerank_export.train.domain import Domain
 
+_LEAST_CANDIDATES = 8
 _MOST_SCALE = 1.5
 """Counts of popularity are those of a log up to e^1.5 times as large, or as small."""
 
@@ -34,6 +34,8 @@ class Views:
             likewise; words stay as they are.
         popularity: as ``texts`` with the count of another; all counts are scaled as well.
         categories: likewise with the categories of another.
+        lists: whether each view but the first has lists of its own: from 8 candidates to twice as
+            many as usual, and any share of the negatives drawn evenly.
     """
 
     count: int = 1
@@ -41,6 +43,7 @@ class Views:
     noise: float = 0.0
     popularity: float = 0.0
     categories: float = 0.0
+    lists: bool = False
 
     def __post_init__(self) -> None:
         check_integers(self, "views")
@@ -49,6 +52,24 @@ class Views:
             raise RecipeError(
                 "views: texts, noise, popularity, categories: expected shares from 0 to 1"
             )
+
+    def of_lists(
+        self, candidates: int, even: float, *, rng: np.random.Generator
+    ) -> list[tuple[int, float]]:
+        """Candidates of a list, and the share of negatives drawn evenly, view by view.
+
+        Args:
+            candidates: of the first view.
+            even: likewise.
+            rng: all chance there is.
+        """
+        sizes = [(candidates, even)] * self.count
+        if self.lists:
+            sizes[1:] = [
+                (int(rng.integers(_LEAST_CANDIDATES, 2 * candidates + 1)), float(rng.random()))
+                for _ in sizes[1:]
+            ]
+        return sizes
 
 
 def view(
@@ -80,12 +101,6 @@ def view(
         popularity=popularity,
     )
     return seen, words[texts]
-
-
-def dealt(requests: int, count: int) -> list[slice]:
-    """Requests in ``count`` parts of about equal size, in their order; none of them is empty."""
-    bounds = np.unique(np.linspace(0, requests, count + 1).astype(int)).tolist()
-    return [slice(*ends) for ends in pairwise(bounds)]
 
 
 def _noisy(
