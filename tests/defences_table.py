@@ -286,7 +286,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/packs/test_hostile_packs.py::test_folder_is_refused",
         "following no link",
-        "edge_rerank/packs/pack.py",
+        "edge_rerank/packs/read_files.py",
         'flags |= getattr(os, "O_NOFOLLOW", 0)',
         "flags |= 0",
         "a symbolic link",
