@@ -15,7 +15,6 @@ from edge_rerank._check import (
     check_id,
     check_integer,
     check_kind,
-    check_label,
     check_path,
     check_sequence,
     check_text,
@@ -382,26 +381,6 @@ class History(Safekeeping):
             HistoryError: when the budget cannot be noted; nothing is counted then.
         """
         return release_counts(self._store, categories, epsilon=epsilon, event=event)
-
-    def agreed(self, purpose: str) -> list[tuple[Event, ...]]:
-        """The events of each person who agreed to a purpose, and nothing that says whose.
-
-        For what is learnt of many people at once, as tables of an application's log are. The audit
-        log notes the release before the first event is read.
-
-        Args:
-            purpose: what they agreed to, see :meth:`consent`.
-
-        Raises:
-            InvalidRequest: when the purpose is malformed.
-            HistoryError: when anything of a person is damaged, or the audit log cannot be written;
-                nothing is released then.
-        """
-        self._lock.check()
-        purpose = check_label(purpose, "purpose", InvalidRequest)
-        self._store.log(AuditAction.RELEASED, purpose=purpose)
-        people = self._store.everyone()
-        return [events for consents, events in people if consents.get(purpose, False)]
 
     # -- what works beside it ---------------------------------------------------------
 
