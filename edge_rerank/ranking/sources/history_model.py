@@ -249,6 +249,7 @@ class HistorySource:
     ) -> tuple[Side, Side]:
         """Candidates and history."""
         own = request.candidates
+        keys = item_keys(item.id for item in touched) if tables else np.zeros(0, dtype=np.uint64)
         words = self._words.get([*(item.text for item in own), *(item.text for item in touched)])
         numbers, before = request.numbers
         sorts, past = request.sorts
@@ -266,10 +267,7 @@ class HistorySource:
             categories=past.rows[order],
             leaves=past.leaves[order],
             popularity=_single(np.array([item.popularity for item in touched], np.float64)),
-            rows={
-                name: table.rows(item_keys(item.id for item in touched))
-                for name, table in tables.items()
-            },
+            rows={name: table.rows(keys) for name, table in tables.items()},
         )
         return candidates, history
 
