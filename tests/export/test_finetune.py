@@ -32,6 +32,7 @@ from edge_rerank_export.train.history.material import prepare, read_domains
 from edge_rerank_export.train.history.recipe import (
     HistoryFinetuneRecipe,
     HistoryTraining,
+    Tables,
 )
 from edge_rerank_export.train.history.run import check, finetune_history, open_base, plan
 from edge_rerank_export.train.history.train import Pool, fit_sigmoid
@@ -105,7 +106,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def recipe() -> HistoryFinetuneRecipe:
     training = HistoryTraining(
-        requests=200, candidates=8, history=5, steps=30, evaluate_every=10, keep_pairs=True
+        requests=200, candidates=8, history=5, steps=30, evaluate_every=10, tables=Tables.KEEP
     )
     succession = SuccessionTraining(width=8, steps=50, batch=64, drawn=16)
     return HistoryFinetuneRecipe(
@@ -319,15 +320,21 @@ def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
         "popularity": 0.25,
         "time": 0.0,
         "record": 0.5,
+        "succession": 0.5,
     }
-    path.write_text(f"{head}[training]\nkeep_pairs = true\n")
-    with pytest.raises(RecipeError, match="keep_pairs"):
+    path.write_text(f'{head}[training]\ntables = "some"\n')
+    with pytest.raises(RecipeError, match=r"training\.tables"):
+        HistoryFinetuneRecipe.read(path)
+    path.write_text(f'{head}[training]\ntables = "keep"\n')
+    with pytest.raises(RecipeError, match=r"training\.tables: expected one folder .* got 2"):
         plan(HistoryFinetuneRecipe.read(path), [folder, tmp_path])
     path.write_text(f"{head}[succession]\n")
+    with pytest.raises(RecipeError, match=r"succession: expected training\.tables"):
+        HistoryFinetuneRecipe.read(path)
+    path.write_text(f'{head}[training]\ntables = "learn"\n[succession]\n')
     recipe = HistoryFinetuneRecipe.read(path)
     assert recipe.succession == SuccessionTraining()
-    with pytest.raises(RecipeError, match="succession"):
-        plan(recipe, [folder, tmp_path])
+    plan(recipe, [folder, tmp_path])
     for wrong in ("steps = 0", "dropout = 1.0", "wide = 3"):
         path.write_text(f"{head}[succession]\n{wrong}\n")
         with pytest.raises(RecipeError, match="succession"):

@@ -82,7 +82,7 @@ def command(tiny_pack: Path, tmp_path_factory: pytest.TempPathFactory) -> list[s
         "[training]\nrequests = 60\ncandidates = 6\nhistory = 4\nsteps = 20\nevaluate_every = 10\n"
     )
     tuned = place / "tuned.toml"
-    tuned.write_text(f"{recipe.read_text()}keep_pairs = true\n")
+    tuned.write_text(f'{recipe.read_text()}tables = "keep"\n')
     return [
         *("results", *folders, "--out", str(place / "out"), "--threads", "1"),
         *("--zero-shot-recipe", str(recipe), "--tuned-recipe", str(tuned)),
@@ -130,10 +130,10 @@ def test_a_zero_shot_pack_is_trained_on_the_other_folders(
 
 def test_the_table(out: Path) -> None:
     table = (out / "results.md").read_text()
-    heads = "shipped | zero-shot | tuned | popularity | max-similarity | max+pop | item-knn"
-    assert f"|  | {heads} | markov | bpr |" in table
+    heads = "shipped | zero-shot | tuned | recency | popularity | max-similarity | max+pop"
+    assert f"|  | {heads} | item-knn | markov | bpr |" in table
     first = next(line for line in table.splitlines() if line.startswith("| garden"))
-    assert first.count("|") == 11
+    assert first.count("|") == 12
     assert "**" in first
     assert "zero-shot, no popularity over max-similarity" in table
     assert "| mean |" in table

@@ -27,6 +27,7 @@ from edge_rerank_export.train.history.material import Material
 from edge_rerank_export.train.history.recipe import (
     HistoryFinetuneRecipe,
     HistoryTraining,
+    Tables,
     history_toml,
 )
 from edge_rerank_export.train.loop import Outcome
@@ -241,19 +242,19 @@ def test_the_space_reaches_to_the_recipe() -> None:
     assert ranges["training.learning_rate"] == (5e-4, 0.05)
     assert ranges["dropout.popularity"] == (0.0, 0.9)
     assert "dropout.together" not in ranges
-    own = replace(recipe, training=replace(recipe.training, keep_pairs=True))
+    own = replace(recipe, training=replace(recipe.training, tables=Tables.KEEP))
     assert {one.name for one in space_of(own)} >= {"dropout.together", "dropout.record"}
 
 
 def test_a_recipe_survives_writing(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    dropout = dict(zip(KNOWN_BITS, rng.random(6).tolist(), strict=True))
+    dropout = dict(zip(KNOWN_BITS, rng.random(len(KNOWN_BITS)).tolist(), strict=True))
     recipe = HistoryFinetuneRecipe(
         name='a "name" \\ with \x7f',
         release=3,
         summary="zwei\nZeilen, 中文 😀",
         base=str((tmp_path / "packs" / "base").resolve()),
-        training=HistoryTraining(seed=3, learning_rate=1e-3, warm_start=True),
+        training=HistoryTraining(seed=3, learning_rate=1e-3, warm_start=True, tables=Tables.LEARN),
         dropout=dropout,
         succession=SuccessionTraining(width=8, dropout=0.25),
         terms="terms",

@@ -26,8 +26,8 @@ from edge_rerank.ranking.signals.strength import Strength
 EVENTS = 20
 """Most recent items of the history that are looked at; more took time and brought nothing."""
 
-KNOWN_BITS = ("history", "category", "together", "popularity", "time", "record")
-"""The numbers of ``known``, in the order that models were trained with."""
+KNOWN_BITS = ("history", "category", "together", "popularity", "time", "record", "succession")
+"""The numbers of ``known``, in the order that models were trained with; new ones come last."""
 
 _PLACES = 5.0
 
@@ -122,7 +122,7 @@ class Known(Signal):
     width = len(KNOWN_BITS)
 
     def raw(self, situation: Situation) -> Array:
-        """Zeros of shape (..., 6)."""
+        """Zeros of shape (..., 7)."""
         return np.zeros((*situation.present.shape[:-1], self.width))
 
 
@@ -177,5 +177,6 @@ def inputs(
                 there[signal.bit] = signal.known(situation, values)
             made[signal.name] = np.ascontiguousarray(values, dtype=np.float32)
     for place, bit in enumerate(KNOWN_BITS):
-        made[Known.name][..., place] = there[bit]
+        if bit in there:
+            made[Known.name][..., place] = there[bit]
     return made

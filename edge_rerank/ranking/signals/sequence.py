@@ -152,6 +152,8 @@ class Successions(Signal):
 
     name = "succession"
     axes = Axes.CANDIDATE
+    bit = "succession"
+    dropout = 0.5
     table = SequenceTable
 
     def raw(self, situation: Situation) -> Array:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import PackUnsupported
 from edge_rerank.inference.encoders.cache import VectorCache
-from edge_rerank.inference.session import Session, finite
+from edge_rerank.inference.session import Session, TensorType, finite
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.tables import Tables
@@ -38,9 +38,6 @@ from edge_rerank.ranking.signals.strength import Strength
 from edge_rerank.ranking.signals.table import Table, item_keys
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item, ReasonCode
-
-_NEEDED = {Known.name, *(signal.name for signal in BITS)}
-"""What every model takes: what is there, and what that is said of."""
 
 CHUNK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
@@ -104,14 +101,7 @@ class HistoryModel:
         self._session = Session(model, providers=providers, threads=1)
         takes = self._session.inputs
         self.inputs = tuple(takes)
-        if not _NEEDED <= takes.keys() <= BY_NAME.keys():
-            raise PackUnsupported(
-                f"history_encoder: expected inputs of {', '.join(BY_NAME)}, got another or too few"
-            )
-        bits = takes[Known.name].shape[-1]
-        if not isinstance(bits, int):
-            raise PackUnsupported("history_encoder: expected known to have a fixed width")
-        self._bits = bits
+        self._bits = _bits(takes)
         self.judges_dislikes = Strength.name in takes
         self.columns = PARTS if self.judges_dislikes else PARTS[:-1]
         if tables is not None:
@@ -293,6 +283,20 @@ def looked_at(
     every = (*liked, *(replace(one, strength=one.strength * one.recency) for one in disliked))
     rows.sort(key=lambda row: -every[row].later)
     return tuple(every[row] for row in rows), np.array(rows, dtype=np.int64)
+
+
+def _bits(takes: Mapping[str, TensorType]) -> int:
+    """How many numbers of ``known`` a model takes, whose other inputs these have to go with."""
+    bits = takes[Known.name].shape[-1] if Known.name in takes else 0
+    if not isinstance(bits, int):
+        raise PackUnsupported("history_encoder: expected known to have a fixed width")
+    # What every model takes: what is there, and what that is said of.
+    needed = {Known.name, *(signal.name for signal in BITS[:bits])}
+    if not bits or not needed <= takes.keys() <= BY_NAME.keys():
+        raise PackUnsupported(
+            f"history_encoder: expected inputs of {', '.join(BY_NAME)}, got another or too few"
+        )
+    return bits
 
 
 def _feed() -> dict[str, Shape]:

@@ -73,6 +73,21 @@ class Batch:
     invented: NDArray[np.bool_] | None = None
     unread: NDArray[np.bool_] | None = None
 
+    def rows(self, some: slice) -> Batch:
+        """Some of the requests."""
+        return replace(
+            self,
+            candidates=self.candidates[some],
+            clicked=self.clicked[some],
+            history=self.history[some],
+            strength=self.strength[some],
+            age_s=self.age_s[some],
+            now=self.now[some],
+            hidden=None if self.hidden is None else self.hidden[some],
+            invented=None if self.invented is None else self.invented[some],
+            unread=None if self.unread is None else self.unread[some],
+        )
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Rated:
@@ -218,19 +233,7 @@ def read_domain(folder: Path, encode: Encode, *, signed: bool = False) -> Domain
 def chunks(batch: Batch, size: int = _BATCH) -> Iterable[Batch]:
     """The batch in pieces of at most ``size`` requests."""
     for start in range(0, len(batch.candidates), size):
-        rows = slice(start, start + size)
-        yield replace(
-            batch,
-            candidates=batch.candidates[rows],
-            clicked=batch.clicked[rows],
-            history=batch.history[rows],
-            strength=batch.strength[rows],
-            age_s=batch.age_s[rows],
-            now=batch.now[rows],
-            hidden=None if batch.hidden is None else batch.hidden[rows],
-            invented=None if batch.invented is None else batch.invented[rows],
-            unread=None if batch.unread is None else batch.unread[rows],
-        )
+        yield batch.rows(slice(start, start + size))
 
 
 def _sequences(

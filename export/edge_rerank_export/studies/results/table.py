@@ -19,7 +19,16 @@ SIMILARITY = "max-similarity"
 UNSEEN_BAR = "max+pop"
 """What a pack has to beat on a folder that it never saw."""
 
-_BASELINES = ("popularity", SIMILARITY, UNSEEN_BAR, "item-knn", "markov", *SCORED)
+_BASELINES = (
+    "recency",
+    "popularity",
+    SIMILARITY,
+    UNSEEN_BAR,
+    "had-before",
+    "item-knn",
+    "markov",
+    *SCORED,
+)
 _COLUMNS = (SHIPPED, Column.ZERO_SHOT, Column.TUNED, *_BASELINES)
 _PACKS = (SHIPPED, Column.ZERO_SHOT, BLIND, Column.TUNED)
 

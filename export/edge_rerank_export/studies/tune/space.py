@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from edge_rerank.ranking.signals.inputs import BITS, History
 from edge_rerank.ranking.signals.signal import Signal
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 
 Values = Mapping[str, float]
 """A value for each parameter, by its name."""
@@ -60,7 +60,7 @@ def space_of(recipe: HistoryFinetuneRecipe) -> Sequence[Parameter]:
     Where the recipe's own value lies outside, the range reaches to it.
     """
     own = values_of(recipe)
-    every = (*_ALWAYS, *_WITH_PAIRS) if recipe.training.keep_pairs else _ALWAYS
+    every = (*_ALWAYS, *_WITH_PAIRS) if recipe.training.tables is not Tables.NONE else _ALWAYS
     for one in every:
         if one.log and own[one.name] <= 0:
             raise RecipeError(f"{one.name}: expected a number above 0 to search from, got 0")

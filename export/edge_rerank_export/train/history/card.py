@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from edge_rerank.packs.manifest import Manifest
-from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 from edge_rerank_export.train.loop import Outcome
 
 
@@ -19,7 +19,7 @@ def finetune_card(
     own = (
         "The model and its tables by item belong to this catalogue; later items are ordered by\n"
         "the other kinds of evidence."
-        if recipe.training.keep_pairs
+        if recipe.training.tables is Tables.KEEP
         else "The model knows no item by its id and is meant for catalogues it never saw."
     )
     return f"""# {recipe.name}, release {recipe.release}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
@@ -21,10 +21,11 @@ from edge_rerank.tables.sequence import train_succession
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
-from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 from edge_rerank_export.train.history.simulate import Simulation, simulate
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
+from edge_rerank_export.train.history.views import dealt, view
 from edge_rerank_export.train.requests import (
     describe_batch,
     load_domain,
@@ -44,7 +45,7 @@ class Material:
         lexicon: weights of the words of all domains.
         pools: training requests, each kind of each domain by itself.
         valid: validation requests by domain.
-        succession: the table that the pack is to have; ``None`` for none.
+        succession: the last domain's table; ``None`` for none.
     """
 
     lexicon: Lexicon
@@ -73,9 +74,15 @@ def prepare(
     pools: list[Pool] = []
     valid: dict[str, Pool] = {}
     succession = None
-    for number, domain in enumerate(domains):
+    for number, read in enumerate(domains):
+        domain, tables = read, settings.tables
+        if _people(read) < settings.least_people:
+            unknown = np.full_like(read.popularity, np.nan)
+            domain, tables = replace(read, popularity=unknown), Tables.NONE
         made = _requests(recipe, domain, number)
-        blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
+        blind, succession = None, None
+        if tables is not Tables.NONE:
+            blind, succession = _successions(recipe, domain, [*made, domain.valid], steps)
         words = lexicon.encode(domain.texts)
         chances = np.zeros(len(domain.texts), dtype=np.float32)
         if settings.correct_sampling:
@@ -87,22 +94,30 @@ def prepare(
                 continue
             with steps(f"ask teacher on {domain.name}") as update:
                 targets.append(teacher.target(domain, batch, update))
+        describer = _Describer(domain, words, chances, blind, succession)
         with steps(f"describe requests of {domain.name}"):
-            valid[domain.name], *described = [
-                _pool(
-                    domain,
-                    words,
-                    batch,
-                    # With what the pack is going to have.
-                    pairs=settings.keep_pairs,
-                    succession=blind if batch.counted else succession,
-                    log_chances=chances if batch.sampled else None,
-                    target=target,
+            # With what the pack is going to have, or may be given.
+            if tables is not Tables.KEEP:
+                valid[domain.name] = describer.pool(domain.valid, targets[0], tables=False)
+            if tables is not Tables.NONE:
+                name = domain.name if tables is Tables.KEEP else f"{domain.name} with tables"
+                valid[name] = describer.pool(domain.valid, targets[0], tables=True)
+            rng = np.random.default_rng([settings.seed, number, 9])
+            seen = [describer]
+            while len(seen) < recipe.views.count:
+                seen.append(describer.of(*view(domain, words, recipe.views, rng=rng)))
+            for batch, target in zip(made, targets[1:], strict=True):
+                parts = dealt(len(target), len(seen))
+                pools.extend(
+                    one.pool(batch.rows(some), target[some], tables=tables is not Tables.NONE)
+                    for one, some in zip(seen, parts, strict=False)
                 )
-                for batch, target in zip((domain.valid, *made), targets, strict=True)
-            ]
-            pools.extend(described)
     return Material(lexicon, pools, valid, succession)
+
+
+def _people(domain: Domain) -> int:
+    """How many chose something, or were shown a list."""
+    return max(len(domain.starts) - 1, 0 if domain.real is None else len(domain.real.candidates))
 
 
 def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> list[Batch]:
@@ -207,32 +222,57 @@ def _cached(
     return encode
 
 
-def _pool(
-    domain: Domain,
-    words: NDArray[np.float32],
-    batch: Batch,
-    *,
-    pairs: bool,
-    succession: SequenceTable | None,
-    log_chances: NDArray[np.float32] | None,
-    target: NDArray[np.float32],
-) -> Pool:
-    if log_chances is None:  # these candidates were not sampled
-        log_chances = np.zeros(len(domain.texts), dtype=np.float32)
-    pieces = [
-        {
-            **tensors(describe_batch(domain, words, piece, pairs=pairs, succession=succession)),
-            "present": torch.from_numpy(piece.candidates >= 0),
-            "clicked": torch.from_numpy(piece.clicked),
-            "log_chance": torch.from_numpy(log_chances[piece.candidates]),
-        }
-        for piece in chunks(batch)
-    ]
-    pool = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
-    pool["target"] = torch.from_numpy(target)
-    for signal in SIGNALS:
-        if signal.folds and not pool[signal.name].any():
-            # A single candidate stands for all, as at run time: it counts for nothing, and costs
-            # little.
-            pool[signal.name] = pool[signal.name][:, :, :1].clone()
-    return pool
+@dataclass(frozen=True, slots=True, repr=False)
+class _Describer:
+    """Makes requests of a domain into what the model sees.
+
+    Attributes:
+        domain: gives the items.
+        words: their word vectors, float32 of shape (items, lexicon's dim).
+        log_chances: see :func:`~edge_rerank_export.train.requests.log_chances`.
+        blind: a table of successions that has not seen the made requests' answers.
+        succession: one that has.
+    """
+
+    domain: Domain
+    words: NDArray[np.float32]
+    log_chances: NDArray[np.float32]
+    blind: SequenceTable | None
+    succession: SequenceTable | None
+
+    def of(self, domain: Domain, words: NDArray[np.float32]) -> _Describer:
+        """The same of a view of the domain."""
+        return replace(self, domain=domain, words=words)
+
+    def pool(self, batch: Batch, target: NDArray[np.float32], *, tables: bool) -> Pool:
+        """With what the domain's tables say, or without."""
+        succession = self._unseen(batch) if tables else None
+        log_chances = self.log_chances if batch.sampled else np.zeros_like(self.log_chances)
+        pieces = [
+            {
+                **tensors(
+                    describe_batch(
+                        self.domain, self.words, piece, pairs=tables, succession=succession
+                    )
+                ),
+                "present": torch.from_numpy(piece.candidates >= 0),
+                "clicked": torch.from_numpy(piece.clicked),
+                "log_chance": torch.from_numpy(log_chances[piece.candidates]),
+            }
+            for piece in chunks(batch)
+        ]
+        pool = {name: torch.cat([piece[name] for piece in pieces]) for name in pieces[0]}
+        pool["target"] = torch.from_numpy(target)
+        for signal in SIGNALS:
+            if signal.folds and not pool[signal.name].any():
+                # A single candidate stands for all, as at run time: it counts for nothing, and
+                # costs little.
+                pool[signal.name] = pool[signal.name][:, :, :1].clone()
+        return pool
+
+    def _unseen(self, batch: Batch) -> SequenceTable | None:
+        """The table of successions that has not seen what was chosen in ``batch``."""
+        if not batch.counted:
+            return self.succession
+        # Requests of ratings hide what the person's sequence of choices may hold as well.
+        return None if batch.sampled and batch.hidden is None else self.blind

@@ -25,7 +25,6 @@ from edge_rerank.ranking.signals.counts import Counts
 from edge_rerank.ranking.signals.inputs import KNOWN_BITS, SIGNALS, Context, Events, Known
 from edge_rerank.ranking.signals.pairs import Pairs
 from edge_rerank.ranking.signals.popularity import Popularity
-from edge_rerank.ranking.signals.sequence import Successions
 from edge_rerank.ranking.signals.signal import Axes, Signal
 
 OPSET = 20
@@ -183,18 +182,11 @@ class AgainstEvidence(nn.Module):
 
 
 class HistoryModel(nn.Module):
-    """All kinds of evidence; see the module's description.
+    """All kinds of evidence; see the module's description."""
 
-    Args:
-        succession: whether it takes what a table of successions says.
-    """
-
-    def __init__(self, *, succession: bool = False) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.signals = tuple(
-            one for one in SIGNALS if succession or not isinstance(one, Successions)
-        )
-        self.inputs = tuple(signal.name for signal in self.signals)
+        self.inputs = tuple(signal.name for signal in SIGNALS)
         self.describe = nn.Sequential(
             nn.Linear(Context.width + len(KNOWN_BITS), 32), nn.GELU(), nn.Linear(32, WIDTH)
         )
@@ -210,19 +202,24 @@ class HistoryModel(nn.Module):
             nn.Linear(Counts.width + Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
         self.record_direct = nn.Linear(Counts.width, 1, bias=False)
-        if succession:
-            self.trust = nn.Sequential(
-                nn.Linear(1 + Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
-            )
+        self.trust = nn.Sequential(
+            nn.Linear(1 + Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
+        )
 
     def forward(self, *arrays: Tensor) -> Tensor:
-        """The inputs of :data:`SIGNALS` that it takes, with one leading axis, to (B, C, 5)."""
+        """The inputs of :data:`SIGNALS`, with one leading axis, to (B, C, 5)."""
         given = dict(zip(self.inputs, arrays, strict=True))
         events, popularity, category = given["events"], given["popularity"], given["category"]
         known = given["known"]
-        has_history, has_category, has_together, has_popularity, has_time, has_record = torch.split(
-            known, 1, -1
-        )
+        (
+            has_history,
+            has_category,
+            has_together,
+            has_popularity,
+            has_time,
+            has_record,
+            has_succession,
+        ) = torch.split(known, 1, -1)
         ones = torch.ones_like(has_time)
         events = events * torch.cat([ones, has_time, has_time, ones], -1)[:, None]
         strength = given["strength"]
@@ -235,6 +232,7 @@ class HistoryModel(nn.Module):
         mass = total / (total + 1)
         some = torch.cat([mass, has_category * mass, has_together * mass], -1)
         known = torch.cat([some, has_popularity, has_time * mass, has_record], -1)
+        known = torch.cat([known, has_succession * mass], -1)
         spaces = Context.width - _CROWD - 1
         alive = torch.cat(
             [mass.expand(-1, spaces), mass * has_time, has_popularity.expand(-1, _CROWD)], -1
@@ -247,11 +245,10 @@ class HistoryModel(nn.Module):
         # The runtime hands in a single candidate of a kind of evidence that is not there.
         none = torch.zeros_like(first)
         counts = self.together(given["together"], events, effect, steer) * has_together + none
-        succession = given.get(Successions.name)
-        if succession is not None:
-            # A factor, so that what is not known, which is 0, stays so.
-            judged = torch.cat([succession[..., None], crowd], -1)
-            counts = counts + mass * succession * (1 + self.trust(judged)[..., 0])
+        # A factor, so that what is not known, which is 0, stays so.
+        succession = given["succession"] * has_succession
+        judged = torch.cat([succession[..., None], crowd], -1)
+        counts = counts + mass * succession * (1 + self.trust(judged)[..., 0])
         return torch.stack(
             [
                 first,
@@ -289,7 +286,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
     model.eval()
     torch.onnx.export(
         model,
-        tuple(_example(signal) for signal in model.signals),
+        tuple(_example(signal) for signal in SIGNALS),
         str(target),
         dynamo=False,
         opset_version=OPSET,
@@ -297,7 +294,7 @@ def export_onnx(model: HistoryModel, target: Path) -> None:
         do_constant_folding=False,
         input_names=list(model.inputs),
         output_names=["parts"],
-        dynamic_axes={**_free_axes(model.signals), "parts": {0: "requests", 1: "candidates"}},
+        dynamic_axes={**_free_axes(SIGNALS), "parts": {0: "requests", 1: "candidates"}},
     )
     onnx.checker.check_model(str(target), full_check=True)
 

@@ -19,7 +19,11 @@
     [simulate]                       # nothing where it is left out, see Simulation
     bounces = 0.05
 
-    [succession]                     # only where the pack is to have such a table
+    [views]                          # one where it is left out, see Views
+    count = 8
+    texts = 0.5
+
+    [succession]                     # only where a table of successions is to be used
     steps = 800
 
     [teacher]                        # only where a scorer is to be learnt from
@@ -32,6 +36,7 @@ import json
 import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -42,6 +47,18 @@ from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.table import check_integers
 from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
 from edge_rerank_export.train.history.simulate import Simulation
+from edge_rerank_export.train.history.views import Views
+
+
+class Tables(StrEnum):
+    """What a training does with tables of what each folder's own log says."""
+
+    NONE = "none"
+    """No training request is shown them."""
+    LEARN = "learn"
+    """They are shown, so that the model can use a catalogue's own where there are some."""
+    KEEP = "keep"
+    """They are put into the pack as well, which needs exactly one folder."""
 
 
 def dropout_chances(**changes: float) -> dict[str, float]:
@@ -74,8 +91,11 @@ class HistoryTraining(Schedule):
         history: most recent items of the history in training.
         batch: requests that one step is computed from.
         warm_start: whether to begin with the base pack's history encoder, if it has one.
-        keep_pairs: whether the pack gets the table of what was chosen together; needs
-            exactly one folder.
+        tables: of pairs of items, of single ones and, where the recipe has ``[succession]``, of
+            what follows what.
+        least_people: people whose choices a folder needs so that its popularity and its tables are
+            learnt from; what a handful chose is no popularity. Lists that were really shown count
+            as people.
         correct_sampling: whether the loss takes off what it owes to how negatives were sampled:
             a score is lowered there by the logarithm of its item's chance to be drawn (Bengio
             and Senécal, IEEE Transactions on Neural Networks, 2008). For lists that are drawn
@@ -89,11 +109,12 @@ class HistoryTraining(Schedule):
     history: int = 20
     batch: int = 96
     warm_start: bool = False
-    keep_pairs: bool = False
+    tables: Tables = Tables.NONE
+    least_people: int = 0
     correct_sampling: bool = False
 
     def __post_init__(self) -> None:
-        self.check(candidates=2)
+        self.check(candidates=2, least_people=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,8 +147,10 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     ``dropout`` has the chances of :func:`dropout_chances`, and is completed by them.
     ``simulate`` says what training requests are changed, see
     :class:`~edge_rerank_export.train.history.simulate.Simulation`.
-    ``succession`` says how the pack's table of successions is trained, ``None`` for a pack
-    without one; it needs exactly one folder. ``teacher`` is ``None`` for none.
+    ``views`` says how catalogues are spoilt, see
+    :class:`~edge_rerank_export.train.history.views.Views`.
+    ``succession`` says how a table of successions is trained, ``None`` for none.
+    ``teacher`` is ``None`` for none.
     """
 
     kind: ClassVar[Kind] = Kind.HISTORY
@@ -137,6 +160,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     training: HistoryTraining = field(default_factory=HistoryTraining)
     dropout: Mapping[str, float] = field(default_factory=dict)
     simulate: Simulation = field(default_factory=Simulation)
+    views: Views = field(default_factory=Views)
     succession: SuccessionTraining | None = None
     teacher: TeacherRecipe | None = None
     terms: str = ""
@@ -144,8 +168,8 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     def __post_init__(self) -> None:
         super(HistoryFinetuneRecipe, self).__post_init__()
         object.__setattr__(self, "dropout", dropout_chances(**self.dropout))
-        if self.simulate.rated and self.succession is not None:
-            raise RecipeError("simulate.rated: a table of successions would know the answers")
+        if self.succession is not None and self.training.tables is Tables.NONE:
+            raise RecipeError('succession: expected training.tables of "learn" or "keep"')
 
 
 def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
@@ -157,6 +181,7 @@ def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
         head["terms"] = recipe.terms
     tables = [("training", asdict(recipe.training)), ("dropout", dict(recipe.dropout))]
     tables.append(("simulate", asdict(recipe.simulate)))
+    tables.append(("views", asdict(recipe.views)))
     if recipe.succession is not None:
         tables.append(("succession", asdict(recipe.succession)))
     if recipe.teacher is not None:

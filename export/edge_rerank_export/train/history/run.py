@@ -31,7 +31,7 @@ from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_onnx, load_weights
-from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
+from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
 from edge_rerank_export.train.history.train import HistoryTask, Pool, calibrate
 from edge_rerank_export.train.loop import Looked, Outcome, mark_of, train
@@ -90,10 +90,10 @@ def plan(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> HistoryPlan:
     """
     check_folders(folders)
     settings = recipe.training
-    if settings.keep_pairs and len(folders) != 1:
-        raise RecipeError(f"training.keep_pairs: expected one folder of data, got {len(folders)}")
-    if recipe.succession is not None and len(folders) != 1:
-        raise RecipeError(f"succession: expected one folder of data, got {len(folders)}")
+    if settings.tables is Tables.KEEP and len(folders) != 1:
+        raise RecipeError(
+            f"training.tables: expected one folder of data to keep those of, got {len(folders)}"
+        )
     requests = settings.requests * len(folders)
     # Folders of real requests are read with twice the candidates.
     size = requests * 2 * settings.candidates * settings.history * _BYTES_A_PAIR
@@ -194,7 +194,7 @@ def train_on(
     """Train on data in memory, and write a pack to ``stage``; see :func:`finetune_history`."""
     with teacher_of(recipe.teacher, work) as teacher:
         material = prepare(recipe, domains, teacher=teacher, steps=steps)
-    lexicon, valid, succession = material.lexicon, material.valid, material.succession
+    lexicon, valid = material.lexicon, material.valid
     with steps("train") as update:
         model, outcome = fit(
             recipe,
@@ -209,10 +209,10 @@ def train_on(
         export_onnx(model, stage / MODEL_NAME)
         (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
         tables: dict[str, Table] = {}
-        if recipe.training.keep_pairs:
+        if recipe.training.tables is Tables.KEEP:
             tables = {Pairs.name: domains[0].pairs.table, Counts.name: domains[0].counts}
-        if succession is not None:
-            tables[Successions.name] = succession
+            if material.succession is not None:
+                tables[Successions.name] = material.succession
         files = {name: BY_NAME[name].file for name in tables}
         for name, table in tables.items():
             (stage / files[name]).write_bytes(table.to_bytes())
@@ -252,7 +252,7 @@ def fit(
 ) -> tuple[HistoryModel, Outcome]:
     """Train a model from the recipe's seed on, see :func:`edge_rerank_export.train.loop.train`."""
     torch.manual_seed(recipe.training.seed)
-    model = HistoryModel(succession=material.succession is not None)
+    model = HistoryModel()
     if recipe.training.warm_start:
         _warm_start(model, base)
     task = HistoryTask(model, material.pools, material.valid, recipe)
