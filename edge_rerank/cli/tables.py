@@ -87,6 +87,13 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         metavar="K",
         help="leave out what fewer than K people did (default: 1)",
     )
+    parser.add_argument(
+        "--steps",
+        type=positive,
+        metavar="N",
+        help="of learning successions, about 25 ms each (default: 800, or up to 1,600 for a log of "
+        "a million choices)",
+    )
     add_runtime(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -95,7 +102,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Make the tables and say what they are."""
     began = time.perf_counter()
-    making = Making(arguments.skip, arguments.min_people)
+    making = Making(arguments.skip, arguments.min_people, arguments.steps)
     check_out(arguments.out)
     with ExitStack() as bars:
         progress = step_bars(console, bars)

@@ -26,7 +26,7 @@ def test_a_log_with_items(run: Run, shop: Path) -> None:
     arguments = [
         *("tables", shop / "log.csv", "--out", shop / "tables", "--type", "purchase"),
         *("--map", "user=who,item=sku,time=at", "--items", shop / "items.csv"),
-        *("--map-items", "id=sku,text=name", "--threads", 1),
+        *("--map-items", "id=sku,text=name", "--threads", 1, "--steps", 20),
     ]
     result = run(*arguments)
     assert result.code == 0
@@ -36,6 +36,7 @@ def test_a_log_with_items(run: Run, shop: Path) -> None:
     assert "line 92" in result.err
     tables = Tables.open(shop / "tables")
     assert set(tables.manifest.tables) == {"together", "record", "succession"}
+    assert tables.manifest.settings == {"min_people": 1.0, "steps": 20.0}
     # Once more, in their place.
     result = run(*arguments, "--json", "--min-people", 20, "--skip", "successions")
     members = json.loads(result.out)

@@ -19,11 +19,15 @@ from edge_rerank.ranking.signals.pairs import PairTable
 from edge_rerank.ranking.signals.sequence import SequenceTable
 from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank.tables.choices import Choices
-from edge_rerank.tables.make import Making, Part, make, make_folder, make_history_tables
+from edge_rerank.tables.make import (
+    Making,
+    Part,
+    make,
+    make_folder,
+    make_history_tables,
+    steps_for,
+)
 from edge_rerank.tables.people import read_people
-from edge_rerank.tables.sequence import SuccessionTraining
-
-QUICK = SuccessionTraining(width=4, steps=3, batch=20, drawn=4)
 
 
 def chosen(choices: Choices) -> list[list[str]]:
@@ -107,7 +111,7 @@ def test_what_is_skipped_or_cannot_be_made_is_not_there() -> None:
         return np.eye(3, dtype=np.float32)
 
     told = []
-    making = Making(training=QUICK)
+    making = Making(steps=3)
     made = make(choices, making, encode=encode, progress=lambda *one: told.append(one))
     assert [*made] == ["together", "record", "succession"]
     assert isinstance(made["succession"], SequenceTable)
@@ -121,6 +125,14 @@ def test_what_is_skipped_or_cannot_be_made_is_not_there() -> None:
         Making(skip=list(Part))
     with pytest.raises(InvalidRequest, match="min_people"):
         Making(min_people=0)
+
+
+def test_a_larger_log_is_learnt_longer() -> None:
+    assert [steps_for(count) for count in (0, 100_000, 750_000, 10**6, 10**8)] == [
+        *(800, 800, 1_200, 1_600, 1_600)
+    ]
+    with pytest.raises(InvalidRequest, match="steps"):
+        Making(steps=0)
 
 
 def test_what_few_did_is_in_no_table(tmp_path: Path) -> None:
