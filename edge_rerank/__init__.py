@@ -10,6 +10,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`RankingEngine`: ranks without storage, for batches and evaluations.
 - :class:`Runtime`: execution providers, threads, memory for caches.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
+- :class:`Tables`: what the host's own log says of its items.
 
 **What goes in and what comes out**
 
@@ -81,6 +82,7 @@ from edge_rerank.history.vault.receipts import (
 )
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile
@@ -160,6 +162,7 @@ __all__ = [
     "Runtime",
     "Scrubber",
     "StoredEvent",
+    "Tables",
     "Trust",
     "Unread",
     "Verification",

@@ -9,9 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
+from edge_rerank._check import check_path
 from edge_rerank._process import OwnProcess
-from edge_rerank._progress import Progress
-from edge_rerank.errors import ClosedError, HistoryError
+from edge_rerank._progress import Progress, StepProgress
+from edge_rerank.errors import ClosedError, HistoryError, InvalidRequest
 from edge_rerank.feedback import ShownRankings
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.history import PERSONALISATION, History
@@ -20,11 +21,12 @@ from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.receipts import ErasureReceipt
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import Packs, RankingEngine
-from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of
+from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of, items_of
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Degradation, Event, Item, RatingScale
@@ -62,6 +64,7 @@ class Reranker:
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
         new: bool = False,
+        tables: str | Path | Tables | None = None,
     ) -> Self:
         """Load a pack and open the history.
 
@@ -82,9 +85,12 @@ class Reranker:
             anchor: outside the history's volume, to notice an old copy of the file; this and
                 the two before as for :meth:`edge_rerank.History.open`.
             new: make the history, which must not be there; needed to make one with an anchor.
+            tables: what ``python -m edge_rerank tables`` made of your own log, a folder or
+                :class:`~edge_rerank.Tables` that are open; they take the places of the pack's.
 
         Raises:
-            PackError: when the pack is missing, malformed, untrusted or unsupported.
+            PackError: when the pack or the tables are missing, malformed, untrusted or
+                unsupported.
             ProviderUnavailable: when a provider cannot be used.
             HistoryError: when the file cannot be opened: wrong key, locked, damaged, ...
             InvalidRequest: when an argument is malformed.
@@ -100,6 +106,7 @@ class Reranker:
                 trust=trust,
                 ratings=ratings,
                 seen_releases=kept.seen_releases(),
+                tables=tables,
             )
             opened.callback(engine.close)
             kept.remember_releases(engine.signed)
@@ -241,6 +248,50 @@ class Reranker:
         """
         self._check_open()
         self._engine.warmup(items, progress=progress)
+
+    def make_tables(
+        self,
+        out: str | Path,
+        *,
+        items: Iterable[Item] = (),
+        min_people: int = 20,
+        progress: StepProgress | None = None,
+    ) -> Tables:
+        """Make tables of what the people of this store chose, where several people use it.
+
+        Only people who agreed to the purpose "tables" are counted, and nothing is told that fewer
+        than ``min_people`` of them did. :meth:`refresh_tables` ranks with what was made.
+
+        Args:
+            out: a folder, made if missing; earlier tables in it are replaced.
+            items: the host's catalogue, for its texts.
+            min_people: 20 or more.
+            progress: called with (what, done, total).
+
+        Raises:
+            InvalidRequest: when an argument is malformed.
+            DataError: when no item was chosen by so many people, or the folder cannot be written.
+            HistoryError: when the history cannot be read, or its audit log not written.
+        """
+        from edge_rerank.tables.make import make_history_tables  # noqa: PLC0415 - made at night
+
+        self._check_open()
+        return make_history_tables(
+            self._history,
+            check_path(out, "out", InvalidRequest, wanted="a path"),
+            items=items_of(items),
+            min_people=min_people,
+            encode=lambda texts: self._engine.vectors([Item("any", text) for text in texts]),
+            progress=progress,
+        )
+
+    def refresh_tables(self, tables: str | Path | Tables) -> tuple[str, ...]:
+        """Rank with newer tables of the host's log from now on, without opening anew.
+
+        See :meth:`edge_rerank.RankingEngine.refresh_tables`.
+        """
+        self._check_open()
+        return self._engine.refresh_tables(tables)
 
     def close(self) -> None:
         """Close the history file and free the model. May be called twice."""

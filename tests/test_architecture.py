@@ -29,6 +29,7 @@ RUNTIME = (
     "privacy",
     "history",
     "ranking",
+    "tables",
     "profile",
     "feedback",
     "texts",

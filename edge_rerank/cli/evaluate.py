@@ -6,8 +6,7 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
-from edge_rerank._progress import StepProgress
-from edge_rerank.cli.console import Console, Report
+from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_DONE,
     Subparsers,
@@ -15,8 +14,10 @@ from edge_rerank.cli.options import (
     add_html,
     add_json,
     add_runtime,
+    add_tables,
     pack_folder,
     positive,
+    step_bars,
     write_text,
 )
 from edge_rerank.errors import InvalidRequest
@@ -80,6 +81,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="one more baseline, from a file of its scores; may be repeated "
         "(python -m edge_rerank.export baselines writes those of BPR and SASRec)",
     )
+    add_tables(parser)
     add_html(parser)
     add_runtime(parser)
     add_json(parser)
@@ -100,9 +102,10 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             scores=scores,
             limit=arguments.limit,
             without=set(arguments.without),
+            tables=arguments.tables,
             providers=arguments.providers,
             threads=arguments.threads,
-            progress=_bars(console, bars),
+            progress=step_bars(console, bars),
         )
     if arguments.html is not None:
         write_text(arguments.html, as_html(report))
@@ -111,19 +114,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     else:
         _show(report, console)
     return EXIT_DONE
-
-
-def _bars(console: Console, bars: ExitStack) -> StepProgress:
-    """One bar after the other, each when its work begins."""
-    current: dict[str, Report] = {}
-
-    def progress(what: str, done: int, total: int) -> None:
-        if what not in current:
-            bars.close()
-            current[what] = bars.enter_context(console.progress(what))
-        current[what](done, total)
-
-    return progress
 
 
 def _show(report: Evaluation, console: Console) -> None:

@@ -27,6 +27,7 @@ from edge_rerank.cli import (
     profile,
     rank,
     serve,
+    tables,
     users,
 )
 from edge_rerank.cli.console import Console
@@ -35,7 +36,7 @@ from edge_rerank.errors import EdgeRerankError
 
 COMMANDS = (
     *(demo, rank, serve, import_log, consent, users, profile, evaluate, expect),
-    *(audit, packs, doctor, bench),
+    *(tables, audit, packs, doctor, bench),
 )
 
 

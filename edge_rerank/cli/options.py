@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 from edge_rerank._check import check_id
 from edge_rerank._files import write_private
+from edge_rerank._progress import StepProgress
+from edge_rerank.cli.console import Console, Report
 from edge_rerank.errors import (
     DataError,
     HistoryError,
@@ -90,6 +93,16 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
         metavar="PACK",
         help=f'the model pack, a folder or an installed one by name; "{SHIPPED}" for the one that '
         "comes with this package (default)",
+    )
+
+
+def add_tables(parser: argparse.ArgumentParser) -> None:
+    """``--tables``."""
+    parser.add_argument(
+        "--tables",
+        type=Path,
+        metavar="TABLES",
+        help="what the command tables made of a log: a folder; they take the places of the pack's",
     )
 
 
@@ -273,6 +286,19 @@ def user_id(text: str) -> str:
 def runtime_of(arguments: argparse.Namespace) -> Runtime:
     """What ``--providers`` and ``--threads`` say."""
     return Runtime(arguments.providers, arguments.threads)
+
+
+def step_bars(console: Console, bars: ExitStack) -> StepProgress:
+    """One bar after the other, each when its work begins; closed with ``bars``."""
+    current: dict[str, Report] = {}
+
+    def progress(what: str, done: int, total: int) -> None:
+        if what not in current:
+            bars.close()
+            current[what] = bars.enter_context(console.progress(what))
+        current[what](done, total)
+
+    return progress
 
 
 def open_history(arguments: argparse.Namespace, *, create: bool = False) -> History:

@@ -58,6 +58,7 @@ def evaluate(
     vectors: MutableMapping[str, NDArray[np.float32]] | None = None,
     providers: Sequence[str] | None = None,
     threads: int | None = None,
+    tables: str | Path | None = None,
     progress: StepProgress | None = None,
 ) -> Evaluation:
     """Judge a pack.
@@ -75,6 +76,8 @@ def evaluate(
             the same text encoder on the same folder; those that are missing are added.
         providers: see :class:`~edge_rerank.inference.runtime.Runtime`.
         threads: likewise.
+        tables: of a log, which the pack ranks with, and those beside it without; it must not
+            have seen what is asked for.
         progress: is told how far each step has come.
 
     Raises:
@@ -98,7 +101,7 @@ def evaluate(
         runtime=Runtime(providers, threads, cache_items=max(len(items), 1)),
         ratings=ratings,
     )
-    with open_pack(pack) as engine:
+    with open_pack(pack, tables=tables) as engine:
         began = time.perf_counter()
         _encode(engine, items, vectors, progress)
         encoding_s = time.perf_counter() - began

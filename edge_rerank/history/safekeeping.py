@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edge_rerank._check import check_label
 from edge_rerank._progress import Progress
+from edge_rerank.errors import InvalidRequest
 from edge_rerank.history import releases
 from edge_rerank.history.overview import HistoryOverview, overview_of
-from edge_rerank.history.vault.audit import AuditEntry
+from edge_rerank.history.vault.audit import AuditAction, AuditEntry
 from edge_rerank.history.vault.receipts import RekeyReceipt, RepairReceipt, Verification
 from edge_rerank.history.vault.store import HistoryStore
+from edge_rerank.types import Event
 
 
 class Safekeeping:
@@ -117,6 +120,25 @@ class Safekeeping:
     def rekeying(self) -> bool:
         """Whether a :meth:`rekey` has begun and not ended, for instance because of a crash."""
         return self._store.rekeying
+
+    def agreed(self, purpose: str) -> list[tuple[Event, ...]]:
+        """The events of each person who agreed to a purpose, and nothing that says whose.
+
+        For what is learnt of many people at once, as tables of an application's log are. The audit
+        log notes the release before the first event is read.
+
+        Args:
+            purpose: what they agreed to, as for :meth:`edge_rerank.History.consent`.
+
+        Raises:
+            InvalidRequest: when the purpose is malformed.
+            HistoryError: when anything of a person is damaged, or the audit log cannot be written;
+                nothing is released then.
+        """
+        purpose = check_label(purpose, "purpose", InvalidRequest)
+        self._store.log(AuditAction.RELEASED, purpose=purpose)
+        people = self._store.everyone()
+        return [events for consents, events in people if consents.get(purpose, False)]
 
     def seen_releases(self) -> Mapping[str, int]:
         """The newest release of each signed pack that was used with this history, by name.

@@ -10,15 +10,11 @@ from __future__ import annotations
 
 import hmac
 import os
-import stat
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Self
-
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_rerank.errors import PackInvalid, PackNotFound, PackUntrusted
 from edge_rerank.packs.external_data import Model
@@ -33,6 +29,7 @@ from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.onnx_sizes import Shape
 from edge_rerank.packs.onnx_wire import Malformed
+from edge_rerank.packs.read_files import check_signature, read_file
 from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
 from edge_rerank.packs.specs import (
     EncoderSpec,
@@ -41,8 +38,6 @@ from edge_rerank.packs.specs import (
 )
 from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN, Unsafe, check_tokenizer
 from edge_rerank.packs.trust import ANY_PACK, Trust
-
-_SIGNATURE_BYTES = 64
 
 _HARMLESS: set[str] = set()
 """Digests of manifests, which cover every byte, whose files were looked into by this process: that
@@ -102,20 +97,19 @@ class Pack:
         path = find_pack(path)
         shipped = _is_shipped(path)
         links = shipped or comes_installed(path)
-        keys = [Ed25519PublicKey.from_public_bytes(key) for key in trust.keys]
         if not path.is_dir():
             known = ", ".join(sorted(installed_packs())) or "none"
             raise PackNotFound(
                 "expected a folder with a manifest.json or an installed pack by name (installed: "
                 f"{known}), got neither"
             )
-        raw = _read(path, MANIFEST_NAME, MAX_MANIFEST_BYTES, links=links)
+        raw = read_file(path, MANIFEST_NAME, MAX_MANIFEST_BYTES, links=links)
         digest = sha256(raw).hexdigest()
         if shipped:
             if not hmac.compare_digest(digest, SHIPPED_DIGEST):
                 raise PackUntrusted("the shipped pack is not the one this version was made with")
-        elif keys:
-            _check_signature(raw, _read(path, SIGNATURE_NAME, _SIGNATURE_BYTES, links=links), keys)
+        elif trust.keys:
+            check_signature(path, raw, trust.keys, links=links)
         manifest = Manifest.from_json(raw)
         oldest = max(trust.minimum_release, (seen_releases or {}).get(manifest.name, 1))
         if manifest.release < oldest:
@@ -123,7 +117,7 @@ class Pack:
         _check_names(path, manifest)
         files = {}
         for entry in manifest.files:
-            content = _read(path, entry.name, entry.size, links=links)
+            content = read_file(path, entry.name, entry.size, links=links)
             if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:
                 raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
             files[entry.name] = content
@@ -132,7 +126,7 @@ class Pack:
             if len(_HARMLESS) >= _MOST_HARMLESS:
                 _HARMLESS.clear()
             _HARMLESS.add(digest)
-        return cls(path, manifest, digest, bool(keys) and not shipped, shipped, files)
+        return cls(path, manifest, digest, bool(trust.keys) and not shipped, shipped, files)
 
     def read(self, name: str) -> bytes:
         """The checked content of one of the pack's files.
@@ -180,16 +174,6 @@ def _is_shipped(path: Path) -> bool:
         return False
 
 
-def _check_signature(raw: bytes, signature: bytes, keys: Sequence[Ed25519PublicKey]) -> None:
-    for key in keys:
-        try:
-            key.verify(signature, raw)
-        except InvalidSignature:
-            continue
-        return
-    raise PackUntrusted(f"{SIGNATURE_NAME}: not signed by a trusted key")
-
-
 def _check_names(folder: Path, manifest: Manifest) -> None:
     """Refuse a folder with anything in it that the manifest does not list.
 
@@ -224,33 +208,3 @@ def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             check_tokenizer(files[name], chars=tokenizers[name])
         except Unsafe as error:
             raise PackInvalid(f"{name}: not a tokeniser that may be used: {error}") from None
-
-
-def _read(folder: Path, name: str, limit: int, *, links: bool) -> bytes:
-    """Read a regular file of at most ``limit`` bytes, following no link unless told to."""
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    if not links:
-        flags |= getattr(os, "O_NOFOLLOW", 0)
-    try:
-        descriptor = os.open(folder / name, flags)
-    except FileNotFoundError:
-        missing = PackNotFound if name == MANIFEST_NAME else PackInvalid
-        raise missing(f"{name}: expected in the pack, not found") from None
-    except OSError as error:
-        raise PackInvalid(f"{name}: cannot be read: {type(error).__name__}") from error
-    reason = _complaint(os.fstat(descriptor), limit, links=links)
-    if reason is not None:
-        os.close(descriptor)
-        raise PackInvalid(f"{name}: {reason}")
-    with os.fdopen(descriptor, "rb") as stream:
-        return stream.read(limit + 1)
-
-
-def _complaint(status: os.stat_result, limit: int, *, links: bool) -> str | None:
-    if not stat.S_ISREG(status.st_mode):
-        return "expected a regular file"
-    if status.st_nlink > 1 and not links:
-        return "expected a file of its own, got a hard link"
-    if status.st_size > limit:
-        return f"expected at most {limit} bytes, got {status.st_size}"
-    return None

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from edge_rerank._check import check_kind, check_path, kind_of
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
-from edge_rerank.errors import ClosedError, InvalidRequest
+from edge_rerank.errors import ClosedError, InvalidRequest, PackUnsupported, PackUntrusted
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
@@ -28,6 +28,7 @@ from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.installed import find_pack
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Evidence, Source
@@ -55,6 +56,8 @@ degradation; a foreign title here and there is none."""
 ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
 """Log-odds against a list's mean, where no history model was fitted that says more: somebody
 chooses one of about twenty."""
+
+_NO_MODEL = "tables: the pack has no history encoder to read them"
 
 Packs = str | Path | Sequence[str | Path]
 
@@ -85,9 +88,11 @@ class RankingEngine:
         pair_scorer: PairScorer | None = None,
         ratings: RatingScale | None = None,
         signed: Mapping[str, int] = MappingProxyType({}),
+        trust: Trust = ANY_PACK,
     ) -> None:
         self.pack = pack.without_files()
         self.signed = signed
+        self._trust = trust
         self.scorer = scorer
         self.pair_scorer = pair_scorer
         self.ratings = ratings
@@ -127,6 +132,7 @@ class RankingEngine:
         trust: Trust = ANY_PACK,
         ratings: RatingScale | None = None,
         seen_releases: Mapping[str, int] | None = None,
+        tables: str | Path | Tables | None = None,
     ) -> Self:
         """Load a pack, or several that complete each other.
 
@@ -140,9 +146,11 @@ class RankingEngine:
                 and 0 to 100 that holds what a person gave.
             seen_releases: the newest release seen so far of each signed pack, by name; an older
                 one is refused.
+            tables: of the host's own log, see :meth:`refresh_tables`.
 
         Raises:
-            PackError: when the pack is missing, malformed, not trusted or not supported.
+            PackError: when the pack or the tables are missing, malformed, not trusted or not
+                supported.
             ProviderUnavailable: when a provider cannot be used.
             InvalidRequest: when an argument is malformed.
         """
@@ -168,9 +176,12 @@ class RankingEngine:
         pair_scorer = None
         if with_pairs is not None:
             pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads)
+        read = None if tables is None else _tables(tables, trust)
         history_model = None
         if with_encoder.manifest.history_encoder is not None:
-            history_model = HistoryModel(with_encoder, providers=providers)
+            history_model = HistoryModel(with_encoder, providers=providers, tables=read)
+        elif read is not None:
+            raise PackUnsupported(_NO_MODEL)
         return cls(
             with_encoder,
             encoder,
@@ -180,7 +191,36 @@ class RankingEngine:
             pair_scorer=pair_scorer,
             ratings=ratings,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
+            trust=trust,
         )
+
+    def refresh_tables(self, tables: str | Path | Tables) -> tuple[str, ...]:
+        """Rank with newer tables of the host's log, from the next call on.
+
+        They take the places of the pack's own tables of the same names. Those that the pack's
+        history model has no input for are left out.
+
+        Args:
+            tables: a folder that ``python -m edge_rerank tables`` wrote, or one that is open.
+
+        Returns:
+            The names of those that take part.
+
+        Raises:
+            PackError: when they are missing, malformed, not trusted, or none of them is one that
+                the history model reads; those before are then kept.
+            InvalidRequest: when the argument is malformed.
+            ClosedError: after :meth:`close`.
+        """
+        self._check_open()
+        if self._history_model is None:
+            raise PackUnsupported(_NO_MODEL)
+        return self._history_model.take(_tables(tables, self._trust))
+
+    @property
+    def tables(self) -> tuple[str, ...]:
+        """Names of the tables that take part, the pack's own among them."""
+        return () if self._history_model is None else tuple(self._history_model.tables)
 
     def rank(
         self,
@@ -365,6 +405,14 @@ def _folders(pack: object) -> list[Path]:
     for folder in folders:
         check_path(folder, "pack", InvalidRequest, wanted="only paths")
     return [find_pack(folder) for folder in folders]
+
+
+def _tables(tables: str | Path | Tables, trust: Trust) -> Tables:
+    if not isinstance(tables, Tables):
+        return Tables.open(tables, trust=trust)
+    if trust.keys and not tables.signed:
+        raise PackUntrusted("tables: expected some that were opened with the trusted keys")
+    return tables
 
 
 def _the_one(packs: Sequence[Pack], part: str) -> Pack | None:

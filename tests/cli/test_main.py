@@ -56,6 +56,7 @@ def test_the_commands() -> None:
         "profile",
         "eval",
         "expect",
+        "tables",
         "audit",
         "packs",
         "doctor",

@@ -14,23 +14,19 @@ pytest.importorskip("torch")
 import torch
 
 from edge_rerank import Event, Item, ReasonCode, Reranker
-from edge_rerank.errors import DataError, PackInvalid
+from edge_rerank.errors import DataError
 from edge_rerank.evaluation.expectations import suite
 from edge_rerank.evaluation.expectations.expectation import Group, at_least
-from edge_rerank.formats.dataset import DataSet, Request
+from edge_rerank.formats.dataset import DataSet
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.signals.counts import CountTable, OwnShown
-from edge_rerank.ranking.signals.pairs import OwnShare, closeness
 from edge_rerank.ranking.signals.sequence import SequenceTable
-from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.ranking.sources.history_model import HistoryModel
+from edge_rerank.tables.sequence import SuccessionTraining
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train import pairs as finetune_pairs
-from edge_rerank_export.train.counts import count_items
 from edge_rerank_export.train.domain import Domain, chunks
 from edge_rerank_export.train.history.material import prepare, read_domains
 from edge_rerank_export.train.history.recipe import (
@@ -39,14 +35,7 @@ from edge_rerank_export.train.history.recipe import (
     Tables,
 )
 from edge_rerank_export.train.history.run import check, finetune_history, open_base, plan
-from edge_rerank_export.train.history.sequence import (
-    Sequences,
-    SuccessionTraining,
-    table_of,
-    train_succession,
-)
 from edge_rerank_export.train.history.train import Pool, fit_sigmoid
-from edge_rerank_export.train.pairs import count_pairs
 from edge_rerank_export.train.requests import describe_batch, load_domain, log_chances, sample
 
 KINDS = ("bread", "planet", "violin", "bicycle")
@@ -352,106 +341,6 @@ def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
             HistoryFinetuneRecipe.read(path)
 
 
-def test_pairs_counted_by_hand() -> None:
-    names = ["a", "b", "c"]
-    pairs = count_pairs(names, [np.array([0, 1, 2]), np.array([0, 1])])
-    rows = pairs.table.rows(item_keys(names))
-    assert rows.tolist() == pairs.order.tolist()
-    assert pairs.table.rows(item_keys(["stranger"])).tolist() == [-1]
-    signals = pairs.table.signals(rows[[1, 2]], rows[[0]])
-    # a and b: two people chose both, each of the two chosen twice, b right after a twice.
-    assert signals[0, 0, 0] == pytest.approx(1.0)
-    assert signals[1, 0, 0] == pytest.approx(np.log(3) / 3)
-    assert signals[3, 0, 0] == pytest.approx(1.0)
-    # a and c: one person, two places apart.
-    assert signals[0, 1, 0] == pytest.approx(0.5**0.25)
-    assert signals[3, 1, 0] == pytest.approx(0.5)
-
-
-def test_a_pair_that_stayed_by_the_hidden_choice_alone_is_not_seen(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(finetune_pairs, "MIN_NEIGHBOURS", 1)
-    # Every path but one has a before b; the table has room for one pair a row.
-    pairs = count_pairs(["a", "b", "c"], [np.array([0, 1])] * 3 + [np.array([0, 2])] * 3, most=1)
-    a, b, c = pairs.order
-    hidden = np.ones((1, 1), dtype=np.float32)
-    own = OwnShare(hidden, hidden, pairs.least[[a]])
-    assert pairs.least[a] > closeness(np.array([2]), np.array([2]))[0]
-    for other in (b, c):
-        assert not pairs.table.signals(np.array([other]), np.array([a]), own=own).any()
-
-
-def test_a_record_counted_by_hand() -> None:
-    day = 86_400.0
-    times = np.array([1, 2, 3, 4, np.nan]) * day
-    request = Request(None, (), (Item("a"), Item("b"), Item("stranger")), frozenset({"b"}))
-    record = count_items(["a", "b", "c"], np.array([0, 1, 0, 0, 2]), times, [request])
-    again = CountTable.from_bytes(record.to_bytes())
-    rows = again.rows(item_keys(["a", "b", "c", "stranger"]))
-    assert rows[3] == -1
-    at_noon = again.signals(rows, np.array(3.5 * day))
-    # A span begins with each day, so the third day does not count yet: a and b once each.
-    assert at_noon[:, 3] == pytest.approx([np.log(2) / 4, np.log(2) / 4, 0, 0])
-    assert at_noon[:, 4] == pytest.approx([0.5**0.5, 0.5, 1, 0])
-    later = again.signals(rows, np.array(9 * day))
-    assert later[0, 3] == pytest.approx(np.log(4) / 4)
-    # Shown once each; b was clicked, one click in two impressions being usual.
-    assert later[:2, 5] == pytest.approx(np.log([10 / 11, 12 / 11]))
-    own = OwnShown(np.ones(2, dtype=np.float32), np.array([0, 1], dtype=np.float32))
-    assert not again.signals(rows[:2], np.array(np.nan), own=own).any()
-
-
-def test_a_damaged_record_is_refused() -> None:
-    record = count_items(["a"], np.array([0, 0]), np.array([1.0, 2.0]), [])
-    for raw in (b"", b"PK", record.to_bytes()[:-40]):
-        with pytest.raises(PackInvalid, match="record of items"):
-            CountTable.from_bytes(raw)
-
-
-def test_training_and_runtime_compute_the_same_states() -> None:
-    torch.manual_seed(0)
-    texts = torch.randn(30, 12)
-    model = Sequences(texts, SuccessionTraining(width=8)).eval()
-    names = [str(number) for number in range(len(texts))]
-    table = table_of(model, names)
-    rows = table.rows(item_keys(names))
-    history = torch.randint(0, 30, (5, 26))
-    history[0, :24] = -1
-    with torch.no_grad():
-        expected = model(model.vectors(history))[:, -1] @ model.vectors(torch.arange(30)).T / 4
-    before = np.where(history >= 0, rows[history.clip(min=0)], -1)
-    got = table.signals(np.broadcast_to(rows, (5, 30)), before, np.ones(before.shape))
-    # The table's vectors are kept in half precision.
-    np.testing.assert_allclose(got, expected.numpy(), atol=2e-3)
-
-
-def test_successions_are_learnt_and_the_same_seed_gives_the_same() -> None:
-    rng = np.random.default_rng(0)
-    begins = rng.integers(0, 12, 200)
-    people = [(begin + np.arange(5)) % 12 for begin in begins]  # what comes next is one higher
-    names = [str(number) for number in range(12)]
-
-    def trained(seed: int) -> SequenceTable:
-        return train_succession(
-            names,
-            np.zeros((12, 1), dtype=np.float32),
-            people,
-            SuccessionTraining(
-                width=16, steps=250, batch=80, drawn=16, dropout=0.1, learning_rate=1e-2
-            ),
-            seed=[seed],
-            progress=lambda done, total: None,
-        )
-
-    table = trained(0)
-    rows = table.rows(item_keys(names))
-    scores = table.signals(np.broadcast_to(rows, (12, 12)), rows[:, None], np.ones((12, 1)))
-    assert (scores.argmax(axis=1) == (np.arange(12) + 1) % 12).all()
-    assert trained(0).to_bytes() == table.to_bytes()
-    assert trained(1).to_bytes() != table.to_bytes()
-
-
 def test_what_is_to_be_predicted_is_hidden_from_the_table(folder: Path) -> None:
     domain = load_domain(
         folder,
@@ -469,18 +358,6 @@ def test_what_is_to_be_predicted_is_hidden_from_the_table(folder: Path) -> None:
         assert len(part) == len(whole) - 1
     (piece,) = chunks(batch)
     assert piece.hidden is not None and (piece.hidden == batch.hidden).all()
-
-
-def test_a_table_that_has_seen_nothing_is_still_a_table() -> None:
-    table = train_succession(
-        ["a", "b"],
-        np.eye(2, dtype=np.float32),
-        [np.array([0]), np.array([1])],
-        SuccessionTraining(width=4),
-        seed=[0],
-        progress=lambda done, total: None,
-    )
-    assert np.isfinite(table.signals(np.array([0, 1]), np.array([0]), np.ones(1))).all()
 
 
 def test_the_sigmoid_is_fitted() -> None:

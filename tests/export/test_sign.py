@@ -7,8 +7,10 @@ import pytest
 from edge_rerank.errors import PackInvalid, PackUntrusted
 from edge_rerank.packs.manifest import SIGNATURE_NAME
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
 from tests.packs import hostile as packs
+from tests.packs import test_tables as tables
 
 sign = pytest.importorskip("edge_rerank_export.packing.sign")
 RecipeError = pytest.importorskip("edge_rerank_export.errors").RecipeError
@@ -94,3 +96,15 @@ def test_no_private_key_is_in_the_repository() -> None:
             content = path.read_bytes()
             assert not any(marker in content for marker in markers), path.name
             assert not (len(content) == 32 and "key" in path.name), path.name
+
+
+def test_tables_are_signed_like_packs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = tables.write(tmp_path / "tables")
+    (folder / SIGNATURE_NAME).unlink()
+    public = sign.generate_key(tmp_path / "key")
+    assert main(["sign", str(folder), "--key", str(tmp_path / "key")]) == 0
+    assert capsys.readouterr().out == f"{public.hex()}\n"
+    assert Tables.open(folder, trust=Trust([public])).signed
+    next(folder.glob("together-*")).write_bytes(b"other")
+    with pytest.raises(PackInvalid):
+        sign.sign_pack(folder, tmp_path / "key")

@@ -18,6 +18,7 @@ import optuna
 
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.signals.inputs import KNOWN_BITS
+from edge_rerank.tables.sequence import SuccessionTraining
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.tune import search as searching
@@ -29,7 +30,6 @@ from edge_rerank_export.train.history.recipe import (
     Tables,
     history_toml,
 )
-from edge_rerank_export.train.history.sequence import SuccessionTraining
 from edge_rerank_export.train.loop import Outcome
 
 WORDS = ("old", "quick", "small", "bright", "simple")

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from edge_rerank.formats.dataset import Request
+from edge_rerank.tables.counts import count_items
+from edge_rerank.tables.pairs import count_pairs
+from edge_rerank.tables.sequence import SuccessionTraining
 from edge_rerank.types import Item
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train.counts import count_items
 from edge_rerank_export.train.domain import Batch, Domain
 from edge_rerank_export.train.history.material import prepare
 from edge_rerank_export.train.history.recipe import (
@@ -18,9 +20,7 @@ from edge_rerank_export.train.history.recipe import (
     HistoryTraining,
     Tables,
 )
-from edge_rerank_export.train.history.sequence import SuccessionTraining
 from edge_rerank_export.train.history.views import Views, view
-from edge_rerank_export.train.pairs import count_pairs
 from edge_rerank_export.train.requests import sample
 
 ITEMS, PEOPLE, CHOSEN = 40, 60, 6

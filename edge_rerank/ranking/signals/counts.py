@@ -164,15 +164,10 @@ class CountTable:
         dated = known & (moment >= 0)
         begin = self._starts[row]
         base = row * (4 * WHOLE)
-        until = np.searchsorted(self._keys, base + moment.clip(min=0), side="left")
-        counts = [
-            until
-            - np.maximum(
-                np.searchsorted(self._keys, base + (moment - window).clip(min=0), side="left"),
-                begin,
-            )
-            for window in _WINDOWS
-        ]
+        windows = np.array((0, *_WINDOWS)).reshape(-1, *[1] * moment.ndim)
+        found = np.searchsorted(self._keys, base + (moment - windows).clip(min=0), side="left")
+        until = found[0]
+        counts = until - np.maximum(found[1:], begin)
         ever = until > begin
         last = self._keys[(until - 1).clip(min=0)] - base if len(self._keys) else 0
         since = np.sqrt(np.where(ever, moment - last, WHOLE).clip(min=0) / WHOLE)
@@ -185,7 +180,7 @@ class CountTable:
             rate = np.zeros_like(shown)
         signals = np.stack(
             [
-                *(np.log1p(count) / 4 * dated for count in counts),
+                *(np.log1p(counts) / 4 * dated),
                 since * dated,
                 rate * known,
                 np.log1p(shown) / 8 * known,

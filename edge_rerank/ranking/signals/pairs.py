@@ -162,26 +162,34 @@ class PairTable:
             following = np.where(hit, self._following[place], 0).astype(np.float32)
         else:
             common = following = np.zeros(keys.shape, dtype=np.float32)
-        chosen_after = self._chosen[after.clip(min=0)] + np.zeros_like(common)
-        chosen_before = self._chosen[before.clip(min=0)]
         if own is not None:
             common = (common - own.pairs).clip(min=0)
             following = (following - own.following).clip(min=0)
-            chosen_after = chosen_after - own.pairs
-            stays = closeness(common, chosen_after) >= own.least[..., None, :]
+        signals = np.zeros((4, *keys.shape), dtype=np.float32)
+        # Most pairs have nothing in common, and what is 0 need not be computed.
+        at = np.nonzero((common > 0) | (following > 0))
+        common, following = common[at], following[at]
+        chosen_after = self._chosen[np.broadcast_to(after, keys.shape)[at]]
+        chosen_before = self._chosen[np.broadcast_to(before, keys.shape)[at]]
+        if own is not None:
+            chosen_after = chosen_after - np.broadcast_to(own.pairs, keys.shape)[at]
+            least = np.broadcast_to(own.least[..., None, :], keys.shape)[at]
+            stays = closeness(common, chosen_after) >= least
             common, following = common * stays, following * stays
         expected = chosen_after.clip(min=1) * chosen_before.clip(min=1)
         lift = np.log(common.clip(min=0.5) * self._people / expected) / 8
-        signals = np.stack(
-            [
+        for signal, values in zip(
+            signals,
+            (
                 np.sqrt(common / np.sqrt(expected)),
                 np.log1p(common) / 3,
                 np.where(common > 0, lift, 0).clip(-1, 2),
                 np.sqrt(following / chosen_before.clip(min=1)),
-            ],
-            axis=-3,
-        )
-        return (signals * known[..., None, :, :]).astype(np.float32)
+            ),
+            strict=True,
+        ):
+            signal[at] = values
+        return np.moveaxis(signals, 0, -3)
 
 
 class Pairs(Signal):

@@ -8,7 +8,7 @@ items; an earlier one is shown liked items alone.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -19,6 +19,7 @@ from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.session import Session, TensorType, finite
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.tables import Tables
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.request import Request
@@ -67,26 +68,35 @@ class HistoryModel:
     Args:
         pack: a pack whose manifest has a history encoder.
         providers: as for :class:`~edge_rerank.inference.encoders.text.TextEncoder`.
+        tables: take the places of the pack's own, see :meth:`take`.
 
     Raises:
         PackUnsupported: when the pack has no history encoder, or one that takes an input or
-            has a table that this version does not know.
+            has a table that this version does not know, or none of ``tables``.
         PackInvalid: when its word weights or one of its tables by item cannot be read.
         ProviderUnavailable, InferenceError: see :class:`~edge_rerank.inference.session.Session`.
 
     Attributes:
         judges_dislikes: whether it takes the strength of interests, and judges disliked items.
         columns: its outputs, those of :data:`PARTS` that it has.
+        tables: what is known of a catalogue's log, by the names of the signals that read it.
     """
 
-    def __init__(self, pack: Pack, *, providers: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        providers: Sequence[str] | None = None,
+        tables: Tables | None = None,
+    ) -> None:
         spec = pack.manifest.history_encoder
         if spec is None:
             raise PackUnsupported("the pack has no history encoder")
         self.spec = spec
         model = pack.model(spec.model, _feed())
         self.lexicon = Lexicon.from_bytes(pack.read(spec.lexicon))
-        self.tables = _read_tables(pack, spec.tables)
+        self._own_tables = _read_tables(pack.read, spec.tables)
+        self.tables: Mapping[str, Table] = self._own_tables
         # Too small to share: a second thread costs more than it brings.
         self._session = Session(model, providers=providers, threads=1)
         takes = self._session.inputs
@@ -94,6 +104,31 @@ class HistoryModel:
         self._bits = _bits(takes)
         self.judges_dislikes = Strength.name in takes
         self.columns = PARTS if self.judges_dislikes else PARTS[:-1]
+        if tables is not None:
+            self.take(tables)
+
+    def take(self, tables: Tables) -> tuple[str, ...]:
+        """Read tables of a catalogue's log in the places of the pack's own, from the next call on.
+
+        Those that the model has no input for are left out, and those of an earlier call that are
+        not among them are put back to the pack's own.
+
+        Returns:
+            The names of those that it reads.
+
+        Raises:
+            PackUnsupported: when it has no input for any of them.
+            PackInvalid: when one of them cannot be read; what was read before is kept.
+        """
+        files = {name: file for name, file in tables.manifest.tables.items() if name in self.inputs}
+        if not files:
+            takes = ", ".join(signal.name for signal in TABLES if signal.name in self.inputs)
+            raise PackUnsupported(
+                f"tables: the pack's history encoder reads {takes or 'none'}, got none of these"
+            )
+        # One assignment: a call that goes on has the old ones, or the new ones.
+        self.tables = {**self._own_tables, **_read_tables(tables.read, files)}
+        return tuple(files)
 
     def parts(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Judge the candidates of one request.
@@ -180,7 +215,8 @@ class HistorySource:
         liked = np.flatnonzero(order < len(request.interests.liked))
         likeness = np.zeros((len(touched), len(touched)))
         likeness[np.ix_(liked, liked)] = compared.likeness[np.ix_(order[liked], order[liked])]
-        candidates, history = self._sides(request, [one.item for one in touched], order)
+        tables = self._model.tables
+        candidates, history = self._sides(request, [one.item for one in touched], order, tables)
         return Situation(
             candidates=candidates,
             history=history,
@@ -191,14 +227,19 @@ class HistorySource:
             age_s=np.array([one.age_s for one in touched], dtype=np.float32),
             present=np.ones(len(request.candidates), dtype=np.bool_),
             now=np.array(request.now or np.nan),
-            tables=self._model.tables,
+            tables=tables,
         )
 
     def _sides(
-        self, request: Request, touched: Sequence[Item], order: NDArray[np.int64]
+        self,
+        request: Request,
+        touched: Sequence[Item],
+        order: NDArray[np.int64],
+        tables: Mapping[str, Table],
     ) -> tuple[Side, Side]:
         """Candidates and history."""
         own = request.candidates
+        keys = item_keys(item.id for item in touched) if tables else np.zeros(0, dtype=np.uint64)
         words = self._words.get([*(item.text for item in own), *(item.text for item in touched)])
         numbers, before = request.numbers
         sorts, past = request.sorts
@@ -208,7 +249,7 @@ class HistorySource:
             categories=sorts.rows,
             leaves=sorts.leaves,
             popularity=_single(request.popularity),
-            rows={name: table.rows(request.keys) for name, table in self._model.tables.items()},
+            rows={name: table.rows(request.keys) for name, table in tables.items()},
         )
         history = Side(
             items=before[order],
@@ -216,10 +257,7 @@ class HistorySource:
             categories=past.rows[order],
             leaves=past.leaves[order],
             popularity=_single(np.array([item.popularity for item in touched], np.float64)),
-            rows={
-                name: table.rows(item_keys(item.id for item in touched))
-                for name, table in self._model.tables.items()
-            },
+            rows={name: table.rows(keys) for name, table in tables.items()},
         )
         return candidates, history
 
@@ -276,7 +314,7 @@ def _feed() -> dict[str, Shape]:
     return shapes
 
 
-def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
+def _read_tables(read: Callable[[str], bytes], files: Mapping[str, str]) -> dict[str, Table]:
     known = {signal.name: signal.table for signal in TABLES}
     tables: dict[str, Table] = {}
     for name, file in files.items():
@@ -285,7 +323,7 @@ def _read_tables(pack: Pack, files: Mapping[str, str]) -> dict[str, Table]:
             raise PackUnsupported(
                 f"history_encoder: expected tables of {', '.join(sorted(known))}, got another"
             )
-        tables[name] = kind.from_bytes(pack.read(file))
+        tables[name] = kind.from_bytes(read(file))
     return tables
 
 

@@ -24,9 +24,13 @@ def register(commands: Commands) -> None:
     )
     keygen.add_argument("key", type=Path, metavar="KEYFILE", help="outside of any repository")
     sign = add_command(
-        commands, "sign", run, "sign a pack", "Check a pack and write manifest.sig into it."
+        commands,
+        "sign",
+        run,
+        "sign a pack or tables",
+        "Check a pack, or tables of a log, and write manifest.sig into the folder.",
     )
-    sign.add_argument("pack", type=Path, metavar="PACK", help="the pack's folder")
+    sign.add_argument("pack", type=Path, metavar="PACK", help="the folder")
     sign.add_argument("--key", type=Path, required=True, metavar="KEYFILE", help="see keygen")
 
 

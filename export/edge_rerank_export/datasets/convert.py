@@ -23,11 +23,11 @@ from edge_rerank.formats.dataset import ITEMS, TRAIN, VALID, DataSet
 from edge_rerank.formats.events import item_to_dict
 from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.logs import BadLine, read_log
+from edge_rerank.tables.people import Choice, Deed, People, choices_of, read_people
 from edge_rerank.types import Item
 from edge_rerank_export.datasets.folder_people import people_of
 from edge_rerank_export.datasets.lists import ChoiceList, draw_lists
 from edge_rerank_export.datasets.packed import write_packed
-from edge_rerank_export.datasets.people import Choice, Deed, People, choices_of, read_people
 from edge_rerank_export.datasets.summary import Summary, scripts_of
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import new_folder
@@ -117,7 +117,7 @@ def convert(
         form = opened.form
         with steps("read the log") as update:
             people = read_people(opened, update=update)
-    firsts, repeats = choices_of(people)
+    firsts, repeats = choices_of(people.deeds)
     plan = _Plan.of(log, firsts, conversion)
     catalogue = _catalogue(items, people, plan)
     with new_folder(out) as stage:

@@ -7,8 +7,8 @@ from collections import defaultdict
 
 from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.privacy.scrub import Scrubber
+from edge_rerank.tables.people import Deed, People, deed_of
 from edge_rerank.types import EventType
-from edge_rerank_export.datasets.people import Deed, People, deed_of
 from edge_rerank_export.progress import Update
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_rerank_export.datasets.people import Choice
+from edge_rerank.tables.people import Choice
 
 _UNIFORM_SHARE = 10 / 19
 """Of the negatives, drawn with equal chances among the items there were; the rest is drawn by

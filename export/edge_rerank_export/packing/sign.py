@@ -1,4 +1,4 @@
-"""Signatures of packs, and the keys they are made with.
+"""Signatures of packs and of tables, and the keys they are made with.
 
 Ed25519 (RFC 8032) over the raw bytes of ``manifest.json``, which holds the digest of every
 other file. The private key is a file of 32 bytes and mode 0600 that is never made inside a
@@ -21,7 +21,8 @@ from edge_rerank.packs.manifest import (
     SIGNATURE_NAME,
 )
 from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.trust import Trust
+from edge_rerank.packs.tables import Tables, says_tables
+from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank_export.errors import RecipeError
 
 KEY_BYTES = 32
@@ -50,7 +51,7 @@ def generate_key(path: Path) -> bytes:
 
 
 def sign_pack(folder: Path, key_file: Path) -> bytes:
-    """Check the pack in ``folder``, sign its manifest, and check it again as a host would.
+    """Check the pack or the tables in ``folder``, sign the manifest, and check as a host would.
 
     Returns:
         The public key that the signature fits, 32 bytes.
@@ -58,11 +59,11 @@ def sign_pack(folder: Path, key_file: Path) -> bytes:
     Raises:
         RecipeError: when the key file is missing, malformed or open to other users, or the
             signature cannot be written.
-        PackError: when the pack is not one that a runtime would load; nothing is written.
+        PackError: when they are not what a runtime would load; nothing is written.
     """
     key = Ed25519PrivateKey.from_private_bytes(_read_key(key_file))
     public = key.public_key().public_bytes_raw()
-    digest = Pack.open(folder).digest
+    digest = _digest(folder)
     signature = key.sign((folder / MANIFEST_NAME).read_bytes())
     target = folder / SIGNATURE_NAME
     staged = target.with_name(f".{SIGNATURE_NAME}.new")
@@ -71,10 +72,17 @@ def sign_pack(folder: Path, key_file: Path) -> bytes:
         staged.replace(target)
     except OSError as error:
         raise RecipeError(f"{SIGNATURE_NAME}: cannot be written: {error.strerror}") from error
-    if Pack.open(folder, trust=Trust([public])).digest != digest:
+    if _digest(folder, Trust([public])) != digest:
         target.unlink()
         raise PackInvalid("the pack changed while it was signed")
     return public
+
+
+def _digest(folder: Path, trust: Trust = ANY_PACK) -> str:
+    manifest = folder / MANIFEST_NAME
+    if manifest.is_file() and says_tables(manifest.read_bytes()):
+        return Tables.open(folder, trust=trust).digest
+    return Pack.open(folder, trust=trust).digest
 
 
 def _read_key(path: Path) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from edge_rerank.errors import InvalidRequest
 from edge_rerank_export.errors import RecipeError
 
 T = TypeVar("T")
@@ -41,7 +42,10 @@ def read_table(kind: type[T], members: Mapping[str, Any], where: str = "") -> T:
             values[entry.name] = _value(types[entry.name], members[entry.name], name)
         elif entry.default is MISSING and entry.default_factory is MISSING:
             raise RecipeError(f"{name}: expected, not found")
-    return kind(**values)
+    try:
+        return kind(**values)
+    except InvalidRequest as error:  # of a kind that the runtime has, too
+        raise RecipeError(f"{where}{error}") from error
 
 
 def write_table(table: Any) -> str:

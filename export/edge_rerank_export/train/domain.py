@@ -20,10 +20,10 @@ from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.counts import CountTable
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import looked_at
+from edge_rerank.tables.counts import count_items
+from edge_rerank.tables.pairs import CountedPairs, count_pairs
 from edge_rerank.types import EventType, Item
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.train.counts import count_items
-from edge_rerank_export.train.pairs import CountedPairs, count_pairs
 
 MAX_CANDIDATES = 200
 """Candidates of a real request that are looked at; the clicked ones are among them."""

@@ -14,8 +14,8 @@ from edge_rerank.ranking.signals.pairs import OwnShare, Pairs
 from edge_rerank.ranking.signals.sequence import SequenceTable, Successions
 from edge_rerank.ranking.signals.situation import Side, Situation, cosines, places
 from edge_rerank.ranking.signals.table import Table
+from edge_rerank.tables.pairs import NEAR
 from edge_rerank_export.train.domain import HELD_OUT, Batch, Domain, Encode, read_domain
-from edge_rerank_export.train.pairs import NEAR
 
 EVEN = 10 / 19
 """Of the sampled negatives those drawn with equal chances; the rest is drawn by popularity to the

@@ -17,11 +17,11 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.signals.inputs import SIGNALS
 from edge_rerank.ranking.signals.sequence import SequenceTable
 from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank.tables.sequence import train_succession
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
-from edge_rerank_export.train.history.sequence import train_succession
 from edge_rerank_export.train.history.simulate import Simulation, simulate
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool

@@ -41,11 +41,11 @@ from pathlib import Path
 from typing import ClassVar
 
 from edge_rerank.ranking.signals.inputs import BITS
+from edge_rerank.tables.sequence import SuccessionTraining
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.table import check_integers
 from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
-from edge_rerank_export.train.history.sequence import SuccessionTraining
 from edge_rerank_export.train.history.simulate import Simulation
 from edge_rerank_export.train.history.views import Views
 

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from edge_rerank._progress import Progress
 from edge_rerank.errors import InvalidEvent
 from edge_rerank.formats.logs import BadLine, Log
 from edge_rerank.history.clean import clean
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.ranking.strength import CHOSEN, attention, guess_scale, verdict_of
 from edge_rerank.types import NOT_CHOSEN, Event, EventType, Item, RatingScale
-from edge_rerank_export.progress import Update
 
 PROGRESS_LINES = 1_000
 
@@ -75,7 +75,7 @@ class People:
     bad: tuple[BadLine, ...]
 
 
-def read_people(log: Log, *, update: Update) -> People:
+def read_people(log: Log, *, update: Progress) -> People:
     """Read a log to its end.
 
     Args:
@@ -126,19 +126,22 @@ def read_people(log: Log, *, update: Update) -> People:
     )
 
 
-def choices_of(people: People) -> tuple[list[Choice], float]:
+def choices_of(people: Sequence[Sequence[Deed]]) -> tuple[list[Choice], float]:
     """What people chose that they had never had to do with, in the order of time.
 
-    An event is a choice where the runtime takes it for one: from
+    An event is a choice where the ranking takes it for one: from
     :data:`~edge_rerank.ranking.strength.CHOSEN` on, so neither a bounce nor a bad rating is.
+
+    Args:
+        people: what each did, oldest first.
 
     Returns:
         The choices, and the share of repeats among all that was chosen, 0 to 1.
     """
-    scale = _scale(people.deeds)
+    scale = _scale(people)
     firsts: list[Choice] = []
     chosen = again = 0
-    for person, deeds in enumerate(people.deeds):
+    for person, deeds in enumerate(people):
         touched: set[str] = set()
         for deed in deeds:
             if not deed.item or deed.type is EventType.IMPRESSION:

@@ -1,0 +1,1 @@
+"""Internal: a catalogue's log, counted and learnt into tables that a history model reads."""
