@@ -110,8 +110,8 @@ def test_now_is_the_present_session_if_there_was_another() -> None:
 
 
 def test_coming_back_is_said_of_what_was_chosen_in_several_sessions() -> None:
-    twice = (event("click", BREAD, day) for day in (7, 8, 9))
-    evidence = noted(event("click", SOUP, 6), *twice, event("click", ROLLS))
+    mornings = (event("click", BREAD, day) for day in (5, 6, 7, 8, 9))
+    evidence = noted(event("click", SOUP, 4), *mornings, event("click", ROLLS))
     assert true(evidence, ReasonCode.HABIT) == ["bread"]
     assert true(evidence, ReasonCode.HABIT, up=False) == []
 

@@ -66,15 +66,12 @@ class RepeatRate:
         return float(np.log((self.repeats + repeats) / (self.fresh + fresh)))
 
 
-NEW_CATALOGUE = RepeatRate(repeats=0.1, fresh=1.0)
+NEW_CATALOGUE = RepeatRate(repeats=0.03, fresh=0.5)
 """Before anything is known of a catalogue."""
 
-_HALF_LIFE_SESSIONS = 5.0
+_HALF_LIFE_SESSIONS = 10.0
 """Sessions after which a choice counts half for how much somebody repeats: of the oldest ones it
 is not known what was had before."""
-
-_TRUST = 0.75
-"""Power of the odds that the next choice is a repeat."""
 
 _DECAY = 0.5
 """Power of the age in sessions by which having chosen a thing counts less."""
@@ -82,13 +79,22 @@ _DECAY = 0.5
 _STEEPNESS = 1.4
 """Power of what all sessions in which a thing was chosen come to."""
 
-_LEVEL = -1.0
+_OWN_LIKENESS = 1.6
+"""Times that the log-odds of what was chosen in three sessions and more count, if they speak for
+it: its like gains by its likeness to it, and the thing itself does not."""
+
+_HABIT_TIMES = 3
+
+_LEVEL = -0.5
 """Log-odds of a thing as familiar as most, where the person repeats half of the time and the list
 holds as many things that are new as others that are not."""
 
 _BY_CHANCE = 0.05
 """Things had before that a list made without looking at the person holds besides the one wanted;
 where it holds all the things that were had, it says nothing that they are there."""
+
+_UNSURE = 3.0
+"""Things had by which a history must be longer before what a list lacks of it says much."""
 
 
 class RepeatSource:
@@ -122,7 +128,13 @@ class RepeatSource:
         rows = [row for row, name in enumerate(names) if name in visits]
         had = [names[row] for row in rows]
         odds = log_odds(visits, had, of=len(names), rate=self._rate)
-        odds = np.where(odds > 0, odds * (1 - done[rows]), odds)
+        left = 1 - done[rows]
+        if interests.disliked:
+            # Of a kind that was turned down nobody is taken back to as much.
+            mine = zip(interests.liked, request.support.tolist(), strict=True)
+            support = {one.item.id: part for one, part in mine}
+            left *= [max(2 * support.get(name, 1.0) - 1, 0.0) for name in had]
+        odds = np.where(odds > 0, odds * left, odds)
         back = (odds > 0) & np.array([len(visits[name]) > 1 for name in had])
         evidence[HABIT.name][rows] = np.where(back, odds, 0.0)
         evidence[HAD.name][rows] = np.where(back, 0.0, odds)
@@ -153,9 +165,11 @@ def log_odds(
     familiar = {name: _activation(sessions) for name, sessions in visits.items()}
     typical = sum(familiar.values()) / len(familiar)
     share = np.log([familiar[name] / typical for name in had])
-    others = len(had) - 1 + max(_BY_CHANCE, len(had) / len(visits))
+    others = len(had) - 1 + max(_BY_CHANCE, (len(had) + _UNSURE) / (len(visits) + _UNSURE))
     crowd = np.log((of - len(had) + 1) / others)
-    odds = _LEVEL + _TRUST * rate.with_choices(visits) + crowd + share
+    odds = _LEVEL + rate.with_choices(visits) + crowd + share
+    habit = np.array([len(visits[name]) >= _HABIT_TIMES for name in had])
+    odds = np.where(habit & (odds > 0), odds * _OWN_LIKENESS, odds)
     before = np.array([visits[name][-1] > 0 for name in had])
     return np.where(before, odds.clip(LEAST, MOST), 0.0)
 
