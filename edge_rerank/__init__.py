@@ -6,7 +6,8 @@ Everything that an application needs is importable from here; every other module
 
 - :class:`Reranker`: records what a person does, ranks what they are shown, forgets on demand.
 - :class:`GuestSession`: the same for one visitor, in memory only.
-- :class:`RankOptions`: the keyword arguments of every ``rank()``.
+- :class:`RankOptions`: the keyword arguments of every ``rank()``; :class:`Repeats`, what is wanted
+  of things had before.
 - :class:`RankingEngine`: ranks without storage, for batches and evaluations.
 - :class:`Runtime`: execution providers, threads, memory for caches.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
@@ -87,7 +88,7 @@ from edge_rerank.packs.trust import Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.request import RankOptions, Repeats
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedText, RankedTexts
@@ -156,6 +157,7 @@ __all__ = [
     "ReasonCode",
     "RekeyReceipt",
     "RepairReceipt",
+    "Repeats",
     "Reporting",
     "Reranker",
     "Retention",

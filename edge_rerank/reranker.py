@@ -26,7 +26,13 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import Packs, RankingEngine
-from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of, items_of
+from edge_rerank.ranking.request import (
+    ListOptions,
+    RankOptions,
+    Repeats,
+    candidates_of,
+    items_of,
+)
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Degradation, Event, Item, RatingScale
@@ -60,6 +66,7 @@ class Reranker:
         runtime: Runtime = DEFAULT_RUNTIME,
         trust: Trust = ANY_PACK,
         ratings: RatingScale | None = None,
+        repeats: Repeats | str = Repeats.LEARN,
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
@@ -80,6 +87,8 @@ class Reranker:
             trust: whose packs are accepted, and how old they may be.
             ratings: the scale of your ratings; if ``None``, the smallest of 1 to 5, 0 to 10 and
                 0 to 100 that holds what a person gave.
+            repeats: what is wanted of things that a person had before, where a call does not say:
+                "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves; ``None`` for what the file says.
             anchor: outside the history's volume, to notice an old copy of the file; this and
@@ -105,6 +114,7 @@ class Reranker:
                 runtime=runtime,
                 trust=trust,
                 ratings=ratings,
+                repeats=repeats,
                 seen_releases=kept.seen_releases(),
                 tables=tables,
             )
@@ -132,7 +142,7 @@ class Reranker:
             items: candidates, at most 10,000, each id once, not changed.
             user: whose history counts; ``None``, an unknown person or one without consent
                 is ranked without history.
-            options: query, top_k, diversity, host_order, budget_ms, now: see
+            options: query, top_k, diversity, host_order, budget_ms, now, repeats: see
                 :class:`edge_rerank.RankOptions`.
 
         Returns:

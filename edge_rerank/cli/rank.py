@@ -31,7 +31,7 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.items import read_events
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.history.keys.sources import KeyFile
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.request import RankOptions, Repeats
 from edge_rerank.render.cards import as_cards, title_of
 from edge_rerank.render.html import Layout, as_html
 from edge_rerank.render.presentation import Presentation
@@ -73,6 +73,13 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--host-order",
         action="store_true",
         help="the order of the items is a ranking to be blended in",
+    )
+    parser.add_argument(
+        "--repeats",
+        choices=[one.value for one in Repeats],
+        default=Repeats.LEARN.value,
+        help="what the person had before: never again, nothing for having been had, or as the "
+        "person comes back to things (default: learn)",
     )
     add_html(parser)
     parser.add_argument(
@@ -184,6 +191,7 @@ def _options(arguments: argparse.Namespace) -> RankOptions:
         top_k=arguments.top_k,
         diversity=arguments.diversity,
         host_order=arguments.host_order,
+        repeats=arguments.repeats,
     )
 
 

@@ -33,15 +33,17 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Evidence, Source
 from edge_rerank.ranking.explain import explain
+from edge_rerank.ranking.policies.behind import Behind
 from edge_rerank.ranking.policies.diversity import Diversity
 from edge_rerank.ranking.policies.near_copies import NearCopies
 from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.policies.proportions import Proportions
 from edge_rerank.ranking.relevance.relevance import Judge, Level
-from edge_rerank.ranking.request import RankOptions, Request, items_of
+from edge_rerank.ranking.request import RankOptions, Repeats, Request, items_of, repeats_of
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
 from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
+from edge_rerank.ranking.sources.repeats import RepeatSource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
 from edge_rerank.ranking.sources.search import QUERY, SearchSource
@@ -75,6 +77,7 @@ class RankingEngine:
         scorer: where one of the packs has one.
         pair_scorer: likewise.
         ratings: the host's scale, ``None`` where it is guessed.
+        repeats: what the host wants of things had before, where a call does not say.
     """
 
     def __init__(
@@ -87,6 +90,7 @@ class RankingEngine:
         scorer: Scorer | None = None,
         pair_scorer: PairScorer | None = None,
         ratings: RatingScale | None = None,
+        repeats: Repeats = Repeats.LEARN,
         signed: Mapping[str, int] = MappingProxyType({}),
         trust: Trust = ANY_PACK,
     ) -> None:
@@ -96,6 +100,7 @@ class RankingEngine:
         self.scorer = scorer
         self.pair_scorer = pair_scorer
         self.ratings = ratings
+        self.repeats = repeats
         self.providers = encoder.providers
         self.threads = encoder.threads
         self._encoder = encoder
@@ -104,7 +109,10 @@ class RankingEngine:
         trained = history_model is not None
         self._liked = EVENTS if trained else None
         judged = history_model is not None and history_model.judges_dislikes
-        self._sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged)]
+        self._sources: list[Source] = [
+            Rules(beside_model=trained, dislikes=not judged),
+            RepeatSource(),
+        ]
         if history_model is not None:
             self._sources.append(HistorySource(history_model, cache_items=cache_items))
         judge = Judge(
@@ -118,7 +126,7 @@ class RankingEngine:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
         if pair_scorer is not None:
             self._sources.append(PairSource(pair_scorer, beside_model=trained))
-        self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity()]
+        self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity(), Behind()]
         self._process = OwnProcess("the engine")
         self._closed = False
         self._forgotten = 0
@@ -131,6 +139,7 @@ class RankingEngine:
         runtime: Runtime = DEFAULT_RUNTIME,
         trust: Trust = ANY_PACK,
         ratings: RatingScale | None = None,
+        repeats: Repeats | str = Repeats.LEARN,
         seen_releases: Mapping[str, int] | None = None,
         tables: str | Path | Tables | None = None,
     ) -> Self:
@@ -144,6 +153,8 @@ class RankingEngine:
             trust: whose packs are accepted.
             ratings: the scale of the host's ratings; if ``None``, the smallest of 1 to 5, 0 to 10
                 and 0 to 100 that holds what a person gave.
+            repeats: what is wanted of things that a person had before, where a call does not say:
+                "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
             seen_releases: the newest release seen so far of each signed pack, by name; an older
                 one is refused.
             tables: of the host's own log, see :meth:`refresh_tables`.
@@ -158,6 +169,7 @@ class RankingEngine:
         check_kind(trust, "trust", Trust, example="Trust(keys=[...])")
         if ratings is not None:
             check_kind(ratings, "ratings", RatingScale, example="RatingScale(1, 5)")
+        repeats = repeats_of(repeats)
         packs = [
             Pack.open(folder, trust=trust, seen_releases=seen_releases) for folder in _folders(pack)
         ]
@@ -190,6 +202,7 @@ class RankingEngine:
             scorer=scorer,
             pair_scorer=pair_scorer,
             ratings=ratings,
+            repeats=repeats,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
             trust=trust,
         )
@@ -250,6 +263,8 @@ class RankingEngine:
     ) -> Ranking:
         started = time.perf_counter()
         self._check_open()
+        if options.get("repeats") is None:
+            options = {**options, "repeats": self.repeats}
         request = Request.of(
             items,
             history=history,

@@ -6,7 +6,7 @@ counts 1, see :mod:`~.strength`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -35,12 +35,17 @@ _TIRED_SESSIONS = 5.0
 _DONE_DAYS = 7.0
 """Days after which having had a thing counts half,"""
 
-_RHYTHM_TIMES = 3
-_RHYTHM_PART = 1 / 3
-"""or a part of the time between, of what was had so often: bread is needed sooner than coffee."""
+_LEAST_DAYS = 0.25
+_REPEATING = 20.0
+"""less for who repeats: by this power of the share of what was new, and not below that. Groceries
+of a household are bought half as often as else on the first two days, and as often from then on;
+"""
 
-_HABIT_SESSIONS = 10.0
-"""Sessions after which having chosen a thing counts half for choosing it again."""
+_RHYTHM_TIMES = 3
+_RHYTHM_PART = 1 / 10
+"""or a part of the time between, of what was had so often: bread is needed sooner than coffee.
+Groceries bought in three baskets and more: 5 % are bought again in the next basket in the first
+tenth of the time between, 6 % up to a quarter, 8 % up to one and a half."""
 
 _DAY_S = 86_400.0
 
@@ -78,10 +83,11 @@ class Interests:
         shown: how often an item was shown since it was last chosen, if ever, by item id;
             halved every five sessions.
         done: items that the person had, and not only saw (bought, completed, rated), by id:
-            1 for just now, halved every seven days, or every third of the time between where it
-            was bought or completed in three sessions and more; not what was rated and come back to.
-        again: items that the person came back to, by id: the sessions in which each was chosen
-            besides one, each halved every ten sessions.
+            1 for just now, halved every seven days, sooner for who repeats, or every tenth of the
+            time between where it was bought or completed in three sessions and more; not what was
+            rated and come back to.
+        visits: the sessions in which each item was chosen, by id, as for :attr:`Interest.session`,
+            newest first; not of what is liked no more.
     """
 
     liked: tuple[Interest, ...] = ()
@@ -89,7 +95,7 @@ class Interests:
     searches: tuple[str, ...] = ()
     shown: Mapping[str, float] = field(default_factory=dict)
     done: Mapping[str, float] = field(default_factory=dict)
-    again: Mapping[str, float] = field(default_factory=dict)
+    visits: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def newest(self, most: int) -> Interests:
         """The same with no more than ``most`` liked items: those that count most by now."""
@@ -153,19 +159,23 @@ def read_interests(
             touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
     interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
     chosen = {name: one for name, one in touched.items() if one.standing.strength >= CHOSEN}
-    again = {name: _times_again(chosen[name].standing) for name in repeated & chosen.keys()}
+    visits = {
+        name: (name in repeated and tuple(sorted(one.standing.sessions))) or (one.session,)
+        for name, one in chosen.items()
+    }
+    half = _half_life_days([one.standing for one in chosen.values()])
     return Interests(
         liked=tuple(one for one in interests if one.strength > 0),
         disliked=tuple(one for one in interests if one.strength < 0),
         searches=tuple(searches)[-MAX_SEARCHES:],
         shown=shown,
         done={
-            name: _freshness(one, now)
+            name: _freshness(one, now, half)
             for name, one in chosen.items()
             # Stars for what somebody plays each evening do not end it.
-            if one.standing.had or (one.standing.done and again.get(name, 0.0) <= 0)
+            if one.standing.had or (one.standing.done and len(visits[name]) == 1)
         },
-        again={name: times for name, times in again.items() if times > 0},
+        visits=visits,
     )
 
 
@@ -197,16 +207,17 @@ def _heaviest(interests: Sequence[Interest], most: int) -> tuple[Interest, ...]:
     return tuple(interests[place] for place in sorted(kept.tolist()))
 
 
-def _freshness(one: _Touched, now: float) -> float:
+def _half_life_days(chosen: Iterable[Standing]) -> float:
+    """Days after which having had a thing counts half for this person."""
+    times = [len(one.had) for one in chosen if one.had]
+    new = (len(times) + 1) / (sum(times) + 1)
+    return max(float(_DONE_DAYS * new**_REPEATING), _LEAST_DAYS)
+
+
+def _freshness(one: _Touched, now: float, half: float) -> float:
     """1 for what was had just now to 0 for long ago; sessions stand in for unknown days."""
     days = (now - one.when) / _DAY_S if one.when else float(one.session)
     had = [time for time in one.standing.had.values() if time]
-    half = _DONE_DAYS
     if len(had) >= _RHYTHM_TIMES:
         half = _RHYTHM_PART * (max(had) - min(had)) / (len(had) - 1) / _DAY_S
     return float(2.0 ** (-days / half))
-
-
-def _times_again(standing: Standing) -> float:
-    """In how many sessions besides one it was chosen, older ones counting less."""
-    return float(sum(2.0 ** (-session / _HABIT_SESSIONS) for session in standing.sessions) - 1)

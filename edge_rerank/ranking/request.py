@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from enum import StrEnum
 from functools import cached_property
 from typing import TypedDict, Unpack
 
@@ -31,6 +32,20 @@ from edge_rerank.types import Event, Item, RatingScale
 MAX_CANDIDATES = 10_000
 
 
+class Repeats(StrEnum):
+    """What a host wants of things that a person had before.
+
+    Attributes:
+        NEVER: they stand behind all others.
+        FRESH: that they were had before never speaks for them, and against what was just now.
+        LEARN: as often as the person comes back to things, and to this one.
+    """
+
+    NEVER = "never"
+    FRESH = "fresh"
+    LEARN = "learn"
+
+
 class ListOptions(TypedDict, total=False):
     """The keyword arguments of every ``rank_texts()``: see :class:`RankOptions`."""
 
@@ -39,6 +54,7 @@ class ListOptions(TypedDict, total=False):
     host_order: bool
     budget_ms: float | None
     now: float | datetime | None
+    repeats: Repeats | str | None
 
 
 class RankOptions(ListOptions, total=False):
@@ -53,6 +69,9 @@ class RankOptions(ListOptions, total=False):
         budget_ms: milliseconds after which a scorer is to stop refining; the result is then
             marked as degraded. No limit if ``None``; the encoder always runs.
         now: UTC seconds, or a datetime with a time zone; the clock if ``None``.
+        repeats: what is wanted of things that the person had before, "never", "fresh" or "learn",
+            see :class:`Repeats`; as the reranker was opened if ``None``. With a query "learn" is
+            as "fresh".
     """
 
     query: str | None
@@ -72,6 +91,7 @@ class Request:
         host_order: see :class:`RankOptions`.
         stop_at: time by ``time.perf_counter()`` at which to be done; ``None`` for no limit.
         now: UTC seconds, never before the last event.
+        repeats: what is wanted of things that the person had before.
     """
 
     candidates: tuple[Item, ...]
@@ -83,6 +103,7 @@ class Request:
     host_order: bool
     stop_at: float | None
     now: float
+    repeats: Repeats
     _comparer: Comparer
 
     @classmethod
@@ -128,6 +149,7 @@ class Request:
             host_order=check_bool(options.get("host_order", False), "host_order", InvalidRequest),
             stop_at=None if budget_ms is None else started + budget_ms / 1e3,
             now=now,
+            repeats=repeats_of(options.get("repeats")),
             _comparer=comparer,
         )
 
@@ -230,6 +252,21 @@ def items_of(items: object, *, most: int | None = None) -> list[Item]:
     wanted = "a sequence of Item"
     given = check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item, most=most)
     return list(given)
+
+
+def repeats_of(value: object) -> Repeats:
+    """What a host wants of things had before; "learn" where it is ``None``.
+
+    Raises:
+        InvalidRequest: when it is no name of one.
+    """
+    if value is None:
+        return Repeats.LEARN
+    wanted = f"one of {', '.join(Repeats)}, or None"
+    try:
+        return Repeats(check_text(value, "repeats", InvalidRequest, wanted=wanted))
+    except ValueError:
+        raise InvalidRequest(f"repeats: expected {wanted}; got another") from None
 
 
 def _check_names(options: Iterable[str]) -> None:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.evidence import CODES, Evidence
 from edge_rerank.ranking.interests import Interest
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.sources.rules import DONE, HABIT, HOST, NEXT, REJECTED, SHOWN, pull_of
+from edge_rerank.ranking.sources.repeats import HABIT
+from edge_rerank.ranking.sources.rules import HOST, NEXT, REJECTED, SHOWN, pull_of
 from edge_rerank.ranking.strength import CHOSEN
 from edge_rerank.types import ReasonCode
 
@@ -168,9 +169,9 @@ def _note_own_past(request: Request, evidence: Evidence) -> None:
         evidence.holds(ReasonCode.DISMISSED, lifts=False, lowers=turned_down)
         alike = request.disliked_kin.max(axis=1) >= OF_A_KIND
         evidence.holds(ReasonCode.DISLIKED, lifts=False, lowers=alike)
-    if interests.done:
-        evidence.holds(ReasonCode.REPEAT, lifts=False, lowers=evidence[DONE.name] > 0)
-    if interests.again:
+    if interests.visits:
+        had = np.array([item.id in interests.visits for item in request.candidates])
+        evidence.holds(ReasonCode.REPEAT, lifts=had, lowers=had)
         evidence.holds(ReasonCode.HABIT, lifts=evidence[HABIT.name] > 0, lowers=False)
     if interests.shown:
         met = {event.item.id for event in request.history if event.item is not None}

@@ -12,7 +12,7 @@ import edge_rerank
 from edge_rerank._check import MAX_ID_CHARS
 from edge_rerank.formats.events import closed_object
 from edge_rerank.history.personal_data import SCHEMA as PERSONAL_DATA
-from edge_rerank.ranking.request import MAX_CANDIDATES
+from edge_rerank.ranking.request import MAX_CANDIDATES, Repeats
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.wire import DOCUMENT, RANK, TEXTS
 from edge_rerank.types import (
@@ -199,6 +199,7 @@ _MEMBERS: Mapping[str, Schema] = {
     "host_order": _BOOL,
     "budget_ms": _COUNT,
     "now": _COUNT,
+    "repeats": {"enum": [*Repeats]},
     "return_items": _BOOL,
     "return_documents": _BOOL,
     "return_text": _BOOL,

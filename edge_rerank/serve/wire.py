@@ -34,7 +34,7 @@ _ITEM_NAMES = frozenset(ITEM)
 _DOCUMENT_NAMES = frozenset(DOCUMENT)
 _EVENT_NAMES = frozenset(EVENT_MEMBERS)
 
-OPTIONS = ("diversity", "budget_ms", "now")
+OPTIONS = ("diversity", "budget_ms", "now", "repeats")
 """What is handed on to any ranking as it is."""
 
 WHOSE = ("user", "guest")
@@ -136,7 +136,7 @@ def read_rank(params: object, default: str | None) -> RankCall:
 
 
 RANK = (
-    *("items", *WHOSE, "query", "top_k", "diversity", "host_order", "budget_ms", "now"),
+    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS),
     *("return_items", "reasons", "why"),
 )
 TEXTS = (

@@ -15,8 +15,6 @@ from edge_rerank.ranking.sources.rules import (
     ALWAYS,
     CATEGORY,
     DISLIKED,
-    DONE,
-    HABIT,
     HOST,
     NEXT,
     POPULARITY,
@@ -158,45 +156,6 @@ def test_what_was_liked_of_a_kind_stands_against_what_was_turned_down() -> None:
     beside = against([*clicks, *dismissals], 3, 2)
     assert 0 < beside < alone
     assert against([*clicks, dismissals[0]], 3, 1) < beside
-
-
-def test_what_was_had_just_now_is_lowered_and_less_so_later() -> None:
-    items = [Item("had"), Item("new")]
-
-    def done(days: float) -> list[float]:
-        moment = 10.0 + 86_400 * 30
-        history = [Event("purchase", items[0], timestamp=moment - 86_400 * days)]
-        rules = Rules()
-        evidence = Evidence(rules.columns, 2)
-        comparer = Told(np.zeros((2, 1)), None)
-        rules.fill(Request.of(items, history=history, comparer=comparer, now=moment), evidence)
-        return column(evidence, DONE)
-
-    assert done(0) == pytest.approx([1.0, 0.0])
-    assert done(7) == pytest.approx([0.5, 0.0])
-
-
-def test_what_somebody_comes_back_to_is_lifted_unless_they_just_had_it() -> None:
-    items = [Item("daily"), Item("once"), Item("bought")]
-    day = 86_400.0
-
-    def habit(now: float, query: str | None = None) -> list[float]:
-        history = [Event("click", items[0], timestamp=n * day) for n in (1, 2, 3)]
-        history.append(Event("click", items[1], timestamp=3 * day))
-        history += [Event("purchase", items[2], timestamp=n * day) for n in (4, 5)]
-        rules = Rules()
-        evidence = Evidence(rules.columns, 3)
-        comparer = Told(np.zeros((3, 3)), None)
-        rules.fill(
-            Request.of(items, history=history, comparer=comparer, now=now, query=query), evidence
-        )
-        return column(evidence, HABIT)
-
-    just_bought, later = habit(5 * day), habit(26 * day)
-    assert just_bought[0] > 0.5
-    assert just_bought[1:] == [0.0, 0.0]
-    assert later[2] > 0.25
-    assert habit(26 * day, query="what else is there") == [0.0, 0.0, 0.0]
 
 
 def test_beside_a_model_only_what_it_cannot_know_is_judged() -> None:

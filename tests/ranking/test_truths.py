@@ -10,6 +10,7 @@ from edge_rerank import Event, Item, ReasonCode
 from edge_rerank.ranking.comparisons import Comparisons
 from edge_rerank.ranking.evidence import CODES, Evidence
 from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.sources.repeats import RepeatSource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.types import EventType
@@ -44,9 +45,10 @@ class Strange:
 
 def noted(*history: Event, items: Sequence[Item] = EVERY) -> Evidence:
     request = Request.of(items, history=history, comparer=Strange(), now=10 * DAY)
-    rules = Rules()
-    evidence = Evidence(rules.columns, len(items))
-    rules.fill(request, evidence)
+    sources = Rules(), RepeatSource()
+    evidence = Evidence((column for one in sources for column in one.columns), len(items))
+    for source in sources:
+        source.fill(request, evidence)
     note_truths(request, evidence)
     return evidence
 
@@ -108,7 +110,8 @@ def test_now_is_the_present_session_if_there_was_another() -> None:
 
 
 def test_coming_back_is_said_of_what_was_chosen_in_several_sessions() -> None:
-    evidence = noted(event("click", BREAD, 8), event("click", SOUP), event("click", BREAD))
+    mornings = (event("click", BREAD, day) for day in (5, 6, 7, 8, 9))
+    evidence = noted(event("click", SOUP, 4), *mornings, event("click", ROLLS))
     assert true(evidence, ReasonCode.HABIT) == ["bread"]
     assert true(evidence, ReasonCode.HABIT, up=False) == []
 
@@ -118,5 +121,6 @@ def test_what_was_had_and_what_was_shown_is_said_of_those_alone() -> None:
         event("purchase", BREAD), event("impression", SOUP), event("impression", BREAD)
     )
     assert true(evidence, ReasonCode.REPEAT, up=False) == ["bread"]
+    assert true(evidence, ReasonCode.REPEAT) == ["bread"]
     assert true(evidence, ReasonCode.SEEN, up=False) == ["bread", "soup"]
     assert true(evidence, ReasonCode.SEEN) == ["rolls", "moon"]

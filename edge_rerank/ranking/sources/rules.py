@@ -49,15 +49,6 @@ MOST_AGAINST = 4.0
 REJECTED = Column("rejected", -12.0, ReasonCode.DISMISSED, yields=False)
 """1 when this very item was disliked or dismissed, and that was the last word."""
 
-DONE = Column("done", -4.0, ReasonCode.REPEAT)
-"""1 when this very item was bought, completed or rated just now, halved every seven days."""
-
-HABIT = Column("habit", 7.0, ReasonCode.HABIT)
-"""How surely the candidate is chosen in session after session: 0.4 for two, 0.6 for three, 0.8 for
-five. Likeness does not know the thing itself: without this the tram that somebody takes each
-morning stands behind the tram that it is like. None of it while :data:`DONE` holds, nor with a
-query: who asks wants something else, and may be only half understood."""
-
 SHOWN = Column("shown", -0.25, ReasonCode.SEEN)
 """Times shown since it was last chosen, if ever, at most :data:`MOST_SHOWN`."""
 
@@ -67,7 +58,7 @@ UNTRAINED = (SIMILAR_MAX, SIMILAR_MEAN, CATEGORY, NEXT, POPULARITY)
 """What a history model knows better. Similarity, category and popularity were weighed on
 validation requests of shop, film, game and news data; the other weights by reason alone."""
 
-ALWAYS = (HOST, DISLIKED, REJECTED, DONE, HABIT, SHOWN)
+ALWAYS = (HOST, DISLIKED, REJECTED, SHOWN)
 """What a history model's training data cannot teach; :data:`DISLIKED` leaves it to a model that
 judges dislikes itself."""
 
@@ -105,12 +96,6 @@ class Rules:
                 evidence[DISLIKED.name] = _against(request)
             rejected = {one.item.id for one in interests.disliked}
             evidence[REJECTED.name] = np.array([item.id in rejected for item in candidates])
-        if interests.done:
-            done = interests.done
-            evidence[DONE.name] = np.array([done.get(item.id, 0.0) for item in candidates])
-        if interests.again and request.query is None:
-            again = np.array([interests.again.get(item.id, 0.0) for item in candidates])
-            evidence[HABIT.name] = (1 - np.exp2(-again)) * (1 - evidence[DONE.name])
         if interests.shown:
             shown = interests.shown
             evidence[SHOWN.name] = np.minimum(

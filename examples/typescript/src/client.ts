@@ -41,12 +41,14 @@ export interface RankOptions {
   diversity?: number;
   host_order?: boolean;
   budget_ms?: number;
+  /** What is wanted of things that the person had before; "learn" if not said. */
+  repeats?: "never" | "fresh" | "learn";
   /** Also answer with the reasons, as codes, or in a person's words. */
   reasons?: boolean;
   why?: boolean;
 }
 
-export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms">;
+export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms" | "repeats">;
 
 export type Degradation = "history-unavailable" | "time-budget" | "text-not-read";
 

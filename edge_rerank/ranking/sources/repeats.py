@@ -1,0 +1,179 @@
+"""Evidence by repeat consumption: what the person had before, how often and how long ago.
+
+The chance that the next choice is a thing had before is learnt from the person's own choices and
+divided among those things by how often and how lately each was chosen, a sum of powers of the
+age (Anderson and Schooler, "Reflections of the environment in memory", 1991; Anderson, Kumar,
+Tomkins and Vassilvitskii, "The dynamics of repeat consumption", WWW 2014). Against it stands the
+chance of a thing that is new, which depends on how many of either kind the host lists: one
+item in twenty that was had before is a find, ten are the host's way to make lists.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.request import Repeats, Request
+from edge_rerank.types import ReasonCode
+
+HABIT = Column("habit", 1.0, ReasonCode.HABIT)
+"""Log-odds for what was chosen in several sessions, above 0, see :func:`log_odds`."""
+
+HAD = Column("had", 1.0, ReasonCode.REPEAT)
+"""Log-odds for what was chosen in one, and those below 0 of what was chosen in several."""
+
+DONE = Column("done", -4.0, ReasonCode.REPEAT)
+"""1 when this very item was bought, completed or rated just now, see
+:attr:`~edge_rerank.ranking.interests.Interests.done`."""
+
+BEHIND = Column("behind", -4.0, ReasonCode.REPEAT, yields=False)
+"""1 for what was had before where the host wants none of it; the policy
+:class:`~edge_rerank.ranking.policies.behind.Behind` puts it last."""
+
+LEAST, MOST = -3.0, 8.0
+"""Log-odds at which what is said of repeats ends."""
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatRate:
+    """How often people of a catalogue choose what they had before: a beta distribution.
+
+    Attributes:
+        repeats: choices of something had before that count as if the person had made them.
+        fresh: choices of something new, likewise.
+    """
+
+    repeats: float
+    fresh: float
+
+    def with_choices(self, visits: Mapping[str, tuple[int, ...]]) -> float:
+        """Log-odds that the person's next choice is a thing had before.
+
+        Args:
+            visits: see :attr:`~edge_rerank.ranking.interests.Interests.visits`.
+        """
+        repeats = fresh = 0.0
+        # Before the oldest session nothing is known to have been had.
+        oldest = max((sessions[-1] for sessions in visits.values()), default=0)
+        for sessions in visits.values():
+            *later, first = (2.0 ** (-session / _HALF_LIFE_SESSIONS) for session in sessions)
+            fresh += first if sessions[-1] < oldest else 0.0
+            repeats += sum(later)
+        return float(np.log((self.repeats + repeats) / (self.fresh + fresh)))
+
+
+NEW_CATALOGUE = RepeatRate(repeats=0.03, fresh=0.5)
+"""Before anything is known of a catalogue."""
+
+_HALF_LIFE_SESSIONS = 10.0
+"""Sessions after which a choice counts half for how much somebody repeats: of the oldest ones it
+is not known what was had before."""
+
+_DECAY = 0.5
+"""Power of the age in sessions by which having chosen a thing counts less."""
+
+_STEEPNESS = 1.4
+"""Power of what all sessions in which a thing was chosen come to."""
+
+_OWN_LIKENESS = 1.6
+"""Times that the log-odds of what was chosen in three sessions and more count, if they speak for
+it: its like gains by its likeness to it, and the thing itself does not."""
+
+_HABIT_TIMES = 3
+
+_LEVEL = -0.5
+"""Log-odds of a thing as familiar as most, where the person repeats half of the time and the list
+holds as many things that are new as others that are not."""
+
+_BY_CHANCE = 0.05
+"""Things had before that a list made without looking at the person holds besides the one wanted;
+where it holds all the things that were had, it says nothing that they are there."""
+
+_UNSURE = 3.0
+"""Things had by which a history must be longer before what a list lacks of it says much."""
+
+
+class RepeatSource:
+    """The source of what is said for and against things had before.
+
+    Args:
+        rate: of the catalogue.
+    """
+
+    columns: tuple[Column, ...] = (HABIT, HAD, DONE, BEHIND)
+
+    def __init__(self, rate: RepeatRate = NEW_CATALOGUE) -> None:
+        self._rate = rate
+
+    def fill(self, request: Request, evidence: Evidence) -> None:
+        """Judge the candidates that the person had before."""
+        interests = request.interests
+        names = [item.id for item in request.candidates]
+        done = np.zeros(len(names))
+        if interests.done:
+            done = np.array([interests.done.get(name, 0.0) for name in names])
+            evidence[DONE.name] = done
+        visits = interests.visits
+        if not visits or visits.keys().isdisjoint(names):
+            return
+        if request.repeats is Repeats.NEVER:
+            evidence[BEHIND.name] = np.array([name in visits for name in names])
+        # Who asks wants something else, and may be only half understood.
+        if request.repeats is not Repeats.LEARN or request.query is not None:
+            return
+        rows = [row for row, name in enumerate(names) if name in visits]
+        had = [names[row] for row in rows]
+        odds = log_odds(visits, had, of=len(names), rate=self._rate)
+        left = 1 - done[rows]
+        if interests.disliked:
+            # Of a kind that was turned down nobody is taken back to as much.
+            mine = zip(interests.liked, request.support.tolist(), strict=True)
+            support = {one.item.id: part for one, part in mine}
+            left *= [max(2 * support.get(name, 1.0) - 1, 0.0) for name in had]
+        odds = np.where(odds > 0, odds * left, odds)
+        back = (odds > 0) & np.array([len(visits[name]) > 1 for name in had])
+        evidence[HABIT.name][rows] = np.where(back, odds, 0.0)
+        evidence[HAD.name][rows] = np.where(back, 0.0, odds)
+
+    def forget(self, user: str | None = None) -> None:
+        """Nothing is kept."""
+
+
+def log_odds(
+    visits: Mapping[str, tuple[int, ...]],
+    had: Collection[str],
+    *,
+    of: int,
+    rate: RepeatRate = NEW_CATALOGUE,
+) -> NDArray[np.float64]:
+    """Log-odds of things had before against a thing that is new.
+
+    Args:
+        visits: see :attr:`~edge_rerank.ranking.interests.Interests.visits`.
+        had: those of them that are candidates, h ids.
+        of: how many candidates there are, h or more.
+        rate: of the catalogue.
+
+    Returns:
+        float64 of shape (h,), within :data:`LEAST` to :data:`MOST`; 0 for what was chosen in the
+        present session alone, which is no coming back yet.
+    """
+    familiar = {name: _activation(sessions) for name, sessions in visits.items()}
+    typical = sum(familiar.values()) / len(familiar)
+    share = np.log([familiar[name] / typical for name in had])
+    others = len(had) - 1 + max(_BY_CHANCE, (len(had) + _UNSURE) / (len(visits) + _UNSURE))
+    crowd = np.log((of - len(had) + 1) / others)
+    odds = _LEVEL + rate.with_choices(visits) + crowd + share
+    habit = np.array([len(visits[name]) >= _HABIT_TIMES for name in had])
+    odds = np.where(habit & (odds > 0), odds * _OWN_LIKENESS, odds)
+    before = np.array([visits[name][-1] > 0 for name in had])
+    return np.where(before, odds.clip(LEAST, MOST), 0.0)
+
+
+def _activation(sessions: tuple[int, ...]) -> float:
+    """How present a thing is by the sessions in which it was chosen."""
+    return float(sum(max(session, 1) ** -_DECAY for session in sessions) ** _STEEPNESS)
