@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +46,8 @@ def explain(
     ]
 
 
-def _membership(columns: Sequence[Column]) -> NDArray[np.float64]:
+@lru_cache(maxsize=8)
+def _membership(columns: tuple[Column, ...]) -> NDArray[np.float64]:
     """1 where a column gives a reason, float64 of shape (columns, reasons)."""
     return np.array([[column.reason is code for code in CODES] for column in columns], float)
 

@@ -6,7 +6,7 @@ counts 1, see :mod:`~.strength`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -163,7 +163,7 @@ def read_interests(
         name: (name in repeated and tuple(sorted(one.standing.sessions))) or (one.session,)
         for name, one in chosen.items()
     }
-    half = _half_life_days([one.standing for one in chosen.values()])
+    half = _half_life_days([len(one.standing.had) for one in chosen.values()])
     return Interests(
         liked=tuple(one for one in interests if one.strength > 0),
         disliked=tuple(one for one in interests if one.strength < 0),
@@ -207,10 +207,9 @@ def _heaviest(interests: Sequence[Interest], most: int) -> tuple[Interest, ...]:
     return tuple(interests[place] for place in sorted(kept.tolist()))
 
 
-def _half_life_days(chosen: Iterable[Standing]) -> float:
-    """Days after which having had a thing counts half for this person."""
-    times = [len(one.had) for one in chosen if one.had]
-    new = (len(times) + 1) / (sum(times) + 1)
+def _half_life_days(times: Sequence[int]) -> float:
+    """Days after which having had a thing counts half for who had things so many times."""
+    new = (len(times) - times.count(0) + 1) / (sum(times) + 1)
     return max(float(_DONE_DAYS * new**_REPEATING), _LEAST_DAYS)
 
 

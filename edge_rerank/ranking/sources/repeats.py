@@ -10,8 +10,10 @@ item in twenty that was had before is a find, ten are the host's way to make lis
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,30 +56,36 @@ class RepeatRate:
         """Log-odds that the person's next choice is a thing had before.
 
         Args:
-            visits: see :attr:`~edge_rerank.ranking.interests.Interests.visits`.
+            visits: see :attr:`~edge_rerank.ranking.interests.Interests.visits`; of one item at least.
         """
         repeats = fresh = 0.0
         # Before the oldest session nothing is known to have been had.
-        oldest = max((sessions[-1] for sessions in visits.values()), default=0)
+        oldest = max(sessions[-1] for sessions in visits.values())
         for sessions in visits.values():
-            *later, first = (2.0 ** (-session / _HALF_LIFE_SESSIONS) for session in sessions)
-            fresh += first if sessions[-1] < oldest else 0.0
-            repeats += sum(later)
-        return float(np.log((self.repeats + repeats) / (self.fresh + fresh)))
+            if sessions[-1] < oldest:
+                fresh += _weight(sessions[-1])
+            if len(sessions) > 1:
+                repeats += sum(map(_weight, sessions[:-1]))
+        return math.log((self.repeats + repeats) / (self.fresh + fresh))
 
 
 NEW_CATALOGUE = RepeatRate(repeats=0.03, fresh=0.5)
-"""Before anything is known of a catalogue."""
+"""Before anything is known of a catalogue: one choice in eighteen, and weak. Ten times as many
+repeats change NDCG@10 on groceries by 0.2 at most; see below for the sets."""
 
 _HALF_LIFE_SESSIONS = 10.0
 """Sessions after which a choice counts half for how much somebody repeats: of the oldest ones it
-is not known what was had before."""
+is not known what was had before. Log loss of "the next one is a repeat" on groceries: 0.528 with
+5 and with 10, 0.529 with 20, 0.531 without end."""
 
 _DECAY = 0.5
 """Power of the age in sessions by which having chosen a thing counts less."""
 
 _STEEPNESS = 1.4
-"""Power of what all sessions in which a thing was chosen come to."""
+"""Power of what all sessions in which a thing was chosen come to. NDCG@10 on groceries, among
+things had before: 41.6 with 1, 43.2 with 1.4, 44.2 with 1.7; powers of the age from 0.3 to 0.7
+differ by less than 1. What was bought once is in the next basket 1.0 % of the time, twice 3.0 %,
+four times 8.2 %, eight times 21 %; last bought one basket ago 2.4 %, 6 ago 1.3 %, 24 ago 0.7 %."""
 
 _OWN_LIKENESS = 1.6
 """Times that the log-odds of what was chosen in three sessions and more count, if they speak for
@@ -111,24 +119,20 @@ class RepeatSource:
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates that the person had before."""
-        interests = request.interests
-        names = [item.id for item in request.candidates]
-        done = np.zeros(len(names))
-        if interests.done:
-            done = np.array([interests.done.get(name, 0.0) for name in names])
-            evidence[DONE.name] = done
-        visits = interests.visits
-        if not visits or visits.keys().isdisjoint(names):
+        interests, visits = request.interests, request.interests.visits
+        rows = [row for row, item in enumerate(request.candidates) if item.id in visits]
+        if not rows:
             return
+        had = [request.candidates[row].id for row in rows]
+        done = np.array([interests.done.get(name, 0.0) for name in had])
+        evidence[DONE.name][rows] = done
         if request.repeats is Repeats.NEVER:
-            evidence[BEHIND.name] = np.array([name in visits for name in names])
+            evidence[BEHIND.name][rows] = 1.0
         # Who asks wants something else, and may be only half understood.
         if request.repeats is not Repeats.LEARN or request.query is not None:
             return
-        rows = [row for row, name in enumerate(names) if name in visits]
-        had = [names[row] for row in rows]
-        odds = log_odds(visits, had, of=len(names), rate=self._rate)
-        left = 1 - done[rows]
+        odds = log_odds(visits, had, of=len(request.candidates), rate=self._rate)
+        left = 1 - done
         if interests.disliked:
             # Of a kind that was turned down nobody is taken back to as much.
             mine = zip(interests.liked, request.support.tolist(), strict=True)
@@ -166,7 +170,7 @@ def log_odds(
     typical = sum(familiar.values()) / len(familiar)
     share = np.log([familiar[name] / typical for name in had])
     others = len(had) - 1 + max(_BY_CHANCE, (len(had) + _UNSURE) / (len(visits) + _UNSURE))
-    crowd = np.log((of - len(had) + 1) / others)
+    crowd = math.log((of - len(had) + 1) / others)
     odds = _LEVEL + rate.with_choices(visits) + crowd + share
     habit = np.array([len(visits[name]) >= _HABIT_TIMES for name in had])
     odds = np.where(habit & (odds > 0), odds * _OWN_LIKENESS, odds)
@@ -176,4 +180,22 @@ def log_odds(
 
 def _activation(sessions: tuple[int, ...]) -> float:
     """How present a thing is by the sessions in which it was chosen."""
-    return float(sum(max(session, 1) ** -_DECAY for session in sessions) ** _STEEPNESS)
+    if len(sessions) == 1:
+        return _once(sessions[0])
+    return float(sum(map(_recency, sessions)) ** _STEEPNESS)
+
+
+# Sessions are small numbers, and looking one up takes a quarter of the time of a power.
+@lru_cache(maxsize=512)
+def _weight(session: int) -> float:
+    return float(2.0 ** (-session / _HALF_LIFE_SESSIONS))
+
+
+@lru_cache(maxsize=512)
+def _recency(session: int) -> float:
+    return float(max(session, 1) ** -_DECAY)
+
+
+@lru_cache(maxsize=512)
+def _once(session: int) -> float:
+    return float(_recency(session) ** _STEEPNESS)
