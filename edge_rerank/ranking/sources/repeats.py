@@ -56,7 +56,7 @@ class RepeatRate:
         """Log-odds that the person's next choice is a thing had before.
 
         Args:
-            visits: see :attr:`~edge_rerank.ranking.interests.Interests.visits`; of one item at least.
+            visits: see :attr:`~edge_rerank.ranking.interests.Interests.visits`; at least one.
         """
         repeats = fresh = 0.0
         # Before the oldest session nothing is known to have been had.

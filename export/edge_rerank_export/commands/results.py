@@ -50,9 +50,9 @@ def register(commands: Commands) -> None:
     add_pack_option(parser)
     parser.add_argument(
         "--zero-shot-recipe",
-        default="open",
+        default="multi-domain",
         metavar="RECIPE",
-        help="of the packs that never saw their folder (default: open)",
+        help="of the packs that never saw their folder (default: multi-domain)",
     )
     parser.add_argument(
         "--tuned-recipe",
