@@ -52,9 +52,7 @@ def test_diversity_counts(run: Run) -> None:
     assert ids(run(*arguments).out) != ids(run(*arguments, "--diversity", 0.7).out)
 
 
-def test_what_was_had_before_counts_as_the_host_wants(
-    run: Run, few: Path, tmp_path: Path
-) -> None:
+def test_what_was_had_before_counts_as_the_host_wants(run: Run, few: Path, tmp_path: Path) -> None:
     log = tmp_path / "log.jsonl"
     daily = (f'{{"type": "click", "item": "no-knead", "timestamp": {day}}}' for day in (1e6, 2e6))
     log.write_text("\n".join(daily))
