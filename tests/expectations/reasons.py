@@ -28,7 +28,7 @@ could. The words are read as a strict person would read them:
   *further down*: below the mean, or not in the upper third.
 - *shown before*: there is an impression of it; *not shown*: none, while others had one, and it was
   never touched.
-- *had before*: it was chosen; *new*: never touched, while another candidate was.
+- *had before*: it was chosen, whether that speaks for it or against it.
 - *goes with what you did* and *chosen along* need something chosen: what else they rest on, a
   learned table, cannot be seen from here. *Unlike what you did* is unlike what was chosen.
 - *tend to look at next*: its most specific category once followed that of the last choice;
@@ -240,11 +240,8 @@ class Judge:
         itself = self.case.candidates[row].id in refused
         return bool(refused) and not itself if lifts else itself
 
-    def _repeat(self, row: int, lifts: bool, _: Reason) -> bool:
-        name = self.case.candidates[row].id
-        if not lifts:
-            return name in self.past.chosen
-        return name not in self.past.touched and any(one in self.past.touched for one in self._rows)
+    def _repeat(self, row: int, _lifts: bool, _: Reason) -> bool:
+        return self.case.candidates[row].id in self.past.chosen
 
     def _habit(self, row: int, lifts: bool, _: Reason) -> bool:
         return (self.case.candidates[row].id in self.past.habits) is lifts
