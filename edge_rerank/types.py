@@ -231,7 +231,7 @@ class ReasonCode(StrEnum):
     HOST = ("host", "recommended here", "further down here")
     DISLIKED = ("disliked", "unlike what you turned down", "like something you turned down")
     DISMISSED = ("dismissed", "not turned down by you", "turned down by you")
-    REPEAT = ("repeat", "you had this before", "you had this before")
+    REPEAT = ("repeat", "you chose this before", "you had this before")
     HABIT = ("habit", "you come back to this", "not what you come back to")
     SEEN = ("seen", "not shown to you before", "shown to you before")
     MODEL = ("model", "goes with what you did before", "unlike what you did before")

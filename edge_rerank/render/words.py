@@ -85,7 +85,7 @@ CHINESE = Words(
         ReasonCode.HOST: ("此处推荐", "在此处排位靠后"),
         ReasonCode.DISLIKED: ("与您不喜欢的不同", "与您不喜欢的相似"),
         ReasonCode.DISMISSED: ("您未曾拒绝", "您曾经拒绝"),
-        ReasonCode.REPEAT: ("您之前已经用过", "您之前已经用过"),
+        ReasonCode.REPEAT: ("您之前选择过", "您之前已经用过"),
         ReasonCode.HABIT: ("您常回来看的", "不是您常回来看的"),
         ReasonCode.SEEN: ("之前未向您展示", "之前已向您展示"),
         ReasonCode.MODEL: ("与您之前的选择相配", "与您之前的选择不同"),

@@ -21,7 +21,7 @@ export const WORDS = {
     reasons: { similar: "like what you chose", session: "like what you look at now",
       category: "from what you like", next: "what you tend to look at next",
       popular: "popular with visitors", dismissed: "new to you", disliked: "unlike what you turned down",
-      repeat: "you had this before", seen: "not shown before", model: "goes with what you did",
+      repeat: "you chose this before", seen: "not shown before", model: "goes with what you did",
       together: "often chosen along with it", host: "recommended here" },
   },
   zh: {
@@ -44,7 +44,7 @@ export const WORDS = {
       bread: "饮食", art: "艺术", past: "小城往事", code: "机器" },
     reasons: { similar: "与您选择的相似", session: "与您正在看的相似", category: "来自您喜欢的类别",
       next: "您接下来常看的内容", popular: "受参观者欢迎", dismissed: "对您来说是新的",
-      disliked: "与您不喜欢的不同", repeat: "您之前已经用过", seen: "之前未展示",
+      disliked: "与您不喜欢的不同", repeat: "您之前选择过", seen: "之前未展示",
       model: "与您的选择相配", together: "常一同被选", host: "此处推荐" },
   },
 };
