@@ -17,6 +17,7 @@ from edge_rerank.cli.options import (
     add_json,
     add_log_layout,
     add_user,
+    complain_of,
     items_of,
     log_layout,
     open_history,
@@ -27,7 +28,6 @@ from edge_rerank.history.history import PERSONALISATION
 from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.render.texttable import Column
 
-_BAD_LINES_SHOWN = 20
 _NO_CONSENT = "the person has not agreed to personalisation: give --consent if they have"
 _NOBODYS_CONSENT = (
     "nobody has agreed to personalisation: give --user and --consent for one person who has, or "
@@ -96,7 +96,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(summary.to_json(indent=2))
     else:
         _show(summary, console, items=bool(items))
-    _complain(summary, console)
+    complain_of(summary.bad_lines, summary.bad, console)
     return EXIT_DONE
 
 
@@ -121,10 +121,3 @@ def _show(summary: ImportSummary, console: Console, *, items: bool) -> None:
         (Column("what"), Column("count", right=True)),
         [(what, str(count)) for what, count in counts],
     )
-
-
-def _complain(summary: ImportSummary, console: Console) -> None:
-    for line in summary.bad_lines[:_BAD_LINES_SHOWN]:
-        console.complain(f"line {line.line}: {line.reason}")
-    if summary.bad > _BAD_LINES_SHOWN:
-        console.complain(f"{summary.bad - _BAD_LINES_SHOWN} more bad lines")

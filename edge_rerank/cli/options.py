@@ -20,6 +20,7 @@ from edge_rerank.errors import (
 )
 from edge_rerank.formats.items import read_items
 from edge_rerank.formats.layout import FileLayout
+from edge_rerank.formats.logs import BadLine
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.runtime import Runtime
@@ -28,6 +29,8 @@ from edge_rerank.types import Item
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""
+
+_BAD_LINES_SHOWN = 20
 
 EXIT_DONE = 0
 EXIT_CHECK_FAILED = 1
@@ -286,6 +289,20 @@ def user_id(text: str) -> str:
 def runtime_of(arguments: argparse.Namespace) -> Runtime:
     """What ``--providers`` and ``--threads`` say."""
     return Runtime(arguments.providers, arguments.threads)
+
+
+def complain_of(bad: Sequence[BadLine], total: int, console: Console) -> None:
+    """Say which lines of a log could not be used, the first ones with the reason.
+
+    Args:
+        bad: lines, or the first of them.
+        total: how many there are.
+        console: where to.
+    """
+    for line in bad[:_BAD_LINES_SHOWN]:
+        console.complain(f"line {line.line}: {line.reason}")
+    if total > _BAD_LINES_SHOWN:
+        console.complain(f"{total - _BAD_LINES_SHOWN} more bad lines")
 
 
 def step_bars(console: Console, bars: ExitStack) -> StepProgress:

@@ -24,6 +24,7 @@ from edge_rerank.cli.options import (
     add_log_layout,
     add_pack,
     add_runtime,
+    complain_of,
     items_of,
     log_layout,
     positive,
@@ -42,7 +43,6 @@ from edge_rerank.tables.make import Making, Part, make_folder
 from edge_rerank.tables.people import read_people
 from edge_rerank.types import Item
 
-_BAD_LINES_SHOWN = 20
 _ENCODED_AT_ONCE = 500
 _CALLED = {"together": "pairs", "record": "counts over time", "succession": "successions"}
 
@@ -124,10 +124,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(json.dumps(members, indent=2, ensure_ascii=False))
     else:
         _show(tables, console, arguments.out, seconds)
-    for line in bad[:_BAD_LINES_SHOWN]:
-        console.complain(f"line {line.line}: {line.reason}")
-    if len(bad) > _BAD_LINES_SHOWN:
-        console.complain(f"{len(bad) - _BAD_LINES_SHOWN} more bad lines")
+    complain_of(bad, len(bad), console)
     return EXIT_DONE
 
 

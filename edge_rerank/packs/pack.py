@@ -29,7 +29,7 @@ from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.onnx_sizes import Shape
 from edge_rerank.packs.onnx_wire import Malformed
-from edge_rerank.packs.read_files import check_signature, read_file
+from edge_rerank.packs.read_files import check_signature, read_entry, read_file
 from edge_rerank.packs.shipped import SHIPPED_DIGEST, shipped_pack
 from edge_rerank.packs.specs import (
     EncoderSpec,
@@ -115,12 +115,7 @@ class Pack:
         if manifest.release < oldest:
             raise PackUntrusted(f"release: expected {oldest} or later, got {manifest.release}")
         _check_names(path, manifest)
-        files = {}
-        for entry in manifest.files:
-            content = read_file(path, entry.name, entry.size, links=links)
-            if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:
-                raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
-            files[entry.name] = content
+        files = {entry.name: read_entry(path, entry, links=links) for entry in manifest.files}
         if digest not in _HARMLESS:
             _check_contents(manifest, files)
             if len(_HARMLESS) >= _MOST_HARMLESS:

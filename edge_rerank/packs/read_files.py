@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from edge_rerank.errors import PackInvalid, PackNotFound, PackUntrusted
-from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME
+from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME, FileEntry
 
 _SIGNATURE_BYTES = 64
 
@@ -37,6 +38,18 @@ def check_signature(folder: Path, raw: bytes, keys: Sequence[bytes], *, links: b
             continue
         return
     raise PackUntrusted(f"{SIGNATURE_NAME}: not signed by a trusted key")
+
+
+def read_entry(folder: Path, entry: FileEntry, *, links: bool) -> bytes:
+    """Read a file that a manifest lists, and see that it is the one.
+
+    Raises:
+        PackInvalid: when it is not, or as for :func:`read_file`.
+    """
+    content = read_file(folder, entry.name, entry.size, links=links)
+    if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:
+        raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
+    return content
 
 
 def read_file(folder: Path, name: str, limit: int, *, links: bool) -> bytes:

@@ -25,7 +25,7 @@ from edge_rerank.packs.manifest import (
     SIGNATURE_NAME,
     FileEntry,
 )
-from edge_rerank.packs.read_files import check_signature, read_file
+from edge_rerank.packs.read_files import check_signature, read_entry, read_file
 from edge_rerank.packs.trust import ANY_PACK, Trust
 
 FORMAT = 1
@@ -165,12 +165,7 @@ class Tables:
             check_signature(folder, raw, trust.keys, links=False)
         manifest = TablesManifest.from_json(raw)
         _check_names(folder, manifest)
-        files = {}
-        for entry in manifest.files:
-            content = read_file(folder, entry.name, entry.size, links=False)
-            if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:
-                raise PackInvalid(f"{entry.name}: not the file that the manifest describes")
-            files[entry.name] = content
+        files = {entry.name: read_entry(folder, entry, links=False) for entry in manifest.files}
         return cls(folder, manifest, sha256(raw).hexdigest(), bool(trust.keys), files)
 
     def read(self, name: str) -> bytes:

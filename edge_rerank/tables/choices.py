@@ -90,7 +90,7 @@ class Choices:
         deeds = []
         for events in people:
             dated = [one for one in events if one.timestamp is not None]
-            deeds.append(sorted(map(_deed_of, dated), key=lambda deed: deed.at))
+            deeds.append(sorted(map(Deed.of, dated), key=lambda deed: deed.at))
             for event in events:
                 if event.item is not None:
                     known.setdefault(event.item.id, event.item)
@@ -126,15 +126,3 @@ class Choices:
     def joined(paths: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
         """The paths one after the other."""
         return np.concatenate([*paths, np.zeros(0, dtype=np.int64)])
-
-
-def _deed_of(event: Event) -> Deed:
-    return Deed(
-        at=event.timestamp or 0.0,
-        item="" if event.item is None else event.item.id,
-        type=event.type,
-        value=event.value,
-        dwell_s=event.dwell_s,
-        scroll=event.scroll,
-        query=None,
-    )

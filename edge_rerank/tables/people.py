@@ -38,6 +38,19 @@ class Deed(NamedTuple):
     scroll: float | None
     query: str | None
 
+    @classmethod
+    def of(cls, event: Event, *, query: str | None = None) -> Deed:
+        """What an event says, beside a query without personal data."""
+        return cls(
+            at=event.timestamp or 0.0,
+            item="" if event.item is None else event.item.id,
+            type=event.type,
+            value=event.value,
+            dwell_s=event.dwell_s,
+            scroll=event.scroll,
+            query=query,
+        )
+
 
 class Choice(NamedTuple):
     """The first time that somebody had to do with an item, where it was chosen.
@@ -187,15 +200,7 @@ def deed_of(event: Event, scrubber: Scrubber, *, now: float) -> Deed:
     if event.timestamp is None:
         raise InvalidEvent("timestamp: expected a time, got none")
     event = clean(event, now=now)
-    return Deed(
-        at=event.timestamp or 0.0,
-        item="" if event.item is None else event.item.id,
-        type=event.type,
-        value=event.value,
-        dwell_s=event.dwell_s,
-        scroll=event.scroll,
-        query=None if event.query is None else scrubber.scrub(event.query).text,
-    )
+    return Deed.of(event, query=None if event.query is None else scrubber.scrub(event.query).text)
 
 
 def _scale(people: Iterable[Iterable[Deed]]) -> RatingScale:
