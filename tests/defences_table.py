@@ -294,7 +294,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/packs/test_hostile_packs.py::test_folder_is_refused",
         "the hash of a file",
-        "edge_rerank/packs/pack.py",
+        "edge_rerank/packs/read_files.py",
         "if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:",
         "if len(content) != entry.size:",
         "a wrong digest",
@@ -482,7 +482,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/packs/test_tables.py::test_a_spoilt_folder_is_refused",
         "the hash of a table",
-        "edge_rerank/packs/tables.py",
+        "edge_rerank/packs/read_files.py",
         "if len(content) != entry.size or sha256(content).hexdigest() != entry.sha256:",
         "if len(content) != entry.size:",
     ),
