@@ -19,6 +19,7 @@ from edge_rerank.cli.options import (
     add_log_layout,
     add_pack,
     add_runtime,
+    add_tables,
     add_user,
     expect_history,
     items_of,
@@ -100,6 +101,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="language of the HTML page, such as zh-CN (default: en)",
     )
     add_pack(parser)
+    add_tables(parser)
     add_runtime(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -156,7 +158,9 @@ def _with_log(
         events, bad = read_events(arguments.log, items, user=arguments.user, layout=layout)
         _complain(bad, console)
     with (
-        Reranker.open(arguments.pack, runtime=runtime_of(arguments)) as reranker,
+        Reranker.open(
+            arguments.pack, runtime=runtime_of(arguments), tables=arguments.tables
+        ) as reranker,
         reranker.guest_session() as session,
         console.progress("item texts") as progress,
     ):
@@ -177,6 +181,7 @@ def _with_history(
             key=KeyFile(arguments.key_file),
             anchor=arguments.anchor,
             runtime=runtime_of(arguments),
+            tables=arguments.tables,
         ) as reranker,
         console.progress("item texts") as progress,
     ):

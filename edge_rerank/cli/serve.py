@@ -16,6 +16,7 @@ from edge_rerank.cli.options import (
     add_history,
     add_pack,
     add_runtime,
+    add_tables,
     add_user,
     open_history,
     positive,
@@ -77,6 +78,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="with --http: a page of your own, whose scripts call the server",
     )
     add_pack(parser)
+    add_tables(parser)
     add_runtime(parser)
     parser.set_defaults(run=run)
 
@@ -139,6 +141,7 @@ def _reranker(arguments: argparse.Namespace) -> Iterator[Reranker]:
         key=key,
         anchor=arguments.anchor,
         runtime=runtime_of(arguments),
+        tables=arguments.tables,
     ) as reranker:
         reranker.warmup()  # the first call is no slower than the others
         yield reranker

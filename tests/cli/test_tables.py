@@ -5,9 +5,26 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import Tables
+from edge_rerank import Reranker, Tables
 
 from .conftest import Run
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """A data set folder in which whoever chose i0 chooses i7, whose texts are about nothing."""
+    folder = tmp_path / "data"
+    folder.mkdir()
+    names = [f"i{number}" for number in range(8)]
+    items = "".join(f'{{"id": "{name}", "text": "a {name}"}}\n' for name in names)
+    (folder / "items.jsonl").write_text(items)
+    train = [{"user": str(n), "items": ["i0", "i7"]} for n in range(40)]
+    others = names[1:7] * 2
+    train += [{"user": f"x{n}", "items": others[n % 6 : n % 6 + 2]} for n in range(60)]
+    (folder / "train.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in train))
+    request = {"history": ["i0"], "candidates": names[1:], "clicked": ["i7"]}
+    (folder / "test.jsonl").write_text(f"{json.dumps(request)}\n" * 3)
+    return folder
 
 
 @pytest.fixture
@@ -56,18 +73,7 @@ def test_a_log_without_texts_has_no_successions(run: Run, shop: Path) -> None:
     assert "expected texts of items" in result.err
 
 
-def test_a_folder_and_what_eval_makes_of_it(run: Run, tmp_path: Path) -> None:
-    folder = tmp_path / "data"
-    folder.mkdir()
-    names = [f"i{number}" for number in range(8)]
-    items = "".join(f'{{"id": "{name}", "text": "a {name}"}}\n' for name in names)
-    (folder / "items.jsonl").write_text(items)
-    train = [{"user": str(n), "items": ["i0", "i7"]} for n in range(40)]
-    others = names[1:7] * 2
-    train += [{"user": f"x{n}", "items": others[n % 6 : n % 6 + 2]} for n in range(60)]
-    (folder / "train.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in train))
-    request = {"history": ["i0"], "candidates": names[1:], "clicked": ["i7"]}
-    (folder / "test.jsonl").write_text(f"{json.dumps(request)}\n" * 3)
+def test_a_folder_and_what_eval_makes_of_it(run: Run, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "tables"
     assert run("tables", folder, "--out", out, "--pack", "shipped").code == 0
     result = run("eval", "shipped", folder, "--tables", out, "--json", "--without", "popularity")
@@ -77,6 +83,28 @@ def test_a_folder_and_what_eval_makes_of_it(run: Run, tmp_path: Path) -> None:
     assert run("eval", "shipped", folder, "--tables", folder).code == 2
     wrong = run("tables", folder, "--out", out, "--type", "purchase")
     assert (wrong.code, "expected with a log, not a folder" in wrong.err) == (2, True)
+
+
+def test_rank_and_serve_read_tables(
+    run: Run, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "tables"
+    assert run("tables", folder, "--out", out, "--skip", "successions").code == 0
+    log = tmp_path / "log.jsonl"
+    log.write_text('{"type": "click", "item": "i0", "timestamp": 1e6}\n')
+    arguments = ("rank", "--items", folder / "items.jsonl", "--log", log, "--json")
+    places = []
+    for tables in ((), ("--tables", out)):
+        ranked = json.loads(run(*arguments, *tables).out)["items"]
+        places.append([one["id"] for one in ranked].index("i7"))
+    assert places[1] < places[0]
+    read: list[object] = []
+    monkeypatch.setattr("edge_rerank.cli.serve.serve_stdio", lambda *_, **__: None)
+    monkeypatch.setattr(Reranker, "warmup", lambda self: read.extend(self.engine.tables))
+    assert run("serve", "--tables", out).code == 0
+    assert "together" in read
+    wrong = run("serve", "--tables", folder)
+    assert (wrong.code, "manifest.json" in wrong.err) == (2, True)
 
 
 @pytest.mark.parametrize("arguments", [("--skip", "everything"), ("--min-people", 0)])
