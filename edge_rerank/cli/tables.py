@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -55,10 +56,10 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="make tables of a log, by which packs rank better",
         description="Count in an application's log what people choose together, when, and one "
         "after the other, and write tables that a pack's history model reads: Reranker.open("
-        "tables=...), eval --tables. The log is read as by import, or a data set folder, of which "
-        "only the training part is read. Successions are learnt where texts are known: from a "
-        "folder, --items, or the log itself. The tables tell what people of the log did: keep "
-        "them like it, or see --min-people.",
+        "tables=...), --tables of eval, rank and serve. The log is read as by import, or a data "
+        "set folder, of which only the training part is read. Successions are learnt where texts "
+        "are known: from a folder, --items, or the log itself. The tables tell what people of the "
+        "log did: keep them like it, or see --min-people.",
     )
     parser.add_argument("log", type=Path, metavar="LOG", help="the log, or a data set folder")
     parser.add_argument(
@@ -91,8 +92,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--steps",
         type=positive,
         metavar="N",
-        help="of learning successions, about 25 ms each (default: 800, or up to 1,600 for a log of "
-        "a million choices)",
+        help="of learning successions, about 25 ms each (default: by the number of choices, 100 "
+        "for a thousand, 800 for a hundred thousand, 1,600 for a million)",
     )
     add_runtime(parser)
     add_json(parser)
@@ -104,20 +105,14 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     began = time.perf_counter()
     making = Making(arguments.skip, arguments.min_people, arguments.steps)
     check_out(arguments.out)
-    with ExitStack() as bars:
+    with ExitStack() as opened, ExitStack() as bars:
         progress = step_bars(console, bars)
         choices, bad = _read(arguments, progress)
-        with RankingEngine.open(arguments.pack, runtime=runtime_of(arguments)) as engine:
-
-            def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-                parts = []
-                for start in range(0, len(texts), _ENCODED_AT_ONCE):
-                    some = texts[start : start + _ENCODED_AT_ONCE]
-                    parts.append(engine.vectors([Item("any", text) for text in some]))
-                    progress("item texts", start + len(some), len(texts))
-                return np.concatenate(parts)
-
-            tables = make_folder(choices, arguments.out, making, encode=encode, progress=progress)
+        encode = None
+        if Part.SUCCESSIONS not in making.skip:
+            engine = RankingEngine.open(arguments.pack, runtime=runtime_of(arguments))
+            encode = partial(_encode, opened.enter_context(engine), progress)
+        tables = make_folder(choices, arguments.out, making, encode=encode, progress=progress)
     seconds = time.perf_counter() - began
     if arguments.json:
         members = asdict(tables.manifest) | {"bad_lines": len(bad), "seconds": round(seconds, 1)}
@@ -126,6 +121,18 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         _show(tables, console, arguments.out, seconds)
     complain_of(bad, len(bad), console)
     return EXIT_DONE
+
+
+def _encode(
+    engine: RankingEngine, progress: StepProgress, texts: Sequence[str]
+) -> NDArray[np.float32]:
+    """Vectors of texts, see :data:`edge_rerank.tables.make.Encode`."""
+    parts = []
+    for start in range(0, len(texts), _ENCODED_AT_ONCE):
+        some = texts[start : start + _ENCODED_AT_ONCE]
+        parts.append(engine.vectors([Item("any", text) for text in some]))
+        progress("item texts", start + len(some), len(texts))
+    return np.concatenate(parts)
 
 
 def _read(

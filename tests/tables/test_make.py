@@ -128,9 +128,11 @@ def test_what_is_skipped_or_cannot_be_made_is_not_there() -> None:
 
 
 def test_a_larger_log_is_learnt_longer() -> None:
-    assert [steps_for(count) for count in (0, 100_000, 750_000, 10**6, 10**8)] == [
-        *(800, 800, 1_200, 1_600, 1_600)
-    ]
+    counts = (0, 100, 1_000, 10_000, 100_000, 750_000, 10**6, 10**8)
+    steps = [steps_for(count) for count in counts]
+    assert steps == [50, 50, 101, 320, 800, 1_200, 1_600, 1_600]
+    every = [steps_for(count) for count in range(0, 2_000_000, 5_000)]
+    assert every == sorted(every)
     with pytest.raises(InvalidRequest, match="steps"):
         Making(steps=0)
 
