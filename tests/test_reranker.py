@@ -264,7 +264,7 @@ def test_the_hosts_vectors_replace_the_text(reranker: Reranker) -> None:
     reranker.consent("alice", True)
     reranker.record(Event("click", Item("seen", "irrelevant", vector=[1.0, 0.0])), user="alice")
     near = Item("near", "quite other words", vector=[0.9, 0.1])
-    far = Item("far", "irrelevant", vector=[0.0, 1.0])
+    far = Item("far", "something irrelevant to all of us", vector=[0.0, 1.0])
     assert order(reranker.rank([far, near], user="alice")) == ["near", "far"]
 
 

@@ -55,8 +55,8 @@ def _with_score(item: Item) -> Item:
 
 def _same(morning: Ranking, evening: Ranking) -> str:
     first, second = ([ranked.item.id for ranked in one[:8]] for one in (morning, evening))
-    same = "the same list" if first == second else "another list"
-    return f"At half past five it is {same} as in the morning: hours of the day are not known yet."
+    same = "the same list" if first == second else "nearly the same list"
+    return f"At 17:30 it is {same} as in the morning: hours of the day are not known yet."
 
 
 if __name__ == "__main__":

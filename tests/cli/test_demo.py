@@ -31,7 +31,8 @@ def test_the_order_follows_the_person(run: Run) -> None:
     assert (result.code, result.err) == (0, "")
     did, both, later = re.split(r"^52 items.*|^Robin likes.*", result.out, flags=re.MULTILINE)
     assert "Bread without kneading" in did
-    assert "because you chose Dark rye" in both
+    assert "because you chose A day on the ridge" in both
+    assert "from Bread, which you like" in both
     assert "A week of sourdough" in both
     assert "Your first telescope" not in both
     assert "Your first telescope" in later

@@ -21,14 +21,15 @@ from edge_rerank.formats.dataset import DataSet
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.signals.inputs import BY_NAME
+from edge_rerank.ranking.signals.inputs import BY_NAME, KNOWN_BITS
+from edge_rerank.ranking.signals.words import BUCKETS, Lexicon
 from edge_rerank.ranking.sources.history_model import PARTS
 from edge_rerank.ranking.sources.history_model import HistoryModel as RuntimeModel
 from edge_rerank.types import Event, Item
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.packing.folder import file_entries, write_manifest
 from edge_rerank_export.train.domain import Batch, Domain
-from edge_rerank_export.train.history.model import HistoryModel
+from edge_rerank_export.train.history.model import WEIGHABLE, HistoryModel, weigh
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, HistoryTraining
 from edge_rerank_export.train.history.run import finetune_history
 from edge_rerank_export.train.history.simulate import Simulation, simulate
@@ -40,7 +41,9 @@ from edge_rerank_export.train.requests import (
 )
 
 PERSONAL = [0, 1, 2]
+CROWD = 3
 AGAINST = 4
+BITS = {name: place for place, name in enumerate(KNOWN_BITS)}
 CANDIDATES, EVENTS = 6, 5
 
 
@@ -111,6 +114,39 @@ def test_the_weaker_an_event_the_less_it_moves(seed: int) -> None:
     assert steps == sorted(steps)
     # In proportion, for what is weak.
     assert steps[1] < 0.03 * steps[2]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_more_popularity_never_lowers_a_candidate(seed: int) -> None:
+    model, arrays = model_of(seed), given(seed)
+    arrays["known"][:, BITS["record"]] = 0  # tables may say that others are chosen of late
+    arrays["popularity"] = torch.linspace(-2, 2, CANDIDATES)[None, :, None].expand(-1, -1, 4)
+    for strength in (0.0, 1.0):
+        arrays["strength"].fill_(strength)
+        before = parts(model, arrays)[:, CROWD]
+        assert (np.diff(before) > 0).all()
+        for number in range(4):
+            more = arrays["popularity"].clone()
+            more[:, 2, number] += 0.5
+            after = parts(model, {**arrays, "popularity": more})[:, CROWD]
+            assert after[2] > before[2]
+
+
+def test_parts_are_multiplied_by_what_the_recipe_says() -> None:
+    model, arrays = model_of(0), given(0)
+    arrays["known"][:, BITS["record"]] = 0
+    arrays["strength"][:, 1] = -1.5
+    before = parts(model, arrays)
+    factors = {"content": 0.5, "category": 2.0, "popularity": 3.0, "against": 4.0}
+    assert set(factors) == set(WEIGHABLE)
+    weigh(model, factors)
+    np.testing.assert_allclose(parts(model, arrays), before * [0.5, 2.0, 1.0, 3.0, 4.0], rtol=1e-4)
+
+
+@pytest.mark.parametrize("factors", [{"content": 0.0}, {"against": 11.0}, {"together": 1.0}])
+def test_factors_that_are_none_are_refused(factors: dict[str, float]) -> None:
+    with pytest.raises(RecipeError, match=rf"parts\.{next(iter(factors))}: "):
+        HistoryFinetuneRecipe("t", 1, "s", parts=factors)
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -383,11 +419,21 @@ def test_a_pack_of_an_earlier_release_is_shown_what_is_liked_alone(
     assert any(reason.code == "disliked" for reason in ranking[-1].reasons)
 
 
-def test_where_texts_are_not_read_words_and_categories_stay(domain: Domain) -> None:
+def test_where_texts_are_not_read_words_stay_but_weigh_the_same(domain: Domain) -> None:
+    lexicon = Lexicon(np.zeros(BUCKETS, dtype=np.float32))  # none of these words tells anything
+    words = lexicon.encode(domain.texts)
     changed = simulate(domain, made(domain), Simulation(unread=1.0), rng=np.random.default_rng(2))
-    assert changed.unread is not None and changed.unread.all()
-    words = np.ones((len(domain.texts), 2), dtype=np.float32)
-    arrays = describe_batch(domain, words, changed, pairs=False)
-    assert not arrays["content"][:, 0].any()
-    assert arrays["content"][:, 1].any()
-    assert describe_batch(domain, words, made(domain), pairs=False)["content"][:, 0].any()
+    assert changed.unread is not None
+    there = np.concatenate([changed.candidates, changed.history], axis=1) >= 0
+    share = changed.unread.sum(axis=1) / there.sum(axis=1)
+    assert 0.4 < (share == 1).mean() < 0.8  # the others are mixed
+    assert ((share > 0) & (share < 1)).any()
+    own = changed.unread[:, : changed.candidates.shape[1]]
+    content = describe_batch(domain, words, changed, pairs=False)["content"]
+    assert not content[:, 0][own].any()
+    # "3 bread" beside "4 violin", "4 bread", and "3 bread" once more.
+    alike = content[share == 1, 1]
+    assert set(np.unique(alike.round(3)).tolist()) == {0.0, 0.5, 1.0}
+    read = describe_batch(domain, words, made(domain), pairs=False)["content"]
+    assert read[:, 0].any()
+    assert not read[:, 1].any()

@@ -33,7 +33,7 @@ def test_a_table_that_this_version_does_not_know_is_refused(tmp_path: Path) -> N
 @pytest.mark.parametrize("change", ["another", "too few"])
 def test_a_model_of_other_inputs_is_refused(change: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pack = Pack.open(shipped_pack())
-    assert set(HistoryModel(pack).inputs) == set(BY_NAME) - {"succession"}
+    assert set(HistoryModel(pack).inputs) == set(BY_NAME)
     known = Session.inputs.fget
     assert known is not None
 

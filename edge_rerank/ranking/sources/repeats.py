@@ -28,7 +28,7 @@ HABIT = Column("habit", 1.0, ReasonCode.HABIT)
 HAD = Column("had", 1.0, ReasonCode.REPEAT)
 """Log-odds for what was chosen in one, and those below 0 of what was chosen in several."""
 
-DONE = Column("done", -4.0, ReasonCode.REPEAT)
+DONE = Column("done", -6.0, ReasonCode.REPEAT)
 """1 when this very item was bought, completed or rated just now, see
 :attr:`~edge_rerank.ranking.interests.Interests.done`."""
 

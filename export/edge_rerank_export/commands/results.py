@@ -50,9 +50,9 @@ def register(commands: Commands) -> None:
     add_pack_option(parser)
     parser.add_argument(
         "--zero-shot-recipe",
-        default="multi-domain",
+        default="open",
         metavar="RECIPE",
-        help="of the packs that never saw their folder (default: multi-domain)",
+        help="of the packs that never saw their folder (default: open)",
     )
     parser.add_argument(
         "--tuned-recipe",

@@ -57,7 +57,8 @@ class Batch:
         sampled: whether the candidates that were not clicked were drawn by us.
         invented: bool of shape (b, h), where a simulation put what the person did not choose;
             ``None`` for nowhere.
-        unread: bool of shape (b,), where the encoder is to know no text; ``None`` for nowhere.
+        unread: bool of shape (b, c + h), which candidates and which items of the history the
+            encoder is not to know; ``None`` for none.
     """
 
     candidates: NDArray[np.int64]

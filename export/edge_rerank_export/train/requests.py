@@ -14,6 +14,8 @@ from edge_rerank.ranking.signals.pairs import OwnShare, Pairs
 from edge_rerank.ranking.signals.sequence import SequenceTable, Successions
 from edge_rerank.ranking.signals.situation import Side, Situation, cosines, places
 from edge_rerank.ranking.signals.table import Table
+from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank.ranking.signals.words import words as split_words
 from edge_rerank.tables.pairs import NEAR
 from edge_rerank_export.train.domain import HELD_OUT, Batch, Domain, Encode, read_domain
 
@@ -207,25 +209,33 @@ def describe_batch(
     # Padding is -1 already; the empty item has no row in any table.
     order = np.append(domain.pairs.order, [-1, -1])
 
-    def side(rows: NDArray[np.int64], popularity: NDArray[np.float32]) -> Side:
+    if batch.unread is None:
+        own_unread, unread = (np.zeros(rows.shape, dtype=np.bool_) for rows in (own, before))
+    else:
+        own_unread, unread = np.split(batch.unread, [own.shape[1]], axis=1)
+
+    def side(
+        rows: NDArray[np.int64], popularity: NDArray[np.float32], unread: NDArray[np.bool_]
+    ) -> Side:
+        worded = words[rows]
+        if unread.any():
+            worded[unread] = _unweighted(domain, rows[unread])
         return Side(
             items=rows,
-            words=words[rows],
+            words=worded,
             categories=domain.categories[rows],
             leaves=domain.leaves[rows],
             popularity=popularity,
             rows=dict.fromkeys(tables, order[rows]),
         )
 
-    mine = domain.vectors[before]
-    if batch.unread is not None:
-        mine = mine * ~batch.unread[:, None, None]
+    mine = domain.vectors[before] * ~unread[..., None]
     other = own[:, :, None] != before[:, None, :]
     return inputs(
         Situation(
-            candidates=side(own, popularity),
-            history=side(before, domain.popularity[before]),
-            cosine=cosines(domain.vectors[own], mine) * other,
+            candidates=side(own, popularity, own_unread),
+            history=side(before, domain.popularity[before], unread),
+            cosine=cosines(domain.vectors[own] * ~own_unread[..., None], mine) * other,
             likeness=cosines(mine, mine),
             strength=batch.strength,
             place=places(batch.strength),
@@ -236,6 +246,21 @@ def describe_batch(
             own=_own(domain, batch, order),
         )
     )
+
+
+def _unweighted(domain: Domain, rows: NDArray[np.int64]) -> NDArray[np.float32]:
+    """Word vectors of items in a language whose words no lexicon knows: all weigh the same.
+
+    Args:
+        domain: gives the texts.
+        rows: of items, int64 of shape (n,).
+
+    Returns:
+        float32 of shape (n, lexicon's dim).
+    """
+    items, places = np.unique(rows, return_inverse=True)
+    vectors = Lexicon.plain(split_words).encode([domain.texts[item] for item in items])
+    return vectors[places]
 
 
 def _hide(

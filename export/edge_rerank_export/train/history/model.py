@@ -185,6 +185,35 @@ class AgainstEvidence(nn.Module):
         return score
 
 
+class PopularityEvidence(nn.Module):
+    """What others chose: it never falls as an item is chosen more, whatever the weights are.
+
+    g·r(p): r rises in every number of popularity, and the situation says by a factor g ≥ 0 how
+    much they count, for somebody may look for what few choose, but nothing is worse for being
+    chosen.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.rising = Rising(Popularity.width, 24)
+        self.steer = nn.Linear(WIDTH, 24)
+        self.out = Rising(24, 1)
+        self.direct = Rising(Popularity.width, 1)
+        self.gate = nn.Linear(WIDTH, 1)
+
+    def forward(self, popularity: Tensor, steer: Tensor) -> Tensor:
+        """Shapes (B, C, 4) and (B, WIDTH) to (B, C)."""
+        steered = self.steer(steer)[:, None]
+        risen = torch.tanh(self.rising(popularity) + steered) - torch.tanh(steered)
+        gate = nn.functional.softplus(self.gate(steer))
+        score: Tensor = gate * (self.out(risen) + self.direct(popularity))[..., 0]
+        return score
+
+
+WEIGHABLE = ("content", "category", "popularity", "against")
+"""Parts whose last layers are lines through 0, so that a factor can be put into them."""
+
+
 class HistoryModel(nn.Module):
     """All kinds of evidence; see the module's description."""
 
@@ -198,10 +227,7 @@ class HistoryModel(nn.Module):
         self.category = PairEvidence(Categories.width, 3, 8)
         self.together = PairEvidence(Pairs.width, 6, 16)
         self.against = AgainstEvidence()
-        self.popularity = nn.Sequential(
-            nn.Linear(Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
-        )
-        self.popularity_direct = nn.Linear(Popularity.width, 1, bias=False)
+        self.popularity = PopularityEvidence()
         self.record = nn.Sequential(
             nn.Linear(Counts.width + Popularity.width + WIDTH, 24), nn.GELU(), nn.Linear(24, 1)
         )
@@ -258,8 +284,7 @@ class HistoryModel(nn.Module):
                 first,
                 self.category(category, events, effect, steer) * has_category + none,
                 counts,
-                (self.popularity(crowd) + self.popularity_direct(popularity))[..., 0]
-                * has_popularity
+                self.popularity(popularity, steer) * has_popularity
                 + (self.record(log) + self.record_direct(given["record"]))[..., 0] * has_record,
                 self.against(
                     [
@@ -274,6 +299,16 @@ class HistoryModel(nn.Module):
             ],
             -1,
         )
+
+
+@torch.no_grad()
+def weigh(model: HistoryModel, factors: Mapping[str, float]) -> None:
+    """Multiply what parts say by factors > 0, by their names among :data:`WEIGHABLE`."""
+    for name, factor in factors.items():
+        part = getattr(model, name)
+        for layer in (part.out, getattr(part, "direct", None)):
+            if layer is not None:
+                layer.weight *= factor
 
 
 def tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:

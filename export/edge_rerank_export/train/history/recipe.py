@@ -23,6 +23,9 @@
     count = 8
     texts = 0.5
 
+    [parts]                          # see part_factors()
+    content = 0.75
+
     [succession]                     # only where a table of successions is to be used
     steps = 800
 
@@ -46,8 +49,11 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.table import check_integers
 from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
+from edge_rerank_export.train.history.model import WEIGHABLE
 from edge_rerank_export.train.history.simulate import Simulation
 from edge_rerank_export.train.history.views import Views
+
+_MOST_FACTOR = 10
 
 
 class Tables(StrEnum):
@@ -79,6 +85,28 @@ def dropout_chances(**changes: float) -> dict[str, float]:
         if not 0 <= chance < 1:
             raise RecipeError(f"dropout.{name}: expected a number from 0 to below 1")
     return chances | changes
+
+
+def part_factors(**factors: float) -> dict[str, float]:
+    """What the parts of the model are multiplied by after the training.
+
+    On catalogues never seen a part may say too much or too little: the texts of another one may
+    tell less.
+
+    Args:
+        factors: by the names of :data:`~edge_rerank_export.train.history.model.WEIGHABLE`.
+
+    Raises:
+        RecipeError: when a name is not known, or a factor is out of range.
+    """
+    for name, factor in factors.items():
+        if name not in WEIGHABLE:
+            raise RecipeError(
+                f"parts.{name}: not a known key; expected one of {', '.join(WEIGHABLE)}"
+            )
+        if not 0 < factor <= _MOST_FACTOR:
+            raise RecipeError(f"parts.{name}: expected a number above 0, at most {_MOST_FACTOR}")
+    return factors
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +177,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     :class:`~edge_rerank_export.train.history.simulate.Simulation`.
     ``views`` says how catalogues are spoilt, see
     :class:`~edge_rerank_export.train.history.views.Views`.
+    ``parts`` has the factors of :func:`part_factors`.
     ``succession`` says how a table of successions is trained, ``None`` for none.
     ``teacher`` is ``None`` for none.
     """
@@ -161,6 +190,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     dropout: Mapping[str, float] = field(default_factory=dict)
     simulate: Simulation = field(default_factory=Simulation)
     views: Views = field(default_factory=Views)
+    parts: Mapping[str, float] = field(default_factory=dict)
     succession: SuccessionTraining | None = None
     teacher: TeacherRecipe | None = None
     terms: str = ""
@@ -168,6 +198,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     def __post_init__(self) -> None:
         super(HistoryFinetuneRecipe, self).__post_init__()
         object.__setattr__(self, "dropout", dropout_chances(**self.dropout))
+        part_factors(**self.parts)
         if self.succession is not None and self.training.tables is Tables.NONE:
             raise RecipeError('succession: expected training.tables of "learn" or "keep"')
 
@@ -182,6 +213,8 @@ def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
     tables = [("training", asdict(recipe.training)), ("dropout", dict(recipe.dropout))]
     tables.append(("simulate", asdict(recipe.simulate)))
     tables.append(("views", asdict(recipe.views)))
+    if recipe.parts:
+        tables.append(("parts", dict(recipe.parts)))
     if recipe.succession is not None:
         tables.append(("succession", asdict(recipe.succession)))
     if recipe.teacher is not None:

@@ -30,7 +30,13 @@ from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
-from edge_rerank_export.train.history.model import OPSET, HistoryModel, export_onnx, load_weights
+from edge_rerank_export.train.history.model import (
+    OPSET,
+    HistoryModel,
+    export_onnx,
+    load_weights,
+    weigh,
+)
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 from edge_rerank_export.train.history.teacher import open_teacher, teacher_of
 from edge_rerank_export.train.history.train import HistoryTask, Pool, calibrate
@@ -204,6 +210,7 @@ def train_on(
             resume=resume,
             progress=update,
         )
+    weigh(model, recipe.parts)
     slope, intercept = calibrate(model, list(valid.values()))
     with steps("write"):
         export_onnx(model, stage / MODEL_NAME)

@@ -36,7 +36,8 @@ class Simulation:
         switches: somebody else's history, and the last two to four choices after it: every other
             time on a later day, else within hours.
         short: the last one or two events alone.
-        unread: texts that the encoder cannot read, in a script it does not know.
+        unread: texts that the encoder cannot read, in a script it does not know: every other time
+            all of them, else those of some kinds, or of some items where no kinds are known.
         rated: requests made from the ratings in the histories of the validation requests, in
             addition to the others, as a share of these; a folder without ratings gives none.
     """
@@ -108,7 +109,6 @@ class _Simulator:
             strength=np.zeros_like(batch.strength),
             age_s=np.full_like(batch.age_s, np.nan),
             invented=np.zeros((count, width), dtype=np.bool_),
-            unread=np.zeros(count, dtype=np.bool_),
         )
         ways = (self._bounce, self._read, self._dislike, self._switch, self._shorten)
         shares = [
@@ -119,7 +119,6 @@ class _Simulator:
             settings.short,
         ]
         lots = self._rng.random((count, 1))
-        unread = sum(shares)
         drawn: list[int] = (lots >= np.cumsum(shares)).sum(axis=1).tolist()
         for row, way in enumerate(drawn):
             there = batch.history[row] >= 0
@@ -129,8 +128,7 @@ class _Simulator:
                 batch.age_s[row, there].tolist(),
                 [False] * int(there.sum()),
             )
-            assert changed.invented is not None and changed.unread is not None  # noqa: S101
-            changed.unread[row] = unread <= lots[row, 0] < unread + settings.unread
+            assert changed.invented is not None  # noqa: S101
             if way < len(ways) and history.items:
                 ways[way](history, changed.candidates[row], batch.clicked[row])
                 history.keep(width)
@@ -139,7 +137,17 @@ class _Simulator:
             changed.strength[row, last] = history.strength
             changed.age_s[row, last] = history.ages
             changed.invented[row, last] = history.invented
-        return changed
+        unread = (lots[:, 0] >= sum(shares)) & (lots[:, 0] < sum(shares) + settings.unread)
+        return replace(changed, unread=self._unread(changed, unread))
+
+    def _unread(self, batch: Batch, some: NDArray[np.bool_]) -> NDArray[np.bool_]:
+        """Which items of some requests are not read, as a batch says it."""
+        share = np.where(self._rng.random(len(some)) < 0.5, 1.0, self._rng.random(len(some)))
+        leaves = self._domain.leaves
+        lots = self._rng.random(len(leaves))
+        lots = np.where(leaves >= 0, lots[leaves], lots)
+        rows = np.concatenate([batch.candidates, batch.history], axis=1)
+        return np.asarray((rows >= 0) & (lots[rows] < (share * some)[:, None]))
 
     def _bounce(
         self, history: _History, candidates: NDArray[np.int64], clicked: NDArray[np.bool_]

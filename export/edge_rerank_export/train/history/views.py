@@ -95,6 +95,7 @@ def view(
         popularity = np.floor(popularity * scale).astype(np.float32)
     seen = replace(
         domain,
+        texts=tuple(domain.texts[item] for item in texts),
         vectors=_noisy(domain.vectors[texts], settings.noise, rng),
         categories=domain.categories[sorts],
         leaves=domain.leaves[sorts],
