@@ -21,6 +21,9 @@ EIGHT_SIZE = 32
 FOUR_SIZE = 64
 """Columns in a block of 4 bits."""
 
+SIGNED_SIZE = 32
+"""Columns in a block of signed values, as in GGUF's Q4_0, whose blocks are kept so."""
+
 _SMALLEST_SCALE = np.float16(2.0**-24)
 _SHRINKAGES = tuple(1.0 - 0.02 * step for step in range(16))
 
@@ -72,6 +75,36 @@ class FourBitRows:
         integers = np.rint(rows / steps + ZERO).clip(0, TOP).astype(np.uint8)
         low, high = integers[:, : width // 2], integers[:, width // 2 :]
         return cls(low | (high << 4), scales)
+
+
+@dataclass(frozen=True, slots=True)
+class SignedRows:
+    """Rows as integers of -8 to 7, as onnxruntime's GatherBlockQuantized has them.
+
+    Attributes:
+        integers: int8 (rows, width).
+        scales: float16 (rows, blocks), of either sign.
+    """
+
+    integers: NDArray[np.int8]
+    scales: NDArray[np.float16]
+
+    @classmethod
+    def of(cls, rows: NDArray[np.float32]) -> Self:
+        """The rows, each value at the nearest of its block; exact if they came in such blocks.
+
+        Args:
+            rows: float32 (rows, width).
+        """
+        scales = _signed_scales(_blocks(rows, SIGNED_SIZE))
+        steps = scales.astype(np.float32)[:, block_of_column(rows.shape[1], SIGNED_SIZE)]
+        return cls(np.rint(rows / steps).clip(-ZERO, TOP - ZERO).astype(np.int8), scales)
+
+    @property
+    def packed(self) -> bytes:
+        """The integers two to a byte, row after row, the first in the low half."""
+        halves = np.pad(self.integers.reshape(-1), (0, self.integers.size % 2)) & 15
+        return (halves[0::2] | (halves[1::2] << 4)).astype(np.uint8).tobytes()
 
 
 def block_of_column(width: int, size: int) -> NDArray[np.int64]:

