@@ -18,6 +18,7 @@ from edge_rerank.errors import EdgeRerankError
 from edge_rerank.packs.installed import SHIPPED, installed_packs
 from edge_rerank.packs.manifest import SIGNATURE_NAME, Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import MULTILINGUAL
 from edge_rerank.render.texttable import Column
 
 _MIB = 1 << 20
@@ -69,7 +70,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         subparsers,
         "packs",
         help="list the packs that can be opened by name",
-        description="List the shipped pack and those that pip has installed: what they hold, what "
+        description="List the shipped packs and those that pip has installed: what they hold, what "
         "they need of another pack, size, licence and digest. Every file is read and compared with "
         "its manifest; the check fails when one is not sound.",
         checks=True,
@@ -80,7 +81,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Open each, and print."""
-    found = [_look(name) for name in dict.fromkeys([SHIPPED, *installed_packs()])]
+    found = [_look(name) for name in dict.fromkeys([SHIPPED, MULTILINGUAL, *installed_packs()])]
     if arguments.json:
         packs = [asdict(one) for one in found]
         console.say(json.dumps({"packs": packs}, ensure_ascii=False, indent=2))

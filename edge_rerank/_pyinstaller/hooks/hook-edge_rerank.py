@@ -1,4 +1,4 @@
-"""PyInstaller hook: the shipped pack, installed packs, and modules imported when asked for.
+"""PyInstaller hook: the shipped packs, installed packs, and modules imported when asked for.
 
 PyInstaller follows import statements, so it misses what is found by a path, by an entry point or
 by a name. The native libraries of onnxruntime come by the hook of pyinstaller-hooks-contrib, on
@@ -23,10 +23,11 @@ def _found_at_run_time() -> tuple[dict[str, str], set[str], set[str]]:
     import edge_rerank  # noqa: PLC0415
     from edge_rerank.formats.items import example_catalogue  # noqa: PLC0415
     from edge_rerank.packs.installed import GROUP, HOME, installed_packs  # noqa: PLC0415
-    from edge_rerank.packs.shipped import shipped_pack  # noqa: PLC0415
+    from edge_rerank.packs.shipped import multilingual_pack, shipped_pack  # noqa: PLC0415
 
     folders = {
         str(shipped_pack()): "edge_rerank/models/default",
+        str(multilingual_pack()): "edge_rerank/models/multilingual",
         str(example_catalogue()): "edge_rerank/examples/catalogue",
     }
     folders |= {str(pack): f"{HOME}/{pack.name}" for pack in installed_packs().values()}

@@ -21,6 +21,7 @@ from edge_rerank.evaluation.expectations.catalogue import Catalogue
 from edge_rerank.evaluation.expectations.expectation import Expectation, ExpectationReport, Outcome
 from edge_rerank.evaluation.expectations.visits import Host
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.ranking.engine import Packs
 from edge_rerank.reranker import Reranker
 
@@ -44,7 +45,7 @@ def run(
     """Play every expectation on packs, each person new, all in memory.
 
     Args:
-        pack: a pack folder, or several that complete each other; ``None`` for the shipped one.
+        pack: a pack folder, or several that complete each other; ``None`` for the default one.
         runtime: how the models run.
         progress: called with (expectations done, expectations to do).
 
@@ -53,7 +54,7 @@ def run(
         ProviderUnavailable: when a provider cannot be used.
         InferenceError: when a model fails.
     """
-    with Reranker.open(pack, runtime=runtime) as reranker:
+    with Reranker.open(SHIPPED if pack is None else pack, runtime=runtime) as reranker:
         return play(reranker, progress=progress)
 
 

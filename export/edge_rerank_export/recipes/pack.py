@@ -85,7 +85,7 @@ from edge_rerank_export.models.sentence_files import Pooling
 from edge_rerank_export.quantize.scheme import Embedding, Scheme
 from edge_rerank_export.recipes.bounds import EncoderBounds, PairBounds, ScorerBounds
 from edge_rerank_export.recipes.file import Kind, RecipeFile
-from edge_rerank_export.recipes.table import check_release, write_table
+from edge_rerank_export.recipes.table import check_integers, check_release, write_table
 from edge_rerank_export.sources.languages import Language
 
 RECIPE_NAME = "recipe.toml"
@@ -364,18 +364,12 @@ class EncoderPackRecipe(PackRecipe):
 
     def __post_init__(self) -> None:
         PackRecipe.__post_init__(self)
-        if self.encoder.max_tokens < 3:
-            raise RecipeError("encoder.max_tokens: expected an integer ≥ 3")
-        if self.encoder.dim < 0:
-            raise RecipeError("encoder.dim: expected an integer ≥ 0")
-        self._check_table()
-
-    def _check_table(self) -> None:
         encoder = self.encoder
+        check_integers(encoder, "encoder", max_tokens=3, dim=0, vocabulary=0)
         if encoder.embedding is Embedding.INT4 and encoder.quantisation.limit is None:
-            raise RecipeError("encoder.embedding: expected int4 only with quantisation int8 or int7")
-        if encoder.vocabulary < 0:
-            raise RecipeError("encoder.vocabulary: expected an integer ≥ 0")
+            raise RecipeError(
+                "encoder.embedding: expected int4 only with quantisation int8 or int7"
+            )
         if encoder.vocabulary and Language.EN not in encoder.languages:
             raise RecipeError("encoder.vocabulary: expected only with English among the languages")
 

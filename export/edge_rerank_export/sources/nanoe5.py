@@ -125,16 +125,16 @@ def write_checkpoint(
         if number not in special and readable(piece, languages)
     ]
     if vocabulary:
-        places = commonest([model.pieces[number] for number in read], vocabulary - len(special))
-        read = [read[place] for place in places]
+        pieces = [model.pieces[number] for number in read]
+        read = [read[at] for at in commonest(pieces, vocabulary - len(special))]
     kept = [*special, *read]
     begin, pad, end, unknown = (kept.index(number) for number in model.special)
     # No text has a blank in it when the vocabulary is looked up: special pieces are not found.
-    vocabulary = [
+    scored = [
         (f" {model.pieces[old]}" if old in special else model.pieces[old], model.scores[old])
         for old in kept
     ]
-    tokenizer = Tokenizer(Unigram(vocabulary, unknown, byte_fallback=False))
+    tokenizer = Tokenizer(Unigram(scored, unknown, byte_fallback=False))
     tokenizer.normalizer = Steps([Nmt(), NFKC(), Replace(Regex(" {2,}"), " ")])
     tokenizer.pre_tokenizer = Metaspace()
     tokenizer.post_processor = TemplateProcessing(

@@ -22,9 +22,9 @@ _WORD_START = "▁"
 def commonest(pieces: Sequence[str], most: int) -> list[int]:
     """Places of the pieces to keep, in their order.
 
-    Left out are pieces with several Latin letters and no other, beginning with those that the English
-    tokeniser takes in most parts, and among equals with the last. Whatever is left out is spelt
-    with shorter pieces, for every single sign is kept.
+    Left out are pieces with several Latin letters and no other, beginning with those that the
+    English tokeniser takes in most parts, and among equals with the last. Whatever is left out is
+    spelt with shorter pieces, for every single sign is kept.
 
     Args:
         pieces: likeliest first.
