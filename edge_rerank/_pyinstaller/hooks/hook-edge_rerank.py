@@ -29,6 +29,7 @@ def _found_at_run_time() -> tuple[dict[str, str], set[str], set[str]]:
         str(shipped_pack()): "edge_rerank/models/default",
         str(multilingual_pack()): "edge_rerank/models/multilingual",
         str(example_catalogue()): "edge_rerank/examples/catalogue",
+        str(example_catalogue("zh")): "edge_rerank/examples/catalogue_zh",
     }
     folders |= {str(pack): f"{HOME}/{pack.name}" for pack in installed_packs().values()}
     names = {entry.dist.name for entry in entry_points(group=GROUP) if entry.dist is not None}
