@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -96,7 +97,9 @@ class SignedRows:
         Args:
             rows: float32 (rows, width).
         """
-        scales = _signed_scales(_blocks(rows, SIGNED_SIZE))
+        # Blocks come with their largest value at -8 (Q4_0) or, where both ends are alike, at 7.
+        shares = (*_SHRINKAGES, -ZERO / (TOP - ZERO))
+        scales = _signed_scales(_blocks(rows, SIGNED_SIZE), shares)
         steps = scales.astype(np.float32)[:, block_of_column(rows.shape[1], SIGNED_SIZE)]
         return cls(np.rint(rows / steps).clip(-ZERO, TOP - ZERO).astype(np.int8), scales)
 
@@ -118,13 +121,15 @@ def _blocks(rows: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     return padded.reshape(len(rows), -1, size)
 
 
-def _signed_scales(blocks: NDArray[np.float32]) -> NDArray[np.float16]:
+def _signed_scales(
+    blocks: NDArray[np.float32], shares: Sequence[float] = _SHRINKAGES
+) -> NDArray[np.float16]:
     """Scales (rows, blocks) with the least squared error; the largest value is at an end."""
     farthest = np.abs(blocks).argmax(axis=-1)[..., None]
     largest = np.take_along_axis(blocks, farthest, axis=-1)
     least = np.full(largest.shape, np.inf, dtype=np.float32)
     best = np.full(largest.shape, _SMALLEST_SCALE, dtype=np.float16)
-    for share in _SHRINKAGES:
+    for share in shares:
         scale = (largest * np.float32(-share / ZERO)).astype(np.float16)
         scale = np.where(scale == 0, _SMALLEST_SCALE, scale)
         step = scale.astype(np.float32)
