@@ -216,8 +216,8 @@ def _show_events(events: Sequence[Event], tongue: _Tongue, console: Console) -> 
         what = title_of(event.item) if event.item is not None else event.query or ""
         dwell = tongue.seconds.format(event.dwell_s) if event.dwell_s is not None else ""
         rows.append((f"{day} {when:%H:%M}", tongue.deeds[event.type], what, dwell))
-    when, deed, item, span = tongue.happened
-    columns = (Column(when), Column(deed), Column(item, flexible=True), Column(span, right=True))
+    time, deed, item, span = tongue.happened
+    columns = (Column(time), Column(deed), Column(item, flexible=True), Column(span, right=True))
     console.table(columns, rows)
 
 
