@@ -31,13 +31,13 @@ from edge_rerank.cli.options import (
     open_history,
     runtime_of,
 )
-from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest
+from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest, PackNotFound
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.inference.providers import forms, judge
 from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.shipped import MULTILINGUAL
+from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.profile import read_profile
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import UNREAD_SHARE, RankingEngine
@@ -191,15 +191,21 @@ def _pack(arguments: argparse.Namespace) -> Iterator[Finding]:
         yield _checked("model", lambda: _try_model(engine))
         yield Finding("scripts that it reads", _scripts(engine))
         if arguments.pack is None:
-            yield _checked("for texts in Chinese", _second)
+            yield _second()
         yield from _texts(arguments, engine)
     yield from _providers(engine.pack.path)
 
 
-def _second() -> str:
-    """The pack that ranks what the default one cannot read."""
-    manifest = Pack.open(MULTILINGUAL).manifest
-    return f"{manifest.name}, release {manifest.release}, {manifest.licence}"
+def _second() -> Finding:
+    """The pack that ranks what the default one cannot read; a host may have left it out."""
+    name = "for texts in Chinese"
+    try:
+        manifest = Pack.open(multilingual_pack()).manifest
+    except PackNotFound as error:
+        return Finding(name, str(error), warning=True)
+    except EdgeRerankError as error:
+        return Finding(name, str(error), ok=False)
+    return Finding(name, f"{manifest.name}, release {manifest.release}, {manifest.licence}")
 
 
 def _providers(folder: Path) -> Iterator[Finding]:

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_rerank.cli import doctor
+from edge_rerank.errors import PackNotFound
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
@@ -62,6 +64,15 @@ def test_it_says_in_which_scripts_the_pack_reads(run: Run) -> None:
     assert "Latin" in found
     assert not {"Chinese", "Thai", "Georgian"} & set(found)
     assert "for texts in Chinese" not in told
+
+
+def test_a_pack_that_was_left_out_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Path:
+        raise PackNotFound("this installation lacks it")
+
+    monkeypatch.setattr(doctor, "multilingual_pack", missing)
+    told = findings(run("doctor", "--json").out)["for texts in Chinese"]
+    assert (told["ok"], told["warning"]) == (True, True)
 
 
 def test_it_says_which_pack_reads_chinese_where_none_is_named(run: Run, multilingual: Path) -> None:
