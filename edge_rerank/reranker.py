@@ -25,6 +25,7 @@ from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
+from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import Packs, RankingEngine
 from edge_rerank.ranking.request import (
     ListOptions,
@@ -78,7 +79,8 @@ class Reranker:
         Args:
             pack: a pack folder, the name of a pack that is installed, or several that complete
                 each other, such as one with an encoder and one with a scorer; ``None`` for the
-                one shipped with this package.
+                one shipped with this package, in whose place the shipped "multilingual" ranks
+                lists most of whose texts are in Chinese; ``Ranking.pack`` says which did.
             history: the encrypted history file, made if missing; ``None`` keeps everything
                 in memory, gone with the process.
             key: 32 random bytes, or a key source such as :class:`~edge_rerank.KeyFile`.
@@ -109,7 +111,7 @@ class Reranker:
                 history, key, scrubber=scrubber, retention=retention, anchor=anchor, new=new
             )
             opened.callback(kept.close)
-            engine = RankingEngine.open(
+            engine = open_engine(
                 pack,
                 runtime=runtime,
                 trust=trust,
@@ -125,7 +127,7 @@ class Reranker:
 
     @property
     def engine(self) -> RankingEngine:
-        """The pack at work, for what needs no history."""
+        """The packs at work, for what needs no history."""
         return self._engine
 
     @property

@@ -29,6 +29,7 @@ class Ranking(Sequence[RankedItem]):
             for a query, or a fifth of the candidates or of the history, in a script that the pack
             does not know.
         unread: how much of each that was, whatever the share.
+        pack: name of the pack whose encoder read the texts.
     """
 
     items: tuple[RankedItem, ...]
@@ -37,6 +38,7 @@ class Ranking(Sequence[RankedItem]):
     personalised: bool = False
     degraded: tuple[Degradation, ...] = ()
     unread: Unread = _ALL_READ
+    pack: str = field(default="", compare=False)
 
     @overload
     def __getitem__(self, index: int) -> RankedItem: ...
@@ -85,6 +87,7 @@ class Ranking(Sequence[RankedItem]):
                 "personalised": self.personalised,
                 "degraded": [d.value for d in self.degraded],
                 "unread": asdict(self.unread),
+                "pack": self.pack,
                 "items": self.to_list(),
             },
             ensure_ascii=False,

@@ -16,6 +16,8 @@ import pytest
 from hypothesis import settings
 
 from edge_rerank import History, Item, Reranker
+from edge_rerank.errors import PackNotFound
+from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.ranking.engine import RankingEngine
 
 # The same examples in every run: a check that is red by luck teaches people to run it twice.
@@ -49,6 +51,15 @@ def data_folder() -> Path:
     if not DATA.is_dir():
         pytest.skip("no data sets here: set EDGE_RERANK_DATA to a folder of them")
     return DATA
+
+
+@pytest.fixture(scope="session")
+def multilingual() -> Path:
+    """The folder of the shipped pack that reads Chinese."""
+    try:
+        return multilingual_pack()
+    except PackNotFound:
+        pytest.skip("models/multilingual is not here")
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -21,6 +21,7 @@ from edge_rerank.cli.options import (
 from edge_rerank.formats.items import example_catalogue, read_events, read_items
 from edge_rerank.render.cards import phrases, title_of
 from edge_rerank.render.texttable import Column
+from edge_rerank.render.words import CHINESE, ENGLISH, Words
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event, EventType, Item, RankedItem
@@ -28,12 +29,73 @@ from edge_rerank.types import Event, EventType, Item, RankedItem
 SHOWN = 8
 _USER = "robin"
 _CLICKED = "moon-map"
-_WORDS = {
-    EventType.CLICK: "clicked",
-    EventType.VIEW: "read",
-    EventType.LIKE: "liked",
-    EventType.DISMISS: "turned down",
-    EventType.SEARCH: "searched for",
+
+
+@dataclass(frozen=True, slots=True)
+class _Tongue:
+    """What the demo says in one language.
+
+    Attributes:
+        deeds: what somebody did, by type.
+        days: of the week, Monday first.
+        seconds: with a place for a number.
+        did, both, likes: headings, with places for a number of items or a title.
+        happened, shown: columns of the tables.
+        end: with places for milliseconds, the provider and, if wanted, the pack.
+        reasons: why an item stands where it does.
+    """
+
+    deeds: Mapping[EventType, str]
+    days: tuple[str, ...]
+    seconds: str
+    did: str
+    both: str
+    likes: str
+    happened: tuple[str, str, str, str]
+    shown: tuple[str, str, str, str]
+    end: str
+    reasons: Words
+
+
+_TONGUES = {
+    "en": _Tongue(
+        deeds={
+            EventType.CLICK: "clicked",
+            EventType.VIEW: "read",
+            EventType.LIKE: "liked",
+            EventType.DISMISS: "turned down",
+            EventType.SEARCH: "searched for",
+        },
+        days=("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"),
+        seconds="{:.0f} s",
+        did="What Robin did",
+        both="{} items: for everybody, and for Robin",
+        likes="Robin likes “{}”, and a moment later",
+        happened=("when", "what", "item", "for"),
+        shown=("for everybody", "moved", "for Robin", "why"),
+        end="The last call took {:.1f} ms on {}.\n"
+        "Nothing was written to disk and nothing was sent anywhere.",
+        reasons=ENGLISH,
+    ),
+    "zh": _Tongue(
+        deeds={
+            EventType.CLICK: "点开",
+            EventType.VIEW: "阅读",
+            EventType.LIKE: "喜欢",
+            EventType.DISMISS: "不感兴趣",
+            EventType.SEARCH: "搜索",
+        },
+        days=("周一", "周二", "周三", "周四", "周五", "周六", "周日"),
+        seconds="{:.0f} 秒",
+        did="小林做了什么",
+        both="{} 个条目：给所有人的，和给小林的",
+        likes="小林喜欢“{}”，片刻之后",
+        happened=("时间", "做了什么", "条目", "多久"),
+        shown=("给所有人", "变动", "给小林", "理由"),
+        end="最后一次排序用时 {:.1f} 毫秒，运行于 {}，模型包 {}。\n"
+        "没有写入磁盘，也没有发送任何数据。",
+        reasons=CHINESE,
+    ),
 }
 
 
@@ -47,6 +109,12 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "more click. Everything stays in memory.",
     )
     add_pack(parser)
+    parser.add_argument(
+        "--language",
+        choices=tuple(_TONGUES),
+        default="en",
+        help="of the catalogue, its person and all that is said (default: en)",
+    )
     add_runtime(parser)
     add_json(parser)
     parser.set_defaults(run=run)
@@ -89,6 +157,7 @@ class _Day:
                 "everybody": self.everybody.to_list(),
                 "personal": self.personal.to_list(),
                 "liked": self.liked.id,
+                "pack": self.later.pack,
                 "later": self.later.to_list(),
             },
             ensure_ascii=False,
@@ -102,12 +171,12 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.json:
         console.say(day.to_json())
     else:
-        _show(day, console)
+        _show(day, _TONGUES[arguments.language], console)
     return EXIT_DONE
 
 
 def _live(arguments: argparse.Namespace) -> _Day:
-    folder = example_catalogue()
+    folder = example_catalogue(arguments.language)
     catalogue = read_items(folder / "items.jsonl")
     events, _ = read_events(folder / "events.jsonl", catalogue)
     touched = {event.item.id for event in events if event.item is not None}
@@ -129,73 +198,70 @@ def _live(arguments: argparse.Namespace) -> _Day:
     return _Day(titles, events, everybody, personal, liked, later, provider)
 
 
-def _show(day: _Day, console: Console) -> None:
-    console.heading("What Robin did")
-    _show_events(day.events, console)
-    console.heading(f"{len(day.everybody)} items: for everybody, and for Robin")
-    _show_both(day.everybody, day.personal, day.titles, console)
-    console.heading(f"Robin likes “{title_of(day.liked)}”, and a moment later")
-    _show_moves(day.personal, day.later, day.titles, console)
-    console.say(
-        f"The last call took {day.later.took_ms:.1f} ms on {day.provider}.\n"
-        "Nothing was written to disk and nothing was sent anywhere."
-    )
+def _show(day: _Day, tongue: _Tongue, console: Console) -> None:
+    console.heading(tongue.did)
+    _show_events(day.events, tongue, console)
+    console.heading(tongue.both.format(len(day.everybody)))
+    _show_both(day, tongue, console)
+    console.heading(tongue.likes.format(title_of(day.liked)))
+    _show_moves(day, tongue, console)
+    console.say(tongue.end.format(day.later.took_ms, day.provider, day.later.pack))
 
 
-def _show_events(events: Sequence[Event], console: Console) -> None:
+def _show_events(events: Sequence[Event], tongue: _Tongue, console: Console) -> None:
     rows = []
     for event in events:
         when = datetime.fromtimestamp(event.timestamp or 0.0, UTC)
+        day = tongue.days[when.weekday()]
         what = title_of(event.item) if event.item is not None else event.query or ""
-        dwell = f"{event.dwell_s:.0f} s" if event.dwell_s is not None else ""
-        rows.append((f"{when:%a %H:%M}", _WORDS[event.type], what, dwell))
-    columns = (
-        Column("when"),
-        Column("what"),
-        Column("item", flexible=True),
-        Column("for", right=True),
-    )
+        dwell = tongue.seconds.format(event.dwell_s) if event.dwell_s is not None else ""
+        rows.append((f"{day} {when:%H:%M}", tongue.deeds[event.type], what, dwell))
+    time, deed, item, span = tongue.happened
+    columns = (Column(time), Column(deed), Column(item, flexible=True), Column(span, right=True))
     console.table(columns, rows)
 
 
-def _show_both(
-    everybody: Ranking, personal: Ranking, titles: dict[str, str], console: Console
-) -> None:
+def _show_both(day: _Day, tongue: _Tongue, console: Console) -> None:
+    everybody, _, personal, why = tongue.shown
     columns = (
         Column("#", right=True),
-        Column("for everybody", flexible=True),
-        Column("for Robin", flexible=True),
-        Column("why", flexible=True),
+        *(Column(name, flexible=True) for name in (everybody, personal, why)),
     )
     rows = [
-        (str(one.rank), title_of(other.item), title_of(one.item), _why(one, titles))
-        for other, one in zip(everybody[:SHOWN], personal[:SHOWN], strict=True)
+        (
+            str(one.rank),
+            title_of(other.item),
+            title_of(one.item),
+            _why(one, day.titles, tongue.reasons),
+        )
+        for other, one in zip(day.everybody[:SHOWN], day.personal[:SHOWN], strict=True)
     ]
     console.table(columns, rows)
 
 
-def _show_moves(before: Ranking, after: Ranking, titles: dict[str, str], console: Console) -> None:
-    places = {ranked.item.id: ranked.rank for ranked in before}
+def _show_moves(day: _Day, tongue: _Tongue, console: Console) -> None:
+    places = {ranked.item.id: ranked.rank for ranked in day.personal}
+    _, moved, personal, why = tongue.shown
     columns = (
         Column("#", right=True),
-        Column("moved"),
-        Column("for Robin", flexible=True),
-        Column("why", flexible=True),
+        Column(moved),
+        Column(personal, flexible=True),
+        Column(why, flexible=True),
     )
     rows = [
         (
             str(one.rank),
             _move(places[one.item.id] - one.rank),
             title_of(one.item),
-            _why(one, titles),
+            _why(one, day.titles, tongue.reasons),
         )
-        for one in after[:SHOWN]
+        for one in day.later[:SHOWN]
     ]
     console.table(columns, rows)
 
 
-def _why(ranked: RankedItem, titles: dict[str, str]) -> str:
-    return next(iter(phrases(ranked.reasons, titles)), "")
+def _why(ranked: RankedItem, titles: dict[str, str], words: Words) -> str:
+    return next(iter(phrases(ranked.reasons, titles, words=words)), "")
 
 
 def _move(places: int) -> str:

@@ -31,14 +31,15 @@ from edge_rerank.cli.options import (
     open_history,
     runtime_of,
 )
-from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest
+from edge_rerank.errors import EdgeRerankError, InferenceError, InvalidRequest, PackNotFound
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.inference.providers import forms, judge
 from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.shipped import SHIPPED_DIGEST
+from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.profile import read_profile
+from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import UNREAD_SHARE, RankingEngine
 from edge_rerank.render.texttable import Column
 from edge_rerank.types import Item
@@ -175,22 +176,36 @@ def _telemetry_state() -> Finding:
 
 def _pack(arguments: argparse.Namespace) -> Iterator[Finding]:
     try:
-        engine = RankingEngine.open(arguments.pack, runtime=runtime_of(arguments))
+        engine = open_engine(arguments.pack, runtime=runtime_of(arguments))
     except EdgeRerankError as error:
         yield Finding("pack", str(error), ok=False)
         return
     with engine:
         manifest = engine.pack.manifest
         yield Finding("pack", f"{manifest.name}, release {manifest.release}, {manifest.licence}")
-        pinned = " (as pinned)" if engine.pack.digest == SHIPPED_DIGEST else ""
+        pinned = " (as pinned)" if engine.pack.pinned else ""
         yield Finding("pack digest", engine.pack.digest + pinned)
         yield Finding(
             "provider that runs", f"{', '.join(engine.providers)}; {engine.threads} threads"
         )
         yield _checked("model", lambda: _try_model(engine))
         yield Finding("scripts that it reads", _scripts(engine))
+        if arguments.pack is None:
+            yield _second()
         yield from _texts(arguments, engine)
     yield from _providers(engine.pack.path)
+
+
+def _second() -> Finding:
+    """The pack that ranks what the default one cannot read; a host may have left it out."""
+    name = "for texts in Chinese"
+    try:
+        manifest = Pack.open(multilingual_pack()).manifest
+    except PackNotFound as error:
+        return Finding(name, str(error), warning=True)
+    except EdgeRerankError as error:
+        return Finding(name, str(error), ok=False)
+    return Finding(name, f"{manifest.name}, release {manifest.release}, {manifest.licence}")
 
 
 def _providers(folder: Path) -> Iterator[Finding]:

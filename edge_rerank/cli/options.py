@@ -25,6 +25,7 @@ from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.installed import SHIPPED
+from edge_rerank.packs.shipped import MULTILINGUAL
 from edge_rerank.types import Item
 
 Subparsers = argparse._SubParsersAction
@@ -91,11 +92,9 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
     """``--pack``."""
     parser.add_argument(
         "--pack",
-        type=pack_folder,
-        default=SHIPPED,
         metavar="PACK",
-        help=f'the model pack, a folder or an installed one by name; "{SHIPPED}" for the one that '
-        "comes with this package (default)",
+        help="the model pack, a folder or an installed one by name (default: of those that come "
+        f'with this package, "{SHIPPED}" or "{MULTILINGUAL}", the one that reads the items)',
     )
 
 
@@ -258,7 +257,7 @@ def add_consent(parser: argparse.ArgumentParser) -> None:
 
 
 def pack_folder(text: str) -> str | None:
-    """A pack as the runtime names it, ``None`` for the shipped one; for ``type=``."""
+    """A pack as the runtime names it, ``None`` for the default one; for ``type=``."""
     return None if text == SHIPPED else text
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from edge_rerank.cli.console import Console
@@ -14,10 +15,11 @@ from edge_rerank.cli.options import (
     add_command,
     add_json,
 )
-from edge_rerank.errors import EdgeRerankError
+from edge_rerank.errors import EdgeRerankError, PackNotFound
 from edge_rerank.packs.installed import SHIPPED, installed_packs
 from edge_rerank.packs.manifest import SIGNATURE_NAME, Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import MULTILINGUAL, multilingual_pack
 from edge_rerank.render.texttable import Column
 
 _MIB = 1 << 20
@@ -69,7 +71,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         subparsers,
         "packs",
         help="list the packs that can be opened by name",
-        description="List the shipped pack and those that pip has installed: what they hold, what "
+        description="List the shipped packs and those that pip has installed: what they hold, what "
         "they need of another pack, size, licence and digest. Every file is read and compared with "
         "its manifest; the check fails when one is not sound.",
         checks=True,
@@ -80,13 +82,21 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 def run(arguments: argparse.Namespace, console: Console) -> int:
     """Open each, and print."""
-    found = [_look(name) for name in dict.fromkeys([SHIPPED, *installed_packs()])]
+    found = [_look(name) for name in _names()]
     if arguments.json:
         packs = [asdict(one) for one in found]
         console.say(json.dumps({"packs": packs}, ensure_ascii=False, indent=2))
     else:
         console.table(_COLUMNS, [_row(one) for one in found])
     return EXIT_CHECK_FAILED if any(one.error for one in found) else EXIT_DONE
+
+
+def _names() -> list[str]:
+    shipped = [SHIPPED]
+    with suppress(PackNotFound):  # a host may have left it out
+        multilingual_pack()
+        shipped.append(MULTILINGUAL)
+    return [*dict.fromkeys([*shipped, *installed_packs()])]
 
 
 def _look(name: str) -> Found:

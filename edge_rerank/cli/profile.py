@@ -24,7 +24,7 @@ from edge_rerank.cli.options import (
 from edge_rerank.errors import DataError
 from edge_rerank.history import transfer
 from edge_rerank.profile import read_profile
-from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.choice import open_engine
 from edge_rerank.render.texttable import Column
 
 
@@ -103,7 +103,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
 
 
 def _show(arguments: argparse.Namespace, console: Console) -> int:
-    with open_history(arguments) as history, RankingEngine.open(arguments.pack) as engine:
+    with open_history(arguments) as history, open_engine(arguments.pack) as engine:
         profile = read_profile(history, arguments.user, unread=engine.unread)
     if arguments.json:
         console.say(profile.to_json(indent=2))

@@ -101,14 +101,18 @@ def read_events(
     return events, bad
 
 
-def example_catalogue() -> Path:
+def example_catalogue(language: str = "en") -> Path:
     """The folder of the example catalogue, in an installed wheel or in a checkout.
+
+    Args:
+        language: "en" or "zh".
 
     Raises:
         DataError: when this installation lacks it.
     """
     package = Path(__file__).resolve().parents[1]
-    places = (package / "examples" / "catalogue", package.parent / "examples" / "catalogue")
+    name = "catalogue" if language == "en" else f"catalogue_{language}"
+    places = (package / "examples" / name, package.parent / "examples" / name)
     for folder in places:
         if folder.is_dir():
             return folder

@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import os
 import re
+from contextlib import suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 
-from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.errors import PackNotFound
+from edge_rerank.packs.shipped import MULTILINGUAL, multilingual_pack, shipped_pack
 
 GROUP = "edge_rerank.packs"
 """The group of entry points in which packs are named."""
@@ -21,7 +23,7 @@ HOME = "edge_rerank_packs"
 """The folder, beside installed packages, that packs are installed in."""
 
 SHIPPED = "shipped"
-"""Names the pack that comes with this package, wherever a pack is named."""
+"""Names the default one of the packs that come with this package, wherever a pack is named."""
 
 _PLACE = re.compile(rf"{HOME}\.([a-z0-9_]+)")
 _SEPARATORS = frozenset({"/", os.sep})
@@ -39,19 +41,23 @@ def installed_packs() -> dict[str, Path]:
 
 
 def find_pack(pack: str | Path) -> Path:
-    """The folder that ``pack`` names: that of an installed pack, else a folder.
+    """The folder that ``pack`` names: that of a shipped or installed pack, else a folder.
 
     Args:
-        pack: a name, :data:`SHIPPED` for the pack that comes with this package, or a folder. A
-            ``Path``, or a string with a separator in it as "./default", is always a folder.
+        pack: a name, :data:`SHIPPED` or :data:`~edge_rerank.packs.shipped.MULTILINGUAL` for those
+            that come with this package, or a folder. A ``Path``, or a string with a separator in
+            it as "./default", is always a folder.
 
     Raises:
-        PackNotFound: when the shipped one is named and this installation lacks it.
+        PackNotFound: when the default one is named and this installation lacks it.
     """
     if isinstance(pack, Path) or not _SEPARATORS.isdisjoint(pack):
         return Path(pack)
     if pack == SHIPPED:
         return shipped_pack()
+    if pack == MULTILINGUAL:
+        with suppress(PackNotFound):
+            return multilingual_pack()
     return installed_packs().get(pack) or Path(pack)
 
 

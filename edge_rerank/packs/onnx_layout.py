@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from edge_rerank.packs.onnx_nodes import (
     FLOAT,
+    FLOAT16,
+    INT4,
     INT32,
     INT64,
     MAX_RANK,
     MAX_VALUES,
+    UINT4,
     Node,
     Tensor,
     tensors,
@@ -263,6 +266,41 @@ def gather(node: Node, sizes: Sizes) -> list[Tensor]:
         if all(place is not None and -count <= place < count for place in wanted):
             values = [first.values[place] for place in wanted if place is not None]
     return tensors(first.kind, shape, values)
+
+
+_SMALLEST_BLOCK = 16
+
+
+def gather_in_blocks(node: Node, sizes: Sizes) -> list[Tensor]:
+    """Rows of a table of four bits by their places, each block of a row with a scale of its own.
+
+    Taken is the one form that tables of tokens have: a constant matrix whose rows are looked up,
+    blocks along them, and scales and zero points for each block. A place beside the table is
+    refused by older kernels and a row of zeros in newer ones.
+    """
+    del sizes
+    table, places, scales = (node.input(at) for at in range(3))
+    rank = len(table.shape)
+    block = node.numbers.get("block_size", 128)
+    if table.kind not in {INT4, UINT4} or node.numbers.get("bits", 4) != 4 or rank != 2:
+        raise Malformed(f"{node.operator}: expected a matrix of four bits")
+    axes = (("gather_axis", 0), ("quantize_axis", 1))
+    if any(node.place(node.numbers.get(name, axis), rank) != axis for name, axis in axes):
+        raise Malformed(f"{node.operator}: expected rows that are looked up, and blocks along them")
+    if block < _SMALLEST_BLOCK or block & (block - 1):
+        raise Malformed(f"{node.operator}: expected a power of two from {_SMALLEST_BLOCK} on")
+    if places.kind not in {INT32, INT64} or scales.kind not in {FLOAT, FLOAT16}:
+        raise Malformed(f"{node.operator}: places or scales of another type")
+    rows, width = table.shape
+    if not (table.constant and scales.constant) or None in {rows.exact, width.exact}:
+        raise Malformed(f"{node.operator}: a table that is not constant")
+    counts = (rows, Size(-(-width.high // block)))
+    zeros = [node.input(3)] if node.has(3) else []
+    if any(one.shape != counts for one in (scales, *zeros)):
+        raise Malformed(f"{node.operator}: expected a scale and a zero point for each block")
+    if any(one.kind != table.kind or not one.constant for one in zeros):
+        raise Malformed(f"{node.operator}: zero points of another type")
+    return tensors(scales.kind, (*places.shape, width))
 
 
 def gather_elements(node: Node, sizes: Sizes) -> list[Tensor]:

@@ -10,7 +10,7 @@ from typing import TypeAlias
 from edge_rerank.packs.onnx_sizes import ONE, Shape, Size, Sizes
 from edge_rerank.packs.onnx_wire import Malformed
 
-FLOAT, UINT8, INT32, INT64, BOOL = 1, 2, 6, 7, 9
+FLOAT, UINT8, INT32, INT64, BOOL, FLOAT16, UINT4, INT4 = 1, 2, 6, 7, 9, 10, 21, 22
 """Types of elements, by ``TensorProto.DataType``."""
 
 MAX_VALUES = 64

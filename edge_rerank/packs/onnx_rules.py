@@ -73,6 +73,7 @@ MICROSOFT: dict[str, Rule] = {
     **dict.fromkeys(("DynamicQuantizeMatMul", "MatMulIntegerToFloat"), compute.matmul(FLOAT)),
     "DequantizeLinear": compute.dequantize,
     "FusedMatMul": compute.matmul(),
+    "GatherBlockQuantized": layout.gather_in_blocks,
     "MatMulNBits": compute.product_of_bits,
     "QuantizeLinear": compute.quantize,
 }

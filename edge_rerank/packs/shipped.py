@@ -1,4 +1,4 @@
-"""The shipped pack, and its pinned digest."""
+"""The shipped packs, and their pinned digests."""
 
 from __future__ import annotations
 
@@ -9,6 +9,12 @@ from edge_rerank.errors import PackNotFound
 SHIPPED_DIGEST = "b4cc13221b2d820c540c0c6853122024cbe58de4ce7a55596278fc84dfc901d7"
 """sha256 of the shipped pack's manifest.json; whoever changes the pack changes this line."""
 
+MULTILINGUAL_DIGEST = "1325c696e8cc6c69e82a513cbc3d5f243f1df010dd97a66f5ee479cf2a03c6cc"
+"""Likewise of the one that reads Chinese beside English."""
+
+MULTILINGUAL = "multilingual"
+"""Names that one, wherever a pack is named."""
+
 
 def shipped_pack() -> Path:
     """The folder of the shipped pack, in an installed wheel or in a checkout.
@@ -16,8 +22,35 @@ def shipped_pack() -> Path:
     Raises:
         PackNotFound: when this installation lacks it.
     """
+    return _folder("default", "the shipped pack")
+
+
+def multilingual_pack() -> Path:
+    """Likewise the folder of the one that reads Chinese.
+
+    Raises:
+        PackNotFound: when this installation lacks it.
+    """
+    return _folder(MULTILINGUAL, "the pack that reads Chinese")
+
+
+def pinned_digest(folder: Path) -> str:
+    """What the manifest of a shipped pack has to hash to; empty for any other folder."""
+    for find, digest in (
+        (shipped_pack, SHIPPED_DIGEST),
+        (multilingual_pack, MULTILINGUAL_DIGEST),
+    ):
+        try:
+            if folder.resolve() == find().resolve():
+                return digest
+        except PackNotFound:
+            continue
+    return ""
+
+
+def _folder(name: str, what: str) -> Path:
     package = Path(__file__).resolve().parents[1]
-    for folder in (package / "models" / "default", package.parent / "models" / "default"):
+    for folder in (package / "models" / name, package.parent / "models" / name):
         if folder.is_dir():
             return folder
-    raise PackNotFound("this installation lacks the shipped pack: install edge-rerank again")
+    raise PackNotFound(f"this installation lacks {what}: install edge-rerank again")

@@ -188,7 +188,7 @@ class RankingEngine:
         pair_scorer = None
         if with_pairs is not None:
             pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads)
-        read = None if tables is None else _tables(tables, trust)
+        read = None if tables is None else tables_of(tables, trust)
         history_model = None
         if with_encoder.manifest.history_encoder is not None:
             history_model = HistoryModel(with_encoder, providers=providers, tables=read)
@@ -228,7 +228,7 @@ class RankingEngine:
         self._check_open()
         if self._history_model is None:
             raise PackUnsupported(_NO_MODEL)
-        return self._history_model.take(_tables(tables, self._trust))
+        return self._history_model.take(tables_of(tables, self._trust))
 
     @property
     def tables(self) -> tuple[str, ...]:
@@ -274,7 +274,7 @@ class RankingEngine:
             **options,
         )
         if not request.candidates:
-            return Ranking((), id=_ranking_id())
+            return Ranking((), id=_ranking_id(), pack=self.pack.manifest.name)
         evidence = Evidence(
             (column for source in self._sources for column in source.columns),
             len(request.candidates),
@@ -302,6 +302,7 @@ class RankingEngine:
             personalised=bool(request.interests),
             degraded=tuple(dict.fromkeys(degraded)),
             unread=unread,
+            pack=self.pack.manifest.name,
         )
 
     def _shown(self, scores: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
@@ -422,7 +423,8 @@ def _folders(pack: object) -> list[Path]:
     return [find_pack(folder) for folder in folders]
 
 
-def _tables(tables: str | Path | Tables, trust: Trust) -> Tables:
+def tables_of(tables: str | Path | Tables, trust: Trust) -> Tables:
+    """Tables that are open, or those of a folder."""
     if not isinstance(tables, Tables):
         return Tables.open(tables, trust=trust)
     if trust.keys and not tables.signed:

@@ -41,6 +41,7 @@ def ranking_answer(ranking: Ranking, items: Sequence[Item], call: RankCall) -> A
         "personalised": ranking.personalised,
         "degraded": [one.value for one in ranking.degraded],
         "unread": asdict(ranking.unread),
+        "pack": ranking.pack,
         "items": entries,
     }
 

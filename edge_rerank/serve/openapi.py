@@ -302,6 +302,7 @@ _ANSWERED: Mapping[str, Schema] = {
         {
             **_HEAD,
             "unread": closed_object({"candidates": _SCORE, "history": _SCORE, "query": _SCORE}),
+            "pack": _TEXT,
             "items": _list(
                 {
                     "index": _INDEX,

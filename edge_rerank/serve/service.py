@@ -90,8 +90,8 @@ class Service:
             EdgeRerankError: as for :meth:`call`.
         """
         call = read_texts(params, self._user, known=shape.members, echo=shape.echo)
-        name = self._reranker.engine.pack.manifest.name
-        return shape.answer(self._ranked_texts(call), call.echo, name)
+        ranked = self._ranked_texts(call)
+        return shape.answer(ranked, call.echo, ranked.ranking.pack)
 
     def close(self) -> None:
         """Wipe the guests. May be called twice."""

@@ -1,6 +1,7 @@
 """A course platform in Chinese: a course that is finished, levels, and titles that nobody reads.
 
-``python -m examples.courses.main PACK`` uses a pack that reads Chinese.
+``python -m examples.courses.main multilingual`` uses the shipped pack that reads Chinese, which
+``Reranker.open()`` takes of itself.
 """
 
 import sys
@@ -96,5 +97,5 @@ def _unread(ranking: Ranking) -> bool:
 
 
 if __name__ == "__main__":
-    with Reranker.open(sys.argv[1] if len(sys.argv) > 1 else None) as opened:
+    with Reranker.open(sys.argv[1] if len(sys.argv) > 1 else "shipped") as opened:
         tell(story(opened), why, WORDS)

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from edge_rerank.formats.items import read_events, read_items
+from edge_rerank.formats.items import example_catalogue, read_events, read_items
 
 from .conftest import EVENTS, ITEMS, Run
 
@@ -40,10 +40,39 @@ def test_the_order_follows_the_person(run: Run) -> None:
     assert "▲" in later
 
 
+def test_the_chinese_catalogue() -> None:
+    folder = example_catalogue("zh")
+    items = read_items(folder / "items.jsonl")
+    assert 45 <= len({item.id for item in items}) == len(items)
+    assert len({item.categories[0] for item in items}) == 8
+    assert all(item.popularity and len(item.text.splitlines()) == 2 for item in items)
+    events, bad = read_events(folder / "events.jsonl", items)
+    assert (len(events), bad) == (12, [])
+    known = {item.id: item.text for item in items}
+    assert all(event.item is None or event.item.text == known[event.item.id] for event in events)
+
+
+def test_in_chinese_it_follows_the_person_as_well(run: Run, multilingual: Path) -> None:
+    result = run("demo", "--language", "zh", "--threads", 1)
+    assert (result.code, result.err) == (0, "")
+    did, both, later = re.split(r"^39 个条目.*|^小林喜欢.*", result.out, flags=re.MULTILINE)
+    assert "长时间发酵" in did
+    assert "因为您选择了“慢发酵的全麦面包”" in both
+    assert "葱油饼起酥的办法" in both
+    assert "第一台望远镜" not in both
+    assert "第一台望远镜" in later
+    assert "因为您选择了“一张月面图”" in later
+    assert "▲" in later
+    assert "模型包 multilingual" in result.out
+    report = json.loads(run("demo", "--language", "zh", "--json").out)
+    assert (report["pack"], len(report["everybody"])) == ("multilingual", 39)
+
+
 def test_json(run: Run) -> None:
     result = run("demo", "--json", "--pack", "shipped")
     report = json.loads(result.out)
-    assert set(report) == {"events", "everybody", "personal", "liked", "later"}
+    assert set(report) == {"events", "everybody", "personal", "liked", "pack", "later"}
+    assert report["pack"] == "default"
     assert len(report["everybody"]) == len(report["personal"]) == 52
     assert report["liked"] not in {entry["id"] for entry in report["later"]}
 

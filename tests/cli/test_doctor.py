@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_rerank.cli import doctor
+from edge_rerank.errors import PackNotFound
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
@@ -57,9 +59,28 @@ def test_a_key_file_open_to_others(run: Run, tmp_path: Path) -> None:
 
 
 def test_it_says_in_which_scripts_the_pack_reads(run: Run) -> None:
-    found = str(findings(run("doctor", "--json").out)["scripts that it reads"]["found"]).split(", ")
+    told = findings(run("doctor", "--json", "--pack", "shipped").out)
+    found = str(told["scripts that it reads"]["found"]).split(", ")
     assert "Latin" in found
     assert not {"Chinese", "Thai", "Georgian"} & set(found)
+    assert "for texts in Chinese" not in told
+
+
+def test_a_pack_that_was_left_out_is_a_warning(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> Path:
+        raise PackNotFound("this installation lacks it")
+
+    monkeypatch.setattr(doctor, "multilingual_pack", missing)
+    told = findings(run("doctor", "--json").out)["for texts in Chinese"]
+    assert (told["ok"], told["warning"]) == (True, True)
+
+
+def test_it_says_which_pack_reads_chinese_where_none_is_named(run: Run, multilingual: Path) -> None:
+    told = findings(run("doctor", "--json").out)
+    assert str(told["for texts in Chinese"]["found"]).startswith("multilingual, release")
+    found = str(told["scripts that it reads"]["found"]).split(", ")
+    assert {"Latin", "Chinese"} <= set(found)
+    assert not {"Thai", "Georgian"} & set(found)
 
 
 @pytest.mark.parametrize(("chinese", "code", "found"), [(1, 0, "10%"), (2, 1, "20%")])
@@ -91,7 +112,7 @@ def test_a_history_that_the_pack_cannot_read_is_told(run: Run, tmp_path: Path) -
     log.write_text(json.dumps({"user": "ada", "type": "like", "item": item, "timestamp": 5}))
     stored = ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key", "--user", "ada")
     assert run("import", log, *stored, "--consent").code == 0
-    result = run("doctor", "--json", *stored)
+    result = run("doctor", "--json", "--pack", "shipped", *stored)
     assert result.code == 1
     assert findings(result.out)["texts of the history"]["found"] == "100% cannot be read"
 

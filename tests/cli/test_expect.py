@@ -9,6 +9,7 @@ import pytest
 from edge_rerank import History, Reranker, Runtime
 from edge_rerank.errors import PackNotFound
 from edge_rerank.evaluation.expectations import suite
+from edge_rerank.evaluation.expectations.catalogue import Language
 from edge_rerank.evaluation.expectations.expectation import (
     Expectation,
     ExpectationReport,
@@ -20,7 +21,7 @@ from edge_rerank.ranking.engine import RankingEngine
 
 from .conftest import Run
 
-Asked = list[tuple[object, Runtime]]
+Asked = list[tuple[object, ...]]
 
 
 def report(*met: bool) -> ExpectationReport:
@@ -37,8 +38,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> Asked:
     """What the suite was asked to play; three of four are met."""
     calls: Asked = []
 
-    def played(pack: object, *, runtime: Runtime, progress: object) -> ExpectationReport:
-        calls.append((pack, runtime))
+    def played(
+        pack: object, *, runtime: Runtime, language: Language, progress: object
+    ) -> ExpectationReport:
+        calls.append((pack, runtime) if language is Language.EN else (pack, runtime, language))
         return report(True, True, False, True)
 
     monkeypatch.setattr(suite, "run", played)
@@ -78,7 +81,28 @@ def test_json(run: Run, asked: Asked) -> None:
 def test_packs_and_runtime(run: Run, asked: Asked) -> None:
     run("expect", "here", "--scorer", "there", "--providers", "cpu", "--threads", 2)
     run("expect", "shipped", "--scorer", "there")
-    assert asked == [(["here", "there"], Runtime(["cpu"], 2)), (["there"], Runtime())]
+    assert asked == [(["here", "there"], Runtime(["cpu"], 2)), (["shipped", "there"], Runtime())]
+
+
+def test_the_language(run: Run, asked: Asked) -> None:
+    run("expect", "--language", "zh")
+    run("expect", "here", "--language", "zh")
+    assert asked == [(None, Runtime(), Language.ZH), (["here"], Runtime(), Language.ZH)]
+    assert run("expect", "--language", "tlh").code == 2
+
+
+def test_the_pack_for_the_language_is_the_shipped_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+
+    def refuse(pack: object, **_: object) -> Reranker:
+        opened.append(pack)
+        raise PackNotFound("enough")
+
+    monkeypatch.setattr(Reranker, "open", refuse)
+    for pack, language in ((None, Language.EN), (None, Language.ZH), ("mine", Language.ZH)):
+        with pytest.raises(PackNotFound):
+            suite.run(pack, language=language)
+    assert opened == ["shipped", "multilingual", "mine"]
 
 
 @pytest.mark.parametrize("wrong", ["1.1", "-0.1", "nan", "most"])

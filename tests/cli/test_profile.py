@@ -42,7 +42,7 @@ def test_show_tells_what_the_pack_cannot_read(run: Run, tmp_path: Path) -> None:
     assert run("import", log, *stored, "--consent").code == 0
     shown = run("profile", "show", *stored, "--pack", "shipped")
     assert "texts the pack cannot read  50%" in shown.out
-    report = json.loads(run("profile", "show", *stored, "--json").out)
+    report = json.loads(run("profile", "show", *stored, "--pack", "shipped", "--json").out)
     assert (report["unread"], report["degraded"]) == (0.5, ["text-not-read"])
 
 

@@ -8,15 +8,19 @@ from statistics import fmean
 
 import edge_rerank.evaluation.expectations as room
 from edge_rerank import Item
+from edge_rerank.evaluation.expectations import queries, searches
 from edge_rerank.evaluation.expectations.catalogue import (
     CHINESE,
     ENGLISH,
     Catalogue,
+    Language,
     interleaved,
     kind_of,
 )
+from edge_rerank.evaluation.expectations.chinese import QUERIES
 
 SHIPPED = Catalogue.shipped()
+IN_CHINESE = Catalogue.shipped(Language.ZH)
 
 
 def test_kinds_and_languages() -> None:
@@ -89,10 +93,41 @@ def test_other_scripts_are_not_in_the_catalogue() -> None:
     assert all(not item.text.isascii() for item in scripts.items)
 
 
+def test_in_chinese_it_is_the_same_catalogue() -> None:
+    assert len(IN_CHINESE.items) == len({item.text for item in IN_CHINESE.items}) == 368
+    for one, other in zip(SHIPPED.items, IN_CHINESE.items, strict=True):
+        assert (one.id, one.popularity, one.fields) == (other.id, other.popularity, other.fields)
+        assert len(one.categories) == len(other.categories)
+        assert any("\u4e00" <= sign <= "\u9fff" for sign in other.text.split("\n")[0])
+        title, description = other.text.split("\n")
+        assert title == title.strip() != ""
+        assert description == description.strip() != ""
+        if kind_of(one) in CHINESE:
+            assert (one.text, one.categories) == (other.text, other.categories)
+    specific = {item.categories[1]: kind_of(item) for item in IN_CHINESE.items if item.categories}
+    assert sorted(specific.values()) == sorted(IN_CHINESE.kinds)
+
+
+def test_what_is_typed_in_chinese_is_there_for_every_english_query() -> None:
+    typed = {query for query, _ in (*queries.ENGLISH, *queries._SENTENCES, *queries._MISTYPED)}
+    typed |= {word for word, *_ in (*queries._WORDS, *queries._TWO_SIDED, *searches._SEARCHES)}
+    for query in typed:
+        assert not IN_CHINESE.asked(query).isascii() or query == "python", query
+        assert SHIPPED.asked(query) == query
+    assert {*QUERIES} <= typed | {"pizza", "Astronomy", "Knitting", "TELESCOPE", "anything"} | {
+        "Sourdough Bread",
+        "sourdough bread",
+    }
+    for word, _, fitting in queries._WORDS:
+        assert {kind_of(item) for item in IN_CHINESE.with_word(word)} >= {*fitting}, word
+    for word, *kinds in queries._TWO_SIDED:
+        assert {kind_of(item) for item in IN_CHINESE.with_word(word)} >= {*kinds}, word
+
+
 def test_the_files_are_small_and_what_they_say_is_read() -> None:
     folder = Path(room.__file__).parent
-    files = [folder / "catalogue.jsonl", folder / "scripts.jsonl"]
-    assert sum(file.stat().st_size for file in files) < 120_000
+    files = [folder / name for name in ("catalogue.jsonl", "chinese.jsonl", "scripts.jsonl")]
+    assert sum(file.stat().st_size for file in files) < 200_000
     lines = files[0].read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["id"] for line in lines] == [item.id for item in SHIPPED.items]
     assert all(isinstance(item, Item) for item in SHIPPED.items)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any, Unpack
 
 import pytest
 
 from edge_rerank import Event, History, Item, RankedItem, Ranking, RankOptions, Reranker
-from edge_rerank.evaluation.expectations.catalogue import CHINESE, Catalogue
+from edge_rerank.evaluation.expectations.catalogue import CHINESE, Catalogue, Language
 from edge_rerank.evaluation.expectations.expectation import ExpectationReport, Group
-from edge_rerank.evaluation.expectations.suite import all_expectations, play
+from edge_rerank.evaluation.expectations.suite import all_expectations, play, run
 from edge_rerank.ranking.engine import RankingEngine
 
 AT_LEAST = 0.95
@@ -70,9 +71,23 @@ def test_the_shipped_pack_does_what_a_person_would_expect(report: ExpectationRep
     assert report.share >= AT_LEAST, "\n".join([f"{report.share:.3f} met; not:", *unmet])
 
 
+@pytest.fixture(scope="session")
+def chinese(multilingual: Path) -> ExpectationReport:
+    return run(language=Language.ZH)
+
+
 @pytest.mark.slow
-def test_no_group_is_left_behind(report: ExpectationReport) -> None:
+def test_in_chinese_the_pack_for_it_does_so_as_well(chinese: ExpectationReport) -> None:
+    unmet = [f"{one.expectation.sentence}: {one.got:.3g}" for one in chinese.unmet]
+    assert chinese.model.startswith("multilingual ")
+    assert chinese.share >= AT_LEAST, "\n".join([f"{chinese.share:.3f} met; not:", *unmet])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["report", "chinese"])
+def test_no_group_is_left_behind(language: str, request: pytest.FixtureRequest) -> None:
     """Many sentences of one group must not make up for none of another."""
+    report: ExpectationReport = request.getfixturevalue(language)
     behind = {
         group.value: f"{sum(one.met for one in ones)} of {len(ones)}"
         for group, ones in report.groups.items()

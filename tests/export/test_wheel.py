@@ -132,16 +132,17 @@ def test_the_command_prints_where_the_wheel_is(
 
 
 def test_packs_lists_what_opens_by_name_and_what_is_damaged(
-    site: Path, capsys: pytest.CaptureFixture[str]
+    site: Path, multilingual: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert runtime_main(["packs", "--json"]) == 0
-    shipped, tiny = json.loads(capsys.readouterr().out)["packs"]
+    shipped, chinese, tiny = json.loads(capsys.readouterr().out)["packs"]
     assert (shipped["name"], shipped["needs"]) == ("shipped", [])
+    assert (chinese["name"], chinese["needs"], chinese["error"]) == ("multilingual", [], "")
     assert (tiny["name"], tiny["signed"], tiny["error"]) == ("tiny", True, "")
     assert tiny["holds"] == ["encoder (float32)"]
     (site / "edge_rerank_packs" / "tiny" / "tokenizer.json").write_bytes(b"{}")
     assert runtime_main(["packs", "--json"]) == 1
-    _, damaged = json.loads(capsys.readouterr().out)["packs"]
+    *_, damaged = json.loads(capsys.readouterr().out)["packs"]
     assert damaged["error"] == "tokenizer.json: not the file that the manifest describes"
     assert runtime_main(["packs"]) == 1
-    assert [sign for sign in capsys.readouterr().out if sign in "✓✗"] == ["✓", "✗"]
+    assert [sign for sign in capsys.readouterr().out if sign in "✓✗"] == ["✓", "✓", "✗"]

@@ -25,8 +25,7 @@ from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import _Bound, check_cost
 from edge_rerank.packs.onnx_sizes import ONE, Shape, Size, Sizes, Symbol
 from edge_rerank.packs.onnx_wire import Malformed, Message, bytes_field
-from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.packs.pack import Pack, _check_contents
 from edge_rerank.packs.specs import (
     ScorerSpec,
     Scoring,
@@ -283,8 +282,11 @@ def test_no_tensor_of_a_random_model_is_larger_than_its_bound() -> None:
     assert ran > 100
 
 
-def test_no_tensor_of_the_shipped_models_is_larger_than_its_bound() -> None:
-    pack = Pack.open(shipped_pack())
+@pytest.mark.parametrize("name", ["shipped", "multilingual"])
+def test_no_tensor_of_the_shipped_models_is_larger_than_its_bound(
+    name: str, multilingual: Path
+) -> None:
+    pack = Pack.open(name)
     spec = pack.manifest.encoder
     assert spec is not None
     feed = encoder_module._feed(spec)
@@ -294,16 +296,18 @@ def test_no_tensor_of_the_shipped_models_is_larger_than_its_bound() -> None:
         assert wrong(pack.read(spec.model), feed, inputs) == []
 
 
-def test_the_shipped_models_cost_what_a_model_of_their_size_may() -> None:
-    """They are pinned, so that opening them does not compute this."""
-    pack = Pack.open(shipped_pack())
+@pytest.mark.parametrize("name", ["shipped", "multilingual"])
+def test_the_shipped_packs_hold_and_cost_what_a_pack_may(name: str, multilingual: Path) -> None:
+    """They are pinned, so that opening them does not look into this."""
+    pack = Pack.open(name)
     encoder, history = pack.manifest.encoder, pack.manifest.history_encoder
     assert encoder is not None
-    assert history is not None
     assert pack.pinned
+    _check_contents(pack.manifest, {one.name: pack.read(one.name) for one in pack.manifest.files})
     cost = check_cost(pack.read(encoder.model), encoder_module._feed(encoder))
     assert 1 << 20 < cost.peak_bytes < cost.bytes < GIB
-    check_cost(pack.read(history.model), history_module._feed())
+    if history is not None:
+        check_cost(pack.read(history.model), history_module._feed())
 
 
 def test_a_scorer_is_fed_within_what_is_checked() -> None:

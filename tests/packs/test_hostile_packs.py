@@ -29,7 +29,7 @@ from edge_rerank.errors import (
 from edge_rerank.history.releases import remember_releases, seen_releases
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.inference.encoders import text as encoder_module
-from edge_rerank.packs import pack as pack_module
+from edge_rerank.packs import shipped
 from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     SIGNATURE_NAME,
@@ -37,7 +37,6 @@ from edge_rerank.packs.manifest import (
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import check_cost
 from edge_rerank.packs.onnx_wire import Malformed
-from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
 from edge_rerank.packs.trust import Trust
 from edge_rerank.ranking.engine import RankingEngine
@@ -421,10 +420,13 @@ def test_a_pipe_is_refused_even_with_the_right_bytes_in_it(
         os.close(writer)
 
 
-def test_the_shipped_pack_is_pinned(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "default"
-    shutil.copytree(shipped_pack(), folder)
-    monkeypatch.setattr(pack_module, "shipped_pack", lambda: folder)
+@pytest.mark.parametrize("name", ["shipped_pack", "multilingual_pack"])
+def test_the_shipped_packs_are_pinned(
+    name: str, multilingual: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "pack"
+    shutil.copytree(getattr(shipped, name)(), folder)
+    monkeypatch.setattr(shipped, name, lambda: folder)
     RankingEngine.open(folder).close()
     with (folder / MANIFEST_NAME).open("ab") as stream:
         stream.write(b"\n")

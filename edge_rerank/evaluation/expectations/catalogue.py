@@ -1,19 +1,21 @@
-"""The catalogue that expectations are played on: items of 23 kinds, in English and Chinese.
+"""The catalogues that expectations are played on: items of 23 kinds, in English and Chinese.
 
 It was written for this: titles with short descriptions as a shop, a magazine or a video site has
 them. What an item is about, its kind, stands in its ``fields``, which no ranking reads; some
 items lack categories, some lack their kind's words, and of each kind one is a near-copy of
-another.
+another. Another catalogue has the same items all in Chinese.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from edge_rerank.evaluation.expectations.chinese import QUERIES
 from edge_rerank.formats.items import read_items
 from edge_rerank.types import Item
 
@@ -27,23 +29,39 @@ ENGLISH = (
 CHINESE = ("书法", "川菜", "登山", "茶", "编程", "钓鱼", "猫")
 
 
+class Language(StrEnum):
+    """What a play is in, by ISO 639-1 code."""
+
+    EN = "en"
+    """English, but for the kinds of ``CHINESE``."""
+
+    ZH = "zh"
+    """Chinese, titles, categories and queries: the same kinds, sentences and bounds."""
+
+
 @dataclass(frozen=True)
 class Catalogue:
     """Items whose kinds are known.
 
     Attributes:
         items: in the order of the file, in which kinds are mixed.
+        language: of their texts.
+        queries: what is typed at this catalogue, for what is typed at the one in English.
     """
 
     items: tuple[Item, ...]
+    language: Language = Language.EN
+    queries: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def shipped(cls) -> Self:
-        """The catalogue in English and Chinese.
+    def shipped(cls, language: Language = Language.EN) -> Self:
+        """The catalogue in English and Chinese, or in Chinese alone.
 
         Raises:
             DataError: when this installation lacks it.
         """
+        if language is Language.ZH:
+            return cls(tuple(read_items(_FOLDER / "chinese.jsonl")), language, QUERIES)
         return cls(tuple(read_items(_FOLDER / "catalogue.jsonl")))
 
     @classmethod
@@ -95,9 +113,20 @@ class Catalogue:
         }
         return [item for item in self.items if item.id in chosen]
 
+    def asked(self, query: str) -> str:
+        """What is typed at this catalogue for a query of the expectations."""
+        return self.queries.get(query, query)
+
     def with_word(self, word: str) -> list[Item]:
-        """The items whose text has this in it, in any case."""
-        return [item for item in self.items if word.casefold() in item.text.casefold()]
+        """The items whose text has what is typed for this word in it, in any case."""
+        typed = self.asked(word).casefold()
+        return [item for item in self.items if typed in item.text.casefold()]
+
+    def told(self) -> list[Item]:
+        """The items in the catalogue's first language: no Chinese titles among English ones."""
+        if self.language is Language.ZH:
+            return [*self.items]
+        return [item for item in self.items if item.text.split("\n")[0].isascii()]
 
 
 def kind_of(item: Item) -> str:

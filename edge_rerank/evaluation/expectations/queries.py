@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from statistics import fmean
 
+from edge_rerank.evaluation.expectations.catalogue import CHINESE as CHINESE_KINDS
 from edge_rerank.evaluation.expectations.catalogue import kind_of
 from edge_rerank.evaluation.expectations.expectation import (
     ALWAYS,
@@ -268,7 +269,7 @@ def _titles_found(host: Host, *, chinese: bool, top: int, typos: bool, clicks: i
     for turn, (kind, items) in enumerate(host.catalogue.kinds.items()):
         for item in items[turn % 3 :: 6]:
             title = title_of(item)
-            if item.id in copied or title.isascii() is chinese:
+            if item.id in copied or (kind in CHINESE_KINDS) is not chinese:
                 continue
             query = mistype(title, rng) if typos else title
             person = host.person().clicked(*_elsewhere(host, turn, [kind], clicks))
@@ -279,9 +280,10 @@ def _titles_found(host: Host, *, chinese: bool, top: int, typos: bool, clicks: i
 def mistype(text: str, rng: random.Random) -> str:
     """``text`` with one typing error in each word of five letters or more.
 
-    Two letters swapped, one left out, doubled or replaced, never the first.
+    Two letters swapped, one left out, doubled or replaced, never the first. In Chinese one in each
+    run of five signs or more.
     """
-    return re.sub(r"[A-Za-z]{5,}", lambda match: _mistyped(match.group(), rng), text)
+    return re.sub(r"[A-Za-z]{5,}|[一-鿿]{5,}", lambda match: _mistyped(match.group(), rng), text)
 
 
 def _mistyped(word: str, rng: random.Random) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from statistics import fmean
 
+from edge_rerank.evaluation.expectations.catalogue import Language
 from edge_rerank.evaluation.expectations.expectation import (
     ALWAYS,
     Expectation,
@@ -116,12 +117,8 @@ def _titles_found(host: Host) -> float:
     )
 
 
-def _english(host: Host) -> list[Item]:
-    return [item for item in host.catalogue.items if item.text.split("\n")[0].isascii()]
-
-
 def _said_or_known(host: Host, query: str) -> float:
-    ranking = host.nobody(_english(host), query=query)
+    ranking = host.nobody(host.catalogue.told(), query=query)
     if ranking.unread.query == 0:  # a pack that knows these letters
         return Degradation.TEXT_NOT_READ not in ranking.degraded
     return Degradation.TEXT_NOT_READ in ranking.degraded
@@ -129,7 +126,8 @@ def _said_or_known(host: Host, query: str) -> float:
 
 def _unread_query_changes(host: Host, query: str) -> float:
     person = host.person().clicked(*host.catalogue.some("jazz", 4))
-    return shared(person.list(_english(host), query=query), person.list(_english(host)))
+    items = host.catalogue.told()
+    return shared(person.list(items, query=query), person.list(items))
 
 
 def _third_of_category(host: Host, kind: str) -> float:
@@ -156,7 +154,8 @@ def _says_unread(ranking: Ranking) -> bool:
 
 
 def _english_read(host: Host) -> float:
-    items = [item for item in _english(host) if item.text.isascii()]
+    english = host.catalogue.language is Language.EN
+    items = [item for item in host.catalogue.told() if item.text.isascii() is english]
     return not host.nobody(items, query="telescope").degraded
 
 

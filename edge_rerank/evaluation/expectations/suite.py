@@ -17,10 +17,12 @@ from edge_rerank.evaluation.expectations import (
     strength,
     tastes,
 )
-from edge_rerank.evaluation.expectations.catalogue import Catalogue
+from edge_rerank.evaluation.expectations.catalogue import Catalogue, Language
 from edge_rerank.evaluation.expectations.expectation import Expectation, ExpectationReport, Outcome
 from edge_rerank.evaluation.expectations.visits import Host
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.packs.installed import SHIPPED
+from edge_rerank.packs.shipped import MULTILINGUAL
 from edge_rerank.ranking.engine import Packs
 from edge_rerank.reranker import Reranker
 
@@ -39,13 +41,16 @@ def run(
     pack: Packs | None = None,
     *,
     runtime: Runtime = DEFAULT_RUNTIME,
+    language: Language = Language.EN,
     progress: Progress | None = None,
 ) -> ExpectationReport:
     """Play every expectation on packs, each person new, all in memory.
 
     Args:
-        pack: a pack folder, or several that complete each other; ``None`` for the shipped one.
+        pack: a pack folder, or several that complete each other; ``None`` for the shipped one that
+            reads the language.
         runtime: how the models run.
+        language: of the catalogue and the queries.
         progress: called with (expectations done, expectations to do).
 
     Raises:
@@ -53,14 +58,17 @@ def run(
         ProviderUnavailable: when a provider cannot be used.
         InferenceError: when a model fails.
     """
+    if pack is None:
+        pack = MULTILINGUAL if language is Language.ZH else SHIPPED
     with Reranker.open(pack, runtime=runtime) as reranker:
-        return play(reranker, progress=progress)
+        return play(reranker, language=language, progress=progress)
 
 
 def play(
     reranker: Reranker,
     expectations: Iterable[Expectation] | None = None,
     *,
+    language: Language = Language.EN,
     progress: Progress | None = None,
 ) -> ExpectationReport:
     """Play expectations at a host with this reranker.
@@ -68,13 +76,14 @@ def play(
     Args:
         reranker: with a history in memory; people named "person 1", ... are added to it.
         expectations: at least one; all if ``None``.
+        language: of the catalogue and the queries.
         progress: called with (expectations done, expectations to do).
 
     Raises:
         InferenceError: when a model fails.
     """
     todo = all_expectations() if expectations is None else tuple(expectations)
-    host = Host(reranker, Catalogue.shipped(), Catalogue.in_other_scripts())
+    host = Host(reranker, Catalogue.shipped(language), Catalogue.in_other_scripts())
     reranker.warmup([*host.catalogue.items, *host.scripts.items])
     outcomes = []
     for done, expectation in enumerate(todo, start=1):

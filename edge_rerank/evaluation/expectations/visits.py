@@ -53,7 +53,13 @@ class Host:
     ) -> Ranking:
         """What a stranger gets: the catalogue, or ``items``."""
         options.setdefault("now", BEGINNING)
-        return self.reranker.rank(self.catalogue.items if items is None else items, **options)
+        shown = self.catalogue.items if items is None else items
+        return self.reranker.rank(shown, **self.asked(options))
+
+    def asked(self, options: RankOptions) -> RankOptions:
+        """The options with the query as it is typed at this catalogue."""
+        query = options.get("query")
+        return options if query is None else {**options, "query": self.catalogue.asked(query)}
 
     def to_stranger(self, query: str | None = None) -> Ranking:
         """What a stranger gets of the catalogue, asked for once."""
@@ -123,7 +129,8 @@ class Person:
 
     def searched(self, query: str) -> Person:
         """Typed into the search box, and the host recorded it."""
-        event = Event(EventType.SEARCH, query=query, timestamp=self.now)
+        typed = self._host.catalogue.asked(query)
+        event = Event(EventType.SEARCH, query=typed, timestamp=self.now)
         self._host.reranker.record(event, user=self.user)
         self.now += _BETWEEN_EVENTS_S
         return self
@@ -142,7 +149,7 @@ class Person:
         """What the host shows now: the catalogue, or ``items``, for this person."""
         options.setdefault("now", self.now)
         shown = self._host.catalogue.items if items is None else items
-        return self._host.reranker.rank(shown, user=self.user, **options)
+        return self._host.reranker.rank(shown, user=self.user, **self._host.asked(options))
 
     def profile(self) -> Profile:
         """What the host says it knows."""

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 
 from tokenizers import Tokenizer
+from tokenizers.models import Unigram, WordLevel, WordPiece
 
 WORDS_A_LETTER = 2
 """Tokens of several letters that a script's vocabulary has for each letter of its own, at
@@ -85,8 +86,11 @@ class ScriptReader:
         return 2 * unread <= len(letters)
 
     def _foreign_tokens(self) -> list[str]:
-        """Tokens that are not of ASCII alone, as they stand in a text."""
+        """Tokens that are not of ASCII alone, as in a text but for marks between words."""
         vocabulary = self._tokenizer.get_vocab()
-        foreign = [[number] for token, number in vocabulary.items() if not token.isascii()]
-        decoded: list[str] = self._tokenizer.decode_batch(foreign)
+        foreign = {token: number for token, number in vocabulary.items() if not token.isascii()}
+        if isinstance(self._tokenizer.model, Unigram | WordPiece | WordLevel):
+            return list(foreign)
+        # Those of bytes are written in other signs. It takes a second for 60,000.
+        decoded: list[str] = self._tokenizer.decode_batch([[one] for one in foreign.values()])
         return decoded

@@ -110,7 +110,7 @@ class TextEncoder:
             [
                 row
                 for row, (text, ids) in enumerate(zip(texts, items, strict=True))
-                if self._is_unreadable(ids) or not self._scripts.reads(self._cut(text))
+                if not self._reads(text, ids)
             ]
         ] = 0.0
         return vectors
@@ -128,10 +128,8 @@ class TextEncoder:
         return len(ids) == 1 and ids[0] != self._unknown_id
 
     def unreadable(self, texts: Sequence[str]) -> NDArray[np.bool_]:
-        """Which texts the tokeniser cannot read, bool of shape (len(texts),); no model runs."""
-        return np.array(
-            [self._is_unreadable(self._tokenize(text)) for text in texts], dtype=np.bool_
-        )
+        """Which texts have a vector of zeros, bool of shape (len(texts),); no model runs."""
+        return np.array([not self._reads(text, self._tokenize(text)) for text in texts], np.bool_)
 
     def _tokenize(self, text: str) -> list[int]:
         return token_ids(self._tokenizer, self._cut(text))
@@ -148,9 +146,12 @@ class TextEncoder:
     def _cut(self, text: str) -> str:
         return text[: self._spec.max_tokens * CHARS_A_TOKEN]
 
-    def _is_unreadable(self, ids: Sequence[int]) -> bool:
+    def _reads(self, text: str, ids: Sequence[int]) -> bool:
+        """Whether the tokeniser knows a text's signs, and more of its script than these."""
         words = len(ids) - self._special_tokens
-        return words > 0 and ids.count(self._unknown_id) > MAX_UNKNOWN * words
+        if words > 0 and ids.count(self._unknown_id) > MAX_UNKNOWN * words:
+            return False
+        return self._scripts.reads(self._cut(text))
 
     @staticmethod
     def _batches(lengths: Sequence[int]) -> list[list[int]]:

@@ -69,10 +69,12 @@ export interface Ranking {
   personalised: boolean;
   degraded: Degradation[];
   unread: { candidates: number; history: number; query: number };
+  /** Which pack read the texts. */
+  pack: string;
   items: Ranked[];
 }
 
-export interface RankedTexts extends Omit<Ranking, "unread" | "items"> {
+export interface RankedTexts extends Omit<Ranking, "unread" | "pack" | "items"> {
   results: { index: number; id: string; score: number }[];
 }
 

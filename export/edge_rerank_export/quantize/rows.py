@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -20,6 +21,9 @@ EIGHT_SIZE = 32
 
 FOUR_SIZE = 64
 """Columns in a block of 4 bits."""
+
+SIGNED_SIZE = 32
+"""Columns in a block of signed values, as in GGUF's Q4_0, whose blocks are kept so."""
 
 _SMALLEST_SCALE = np.float16(2.0**-24)
 _SHRINKAGES = tuple(1.0 - 0.02 * step for step in range(16))
@@ -74,6 +78,38 @@ class FourBitRows:
         return cls(low | (high << 4), scales)
 
 
+@dataclass(frozen=True, slots=True)
+class SignedRows:
+    """Rows as integers of -8 to 7, as onnxruntime's GatherBlockQuantized has them.
+
+    Attributes:
+        integers: int8 (rows, width).
+        scales: float16 (rows, blocks), of either sign.
+    """
+
+    integers: NDArray[np.int8]
+    scales: NDArray[np.float16]
+
+    @classmethod
+    def of(cls, rows: NDArray[np.float32]) -> Self:
+        """The rows, each value at the nearest of its block; exact if they came in such blocks.
+
+        Args:
+            rows: float32 (rows, width).
+        """
+        # Blocks come with their largest value at -8 (Q4_0) or, where both ends are alike, at 7.
+        shares = (*_SHRINKAGES, -ZERO / (TOP - ZERO))
+        scales = _signed_scales(_blocks(rows, SIGNED_SIZE), shares)
+        steps = scales.astype(np.float32)[:, block_of_column(rows.shape[1], SIGNED_SIZE)]
+        return cls(np.rint(rows / steps).clip(-ZERO, TOP - ZERO).astype(np.int8), scales)
+
+    @property
+    def packed(self) -> bytes:
+        """The integers two to a byte, row after row, the first in the low half."""
+        halves = np.pad(self.integers.reshape(-1), (0, self.integers.size % 2)) & 15
+        return (halves[0::2] | (halves[1::2] << 4)).astype(np.uint8).tobytes()
+
+
 def block_of_column(width: int, size: int) -> NDArray[np.int64]:
     """The block that each column lies in, int64 (width,)."""
     return np.arange(width) // size
@@ -85,13 +121,15 @@ def _blocks(rows: NDArray[np.float32], size: int) -> NDArray[np.float32]:
     return padded.reshape(len(rows), -1, size)
 
 
-def _signed_scales(blocks: NDArray[np.float32]) -> NDArray[np.float16]:
+def _signed_scales(
+    blocks: NDArray[np.float32], shares: Sequence[float] = _SHRINKAGES
+) -> NDArray[np.float16]:
     """Scales (rows, blocks) with the least squared error; the largest value is at an end."""
     farthest = np.abs(blocks).argmax(axis=-1)[..., None]
     largest = np.take_along_axis(blocks, farthest, axis=-1)
     least = np.full(largest.shape, np.inf, dtype=np.float32)
     best = np.full(largest.shape, _SMALLEST_SCALE, dtype=np.float16)
-    for share in _SHRINKAGES:
+    for share in shares:
         scale = (largest * np.float32(-share / ZERO)).astype(np.float16)
         scale = np.where(scale == 0, _SMALLEST_SCALE, scale)
         step = scale.astype(np.float32)

