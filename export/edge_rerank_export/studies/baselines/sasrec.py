@@ -46,17 +46,17 @@ class SasRecSettings:
         patience: looks without gain before it stops.
     """
 
-    width: int = 64
-    blocks: int = 2
+    width: int = 128
+    blocks: int = 1
     heads: int = 1
-    dropout: float = 0.3
+    dropout: float = 0.4
     length: int = 50
-    negatives: int = 512
+    negatives: int = 1024
     learning_rate: float = 1e-3
     batch: int = 128
     steps: int = 10_000
-    evaluate_every: int = 200
-    patience: int = 8
+    evaluate_every: int = 350
+    patience: int = 4
 
 
 class SasRec(nn.Module):
