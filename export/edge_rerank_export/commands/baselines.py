@@ -8,15 +8,18 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_rerank.cli.options import positive
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
     add_split,
     add_threads,
+    pack_folder,
     use_threads,
 )
 from edge_rerank_export.commands._output import say_json
+from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.studies.baselines.names import Baseline
 
@@ -28,7 +31,8 @@ def register(commands: Commands) -> None:
         "baselines",
         run,
         "train BPR and SASRec on a data set folder and score its requests",
-        "Write a file of scores for each, which edge-rerank eval --scores reads.",
+        "Write a file of scores for each, which edge-rerank eval --scores reads; with --full rank "
+        "the whole catalogue for each request, and write the places of what was chosen.",
     )
     parser.add_argument("data", type=Path, metavar="FOLDER", help="a data set folder")
     parser.add_argument(
@@ -44,6 +48,25 @@ def register(commands: Commands) -> None:
     parser.add_argument(
         "--seed", type=int, default=0, metavar="N", help="of the trainings (default: 0)"
     )
+    parser.add_argument(
+        "--full",
+        action="store_true",
+        help="rank the whole catalogue, by what needs no training, too",
+    )
+    parser.add_argument(
+        "--beside",
+        type=pack_folder,
+        action="append",
+        default=[],
+        metavar="PACK",
+        help="with --full: a pack that ranks it, too; repeatable",
+    )
+    parser.add_argument(
+        "--limit",
+        type=positive,
+        metavar="N",
+        help="with --full: requests at most, drawn by chance (default: all)",
+    )
     add_threads(parser)
     add_json(parser)
 
@@ -57,6 +80,11 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from edge_rerank_export.studies.baselines.run import train_baselines
 
     use_threads(arguments)
+    if arguments.full:
+        _rank_fully(arguments, console)
+        return
+    if arguments.beside or arguments.limit:
+        raise RecipeError("--beside, --limit: expected --full with them")
     finished = []
     for one in train_baselines(
         arguments.data,
@@ -74,3 +102,27 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         finished.append(asdict(one))
     if arguments.json:
         say_json({"split": arguments.split, "baselines": finished})
+
+
+def _rank_fully(arguments: argparse.Namespace, console: Console) -> None:
+    from edge_rerank_export.studies.baselines.full_run import FullStudy, rank_fully
+
+    study = FullStudy(
+        folder=arguments.data,
+        output=arguments.out,
+        split=arguments.split,
+        only=arguments.only,
+        packs=tuple(arguments.beside),
+        limit=arguments.limit,
+        seed=arguments.seed,
+    )
+    finished = []
+    for one in rank_fully(study, steps=on_console(console)):
+        console.print(
+            f"{one.name}: NDCG@10 {one.ndcg_10:.4f} ({one.low:.4f} to {one.high:.4f}), hit@10 "
+            f"{one.hit_10:.4f} on {one.requests} requests, {one.items} items; places in {one.file}",
+            highlight=False,
+        )
+        finished.append(asdict(one))
+    if arguments.json:
+        say_json({"split": arguments.split, "orders": finished})

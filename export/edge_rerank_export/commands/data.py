@@ -1,4 +1,4 @@
-"""The command ``data``: data set folders made of logs, checked, and given honest lists."""
+"""The command ``data``: data set folders made of logs, checked, split anew, given honest lists."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from edge_rerank_export.commands._arguments import (
 from edge_rerank_export.commands._output import say_json
 from edge_rerank_export.datasets.check import check
 from edge_rerank_export.datasets.convert import Conversion, convert
+from edge_rerank_export.datasets.last import leave_last_out
 from edge_rerank_export.datasets.redraw import redraw
 from edge_rerank_export.progress import on_console
 
@@ -48,10 +49,17 @@ popularity^0.75, with the popularity of the time. Beside items that did not exis
 chosen is easily told.
 """
 
+_LAST = """\
+Make a folder of which everybody's last choice is the split test, the one before it valid, and all
+earlier ones train: the split that most figures of recommenders are published on. What is learnt
+from one person may be later than what is asked of another, so these figures are hopeful; convert
+splits a folder at one moment for all.
+"""
+
 
 def register(commands: Commands) -> None:
-    """Add the command with its own: convert, check, lists."""
-    summary = "make a data set folder of a log, check one, or draw its lists anew"
+    """Add the command with its own: convert, check, lists, last."""
+    summary = "make a data set folder of a log, check one, split it anew, or draw its lists anew"
     parser = commands.add_parser("data", help=summary, description=summary, epilog=EXIT_CODES)
     actions = parser.add_subparsers(
         title="actions", metavar="ACTION", required=True, help="what to do; each has its own help"
@@ -117,6 +125,11 @@ def register(commands: Commands) -> None:
         "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
     )
     add_json(drawer)
+    last = add_command(actions, "last", _last, "ask everybody for their last choice", _LAST)
+    last.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
+    last.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to be")
+    last.add_argument("--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)")
+    add_json(last)
 
 
 def _convert(arguments: argparse.Namespace, console: Console) -> None:
@@ -193,6 +206,19 @@ def _lists(arguments: argparse.Namespace, console: Console) -> None:
             _print(console, f"{count} {what}")
     _print(
         console, f"{made.late:.0%} of the choices to learn from are later than a list, in the mean"
+    )
+
+
+def _last(arguments: argparse.Namespace, console: Console) -> None:
+    made = leave_last_out(
+        arguments.folder, arguments.out, seed=arguments.seed, steps=on_console(console)
+    )
+    if arguments.json:
+        say_json(made.to_dict())
+    left = f", {made.others} with too few choices are only learnt from" if made.others else ""
+    _print(
+        console,
+        f"{made.people} people are asked{left}; {made.choices} choices of {made.items} items",
     )
 
 

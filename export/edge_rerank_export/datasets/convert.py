@@ -27,7 +27,7 @@ from edge_rerank.tables.people import Choice, Deed, People, choices_of, read_peo
 from edge_rerank.types import Item
 from edge_rerank_export.datasets.folder_people import people_of
 from edge_rerank_export.datasets.lists import ChoiceList, draw_lists
-from edge_rerank_export.datasets.packed import write_packed
+from edge_rerank_export.datasets.packed import ENDING, write_packed
 from edge_rerank_export.datasets.summary import Summary, scripts_of
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import new_folder
@@ -35,6 +35,8 @@ from edge_rerank_export.progress import Steps, silent
 
 TEST = "test"
 INFO = "info.json"
+ITEM_MEMBERS = ("id", "text", "categories", "popularity")
+"""What the catalogue says of an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,14 +124,14 @@ def convert(
     catalogue = _catalogue(items, people, plan)
     with new_folder(out) as stage:
         write_packed(
-            stage / f"{ITEMS}{_ENDING}", (item_to_dict(item, _ITEM_MEMBERS) for item in catalogue)
+            stage / f"{ITEMS}{ENDING}", (item_to_dict(item, ITEM_MEMBERS) for item in catalogue)
         )
-        write_packed(stage / f"{TRAIN}{_ENDING}", plan.sequences())
+        write_packed(stage / f"{TRAIN}{ENDING}", plan.sequences())
         lists = {}
         for split, asked in ((VALID, plan.valid), (TEST, plan.test)):
             with steps(f"draw the lists of {split}") as update:
                 made = _requests(people, plan, asked, conversion)
-                lists[split] = write_packed(stage / f"{split}{_ENDING}", made)
+                lists[split] = write_packed(stage / f"{split}{ENDING}", made)
                 update(len(asked), len(asked))
         kept = plan.people
         chosen = {choice.item for choice in plan.choices}
@@ -161,10 +163,6 @@ def convert(
         info = json.dumps(summary.to_dict(), ensure_ascii=False, indent=2)
         (stage / INFO).write_text(f"{info}\n", encoding="utf-8")
     return Converted(summary, people.bad)
-
-
-_ENDING = ".jsonl.gz"
-_ITEM_MEMBERS = ("id", "text", "categories", "popularity")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,9 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+ENDING = ".jsonl.gz"
+"""Of the names of such files."""
+
 _LEVEL = 6
 """gzip's own default level; Python's is 9, three times as slow for 2 % less."""
 

@@ -15,7 +15,7 @@ from scipy.sparse import csr_matrix
 
 from edge_rerank.formats.dataset import Request
 from edge_rerank_export.progress import Update
-from edge_rerank_export.studies.baselines.choices import Choices, validation_ndcg
+from edge_rerank_export.studies.baselines.choices import UNKNOWN, Choices, validation_ndcg
 
 FACTORS = 64
 RATES = (0.01, 0.05)
@@ -44,6 +44,11 @@ class Bpr:
             self._items[self._choices.candidates(request)] @ self._person(request)
             for request in requests
         ]
+
+    def score_all(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """See :class:`~edge_rerank_export.studies.baselines.choices.Recommender`."""
+        people = np.stack([self._person(request) for request in requests])
+        return np.asarray(people @ self._items[UNKNOWN + 1 :].T)
 
     def _person(self, request: Request) -> NDArray[np.float32]:
         row = self._choices.rows.get(request.user or "")

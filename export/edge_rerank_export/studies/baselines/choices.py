@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_rerank.errors import DataError
 from edge_rerank.formats.dataset import VALID, DataSet, Request, TrainSequence, chosen
 from edge_rerank.types import Event
+from edge_rerank_export.studies.baselines.full import by_scores, find_places
 from edge_rerank_export.train.domain import HELD_OUT
 from edge_rerank_export.train.loop import mean_ndcg
 
@@ -38,16 +39,23 @@ class Choices:
         rows: row in ``people`` by user, of those whose name the file gives.
         valid: validation requests with a click; where the folder has none, the last choices of
             one person in ten, which are not learnt from.
+        catalogue: what is ranked as a whole for these requests; ``None`` where their own
+            candidates are.
     """
 
     numbers: dict[str, int]
     people: tuple[NDArray[np.int64], ...]
     rows: dict[str, int]
     valid: tuple[Request, ...]
+    catalogue: DataSet | None = None
 
     @classmethod
-    def read(cls, data: DataSet) -> Choices:
+    def read(cls, data: DataSet, *, full: bool = False) -> Choices:
         """Read the training part and the validation split; the test split is not opened.
+
+        Args:
+            data: the folder.
+            full: whether to stop by a ranking of the whole catalogue.
 
         Raises:
             DataError: when there is nothing to learn from or to stop by, or at the first malformed
@@ -73,7 +81,7 @@ class Choices:
             raise DataError(data.folder, "expected a person with two choices to learn from")
         if not valid:
             raise DataError(data.folder, f"{VALID}: expected a request with a click to stop by")
-        return cls(numbers, tuple(people), rows, tuple(valid))
+        return cls(numbers, tuple(people), rows, tuple(valid), data if full else None)
 
     def before(self, request: Request) -> NDArray[np.int64]:
         """What the person chose before a request, oldest first, without unknown items."""
@@ -120,9 +128,16 @@ class Recommender(Protocol):
         """One score for each candidate of each request, higher is better."""
         ...
 
+    def score_all(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Scores of the whole catalogue in its order, float32 of shape (requests, items)."""
+        ...
+
 
 def validation_ndcg(model: Recommender, choices: Choices) -> float:
     """Mean NDCG@10 over the validation requests, 0 to 1; equal scores go against the model."""
+    if choices.catalogue is not None:
+        whole = find_places(choices.valid, by_scores(choices.catalogue, model.score_all))
+        return float(whole.ndcg_10.mean())
     return mean_ndcg(
         (scores, np.array([item.id in request.clicked for item in request.candidates]))
         for request, scores in zip(choices.valid, model.score(choices.valid), strict=True)

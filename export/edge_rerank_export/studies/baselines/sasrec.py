@@ -24,6 +24,9 @@ from edge_rerank_export.studies.baselines.choices import UNKNOWN, Choices, valid
 
 _TRACE_OF_ITEMS = 0.02
 
+_AT_ONCE = 256
+"""Requests in one batch."""
+
 
 @dataclass(frozen=True, slots=True)
 class SasRecSettings:
@@ -43,17 +46,17 @@ class SasRecSettings:
         patience: looks without gain before it stops.
     """
 
-    width: int = 64
-    blocks: int = 2
+    width: int = 128
+    blocks: int = 1
     heads: int = 1
-    dropout: float = 0.3
+    dropout: float = 0.4
     length: int = 50
-    negatives: int = 512
+    negatives: int = 1024
     learning_rate: float = 1e-3
     batch: int = 128
     steps: int = 10_000
-    evaluate_every: int = 200
-    patience: int = 8
+    evaluate_every: int = 350
+    patience: int = 4
 
 
 class SasRec(nn.Module):
@@ -107,19 +110,29 @@ class SasRec(nn.Module):
         mask = blocked.repeat_interleave(int(heads), dim=0)
         return self.norm(self.blocks(state, mask=mask))  # type: ignore[no-any-return]
 
-    @torch.no_grad()
     def score(self, requests: Sequence[Request]) -> list[NDArray[np.float32]]:
         """See :class:`~edge_rerank_export.studies.baselines.choices.Recommender`."""
-        self.eval()
         scores: list[NDArray[np.float32]] = []
-        for start in range(0, len(requests), 256):
-            some = requests[start : start + 256]
-            before = [self._choices.before(request)[-self._length :] for request in some]
-            state = self(_padded(before))[:, -1]
-            for request, own in zip(some, state, strict=True):
-                rows = torch.from_numpy(self._choices.candidates(request))
-                scores.append((self.items(rows) @ own).numpy())
+        for start in range(0, len(requests), _AT_ONCE):
+            some = requests[start : start + _AT_ONCE]
+            for request, own in zip(some, self._people(some), strict=True):
+                scores.append(self._vectors[self._choices.candidates(request)] @ own)
         return scores
+
+    def score_all(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """See :class:`~edge_rerank_export.studies.baselines.choices.Recommender`."""
+        return np.asarray(self._people(requests) @ self._vectors[UNKNOWN + 1 :].T)
+
+    @property
+    def _vectors(self) -> NDArray[np.float32]:
+        return self.items.weight.detach().numpy()
+
+    @torch.no_grad()
+    def _people(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """What comes next for each person, float32 of shape (requests, width)."""
+        self.eval()
+        before = [self._choices.before(request)[-self._length :] for request in requests]
+        return np.asarray(self(_padded(before))[:, -1].numpy())
 
 
 def train_sasrec(

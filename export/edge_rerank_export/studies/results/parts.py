@@ -22,6 +22,7 @@ from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.studies.baselines.choices import Choices
 from edge_rerank_export.studies.baselines.names import Baseline
 from edge_rerank_export.studies.baselines.run import TRAINERS, write_scores
+from edge_rerank_export.studies.baselines.sasrec import SasRecSettings
 from edge_rerank_export.studies.results.columns import SCORED, Column
 from edge_rerank_export.studies.results.ledger import data_mark, mark_of
 from edge_rerank_export.train.domain import Domain
@@ -150,7 +151,8 @@ class StudyRunner:
             write_scores(model, requests, result)
 
         def mark() -> str:
-            return mark_of(column, self._data(name), self._wanted.split)
+            settings = asdict(SasRecSettings()) if column is Column.SASREC else {}
+            return mark_of(column, settings, self._data(name), self._wanted.split)
 
         return Part(name, column, mark, make, result)
 
