@@ -7,6 +7,7 @@ from html import escape
 from pathlib import PurePath
 
 from edge_rerank.evaluation import plots
+from edge_rerank.evaluation.fairness_html import fairness_section
 from edge_rerank.evaluation.outcomes import LONG_CLICK_S
 from edge_rerank.evaluation.plots import Mark, Point
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation
@@ -40,6 +41,7 @@ def as_html(report: Evaluation) -> str:
         _accuracy(report),
         _beyond(report),
         *(_slices(report, kind) for kind in SliceKind),
+        fairness_section(report.fairness),
         _calibration(report),
         _speed(report),
         _method(),
