@@ -72,7 +72,7 @@ class Group:
     @property
     def name(self) -> str:
         """The attribute and its value."""
-        return self.value if self.attribute is None else f"{self.attribute} {self.value}"
+        return self.value if self.attribute is None else f"{self.attribute}: {self.value}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,9 +125,10 @@ class Fairness:
             )
         if self.left_out:
             few = ", ".join(
-                f"{one.attribute} {one.values} ({one.requests} requests)" for one in self.left_out
+                f"{one.values} of {one.attribute} ({one.requests} requests)"
+                for one in self.left_out
             )
-            lines.append(f"values that too few people have, left out: {few}")
+            lines.append(f"values left out, of too few people or requests: {few}")
         return tuple(lines)
 
     def to_dict(self, order: str) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
@@ -56,29 +56,22 @@ def _mark(group: Group) -> Mark:
 def _table(found: Fairness) -> str:
     if not found.groups:
         return ""
-    headings = ("", "n", PACK, "95 %", "to rest", "95 %", Popularity.name, "to rest", "95 %")
+    headings = ("", "n", PACK, "to the rest", Popularity.name, "to the rest")
     rows = [row(group.name, [f"{group.requests}", *_cells(group)]) for group in found.groups]
     return table(headings, rows)
 
 
-def _cells(group: Group) -> Sequence[str]:
-    own, most = group.ndcg_10[PACK], group.ndcg_10[Popularity.name]
-    return (
-        f"{own.mean:.3f}",
-        _between(own.interval, ".2f"),
-        *_differences(own),
-        f"{most.mean:.3f}",
-        *_differences(most),
-    )
+def _cells(group: Group) -> Iterator[str]:
+    for one in (group.ndcg_10[PACK], group.ndcg_10[Popularity.name]):
+        yield _with(f"{one.mean:.3f}", one.interval, ".2f")
+        difference = f'<span class="{_kind(one)}">{one.difference:+.3f}</span>'
+        yield _with(difference, one.difference_interval, "+.2f")
 
 
-def _differences(one: Standing) -> Iterable[str]:
-    yield f'<span class="{_kind(one)}">{one.difference:+.3f}</span>'
-    yield _between(one.difference_interval, "+.2f")
-
-
-def _between(interval: Interval, form: str) -> str:
-    return f"{interval.low:{form}} to {interval.high:{form}}"
+def _with(figure: str, interval: Interval, form: str) -> str:
+    """A figure, and its interval in small print below."""
+    between = f"{interval.low:{form}} to {interval.high:{form}}"
+    return f'{figure}<br><small class="dim">{between}</small>'
 
 
 def _kind(one: Standing) -> str:

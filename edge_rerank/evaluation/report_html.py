@@ -189,7 +189,12 @@ def _slices(report: Evaluation, kind: SliceKind) -> str:
         ]
         rows.append(_row(name, cells))
     headings = ["", *(f"{escape(one.label)}<br>n = {one.requests}" for one in parts)]
-    marks = [Mark(f"{one.label} (n = {one.requests})", *_own(one), "own") for one in parts]
+    # The plot has less room for names than the table.
+    short = [one.label.replace(" or more", "+") for one in parts]
+    marks = [
+        Mark(f"{label} (n = {one.requests})", *_own(one), "own")
+        for label, one in zip(short, parts, strict=True)
+    ]
     drawn = plots.bars(f"NDCG@10 of the pack, {title.lower()}", marks)
     return section(
         title,

@@ -55,7 +55,7 @@ def test_a_gap_by_hand() -> None:
     assert old.ndcg_10["pack"].significant
     assert (young.requests, young.ndcg_10["pack"].difference) == (60, 0.5)
     assert found.left_out == ()
-    assert "largest gap: age old, -0.500 to the rest" in found.said("pack")[0]
+    assert "largest gap: age: old, -0.500 to the rest" in found.said("pack")[0]
     assert "beyond chance among 2 groups" in found.said("pack")[0]
 
 
@@ -108,7 +108,7 @@ def test_small_groups_are_joined_or_left_out_and_said() -> None:
     assert [one.value for one in found.groups] == ["a", "b"]
     # The rest is those of any other value, the small ones among them.
     assert found.left_out == (LeftOut("age", 2, 29),)
-    assert "left out: age 2 (29 requests)" in found.said("pack")[1]
+    assert ": 2 of age (29 requests)" in found.said("pack")[1]
 
 
 def test_nothing_is_said_by_what_is_missing_beside_a_large_group() -> None:
