@@ -21,6 +21,7 @@ from edge_rerank.cli.options import (
     write_text,
 )
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.evaluation.baselines import Popularity
 from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.evaluation.report_html import as_html
 from edge_rerank.evaluation.results import PACK, Evaluation
@@ -126,6 +127,7 @@ def _show(report: Evaluation, console: Console) -> None:
     columns = (Column("order"), *(Column(name, right=True) for name in _COLUMNS))
     console.table(columns, rows)
     _show_comparisons(report, console)
+    _show_fairness(report, console)
     latency = report.details[PACK].latency
     assert latency is not None  # noqa: S101 - the pack has just run
     console.say(
@@ -154,6 +156,35 @@ def _show_comparisons(report: Evaluation, console: Console) -> None:
         Column("pack is"),
     )
     console.table(columns, rows)
+
+
+def _show_fairness(report: Evaluation, console: Console) -> None:
+    if report.fairness is None:
+        return
+    rows = [
+        (
+            group.name,
+            f"{group.requests}",
+            f"{own.mean:.3f}",
+            f"{own.interval.low:.2f} to {own.interval.high:.2f}",
+            f"{own.difference:+.3f}",
+            f"{most.mean:.3f}",
+            f"{most.difference:+.3f}",
+        )
+        for group in report.fairness.groups
+        for own, most in [(group.ndcg_10[PACK], group.ndcg_10[Popularity.name])]
+    ]
+    columns = (
+        Column("ndcg@10 by people", flexible=True),
+        *(
+            Column(name, right=True)
+            for name in ("n", PACK, "95 %", "to rest", Popularity.name, "to rest")
+        ),
+    )
+    if rows:
+        console.table(columns, rows)
+    for line in report.fairness.said(PACK):
+        console.say(line)
 
 
 def _verdict(comparison: Comparison) -> str:

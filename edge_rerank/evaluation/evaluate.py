@@ -17,8 +17,14 @@ from numpy.typing import NDArray
 
 from edge_rerank._progress import Progress, StepProgress
 from edge_rerank.errors import DataError, InvalidRequest
-from edge_rerank.evaluation.baselines import RECENT_ITEMS, Baseline, default_baselines
+from edge_rerank.evaluation.baselines import (
+    RECENT_ITEMS,
+    Baseline,
+    Popularity,
+    default_baselines,
+)
 from edge_rerank.evaluation.calibration import calibration
+from edge_rerank.evaluation.fairness import Fairness, fairness
 from edge_rerank.evaluation.metrics import catalogue_coverage
 from edge_rerank.evaluation.outcomes import (
     FIGURES,
@@ -32,7 +38,8 @@ from edge_rerank.evaluation.results import PACK, Detail, Evaluation, Latency, Qu
 from edge_rerank.evaluation.scores import Prescored
 from edge_rerank.evaluation.slices import slices
 from edge_rerank.evaluation.statistics import Comparison, bootstrap, compare
-from edge_rerank.formats.dataset import DataSet, Request, Withheld, chosen
+from edge_rerank.formats.attributes import Attributes
+from edge_rerank.formats.dataset import USERS, DataSet, Request, Withheld, chosen
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
@@ -89,7 +96,8 @@ def evaluate(
     requests = list(data.requests(split, limit=limit))
     if not any(request.clicked for request in requests):
         raise DataError(data.folder, f"{split}: expected at least one request with a click")
-    # Before the long work: a scores file that does not fit is told at once.
+    # Before the long work: a file that does not fit is told at once.
+    people = data.attributes() if data.has(USERS) else None
     prescored = [Prescored(name, path, requests) for name, path in (scores or {}).items()]
     # The catalogue's scale, and not each person's own.
     ratings = guess_scale(event for request in requests for event in request.history)
@@ -139,6 +147,7 @@ def evaluate(
             {name: _detail(one, requests, comparisons.get(name)) for name, one in outcomes.items()}
         ),
         slices=slices(requests, outcomes, np.random.default_rng(SEED)),
+        fairness=_fairness(people, requests, outcomes),
         without=tuple(sorted(without)),
         texts=len(items),
         encoding_s=encoding_s,
@@ -201,6 +210,17 @@ def _compare(outcomes: Mapping[str, Outcomes]) -> dict[str, Comparison]:
     judged = values[~np.isnan(values[:, 0])]
     made = compare(judged[:, 0], judged[:, 1:], np.random.default_rng(SEED))
     return dict(zip(list(outcomes)[1:], made, strict=True))
+
+
+def _fairness(
+    people: Mapping[str, Attributes] | None,
+    requests: Sequence[Request],
+    outcomes: Mapping[str, Outcomes],
+) -> Fairness | None:
+    if people is None:
+        return None
+    judged = {name: outcomes[name] for name in (PACK, Popularity.name)}
+    return fairness(people, requests, judged, np.random.default_rng(SEED))
 
 
 def _quality(outcomes: Outcomes, requests: Sequence[Request]) -> Quality:

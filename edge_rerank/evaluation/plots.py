@@ -89,10 +89,17 @@ def bars(title: str, marks: Sequence[Mark]) -> str:
     return _svg(title, height + 2, axis + "".join(drawn))
 
 
-def differences(title: str, marks: Sequence[Mark]) -> str:
-    """Dots with intervals around a line at zero, in the order given."""
-    low = min([0.0, *_ends(marks), *(one.value for one in marks)])
-    high = max([0.0, *_ends(marks), *(one.value for one in marks)])
+def differences(title: str, marks: Sequence[Mark], *, beside: Sequence[Mark] = ()) -> str:
+    """Dots with intervals around a line at zero, in the order given.
+
+    Args:
+        title: what is drawn.
+        marks: the dots.
+        beside: those of other plots, for an axis that is as long as theirs.
+    """
+    every = [*marks, *beside]
+    low = min([0.0, *_ends(every), *(one.value for one in every)])
+    high = max([0.0, *_ends(every), *(one.value for one in every)])
     left, right = _LABELS + 6, WIDTH - _VALUES - 14
     scale = (right - left) / max(high - low, 1e-9)
 

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import PurePath
 
 from edge_rerank.evaluation import plots
+from edge_rerank.evaluation.fairness_html import fairness_section
 from edge_rerank.evaluation.outcomes import LONG_CLICK_S
 from edge_rerank.evaluation.plots import Mark, Point
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation
@@ -40,6 +41,7 @@ def as_html(report: Evaluation) -> str:
         _accuracy(report),
         _beyond(report),
         *(_slices(report, kind) for kind in SliceKind),
+        fairness_section(report.fairness),
         _calibration(report),
         _speed(report),
         _method(),
@@ -187,7 +189,12 @@ def _slices(report: Evaluation, kind: SliceKind) -> str:
         ]
         rows.append(_row(name, cells))
     headings = ["", *(f"{escape(one.label)}<br>n = {one.requests}" for one in parts)]
-    marks = [Mark(f"{one.label} (n = {one.requests})", *_own(one), "own") for one in parts]
+    # The plot has less room for names than the table.
+    short = [one.label.replace(" or more", "+") for one in parts]
+    marks = [
+        Mark(f"{label} (n = {one.requests})", *_own(one), "own")
+        for label, one in zip(short, parts, strict=True)
+    ]
     drawn = plots.bars(f"NDCG@10 of the pack, {title.lower()}", marks)
     return section(
         title,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from edge_rerank.evaluation.calibration import Calibration
+from edge_rerank.evaluation.fairness import Fairness
 from edge_rerank.evaluation.slices import Slice
 from edge_rerank.evaluation.statistics import Comparison, Interval
 from edge_rerank.formats.dataset import Withheld
@@ -99,6 +100,7 @@ class Evaluation:
         baselines: that of the others by name.
         details: of the pack, as "pack", and of every baseline.
         slices: NDCG@10 of every order on parts of the requests.
+        fairness: of the pack and of popularity; ``None`` where the folder says nothing of people.
         without: what was withheld.
         texts: items whose texts were encoded beforehand.
         encoding_s: how long that took, in seconds.
@@ -112,6 +114,7 @@ class Evaluation:
     baselines: Mapping[str, Quality]
     details: Mapping[str, Detail]
     slices: tuple[Slice, ...]
+    fairness: Fairness | None
     without: tuple[Withheld, ...]
     texts: int
     encoding_s: float = field(compare=False)
@@ -124,7 +127,8 @@ class Evaluation:
     def to_json(self, *, indent: int | None = 2) -> str:
         """``{"folder", "split", "requests", "pack": {...}, "baselines": {name: {...}}, ...}``.
 
-        Beyond those: "model", "details" by order, "slices", "without", "texts" and "encoding_s".
+        Beyond those: "model", "details" by order, "slices", "fairness", "without", "texts" and
+        "encoding_s".
         """
         return json.dumps(
             _plain(
@@ -137,6 +141,7 @@ class Evaluation:
                     "baselines": {name: one.to_dict() for name, one in self.baselines.items()},
                     "details": {name: asdict(one) for name, one in self.details.items()},
                     "slices": [asdict(one) for one in self.slices],
+                    "fairness": None if self.fairness is None else self.fairness.to_dict(PACK),
                     "without": list(self.without),
                     "texts": self.texts,
                     "encoding_s": self.encoding_s,

@@ -65,9 +65,20 @@ def bootstrap(
     Returns:
         One interval for each column; of NaN for a column without a number.
     """
+    return [middle(column) for column in resampled_means(values, rng, resamples=resamples).T]
+
+
+def resampled_means(
+    values: NDArray[np.float64], rng: np.random.Generator, *, resamples: int = RESAMPLES
+) -> NDArray[np.float64]:
+    """Means of several columns on resamples of the rows, see :func:`bootstrap`.
+
+    Returns:
+        float64 of shape (resamples, columns); NaN where a resample has no number in a column.
+    """
     count, columns = values.shape
     if not count:
-        return [Interval(np.nan, np.nan)] * columns
+        return np.full((resamples, columns), np.nan)
     known = ~np.isnan(values)
     filled = np.where(known, values, 0.0)
     means = np.empty((resamples, columns))
@@ -79,13 +90,17 @@ def bootstrap(
         means[rows] = np.divide(
             weights @ filled, total, out=np.full_like(total, np.nan), where=total > 0
         )
+    return means
+
+
+def middle(drawn: NDArray[np.float64]) -> Interval:
+    """The middle 95 % of a figure on resamples, float64 of shape (resamples,), NaN left out."""
+    known = drawn[~np.isnan(drawn)]
+    if not known.size:
+        return Interval(np.nan, np.nan)
     tail = (1 - CONFIDENCE) / 2
-    result = []
-    for column in means.T:
-        drawn = column[~np.isnan(column)]
-        low, high = np.quantile(drawn, [tail, 1 - tail]) if drawn.size else (np.nan, np.nan)
-        result.append(Interval(float(low), float(high)))
-    return result
+    low, high = np.quantile(known, [tail, 1 - tail])
+    return Interval(float(low), float(high))
 
 
 def compare(

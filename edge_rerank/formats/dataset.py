@@ -7,7 +7,9 @@ A folder holds, plain or gzipped, one JSON object a line:
 - ``train_requests.jsonl``, ``valid.jsonl``, ``test.jsonl`` or any other split of requests:
   ``{"user"?, "history"?: [ids or {"item", "type"?, "timestamp"?, "dwell_s"?, "scroll"?, ...}],
   "candidates": [ids], "clicked": [ids], "dwell_s"?: [seconds or null for each of clicked],
-  "popularity"?: [what was known at the time, for each of candidates], "query"?, "timestamp"?}``.
+  "popularity"?: [what was known at the time, for each of candidates], "query"?, "timestamp"?}``;
+- ``users.jsonl``, if there is any: what is known of people, see
+  :mod:`edge_rerank.formats.attributes`.
 
 Ids and users are strings or integers. Timestamps are UTC seconds, milliseconds or ISO 8601.
 Members that are not named here are ignored; a member that is there but malformed is an
@@ -29,6 +31,7 @@ from typing import Any, Self
 
 from edge_rerank._check import check_id, check_integer, check_list, check_number, check_text
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
+from edge_rerank.formats.attributes import Attributes, read_users
 from edge_rerank.formats.events import event_from_dict, item_from_dict
 from edge_rerank.formats.jsonl import Record, read_records
 from edge_rerank.formats.times import read_timestamp
@@ -38,8 +41,9 @@ ITEMS = "items"
 TRAIN = "train"
 TRAIN_REQUESTS = "train_requests"
 VALID = "valid"
-NO_SPLITS = frozenset({ITEMS, TRAIN, "users"})
-"""Names of files that hold no requests; what "users" holds, one object a person, is not read."""
+USERS = "users"
+NO_SPLITS = frozenset({ITEMS, TRAIN, USERS})
+"""Names of files that hold no requests."""
 
 _SPLIT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _ITEM_MEMBERS = ("id", "text", "categories", "popularity")
@@ -177,6 +181,17 @@ class DataSet:
         parse = partial(parse_request, self.items, popularity=self._popularity_known)
         for _, request in islice(read_records(path, parse), limit):
             yield request
+
+    def attributes(self) -> Mapping[str, Attributes]:
+        """What the folder says of people, by user; empty where it has no ``users``.
+
+        Raises:
+            DataError: at the first malformed line.
+        """
+        if not self.has(USERS):
+            return MappingProxyType({})
+        people = read_users(locate(self.folder, USERS))
+        return MappingProxyType({one.user: one.attributes for one in people})
 
     def without(self, withheld: Collection[Withheld]) -> Self:
         """The same, read as if nobody knew this of any item."""

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,32 @@ def test_a_pack_beside_another(run: Run, folder: Path) -> None:
     manifest = Pack.open(shipped_pack()).manifest
     assert report["baselines"][f"{manifest.name} {manifest.release}"] == report["pack"]
     assert run("eval", "shipped", folder, "--beside", folder).code == 2
+
+
+def test_groups_of_people(run: Run, folder: Path) -> None:
+    request = {"history": [1], "candidates": [2, 1], "clicked": [1]}
+    requests = [{**request, "user": f"somebody-{n}", "clicked": [1 + n % 2]} for n in range(80)]
+    (folder / "test.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in requests))
+    users = [
+        {"user": f"somebody-{n}", "attributes": {"age": "60+" if n % 2 else "20-29"}}
+        for n in range(79)
+    ]
+    (folder / "users.jsonl").write_text("".join(f"{json.dumps(one)}\n" for one in users))
+    result = run("eval", "shipped", folder)
+    assert (result.code, result.err) == (0, "")
+    # The tea is popular, the bicycle is what those of 60 click.
+    assert re.search(r"age: 20-29 +40 .* 1\.000 +\+0\.369", result.out)
+    assert re.search(r"age: 60\+ +39 .* 0\.631 +-0\.369", result.out)
+    said = " ".join(result.out.split())
+    assert "largest gap: age: " in said
+    assert "beyond chance among 2 groups" in said
+    assert "somebody" not in result.out
+    (folder / "users.jsonl").write_text('{"user": "somebody-1", "attributes": {"age": 60}}\n')
+    broken = run("eval", "shipped", folder)
+    assert broken.code == 2
+    assert "users.jsonl:1: attributes: value: expected a string, got int" in broken.err
+    (folder / "users.jsonl").write_text("")
+    assert "nothing is said of groups" in " ".join(run("eval", "shipped", folder).out.split())
 
 
 def test_runtime_options(run: Run, folder: Path) -> None:

@@ -152,6 +152,35 @@ def test_a_folder_is_split_anew_at_one_moment(dated_folder: Path, tmp_path: Path
     assert main([*command[:-2], "--type", "view"]) == EXIT_USAGE
 
 
+def test_a_folder_that_is_split_anew_keeps_what_is_known_of_people(
+    dated_folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = [json.loads(line) for line in (dated_folder / "train.jsonl").open()]
+    users = [
+        *({"user": one["user"], "attributes": {"first": one["items"][0]}} for one in train[5:]),
+        {"user": "stranger", "attributes": {"first": "nothing"}},
+    ]
+    # In another order than that in which the people are numbered.
+    text = "".join(f"{json.dumps(one)}\n" for one in reversed(users))
+    (dated_folder / "users.jsonl").write_text(text)
+    out = tmp_path / "anew"
+    assert main(["data", "convert", str(dated_folder), "--out", str(out)]) == 0
+    assert "25 people" in capsys.readouterr().err
+    made = DataSet.open(out).attributes()
+    assert len(made) == 25
+    firsts = {one.user: one.items[0] for one in DataSet.open(out).sequences()}
+    assert len(firsts.keys() & made.keys()) >= 20
+    for user in firsts.keys() & made.keys():
+        assert made[user] == {"first": firsts[user]}
+    text = gzip.decompress((out / "users.jsonl.gz").read_bytes()).decode()
+    assert "stranger" not in text
+    assert '"u1' not in text
+    (dated_folder / "users.jsonl").unlink()
+    bare = tmp_path / "bare"
+    assert main(["data", "convert", str(dated_folder), "--out", str(bare)]) == 0
+    assert not DataSet.open(bare).has("users")
+
+
 @pytest.fixture
 def dated_folder(folder: Folder) -> Path:
     """Each of 30 people is asked for their last choice, and many choose afterwards."""
@@ -418,6 +447,10 @@ GOOD = {
         ("test", {**GOOD, "timestamp": "soon"}, "timestamp: expected"),
         ("test", {**GOOD, "user": ""}, "user: expected"),
         ("test", {**GOOD, "history": [{"type": "stare", "item": "a"}]}, "type: expected"),
+        ("users", {"user": "u", "attributes": {"age": 30}}, "value: expected a string, got int"),
+        ("users", {"user": "w", "attributes": ["age"]}, "expected an object of strings"),
+        ("users", {"attributes": {"age": "30-39"}}, "user: expected"),
+        ("users", {"user": "v"}, "user: expected each person once"),
     ],
 )
 def test_every_rule_has_its_line(
@@ -427,7 +460,7 @@ def test_every_rule_has_its_line(
     line: Any,
     reason: str,
 ) -> None:
-    files = {"items": list(ITEMS), "train": list(TRAIN), "test": [GOOD]}
+    files = {"items": list(ITEMS), "train": list(TRAIN), "test": [GOOD], "users": [{"user": "v"}]}
     files[name] = [*files[name], line, "", "{"]
     made = folder(**files)
     found = check(made)
@@ -460,7 +493,10 @@ def test_missing_doubled_and_unreadable_files(folder: Folder, tmp_path: Path) ->
 def test_remarks_are_no_violations(folder: Folder, capsys: pytest.CaptureFixture[str]) -> None:
     made = folder(
         items=[{"id": "a"}, {"id": "b", "text": "B"}],
-        users=[{"user": "u", "age": 5}],
+        users=[
+            {"user": "u", "age": 5},
+            *({"user": n, "attributes": {"age": "30-39" if n else "20-29"}} for n in range(21)),
+        ],
         test=[
             GOOD,
             {**GOOD, "clicked": [], "user": None},
@@ -478,9 +514,13 @@ def test_remarks_are_no_violations(folder: Folder, capsys: pytest.CaptureFixture
         "1 requests with neither history nor query",
         "no train and no train_requests",
         "of what was not clicked occurs nowhere before",
-        "in order: 2 in items.jsonl, 4 in test.jsonl",
+        "known of people: age: 21 people, 2 values, 1 of them rare",
+        "users.jsonl: 21 of 22 people are in no other file",
+        "in order: 2 in items.jsonl, 4 in test.jsonl, 22 in users.jsonl",
     ):
         assert remark in said
+    assert "30-39" not in said
+    assert check(made).to_dict()["attributes"] == {"age": {"people": 21, "values": 2, "rare": 1}}
 
 
 @pytest.mark.slow

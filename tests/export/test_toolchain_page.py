@@ -57,13 +57,14 @@ def test_the_way_from_a_log_to_figures(
 def test_the_format_is_as_its_examples_are(tmp_path: Path) -> None:
     text = section("Data sets").partition("### The format")[2]
     examples = dict(re.findall(r"^`(\w+)\.jsonl`.*?```json\n(.*?)```", text, re.DOTALL | re.M))
-    assert set(examples) == {"items", "train", "test"}
+    assert set(examples) == {"items", "train", "test", "users"}
     for name, lines in examples.items():
         (tmp_path / f"{name}.jsonl").write_text(lines, encoding="utf-8")
     assert check(tmp_path).violations == ()
     (request,) = DataSet.open(tmp_path).requests("test")
     assert [item.popularity for item in request.candidates] == [7, 31]
     assert request.dwell_s == {"12": 40}
+    assert DataSet.open(tmp_path).attributes()["1"] == {"age": "30-39", "region": "Tyrol"}
     named = set(re.findall(r"`(\w+)`", text.partition("| file |")[2]))
     members = {name for one in examples.values() for name in json.loads(one)}
     assert members | {"item", "type", "scroll"} <= named

@@ -13,6 +13,7 @@ from edge_rerank._check import check_number
 from edge_rerank.cli.options import add_items, add_log_layout, items_of, log_layout, positive, share
 from edge_rerank.errors import DataError, InvalidEvent
 from edge_rerank.formats.times import read_timestamp
+from edge_rerank.render.texttable import one_line
 from edge_rerank_export.commands._arguments import (
     EXIT_CODES,
     Commands,
@@ -172,6 +173,8 @@ def _check(arguments: argparse.Namespace, console: Console) -> None:
         _print(console, str(one))
     if len(found.violations) > _SHOWN and not arguments.json:
         _print(console, f"{len(found.violations) - _SHOWN} more; --json prints all")
+    for name, count in found.attributes.items():
+        _print(console, f"known of people: {one_line(name)}: {count}")
     for remark in found.remarks:
         _print(console, f"remark: {remark}")
     if found.violations:

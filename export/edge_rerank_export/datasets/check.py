@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import zlib
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -11,11 +12,13 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from edge_rerank.errors import DataError, InvalidInput
+from edge_rerank.formats.attributes import parse_person
 from edge_rerank.formats.dataset import (
     ITEMS,
     NO_SPLITS,
     TRAIN,
     TRAIN_REQUESTS,
+    USERS,
     Request,
     TrainSequence,
     locate,
@@ -24,6 +27,7 @@ from edge_rerank.formats.dataset import (
     parse_sequence,
 )
 from edge_rerank.formats.jsonl import Record, parse_object
+from edge_rerank.history.aggregates import MIN_PEOPLE
 from edge_rerank.types import Item
 from edge_rerank_export.datasets.lists import late_share
 from edge_rerank_export.progress import Steps, silent
@@ -56,6 +60,25 @@ class Violation:
 
 
 @dataclass(frozen=True, slots=True)
+class AttributeCount:
+    """How much is known of one attribute.
+
+    Attributes:
+        people: of whom it is known.
+        values: how many there are.
+        rare: of these, what fewer than 20 people have.
+    """
+
+    people: int
+    values: int
+    rare: int
+
+    def __str__(self) -> str:
+        rare = f", {self.rare} of them rare" if self.rare else ""
+        return f"{self.people} people, {self.values} values{rare}"
+
+
+@dataclass(frozen=True, slots=True)
 class Checked:
     """What was found.
 
@@ -63,11 +86,13 @@ class Checked:
         violations: in the order of the files, then of the lines.
         counts: good lines by file.
         remarks: what is allowed, and makes figures mean less.
+        attributes: of ``users``, by name.
     """
 
     violations: tuple[Violation, ...]
     counts: Mapping[str, int]
     remarks: tuple[str, ...]
+    attributes: Mapping[str, AttributeCount]
 
     def to_dict(self) -> dict[str, Any]:
         """All attributes as JSON-ready values."""
@@ -75,6 +100,7 @@ class Checked:
             "violations": [asdict(one) for one in self.violations],
             "counts": dict(self.counts),
             "remarks": list(self.remarks),
+            "attributes": {name: asdict(one) for name, one in self.attributes.items()},
         }
 
 
@@ -105,6 +131,8 @@ class _Check:
         self._born: dict[str, float] = {}
         self._learnt: list[float] = []
         self._beside: dict[str, list[tuple[float, list[str]]]] = {}
+        self._people: set[str] = set()
+        self._values: dict[str, Counter[str]] = {}
 
     def run(self) -> Checked:
         names = self._names()
@@ -114,6 +142,8 @@ class _Check:
         splits = sorted(names - NO_SPLITS)
         for split in splits:
             self._read(split, partial(self._requests, split=split))
+        if USERS in names:
+            self._read(USERS, self._users)
         self._say_unborn()
         self._say_late()
         if not splits:
@@ -121,7 +151,9 @@ class _Check:
             self._violations.append(Violation(self._folder.name, None, wanted))
         if TRAIN not in names and TRAIN_REQUESTS not in names:
             self._remarks.append("no train and no train_requests: nothing can be learnt from it")
-        return Checked(tuple(self._violations), self._counts, tuple(self._remarks))
+        return Checked(
+            tuple(self._violations), self._counts, tuple(self._remarks), self._attributes()
+        )
 
     def _names(self) -> set[str]:
         return {
@@ -193,6 +225,7 @@ class _Check:
             return
         if one.user in self._train:
             self._note(path, number, "user: expected each person once, got one again")
+        self._people.add(one.user)
         self._train[one.user] = dict(zip(one.items, times, strict=True))
 
     def _requests(self, path: Path, *, split: str) -> None:
@@ -211,6 +244,7 @@ class _Check:
             all_clicked += len(request.clicked) == len(request.candidates)
             bare += not request.history and request.query is None
             self._note_births(request)
+            self._people.update([] if request.user is None else [request.user])
             if request.timestamp is not None:
                 others = [one.id for one in request.candidates if one.id not in request.clicked]
                 beside.append((request.timestamp, others))
@@ -223,6 +257,28 @@ class _Check:
         ):
             if count:
                 self._remarks.append(f"{path.name}: {count} requests {what}")
+
+    def _users(self, path: Path) -> None:
+        seen: set[str] = set()
+        for number, one in self._lines(path, parse_person):
+            if one.user in seen:
+                self._note(path, number, "user: expected each person once, got one again")
+                continue
+            seen.add(one.user)
+            for name, value in one.attributes.items():
+                self._values.setdefault(name, Counter())[value] += 1
+        strangers = len(seen - self._people)
+        if strangers:
+            what = f"{strangers} of {len(seen)} people are in no other file"
+            self._remarks.append(f"{path.name}: {what}: nothing is learnt from what they are")
+
+    def _attributes(self) -> dict[str, AttributeCount]:
+        return {
+            name: AttributeCount(
+                counts.total(), len(counts), sum(one < MIN_PEOPLE for one in counts.values())
+            )
+            for name, counts in sorted(self._values.items())
+        }
 
     def _note_births(self, request: Request) -> None:
         """When the items of a request first occur in the folder, as far as it tells."""

@@ -19,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
-from edge_rerank.formats.dataset import ITEMS, TRAIN, VALID, DataSet
+from edge_rerank.formats.dataset import ITEMS, TRAIN, USERS, VALID, DataSet
 from edge_rerank.formats.events import item_to_dict
 from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.tables.people import Choice, Deed, People, choices_of, read_people
 from edge_rerank.types import Item
-from edge_rerank_export.datasets.folder_people import people_of
+from edge_rerank_export.datasets.folder_people import described, people_of
 from edge_rerank_export.datasets.lists import ChoiceList, draw_lists
 from edge_rerank_export.datasets.packed import ENDING, write_packed
 from edge_rerank_export.datasets.summary import Summary, scripts_of
@@ -107,13 +107,15 @@ def convert(
         DataError: when the log cannot be read, or gives nothing to learn from or to judge by.
         RecipeError: when there is something at ``out``, or a layout for a folder.
     """
+    data: DataSet | None = None
+    numbers: dict[str, int] = {}
     if log.is_dir():
         if layout is not None and layout != FileLayout():
             raise RecipeError(f"{log.name}: a data set folder: expected no words on how to read it")
         data = DataSet.open(log)
         form, items = "a data set folder", [*items, *data.items.values()]
         with steps("read the folder") as update:
-            people = people_of(data, update=update)
+            people = people_of(data, numbers, update=update)
     else:
         opened = read_log(log, layout, items)
         form = opened.form
@@ -121,12 +123,15 @@ def convert(
             people = read_people(opened, update=update)
     firsts, repeats = choices_of(people.deeds)
     plan = _Plan.of(log, firsts, conversion)
+    users = [] if data is None else described(data, numbers, plan.people)
     catalogue = _catalogue(items, people, plan)
     with new_folder(out) as stage:
         write_packed(
             stage / f"{ITEMS}{ENDING}", (item_to_dict(item, ITEM_MEMBERS) for item in catalogue)
         )
         write_packed(stage / f"{TRAIN}{ENDING}", plan.sequences())
+        if users:
+            write_packed(stage / f"{USERS}{ENDING}", users)
         lists = {}
         for split, asked in ((VALID, plan.valid), (TEST, plan.test)):
             with steps(f"draw the lists of {split}") as update:
@@ -139,6 +144,7 @@ def convert(
             form=form,
             people=len(kept),
             people_left_out=len(people.deeds) - len(kept),
+            people_described=len(users),
             items=len(catalogue),
             items_chosen=len(chosen),
             items_without_text=sum(not item.text for item in catalogue),

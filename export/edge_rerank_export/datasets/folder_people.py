@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections import defaultdict
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.privacy.scrub import Scrubber
@@ -12,7 +14,7 @@ from edge_rerank.types import EventType
 from edge_rerank_export.progress import Update
 
 
-def people_of(data: DataSet, *, update: Update) -> People:
+def people_of(data: DataSet, numbers: dict[str, int], *, update: Update) -> People:
     """Read the training part and every split.
 
     What a person chose in the training part is a click, unless a history says more of that moment.
@@ -20,6 +22,7 @@ def people_of(data: DataSet, *, update: Update) -> People:
 
     Args:
         data: a folder.
+        numbers: of people by their names in the folder; filled in, empty before.
         update: told how far it is, in files.
 
     Raises:
@@ -27,7 +30,6 @@ def people_of(data: DataSet, *, update: Update) -> People:
         InvalidEvent: when a time is more than a day ahead.
     """
     now, scrubber = time.time(), Scrubber()
-    numbers: dict[str, int] = {}
     found: dict[int, dict[Deed, None]] = defaultdict(dict)
     splits = data.splits()
     for done, split in enumerate(splits):
@@ -60,6 +62,25 @@ def people_of(data: DataSet, *, update: Update) -> People:
         repeated=0,
         bad=(),
     )
+
+
+def described(
+    data: DataSet, numbers: Mapping[str, int], kept: Collection[int]
+) -> list[dict[str, Any]]:
+    """The lines of ``users``: what the folder says of these people, who go by their numbers.
+
+    Raises:
+        DataError: at the first malformed line.
+    """
+    known = {
+        number: attributes
+        for user, attributes in data.attributes().items()
+        if (number := numbers.get(user)) is not None and number in kept
+    }
+    return [
+        {"user": str(number), "attributes": dict(attributes)}
+        for number, attributes in sorted(known.items())
+    ]
 
 
 def number_of(user: str | None, numbers: dict[str, int]) -> int:

@@ -18,6 +18,7 @@ class Summary:
         form: what it was found to be.
         people: with enough choices.
         people_left_out: with fewer.
+        people_described: with enough, of whom a folder that was split anew says attributes.
         items: in the catalogue.
         items_chosen: of them.
         items_without_text: of them.
@@ -41,6 +42,7 @@ class Summary:
     form: str
     people: int
     people_left_out: int
+    people_described: int
     items: int
     items_chosen: int
     items_without_text: int
@@ -72,6 +74,7 @@ class Summary:
         lists = ", ".join(f"{name} {count}" for name, count in self.lists.items())
         return [
             ("people", f"{self.people} ({self.people_left_out} with too few choices left out)"),
+            *([("described", f"{self.people_described} people")] if self.people_described else []),
             ("items", f"{self.items} ({self.items_chosen} chosen by somebody)"),
             ("items without a text", f"{self.items_without_text} ({self.items_unknown} unknown)"),
             ("events", f"{self.events}, {day(self.first)} to {day(self.last)}"),

@@ -1,0 +1,101 @@
+"""Attributes of people: what a host knows of somebody beside what they did, as an age group.
+
+A data set folder holds them in ``users.jsonl``, plain or gzipped, one person a line:
+``{"user", "attributes"?: {name: value}}``. Names and values are strings, values those of a
+few groups ("30-39", "renter"); an attribute that is missing or null is not known.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+
+from edge_rerank._check import check_id, check_text, kind_of
+from edge_rerank.errors import DataError, InvalidInput, InvalidRequest
+from edge_rerank.formats.jsonl import Record, read_records
+
+MAX_ATTRIBUTES = 32
+"""Of one person."""
+
+MAX_NAME_CHARS = 64
+MAX_VALUE_CHARS = 128
+
+Attributes = Mapping[str, str]
+"""Values by the names of attributes; what is not known is not in it."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Person:
+    """A line of ``users``.
+
+    Attributes:
+        user: who.
+        attributes: what is known; may be empty.
+    """
+
+    user: str
+    attributes: Attributes
+
+
+def check_attributes(value: object, error: type[InvalidInput]) -> Attributes:
+    """``value`` as attributes, if it is a mapping of few short strings to short strings.
+
+    Messages never hold a name or a value.
+
+    Args:
+        value: what came.
+        error: what to raise.
+    """
+    if not isinstance(value, Mapping):
+        raise error(f"attributes: expected an object of strings, got {kind_of(value)}")
+    if len(value) > MAX_ATTRIBUTES:
+        raise error(f"attributes: expected at most {MAX_ATTRIBUTES}, got {len(value)}")
+    return MappingProxyType(
+        {
+            # The same few strings stand at everybody: keep each once.
+            sys.intern(_short(name, "attributes: name", MAX_NAME_CHARS, error)): sys.intern(
+                _short(one, "attributes: value", MAX_VALUE_CHARS, error)
+            )
+            for name, one in value.items()
+            if one is not None
+        }
+    )
+
+
+def parse_person(record: Record) -> Person:
+    """A line of ``users``.
+
+    Raises:
+        InvalidRequest: when it is malformed.
+    """
+    user = check_id(record.get("user"), "user", InvalidRequest)
+    attributes = record.get("attributes")
+    return Person(user, check_attributes({} if attributes is None else attributes, InvalidRequest))
+
+
+def read_users(path: Path) -> Iterator[Person]:
+    """The people of a file ``users``, in its order.
+
+    Raises:
+        DataError: when the file cannot be read, at the first malformed line, or when somebody
+            is there again.
+    """
+    seen: set[str] = set()
+    for line, person in read_records(path, parse_person):
+        if person.user in seen:
+            raise DataError(path, "user: expected each person once, got one again", line=line)
+        seen.add(person.user)
+        yield person
+
+
+def _short(value: object, name: str, most: int, error: type[InvalidInput]) -> str:
+    text = check_text(value, name, error)
+    # More than spaces, so that a table has something to show.
+    if not 0 < len(text) <= most or not text.strip():
+        raise error(f"{name}: expected 1 to {most} characters, not all blank, got {len(text)}")
+    if not text.isprintable():
+        raise error(f"{name}: expected printable characters, got others")
+    return str(text)
