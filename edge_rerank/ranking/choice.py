@@ -37,8 +37,8 @@ logger = logging.getLogger(__name__)
 
 CHOICE_SHARE = 0.5
 """Share of a list's texts that only the multilingual pack reads, from which on it ranks the list:
-below, most of what is said is in the language that the default pack reads, in a third of the
-time."""
+below, most of what is said is in the language that the default pack reads, in two fifths of
+the time."""
 
 _SCRIPT = "CJK"
 """What the multilingual pack reads and the default one does not."""
