@@ -61,7 +61,7 @@ def test_in_chinese_it_follows_the_person_as_well(run: Run, multilingual: Path) 
     assert "葱油饼起酥的办法" in both
     assert "第一台望远镜" not in both
     assert "第一台望远镜" in later
-    assert "因为您选择了“一张月面图”" in later
+    assert "来自您喜欢的“星空”" in later
     assert "▲" in later
     assert "模型包 multilingual" in result.out
     report = json.loads(run("demo", "--language", "zh", "--json").out)
