@@ -14,6 +14,7 @@ from edge_rerank.cli.options import (
     Subparsers,
     add_command,
     add_json,
+    add_language,
     add_pack,
     add_runtime,
     runtime_of,
@@ -109,12 +110,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "more click. Everything stays in memory.",
     )
     add_pack(parser)
-    parser.add_argument(
-        "--language",
-        choices=tuple(_TONGUES),
-        default="en",
-        help="of the catalogue, its person and all that is said (default: en)",
-    )
+    add_language(parser)
     add_runtime(parser)
     add_json(parser)
     parser.set_defaults(run=run)

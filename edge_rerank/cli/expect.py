@@ -14,6 +14,7 @@ from edge_rerank.cli.options import (
     Subparsers,
     add_command,
     add_json,
+    add_language,
     add_runtime,
     positive,
     runtime_of,
@@ -57,13 +58,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help=f'a model pack, a folder or an installed one by name; "{SHIPPED}" for the default one '
         "that comes with this package (default: of those that do, the one for the language)",
     )
-    parser.add_argument(
-        "--language",
-        choices=("en", "zh"),
-        default="en",
-        help="en: a catalogue in English and, for a third, Chinese (default); zh: the same people "
-        "and kinds of items, all in Chinese",
-    )
+    add_language(parser)
     parser.add_argument(
         "--scorer", metavar="FOLDER", help="a pack with a scorer, to be used beside PACK"
     )

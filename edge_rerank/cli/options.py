@@ -108,6 +108,16 @@ def add_tables(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """``--language``."""
+    parser.add_argument(
+        "--language",
+        choices=("en", "zh"),
+        default="en",
+        help="of the catalogue that comes along, and of the people who use it (default: en)",
+    )
+
+
 def add_runtime(parser: argparse.ArgumentParser) -> None:
     """``--providers`` and ``--threads``."""
     parser.add_argument(

@@ -21,6 +21,7 @@ from typing import TypedDict, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._discreet import discreet
 from edge_rerank._progress import Progress
 from edge_rerank.errors import PackError
 from edge_rerank.inference.encoders.scripts import script_of
@@ -73,6 +74,7 @@ def open_engine(pack: Packs | None, **options: Unpack[EngineOptions]) -> Ranking
     return engine
 
 
+@discreet  # as the engines that it is made of: an error that leaves shows nothing of a person
 class ChoosingEngine(RankingEngine):
     """Ranks with the shipped pack that reads the catalogue. Safe from several threads.
 

@@ -159,7 +159,7 @@ def test_a_message_cannot_fake_a_second_line(run: Run, monkeypatch: pytest.Monke
 
 
 def test_a_system_that_refuses(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse() -> Path:
+    def refuse(_: str) -> Path:
         raise PermissionError(13, "a path that is private")
 
     monkeypatch.setattr("edge_rerank.cli.demo.example_catalogue", refuse)
@@ -171,7 +171,7 @@ def test_a_system_that_refuses(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_an_interrupt(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    def interrupt() -> Path:
+    def interrupt(_: str) -> Path:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("edge_rerank.cli.demo.example_catalogue", interrupt)
