@@ -24,6 +24,7 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.ranking.strength import guess_scale
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import write_whole
 from edge_rerank_export.progress import Update
 
 CUT = 10
@@ -139,7 +140,7 @@ def by_pack(data: DataSet, pack: Path, requests: Sequence[Request]) -> Iterator[
     with RankingEngine.open(pack, runtime=runtime, ratings=ratings) as engine:
         if engine.scorer is not None:
             raise RecipeError(
-                "--pack: expected a pack without a scorer: it refines parts of a list"
+                "--beside: expected a pack without a scorer: it refines parts of a list"
             )
         engine.warmup(everything)
 
@@ -211,8 +212,6 @@ def write_places(places: Places, numbers: Sequence[int], target: Path) -> None:
         numbers: of the requests, in the file of the split.
         target: ``{"request", "places"}`` a line.
     """
-    draft = target.with_name(f".{target.name}.part")
-    with draft.open("w", encoding="utf-8") as stream:
-        for number, own in zip(numbers, places.places, strict=True):
-            stream.write(json.dumps({"request": number, "places": own}) + "\n")
-    draft.replace(target)
+    found = zip(numbers, places.places, strict=True)
+    lines = (json.dumps({"request": number, "places": own}) + "\n" for number, own in found)
+    write_whole(target, "".join(lines))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rerank.formats.dataset import DataSet, Request
-from edge_rerank_export.files import made_folder
+from edge_rerank_export.files import made_folder, write_whole
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.studies.baselines.bpr import train_bpr
 from edge_rerank_export.studies.baselines.choices import Choices, Recommender, validation_ndcg
@@ -80,9 +80,8 @@ def train_baselines(
 
 def write_scores(model: Recommender, requests: Sequence[Request], target: Path) -> None:
     """Write a line of scores for each request, all of them or none."""
-    draft = target.with_name(f".{target.name}.part")
-    with draft.open("w", encoding="utf-8") as stream:
-        for number, scores in enumerate(model.score(requests)):
-            row = {"request": number, "scores": [round(float(one), 6) for one in scores]}
-            stream.write(json.dumps(row) + "\n")
-    draft.replace(target)
+    lines = []
+    for number, scores in enumerate(model.score(requests)):
+        row = {"request": number, "scores": [round(float(one), 6) for one in scores]}
+        lines.append(json.dumps(row) + "\n")
+    write_whole(target, "".join(lines))

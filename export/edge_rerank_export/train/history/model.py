@@ -40,10 +40,6 @@ are of items of different kinds."""
 
 _MOST_SAID = 4.0
 
-_LATER = "trust."
-_DESCRIBE = "describe.0.weight"
-"""What models without a table of successions lack, and what is a number narrower there."""
-
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
 
@@ -364,9 +360,6 @@ def _free_axes(signals: Sequence[Signal]) -> dict[str, dict[int, str]]:
 def load_weights(model: HistoryModel, raw: bytes) -> None:
     """Bring back the weights of a model that :func:`export_onnx` wrote.
 
-    One that knew no table of successions has nothing to say of it: that begins as in a training
-    from nothing.
-
     Raises:
         ValueError: when they do not fit.
     """
@@ -375,12 +368,6 @@ def load_weights(model: HistoryModel, raw: bytes) -> None:
         for tensor in onnx.load_model_from_string(raw).graph.initializer
     }
     state = model.state_dict()
-    for name, value in state.items():
-        if name not in stored and name.startswith(_LATER):
-            stored[name] = value.numpy()  # as a training begins with
-    first = stored.get(_DESCRIBE)
-    if first is not None and first.ndim == 2 and first.shape[1] == state[_DESCRIBE].shape[1] - 1:
-        stored[_DESCRIBE] = np.pad(first, ((0, 0), (0, 1)))
     missing = [name for name in state if name not in stored]
     if missing or any(stored[name].shape != tuple(state[name].shape) for name in state):
         raise ValueError("not the weights of this model")
