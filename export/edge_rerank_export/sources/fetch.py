@@ -127,7 +127,7 @@ def _from_index(  # noqa: PLR0917
     uri: str, name: str, version: str, sha256: str | None, work: Path, subfolder: str
 ) -> Fetched:
     place = work / f"{name}-{version}"
-    place.mkdir(exist_ok=True)
+    place.mkdir(parents=True, exist_ok=True)
     folder = place / "unpacked"
     wheels = list(place.glob("*.whl")) or _download(name, version, place)
     if len(wheels) != 1:
