@@ -28,6 +28,7 @@ RUNTIME = (
     "formats",
     "privacy",
     "history",
+    "learning",
     "ranking",
     "tables",
     "profile",

@@ -57,6 +57,7 @@ class History(Safekeeping):
         self._recorder = Recorder(store, Scrubber() if scrubber is None else scrubber)
         self._recent = RecentEvents(store)
         self._fill_in: list[Callable[[Event], Event]] = []
+        self._after_record: list[Callable[[str, Sequence[Event]], object]] = []
         self._on_forget: list[Callable[[str], object]] = []
         self._lock = OwnLock("the history")
 
@@ -141,7 +142,11 @@ class History(Safekeeping):
         events = _as_events(event)
         for fill_in in self._fill_in:
             events = [fill_in(one) for one in events]
-        return self._keep(person, events, now=time.time())
+        new = self._keep(person, events, now=time.time())
+        if new:
+            for heed in self._after_record:
+                heed(person, events)
+        return new
 
     def events(self, user: str, *, among: Sequence[Item] = ()) -> tuple[Event, ...]:
         """The person's newest 500 events, oldest first, as ranking sees them; none without consent.
@@ -160,6 +165,12 @@ class History(Safekeeping):
                 return ()
             self._store.tend()
             return self._recorder.aliases.recognise(self._recent.of(person), among)
+
+    def personalises(self, user: str) -> bool:
+        """Whether the person has agreed to personalisation."""
+        person = _check_user(user)
+        with self._lock.checked():
+            return self._store.has_consent(person, PERSONALISATION)
 
     def all_events(self, user: str) -> tuple[Event, ...]:
         """Everything stored about the person, oldest first, whatever the consent.
@@ -391,6 +402,14 @@ class History(Safekeeping):
             fill_in: returns the event, or one with more fields set.
         """
         self._fill_in.append(fill_in)
+
+    def after_record(self, heed: Callable[[str, Sequence[Event]], object]) -> None:
+        """Have ``heed`` called with the user and the events whenever :meth:`record` kept some.
+
+        Args:
+            heed: may be told of an event again that was kept before.
+        """
+        self._after_record.append(heed)
 
     def on_forget(self, drop: Callable[[str], object]) -> None:
         """Have ``drop`` called with the user whenever one is erased, even if that fails half-way.
