@@ -161,12 +161,6 @@ class History(Standing):
             self._store.tend()
             return self._recorder.aliases.recognise(self._recent.of(person), among)
 
-    def personalises(self, user: str) -> bool:
-        """Whether the person has agreed to personalisation."""
-        person = _check_user(user)
-        with self._lock.checked():
-            return self._store.has_consent(person, PERSONALISATION)
-
     def all_events(self, user: str) -> tuple[Event, ...]:
         """Everything stored about the person, oldest first, whatever the consent.
 

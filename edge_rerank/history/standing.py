@@ -25,6 +25,12 @@ class Standing(Safekeeping):
         self._recorder = Recorder(store, scrubber)
         self._lock = OwnLock("the history")
 
+    def personalises(self, user: str) -> bool:
+        """Whether the person has agreed to personalisation."""
+        person = check_user(user)
+        with self._lock.checked():
+            return self._store.has_consent(person, PERSONALISATION)
+
     def state(self, user: str, name: str) -> bytes | None:
         """Internal: a small sealed state of the person, ``None`` without one or without consent.
 

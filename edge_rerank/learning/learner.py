@@ -6,9 +6,10 @@ import logging
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 
 from edge_rerank.errors import HistoryError
 from edge_rerank.history.history import History
@@ -29,6 +30,7 @@ PEOPLE = 64
 """People whose open lists are held in memory."""
 
 _STATE = "head."
+_NAME_CHARS = 32 - len(_STATE)
 
 
 @dataclass(slots=True, repr=False)
@@ -122,9 +124,9 @@ class Learner:
         with self._lock:
             pupil = self._pupil(user, shown.layout)
             pupil.lists[shown.ranking] = _Open(shown)
-            pupil.settle(self._clock())
+            pupil.settle(shown.at)
 
-    def heed(self, user: str, events: Iterable[Event]) -> None:
+    def heed(self, user: str, events: Sequence[Event]) -> None:
         """Learn from what a person did with lists that were shown.
 
         Args:
@@ -139,13 +141,15 @@ class Learner:
 
     def _keep(self, user: str, pack: str, head: Head) -> None:
         try:
-            self._history.set_state(user, f"{_STATE}{pack}", head.to_bytes())
+            self._history.set_state(user, _state_of(pack), head.to_bytes())
         except HistoryError as error:
             # The events themselves are kept, and the head still holds in memory.
             logger.warning("what was learnt was not kept: %s", type(error).__name__)
 
-    def _told(self, pupil: _Pupil, events: Iterable[Event]) -> bool:
-        pupil.settle(self._clock())
+    def _told(self, pupil: _Pupil, events: Sequence[Event]) -> bool:
+        # By the time of the events: a host may replay a log.
+        moments = [one.timestamp for one in events if one.timestamp is not None]
+        pupil.settle(max(moments, default=self._clock()))
         found = False
         for event in events:
             one = pupil.lists.get(event.ranking or "")
@@ -176,7 +180,7 @@ class Learner:
         key = user, layout.pack
         pupil = self._pupils.get(key)
         if pupil is None or pupil.current.layout != layout:
-            raw = self._history.state(user, f"{_STATE}{layout.pack}")
+            raw = self._history.state(user, _state_of(layout.pack))
             head = None if raw is None else Head.from_bytes(raw, layout)
             reset = raw is not None and head is None
             if reset:
@@ -187,3 +191,9 @@ class Learner:
                 self._pupils.popitem(last=False)
         self._pupils.move_to_end(key)
         return pupil
+
+
+def _state_of(pack: str) -> str:
+    """Name of the state in the vault; of packs with long names, one that stands for theirs."""
+    short = pack if len(pack) <= _NAME_CHARS else sha256(pack.encode()).hexdigest()
+    return f"{_STATE}{short[:_NAME_CHARS]}"
