@@ -1078,4 +1078,25 @@ DEFENCES: tuple[Defence, ...] = (
         "                self._watch.start()\n",
         "",
     ),
+    Defence(
+        "tests/learning/test_learner.py::test_nothing_is_learnt_or_used_without_consent",
+        "the look at consent before a head is used",
+        "edge_rerank/learning/learner.py",
+        "        if not self._history.personalises(user):\n            return None\n",
+        "",
+    ),
+    Defence(
+        "tests/learning/test_learner.py::test_it_is_gone_when_the_person_is_forgotten",
+        "the dropping of what is held in memory",
+        "edge_rerank/learning/learner.py",
+        "                del self._pupils[key]\n",
+        "                pass\n",
+    ),
+    Defence(
+        "tests/fault/test_learnt.py::test_no_acknowledged_lesson_is_lost",
+        "the writing of what was learnt",
+        "edge_rerank/learning/learner.py",
+        "            self._history.set_state(user, _state_of(pack), head.to_bytes())\n",
+        "            pass\n",
+    ),
 )

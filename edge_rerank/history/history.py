@@ -138,9 +138,8 @@ class History(Standing):
         for fill_in in self._fill_in:
             events = [fill_in(one) for one in events]
         new = self._keep(person, events, now=time.time())
-        if new:
-            for heed in self._after_record:
-                heed(person, events)
+        for heed in self._after_record:
+            heed(person, events)
         return new
 
     def events(self, user: str, *, among: Sequence[Item] = ()) -> tuple[Event, ...]:
@@ -393,10 +392,10 @@ class History(Standing):
         self._fill_in.append(fill_in)
 
     def after_record(self, heed: Callable[[str, Sequence[Event]], object]) -> None:
-        """Have ``heed`` called with the user and the events whenever :meth:`record` kept some.
+        """Have ``heed`` called with the user and the events of every :meth:`record`.
 
         Args:
-            heed: may be told of an event again that was kept before.
+            heed: is told of duplicates, too: of what was kept just before a crash nobody heard.
         """
         self._after_record.append(heed)
 
