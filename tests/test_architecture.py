@@ -80,6 +80,7 @@ HISTORY = (
     "recording",
     "overview",
     "safekeeping",
+    "standing",
     "history",
 )
 """Likewise inside of the history: bytes below meaning."""
