@@ -70,6 +70,7 @@ HISTORY = (
     "vault",
     "sessions",
     "clean",
+    "description",
     "personal_data",
     "transfer",
     "releases",
