@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edge_rerank.compliance.findings import Finding, Subject, Verdict
 from edge_rerank.errors import ConsentRequired, EdgeRerankError, HistoryKeyError
+from edge_rerank.formats.attributes import Values
 from edge_rerank.history import transfer
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
@@ -30,7 +31,7 @@ _EVENTS = (
     Event("view", Item("2", "another"), timestamp=_NOW - 30, dwell_s=12.0, scroll=0.5),
     Event("search", query="trial words", timestamp=_NOW - 10),
 )
-_ATTRIBUTES = {"age_group": "30-39", "floor": 2}
+_ATTRIBUTES: Values = {"age_group": "30-39", "floor": 2}
 _SAMPLES = {
     Kind.ACCESS_TOKEN: "ghp_" + "a1B2c3D4e5" * 3,
     Kind.EMAIL: "trial@example.com",

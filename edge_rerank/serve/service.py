@@ -155,10 +155,10 @@ class Service:
 
     def _describe(self, params: object) -> Any:
         given = members_of(params, (*WHOSE, "attributes"))
-        attributes = given.get("attributes")
+        attributes: Any = given.get("attributes")
         whose = read_whose(given, self._user)
         if whose.guest is None:
-            self._reranker.describe(_named(whose.user), attributes)  # type: ignore[arg-type]
+            self._reranker.describe(_named(whose.user), attributes)
         else:
             with self._guests.use(whose.guest) as visitor:
                 visitor.session.describe(attributes)

@@ -149,6 +149,21 @@ def test_kinds_left_in_are_noted_in_the_store_and_owed(site: Site) -> None:
     assert report.passed
 
 
+def test_it_names_the_kinds_of_data_that_are_kept(site: Site) -> None:
+    site.make()
+    for user in (USER, "another"):
+        site.then(0, lambda store, user=user: store.set_consent(user, "personalisation", True))
+        site.then(0, lambda store, user=user: store.set_state(user, "attributes", b"{}"))
+    site.then(0, lambda store: store.set_state(USER, "head", b"learnt"))
+    report = site.report()
+    assert report.passed
+    said = findings(report, Verdict.PASSED)["data kept"].evidence
+    assert "attributes that the application stated (of 2 people)" in said
+    assert "learnt from the events (of 1 people)" in said
+    named = {r.article for r, _ in REQUIREMENTS if (r.law, r.article) != ("", "")}
+    assert {"5", "15", "45"} <= named
+
+
 def test_an_application_at_work_is_inspected_and_left_alone(site: Site) -> None:
     """Its log is not in the file yet, and it holds the exclusive lock."""
     site.source = KeyFile.create(site.key)
