@@ -18,6 +18,7 @@ from edge_rerank.errors import (
     InvalidRequest,
     RecordingPaused,
 )
+from edge_rerank.formats.attributes import Values
 from edge_rerank.history import transfer
 from edge_rerank.history.description import ATTRIBUTES
 from edge_rerank.history.history import History
@@ -25,7 +26,13 @@ from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
 
 KEY = bytes(range(32))
-KNOWN = {"age_group": "30-39", "region": "CN-31", "language": "zh", "visits": 12, "size": 1.5}
+KNOWN: Values = {
+    "age_group": "30-39",
+    "region": "CN-31",
+    "language": "zh",
+    "visits": 12,
+    "size": 1.5,
+}
 
 
 def opened(path: Path | None = None, **options: Any) -> History:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from edge_rerank import Event, Item, Reranker
+from edge_rerank import Event, Item, RankOptions, Reranker
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.formats.attributes import Value
 from edge_rerank.ranking.comparisons import Comparisons
 from edge_rerank.ranking.request import Request
 
@@ -26,7 +28,12 @@ ITEMS = [
     )
 ]
 EVENT = Event("like", ITEMS[0], timestamp=1_700_000_000.0)
-CONTEXT = {"hour": 20, "device": "kiosk", "temperature": -3.5, "unknown": None}
+CONTEXT: Mapping[str, Value | None] = {
+    "hour": 20,
+    "device": "kiosk",
+    "temperature": -3.5,
+    "unknown": None,
+}
 
 
 class Nothing:
@@ -106,17 +113,22 @@ def test_they_change_no_score() -> None:
     with Reranker.open() as reranker:
         reranker.consent("alice", True)
         reranker.record(EVENT, user="alice")
-        moment = {"now": 1_700_000_100.0}
-        plain = reranker.rank(ITEMS, "alice", **moment)  # type: ignore[arg-type]
-        for said in ({"context": CONTEXT}, {"surface": "home"}, {"context": {}, "surface": None}):
-            again = reranker.rank(ITEMS, "alice", **moment, **said)  # type: ignore[arg-type]
+        moment: RankOptions = {"now": 1_700_000_100.0}
+        plain = reranker.rank(ITEMS, "alice", **moment)
+        ways: list[RankOptions] = [
+            {"now": moment["now"], "context": CONTEXT},
+            {"now": moment["now"], "surface": "home"},
+            {"now": moment["now"], "context": {}, "surface": None},
+        ]
+        for said in ways:
+            again = reranker.rank(ITEMS, "alice", **said)
             assert [(one.item.id, one.score) for one in again] == [
                 (one.item.id, one.score) for one in plain
             ]
         texts = reranker.rank_texts("bread", ["tea", "bread"], context=CONTEXT, surface="home")
         assert texts[0].index == 1
         reranker.describe("alice", {"age_group": "30-39"})
-        described = reranker.rank(ITEMS, "alice", **moment)  # type: ignore[arg-type]
+        described = reranker.rank(ITEMS, "alice", **moment)
         assert [(one.item.id, one.score) for one in described] == [
             (one.item.id, one.score) for one in plain
         ]

@@ -93,7 +93,13 @@ def test_the_moment_is_taken_and_changes_nothing(service: Service) -> None:
     texts = {"texts": ["tea", "bread"], "query": "bread"}
     scores = service.call("rank_texts", {**texts, **said})["results"]
     assert scores == service.call("rank_texts", texts)["results"]
-    for wrong in ({"context": {"hour": 24}}, {"context": []}, {"surface": "a b"}, {"surface": 7}):
+    wrongs: list[dict[str, object]] = [
+        {"context": {"hour": 24}},
+        {"context": []},
+        {"surface": "a b"},
+        {"surface": 7},
+    ]
+    for wrong in wrongs:
         with pytest.raises(InvalidRequest, match=r"context: |surface: "):
             service.call("rank", {"items": SHELF, **wrong})
     guest = service.call("guest_open", {})["guest"]
