@@ -7,6 +7,7 @@ from typing import Self, Unpack
 
 from edge_rerank._process import OwnProcess
 from edge_rerank.feedback import Feedback
+from edge_rerank.formats.attributes import Value
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
@@ -65,6 +66,10 @@ class GuestSession:
     def record(self, event: Event | Iterable[Event]) -> int:
         """Remember what the visitor did until the session ends; see ``Reranker.record``."""
         return self._history.record(event, user=_GUEST)
+
+    def describe(self, attributes: Mapping[str, Value | None]) -> None:
+        """Keep what is known of the visitor until the session ends; see ``Reranker.describe``."""
+        self._history.describe(_GUEST, attributes)
 
     def consent(self, granted: bool, purpose: str = PERSONALISATION) -> None:
         """Note whether the visitor agrees; a session begins with consent."""

@@ -6,10 +6,11 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Any, Self
 
+from edge_rerank.formats.attributes import Values
 from edge_rerank.history.history import History
 from edge_rerank.history.sessions import session_ages
 from edge_rerank.ranking.engine import UNREAD_SHARE
@@ -19,7 +20,7 @@ from edge_rerank.types import Degradation, Event, EventType, RatingScale
 
 TOP = 5
 
-_MAPPINGS = ("by_type", "top_categories", "consents")
+_MAPPINGS = ("by_type", "top_categories", "consents", "attributes")
 """Attributes of a profile that nobody may change."""
 
 ShareUnread = Callable[[Sequence[str]], float]
@@ -44,6 +45,7 @@ class Profile:
             pack cannot read, 0 to 1.
         degraded: ``TEXT_NOT_READ`` where that is a fifth or more: what the person did is known,
             but not what it was about.
+        attributes: what the host has said of the person.
     """
 
     events: int
@@ -58,6 +60,7 @@ class Profile:
     consents: Mapping[str, bool]
     unread: float
     degraded: tuple[Degradation, ...]
+    attributes: Values = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name in _MAPPINGS:
@@ -88,6 +91,7 @@ class Profile:
                 "consents": dict(self.consents),
                 "unread": self.unread,
                 "degraded": [one.value for one in self.degraded],
+                "attributes": dict(self.attributes),
             },
             ensure_ascii=False,
             indent=indent,
@@ -110,7 +114,8 @@ def read_profile(
         HistoryError: when the history cannot be read, or the reading not be noted.
     """
     events, consents = history.all_events(user), history.consents(user)
-    return summarise(events, consents=consents, now=time.time(), unread=unread, ratings=ratings)
+    known = summarise(events, consents=consents, now=time.time(), unread=unread, ratings=ratings)
+    return replace(known, attributes=history.stored_description(user))
 
 
 def summarise(

@@ -14,6 +14,7 @@ from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress, StepProgress
 from edge_rerank.errors import ClosedError, HistoryError, InvalidRequest
 from edge_rerank.feedback import Feedback
+from edge_rerank.formats.attributes import Value
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.history.keys.sources import KeySource
@@ -150,8 +151,8 @@ class Reranker:
             items: candidates, at most 10,000, each id once, not changed.
             user: whose history counts; ``None``, an unknown person or one without consent
                 is ranked without history.
-            options: query, top_k, diversity, host_order, budget_ms, now, repeats: see
-                :class:`edge_rerank.RankOptions`.
+            options: query, top_k, diversity, host_order, budget_ms, now, repeats, context,
+                surface: see :class:`edge_rerank.RankOptions`.
 
         Returns:
             The ranking; ``degraded`` says so if the history could not be read, or if time
@@ -225,6 +226,14 @@ class Reranker:
         """
         self._check_open()
         return self._history.record(event, user=user)
+
+    def describe(self, user: str, attributes: Mapping[str, Value | None]) -> None:
+        """Keep what you know of ``user``, as an age group: :meth:`edge_rerank.History.describe`.
+
+        It takes the places of what was said before under the same names.
+        """
+        self._check_open()
+        self._history.describe(user, attributes)
 
     def consent(self, user: str, granted: bool, purpose: str = PERSONALISATION) -> None:
         """Note whether ``user`` agrees to ``purpose``, see :meth:`edge_rerank.History.consent`.

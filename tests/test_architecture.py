@@ -71,6 +71,7 @@ HISTORY = (
     "vault",
     "sessions",
     "clean",
+    "description",
     "personal_data",
     "transfer",
     "releases",

@@ -119,6 +119,7 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
         ("dislikes items", ", ".join(profile.disliked)),
         ("searched for", ", ".join(profile.searches)),
         ("texts the pack cannot read", f"{profile.unread:.0%}" if profile.unread else ""),
+        *((f"attribute: {name}", str(value)) for name, value in profile.attributes.items()),
         *(
             (f"consent: {purpose}", "given" if granted else "withdrawn")
             for purpose, granted in profile.consents.items()

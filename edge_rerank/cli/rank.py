@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from edge_rerank.cli.options import (
     write_text,
 )
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.formats.attributes import Value
 from edge_rerank.formats.items import read_events
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.history.keys.sources import KeyFile
@@ -81,6 +83,17 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         default=Repeats.LEARN.value,
         help="what the person had before: never again, nothing for having been had, or as the "
         "person comes back to things (default: learn)",
+    )
+    parser.add_argument(
+        "--context",
+        type=_circumstance,
+        default=[],
+        action="append",
+        metavar="NAME=VALUE",
+        help="a circumstance of the call, as hour=20 or device=kiosk; may be given several times",
+    )
+    parser.add_argument(
+        "--surface", metavar="NAME", help="which of the application's lists this is, as home"
     )
     add_html(parser)
     parser.add_argument(
@@ -197,7 +210,20 @@ def _options(arguments: argparse.Namespace) -> RankOptions:
         diversity=arguments.diversity,
         host_order=arguments.host_order,
         repeats=arguments.repeats,
+        context=dict(arguments.context),
+        surface=arguments.surface,
     )
+
+
+def _circumstance(text: str) -> tuple[str, Value]:
+    """``NAME=VALUE``, for ``type=``; what reads as a number is one."""
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise ValueError(text)
+    for kind in (int, float):
+        with suppress(ValueError):
+            return name, kind(value)
+    return name, value
 
 
 def _complain(bad: list[BadLine], console: Console) -> None:

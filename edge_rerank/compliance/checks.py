@@ -121,6 +121,18 @@ def _of_the_history(name: str) -> Callable[[Callable[[Facts], Iterator[Finding]]
     return decorate
 
 
+@_of_the_history("data kept")
+def data_kept(facts: Facts) -> Iterator[Finding]:
+    """Which kinds of data lie in the history, and of how many people."""
+    kinds = [
+        f"events ({facts.events})",
+        f"attributes that the application stated (of {facts.described} people)",
+        f"what was learnt from the events (of {facts.learnt} people)",
+        f"decisions on consent, and pseudonyms (of {facts.people} people)",
+    ]
+    yield Finding("data kept", Verdict.PASSED, "; ".join(kinds))
+
+
 @_of_the_history("sealing")
 def sealing(facts: Facts) -> Iterator[Finding]:
     """Whether everything opens, and nothing was changed."""
@@ -219,15 +231,15 @@ def retention(facts: Facts) -> Iterator[Finding]:
         yield Finding(
             "retention",
             Verdict.FAILED,
-            "events are kept for ever",
+            "events and attributes are kept for ever",
             "set a retention by age that fits the purpose",
         )
         return
-    limit = f"events are kept {facts.retention_days:g} days"
+    limit = f"events and attributes are kept {facts.retention_days:g} days"
     if facts.retention_events is not None:
-        limit += f", at most {facts.retention_events} a person"
+        limit += f", at most {facts.retention_events} events a person"
     if facts.expired:
-        evidence = f"{limit}; {facts.expired} people have events past that"
+        evidence = f"{limit}; {facts.expired} people have some past that"
         yield Finding("retention", Verdict.FAILED, evidence, "open the history more often")
     elif facts.retention_days > MAX_RETENTION_DAYS:
         evidence = f"{limit}; expected {MAX_RETENTION_DAYS:g} at most"
@@ -241,23 +253,23 @@ def retention(facts: Facts) -> Iterator[Finding]:
 
 @_of_the_history("consent")
 def consent(facts: Facts) -> Iterator[Finding]:
-    """Whether everyone with events has agreed."""
+    """Whether everyone of whom something is kept has agreed."""
     if facts.without_consent:
         yield Finding(
             "consent",
             Verdict.FAILED,
-            f"people with events who never agreed: {facts.without_consent}",
+            f"people with events or attributes who never agreed: {facts.without_consent}",
             "erase them",
         )
     elif facts.withdrawn:
         yield Finding(
             "consent",
             Verdict.OWED,
-            f"people who have withdrawn and whose events are still there: {facts.withdrawn}",
+            f"people who have withdrawn and whose data are still there: {facts.withdrawn}",
             "erase them unless another legal basis is documented",
         )
     else:
-        yield Finding("consent", Verdict.PASSED, "everyone with events has agreed, by purpose")
+        yield Finding("consent", Verdict.PASSED, "everyone who is known has agreed, by purpose")
 
 
 @_of_the_history("erasure")

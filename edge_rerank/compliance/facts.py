@@ -10,6 +10,7 @@ from enum import StrEnum
 from edge_rerank.compliance.snapshot import SnapshotFile
 from edge_rerank.errors import HistoryCorrupt, HistoryRolledBack
 from edge_rerank.history.aggregates import epsilon_left
+from edge_rerank.history.description import ATTRIBUTES
 from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.vault import schema
 from edge_rerank.history.vault.anchor import Anchor
@@ -53,11 +54,13 @@ class Facts:
     Attributes:
         people: how many it knows.
         events: how many it holds about them.
-        without_consent: people with events who never agreed to personalisation.
-        withdrawn: people with events who have withdrawn their consent.
+        described: people of whom it holds attributes.
+        learnt: people of whom it holds another small state, such as what was learnt.
+        without_consent: people with any of that who never agreed to personalisation.
+        withdrawn: people with any of that who have withdrawn their consent.
         retention_days: how long events are kept; ``None`` for ever.
         retention_events: how many are kept a person; ``None`` for any number.
-        expired: people with events that are past their time and still there.
+        expired: people with events or states that are past their time and still there.
         damage: what verifying every row, head and audit entry found; empty for nothing.
         audit_entries: how many the audit log has.
         key_replaceable: whether erasure can replace the key by itself.
@@ -73,6 +76,8 @@ class Facts:
 
     people: int
     events: int
+    described: int
+    learnt: int
     without_consent: int
     withdrawn: int
     retention_days: float | None
@@ -136,7 +141,7 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
         HistoryError: when it cannot be read at all; what is damaged in it is a fact.
     """
     store = HistoryStore(vault, source)
-    people = events = without_consent = withdrawn = expired = 0
+    people = events = described = learnt = without_consent = withdrawn = expired = 0
     damage = ""
     left = 0.0
     kept: frozenset[Kind] | None = None
@@ -148,6 +153,13 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
             if history and not consents.get(PERSONALISATION, False):
                 withdrawn += PERSONALISATION in consents
                 without_consent += PERSONALISATION not in consents
+        for person in vault.people.everyone(vault.root):
+            described += ATTRIBUTES in person.states
+            learnt += bool(person.states.keys() - {ATTRIBUTES})
+            if person.states and not person.count:
+                decision = person.consents.get(PERSONALISATION)
+                without_consent += decision is None
+                withdrawn += decision is not None and not decision.granted
         damage = "; ".join(store.verify().findings)
         left = epsilon_left(store)
         note = store.read_note(KEPT_NOTE)
@@ -163,6 +175,8 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
     return Facts(
         people=people,
         events=events,
+        described=described,
+        learnt=learnt,
         without_consent=without_consent,
         withdrawn=withdrawn,
         retention_days=store.retention.max_age_days,
@@ -185,7 +199,7 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
 
 
 def _expired(vault: Vault, now: float) -> int:
-    """People with events past their time by the wall clock, whatever the store's clock doubts."""
+    """People with anything past its time by the wall clock, whatever the store's clock doubts."""
     root = vault.root
     passed = max(0.0, now - root.wall) + root.doubted
     age = root.max_age_days
@@ -193,6 +207,7 @@ def _expired(vault: Vault, now: float) -> int:
     return sum(
         (person.count > 0 and person.oldest < oldest)
         or (root.max_events is not None and person.count > root.max_events)
+        or any(state.recorded < oldest for state in person.states.values())
         for person in vault.people.everyone(root)
     )
 

@@ -97,6 +97,7 @@ REQUIREMENTS: tuple[tuple[Requirement, tuple[Check, ...]], ...] = (
             ("write down the purpose and legal basis", "tell people in plain words"),
         ),
         (
+            checks.data_kept,
             checks.consent,
             checks.minimisation,
             checks.retention,
@@ -121,7 +122,7 @@ REQUIREMENTS: tuple[tuple[Requirement, tuple[Check, ...]], ...] = (
             "people see everything stored about them",
             ("offer profile and export in the application", "answer within a month"),
         ),
-        (trials.access, checks.sealing),
+        (checks.data_kept, trials.access, checks.sealing),
     ),
     (
         Requirement(
@@ -190,7 +191,7 @@ REQUIREMENTS: tuple[tuple[Requirement, tuple[Check, ...]], ...] = (
             "people consult, copy and transfer their information",
             ("offer profile and export in the application",),
         ),
-        (trials.access, trials.portability, trials.sealed_export),
+        (checks.data_kept, trials.access, trials.portability, trials.sealed_export),
     ),
     (
         Requirement(

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
 from edge_rerank.compliance.findings import Finding, Subject, Verdict
 from edge_rerank.errors import ConsentRequired, EdgeRerankError, HistoryKeyError
+from edge_rerank.formats.attributes import Values
 from edge_rerank.history import transfer
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
@@ -30,6 +31,7 @@ _EVENTS = (
     Event("view", Item("2", "another"), timestamp=_NOW - 30, dwell_s=12.0, scroll=0.5),
     Event("search", query="trial words", timestamp=_NOW - 10),
 )
+_ATTRIBUTES: Values = {"age_group": "30-39", "floor": 2}
 _SAMPLES = {
     Kind.ACCESS_TOKEN: "ghp_" + "a1B2c3D4e5" * 3,
     Kind.EMAIL: "trial@example.com",
@@ -80,7 +82,7 @@ def withdrawal() -> str:
     """Withdrawing consent between two calls."""
     with _recorded(History.open()) as history:
         history.consent(_USER, False)
-        if not _refuses(history) or history.events(_USER):
+        if not _refuses(history) or history.events(_USER) or history.description(_USER):
             raise _DoesNotHold("a withdrawal did not hold at the next call")
     return "after a withdrawal the next call recorded nothing and read nothing"
 
@@ -90,7 +92,7 @@ def ranking_without_history() -> str:
     """What the ranker is given of someone who has not agreed."""
     with _recorded(History.open()) as history:
         history.consent(_USER, False)
-        if history.events(_USER):
+        if history.events(_USER) or history.description(_USER):
             raise _DoesNotHold("the ranker was given a history")
     return "without consent the ranker is given an empty history, and ranks without it"
 
@@ -99,9 +101,12 @@ def ranking_without_history() -> str:
 def access() -> str:
     """Reading back everything stored about a person."""
     with _recorded(History.open()) as history:
-        if tuple(stored.event for stored in history.access(_USER).events) != _EVENTS:
+        data = history.access(_USER)
+        if tuple(stored.event for stored in data.events) != _EVENTS:
             raise _DoesNotHold("what was stored was not what was read")
-    return f"all {len(_EVENTS)} stored events were read back with every field"
+        if data.attributes != _ATTRIBUTES:
+            raise _DoesNotHold("the attributes that were stored were not those that were read")
+    return f"all {len(_EVENTS)} stored events and all attributes were read back"
 
 
 @_trial("erasing someone")
@@ -114,7 +119,8 @@ def erasure() -> str:
         shutil.copy(path, copy)
         with History.open(path, KeyFile(key)) as history:
             receipt = history.forget(_USER)
-            if receipt.events != len(_EVENTS) or history.all_events(_USER):
+            left = history.all_events(_USER) or history.stored_description(_USER)
+            if receipt.events != len(_EVENTS) or left:
                 raise _DoesNotHold("rows were left")
         try:
             History.open(copy, KeyFile(key)).close()
@@ -132,7 +138,8 @@ def portability() -> str:
     ):
         other.consent(_USER, True)
         other.restore(history.access(_USER).to_json(), user=_USER)
-        if other.all_events(_USER) != history.all_events(_USER):
+        restored = other.all_events(_USER), other.description(_USER)
+        if restored != (history.all_events(_USER), _ATTRIBUTES):
             raise _DoesNotHold("what was imported was not what was exported")
     return "an export as JSON was restored into another store without loss"
 
@@ -170,12 +177,19 @@ def scrubbing() -> str:
 def _recorded(history: History) -> History:
     history.consent(_USER, True)
     history.record(_EVENTS, user=_USER)
+    history.describe(_USER, _ATTRIBUTES)
     return history
 
 
 def _refuses(history: History) -> bool:
+    return _refused(lambda: history.record(_EVENTS, user=_USER)) and _refused(
+        lambda: history.describe(_USER, _ATTRIBUTES)
+    )
+
+
+def _refused(keep: Callable[[], object]) -> bool:
     try:
-        history.record(_EVENTS, user=_USER)
+        keep()
     except ConsentRequired:
         return True
     return False

@@ -25,7 +25,7 @@ from edge_rerank.formats.logs import read_log
 from edge_rerank.history.aggregates import Aggregate, release_counts
 from edge_rerank.history.import_log import ImportSummary, ingest
 from edge_rerank.history.keys.sources import KeySource
-from edge_rerank.history.personal_data import PersonalData, read_events
+from edge_rerank.history.personal_data import PersonalData, read_export
 from edge_rerank.history.recent import RecentEvents
 from edge_rerank.history.standing import Standing, check_user
 from edge_rerank.history.transfer import check_recipient, export_sealed
@@ -53,7 +53,6 @@ class History(Standing):
         super().__init__(store, Scrubber() if scrubber is None else scrubber)
         self._recent = RecentEvents(store)
         self._fill_in: list[Callable[[Event], Event]] = []
-        self._after_record: list[Callable[[str, Sequence[Event]], object]] = []
         self._on_forget: list[Callable[[str], object]] = []
 
     @classmethod
@@ -299,12 +298,14 @@ class History(Standing):
     def restore(self, data: str, *, user: str) -> int:
         """Record the events of an earlier :meth:`access` again, here or on another device.
 
+        Attributes come back where the host has said nothing under their names meanwhile.
+
         Args:
             data: ``PersonalData.to_json()``.
             user: whose they are; must have agreed to personalisation.
 
         Returns:
-            How many were new.
+            How many events were new.
 
         Raises:
             InvalidRequest: when ``data`` is not such a text.
@@ -313,9 +314,11 @@ class History(Standing):
         """
         text = check_text(data, "data", InvalidRequest)
         person = check_user(user)
-        events = read_events(text)
+        events, attributes = read_export(text)
         with self._lock.checked():
+            known = self._recorder.attributes(person)
             new = self._keep(person, events, now=time.time())
+            self.describe(person, {n: one for n, one in attributes.items() if n not in known})
             self._store.log(AuditAction.RESTORED, user=person, count=new)
             return new
 
@@ -342,7 +345,7 @@ class History(Standing):
             return removed
 
     def forget(self, user: str) -> ErasureReceipt:
-        """Erase everything about ``user``: rows, keys, consent, memory.
+        """Erase everything about ``user``: events, attributes, keys, consent, memory.
 
         Raises:
             InvalidRequest: when ``user`` is malformed.
@@ -390,14 +393,6 @@ class History(Standing):
             fill_in: returns the event, or one with more fields set.
         """
         self._fill_in.append(fill_in)
-
-    def after_record(self, heed: Callable[[str, Sequence[Event]], object]) -> None:
-        """Have ``heed`` called with the user and the events of every :meth:`record`.
-
-        Args:
-            heed: is told of duplicates, too: of what was kept just before a crash nobody heard.
-        """
-        self._after_record.append(heed)
 
     def on_forget(self, drop: Callable[[str], object]) -> None:
         """Have ``drop`` called with the user whenever one is erased, even if that fails half-way.

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Self
 
 from edge_rerank.errors import EdgeRerankError, InvalidRequest
+from edge_rerank.formats.attributes import Value, Values, check_values
 from edge_rerank.formats.events import (
     EVENT_MEMBERS,
     Schema,
@@ -17,6 +18,7 @@ from edge_rerank.formats.events import (
     item_from_dict,
     nullable,
 )
+from edge_rerank.history.description import ATTRIBUTES, decode
 from edge_rerank.history.vault.receipts import Holdings
 from edge_rerank.types import Event
 
@@ -61,6 +63,11 @@ SCHEMA: Mapping[str, Any] = {
                     {"granted": {"type": "boolean"}, "at": {"type": "integer"}}
                 ),
             },
+            "attributes": {
+                "type": "object",
+                "description": "what the application has said of the person",
+                "additionalProperties": {"type": ["string", "number"]},
+            },
             "events": {"type": "array", "items": closed_object(_EVENT_MEMBERS)},
             "states": {
                 "type": "array",
@@ -85,7 +92,7 @@ class PersonalData(Holdings):
         recording_paused: whether recording is paused.
         consents: decisions by purpose.
         events: in the order of recording.
-        states: what else is kept, by name and size.
+        states: what is kept beside, by name; the attributes are one.
         audit: the audit entries about the person.
     """
 
@@ -93,6 +100,16 @@ class PersonalData(Holdings):
     def of(cls, held: Holdings) -> Self:
         """What the store read, in this form."""
         return cls(**{entry.name: getattr(held, entry.name) for entry in fields(held)})
+
+    @property
+    def attributes(self) -> Values:
+        """What the host has said of the person, see :meth:`edge_rerank.History.describe`.
+
+        Raises:
+            HistoryCorrupt: when it cannot be read.
+        """
+        held = (state.content for state in self.states if state.name == ATTRIBUTES)
+        return decode(next(held, None))
 
     def to_json(self, *, indent: int | None = 2) -> str:
         """Readable JSON that carries its own schema, :data:`SCHEMA`."""
@@ -108,6 +125,7 @@ class PersonalData(Holdings):
                 purpose: {"granted": decision.granted, "at": decision.at}
                 for purpose, decision in self.consents.items()
             },
+            "attributes": dict(self.attributes),
             "events": [
                 {
                     "record": stored.record,
@@ -119,14 +137,15 @@ class PersonalData(Holdings):
             "states": [
                 {"name": state.name, "bytes": state.size, "recorded_at": state.recorded_at}
                 for state in self.states
+                if state.name != ATTRIBUTES
             ],
             "audit": [entry.to_dict() for entry in self.audit],
         }
         return json.dumps(document, ensure_ascii=False, indent=indent)
 
 
-def read_events(text: str) -> tuple[Event, ...]:
-    """The events of an export, to be recorded again.
+def read_export(text: str) -> tuple[tuple[Event, ...], Mapping[str, Value | None]]:
+    """The events and the attributes of an export, to be recorded again.
 
     Raises:
         InvalidRequest: when ``text`` is not an export.
@@ -135,11 +154,13 @@ def read_events(text: str) -> tuple[Event, ...]:
         document = json.loads(text)
         known = document["format"] == FORMAT and document["version"] == VERSION
         events = tuple(_event(record) for record in document["events"]) if known else None
+        # An export from before there were attributes has none.
+        attributes = check_values(document.get("attributes", {}), "attributes", InvalidRequest)
     except (ValueError, TypeError, KeyError, RecursionError, EdgeRerankError) as error:
         raise InvalidRequest(f"personal data: malformed export: {type(error).__name__}") from None
     if events is None:
         raise InvalidRequest("personal data: expected an export of version 1")
-    return events
+    return events, attributes
 
 
 def _event(record: Mapping[str, Any]) -> Event:

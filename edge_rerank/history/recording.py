@@ -1,13 +1,16 @@
-"""The way of an event into the sealed store: consent asked, outliers cut, personal data out."""
+"""The way into the sealed store: consent asked, outliers cut, personal data out."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from edge_rerank.errors import ConsentRequired, RecordingPaused
+from edge_rerank.formats.attributes import Value, Values
 from edge_rerank.history.aliases import Aliases
 from edge_rerank.history.clean import clean
+from edge_rerank.history.description import ATTRIBUTES, changed, decode, encode, scrubbed
+from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.codec import MAX_QUERY_CHARS, MAX_TEXT_CHARS
 from edge_rerank.history.vault.consents import PERSONALISATION
 from edge_rerank.history.vault.store import HistoryStore
@@ -60,6 +63,45 @@ class Recorder:
             RecordingPaused: while the person has paused recording.
             HistoryError: when the store refuses.
         """
+        self._begin(user)
+        named = [self.aliases.put(event) for event in prepared]
+        return self._store.append(user, named).stored
+
+    def describe(self, user: str, given: Mapping[str, Value | None]) -> None:
+        """Keep attributes of a person in the place of those of the same names.
+
+        Args:
+            user: the host's identifier.
+            given: checked values; ``None`` takes an attribute away.
+
+        Raises:
+            ConsentRequired: without the person's consent to personalisation.
+            RecordingPaused: while the person has paused recording.
+            InvalidRequest: when a name is personal data, or it would be too much.
+            HistoryError: when the store refuses.
+        """
+        self._begin(user)
+        known = self.attributes(user)
+        after = changed(known, scrubbed(given, self._scrubber))
+        content = encode(after)
+        if after != known:
+            action = AuditAction.DESCRIBED
+            self._store.change_state(
+                user, ATTRIBUTES, content if after else None, action=action, count=len(after)
+            )
+        elif after:  # stated again, which retention counts from
+            self._store.set_state(user, ATTRIBUTES, content)
+
+    def attributes(self, user: str) -> Values:
+        """The attributes of a person, whatever the consent.
+
+        Raises:
+            HistoryError: when they cannot be read.
+        """
+        return decode(self._store.state(user, ATTRIBUTES))
+
+    def _begin(self, user: str) -> None:
+        """See that something may be kept, and do what is due before."""
         if not self._store.has_consent(user, PERSONALISATION):
             raise ConsentRequired(
                 "the person has not agreed to personalisation: call consent() first"
@@ -68,8 +110,6 @@ class Recorder:
             raise RecordingPaused("the person has paused recording: call resume() first")
         self._note_kept_kinds()
         self._store.tend()
-        named = [self.aliases.put(event) for event in prepared]
-        return self._store.append(user, named).stored
 
     def _note_kept_kinds(self) -> None:
         """Say in the store itself what is left in, so that it cannot go unnoticed.

@@ -1,15 +1,20 @@
-"""What a history keeps of a person beside the events: small sealed states."""
+"""What a history keeps of a person beside the events: a description, small sealed states."""
 
 from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
 
 from edge_rerank._check import check_id
 from edge_rerank._process import OwnLock
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.formats.attributes import Value, Values, check_values
+from edge_rerank.history.description import NOBODY
 from edge_rerank.history.recording import Recorder
 from edge_rerank.history.safekeeping import Safekeeping
 from edge_rerank.history.vault.consents import PERSONALISATION
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
+from edge_rerank.types import Event
 
 
 class Standing(Safekeeping):
@@ -24,6 +29,68 @@ class Standing(Safekeeping):
         super().__init__(store)
         self._recorder = Recorder(store, scrubber)
         self._lock = OwnLock("the history")
+        self._after_record: list[Callable[[str, Sequence[Event]], object]] = []
+
+    def describe(self, user: str, attributes: Mapping[str, Value | None]) -> None:
+        """Keep what the host knows of ``user`` beside the events, as an age group or a region.
+
+        Sealed like an event and on disk when this returns; nothing is inferred. Text is scrubbed,
+        and a number that is personal data becomes a string. What nobody has stated again for as
+        long as retention allows is deleted.
+
+        Args:
+            user: the host's identifier of the person; only a keyed hash of it is stored.
+            attributes: strings of 1 to 128 printable characters, or numbers, by names of 1 to 64
+                of ``A-Z a-z 0-9 . _ -``; they take the places of those of the same names, and
+                ``None`` takes one away. At most 32 of a person.
+
+        Raises:
+            ConsentRequired: when the person has not agreed to personalisation, or, as
+                RecordingPaused, has paused recording.
+            InvalidRequest: when something is malformed, a name is personal data, or it would be
+                too much.
+            HistoryError: when the history cannot be written.
+        """
+        self._lock.check()
+        person = check_user(user)
+        given = check_values(attributes, "attributes", InvalidRequest)
+        if not given:
+            return
+        with self._lock.checked():
+            self._recorder.describe(person, given)
+
+    def description(self, user: str) -> Values:
+        """The attributes of ``user``, as ranking sees them; none without consent.
+
+        Raises:
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the history cannot be read.
+        """
+        person = check_user(user)
+        with self._lock.checked():
+            if not self._store.has_consent(person, PERSONALISATION):
+                return NOBODY
+            self._store.tend()
+            return self._recorder.attributes(person)
+
+    def stored_description(self, user: str) -> Values:
+        """Internal: the attributes whatever the consent, beside a reading that the audit log notes.
+
+        Raises:
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the history cannot be read.
+        """
+        person = check_user(user)
+        with self._lock.checked():
+            return self._recorder.attributes(person)
+
+    def after_record(self, heed: Callable[[str, Sequence[Event]], object]) -> None:
+        """Have ``heed`` called with the user and the events of every ``record()``.
+
+        Args:
+            heed: is told of duplicates, too: of what was kept just before a crash nobody heard.
+        """
+        self._after_record.append(heed)
 
     def personalises(self, user: str) -> bool:
         """Whether the person has agreed to personalisation."""

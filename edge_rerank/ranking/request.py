@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -23,8 +23,10 @@ from edge_rerank._check import (
     check_text,
 )
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.formats.attributes import Value, Values
 from edge_rerank.learning.head import Head
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
+from edge_rerank.ranking.context import context_of, surface_of
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
@@ -56,6 +58,8 @@ class ListOptions(TypedDict, total=False):
     budget_ms: float | None
     now: float | datetime | None
     repeats: Repeats | str | None
+    context: Mapping[str, Value | None] | None
+    surface: str | None
 
 
 class RankOptions(ListOptions, total=False):
@@ -73,6 +77,11 @@ class RankOptions(ListOptions, total=False):
         repeats: what is wanted of things that the person had before, "never", "fresh" or "learn",
             see :class:`Repeats`; as the reranker was opened if ``None``. With a query "learn" is
             as "fresh".
+        context: circumstances of the call, at most 16: strings of 1 to 128 characters or numbers
+            by names of 1 to 64 of ``A-Z a-z 0-9 . _ -``, as ``{"hour": 20, "device": "kiosk"}``.
+            ``hour`` goes from 0 to 23, ``weekday`` from 0 (Monday) to 6, ``month`` from 1 to 12.
+            Not recorded, and no part of a score yet.
+        surface: which of your lists this is, as "home": a name like those. No part of a score.
     """
 
     query: str | None
@@ -93,6 +102,8 @@ class Request:
         stop_at: time by ``time.perf_counter()`` at which to be done; ``None`` for no limit.
         now: UTC seconds, never before the last event.
         repeats: what is wanted of things that the person had before.
+        context: circumstances of the call by name, read-only.
+        surface: which of the host's lists it is for, if it says so.
         head: what was learnt of the person on this device, if anything.
     """
 
@@ -106,6 +117,8 @@ class Request:
     stop_at: float | None
     now: float
     repeats: Repeats
+    context: Values
+    surface: str | None
     _comparer: Comparer
     head: Head | None = None
 
@@ -155,6 +168,8 @@ class Request:
             stop_at=None if budget_ms is None else started + budget_ms / 1e3,
             now=now,
             repeats=repeats_of(options.get("repeats")),
+            context=context_of(options.get("context")),
+            surface=surface_of(options.get("surface")),
             _comparer=comparer,
             head=head,
         )

@@ -41,8 +41,8 @@ BODY_S = 10.0
 """Seconds in which a body has to come."""
 
 METHODS = (
-    *("rank", "rank_texts", "record", "consent", "pause", "resume", "profile", "access"),
-    *("forget", "warmup"),
+    *("rank", "rank_texts", "record", "describe", "consent", "pause", "resume", "profile"),
+    *("access", "forget", "warmup"),
 )
 """Methods that have a route of their name."""
 

@@ -10,8 +10,15 @@ from typing import Any
 
 import edge_rerank
 from edge_rerank._check import MAX_ID_CHARS
+from edge_rerank.formats.attributes import (
+    MAX_ATTRIBUTES,
+    MAX_NUMBER,
+    MAX_VALUE_CHARS,
+    NAME_PATTERN,
+)
 from edge_rerank.formats.events import closed_object
 from edge_rerank.history.personal_data import SCHEMA as PERSONAL_DATA
+from edge_rerank.ranking.context import MAX_CIRCUMSTANCES, WHOLE_NUMBERS
 from edge_rerank.ranking.request import MAX_CANDIDATES, Repeats
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.wire import DOCUMENT, RANK, TEXTS
@@ -51,6 +58,7 @@ def describe(*, page: bool) -> dict[str, Any]:
         "/rank": _post("Order items for a person", _RANK_REQUEST, "Ranking", texts=True),
         "/rank_texts": _post("Order texts by a query", _texts_request(TEXTS), "RankedTexts"),
         "/record": _post("Remember what a person did", _RECORD_REQUEST, "Recorded"),
+        "/describe": _post("Note what is known of a person", _DESCRIBE_REQUEST, "Done"),
         "/consent": _post("Note a person's decision", _CONSENT_REQUEST, "Done"),
         "/pause": _post("Stop recording a person", _ONLY_USER, "Done"),
         "/resume": _post("Record a person again", _ONLY_USER, "Done"),
@@ -186,6 +194,39 @@ _DOCUMENTS: Schema = {
     "maxItems": MAX_CANDIDATES,
     "items": {"anyOf": [_TEXT, _ref("Document")]},
 }
+_NAME: Schema = {"type": "string", "pattern": NAME_PATTERN}
+_VALUE: Schema = {
+    "anyOf": [
+        {"type": "string", "minLength": 1, "maxLength": MAX_VALUE_CHARS},
+        {"type": "number", "minimum": -MAX_NUMBER, "maximum": MAX_NUMBER},
+        {"type": "null"},
+    ]
+}
+
+
+def _values(most: int, **named: Schema) -> Schema:
+    """Short values by names.
+
+    Args:
+        most: how many there may be.
+        named: those of which more is said.
+    """
+    return {
+        "type": "object",
+        "maxProperties": most,
+        "propertyNames": _NAME,
+        "properties": {name: _or_null(schema) for name, schema in named.items()},
+        "additionalProperties": _VALUE,
+    }
+
+
+_CONTEXT = _values(
+    MAX_CIRCUMSTANCES,
+    **{
+        name: {"type": "integer", "minimum": least, "maximum": most}
+        for name, (least, most) in WHOLE_NUMBERS.items()
+    },
+)
 _WHOSE: Mapping[str, Schema] = {"user": _ID, "guest": _ID}
 _MEMBERS: Mapping[str, Schema] = {
     **_WHOSE,
@@ -200,6 +241,8 @@ _MEMBERS: Mapping[str, Schema] = {
     "budget_ms": _COUNT,
     "now": _COUNT,
     "repeats": {"enum": [*Repeats]},
+    "context": _CONTEXT,
+    "surface": _NAME,
     "return_items": _BOOL,
     "return_documents": _BOOL,
     "return_text": _BOOL,
@@ -222,6 +265,7 @@ _CONSENT_REQUEST = _object(
     },
     ["granted"],
 )
+_DESCRIBE_REQUEST = _object({**_WHOSE, "attributes": _values(MAX_ATTRIBUTES)}, ["attributes"])
 _RECORD_REQUEST = {
     "anyOf": [
         _object({**_WHOSE, "event": _ref("Event")}, ["event"]),
@@ -359,6 +403,7 @@ _ANSWERED: Mapping[str, Schema] = {
             "consents": {"type": "object", "additionalProperties": _BOOL},
             "unread": _SCORE,
             "degraded": _DEGRADED,
+            "attributes": {"type": "object", "additionalProperties": _VALUE},
         }
     ),
     "PersonalData": {name: value for name, value in PERSONAL_DATA.items() if name != "$schema"},

@@ -52,6 +52,7 @@ class Service:
             "rank": self._rank,
             "rank_texts": self._rank_texts,
             "record": self._record,
+            "describe": self._describe,
             "consent": self._consent,
             "pause": self._pause,
             "resume": self._resume,
@@ -151,6 +152,17 @@ class Service:
             events = read_events(given, lambda name: known.get(name) or self._known.get(name))
             known.add(event.item for event in events if event.item is not None)
             return {"recorded": visitor.session.record(events)}
+
+    def _describe(self, params: object) -> Any:
+        given = members_of(params, (*WHOSE, "attributes"))
+        attributes: Any = given.get("attributes")
+        whose = read_whose(given, self._user)
+        if whose.guest is None:
+            self._reranker.describe(_named(whose.user), attributes)
+        else:
+            with self._guests.use(whose.guest) as visitor:
+                visitor.session.describe(attributes)
+        return {}
 
     def _consent(self, params: object) -> Any:
         given = members_of(params, (*WHOSE, "granted", "purpose"))

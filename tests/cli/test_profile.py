@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from edge_rerank.history.history import History
+from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.personal_data import SCHEMA
 
 from .conftest import EVENTS, Run
@@ -29,6 +31,22 @@ def test_show(run: Run, robin: tuple[object, ...]) -> None:
     assert report["consents"] == {"personalisation": True}
     assert (report["unread"], report["degraded"]) == (0.0, [])
     assert "cannot read" not in result.out
+
+
+def test_what_the_application_stated_is_shown_exported_and_restored(
+    run: Run, robin: tuple[object, ...], tmp_path: Path
+) -> None:
+    with History.open(tmp_path / "me.db", KeyFile(tmp_path / "me.key")) as history:
+        history.describe("robin", {"age_group": "30-39"})
+    assert "attribute: age_group" in run("profile", "show", *robin).out
+    report = json.loads(run("profile", "show", *robin, "--json").out)
+    assert report["attributes"] == {"age_group": "30-39"}
+    export = tmp_path / "export.json"
+    export.write_text(run("profile", "export", *robin).out)
+    assert run("profile", "forget", *robin, "--yes").code == 0
+    assert "attribute" not in run("profile", "show", *robin).out
+    assert run("profile", "restore", export, *robin, "--consent").code == 0
+    assert "attribute: age_group" in run("profile", "show", *robin).out
 
 
 def test_show_tells_what_the_pack_cannot_read(run: Run, tmp_path: Path) -> None:

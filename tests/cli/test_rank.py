@@ -61,6 +61,18 @@ def test_what_was_had_before_counts_as_the_host_wants(run: Run, few: Path, tmp_p
     assert ids(run(*arguments, "--repeats", "never").out)[-1] == "no-knead"
 
 
+def test_the_moment_is_taken_and_changes_nothing(run: Run, few: Path) -> None:
+    arguments = ("rank", "--items", few, "--json")
+    said = ("--context", "hour=20", "--context", "device=kiosk", "--surface", "home")
+    assert ids(run(*arguments, *said).out) == ids(run(*arguments).out)
+    for wrong in ("hour=24", "hour=20.5", "hour=late", "a b=1"):
+        result = run(*arguments, "--context", wrong)
+        assert result.code != 0
+        assert "context: " in result.err
+    assert run(*arguments, "--context", "hour").code == 2
+    assert "surface: expected" in run(*arguments, "--surface", "").err
+
+
 def test_the_hosts_order_counts(run: Run, tmp_path: Path) -> None:
     items = tmp_path / "items.jsonl"
     items.write_text('{"id": "z", "text": "tea"}\n{"id": "y", "text": "tea"}\n')

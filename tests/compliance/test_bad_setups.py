@@ -350,6 +350,15 @@ def without_consent(site: Site) -> None:
     site.then(0, lambda store: store.append(USER, [CLICK]))
 
 
+def described_without_consent(site: Site) -> None:
+    site.then(0, lambda store: store.set_state(USER, "attributes", b"{}"))
+
+
+def described_long_ago(site: Site) -> None:
+    site.then(400, lambda store: store.set_consent(USER, "personalisation", True))
+    site.then(400, lambda store: store.set_state(USER, "attributes", b"{}"))
+
+
 def damaged(site: Site) -> None:
     planted("UPDATE events SET sealed = zeroblob(length(sealed)) WHERE seq = 1")(site)
 
@@ -402,6 +411,8 @@ STATES: dict[str, tuple[Spoil, str]] = {
     "the rotation after an erasure was cut short": (rotation_cut_short, "erasure"),
     "the key is 800 days old": (old_key, "key age"),
     "somebody has never agreed": (without_consent, "consent"),
+    "somebody has never agreed and was described": (described_without_consent, "consent"),
+    "somebody was described and not again in time": (described_long_ago, "retention"),
     "a row was changed": (damaged, "sealing"),
 }
 

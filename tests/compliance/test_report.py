@@ -25,6 +25,7 @@ from edge_rerank import (
 )
 from edge_rerank.cli import audit_report
 from edge_rerank.cli.console import Console
+from edge_rerank.compliance.checks import data_kept
 from edge_rerank.compliance.findings import Verdict
 from edge_rerank.compliance.report import REQUIREMENTS
 from edge_rerank.compliance.report_html import as_html
@@ -147,6 +148,23 @@ def test_kinds_left_in_are_noted_in_the_store_and_owed(site: Site) -> None:
     owed = findings(report, Verdict.OWED)["minimisation"]
     assert "left in queries and texts by the host: phone" in owed.evidence
     assert report.passed
+
+
+def test_it_names_the_kinds_of_data_that_are_kept(site: Site) -> None:
+    def describe(store: HistoryStore) -> None:
+        for user in (USER, "another"):
+            store.set_consent(user, "personalisation", True)
+            store.set_state(user, "attributes", b"{}")
+        store.set_state(USER, "head", b"learnt")
+
+    site.make().then(0, describe)
+    report = site.report()
+    assert report.passed
+    said = findings(report, Verdict.PASSED)["data kept"].evidence
+    assert "attributes that the application stated (of 2 people)" in said
+    assert "learnt from the events (of 1 people)" in said
+    named = [r.article for r, some in REQUIREMENTS if data_kept in some]
+    assert named == ["5", "15", "45"]
 
 
 def test_an_application_at_work_is_inspected_and_left_alone(site: Site) -> None:

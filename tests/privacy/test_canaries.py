@@ -16,7 +16,7 @@ from edge_rerank.errors import EdgeRerankError
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.retention import Retention
 
-CANARIES = tuple(f"Canary{n:02d}Qz{n * 7919:06d}" for n in range(24))
+CANARIES = tuple(f"Canary{n:02d}Qz{n * 7919:06d}" for n in range(28))
 
 
 def forms(canary: str) -> set[bytes]:
@@ -88,12 +88,22 @@ def test_canaries_are_nowhere(
         database = reranker._history._store._vault.file.db.conn
         database.set_trace_callback(statements.append)
         fails(reranker.record, events(), user=users[0])
+        fails(reranker.describe, users[0], {CANARIES[24]: CANARIES[25]})
         for user in users:
             reranker.consent(user, True)
             reranker.consent(user, True, purpose="aggregates")
             reranker.record(events(), user=user)
+            reranker.describe(user, {CANARIES[24]: CANARIES[25], "other": CANARIES[26]})
             look()
-        reranker.rank([Item(CANARIES[0], CANARIES[1])], user=users[0], query=CANARIES[11])
+        reranker.describe(users[1], {CANARIES[24]: None})
+        fails(reranker.describe, users[1], {CANARIES[24]: [CANARIES[25]]})
+        moment = {CANARIES[26]: CANARIES[27]}
+        candidates = [Item(CANARIES[0], CANARIES[1])]
+        reranker.rank(
+            candidates, user=users[0], query=CANARIES[11], context=moment, surface=CANARIES[27]
+        )
+        fails(reranker.rank, candidates, context=dict(moment, hour=99), surface=CANARIES[27])
+        fails(reranker.rank, candidates, surface=f" {CANARIES[27]}")
         record = reranker.history.access(users[0]).events[1].record
         reranker.history.remove_event(users[0], record)
         reranker.history.pause(users[0])

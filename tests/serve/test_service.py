@@ -69,10 +69,43 @@ def test_the_life_of_a_person(service: Service) -> None:
     service.call("pause", {"user": "ada"})
     with pytest.raises(ConsentRequired):
         service.call("record", {"user": "ada", "event": {"type": "click", "item": "mars"}})
+    with pytest.raises(ConsentRequired):
+        service.call("describe", {"user": "ada", "attributes": {"age_group": "30-39"}})
     service.call("resume", {"user": "ada"})
-    assert service.call("profile", {"user": "ada"})["events"] == 1
+    said = {"age_group": "30-39", "visits": 3, "kin": None}
+    assert service.call("describe", {"user": "ada", "attributes": said}) == {}
+    profile = service.call("profile", {"user": "ada"})
+    assert profile["events"] == 1
+    assert profile["attributes"] == {"age_group": "30-39", "visits": 3}
+    assert service.call("access", {"user": "ada"})["attributes"] == profile["attributes"]
+    for wrong in ({}, {"attributes": None}, {"attributes": {"a": True}}):
+        with pytest.raises(InvalidRequest, match="attributes: "):
+            service.call("describe", {"user": "ada", **wrong})
     assert service.call("forget", {"user": "ada"})["events"] == 1
     assert service.call("profile", {"user": "ada"})["events"] == 0
+
+
+def test_the_moment_is_taken_and_changes_nothing(service: Service) -> None:
+    said = {"context": {"hour": 20, "device": "kiosk", "mood": None}, "surface": "home"}
+    plain = service.call("rank", {"items": SHELF})
+    asked = service.call("rank", {"items": SHELF, **said})
+    assert asked["items"] == plain["items"]
+    texts = {"texts": ["tea", "bread"], "query": "bread"}
+    scores = service.call("rank_texts", {**texts, **said})["results"]
+    assert scores == service.call("rank_texts", texts)["results"]
+    wrongs: list[dict[str, object]] = [
+        {"context": {"hour": 24}},
+        {"context": []},
+        {"surface": "a b"},
+        {"surface": 7},
+    ]
+    for wrong in wrongs:
+        with pytest.raises(InvalidRequest, match=r"context: |surface: "):
+            service.call("rank", {"items": SHELF, **wrong})
+    guest = service.call("guest_open", {})["guest"]
+    service.call("describe", {"guest": guest, "attributes": {"age_group": "30-39"}})
+    service.call("rank", {"items": SHELF, "guest": guest, **said})
+    assert service.call("profile", {"guest": guest})["attributes"] == {"age_group": "30-39"}
 
 
 def test_forgetting_somebody_drops_the_items_that_were_shown(service: Service) -> None:

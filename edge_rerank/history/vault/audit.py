@@ -33,6 +33,7 @@ class AuditAction(StrEnum):
     ACCESSED = "accessed"
     READ = "read"
     RESTORED = "restored"
+    DESCRIBED = "described"
     EVENT_REMOVED = "event-removed"
     ERASED = "erased"
     EXPIRED = "expired"
@@ -57,7 +58,8 @@ class AuditEntry:
         subject: 16 hexadecimal digits that stand for a person, as in the person's own
             access file; ``None`` where it concerns the whole store.
         purpose: of a consent, or of what was released about everyone together.
-        count: number of events concerned; of people, where it is about damage.
+        count: number of events concerned; of attributes, where a person was described; of
+            people, where it is about damage.
     """
 
     seq: int

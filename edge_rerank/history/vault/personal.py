@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.locked import LockedVault
 from edge_rerank.history.vault.people import Person
-from edge_rerank.history.vault.rights import drop_state, note_decision, note_pause, put_state
+from edge_rerank.history.vault.rights import (
+    change_state,
+    drop_state,
+    note_decision,
+    note_pause,
+    put_state,
+)
 
 
 class PersonalVault(LockedVault):
@@ -68,6 +75,21 @@ class PersonalVault(LockedVault):
         """
         with self._use() as vault:
             put_state(vault, user, name, content)
+
+    def change_state(
+        self, user: str, name: str, content: bytes | None, *, action: AuditAction, count: int
+    ) -> None:
+        """:meth:`set_state`, noted in the audit log; what was there leaves the write-ahead log.
+
+        Args:
+            user: the host's identifier.
+            name: as for :meth:`set_state`.
+            content: likewise; ``None`` deletes.
+            action: what the audit log calls it.
+            count: what it says beside.
+        """
+        with self._use() as vault:
+            change_state(vault, user, name, content, action=action, count=count)
 
     def remove_state(self, user: str, name: str) -> bool:
         """Delete a small state of the person, from the write-ahead log as well.

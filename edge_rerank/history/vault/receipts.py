@@ -49,11 +49,13 @@ class StoredState:
         name: what it is.
         size: bytes.
         recorded_at: the store's clock when it was sealed, seconds.
+        content: what it holds.
     """
 
     name: str
     size: int
     recorded_at: int
+    content: bytes = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -67,7 +69,7 @@ class Holdings:
         recording_paused: whether recording is paused.
         consents: decisions by purpose.
         events: in the order of recording.
-        states: what else is kept, by name and size.
+        states: what is kept beside, by name.
         audit: the audit entries about the person.
     """
 

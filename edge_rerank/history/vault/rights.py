@@ -63,6 +63,31 @@ def put_state(vault: Vault, user: str, name: str, content: bytes) -> None:
         change.save(person)
 
 
+def change_state(
+    vault: Vault,
+    user: str,
+    name: str,
+    content: bytes | None,
+    *,
+    action: AuditAction,
+    count: int,
+) -> None:
+    """Seal or delete a small state, note that, and empty the write-ahead log of what was there.
+
+    Raises:
+        ValueError: when something is beyond its bound.
+    """
+    with vault.write() as change:
+        person = change.person(user, create=True)
+        if content is None:
+            vault.states.drop(person, name)
+        else:
+            vault.states.put(person, name, content, recorded=change.root.clock)
+        change.save(person)
+        change.audit(action, person, count=count)
+    vault.file.empty_log_soon()
+
+
 def drop_state(vault: Vault, user: str, name: str) -> bool:
     """Delete a small state and empty the write-ahead log; whether there was one."""
     known = vault.find(user)
@@ -87,7 +112,7 @@ def read_holdings(vault: Vault, user: str) -> Holdings:
         )
         contents = vault.states.contents(person)
         states = tuple(
-            StoredState(name, len(contents[name]), state.recorded)
+            StoredState(name, len(contents[name]), state.recorded, contents[name])
             for name, state in person.states.items()
         )
         change.audit(AuditAction.ACCESSED, person, count=len(events))

@@ -34,6 +34,9 @@ export interface Event {
   id?: string;
 }
 
+/** Short strings and numbers by short names; `null` takes one away, or is not known. */
+export type Values = Readonly<Record<string, string | number | null>>;
+
 export interface RankOptions {
   query?: string;
   top_k?: number;
@@ -43,12 +46,16 @@ export interface RankOptions {
   budget_ms?: number;
   /** What is wanted of things that the person had before; "learn" if not said. */
   repeats?: "never" | "fresh" | "learn";
+  /** Circumstances of the call, as `{ hour: 20, device: "kiosk" }`; not recorded. */
+  context?: Values;
+  /** Which of your lists this is, as "home". */
+  surface?: string;
   /** Also answer with the reasons, as codes, or in a person's words. */
   reasons?: boolean;
   why?: boolean;
 }
 
-export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms" | "repeats">;
+export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms" | "repeats" | "context" | "surface">;
 
 export type Degradation = "history-unavailable" | "time-budget" | "text-not-read";
 
@@ -133,6 +140,11 @@ class Ranker {
   async record(events: Event | readonly Event[]): Promise<number> {
     const all = Array.isArray(events) ? events : [events];
     return (await this.call<{ recorded: number }>("record", { ...this.whose, events: all })).recorded;
+  }
+
+  /** Keep what the application knows of the person, as an age group. */
+  async describe(attributes: Values): Promise<void> {
+    await this.call("describe", { ...this.whose, attributes });
   }
 
   async consent(granted: boolean, purpose = "personalisation"): Promise<void> {
