@@ -1,0 +1,1 @@
+"""Internal: what is learnt from lists that were shown, and what can be said of others."""
