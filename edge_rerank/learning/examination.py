@@ -84,8 +84,8 @@ class SwapClicks:
         falls = np.log1p(1 / np.arange(1, max(places, PLACES)))
         steps = DECLINE * falls
         steps[: PLACES - 1] = _most_likely(self.counts, falls[: PLACES - 1])
-        theta = np.exp(-np.append(0.0, np.cumsum(steps)))[:places]
-        return theta / theta.max()
+        theta: NDArray[np.float64] = np.exp(-np.append(0.0, np.cumsum(steps)))[:places]
+        return theta / float(theta.max())
 
     def weights(self, places: int = PLACES) -> NDArray[np.float64]:
         """What a click at each place counts: min(1 / θ, 10), float64 of shape (places,)."""

@@ -126,23 +126,20 @@ def check_within(log: LoggedLists, bounds: tuple[float, float]) -> tuple[float, 
     low, high = bounds
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise InvalidRequest(f"bounds: expected two numbers, rising, got {low}, {high}")
-    remaining = np.arange(log.places, 0, -1)
-    parts = [("rewards", (log.rewards,), np.ones(log.places))]
-    for name, model, factor in (
-        ("rewards_at", log.rewards_at, np.ones(log.places)),
+    lowest, highest = min(low, 0.0), max(high, 0.0)  # what fills up a short list is 0
+    once, remaining = np.ones(log.places), np.arange(float(log.places), 0.0, -1.0)
+    parts = [("rewards", log.rewards, once)]
+    for name, model, places in (
+        ("rewards_at", log.rewards_at, once),
         ("rewards_from", log.rewards_from, remaining),
     ):
         if model is not None:
-            parts.append((name, (model.shown, model.target), factor))
-    lowest, highest = min(low, 0.0), max(high, 0.0)  # what fills up a short list is 0
-    for name, arrays, factor in parts:
-        for values in arrays:
-            if (values < lowest * factor - _SLACK).any() or (
-                values > highest * factor + _SLACK
-            ).any():
-                raise InvalidRequest(
-                    f"{name}: expected numbers from {low:g} to {high:g} a place, got one outside"
-                )
+            parts += [(name, model.shown, places), (name, model.target, places)]
+    for name, values, places in parts:
+        small, large = lowest * places - _SLACK, highest * places + _SLACK
+        if (values < small).any() or (values > large).any():
+            wanted = f"numbers from {low:g} to {high:g} a place"
+            raise InvalidRequest(f"{name}: expected {wanted}, got one outside")
     return lowest, highest
 
 

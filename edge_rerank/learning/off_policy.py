@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from edge_rerank._resampling import CONFIDENCE, RESAMPLES, Interval, middle, resampled_means
 from edge_rerank.errors import InvalidRequest, NotEnoughRecords
 from edge_rerank.learning.confidence import bernstein, effective_size, weighted_bernstein
-from edge_rerank.learning.logged_lists import Chances, LoggedLists, Predictions, check_within
+from edge_rerank.learning.logged_lists import LoggedLists, Predictions, check_within
 
 LEAST_RECORDS = 100
 """Below, an estimate is refused: its interval would say more than is known."""
@@ -163,7 +163,7 @@ def _by_places(log: LoggedLists, clip: float, limits: tuple[float, float]) -> _P
 
 def _by_steps(log: LoggedLists, clip: float, limits: tuple[float, float]) -> _Parts:
     """RIPS: Σ_k w_1 ⋯ w_k r_k."""
-    weights, clipped = _clipped(np.cumprod(_steps(log).ratios, axis=1), clip)
+    weights, clipped = _clipped(_down_to_place(log), clip)
     bounds = (_times(clip, log.places * limits[0]), _times(clip, log.places * limits[1]))
     return _Parts((weights * log.rewards).sum(axis=1), weights, clipped, bounds)
 
@@ -189,7 +189,7 @@ def _doubly_robust(log: LoggedLists, clip: float, limits: tuple[float, float]) -
 def _cascade(log: LoggedLists, clip: float, limits: tuple[float, float]) -> _Parts:
     """Cascade-DR: Σ_k w_1 ⋯ w_{k−1} q_k of the policy + w_1 ⋯ w_k (r_k − q_k of what was shown)."""
     model = _model(log.rewards_from, "rewards_from")
-    weights, clipped = _clipped(np.cumprod(_steps(log).ratios, axis=1), clip)
+    weights, clipped = _clipped(_down_to_place(log), clip)
     before = np.column_stack([np.ones(len(log)), weights[:, :-1]])
     values = (before * model.target + weights * (log.rewards - model.shown)).sum(axis=1)
     low, high = limits
@@ -262,10 +262,11 @@ def _cut(interval: Interval | None, whole: tuple[float, float]) -> Interval:
     return Interval(low, high)
 
 
-def _steps(log: LoggedLists) -> Chances:
+def _down_to_place(log: LoggedLists) -> NDArray[np.float64]:
+    """Weights of everything down to each place, float64 of shape (lists, places)."""
     if log.steps is None:
         raise InvalidRequest("steps: expected chances given what stands above, got None")
-    return log.steps
+    return np.cumprod(log.steps.ratios, axis=1, dtype=np.float64)
 
 
 def _model(model: Predictions | None, name: str) -> Predictions:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import itertools
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Self
 
 import numpy as np
@@ -76,10 +77,10 @@ class World:
             (rng.random(clicks.shape) < clicks).astype(np.float64),
             Chances(self.places_logged[contexts, rows], self.places_target[contexts, rows]),
             Chances(self.logged[contexts, rows], self.target[contexts, rows]),
-            *(self._model(one, contexts, rows, rng, error) for one in (False, True)),
+            *(self._predictions(one, contexts, rows, rng, error) for one in (False, True)),
         )
 
-    def _model(
+    def _predictions(
         self,
         onwards: bool,
         contexts: NDArray[np.int64],
@@ -87,27 +88,40 @@ class World:
         rng: np.random.Generator,
         error: float,
     ) -> Predictions:
-        """Predictions of the reward at a place or from it on, and their means under the target."""
-        shown, means = np.empty(self.clicks.shape), np.empty(self.clicks.shape)
-        whole = self.target.prod(axis=2)
-        for place in range(PLACES):
-            given = place if onwards else 0
-            for above in set(map(tuple, self.lists[:, :given].tolist())):
-                inside = (self.lists[:, :given] == above).all(axis=1)
-                reward = (
-                    self.clicks[:, :, place:].sum(axis=2) if onwards else self.clicks[:, :, place]
-                )
-                for item in range(ITEMS):
-                    here = inside & (self.lists[:, place] == item)
-                    if here.any():
-                        share = whole[:, here] / whole[:, here].sum(axis=1, keepdims=True)
-                        shown[:, here, place] = (share * reward[:, here]).sum(axis=1)[:, None]
-                share = whole[:, inside] / whole[:, inside].sum(axis=1, keepdims=True)
-                means[:, inside, place] = (share * shown[:, inside, place]).sum(axis=1)[:, None]
         off = rng.choice([-error, error], size=(2, len(rows), PLACES))
         high = np.arange(PLACES, 0, -1) if onwards else 1
-        picked = [one[contexts, rows] + by for one, by in zip((shown, means), off, strict=True)]
+        right = self.onwards if onwards else self.at_places
+        picked = [one[contexts, rows] + by for one, by in zip(right, off, strict=True)]
         return Predictions(*(np.clip(one, 0, high) for one in picked))
+
+    @cached_property
+    def at_places(self) -> tuple[Floats, Floats]:
+        """Rewards of a place by its item, and their means under the target, as clicks."""
+        return self._means(onwards=False)
+
+    @cached_property
+    def onwards(self) -> tuple[Floats, Floats]:
+        """Rewards from a place on by what stands down to it, and their means under the target."""
+        return self._means(onwards=True)
+
+    def _means(self, *, onwards: bool) -> tuple[Floats, Floats]:
+        shown, means = np.empty(self.clicks.shape), np.empty(self.clicks.shape)
+        for place in range(PLACES):
+            above = self.lists[:, : place if onwards else 0]
+            reward = self.clicks[:, :, place:].sum(axis=2) if onwards else self.clicks[:, :, place]
+            for one in np.unique(above, axis=0):
+                inside = (above == one).all(axis=1)
+                for item in range(ITEMS):
+                    here = inside & (self.lists[:, place] == item)
+                    shown[:, here, place] = self._mean(reward, here)
+                means[:, inside, place] = self._mean(shown[:, :, place], inside)
+        return shown, means
+
+    def _mean(self, values: Floats, among: NDArray[np.bool_]) -> Floats:
+        """The mean of some lists under the target, of shape (contexts, 1)."""
+        chances = self.target.prod(axis=2)[:, among]
+        total = np.maximum(chances.sum(axis=1), np.finfo(float).tiny)
+        return ((chances * values[:, among]).sum(axis=1) / total)[:, None]
 
 
 def steps(scores: Floats, lists: NDArray[np.int64]) -> Floats:

@@ -4,25 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.learning.examination import MAX_SURFACES, PLACES, Examination, SwapClicks
-from edge_rerank.learning.exploration import NeighbourSwaps
-
-SHOWN = 10
-
-
-def read(theta: NDArray[np.float64], lists: int, *, epsilon: float, seed: int) -> SwapClicks:
-    """Clicks of readers who examine place k with chance θ_k, on lists that are sorted by worth."""
-    rng = np.random.default_rng(seed)
-    swaps, clicks = NeighbourSwaps.of(SHOWN, epsilon=epsilon), SwapClicks.none()
-    for _ in range(lists):
-        liked = -np.sort(-rng.uniform(0.05, 0.6, SHOWN))
-        drawn = swaps.draw(rng)
-        clicked = np.flatnonzero(rng.random(SHOWN) < theta * liked[drawn.order])
-        clicks = clicks.after(drawn.tried, set(clicked.tolist()))
-    return clicks
+from tests.learning.simulated_readers import SHOWN, read
 
 
 def test_before_any_click_it_is_what_is_usual() -> None:

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.learning.interleaving import Interleaved, Side, team_draft
 from edge_rerank.learning.sequential_test import PAUSE, REJECT_AT, OrderTest, wealth
+from tests.learning.simulated_readers import wins_needed
 
 
 def test_the_example_of_the_paper_by_hand() -> None:
@@ -118,16 +118,6 @@ def test_looked_at_after_every_list_equal_orders_are_told_apart_at_most_once_in_
     needed = wins_needed(1_000)
     won = np.cumsum(np.random.default_rng(0).random((2_000, 1_000)) < 0.5, axis=1)
     assert 0 < (won >= needed).any(axis=1).sum() <= 122
-
-
-def wins_needed(upto: int) -> NDArray[np.int64]:
-    """The fewest wins of 1, 2, ... lists at which wealth is 20; one more list wants one at most."""
-    needed, wins = [], 0
-    for told in range(1, upto + 1):
-        while wins <= told and wealth(wins, told - wins) < REJECT_AT:
-            wins += 1
-        needed.append(wins)
-    return np.array(needed)
 
 
 def test_a_better_order_of_the_host_returns_soon() -> None:
