@@ -48,7 +48,7 @@ class Estimator(StrEnum):
     RIPS = "rips"
     """Σ w r with the weight of everything down to the place: for people who read from the top."""
     DM = "dm"
-    """The predictions alone, the direct method: as good as the model of rewards is."""
+    """The predictions alone, the direct method. No interval knows how wrong the model is."""
     DR = "dr"
     """The predictions, and by places the weighted error where something was shown."""
     CASCADE_DR = "cascade_dr"

@@ -80,7 +80,7 @@ def _examination() -> None:
         found = np.array(
             [
                 read(theta, 2_000, epsilon=epsilon, seed=seed).probabilities(SHOWN)
-                for seed in range(20)
+                for seed in range(12)
             ]
         )
         relative, absolute = np.abs(found / theta - 1), np.abs(found - theta)
@@ -94,7 +94,7 @@ def _examination() -> None:
 def _sequential() -> None:
     needed = wins_needed(2_000)
     for chance in (0.5, 0.55, 0.6, 0.7, 0.8):
-        won = np.cumsum(np.random.default_rng(0).random((4_000, 2_000)) < chance, axis=1)
+        won = np.cumsum(np.random.default_rng(0).random((2_000, 2_000)) < chance, axis=1)
         over = won >= needed
         first = np.where(over.any(axis=1), over.argmax(axis=1) + 1, 10_000)
         middle = np.quantile(first, [0.5, 0.9])
