@@ -10,6 +10,7 @@
     ├── ConsentRequired                record() without the person's consent
     │   └── RecordingPaused            the person has paused recording
     ├── PrivacyBudgetSpent             counts were asked for more often than is safe
+    ├── NotEnoughRecords               a figure was asked of fewer records than can carry it
     ├── ClosedError                    used after close()
     │   └── ForkedError                opened before a fork, used in the child
     ├── HistoryError                   the encrypted history file
@@ -70,6 +71,10 @@ class RecordingPaused(ConsentRequired):
 
 class PrivacyBudgetSpent(EdgeRerankError):  # noqa: N818
     """What the lifetime budget of aggregates has left does not cover a release."""
+
+
+class NotEnoughRecords(EdgeRerankError):  # noqa: N818
+    """A figure was asked of fewer records than can carry it."""
 
 
 class ClosedError(EdgeRerankError):

@@ -19,6 +19,7 @@ RUNTIME = (
     "_process",
     "_progress",
     "_check",
+    "_resampling",
     "_files",
     "types",
     "render",

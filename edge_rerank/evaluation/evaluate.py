@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank._progress import Progress, StepProgress
+from edge_rerank._resampling import bootstrap
 from edge_rerank.errors import DataError, InvalidRequest
 from edge_rerank.evaluation.baselines import (
     RECENT_ITEMS,
@@ -37,7 +38,7 @@ from edge_rerank.evaluation.outcomes import (
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation, Latency, Quality
 from edge_rerank.evaluation.scores import Prescored
 from edge_rerank.evaluation.slices import slices
-from edge_rerank.evaluation.statistics import Comparison, bootstrap, compare
+from edge_rerank.evaluation.statistics import Comparison, compare
 from edge_rerank.formats.attributes import Attributes
 from edge_rerank.formats.dataset import USERS, DataSet, Request, Withheld, chosen
 from edge_rerank.inference.runtime import Runtime

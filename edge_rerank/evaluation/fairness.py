@@ -11,14 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._resampling import CONFIDENCE, Interval, middle, resampled_means
 from edge_rerank.evaluation.outcomes import Outcomes
-from edge_rerank.evaluation.statistics import (
-    CONFIDENCE,
-    Interval,
-    holm,
-    middle,
-    resampled_means,
-)
+from edge_rerank.evaluation.statistics import holm
 from edge_rerank.formats.attributes import Attributes
 from edge_rerank.formats.dataset import Request
 from edge_rerank.history.aggregates import MIN_PEOPLE

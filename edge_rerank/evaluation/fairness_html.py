@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from html import escape
 from itertools import groupby
 
+from edge_rerank._resampling import Interval
 from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.baselines import Popularity
 from edge_rerank.evaluation.fairness import LEAST_REQUESTS, Fairness, Group, Standing
 from edge_rerank.evaluation.plots import Mark
 from edge_rerank.evaluation.results import PACK
-from edge_rerank.evaluation.statistics import Interval
 from edge_rerank.history.aggregates import MIN_PEOPLE
 from edge_rerank.render.report import row, section, table
 from edge_rerank.render.texttable import shorten

@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from html import escape
 
+from edge_rerank._resampling import Interval
 from edge_rerank.evaluation.calibration import ReliabilityBin
-from edge_rerank.evaluation.statistics import Interval
 
 WIDTH = 360
 _ROW = 24

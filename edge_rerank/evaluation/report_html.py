@@ -6,13 +6,14 @@ from collections.abc import Iterable
 from html import escape
 from pathlib import PurePath
 
+from edge_rerank._resampling import RESAMPLES, Interval
 from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.fairness_html import fairness_section
 from edge_rerank.evaluation.outcomes import LONG_CLICK_S
 from edge_rerank.evaluation.plots import Mark, Point
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation
 from edge_rerank.evaluation.slices import Slice, SliceKind
-from edge_rerank.evaluation.statistics import PERMUTATIONS, RESAMPLES, Interval
+from edge_rerank.evaluation.statistics import PERMUTATIONS
 from edge_rerank.render.page import report_page
 from edge_rerank.render.report import NUMBERS_STYLE, facts, row, section, table
 

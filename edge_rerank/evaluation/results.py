@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
+from edge_rerank._resampling import Interval
 from edge_rerank.evaluation.calibration import Calibration
 from edge_rerank.evaluation.fairness import Fairness
 from edge_rerank.evaluation.slices import Slice
-from edge_rerank.evaluation.statistics import Comparison, Interval
+from edge_rerank.evaluation.statistics import Comparison
 from edge_rerank.formats.dataset import Withheld
 
 PACK = "pack"

@@ -9,8 +9,8 @@ from enum import StrEnum
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._resampling import Interval, bootstrap
 from edge_rerank.evaluation.outcomes import Outcomes
-from edge_rerank.evaluation.statistics import Interval, bootstrap
 from edge_rerank.formats.dataset import Request, chosen
 
 _LENGTHS = ((0, 0), (1, 2), (3, 5), (6, 10), (11, 20), (21, 50), (51, None))

@@ -5,9 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rerank._resampling import bootstrap
 from edge_rerank.evaluation.calibration import calibration
 from edge_rerank.evaluation.metrics import graded_ndcg, ndcg
-from edge_rerank.evaluation.statistics import bootstrap, compare, holm
+from edge_rerank.evaluation.statistics import compare, holm
 
 
 def test_the_interval_is_that_of_scipy() -> None:

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._resampling import Interval, bootstrap
 from edge_rerank.evaluation.metrics import ndcg
-from edge_rerank.evaluation.statistics import Interval, bootstrap
 from edge_rerank_export.verify.texts import RankingCase
 
 _NDCG_AT = 10

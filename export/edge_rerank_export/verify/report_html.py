@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 from html import escape
 
+from edge_rerank._resampling import RESAMPLES, Interval
 from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.plots import Mark
-from edge_rerank.evaluation.statistics import RESAMPLES, Interval
 from edge_rerank.render.page import report_page
 from edge_rerank.render.report import NUMBERS_STYLE, facts, row, section, table
 from edge_rerank_export.verify.cost import Cost

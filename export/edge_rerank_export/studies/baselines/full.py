@@ -16,8 +16,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._resampling import Interval, bootstrap
 from edge_rerank.evaluation.baselines import Baseline
-from edge_rerank.evaluation.statistics import Interval, bootstrap
 from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
