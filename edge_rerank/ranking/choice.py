@@ -30,6 +30,7 @@ from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.engine import Packs, RankingEngine, tables_of
+from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.request import RankOptions, Repeats, candidates_of, items_of
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item, RatingScale
@@ -55,6 +56,7 @@ class EngineOptions(TypedDict, total=False):
     trust: Trust
     ratings: RatingScale | None
     repeats: Repeats | str
+    policy: ListPolicy | None
     seen_releases: Mapping[str, int] | None
     tables: str | Path | Tables | None
 

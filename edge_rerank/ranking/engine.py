@@ -17,15 +17,14 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._check import check_kind, check_path, kind_of
+from edge_rerank._check import check_kind
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
-from edge_rerank.errors import ClosedError, InvalidRequest, PackUnsupported, PackUntrusted
+from edge_rerank.errors import ClosedError, PackUnsupported, PackUntrusted
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.installed import find_pack
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tables import Tables
@@ -33,11 +32,11 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Evidence, Source
 from edge_rerank.ranking.explain import explain
-from edge_rerank.ranking.policies.behind import Behind
-from edge_rerank.ranking.policies.diversity import Diversity
-from edge_rerank.ranking.policies.near_copies import NearCopies
-from edge_rerank.ranking.policies.policy import Arrangement, Policy
-from edge_rerank.ranking.policies.proportions import Proportions
+from edge_rerank.ranking.list_policy import ListPolicy, policy_of
+from edge_rerank.ranking.named_packs import folders_of, the_one
+from edge_rerank.ranking.policies import POLICIES
+from edge_rerank.ranking.policies.block import without_blocked
+from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.relevance.relevance import Judge, Level
 from edge_rerank.ranking.request import RankOptions, Repeats, Request, items_of, repeats_of
 from edge_rerank.ranking.signals.inputs import EVENTS
@@ -47,9 +46,10 @@ from edge_rerank.ranking.sources.repeats import RepeatSource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
 from edge_rerank.ranking.sources.search import QUERY, SearchSource
+from edge_rerank.ranking.sources.timing import TimingSource
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Event, Item, RankedItem, RatingScale, Unread
+from edge_rerank.types import Degradation, Event, Item, LeftOut, RankedItem, RatingScale, Unread
 
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
@@ -78,6 +78,7 @@ class RankingEngine:
         pair_scorer: likewise.
         ratings: the host's scale, ``None`` where it is guessed.
         repeats: what the host wants of things had before, where a call does not say.
+        policy: what makes a good list, where a call does not say.
     """
 
     def __init__(
@@ -91,6 +92,7 @@ class RankingEngine:
         pair_scorer: PairScorer | None = None,
         ratings: RatingScale | None = None,
         repeats: Repeats = Repeats.LEARN,
+        policy: ListPolicy | None = None,
         signed: Mapping[str, int] = MappingProxyType({}),
         trust: Trust = ANY_PACK,
     ) -> None:
@@ -101,6 +103,7 @@ class RankingEngine:
         self.pair_scorer = pair_scorer
         self.ratings = ratings
         self.repeats = repeats
+        self.policy = policy_of(policy)
         self.providers = encoder.providers
         self.threads = encoder.threads
         self._encoder = encoder
@@ -126,7 +129,7 @@ class RankingEngine:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
         if pair_scorer is not None:
             self._sources.append(PairSource(pair_scorer, beside_model=trained))
-        self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity(), Behind()]
+        self._sources.append(TimingSource())
         self._process = OwnProcess("the engine")
         self._closed = False
         self._forgotten = 0
@@ -140,6 +143,7 @@ class RankingEngine:
         trust: Trust = ANY_PACK,
         ratings: RatingScale | None = None,
         repeats: Repeats | str = Repeats.LEARN,
+        policy: ListPolicy | None = None,
         seen_releases: Mapping[str, int] | None = None,
         tables: str | Path | Tables | None = None,
     ) -> Self:
@@ -155,6 +159,7 @@ class RankingEngine:
                 and 0 to 100 that holds what a person gave.
             repeats: what is wanted of things that a person had before, where a call does not say:
                 "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
+            policy: what makes a good list, where a call does not say.
             seen_releases: the newest release seen so far of each signed pack, by name; an older
                 one is refused.
             tables: of the host's own log, see :meth:`refresh_tables`.
@@ -169,13 +174,14 @@ class RankingEngine:
         check_kind(trust, "trust", Trust, example="Trust(keys=[...])")
         if ratings is not None:
             check_kind(ratings, "ratings", RatingScale, example="RatingScale(1, 5)")
-        repeats = repeats_of(repeats)
+        repeats, policy = repeats_of(repeats), policy_of(policy)
         packs = [
-            Pack.open(folder, trust=trust, seen_releases=seen_releases) for folder in _folders(pack)
+            Pack.open(folder, trust=trust, seen_releases=seen_releases)
+            for folder in folders_of(pack)
         ]
-        with_scorer = _the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
-        with_pairs = _the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
-        with_encoder = _the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
+        with_scorer = the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
+        with_pairs = the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
+        with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
         if with_encoder is None:
             with_encoder = Pack.open(shipped_pack())
         providers, threads = runtime.providers, runtime.threads
@@ -203,6 +209,7 @@ class RankingEngine:
             pair_scorer=pair_scorer,
             ratings=ratings,
             repeats=repeats,
+            policy=policy,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
             trust=trust,
         )
@@ -265,6 +272,8 @@ class RankingEngine:
         self._check_open()
         if options.get("repeats") is None:
             options = {**options, "repeats": self.repeats}
+        if options.get("policy") is None:
+            options = {**options, "policy": self.policy}
         request = Request.of(
             items,
             history=history,
@@ -273,8 +282,10 @@ class RankingEngine:
             ratings=self.ratings,
             **options,
         )
+        request, blocked = without_blocked(request)
         if not request.candidates:
-            return Ranking((), id=_ranking_id(), pack=self.pack.manifest.name)
+            name = self.pack.manifest.name
+            return Ranking((), id=_ranking_id(), pack=name, left_out=blocked)
         evidence = Evidence(
             (column for source in self._sources for column in source.columns),
             len(request.candidates),
@@ -283,14 +294,16 @@ class RankingEngine:
             source.fill(request, evidence)
         note_truths(request, evidence)
         asked = bool(evidence[QUERY.name].any())
-        order = Arrangement.by_score(evidence.scores(), asked=asked)
-        for policy in self._policies:
+        scores = evidence.scores()
+        relevance = None if request.policy.floor is None else self._shown(scores, evidence)
+        order = Arrangement.by_score(scores, asked=asked, relevance=relevance)
+        for policy in POLICIES:
             order = policy.arrange(order, request)
         rows = order.rows[: request.keep]
         unread = request.comparisons.unread
         degraded = (*evidence.degraded, *order.degraded, *_not_read(unread))
         scores = self._shown(order.scores, evidence)
-        reasons = explain(evidence, request.candidates, rows)
+        reasons = explain(evidence, request.candidates, rows, order.moves)
         ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
         return Ranking(
             tuple(
@@ -303,6 +316,7 @@ class RankingEngine:
             degraded=tuple(dict.fromkeys(degraded)),
             unread=unread,
             pack=self.pack.manifest.name,
+            left_out=(*blocked, *_left_out(order, request)),
         )
 
     def _shown(self, scores: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
@@ -408,19 +422,12 @@ def _not_read(unread: Unread) -> tuple[Degradation, ...]:
     return (Degradation.TEXT_NOT_READ,) if much else ()
 
 
+def _left_out(order: Arrangement, request: Request) -> list[LeftOut]:
+    return [LeftOut(request.candidates[row].id, code) for row, code in order.left_out]
+
+
 def _ranking_id() -> str:
     return secrets.token_hex(8)
-
-
-def _folders(pack: object) -> list[Path]:
-    if pack is None:
-        return [shipped_pack()]
-    folders = [pack] if isinstance(pack, str | Path) else pack
-    if not isinstance(folders, Sequence) or not folders:
-        raise InvalidRequest(f"pack: expected a path, several, or None, got {kind_of(pack)}")
-    for folder in folders:
-        check_path(folder, "pack", InvalidRequest, wanted="only paths")
-    return [find_pack(folder) for folder in folders]
 
 
 def tables_of(tables: str | Path | Tables, trust: Trust) -> Tables:
@@ -430,9 +437,3 @@ def tables_of(tables: str | Path | Tables, trust: Trust) -> Tables:
     if trust.keys and not tables.signed:
         raise PackUntrusted("tables: expected some that were opened with the trusted keys")
     return tables
-
-
-def _the_one(packs: Sequence[Pack], part: str) -> Pack | None:
-    if len(packs) > 1:
-        raise InvalidRequest(f"pack: expected at most one with a part {part}, got {len(packs)}")
-    return packs[0] if packs else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -17,6 +17,7 @@ from edge_rerank._check import (
     check_bool,
     check_fraction,
     check_integer,
+    check_kind,
     check_moment,
     check_number,
     check_sequence,
@@ -26,6 +27,8 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
+from edge_rerank.ranking.list_policy import ListPolicy, exposures_of, policy_of
+from edge_rerank.ranking.list_rules import Exposure
 from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
 from edge_rerank.types import Event, Item, RatingScale
 
@@ -55,6 +58,8 @@ class ListOptions(TypedDict, total=False):
     budget_ms: float | None
     now: float | datetime | None
     repeats: Repeats | str | None
+    policy: ListPolicy | None
+    exposures: Mapping[str, Exposure] | None
 
 
 class RankOptions(ListOptions, total=False):
@@ -72,6 +77,10 @@ class RankOptions(ListOptions, total=False):
         repeats: what is wanted of things that the person had before, "never", "fresh" or "learn",
             see :class:`Repeats`; as the reranker was opened if ``None``. With a query "learn" is
             as "fresh".
+        policy: what makes a good list, in place of the one that the reranker was opened with, see
+            :class:`edge_rerank.ListPolicy`; that one if ``None``.
+        exposures: how often items were shown to the person so far, by item id, for rules of the
+            policy that count it: :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`.
     """
 
     query: str | None
@@ -92,6 +101,8 @@ class Request:
         stop_at: time by ``time.perf_counter()`` at which to be done; ``None`` for no limit.
         now: UTC seconds, never before the last event.
         repeats: what is wanted of things that the person had before.
+        policy: what makes a good list.
+        exposures: how items were shown to the person so far, by id.
     """
 
     candidates: tuple[Item, ...]
@@ -104,6 +115,8 @@ class Request:
     stop_at: float | None
     now: float
     repeats: Repeats
+    policy: ListPolicy
+    exposures: Mapping[str, Exposure]
     _comparer: Comparer
 
     @classmethod
@@ -150,6 +163,8 @@ class Request:
             stop_at=None if budget_ms is None else started + budget_ms / 1e3,
             now=now,
             repeats=repeats_of(options.get("repeats")),
+            policy=policy_of(options.get("policy")),
+            exposures=exposures_of(options.get("exposures")),
             _comparer=comparer,
         )
 
@@ -157,6 +172,24 @@ class Request:
     def texts(self) -> dict[str, str]:
         """Texts of the candidates by id: imported logs may name an item by its id alone."""
         return {item.id: item.text for item in self.candidates}
+
+    @cached_property
+    def exposed(self) -> dict[int, Exposure]:
+        """How the candidates were shown before, by row; nothing of those that were not.
+
+        Raises:
+            InvalidRequest: when what is told of one is something else.
+        """
+        if not self.exposures:
+            return {}
+        found = {
+            row: self.exposures[item.id]
+            for row, item in enumerate(self.candidates)
+            if item.id in self.exposures
+        }
+        for one in found.values():
+            check_kind(one, "exposures", Exposure, example="Exposure(shown=3)")
+        return found
 
     @cached_property
     def keys(self) -> NDArray[np.uint64]:

@@ -27,7 +27,7 @@ MAX_BYTES = 16 << 20
 ITEM = (*ITEM_MEMBERS, *HOST_MEMBERS)
 """Members of an item."""
 
-DOCUMENT = ("id", "text", "categories", "popularity", "score")
+DOCUMENT = ("id", "text", "categories", "popularity", "score", "published")
 """Members of a document that is an object."""
 
 _ITEM_NAMES = frozenset(ITEM)
