@@ -257,7 +257,7 @@ class ReasonCode(StrEnum):
     CALIBRATED = ("calibrated", "for the mix that you choose", "its kind has its share")
     VARIETY = ("variety", "for variety", "others like it stand above")
     SPREAD = ("spread", "keeps others apart", "another of its kind stands near")
-    PINNED = ("pinned", "has its place here", "has its place here")
+    PINNED = ("pinned", "chosen for this place", "given a place further down")
 
 
 LIST_RULES = frozenset(

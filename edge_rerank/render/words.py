@@ -101,7 +101,7 @@ CHINESE = Words(
         ReasonCode.CALIBRATED: ("符合您平常选择的搭配", "同类已占足份额"),
         ReasonCode.VARIETY: ("让内容更多样", "前面已有相似内容"),
         ReasonCode.SPREAD: ("与同类错开", "附近已有同类"),
-        ReasonCode.PINNED: ("固定在此位置", "固定在此位置"),
+        ReasonCode.PINNED: ("固定在此位置", "固定在靠后位置"),
     },
 )
 

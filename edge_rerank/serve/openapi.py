@@ -14,6 +14,7 @@ from edge_rerank.formats.events import closed_object
 from edge_rerank.history.personal_data import SCHEMA as PERSONAL_DATA
 from edge_rerank.ranking.request import MAX_CANDIDATES, Repeats
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
+from edge_rerank.serve.policy_schema import POLICY
 from edge_rerank.serve.wire import DOCUMENT, RANK, TEXTS
 from edge_rerank.types import (
     MAX_CATEGORIES,
@@ -160,6 +161,7 @@ _ITEM: Mapping[str, Schema] = {
     "categories": _CATEGORIES,
     "popularity": _COUNT,
     "score": _NUMBER,
+    "published": {"anyOf": [_COUNT, {"type": "string", "description": "ISO 8601"}]},
     "vector": {"type": "array", "minItems": 1, "maxItems": MAX_VECTOR_DIM, "items": _NUMBER},
     "fields": {
         "type": "object",
@@ -200,6 +202,7 @@ _MEMBERS: Mapping[str, Schema] = {
     "budget_ms": _COUNT,
     "now": _COUNT,
     "repeats": {"enum": [*Repeats]},
+    "policy": POLICY,
     "return_items": _BOOL,
     "return_documents": _BOOL,
     "return_text": _BOOL,
@@ -257,7 +260,7 @@ _SCORE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _DEGRADED: Schema = {"type": "array", "items": {"enum": [one.value for one in Degradation]}}
 _REASON = closed_object(
     {
-        "code": {"enum": [code.value for code in ReasonCode]},
+        "code": {"enum": [*ReasonCode]},
         "weight": _NUMBER,
         "item_id": {"type": ["string", "null"]},
         "category": {"type": ["string", "null"]},
@@ -303,6 +306,7 @@ _ANSWERED: Mapping[str, Schema] = {
             **_HEAD,
             "unread": closed_object({"candidates": _SCORE, "history": _SCORE, "query": _SCORE}),
             "pack": _TEXT,
+            "left_out": _list({"id": _STRING_ID, "code": {"enum": [*ReasonCode]}}),
             "items": _list(
                 {
                     "index": _INDEX,
