@@ -423,7 +423,8 @@ def _not_read(unread: Unread) -> tuple[Degradation, ...]:
 
 
 def _left_out(order: Arrangement, request: Request) -> list[LeftOut]:
-    return [LeftOut(request.candidates[row].id, code) for row, code in order.left_out]
+    told = order.told(request.keep)
+    return [LeftOut(request.candidates[one.row].id, one.code) for one in told]
 
 
 def _ranking_id() -> str:

@@ -308,7 +308,7 @@ class Diversify:
 class Calibrate:
     """Categories have the shares in the list that they have in what the person likes.
 
-    After Steck, "Calibrated recommendations", RecSys 2018, over the best 200 items and the first 50
+    After Steck, "Calibrated recommendations", RecSys 2018, over the best 200 items and the first 20
     places. Without a history, and with a query that anything fits, nothing is done.
 
     Attributes:

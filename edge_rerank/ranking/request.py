@@ -182,13 +182,11 @@ class Request:
         """
         if not self.exposures:
             return {}
-        found = {
-            row: self.exposures[item.id]
-            for row, item in enumerate(self.candidates)
-            if item.id in self.exposures
-        }
-        for one in found.values():
-            check_kind(one, "exposures", Exposure, example="Exposure(shown=3)")
+        told = self.exposures
+        found = {row: told[one.id] for row, one in enumerate(self.candidates) if one.id in told}
+        for exposure in found.values():
+            if type(exposure) is not Exposure:
+                check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3)")
         return found
 
     @cached_property

@@ -71,7 +71,8 @@ class Listed:
 
     @property
     def left_out(self) -> dict[str, ReasonCode]:
-        found = {self.request.candidates[row].id: code for row, code in self.order.left_out}
+        told = self.order.told(self.request.keep)
+        found = {self.request.candidates[one.row].id: one.code for one in told}
         return {**{one.id: one.code for one in self.blocked}, **found}
 
     def reasons(self) -> dict[str, dict[ReasonCode, Reason]]:

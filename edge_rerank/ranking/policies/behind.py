@@ -16,7 +16,10 @@ class Behind:
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Put what was had last, in its order."""
-        had = [row for row in order.rows if request.candidates[row].id in _unwanted(request)]
+        unwanted = _unwanted(request)
+        if not unwanted:
+            return order
+        had = [row for row in order.rows if request.candidates[row].id in unwanted]
         if not had:
             return order
         behind = frozenset(had)
@@ -24,7 +27,7 @@ class Behind:
         if request.policy.had is not Had.SINK:
             moved = order.moved(rows, order.scores)
         else:
-            moved = order.moved_by(ReasonCode.REPEAT, rows, behind)
+            moved = order.moved_by(rows, dict.fromkeys(had, ReasonCode.REPEAT))
         return replace(moved, behind=len(had))
 
 

@@ -17,7 +17,9 @@ from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, ReasonCode
 
-PLACES = 50
+PLACES = 20
+"""As long as a page is."""
+
 ALPHA = 0.01
 """Part of the history's shares that is mixed in, so that a category that is missing costs no more
 than all."""
@@ -44,8 +46,8 @@ class Calibration:
         )
         best = pool[picked].tolist()
         rows = [*best, *order.rows[WINDOW:]]
-        named = frozenset(row for row in best if request.candidates[row].categories)
-        return order.moved_by(ReasonCode.CALIBRATED, rows, named)
+        named = [row for row in best if request.candidates[row].categories]
+        return order.moved_by(rows, dict.fromkeys(named, ReasonCode.CALIBRATED))
 
 
 def shares_of(items: Sequence[Item], weights: NDArray[np.float64]) -> dict[str, float]:

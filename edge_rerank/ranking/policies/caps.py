@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from edge_rerank.ranking.list_rules import Cap
+from edge_rerank.ranking.policies.foremost import POOL
 from edge_rerank.ranking.policies.keys import key_reader
 from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
 from edge_rerank.ranking.request import Request
@@ -63,9 +64,9 @@ class HardCaps:
         over = [
             one.take(one.value_of(items[row])) for one in counted for row in order.pinned.values()
         ]
-        looked, dropped = _over(order.rows, items, counted, enough=max(request.keep, WINDOW))
+        looked, dropped = _over(order.rows, items, counted, keep=request.keep)
         room = order.room(request.keep)
-        left = replace(order, rows=looked).without(ReasonCode.CAP, dropped, keep=room)
+        left = replace(order, rows=looked).without(ReasonCode.CAP, dropped)
         short = len(left.rows) < room and bool(dropped)
         cut = request.keep < len(items) or any(cap.share is not None for cap in caps)
         if any(over) or (short and cut):
@@ -74,17 +75,25 @@ class HardCaps:
 
 
 def _over(
-    rows: Sequence[int], items: Sequence[Item], counted: Sequence[Counted], *, enough: int
+    rows: Sequence[int], items: Sequence[Item], counted: Sequence[Counted], *, keep: int
 ) -> tuple[tuple[int, ...], set[int]]:
-    """The rows that were looked at until there were enough, and those of them that have no room."""
+    """The rows that were looked at until there were enough, and those of them that have no room.
+
+    Enough are a window for what arranges afterwards, or what is returned where it is more, or
+    is all that a pool holds.
+    """
     dropped: set[int] = set()
     for place, row in enumerate(rows):
-        if place - len(dropped) >= enough:
+        kept = place - len(dropped)
+        if kept >= keep and (kept >= WINDOW or place >= POOL):
             return tuple(rows[:place]), dropped
-        values = [one.value_of(items[row]) for one in counted]
-        if all(map(Counted.has_room, counted, values)):
+        item = items[row]
+        values = [one.value_of(item) for one in counted]
+        for one, value in zip(counted, values, strict=True):
+            if not one.has_room(value):
+                dropped.add(row)
+                break
+        else:
             for one, value in zip(counted, values, strict=True):
                 one.take(value)
-        else:
-            dropped.add(row)
     return tuple(rows), dropped

@@ -34,4 +34,4 @@ class Duplicates:
             if place >= len(pinned) and not dropped.issuperset(alike[place]):
                 dropped.add(place)
         gone = {rows[place] for place in dropped}
-        return order.without(ReasonCode.COPY, gone, keep=order.room(request.keep))
+        return order.without(ReasonCode.COPY, gone)

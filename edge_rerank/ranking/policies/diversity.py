@@ -71,7 +71,7 @@ def _by_rule(order: Arrangement, request: Request) -> Arrangement:
             scores, vectors, strength=strength, places=places, stop_at=request.stop_at
         )
     best = pool[picked].tolist()
-    moved = order.moved_by(ReasonCode.VARIETY, [*best, *order.rows[WINDOW:]], frozenset(best))
+    moved = order.moved_by([*best, *order.rows[WINDOW:]], dict.fromkeys(best, ReasonCode.VARIETY))
     degraded = () if in_time else (Degradation.TIME_BUDGET,)
     return replace(moved, degraded=order.degraded + degraded)
 

@@ -25,4 +25,4 @@ class Tiring:
         hidden = {
             row for row, ago in days.items() if ago < fatigue.hidden_days and row not in pinned
         }
-        return order.without(ReasonCode.FATIGUE, hidden, keep=order.room(request.keep))
+        return order.without(ReasonCode.FATIGUE, hidden)

@@ -18,4 +18,4 @@ class Floor:
         if floor is None or relevance is None:
             return order
         low = set(np.flatnonzero(relevance < floor).tolist()).difference(order.pinned.values())
-        return order.without(ReasonCode.FLOOR, low, keep=order.room(request.keep))
+        return order.without(ReasonCode.FLOOR, low)

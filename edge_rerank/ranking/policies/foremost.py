@@ -8,7 +8,7 @@ from edge_rerank.ranking.list_policy import OFF
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
 
-POOL = 1_000
+POOL = 500
 """Best candidates from which what is returned is taken, where that is not more."""
 
 

@@ -24,13 +24,11 @@ class Pins:
         pinned = {
             pin[item.id] - 1: row for row, item in enumerate(request.candidates) if item.id in pin
         }
-        before = {row: place for place, row in enumerate(order.rows)}
-        curve = order.scores[list(order.rows)]
         moves = []
         for wanted, row in pinned.items():
-            place = min(wanted, len(curve) - 1)
-            gap = float(curve[place] - curve[before[row]])
-            moves.append(Move(row, ReasonCode.PINNED, weight_of(gap, place <= before[row])))
+            place, before = min(wanted, len(order.rows) - 1), order.rows.index(row)
+            gap = float(order.scores[order.rows[place]] - order.scores[row])
+            moves.append(Move(row, ReasonCode.PINNED, weight_of(gap, place <= before)))
         taken = frozenset(pinned.values())
         rows = tuple(row for row in order.rows if row not in taken)
         return replace(order, rows=rows, pinned=pinned, moves=(*order.moves, *moves))

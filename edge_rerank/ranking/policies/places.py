@@ -63,6 +63,7 @@ class _Places:
         self._placed: dict[int, Values] = dict(self._pinned)
         over = [place for place, values in self._pinned.items() if self._count(values)]
         self._unmet = min(over, default=len(items))
+        self._unread: Iterator[tuple[int, int]] = iter(())
         self._queues: dict[Values, deque[tuple[int, int]]] = {}
         self._heads: list[tuple[int, Values]] = []
         self._beyond: list[tuple[int, Values]] = []
@@ -72,11 +73,7 @@ class _Places:
     def fill(self, order: Arrangement) -> tuple[Arrangement, int]:
         """The order with its first places given, and the first place at which a rule yielded."""
         front = order.rows[: len(order.rows) - order.behind]
-        for place, row in enumerate(front):
-            values = self._values(row)
-            self._queues.setdefault(values, deque()).append((place, row))
-        self._heads = [(queue[0][0], values) for values, queue in self._queues.items()]
-        heapq.heapify(self._heads)
+        self._unread = enumerate(front)
         taken: list[int] = []
         unmet = self._unmet
         for place in self._free_places(min(SEEN_PLACES, len(front))):
@@ -85,14 +82,14 @@ class _Places:
             if not kept:
                 unmet = min(unmet, place)
         waiting = sorted(one for queue in self._queues.values() for one in queue)
-        rows = [*taken, *(row for _, row in waiting), *order.rows[len(front) :]]
-        held = self._apart - self._capped
+        rows = [*taken, *(row for _, row in waiting), *(row for _, row in self._unread)]
         before = {row: place for place, row in enumerate(front)}
-        down = {row for place, row in enumerate(rows) if place > before.get(row, place)}
-        first = order.moved_by(ReasonCode.CAP, rows, self._capped & down)
-        spread = order.moved_by(ReasonCode.SPREAD, rows, held & down)
-        moves = (*first.moves, *spread.moves[len(order.moves) :])
-        return replace(first, moves=moves), unmet
+        acted = {
+            row: ReasonCode.CAP if row in self._capped else ReasonCode.SPREAD
+            for place, row in enumerate(rows)
+            if place > before[row] and (row in self._capped or row in self._apart)
+        }
+        return order.moved_by([*rows, *order.rows[len(front) :]], acted), unmet
 
     def _free_places(self, count: int) -> Iterator[int]:
         place = 0
@@ -112,8 +109,10 @@ class _Places:
         near = self._near(place)
         passed: list[tuple[int, Values]] = []
         found: tuple[int, Values] | None = None
-        while self._heads and found is None:
-            head = heapq.heappop(self._heads)
+        while found is None:
+            head = heapq.heappop(self._heads) if self._heads else self._next()
+            if head is None:
+                break
             if not self._has_room(head[1]):
                 self._capped.update(row for _, row in self._queues[head[1]])
                 heapq.heappush(self._beyond, head)
@@ -139,6 +138,18 @@ class _Places:
         self._placed[place] = values
         self._count(values)
         return row, kept
+
+    def _next(self) -> tuple[int, Values] | None:
+        """The next candidate whose like does not wait already; ``None`` at the end."""
+        for place, row in self._unread:
+            values = self._values(row)
+            queue = self._queues.setdefault(values, deque())
+            queue.append((place, row))
+            if len(queue) == 1:
+                return place, values
+            if not self._has_room(values):
+                self._capped.add(row)
+        return None
 
     def _first_apart(self, near: Sequence[frozenset[FieldValue]]) -> tuple[int, Values]:
         """The best of what has no room, far from its like if there is any such."""

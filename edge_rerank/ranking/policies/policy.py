@@ -36,6 +36,20 @@ class Move(NamedTuple):
     weight: float
 
 
+class Dropped(NamedTuple):
+    """That a rule left a candidate out.
+
+    Attributes:
+        row: its place in the request.
+        code: the rule.
+        ahead: how many stood above it.
+    """
+
+    row: int
+    code: ReasonCode
+    ahead: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Arrangement:
     """An order of candidates.
@@ -50,7 +64,7 @@ class Arrangement:
             (n,); where a rule asks for it.
         pinned: rows that have their places, by place from 0.
         behind: how many of the last rows are to stay behind the others.
-        left_out: rows that a rule left out, and which.
+        left_out: what rules left out.
         moves: what rules moved.
     """
 
@@ -61,7 +75,7 @@ class Arrangement:
     relevance: NDArray[np.float64] | None = None
     pinned: Mapping[int, int] = field(default_factory=dict)
     behind: int = 0
-    left_out: tuple[tuple[int, ReasonCode], ...] = ()
+    left_out: tuple[Dropped, ...] = ()
     moves: tuple[Move, ...] = ()
 
     @classmethod
@@ -88,48 +102,44 @@ class Arrangement:
         lowered[order] = np.minimum.accumulate(scores[order])
         return replace(self, rows=tuple(order), scores=lowered)
 
-    def moved_by(self, code: ReasonCode, rows: Sequence[int], acted: Collection[int]) -> Self:
+    def moved_by(self, rows: Sequence[int], acted: Mapping[int, ReasonCode]) -> Self:
         """Like :meth:`moved`, by a rule.
 
         Args:
-            code: the rule.
             rows: all of them, best first.
-            acted: those that the rule moved, and did not only let pass; of them those that stand
-                elsewhere now are noted.
+            acted: those that a rule moved, and did not only let pass, and by which; of them those
+                that stand elsewhere now are noted.
         """
-        before = {row: place for place, row in enumerate(self.rows)}
-        curve = self.scores[list(self.rows)]
-        moves = [
-            Move(
-                row, code, weight_of(float(curve[place] - curve[before[row]]), place < before[row])
-            )
-            for place, row in enumerate(rows)
-            if row in acted and before[row] != place
-        ]
+        before = {row: place for place, row in enumerate(self.rows) if row in acted}
+        moves = []
+        for place, row in enumerate(rows):
+            former = before.get(row, place)
+            if former != place:
+                gap = float(self.scores[self.rows[place]] - self.scores[row])
+                moves.append(Move(row, acted[row], weight_of(gap, place < former)))
         return replace(self.moved(rows, self.scores), moves=(*self.moves, *moves))
 
     def room(self, keep: int) -> int:
         """How many of the places that are returned are not pinned."""
         return keep - sum(place < keep for place in self.pinned)
 
-    def without(self, code: ReasonCode, dropped: Collection[int], *, keep: int) -> Self:
-        """The same less some rows.
-
-        Args:
-            code: the rule that leaves them out.
-            dropped: rows.
-            keep: how many are returned: what would not have been among them is not told of.
-        """
+    def without(self, code: ReasonCode, dropped: Collection[int]) -> Self:
+        """The same less some rows, which the rule ``code`` leaves out."""
         if not dropped:
             return self
         kept: list[int] = []
-        told: list[tuple[int, ReasonCode]] = []
+        gone: list[Dropped] = []
         for row in self.rows:
-            if row not in dropped:
+            if row in dropped:
+                gone.append(Dropped(row, code, len(kept)))
+            else:
                 kept.append(row)
-            elif len(kept) < keep:
-                told.append((row, code))
-        return replace(self, rows=tuple(kept), left_out=(*self.left_out, *told))
+        return replace(self, rows=tuple(kept), left_out=(*self.left_out, *gone))
+
+    def told(self, keep: int) -> list[Dropped]:
+        """What was left out and would have been among the first ``keep``."""
+        short = len(self.rows) < keep
+        return [one for one in self.left_out if short or one.ahead < keep]
 
 
 def weight_of(gap: float, up: bool) -> float:

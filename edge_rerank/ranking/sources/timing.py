@@ -5,6 +5,8 @@ The columns do not yield to a query: a host that sets a weight has a say in each
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -68,7 +70,7 @@ def _fill_fatigue(fatigue: Fatigue, request: Request, evidence: Evidence) -> Non
         back = (days - fatigue.hidden_days) / max(fatigue.back_days, 1 / _DAY_S)
         if back < 1:
             part = fatigue.least + (1 - fatigue.least) * max(back, 0.0)
-            evidence[FATIGUE.name][row] = np.log(part)
+            evidence[FATIGUE.name][row] = math.log(part)
             tiring[row] = True
     evidence.holds(ReasonCode.FATIGUE, lifts=_nowhere(tiring), lowers=tiring)
 
@@ -80,7 +82,7 @@ def _fill_rotated(rotate: Rotate, request: Request, evidence: Evidence) -> None:
             1 - max(request.now - one.last, 0.0) / rotate.seconds if one.last is not None else 0.0
         )
         if left > 0:
-            evidence[ROTATED.name][row] = left * np.log1p(-rotate.rate)
+            evidence[ROTATED.name][row] = left * math.log1p(-rotate.rate)
             shown[row] = True
     evidence.holds(ReasonCode.ROTATED, lifts=_nowhere(shown), lowers=shown)
 
