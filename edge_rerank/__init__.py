@@ -8,6 +8,9 @@ Everything that an application needs is importable from here; every other module
 - :class:`GuestSession`: the same for one visitor, in memory only.
 - :class:`RankOptions`: the keyword arguments of every ``rank()``; :class:`Repeats`, what is wanted
   of things had before.
+- :class:`ListPolicy`: what makes a good list, and its rules: :class:`Block`, :class:`Calibrate`,
+  :class:`Cap`, :class:`Collapse`, :class:`Decay`, :class:`Diversify`, :class:`Fatigue`,
+  :class:`Fresh`, :class:`Rotate`, :class:`Spread`; :class:`Exposure`, how an item was shown so far.
 - :class:`RankingEngine`: ranks without storage, for batches and evaluations.
 - :class:`Runtime`: execution providers, threads, memory for caches.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
@@ -20,6 +23,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`Ranking`, :class:`RankedItem`: the order.
 - :class:`RankedTexts`, :class:`RankedText`: the same for texts, with their indices.
 - :class:`Reason`, :class:`ReasonCode`: why an item stands where it stands.
+- :class:`LeftOut`: an item that a rule left out.
 - :class:`Degradation`, :class:`Unread`: why a ranking is poorer than it could have been.
 - :class:`Card`, :class:`Banner`: a ranking as data for a user interface.
 - :func:`as_html`, :func:`as_table`: a ranking as a page, and as text for a terminal.
@@ -88,6 +92,20 @@ from edge_rerank.packs.trust import Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.list_policy import ListPolicy
+from edge_rerank.ranking.list_rules import (
+    Block,
+    Calibrate,
+    Cap,
+    Collapse,
+    Decay,
+    Diversify,
+    Exposure,
+    Fatigue,
+    Fresh,
+    Rotate,
+    Spread,
+)
 from edge_rerank.ranking.request import RankOptions, Repeats
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
@@ -97,6 +115,7 @@ from edge_rerank.types import (
     Event,
     EventType,
     Item,
+    LeftOut,
     RankedItem,
     RatingScale,
     Reason,
@@ -125,13 +144,22 @@ __all__ = [
     "AuditEntry",
     "BadLine",
     "Banner",
+    "Block",
+    "Calibrate",
+    "Cap",
     "Card",
+    "Collapse",
     "ComplianceReport",
+    "Decay",
     "Degradation",
+    "Diversify",
     "ErasureReceipt",
     "Event",
     "EventType",
+    "Exposure",
+    "Fatigue",
     "FileLayout",
+    "Fresh",
     "GuestSession",
     "History",
     "HistoryOverview",
@@ -142,6 +170,8 @@ __all__ = [
     "KeyFile",
     "KeySource",
     "KeyringKey",
+    "LeftOut",
+    "ListPolicy",
     "Passphrase",
     "PersonalData",
     "Presentation",
@@ -161,8 +191,10 @@ __all__ = [
     "Reporting",
     "Reranker",
     "Retention",
+    "Rotate",
     "Runtime",
     "Scrubber",
+    "Spread",
     "StoredEvent",
     "Tables",
     "Trust",

@@ -28,6 +28,7 @@ from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs
 from edge_rerank.ranking.request import (
     ListOptions,
@@ -70,6 +71,7 @@ class Reranker:
         trust: Trust = ANY_PACK,
         ratings: RatingScale | None = None,
         repeats: Repeats | str = Repeats.LEARN,
+        policy: ListPolicy | None = None,
         scrubber: Scrubber | None = None,
         retention: Retention | None = None,
         anchor: str | Path | Anchor | None = None,
@@ -94,6 +96,8 @@ class Reranker:
                 0 to 100 that holds what a person gave.
             repeats: what is wanted of things that a person had before, where a call does not say:
                 "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
+            policy: what makes a good list, where a call does not say: places, caps, variety and
+                more, see :class:`edge_rerank.ListPolicy`.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves; ``None`` for what the file says.
             anchor: outside the history's volume, to notice an old copy of the file; this and
@@ -124,6 +128,7 @@ class Reranker:
                 trust=trust,
                 ratings=ratings,
                 repeats=repeats,
+                policy=policy,
                 seen_releases=kept.seen_releases(),
                 tables=tables,
             )
@@ -152,7 +157,7 @@ class Reranker:
             user: whose history counts; ``None``, an unknown person or one without consent
                 is ranked without history.
             options: query, top_k, diversity, host_order, budget_ms, now, repeats, context,
-                surface: see :class:`edge_rerank.RankOptions`.
+                surface, policy, exposures: see :class:`edge_rerank.RankOptions`.
 
         Returns:
             The ranking; ``degraded`` says so if the history could not be read, or if time

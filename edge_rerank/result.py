@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from edge_rerank.render.cards import Banner, Card, as_banner, as_cards, as_list
 from edge_rerank.render.presentation import OURS, Presentation
-from edge_rerank.types import Degradation, RankedItem, Unread
+from edge_rerank.types import Degradation, LeftOut, RankedItem, Unread
 
 _ALL_READ = Unread()
 
@@ -27,9 +27,12 @@ class Ranking(Sequence[RankedItem]):
         personalised: whether a history took part.
         degraded: what went wrong on the way, empty when nothing did. ``TEXT_NOT_READ`` stands
             for a query, or a fifth of the candidates or of the history, in a script that the pack
-            does not know.
+            does not know, ``RULES_NOT_MET`` for caps or spreads of the list policy that the
+            candidates do not allow.
         unread: how much of each that was, whatever the share.
         pack: name of the pack whose encoder read the texts.
+        left_out: items that the list policy left out, and by which rule; of those that would not
+            have been among the ``top_k`` anyhow only the blocked ones.
     """
 
     items: tuple[RankedItem, ...]
@@ -39,6 +42,7 @@ class Ranking(Sequence[RankedItem]):
     degraded: tuple[Degradation, ...] = ()
     unread: Unread = _ALL_READ
     pack: str = field(default="", compare=False)
+    left_out: tuple[LeftOut, ...] = ()
 
     @overload
     def __getitem__(self, index: int) -> RankedItem: ...
@@ -88,6 +92,7 @@ class Ranking(Sequence[RankedItem]):
                 "degraded": [d.value for d in self.degraded],
                 "unread": asdict(self.unread),
                 "pack": self.pack,
+                "left_out": [{"id": one.id, "code": one.code.value} for one in self.left_out],
                 "items": self.to_list(),
             },
             ensure_ascii=False,

@@ -87,7 +87,10 @@ class Item:
         score: the host's own ranking score, higher is better, on any scale.
         vector: a precomputed embedding, shape ``(d,)`` with d ≤ 4096, kept as float32.
             Items that carry one are compared by it instead of by their text.
-        fields: whatever the host wants back with the ranking; never read, never stored.
+        fields: whatever the host wants back with the ranking; never stored, and read only by rules
+            of a list policy that name one.
+        published: when it came out, UTC seconds since 1970, given as such or as a datetime with a
+            time zone; for :class:`edge_rerank.Fresh`, never stored.
 
     Raises:
         InvalidItem: when a field has the wrong type or is out of range.
@@ -100,6 +103,7 @@ class Item:
     score: float | None = None
     vector: NDArray[np.float32] | None = field(default=None, compare=False)
     fields: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
+    published: float | None = None
 
     def __init__(  # noqa: PLR0917 - in the order of the fields, as documented
         self,
@@ -110,6 +114,7 @@ class Item:
         score: float | None = None,
         vector: ArrayLike | Iterable[float] | None = None,
         fields: Mapping[str, FieldValue] | None = None,
+        published: float | datetime | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "id", check_id(id, "item id", InvalidItem))
@@ -119,11 +124,12 @@ class Item:
         put(self, "score", check_number(score, "score", InvalidItem))
         put(self, "vector", None if vector is None else _vector(vector))
         put(self, "fields", _fields(fields))
+        put(self, "published", check_moment(published, "published", InvalidItem))
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         """Copied and pickled by what it is made of: neither knows read-only mappings."""
         kept = (self.id, self.text, self.categories, self.popularity, self.score, self.vector)
-        return type(self), (*kept, dict(self.fields))
+        return type(self), (*kept, dict(self.fields), self.published)
 
     def __repr__(self) -> str:
         """Id and shape only: a repr ends up in logs, an item's text must not."""
@@ -241,6 +247,28 @@ class ReasonCode(StrEnum):
         "often chosen along with what you chose",
         "seldom chosen along with what you chose",
     )
+    FRESH = ("fresh", "new", "no longer new")
+    FATIGUE = ("fatigue", "not shown to you too often", "shown to you often, never chosen")
+    ROTATED = ("rotated", "not shown to you a moment ago", "shown to you a moment ago")
+    BLOCKED = ("blocked", "not blocked", "blocked")
+    FLOOR = ("floor", "fits well enough", "fits too little")
+    COPY = ("copy", "no copy of another", "much the same as another")
+    DECAY = ("decay", "the best of its kind", "others of its kind stand above")
+    CAP = ("cap", "not too many of its kind", "enough of its kind stand above")
+    CALIBRATED = ("calibrated", "for the mix that you choose", "its kind has its share")
+    VARIETY = ("variety", "for variety", "others like it stand above")
+    SPREAD = ("spread", "keeps others apart", "another of its kind stands near")
+    PINNED = ("pinned", "chosen for this place", "given a place further down")
+
+
+LIST_RULES = frozenset(
+    {
+        *(ReasonCode.BLOCKED, ReasonCode.FLOOR, ReasonCode.COPY, ReasonCode.DECAY),
+        *(ReasonCode.CAP, ReasonCode.CALIBRATED, ReasonCode.VARIETY, ReasonCode.SPREAD),
+        ReasonCode.PINNED,
+    }
+)
+"""Codes of rules of a list policy that are no evidence: no part of a score gives them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -278,7 +306,8 @@ class Reason:
     Attributes:
         code: the kind of contribution.
         weight: how much it lifts (or, below 0, lowers) the item's score against the average
-            of the candidates.
+            of the candidates, in log-odds; of a rule that moved the item, how much would have
+            moved it as far.
         item_id: the item of the history that the code refers to, where there is one.
         category: the category that the code refers to, where there is one.
     """
@@ -296,10 +325,12 @@ class RankedItem:
     Attributes:
         item: the very object that was handed to ``rank()``.
         rank: 1-based place.
-        score: 0 to 1, no higher than that of the place above. With a query, how relevant the item
+        score: 0 to 1, no higher than that of the place above; a pinned item has at least that of
+            the place below. With a query, how relevant the item
             is to it: near 1 for what answers it, near 0 where nothing fits. Without one, how
             likely it is to be chosen, which depends on what else is in the list.
-        reasons: the largest contributions first, at most three.
+        reasons: the largest contributions first, at most three, and one for each rule of a list
+            policy that moved it.
     """
 
     item: Item
@@ -315,6 +346,20 @@ class Degradation(StrEnum):
     TIME_BUDGET = "time-budget"
     TEXT_NOT_READ = "text-not-read"
     LEARNING_RESET = "learning-reset"
+    RULES_NOT_MET = "rules-not-met"
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """An item that a rule of the list policy left out of a ranking.
+
+    Attributes:
+        id: the item's.
+        code: the rule, see :class:`edge_rerank.ListPolicy`.
+    """
+
+    id: str
+    code: ReasonCode
 
 
 @dataclass(frozen=True, slots=True)

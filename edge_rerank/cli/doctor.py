@@ -39,8 +39,9 @@ from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.profile import read_profile
+from edge_rerank.ranking.answer import UNREAD_SHARE
 from edge_rerank.ranking.choice import open_engine
-from edge_rerank.ranking.engine import UNREAD_SHARE, RankingEngine
+from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.render.texttable import Column
 from edge_rerank.types import Item
 

@@ -50,7 +50,7 @@ ITEM_MEMBERS: Mapping[str, Schema] = {
 }
 """What is kept of an item, in the order in which it is written, with the schema of each."""
 
-HOST_MEMBERS = ("score", "fields")
+HOST_MEMBERS = ("score", "fields", "published")
 """What else an item has: it is the host's, and never kept."""
 
 EVENT_MEMBERS: Mapping[str, Schema] = {
@@ -135,9 +135,19 @@ def item_from_dict(
 def item_of(members: Mapping[str, Any]) -> Item:
     """The item of members of :data:`ITEM_MEMBERS` and :data:`HOST_MEMBERS` alone.
 
+    "published" may be whatever :func:`~edge_rerank.formats.times.read_timestamp` reads.
+
     Raises:
         InvalidItem: when one is missing or malformed.
     """
+    published = members.get("published")
+    if isinstance(published, str):
+        try:
+            members = {**members, "published": read_timestamp(published)}
+        except InvalidEvent:
+            raise InvalidItem(
+                "published: expected UTC seconds or ISO 8601, got other text"
+            ) from None
     return Item(**{"id": None, **members})  # Item checks it
 
 

@@ -20,9 +20,9 @@ def read_items(path: Path, layout: FileLayout | None = None) -> list[Item]:
     """The items of a file, in its order.
 
     A line of JSON is ``{"id", "text", "categories"?, "popularity"?, "score"?, "vector"?,
-    "fields"?}``, as the fields of :class:`~edge_rerank.types.Item`; a table, by its name
-    ``.csv``, ``.tsv``, ``.txt`` or ``.dat``, has columns of the first five of these names. Names
-    that resemble them are recognised, as ``title`` for ``text``.
+    "fields"?, "published"?}``, as the fields of :class:`~edge_rerank.types.Item`; a table, by its
+    name ``.csv``, ``.tsv``, ``.txt`` or ``.dat``, has columns of these names but "vector" and
+    "fields". Names that resemble them are recognised, as ``title`` for ``text``.
 
     Args:
         path: plain or gzipped.

@@ -21,7 +21,7 @@ USER = "user"
 LOG_NAMES = (*EVENT_MEMBERS, USER, "text", "categories")
 """What a line of a log may say."""
 
-ITEM_NAMES = ("id", "text", "categories", "popularity", "score")
+ITEM_NAMES = ("id", "text", "categories", "popularity", "score", "published")
 """What a line of a table of items may say."""
 
 ALIASES = {"time": "timestamp", "title": "text", "category": "categories", "rating": "value"}

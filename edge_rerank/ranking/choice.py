@@ -31,6 +31,7 @@ from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, HeadOf
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs, tables_of
 from edge_rerank.ranking.request import RankOptions, Repeats, candidates_of, items_of
 from edge_rerank.types import Event, Item, RatingScale
@@ -56,6 +57,7 @@ class EngineOptions(TypedDict, total=False):
     trust: Trust
     ratings: RatingScale | None
     repeats: Repeats | str
+    policy: ListPolicy | None
     seen_releases: Mapping[str, int] | None
     tables: str | Path | Tables | None
 

@@ -6,7 +6,6 @@ this; evaluation and batch jobs use it directly.
 
 from __future__ import annotations
 
-import secrets
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,16 +28,15 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranking.answer import Answer, HeadOf
+from edge_rerank.ranking.answer import Answer, HeadOf, left_out_of, not_read, ranking_id
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.explain import explain
+from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Packs, folders_of, tables_of, the_one
-from edge_rerank.ranking.policies.behind import Behind
-from edge_rerank.ranking.policies.diversity import Diversity
-from edge_rerank.ranking.policies.near_copies import NearCopies
-from edge_rerank.ranking.policies.policy import Arrangement, Policy
-from edge_rerank.ranking.policies.proportions import Proportions
+from edge_rerank.ranking.policies import POLICIES
+from edge_rerank.ranking.policies.block import without_blocked
+from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.relevance.relevance import Judge, Level
 from edge_rerank.ranking.request import RankOptions, Repeats, Request, items_of, repeats_of
 from edge_rerank.ranking.signals.inputs import EVENTS
@@ -49,13 +47,10 @@ from edge_rerank.ranking.sources.repeats import RepeatSource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
 from edge_rerank.ranking.sources.search import QUERY, SearchSource
+from edge_rerank.ranking.sources.timing import TimingSource
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Event, Item, RankedItem, RatingScale, Unread
-
-UNREAD_SHARE = 0.2
-"""Share of the candidates or of the history from which on texts that cannot be read are a
-degradation; a foreign title here and there is none."""
+from edge_rerank.types import Event, Item, RankedItem, RatingScale
 
 ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
 """Log-odds against a list's mean, where no history model was fitted that says more: somebody
@@ -78,6 +73,7 @@ class RankingEngine:
         pair_scorer: likewise.
         ratings: the host's scale, ``None`` where it is guessed.
         repeats: what the host wants of things had before, where a call does not say.
+        policy: what makes a good list, where a call does not say.
     """
 
     def __init__(
@@ -91,6 +87,7 @@ class RankingEngine:
         pair_scorer: PairScorer | None = None,
         ratings: RatingScale | None = None,
         repeats: Repeats = Repeats.LEARN,
+        policy: ListPolicy | None = None,
         signed: Mapping[str, int] = MappingProxyType({}),
         trust: Trust = ANY_PACK,
     ) -> None:
@@ -101,6 +98,7 @@ class RankingEngine:
         self.pair_scorer = pair_scorer
         self.ratings = ratings
         self.repeats = repeats
+        self.policy = policy_of(policy)
         self.providers = encoder.providers
         self.threads = encoder.threads
         self._encoder = encoder
@@ -126,9 +124,9 @@ class RankingEngine:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
         if pair_scorer is not None:
             self._sources.append(PairSource(pair_scorer, beside_model=trained))
+        self._sources.append(TimingSource())
         self._personal = PersonalSource(pack, self._columns())
         self._sources.append(self._personal)
-        self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity(), Behind()]
         self._process = OwnProcess("the engine")
         self._closed = False
         self._forgotten = 0
@@ -142,6 +140,7 @@ class RankingEngine:
         trust: Trust = ANY_PACK,
         ratings: RatingScale | None = None,
         repeats: Repeats | str = Repeats.LEARN,
+        policy: ListPolicy | None = None,
         seen_releases: Mapping[str, int] | None = None,
         tables: str | Path | Tables | None = None,
     ) -> Self:
@@ -157,6 +156,7 @@ class RankingEngine:
                 and 0 to 100 that holds what a person gave.
             repeats: what is wanted of things that a person had before, where a call does not say:
                 "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
+            policy: what makes a good list, where a call does not say.
             seen_releases: the newest release seen so far of each signed pack, by name; an older
                 one is refused.
             tables: of the host's own log, see :meth:`refresh_tables`.
@@ -171,7 +171,7 @@ class RankingEngine:
         check_kind(trust, "trust", Trust, example="Trust(keys=[...])")
         if ratings is not None:
             check_kind(ratings, "ratings", RatingScale, example="RatingScale(1, 5)")
-        repeats = repeats_of(repeats)
+        repeats, policy = repeats_of(repeats), policy_of(policy)
         packs = [
             Pack.open(folder, trust=trust, seen_releases=seen_releases)
             for folder in folders_of(pack)
@@ -206,6 +206,7 @@ class RankingEngine:
             pair_scorer=pair_scorer,
             ratings=ratings,
             repeats=repeats,
+            policy=policy,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
             trust=trust,
         )
@@ -296,6 +297,8 @@ class RankingEngine:
         self._check_open()
         if options.get("repeats") is None:
             options = {**options, "repeats": self.repeats}
+        if options.get("policy") is None:
+            options = {**options, "policy": self.policy}
         head = None if head_of is None else head_of(self._personal.layout)
         request = Request.of(
             items,
@@ -306,33 +309,38 @@ class RankingEngine:
             head=head,
             **options,
         )
+        request, blocked = without_blocked(request)
         if not request.candidates:
-            return Answer(Ranking((), id=_ranking_id(), pack=self.pack.manifest.name))
+            name = self.pack.manifest.name
+            return Answer(Ranking((), id=ranking_id(), pack=name, left_out=blocked))
         evidence = Evidence(self._columns(), len(request.candidates))
         for source in self._sources:
             source.fill(request, evidence)
         note_truths(request, evidence)
         asked = bool(evidence[QUERY.name].any())
-        order = Arrangement.by_score(evidence.scores(), asked=asked)
-        for policy in self._policies:
+        scores = evidence.scores()
+        relevance = None if request.policy.floor is None else self._shown(scores, evidence)
+        order = Arrangement.by_score(scores, asked=asked, relevance=relevance)
+        for policy in POLICIES:
             order = policy.arrange(order, request)
         rows = order.rows[: request.keep]
         unread = request.comparisons.unread
-        degraded = (*evidence.degraded, *order.degraded, *_not_read(unread))
+        degraded = (*evidence.degraded, *order.degraded, *not_read(unread))
         scores = self._shown(order.scores, evidence)
-        reasons = explain(evidence, request.candidates, rows)
+        reasons = explain(evidence, request.candidates, rows, order.moves)
         ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
         ranking = Ranking(
             tuple(
                 RankedItem(request.candidates[row], rank, score, why)
                 for rank, (row, score, why) in enumerate(ranked, start=1)
             ),
-            id=_ranking_id(),
+            id=ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(request.interests),
             degraded=tuple(dict.fromkeys(degraded)),
             unread=unread,
             pack=self.pack.manifest.name,
+            left_out=(*blocked, *left_out_of(order, request)),
         )
         if head is None:
             return Answer(ranking)
@@ -437,12 +445,3 @@ class RankingEngine:
         self._process.check()
         if self._closed:
             raise ClosedError("the engine is closed")
-
-
-def _not_read(unread: Unread) -> tuple[Degradation, ...]:
-    much = unread.query or max(unread.candidates, unread.history) >= UNREAD_SHARE
-    return (Degradation.TEXT_NOT_READ,) if much else ()
-
-
-def _ranking_id() -> str:
-    return secrets.token_hex(8)

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 from edge_rerank.errors import InferenceError
 from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.request import Request
-from edge_rerank.types import Degradation, Item, ReasonCode
+from edge_rerank.types import LIST_RULES, Degradation, Item, ReasonCode
 
-CODES = tuple(ReasonCode)
+CODES = tuple(code for code in ReasonCode if code not in LIST_RULES)
+"""Codes that evidence gives."""
 
 
 @dataclass(frozen=True, slots=True)

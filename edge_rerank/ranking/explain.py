@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.evidence import CODES, Column, Evidence
+from edge_rerank.ranking.policies.policy import Move
 from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_REASONS = 3
@@ -16,7 +17,7 @@ _NOTHING = 1e-9
 
 
 def explain(
-    evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int]
+    evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int], moves: Sequence[Move] = ()
 ) -> list[tuple[Reason, ...]]:
     """The largest contributions of each candidate whose words hold, relative to the average.
 
@@ -28,9 +29,11 @@ def explain(
         evidence: about all candidates.
         candidates: all of them.
         rows: the candidates to explain.
+        moves: what rules of a list policy moved.
 
     Returns:
-        For each of ``rows`` at most three reasons, the largest in size first.
+        For each of ``rows`` at most three reasons, and one for each rule that moved it, the largest
+        in size first.
     """
     grouped = evidence.contributions() @ _membership(evidence.columns)
     if len(grouped) > 1:
@@ -40,10 +43,28 @@ def explain(
     true = np.where(grouped > 0, evidence.lifts[places], evidence.lowers[places])
     grouped = np.where(true, grouped, 0.0)
     order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
-    return [
+    said = [
         _reasons(evidence, candidates[place], place, row, groups)
         for place, row, groups in zip(rows, grouped.tolist(), order, strict=True)
     ]
+    return _with_moves(said, rows, moves) if moves else said
+
+
+def _with_moves(
+    said: Sequence[tuple[Reason, ...]], rows: Sequence[int], moves: Sequence[Move]
+) -> list[tuple[Reason, ...]]:
+    """Reasons and, in the place of any with the same code, what rules moved."""
+    by_row: dict[int, dict[ReasonCode, float]] = {}
+    for move in moves:
+        weights = by_row.setdefault(move.row, {})
+        weights[move.code] = weights.get(move.code, 0.0) + move.weight
+    every = []
+    for row, reasons in zip(rows, said, strict=True):
+        weights = by_row.get(row, {})
+        moved = [Reason(code, weight) for code, weight in weights.items()]
+        others = [one for one in reasons if one.code not in weights]
+        every.append(tuple(sorted((*moved, *others), key=lambda one: -abs(one.weight))))
+    return every
 
 
 @lru_cache(maxsize=8)

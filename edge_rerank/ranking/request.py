@@ -17,6 +17,7 @@ from edge_rerank._check import (
     check_bool,
     check_fraction,
     check_integer,
+    check_kind,
     check_moment,
     check_number,
     check_sequence,
@@ -29,6 +30,8 @@ from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, surface_of
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
+from edge_rerank.ranking.list_policy import ListPolicy, exposures_of, policy_of
+from edge_rerank.ranking.list_rules import Exposure
 from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
 from edge_rerank.types import Event, Item, RatingScale
 
@@ -60,6 +63,8 @@ class ListOptions(TypedDict, total=False):
     repeats: Repeats | str | None
     context: Mapping[str, Value | None] | None
     surface: str | None
+    policy: ListPolicy | None
+    exposures: Mapping[str, Exposure] | None
 
 
 class RankOptions(ListOptions, total=False):
@@ -82,6 +87,10 @@ class RankOptions(ListOptions, total=False):
             ``hour`` goes from 0 to 23, ``weekday`` from 0 (Monday) to 6, ``month`` from 1 to 12.
             Not recorded, and no part of a score yet.
         surface: which of your lists this is, as "home": a name like those. No part of a score.
+        policy: what makes a good list, in place of the one that the reranker was opened with, see
+            :class:`edge_rerank.ListPolicy`; that one if ``None``.
+        exposures: how often items were shown to the person so far, by item id, for rules of the
+            policy that count it: :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`.
     """
 
     query: str | None
@@ -105,6 +114,8 @@ class Request:
         context: circumstances of the call by name, read-only.
         surface: which of the host's lists it is for, if it says so.
         head: what was learnt of the person on this device, if anything.
+        policy: what makes a good list.
+        exposures: how items were shown to the person so far, by id.
     """
 
     candidates: tuple[Item, ...]
@@ -119,6 +130,8 @@ class Request:
     repeats: Repeats
     context: Values
     surface: str | None
+    policy: ListPolicy
+    exposures: Mapping[str, Exposure]
     _comparer: Comparer
     head: Head | None = None
 
@@ -170,6 +183,8 @@ class Request:
             repeats=repeats_of(options.get("repeats")),
             context=context_of(options.get("context")),
             surface=surface_of(options.get("surface")),
+            policy=policy_of(options.get("policy")),
+            exposures=exposures_of(options.get("exposures")),
             _comparer=comparer,
             head=head,
         )
@@ -178,6 +193,22 @@ class Request:
     def texts(self) -> dict[str, str]:
         """Texts of the candidates by id: imported logs may name an item by its id alone."""
         return {item.id: item.text for item in self.candidates}
+
+    @cached_property
+    def exposed(self) -> dict[int, Exposure]:
+        """How the candidates were shown before, by row; nothing of those that were not.
+
+        Raises:
+            InvalidRequest: when what is told of one is something else.
+        """
+        if not self.exposures:
+            return {}
+        told = self.exposures
+        found = {row: told[one.id] for row, one in enumerate(self.candidates) if one.id in told}
+        for exposure in found.values():
+            if type(exposure) is not Exposure:
+                check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3)")
+        return found
 
     @cached_property
     def keys(self) -> NDArray[np.uint64]:

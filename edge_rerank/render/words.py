@@ -91,6 +91,18 @@ CHINESE = Words(
         ReasonCode.MODEL: ("与您之前的选择相配", "与您之前的选择不同"),
         ReasonCode.LEARNT: ("与您常从列表中选的相似", "与您常在列表中略过的相似"),
         ReasonCode.TOGETHER: ("常与您选择的一同被选", "很少与您选择的一同被选"),
+        ReasonCode.FRESH: ("新发布", "发布已久"),
+        ReasonCode.FATIGUE: ("未向您过多展示", "多次展示而您未选择"),
+        ReasonCode.ROTATED: ("刚才未向您展示", "刚才已向您展示"),
+        ReasonCode.BLOCKED: ("未被屏蔽", "已被屏蔽"),
+        ReasonCode.FLOOR: ("足够相关", "相关性不足"),
+        ReasonCode.COPY: ("与其他内容不重复", "与另一项几乎相同"),
+        ReasonCode.DECAY: ("同类中最靠前", "同类已有排在前面的"),
+        ReasonCode.CAP: ("同类数量不多", "同类在前面已足够多"),
+        ReasonCode.CALIBRATED: ("符合您平常选择的搭配", "同类已占足份额"),
+        ReasonCode.VARIETY: ("让内容更多样", "前面已有相似内容"),
+        ReasonCode.SPREAD: ("与同类错开", "附近已有同类"),
+        ReasonCode.PINNED: ("固定在此位置", "固定在靠后位置"),
     },
 )
 

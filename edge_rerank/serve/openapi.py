@@ -21,6 +21,7 @@ from edge_rerank.history.personal_data import SCHEMA as PERSONAL_DATA
 from edge_rerank.ranking.context import MAX_CIRCUMSTANCES, WHOLE_NUMBERS
 from edge_rerank.ranking.request import MAX_CANDIDATES, Repeats
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
+from edge_rerank.serve.policy_schema import POLICY
 from edge_rerank.serve.wire import DOCUMENT, RANK, TEXTS
 from edge_rerank.types import (
     MAX_CATEGORIES,
@@ -168,6 +169,7 @@ _ITEM: Mapping[str, Schema] = {
     "categories": _CATEGORIES,
     "popularity": _COUNT,
     "score": _NUMBER,
+    "published": {"anyOf": [_COUNT, {"type": "string", "description": "ISO 8601"}]},
     "vector": {"type": "array", "minItems": 1, "maxItems": MAX_VECTOR_DIM, "items": _NUMBER},
     "fields": {
         "type": "object",
@@ -243,6 +245,7 @@ _MEMBERS: Mapping[str, Schema] = {
     "repeats": {"enum": [*Repeats]},
     "context": _CONTEXT,
     "surface": _NAME,
+    "policy": POLICY,
     "return_items": _BOOL,
     "return_documents": _BOOL,
     "return_text": _BOOL,
@@ -301,7 +304,7 @@ _SCORE: Schema = {"type": "number", "minimum": 0, "maximum": 1}
 _DEGRADED: Schema = {"type": "array", "items": {"enum": [one.value for one in Degradation]}}
 _REASON = closed_object(
     {
-        "code": {"enum": [code.value for code in ReasonCode]},
+        "code": {"enum": [*ReasonCode]},
         "weight": _NUMBER,
         "item_id": {"type": ["string", "null"]},
         "category": {"type": ["string", "null"]},
@@ -347,6 +350,7 @@ _ANSWERED: Mapping[str, Schema] = {
             **_HEAD,
             "unread": closed_object({"candidates": _SCORE, "history": _SCORE, "query": _SCORE}),
             "pack": _TEXT,
+            "left_out": _list({"id": _STRING_ID, "code": {"enum": [*ReasonCode]}}),
             "items": _list(
                 {
                     "index": _INDEX,

@@ -17,6 +17,7 @@ from edge_rerank.formats.events import (
     event_from_dict,
     item_of,
 )
+from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.request import ListOptions, RankOptions
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.types import Event, Item
@@ -27,7 +28,7 @@ MAX_BYTES = 16 << 20
 ITEM = (*ITEM_MEMBERS, *HOST_MEMBERS)
 """Members of an item."""
 
-DOCUMENT = ("id", "text", "categories", "popularity", "score")
+DOCUMENT = ("id", "text", "categories", "popularity", "score", "published")
 """Members of a document that is an object."""
 
 _ITEM_NAMES = frozenset(ITEM)
@@ -128,7 +129,7 @@ def read_rank(params: object, default: str | None) -> RankCall:
     return RankCall(
         whose=read_whose(given, default),
         items=given.get("items"),
-        options=cast(RankOptions, _picked(given, ("query", "top_k", "host_order", *OPTIONS))),
+        options=_rank_options(given),
         return_items=read_bool(given, "return_items", False),
         reasons=read_bool(given, "reasons", False),
         why=read_bool(given, "why", False),
@@ -136,7 +137,7 @@ def read_rank(params: object, default: str | None) -> RankCall:
 
 
 RANK = (
-    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS),
+    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS, "policy"),
     *("return_items", "reasons", "why"),
 )
 TEXTS = (
@@ -275,6 +276,13 @@ def _closed(
     if None not in record.values():  # as nearly always; a copy costs as much as an item
         return record
     return {name: value for name, value in record.items() if value is not None}
+
+
+def _rank_options(given: Members) -> RankOptions:
+    options = cast(RankOptions, _picked(given, ("query", "top_k", "host_order", *OPTIONS)))
+    if "policy" in given:
+        options["policy"] = ListPolicy.from_dict(given["policy"])
+    return options
 
 
 def _picked(given: Members, names: Collection[str]) -> dict[str, Any]:

@@ -206,6 +206,10 @@ class Judge:
         known = self.past.refused if code in {"disliked", "dismissed"} else self.past.chosen
         return reason.item_id in known and reason.item_id != self.case.candidates[row].id
 
+    def _ruled(self, row: int, lifts: bool, reason: Reason) -> bool:
+        """By a rule of a list policy: no life here has one."""
+        return False
+
     def _similar(self, row: int, lifts: bool, reason: Reason) -> bool:
         return self._like(row, self.past.chosen, lifts, reason)
 
@@ -392,6 +396,13 @@ _READINGS: dict[str, _Reading] = {
     "seen": Judge._seen,
     "model": Judge._learned,
     "together": Judge._together,
+    **dict.fromkeys(
+        (
+            *("fresh", "fatigue", "rotated", "blocked", "floor", "copy", "decay", "cap"),
+            *("calibrated", "variety", "spread", "pinned"),
+        ),
+        Judge._ruled,
+    ),
 }
 
 

@@ -42,6 +42,7 @@ items = st.builds(
     st.none() | numbers,
     st.none() | st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1),
     st.dictionaries(st.text(max_size=8), st.none() | st.booleans() | numbers | st.text()),
+    st.none() | amounts,
 )
 events = st.builds(
     Event,

@@ -134,6 +134,7 @@ def _items(records: Iterable[Sequence[Any] | None]) -> list[Item | None]:
     values["vector"] = map(_vector, values["vector"])
     values["score"] = repeat(None)
     values["fields"] = repeat(_NO_FIELDS)
+    values["published"] = repeat(None)
     made = iter(_unchecked(Item, values, len(present)))
     return [None if record is None else next(made) for record in records]
 

@@ -40,7 +40,9 @@ class NearCopies:
         """Bring another item between neighbours that are near-copies."""
         places = min(PLACES, request.keep)
         head = order.rows[: places + REACH]
-        copies = _copies(
+        if not head:
+            return order
+        copies = near_copies(
             request.comparisons.vectors[list(head)], [request.candidates[row] for row in head]
         )
         if not copies:
@@ -58,14 +60,27 @@ class NearCopies:
         return order.moved([*(head[one] for one in left), *order.rows[len(head) :]], order.scores)
 
 
-def _copies(vectors: NDArray[np.float32], items: Sequence[Item]) -> set[tuple[int, int]]:
-    """Pairs of places, either way round, whose items are near-copies."""
-    close = np.argwhere(np.triu(vectors @ vectors.T >= COPY_COSINE, 1))
+def near_copies(
+    vectors: NDArray[np.float32],
+    items: Sequence[Item],
+    *,
+    cosine: float = COPY_COSINE,
+    overlap: float = COPY_WORDS,
+) -> set[tuple[int, int]]:
+    """Pairs of places, either way round, whose items are near-copies.
+
+    Args:
+        vectors: unit rows, float32 of shape (n, dim).
+        items: n items.
+        cosine: from which on two may be.
+        overlap: part of the shorter one's words that the other has from which on they are.
+    """
+    close = np.argwhere(np.triu(vectors @ vectors.T >= cosine, 1))
     # Read once each: where all are alike, that is a tenth of reading them by pairs.
     said = {place: set(words(items[place].text)) for place in np.unique(close).tolist()}
     found: set[tuple[int, int]] = set()
     for one, other in close.tolist():
         left, right = said[one], said[other]
-        if len(left & right) >= COPY_WORDS * min(len(left), len(right)):
+        if len(left & right) >= overlap * min(len(left), len(right)):
             found |= {(one, other), (other, one)}
     return found

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.list_rules import Had
 from edge_rerank.ranking.request import Repeats, Request
 from edge_rerank.types import ReasonCode
 
@@ -127,7 +128,8 @@ class RepeatSource:
             return
         had = [request.candidates[row].id for row in rows]
         done = np.array([interests.done.get(name, 0.0) for name in had])
-        evidence[DONE.name][rows] = done
+        stays = request.policy.had is Had.STAY
+        evidence[DONE.name][rows] = 0.0 if stays else done
         if request.repeats is Repeats.NEVER:
             evidence[BEHIND.name][rows] = 1.0
         # Who asks wants something else, and may be only half understood.
@@ -143,6 +145,9 @@ class RepeatSource:
         odds = np.where(odds > 0, odds * left, odds)
         back = (odds > 0) & np.array([len(visits[name]) > 1 for name in had])
         evidence[HABIT.name][rows] = np.where(back, odds, 0.0)
+        if stays:
+            own = np.array([name in interests.done for name in had])
+            odds = np.where(own, np.maximum(odds, 0.0), odds)
         evidence[HAD.name][rows] = np.where(back, 0.0, odds)
 
     def forget(self, user: str | None = None) -> None:

@@ -1,0 +1,37 @@
+"""Near-duplicates: of several the best one stays, and the others are left out."""
+
+from __future__ import annotations
+
+from edge_rerank.ranking.policies.near_copies import near_copies
+from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import ReasonCode
+
+
+class Duplicates:
+    """On where the list policy has ``collapse``."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """Leave out what is much the same as something above it, or as what is pinned."""
+        collapse = request.policy.collapse
+        if collapse is None or not order.rows:
+            return order
+        pinned = list(order.pinned.values())
+        rows = [*pinned, *order.rows[:WINDOW]]
+        copies = near_copies(
+            request.comparisons.vectors[rows],
+            [request.candidates[row] for row in rows],
+            cosine=collapse.cosine,
+            overlap=collapse.words,
+        )
+        alike: dict[int, list[int]] = {}
+        for one, other in copies:
+            if other < one:
+                alike.setdefault(one, []).append(other)
+        dropped: set[int] = set()
+        for place in sorted(alike):
+            # What is gone itself takes nothing along.
+            if place >= len(pinned) and not dropped.issuperset(alike[place]):
+                dropped.add(place)
+        gone = {rows[place] for place in dropped}
+        return order.without(ReasonCode.COPY, gone)

@@ -1,0 +1,28 @@
+"""Fatigue: what was shown often and never chosen is left out for a while.
+
+What is let back counts less at first; that is a part of its score, see
+:mod:`~edge_rerank.ranking.sources.timing`.
+"""
+
+from __future__ import annotations
+
+from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.sources.timing import days_since_tiring
+from edge_rerank.types import ReasonCode
+
+
+class Tiring:
+    """On where the list policy has ``fatigue``."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """Leave out what is hidden for now."""
+        fatigue = request.policy.fatigue
+        if fatigue is None:
+            return order
+        pinned = frozenset(order.pinned.values())
+        days = days_since_tiring(fatigue, request)
+        hidden = {
+            row for row, ago in days.items() if ago < fatigue.hidden_days and row not in pinned
+        }
+        return order.without(ReasonCode.FATIGUE, hidden)

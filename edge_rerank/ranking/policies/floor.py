@@ -1,0 +1,21 @@
+"""A floor: what has too low a score by itself is left out."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import ReasonCode
+
+
+class Floor:
+    """On where the list policy has a ``floor``."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """Leave out what is below the floor."""
+        floor, relevance = request.policy.floor, order.relevance
+        if floor is None or relevance is None:
+            return order
+        low = set(np.flatnonzero(relevance < floor).tolist()).difference(order.pinned.values())
+        return order.without(ReasonCode.FLOOR, low)

@@ -1,0 +1,50 @@
+"""Pins: what has a place of its own is taken out, to be put there in the end.
+
+The other half is in :mod:`~.places`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from edge_rerank.ranking.policies.policy import Arrangement, Move, weight_of
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import ReasonCode
+
+
+class Pins:
+    """On where the list policy has a ``pin``."""
+
+    def arrange(self, order: Arrangement, request: Request) -> Arrangement:
+        """Take pinned items out, and note what it takes to stand at their places."""
+        pin = request.policy.pin
+        if not pin:
+            return order
+        pinned = {
+            pin[item.id] - 1: row for row, item in enumerate(request.candidates) if item.id in pin
+        }
+        moves = []
+        for wanted, row in pinned.items():
+            place, before = min(wanted, len(order.rows) - 1), order.rows.index(row)
+            gap = float(order.scores[order.rows[place]] - order.scores[row])
+            moves.append(Move(row, ReasonCode.PINNED, weight_of(gap, place <= before)))
+        taken = frozenset(pinned.values())
+        rows = tuple(row for row in order.rows if row not in taken)
+        return replace(order, rows=rows, pinned=pinned, moves=(*order.moves, *moves))
+
+
+def places_in(pinned: Mapping[int, int], count: int) -> dict[int, int]:
+    """Pinned rows by their places in a list of so many; those beyond its end take its last places.
+
+    Args:
+        pinned: rows by place from 0.
+        count: of all in the list, these among them.
+    """
+    found = {place: row for place, row in pinned.items() if place < count}
+    place = count
+    for wanted in sorted(pinned, reverse=True):
+        if wanted >= count:
+            place = next(free for free in range(place - 1, -1, -1) if free not in found)
+            found[place] = pinned[wanted]
+    return found
