@@ -20,6 +20,7 @@ from edge_rerank_export.commands import (
     quantize,
     results,
     sign,
+    simulate,
     tune,
     verify,
     wheel,
@@ -29,7 +30,7 @@ from edge_rerank_export.errors import VerificationFailed
 
 COMMANDS = (
     *(build, convert, quantize, verify, pack, finetune, tune, results, baselines, peers, sign),
-    *(wheel, data),
+    *(wheel, data, simulate),
 )
 
 EXIT_INTERRUPTED = 130
