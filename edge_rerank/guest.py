@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Self, Unpack
 
 from edge_rerank._process import OwnProcess
-from edge_rerank.feedback import ShownRankings
+from edge_rerank.feedback import Feedback
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
@@ -21,22 +21,19 @@ _GUEST = "guest"
 class GuestSession:
     """One visitor, in memory only. Made by :meth:`edge_rerank.Reranker.guest_session`."""
 
-    def __init__(self, engine: RankingEngine) -> None:
+    def __init__(self, engine: RankingEngine, *, learning: bool = True) -> None:
         self._engine = engine
         self._history = History.open()
         self._history.consent(_GUEST, True)
-        self._shown = ShownRankings()
+        self._feedback = Feedback(engine, self._history, learning=learning)
         self._process = OwnProcess("the guest session")
-        self._history.before_record(self._shown.place)
 
     def rank(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """Order ``items`` for the visitor, see :meth:`edge_rerank.Reranker.rank`."""
         candidates = candidates_of(items)
-        with self._engine.in_flight(), self._shown.in_flight():
+        with self._feedback.in_flight():
             events = self._history.events(_GUEST, among=candidates)
-            ranking = self._engine.rank(candidates, history=events, **options)
-            self._shown.remember(ranking)
-        return ranking
+            return self._feedback.rank(candidates, events, _GUEST, options)
 
     async def rank_async(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """:meth:`rank` in a worker thread, for event loops."""
@@ -84,8 +81,7 @@ class GuestSession:
         if not self._process.here:
             return
         self._history.close()
-        self._shown.clear()
-        self._engine.forget()
+        self._feedback.drop()
 
     def __enter__(self) -> Self:
         return self

@@ -9,11 +9,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
-from edge_rerank._check import check_path
+from edge_rerank._check import check_bool, check_path
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress, StepProgress
 from edge_rerank.errors import ClosedError, HistoryError, InvalidRequest
-from edge_rerank.feedback import ShownRankings
+from edge_rerank.feedback import Feedback
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.history.keys.sources import KeySource
@@ -26,7 +26,8 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.choice import open_engine
-from edge_rerank.ranking.engine import Packs, RankingEngine
+from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.opening import Packs
 from edge_rerank.ranking.request import (
     ListOptions,
     RankOptions,
@@ -48,14 +49,14 @@ class Reranker:
     context manager. What is kept about people is at :attr:`history`.
     """
 
-    def __init__(self, engine: RankingEngine, history: History) -> None:
+    def __init__(self, engine: RankingEngine, history: History, *, learning: bool = True) -> None:
         self._engine = engine
         self._history = history
-        self._shown = ShownRankings()
+        self._learning = learning
+        self._feedback = Feedback(engine, history, learning=learning)
         self._process = OwnProcess("the reranker")
         self._closed = False
-        history.before_record(self._shown.place)
-        history.on_forget(self._drop_traces)
+        history.on_forget(self._feedback.drop)
 
     @classmethod
     def open(
@@ -73,6 +74,7 @@ class Reranker:
         anchor: str | Path | Anchor | None = None,
         new: bool = False,
         tables: str | Path | Tables | None = None,
+        learning: bool = True,
     ) -> Self:
         """Load a pack and open the history.
 
@@ -98,6 +100,9 @@ class Reranker:
             new: make the history, which must not be there; needed to make one with an anchor.
             tables: what ``python -m edge_rerank tables`` made of your own log, a folder or
                 :class:`~edge_rerank.Tables` that are open; they take the places of the pack's.
+            learning: whether it is learnt on this device, of each person who agreed to
+                personalisation, what they choose and pass over in the lists they are shown, as
+                far as events name the ranking. What was learnt is sealed in the history.
 
         Raises:
             PackError: when the pack or the tables are missing, malformed, untrusted or
@@ -106,6 +111,7 @@ class Reranker:
             HistoryError: when the file cannot be opened: wrong key, locked, damaged, ...
             InvalidRequest: when an argument is malformed.
         """
+        learns = check_bool(learning, "learning", InvalidRequest)
         with ExitStack() as opened:
             kept = History.open(
                 history, key, scrubber=scrubber, retention=retention, anchor=anchor, new=new
@@ -123,7 +129,7 @@ class Reranker:
             opened.callback(engine.close)
             kept.remember_releases(engine.signed)
             opened.pop_all()
-        return cls(engine, kept)
+        return cls(engine, kept, learning=learns)
 
     @property
     def engine(self) -> RankingEngine:
@@ -159,10 +165,9 @@ class Reranker:
         """
         self._check_open()
         candidates = candidates_of(items)
-        with self._engine.in_flight(), self._shown.in_flight():
+        with self._feedback.in_flight():
             events, degraded = self._read_history(user, candidates)
-            ranking = self._engine.rank(candidates, history=events, **options)
-            self._shown.remember(ranking)
+            ranking = self._feedback.rank(candidates, events, None if degraded else user, options)
         return replace(ranking, degraded=degraded + ranking.degraded) if degraded else ranking
 
     async def rank_async(
@@ -249,7 +254,7 @@ class Reranker:
         own consent, which ``GuestSession.consent(False)`` withdraws.
         """
         self._check_open()
-        return GuestSession(self._engine)
+        return GuestSession(self._engine, learning=self._learning)
 
     def warmup(self, items: Iterable[Item] = (), *, progress: Progress | None = None) -> None:
         """Run the model once and compute the vectors of ``items`` ahead of time.
@@ -333,8 +338,3 @@ class Reranker:
         except HistoryError as error:
             logger.warning("history not read, ranking without it: %s", type(error).__name__)
             return (), (Degradation.HISTORY_UNAVAILABLE,)
-
-    def _drop_traces(self, user: str) -> None:
-        """Empty what was derived from people: it does not say from whom."""
-        self._shown.clear()
-        self._engine.forget(user)

@@ -235,6 +235,7 @@ class ReasonCode(StrEnum):
     HABIT = ("habit", "you come back to this", "not what you come back to")
     SEEN = ("seen", "not shown to you before", "shown to you before")
     MODEL = ("model", "goes with what you did before", "unlike what you did before")
+    LEARNT = ("learnt", "like what you pick from lists", "like what you pass over in lists")
     TOGETHER = (
         "together",
         "often chosen along with what you chose",
@@ -313,6 +314,7 @@ class Degradation(StrEnum):
     HISTORY_UNAVAILABLE = "history-unavailable"
     TIME_BUDGET = "time-budget"
     TEXT_NOT_READ = "text-not-read"
+    LEARNING_RESET = "learning-reset"
 
 
 @dataclass(frozen=True, slots=True)

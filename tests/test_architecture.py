@@ -28,6 +28,7 @@ RUNTIME = (
     "formats",
     "privacy",
     "history",
+    "learning",
     "ranking",
     "tables",
     "profile",
@@ -80,6 +81,7 @@ HISTORY = (
     "recording",
     "overview",
     "safekeeping",
+    "standing",
     "history",
 )
 """Likewise inside of the history: bytes below meaning."""

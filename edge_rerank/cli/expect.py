@@ -23,7 +23,8 @@ from edge_rerank.cli.options import (
 from edge_rerank.formats.dataset import DataSet
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.installed import SHIPPED
-from edge_rerank.ranking.engine import Packs, RankingEngine
+from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.opening import Packs
 from edge_rerank.render.texttable import Column
 
 if TYPE_CHECKING:

@@ -12,14 +12,12 @@ from typing import Self
 
 from edge_rerank._check import (
     check_bool,
-    check_id,
     check_integer,
     check_kind,
     check_path,
     check_sequence,
     check_text,
 )
-from edge_rerank._process import OwnLock
 from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
 from edge_rerank.formats.layout import FileLayout
@@ -29,8 +27,7 @@ from edge_rerank.history.import_log import ImportSummary, ingest
 from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.personal_data import PersonalData, read_events
 from edge_rerank.history.recent import RecentEvents
-from edge_rerank.history.recording import Recorder
-from edge_rerank.history.safekeeping import Safekeeping
+from edge_rerank.history.standing import Standing, check_user
 from edge_rerank.history.transfer import check_recipient, export_sealed
 from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.audit import AuditAction
@@ -44,7 +41,7 @@ from edge_rerank.types import Event, EventType, Item
 __all__ = ["PERSONALISATION", "History"]
 
 
-class History(Safekeeping):
+class History(Standing):
     """What is kept about people: one encrypted file, or memory only.
 
     Make one with :meth:`open`, share it between threads, close it at the end; it is a context
@@ -53,12 +50,11 @@ class History(Safekeeping):
     """
 
     def __init__(self, store: HistoryStore, scrubber: Scrubber | None = None) -> None:
-        super().__init__(store)
-        self._recorder = Recorder(store, Scrubber() if scrubber is None else scrubber)
+        super().__init__(store, Scrubber() if scrubber is None else scrubber)
         self._recent = RecentEvents(store)
         self._fill_in: list[Callable[[Event], Event]] = []
+        self._after_record: list[Callable[[str, Sequence[Event]], object]] = []
         self._on_forget: list[Callable[[str], object]] = []
-        self._lock = OwnLock("the history")
 
     @classmethod
     def open(
@@ -137,11 +133,15 @@ class History(Safekeeping):
             HistoryError: when the history cannot be written.
         """
         self._lock.check()
-        person = _check_user(user)
+        person = check_user(user)
         events = _as_events(event)
         for fill_in in self._fill_in:
             events = [fill_in(one) for one in events]
-        return self._keep(person, events, now=time.time())
+        new = self._keep(person, events, now=time.time())
+        if new:
+            for heed in self._after_record:
+                heed(person, events)
+        return new
 
     def events(self, user: str, *, among: Sequence[Item] = ()) -> tuple[Event, ...]:
         """The person's newest 500 events, oldest first, as ranking sees them; none without consent.
@@ -154,7 +154,7 @@ class History(Safekeeping):
             InvalidRequest: when ``user`` is malformed.
             HistoryError: when the history cannot be read.
         """
-        person = _check_user(user)
+        person = check_user(user)
         with self._lock.checked():
             if not self._store.has_consent(person, PERSONALISATION):
                 return ()
@@ -171,7 +171,7 @@ class History(Safekeeping):
             InvalidRequest: when ``user`` is malformed.
             HistoryError: when the history cannot be read, or the reading not be noted.
         """
-        person = _check_user(user)
+        person = check_user(user)
         with self._lock.checked():
             return self._store.disclose(person)
 
@@ -202,7 +202,7 @@ class History(Safekeeping):
             DataError: when the file cannot be read at all; a bad line is only counted.
             HistoryError: when the history cannot be written; batches before it are kept.
         """
-        owner = None if user is None else _check_user(user)
+        owner = None if user is None else check_user(user)
         if layout is not None:
             check_kind(layout, "layout", FileLayout, example='FileLayout({"user": "userId"})')
         wanted = "a sequence of items"
@@ -232,7 +232,7 @@ class History(Safekeeping):
             InvalidRequest: when an argument is malformed.
             HistoryError: when the decision cannot be stored.
         """
-        person = _check_user(user)
+        person = check_user(user)
         agreed = check_bool(granted, "granted", InvalidRequest)
         with self._lock.checked():
             self._store.set_consent(person, purpose, agreed)
@@ -241,7 +241,7 @@ class History(Safekeeping):
 
     def consents(self, user: str) -> Mapping[str, bool]:
         """The person's decisions by purpose."""
-        person = _check_user(user)
+        person = check_user(user)
         with self._lock.checked():
             return self._store.consents(person)
 
@@ -265,7 +265,7 @@ class History(Safekeeping):
             InvalidRequest: when ``user`` is malformed.
             HistoryError: when the history cannot be read, or the access not be noted.
         """
-        person = _check_user(user)
+        person = check_user(user)
         with self._lock.checked():
             return PersonalData.of(self._store.access(person))
 
@@ -288,7 +288,7 @@ class History(Safekeeping):
             InvalidRequest: when an argument is malformed, or no file can be made there.
             HistoryError: when the history cannot be read, or the export not be noted.
         """
-        person = _check_user(user)
+        person = check_user(user)
         file = check_path(target, "target", InvalidRequest)
         check_recipient(recipient)
         with self._lock.checked():
@@ -313,7 +313,7 @@ class History(Safekeeping):
             HistoryError: when the history cannot be written.
         """
         text = check_text(data, "data", InvalidRequest)
-        person = _check_user(user)
+        person = check_user(user)
         events = read_events(text)
         with self._lock.checked():
             new = self._keep(person, events, now=time.time())
@@ -334,7 +334,7 @@ class History(Safekeeping):
             InvalidRequest: when an argument is malformed.
             HistoryError: when the history cannot be written.
         """
-        person = _check_user(user)
+        person = check_user(user)
         wanted = "a whole number from 1"
         check_integer(record, "record", InvalidRequest, minimum=1, maximum=2**63 - 1, wanted=wanted)
         with self._lock.checked():
@@ -350,7 +350,7 @@ class History(Safekeeping):
             HistoryError: when the file cannot be written; calling again completes the erasure.
         """
         self._lock.check()
-        person = _check_user(user)
+        person = check_user(user)
         try:
             with self._lock.checked():
                 self._recent.drop(person)
@@ -392,6 +392,14 @@ class History(Safekeeping):
         """
         self._fill_in.append(fill_in)
 
+    def after_record(self, heed: Callable[[str, Sequence[Event]], object]) -> None:
+        """Have ``heed`` called with the user and the events whenever :meth:`record` kept some.
+
+        Args:
+            heed: may be told of an event again that was kept before.
+        """
+        self._after_record.append(heed)
+
     def on_forget(self, drop: Callable[[str], object]) -> None:
         """Have ``drop`` called with the user whenever one is erased, even if that fails half-way.
 
@@ -431,13 +439,9 @@ class History(Safekeeping):
                 self._store.set_consent(user, PERSONALISATION, True)
 
     def _set_paused(self, user: str, paused: bool) -> None:
-        person = _check_user(user)
+        person = check_user(user)
         with self._lock.checked():
             self._store.set_paused(person, paused)
-
-
-def _check_user(user: object) -> str:
-    return check_id(user, "user", InvalidRequest)
 
 
 def _as_events(event: object) -> list[Event]:

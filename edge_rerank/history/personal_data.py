@@ -29,6 +29,11 @@ _EVENT_MEMBERS: Mapping[str, Schema] = {
     "recorded_at": {"type": "integer", "description": "the store's clock, seconds"},
     **EVENT_MEMBERS,
 }
+_STATE_MEMBERS: Mapping[str, Schema] = {
+    "name": {"type": "string"},
+    "bytes": {"type": "integer"},
+    "recorded_at": {"type": "integer", "description": "the store's clock, seconds"},
+}
 _AUDIT_MEMBERS: Mapping[str, Schema] = {
     "seq": {"type": "integer"},
     "at": {"type": "integer", "description": "UTC seconds"},
@@ -57,6 +62,11 @@ SCHEMA: Mapping[str, Any] = {
                 ),
             },
             "events": {"type": "array", "items": closed_object(_EVENT_MEMBERS)},
+            "states": {
+                "type": "array",
+                "description": "what else is kept, for instance learnt from the events",
+                "items": closed_object(_STATE_MEMBERS),
+            },
             "audit": {"type": "array", "items": closed_object(_AUDIT_MEMBERS)},
         }
     ),
@@ -75,6 +85,7 @@ class PersonalData(Holdings):
         recording_paused: whether recording is paused.
         consents: decisions by purpose.
         events: in the order of recording.
+        states: what else is kept, by name and size.
         audit: the audit entries about the person.
     """
 
@@ -104,6 +115,10 @@ class PersonalData(Holdings):
                     **event_to_dict(stored.event),
                 }
                 for stored in self.events
+            ],
+            "states": [
+                {"name": state.name, "bytes": state.size, "recorded_at": state.recorded_at}
+                for state in self.states
             ],
             "audit": [entry.to_dict() for entry in self.audit],
         }

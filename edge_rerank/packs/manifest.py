@@ -18,6 +18,7 @@ from edge_rerank.packs.specs import (
     LIKELIHOOD_WEIGHT,
     PAIR_QUERY_WEIGHT,
     PAIR_WEIGHT,
+    AxesSpec,
     EncoderSpec,
     HistoryEncoderSpec,
     PairScorerSpec,
@@ -88,6 +89,7 @@ class Manifest:
         scorer: the scorer, if the pack has one.
         pair_scorer: the scorer of pairs, if the pack has one.
         history_encoder: the history encoder, if the pack has one; it needs a text encoder.
+        axes: principal axes of its item vectors, if it has them; they need a text encoder.
         verification: figures measured when the pack was made, by name.
     """
 
@@ -100,6 +102,7 @@ class Manifest:
     scorer: ScorerSpec | None = None
     pair_scorer: PairScorerSpec | None = None
     history_encoder: HistoryEncoderSpec | None = None
+    axes: AxesSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
@@ -151,6 +154,7 @@ class Manifest:
             scorer=top.optional("scorer", _scorer),
             pair_scorer=top.optional("pair_scorer", _pair_scorer),
             history_encoder=top.optional("history_encoder", _history_encoder),
+            axes=top.optional("axes", _axes),
             verification=top.object("verification", JsonObject.other_numbers),
         )
         top.ignore("architecture")  # written by versions before this one, and never read
@@ -183,6 +187,11 @@ class Manifest:
             for name in (history.model, history.lexicon, *history.tables.values()):
                 if name not in names:
                     _refuse("history_encoder: names a file that is not among the pack's files")
+        if self.axes is not None:
+            if self.encoder is None:
+                _refuse("axes: expected an encoder beside it")
+            if self.axes.file not in names:
+                _refuse("axes: names a file that is not among the pack's files")
 
     def _check_external(self, names: Sequence[str]) -> None:
         parts = [part for part in (self.encoder, self.scorer, self.pair_scorer) if part is not None]
@@ -191,6 +200,8 @@ class Manifest:
         others = {name for part in parts for name in (part.model, part.tokenizer)}
         if (history := self.history_encoder) is not None:
             others |= {history.model, history.lexicon, *history.tables.values()}
+        if self.axes is not None:
+            others.add(self.axes.file)
         if not {*outside} <= {*names} - others or len({*outside}) != len(outside):
             _refuse("external_data: expected a file of the pack that is used for nothing else")
         models = [part.model for part in parts]
@@ -292,6 +303,10 @@ def _history_encoder(members: JsonObject) -> HistoryEncoderSpec:
         intercept=members.number("intercept"),
         tables=members.other_texts(_TABLE_NAME, _FILE_NAME),
     )
+
+
+def _axes(members: JsonObject) -> AxesSpec:
+    return AxesSpec(members.text("file", _FILE_NAME))
 
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:

@@ -214,3 +214,15 @@ class HistoryEncoderSpec:
     slope: float
     intercept: float
     tables: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class AxesSpec:
+    """Principal axes of item vectors, along which a personal head learns on the device.
+
+    Attributes:
+        file: name of a ``.npy`` file of float16, shape (dim, axes), the axis along which the
+            vectors of items differ most first; each is scaled as the head reads it.
+    """
+
+    file: str

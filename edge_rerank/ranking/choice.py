@@ -29,9 +29,10 @@ from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranking.engine import Packs, RankingEngine, tables_of
+from edge_rerank.ranking.answer import Answer, HeadOf
+from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.opening import Packs, tables_of
 from edge_rerank.ranking.request import RankOptions, Repeats, candidates_of, items_of
-from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item, RatingScale
 
 logger = logging.getLogger(__name__)
@@ -89,21 +90,22 @@ class ChoosingEngine(RankingEngine):
         self._second = SecondEngine(opener)
         self._foreign = ForeignTexts(self._encoder.unreadable)
 
-    def rank(
+    def answer(
         self,
         items: Iterable[Item],
         *,
         history: Iterable[Event] = (),
+        head_of: HeadOf | None = None,
         **options: Unpack[RankOptions],
-    ) -> Ranking:
-        """See :meth:`RankingEngine.rank`."""
+    ) -> Answer:
+        """See :meth:`RankingEngine.answer`."""
         self._check_open()
         candidates = candidates_of(items)
         second = self._chosen(candidates)
         if second is None:
-            return super().rank(candidates, history=history, **options)
+            return super().answer(candidates, history=history, head_of=head_of, **options)
         with self.in_flight():
-            return second.rank(candidates, history=history, **options)
+            return second.answer(candidates, history=history, head_of=head_of, **options)
 
     def warmup(
         self,

@@ -17,22 +17,23 @@ from typing import Self, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._check import check_kind, check_path, kind_of
+from edge_rerank._check import check_kind
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
-from edge_rerank.errors import ClosedError, InvalidRequest, PackUnsupported, PackUntrusted
+from edge_rerank.errors import ClosedError, PackUnsupported
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.installed import find_pack
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
+from edge_rerank.ranking.answer import Answer, HeadOf
 from edge_rerank.ranking.comparisons import TextComparer
-from edge_rerank.ranking.evidence import Evidence, Source
+from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.explain import explain
+from edge_rerank.ranking.opening import Packs, folders_of, tables_of, the_one
 from edge_rerank.ranking.policies.behind import Behind
 from edge_rerank.ranking.policies.diversity import Diversity
 from edge_rerank.ranking.policies.near_copies import NearCopies
@@ -43,6 +44,7 @@ from edge_rerank.ranking.request import RankOptions, Repeats, Request, items_of,
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
 from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
+from edge_rerank.ranking.sources.personal import PersonalSource
 from edge_rerank.ranking.sources.repeats import RepeatSource
 from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
@@ -60,8 +62,6 @@ ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
 chooses one of about twenty."""
 
 _NO_MODEL = "tables: the pack has no history encoder to read them"
-
-Packs = str | Path | Sequence[str | Path]
 
 
 class RankingEngine:
@@ -126,6 +126,8 @@ class RankingEngine:
             self._sources.append(ScorerSource(scorer, beside_model=trained))
         if pair_scorer is not None:
             self._sources.append(PairSource(pair_scorer, beside_model=trained))
+        self._personal = PersonalSource(pack, self._columns())
+        self._sources.append(self._personal)
         self._policies: list[Policy] = [Proportions(), NearCopies(), Diversity(), Behind()]
         self._process = OwnProcess("the engine")
         self._closed = False
@@ -171,11 +173,12 @@ class RankingEngine:
             check_kind(ratings, "ratings", RatingScale, example="RatingScale(1, 5)")
         repeats = repeats_of(repeats)
         packs = [
-            Pack.open(folder, trust=trust, seen_releases=seen_releases) for folder in _folders(pack)
+            Pack.open(folder, trust=trust, seen_releases=seen_releases)
+            for folder in folders_of(pack)
         ]
-        with_scorer = _the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
-        with_pairs = _the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
-        with_encoder = _the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
+        with_scorer = the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
+        with_pairs = the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
+        with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
         if with_encoder is None:
             with_encoder = Pack.open(shipped_pack())
         providers, threads = runtime.providers, runtime.threads
@@ -255,30 +258,57 @@ class RankingEngine:
             InferenceError: when the model fails.
             ClosedError: after :meth:`close`.
         """
-        with self.in_flight():
-            return self._rank(items, history, options)
+        return self.answer(items, history=history, **options).ranking
 
-    def _rank(
-        self, items: Iterable[Item], history: Iterable[Event], options: RankOptions
-    ) -> Ranking:
+    def answer(
+        self,
+        items: Iterable[Item],
+        *,
+        history: Iterable[Event] = (),
+        head_of: HeadOf | None = None,
+        **options: Unpack[RankOptions],
+    ) -> Answer:
+        """:meth:`rank` for a person who is learnt of.
+
+        Args:
+            items: see :meth:`rank`.
+            history: likewise.
+            head_of: gives what was learnt of the person; ``None`` for nobody.
+            options: see :meth:`rank`.
+
+        Returns:
+            The ranking, and with a ``head_of`` that gives a head what it is to learn from.
+
+        Raises:
+            InvalidRequest, InferenceError, ClosedError: see :meth:`rank`.
+        """
+        with self.in_flight():
+            return self._answer(items, history, head_of, options)
+
+    def _answer(
+        self,
+        items: Iterable[Item],
+        history: Iterable[Event],
+        head_of: HeadOf | None,
+        options: RankOptions,
+    ) -> Answer:
         started = time.perf_counter()
         self._check_open()
         if options.get("repeats") is None:
             options = {**options, "repeats": self.repeats}
+        head = None if head_of is None else head_of(self._personal.layout)
         request = Request.of(
             items,
             history=history,
             comparer=self._comparer,
             liked=self._liked,
             ratings=self.ratings,
+            head=head,
             **options,
         )
         if not request.candidates:
-            return Ranking((), id=_ranking_id(), pack=self.pack.manifest.name)
-        evidence = Evidence(
-            (column for source in self._sources for column in source.columns),
-            len(request.candidates),
-        )
+            return Answer(Ranking((), id=_ranking_id(), pack=self.pack.manifest.name))
+        evidence = Evidence(self._columns(), len(request.candidates))
         for source in self._sources:
             source.fill(request, evidence)
         note_truths(request, evidence)
@@ -292,7 +322,7 @@ class RankingEngine:
         scores = self._shown(order.scores, evidence)
         reasons = explain(evidence, request.candidates, rows)
         ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
-        return Ranking(
+        ranking = Ranking(
             tuple(
                 RankedItem(request.candidates[row], rank, score, why)
                 for rank, (row, score, why) in enumerate(ranked, start=1)
@@ -304,6 +334,12 @@ class RankingEngine:
             unread=unread,
             pack=self.pack.manifest.name,
         )
+        if head is None:
+            return Answer(ranking)
+        return Answer(ranking, self._personal.shown(request, evidence, rows, ranking=ranking.id))
+
+    def _columns(self) -> list[Column]:
+        return [column for source in self._sources for column in source.columns]
 
     def _shown(self, scores: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
         """What a ranking says of its scores: 0 to 1, in their order."""
@@ -410,29 +446,3 @@ def _not_read(unread: Unread) -> tuple[Degradation, ...]:
 
 def _ranking_id() -> str:
     return secrets.token_hex(8)
-
-
-def _folders(pack: object) -> list[Path]:
-    if pack is None:
-        return [shipped_pack()]
-    folders = [pack] if isinstance(pack, str | Path) else pack
-    if not isinstance(folders, Sequence) or not folders:
-        raise InvalidRequest(f"pack: expected a path, several, or None, got {kind_of(pack)}")
-    for folder in folders:
-        check_path(folder, "pack", InvalidRequest, wanted="only paths")
-    return [find_pack(folder) for folder in folders]
-
-
-def tables_of(tables: str | Path | Tables, trust: Trust) -> Tables:
-    """Tables that are open, or those of a folder."""
-    if not isinstance(tables, Tables):
-        return Tables.open(tables, trust=trust)
-    if trust.keys and not tables.signed:
-        raise PackUntrusted("tables: expected some that were opened with the trusted keys")
-    return tables
-
-
-def _the_one(packs: Sequence[Pack], part: str) -> Pack | None:
-    if len(packs) > 1:
-        raise InvalidRequest(f"pack: expected at most one with a part {part}, got {len(packs)}")
-    return packs[0] if packs else None

@@ -32,12 +32,15 @@ class Column:
         reason: what it says to the person.
         yields: whether it steps back behind what was asked for, see
             :meth:`Evidence.step_back`.
+        adapts: whether a personal head may weigh it anew for one person, see
+            :mod:`edge_rerank.learning.head`.
     """
 
     name: str
     weight: float
     reason: ReasonCode
     yields: bool = True
+    adapts: bool = False
 
 
 class Evidence:

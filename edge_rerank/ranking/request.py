@@ -23,6 +23,7 @@ from edge_rerank._check import (
     check_text,
 )
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.learning.head import Head
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
@@ -92,6 +93,7 @@ class Request:
         stop_at: time by ``time.perf_counter()`` at which to be done; ``None`` for no limit.
         now: UTC seconds, never before the last event.
         repeats: what is wanted of things that the person had before.
+        head: what was learnt of the person on this device, if anything.
     """
 
     candidates: tuple[Item, ...]
@@ -105,6 +107,7 @@ class Request:
     now: float
     repeats: Repeats
     _comparer: Comparer
+    head: Head | None = None
 
     @classmethod
     def of(
@@ -115,6 +118,7 @@ class Request:
         comparer: Comparer,
         liked: int | None = None,
         ratings: RatingScale | None = None,
+        head: Head | None = None,
         **options: Unpack[RankOptions],
     ) -> Request:
         """Check a call's arguments.
@@ -125,6 +129,7 @@ class Request:
             comparer: compares candidates, history and query when a source first asks.
             liked: most recent liked items that the sources look at; all if ``None``.
             ratings: the host's scale; guessed if ``None``.
+            head: what was learnt of the person, of the layout of the engine's features.
             options: see :class:`RankOptions`.
 
         Raises:
@@ -151,6 +156,7 @@ class Request:
             now=now,
             repeats=repeats_of(options.get("repeats")),
             _comparer=comparer,
+            head=head,
         )
 
     @cached_property

@@ -89,6 +89,7 @@ CHINESE = Words(
         ReasonCode.HABIT: ("您常回来看的", "不是您常回来看的"),
         ReasonCode.SEEN: ("之前未向您展示", "之前已向您展示"),
         ReasonCode.MODEL: ("与您之前的选择相配", "与您之前的选择不同"),
+        ReasonCode.LEARNT: ("与您常从列表中选的相似", "与您常在列表中略过的相似"),
         ReasonCode.TOGETHER: ("常与您选择的一同被选", "很少与您选择的一同被选"),
     },
 )

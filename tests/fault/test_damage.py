@@ -20,7 +20,7 @@ EVERY = 1 if FULL else 97
 def answers(path: Path) -> dict[str, object]:
     with HistoryStore.open(path, KEY) as store:
         people = {
-            user: (store.load(user), dict(store.consents(user)))
+            user: (store.load(user), dict(store.consents(user)), store.state(user, "head"))
             for user in ("alice", "bob", "nobody")
         }
         return {**people, "note": store.read_note("note"), "audit": store.audit_log()}
@@ -40,6 +40,7 @@ def path(tmp_path: Path) -> Path:
                     for n in range(4)
                 ],
             )
+            store.set_state(user, "head", b"learnt" * 50)
         store.write_note("note", b"content")
     return path
 
@@ -63,7 +64,9 @@ def test_every_byte_of_a_file_inverted_in_turn(path: Path) -> None:
     assert min(detected, harmless) > 1000 / EVERY
 
 
-@pytest.mark.parametrize("column", ["events.sealed", "people.head", "notes.sealed"])
+@pytest.mark.parametrize(
+    "column", ["events.sealed", "people.head", "notes.sealed", "states.sealed"]
+)
 def test_one_bit_of_a_sealed_value_in_the_file(path: Path, column: str) -> None:
     """A letter that becomes another letter: nothing but the seal can tell."""
     table, _, name = column.partition(".")
@@ -85,6 +88,7 @@ COLUMNS = {
     "wrapped_keys": ("owner", "id", "wrapped"),
     "people": ("pseudonym", "head", "epoch"),
     "events": ("person", "seq", "content_tag", "id_tag", "sealed"),
+    "states": ("person", "seq", "sealed"),
     "notes": ("name", "sealed"),
     "audit": ("sealed",),
 }

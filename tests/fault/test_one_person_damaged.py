@@ -55,6 +55,7 @@ class Place:
             for user in (self.victim, *self.others):
                 store.set_consent(user, "personalisation", True)
                 store.append(user, clicks(EVENTS))
+                store.set_state(user, "head", b"learnt")
 
     def open(self) -> HistoryStore:
         retention = Retention(20, None)
@@ -62,7 +63,7 @@ class Place:
 
     def flip(self, table: str, column: str, bit: int) -> None:
         """Flip one bit of the victim's first row, from the end if negative."""
-        owner = {"people": "pseudonym", "wrapped_keys": "owner", "events": "person"}[table]
+        owner = {"people": "pseudonym", "wrapped_keys": "owner"}.get(table, "person")
         with sqlite3.connect(self.path) as connection:
             rows = connection.execute(
                 f"SELECT {column} FROM {table} WHERE {owner} = ?", [self.pseudonym]

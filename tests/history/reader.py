@@ -166,9 +166,31 @@ class Reader:
             total += keyed_hash(row_key, place + imprint(sealed))
             key = keys[number_of(sealed)]
             events.append(json.loads(self.open(key, sealed, b"events", pseudonym, seq)))
+        states = fields.get("states", {}).values()
+        known = [seq for first, parts, _ in states for seq in range(first, first + parts)]
+        found = self.db.execute("SELECT seq FROM states WHERE person = ?", [pseudonym])
+        assert sorted(known) == sorted(seq for (seq,) in found)
+        assert max(known, default=0) <= fields.get("last_state", 0)
         assert int(fields["sum"], 16) == total % MODULUS
         assert fields["count"] == len(events)
         return fields, events
+
+    def state(self, user: str, name: str) -> bytes:
+        fields, _ = self.person(user)
+        first, parts, _ = fields["states"][name]
+        content = b""
+        for seq in range(first, first + parts):
+            pseudonym, sealed = next(
+                row
+                for ring in self.rings.values()
+                for row in self.db.execute(
+                    "SELECT person, sealed FROM states WHERE person = ? AND seq = ?",
+                    [ring.pseudonym(user), seq],
+                )
+            )
+            key = self.unwrap(pseudonym)[number_of(sealed)]
+            content += self.open(key, sealed, b"states", pseudonym, seq)
+        return content
 
     def root_holds(self) -> bool:
         found = [0] * 64

@@ -27,6 +27,8 @@ def test_a_second_reader_reads_a_real_file(tmp_path: Path) -> None:
         )
         store.append("bob", [Event("like", Item("j", vector=[1.0, -2.0]), timestamp=3)])
         store.write_note("budget", b"3")
+        store.set_state("bob", "head", b"old")
+        store.set_state("bob", "head", bytes(range(256)) * 20)
         store.rotate_person_key("bob")
     reader = Reader(path, KEY)
     fields, events = reader.person("alice")
@@ -36,7 +38,10 @@ def test_a_second_reader_reads_a_real_file(tmp_path: Path) -> None:
         [1, 50, "view", 7, item, 2.5, None, None, None, None, None, "e"],
         [1, 50, "search", 9, None, None, None, "tea", None, None, None, None],
     ]
-    assert reader.person("bob")[1][0][4] == ["j", "", [], None, "ADwAwA=="]
+    bob, events = reader.person("bob")
+    assert events[0][4] == ["j", "", [], None, "ADwAwA=="]
+    assert (bob["states"], bob["last_state"]) == ({"head": [2, 2, 50]}, 3)
+    assert reader.state("bob", "head") == bytes(range(256)) * 20
     assert reader.root_holds()
     actions = [entry["action"] for entry in reader.audit()]
     assert actions == ["created", "consent-granted", "person-key-rotated"]
@@ -53,6 +58,7 @@ def test_a_second_reader_reads_a_file_that_is_being_rekeyed(tmp_path: Path) -> N
         for user in ("alice", "bob", "carol"):
             store.set_consent(user, "personalisation", True)
             store.append(user, [Event("search", query="tea", timestamp=9)])
+            store.set_state(user, "head", user.encode() * 1000)
         store.write_note("budget", b"3")
         for _ in range(2):
             begin_epoch(store._vault)
@@ -67,6 +73,7 @@ def test_a_second_reader_reads_a_file_that_is_being_rekeyed(tmp_path: Path) -> N
     assert len(epochs) > 1
     for user in ("alice", "bob", "carol", "dora"):
         assert reader.person(user)[1][0][7] == ("milk" if user == "dora" else "tea")
+        assert user == "dora" or reader.state(user, "head") == user.encode() * 1000
     assert reader.root_holds()
     assert reader.note("budget") == b"3"
     assert len(reader.audit()) == 4

@@ -1,7 +1,8 @@
-"""Files of schema version 1, written by the code that had it, open and are as they were.
+"""Files of older schema versions, written by the code that had them, open and are as they were.
 
-``files/version_1.db.gz`` was closed in peace, with its anchor beside it; ``version_1_cut.db.gz``
-was left while both the outer key and alice's data key were being replaced.
+``files/version_N.db.gz`` was closed in peace, with its anchor beside it; ``version_N_cut.db.gz``
+was left while both the outer key and alice's data key were being replaced, and
+``version_2_rekeyed.db.gz`` in the middle of a rekey.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def unpack(name: str, folder: Path) -> Path:
     path = folder / "me.db"
     path.write_bytes(gzip.decompress((FILES / name).read_bytes()))
     path.chmod(0o600)
-    shutil.copy(FILES / "version_1.anchor", folder / "anchor")
+    shutil.copy(FILES / f"{name[:9]}.anchor", folder / "anchor")
     return path
 
 
@@ -88,9 +89,40 @@ def test_everything_is_there_and_is_rekeyed(tmp_path: Path, anchored: bool) -> N
         expect_all(store)
 
 
+@pytest.mark.parametrize("anchored", [True, False])
+def test_a_file_without_states_takes_them(tmp_path: Path, anchored: bool) -> None:
+    path = unpack("version_2.db.gz", tmp_path)
+    anchor = tmp_path / "anchor" if anchored else None
+    assert version(path) == 2
+    with HistoryStore.open(path, KEY, anchor=anchor) as store:
+        expect_all(store)
+        assert store.state("alice", "head") is None
+        store.set_state("alice", "head", b"learnt")
+    assert version(path) == schema.VERSION
+    with HistoryStore.open(path, KEY, anchor=tmp_path / "anchor") as store:
+        expect_all(store)
+        assert store.state("alice", "head") == b"learnt"
+    reader = Reader(path, KEY)
+    assert reader.state("alice", "head") == b"learnt"
+    assert reader.root_holds()
+    reader.db.close()
+
+
+def test_a_rekey_of_an_older_version_goes_on(tmp_path: Path) -> None:
+    path = unpack("version_2_rekeyed.db.gz", tmp_path)
+    with HistoryStore.open(path, KEY) as store:
+        assert store.rekeying
+        expect_all(store)
+        store.rekey(NEW)
+        expect_all(store)
+    with HistoryStore.open(path, NEW) as store:
+        expect_all(store)
+
+
 @pytest.mark.parametrize("key", [KEY, NEW])
-def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes) -> None:
-    path = unpack("version_1_cut.db.gz", tmp_path)
+@pytest.mark.parametrize("name", ["version_1_cut.db.gz", "version_2_cut.db.gz"])
+def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes, name: str) -> None:
+    path = unpack(name, tmp_path)
     with HistoryStore.open(path, key) as store:
         expect_all(store)
         assert store._vault.root.resealing == 0
@@ -100,15 +132,19 @@ def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes) -> None:
         expect_all(store)
 
 
-def test_a_wrong_key_changes_nothing(tmp_path: Path) -> None:
-    path = unpack("version_1.db.gz", tmp_path)
+@pytest.mark.parametrize("name", ["version_1.db.gz", "version_2.db.gz"])
+def test_a_wrong_key_changes_nothing(tmp_path: Path, name: str) -> None:
+    path = unpack(name, tmp_path)
     before = path.read_bytes()
     with pytest.raises(HistoryKeyError):
         HistoryStore.open(path, OTHER)
     assert path.read_bytes() == before
 
 
-@pytest.mark.parametrize("name", ["version_1.db.gz", "version_1_cut.db.gz"])
+@pytest.mark.parametrize(
+    "name",
+    ["version_1.db.gz", "version_1_cut.db.gz", "version_2.db.gz", "version_2_cut.db.gz"],
+)
 def test_cut_off_at_any_statement_it_begins_again(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -143,7 +179,7 @@ def test_cut_off_at_any_statement_it_begins_again(
                 break
         with HistoryStore.open(path, KEY) as store:
             expect_all(store)
-    assert number > 30
+    assert number > (30 if "_1" in name else 10)
 
 
 def test_a_damaged_log_stays_damaged_and_closes_nothing(tmp_path: Path) -> None:

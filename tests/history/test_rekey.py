@@ -45,7 +45,7 @@ from tests.history.reader import (
 
 NEW = bytes(range(1, 33))
 PEOPLE = ("alice", "bob", "carol", "dave")
-TABLES = ("rings", "wrapped_keys", "people", "events", "notes", "audit")
+TABLES = ("rings", "wrapped_keys", "people", "events", "states", "notes", "audit")
 
 
 def clicks(count: int, *, start: int = 0) -> list[Event]:
@@ -59,6 +59,7 @@ def fill(store: HistoryStore) -> None:
     for user in PEOPLE:
         store.set_consent(user, "personalisation", True)
         store.append(user, clicks(6))
+        store.set_state(user, "head", user.encode())
     store.write_note("budget", b"7")
 
 
@@ -68,6 +69,7 @@ def use_on(store: HistoryStore) -> None:
     for user in ("alice", "carol", "erin"):
         store.set_consent(user, "aggregates", True)
         store.append(user, [Event("search", query=f"secret of {user}", timestamp=5000)])
+        store.set_state(user, "head", f"learnt of {user}".encode())
     store.write_note("budget", b"8")
 
 
@@ -208,6 +210,7 @@ def sealed_values(path: Path) -> list[tuple[str, bytes, bytes, int]]:
             ("SELECT wrapped, owner, id FROM wrapped_keys", "wrapped_keys"),
             ("SELECT head, pseudonym, 0 FROM people", "people"),
             ("SELECT sealed, person, seq FROM events", "events"),
+            ("SELECT sealed, person, seq FROM states", "states"),
             ("SELECT sealed, CAST(name AS BLOB), 0 FROM notes", "notes"),
             ("SELECT sealed, x'', seq FROM audit", "audit"),
         ):

@@ -23,7 +23,7 @@ from edge_rerank.evaluation.expectations.visits import Host
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.packs.shipped import MULTILINGUAL
-from edge_rerank.ranking.engine import Packs
+from edge_rerank.ranking.opening import Packs
 from edge_rerank.reranker import Reranker
 
 _MODULES = (

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import key_id_of
 from edge_rerank.history.vault.audit import AuditAction
-from edge_rerank.history.vault.file import typed_errors
 from edge_rerank.history.vault.people import Person
 from edge_rerank.history.vault.receipts import RepairReceipt
 from edge_rerank.history.vault.root import BUCKETS, bucket_of
@@ -28,7 +27,8 @@ def repair_vault(vault: Vault) -> RepairReceipt:
                 mended = _mend_person(vault, pseudonym, head, epoch)
                 found = vault.people.opened(pseudonym)
                 rows = 0 if found is None else _mend_rows(vault, found)
-                people += bool(mended or rows)
+                states = found is not None and _mend_states(vault, found)
+                people += bool(mended or rows or states)
                 events += rows
         if people:
             change.audit(AuditAction.REPAIRED, count=people)
@@ -49,12 +49,12 @@ def quarantine_vault(vault: Vault) -> RepairReceipt:
                     continue
                 draft = person.draft()
                 lost = vault.rows.salvage(draft)
-                if lost is not None:
+                if vault.states.salvage(draft) or lost is not None:
                     change.save(draft)
-                    people, events = people + 1, events + lost
+                    people, events = people + 1, events + (lost or 0)
             people += vault.people.accept(change.root, bucket)
         events += vault.rows.delete_orphans()
-        if people or events:
+        if vault.states.delete_orphans() or people or events:
             change.audit(AuditAction.QUARANTINED, count=people)
     vault.people.reset()
     if people or events:
@@ -65,6 +65,7 @@ def quarantine_vault(vault: Vault) -> RepairReceipt:
 def remove_damaged(vault: Vault, change: Change, pseudonym: bytes) -> int:
     """Delete whatever is stored under a pseudonym, unopened; how many events."""
     events = vault.rows.delete_under(pseudonym)
+    vault.states.delete_under(pseudonym)
     vault.people.delete_damaged(change.root, pseudonym)
     change.root.resealing -= int(change.root.resealing > 0 and vault.keybook.copies(pseudonym) > 1)
     vault.keybook.discard(pseudonym)
@@ -105,6 +106,17 @@ def _mend_rows(vault: Vault, person: Person) -> int:
     return mended
 
 
+def _mend_states(vault: Vault, person: Person) -> bool:
+    """Put right a person's small states; whether anything was."""
+    mended = False
+    for seq, sealed in vault.states.sealed(person):
+        right = _mend(sealed, lambda one, seq=seq: vault.states.opens(person, seq, one))  # type: ignore[misc]
+        if right is not None:
+            vault.states.rewrite(person, seq, right)
+            mended = True
+    return mended
+
+
 def _mend(sealed: object, opens: Callable[[bytes], bool]) -> bytes | None:
     """The value with one bit flipped back, ``None`` where it opens as it is or no bit helps."""
     if not isinstance(sealed, bytes) or opens(sealed):
@@ -117,13 +129,3 @@ def _flips(sealed: bytes) -> Iterator[bytes]:
         flipped = bytearray(sealed)
         flipped[bit // 8] ^= 1 << bit % 8
         yield bytes(flipped)
-
-
-def is_whole(look: Callable[[], object]) -> bool:
-    """Whether ``look`` finds no damage."""
-    try:
-        with typed_errors():
-            look()
-    except HistoryCorrupt:
-        return False
-    return True

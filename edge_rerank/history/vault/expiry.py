@@ -28,18 +28,16 @@ def retention_of(root: Root) -> Retention:
 
 
 def expire_person(vault: Vault, person: Person, root: Root) -> int:
-    """Delete what is too old or too many, inside a transaction; returns how many."""
+    """Delete what is too old or too many, inside a transaction; how many events and states."""
     retention = retention_of(root)
-    first = vault.rows.first_kept(
-        person,
-        recorded_after=retention.oldest_kept(root.clock),
-        at_most=retention.max_events,
-    )
-    return vault.rows.remove(person, 0, first - 1) if first else 0
+    oldest = retention.oldest_kept(root.clock)
+    states = vault.states.drop_older(person, oldest)
+    first = vault.rows.first_kept(person, recorded_after=oldest, at_most=retention.max_events)
+    return states + (vault.rows.remove(person, 0, first - 1) if first else 0)
 
 
 def expire_everyone(vault: Vault) -> int:
-    """Delete what is too old or too many of everyone; returns how many events."""
+    """Delete what is too old or too many of everyone; how many events and states."""
     with vault.write() as change:
         change.root.swept = change.root.clock
         found = [_expire_bucket(vault, change, bucket) for bucket in range(BUCKETS)]
@@ -100,7 +98,7 @@ def _sweep(vault: Vault) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a look at one bucket came to: people in it, events deleted, people damaged."""
+    """What a look at one bucket came to: people, events and states deleted, people damaged."""
 
     people: int
     removed: int
@@ -137,12 +135,14 @@ def _note(vault: Vault, change: Change, removed: int, damaged: int) -> None:
 
 
 def overdue(vault: Vault) -> int:
-    """How many people have events that retention no longer allows."""
+    """How many people have events or states that retention no longer allows."""
     root = vault.now()
     retention = retention_of(root)
     oldest, most = retention.oldest_kept(root.clock), retention.max_events
     return sum(
-        bool(person.count and person.oldest < oldest) or (most is not None and person.count > most)
+        bool(person.count and person.oldest < oldest)
+        or (most is not None and person.count > most)
+        or any(state.recorded < oldest for state in person.states.values())
         for bucket in range(BUCKETS)
         for person in vault.people.survivors(vault.root, bucket)[0]
     )

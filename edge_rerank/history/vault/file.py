@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
@@ -414,3 +414,13 @@ def typed_errors() -> Iterator[None]:
     except UnicodeDecodeError:
         # SQLite quotes a damaged schema in its message, and Python cannot read the quotation.
         raise HistoryCorrupt("the history file is damaged: its schema is not text") from None
+
+
+def is_whole(look: Callable[[], object]) -> bool:
+    """Whether ``look`` finds no damage."""
+    try:
+        with typed_errors():
+            look()
+    except HistoryCorrupt:
+        return False
+    return True

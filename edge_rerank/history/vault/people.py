@@ -26,6 +26,26 @@ MAX_KNOWN_PEOPLE = 256
 SUBJECT_BYTES = 8
 
 
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a small sealed state of a person lies.
+
+    Attributes:
+        first: number of the row of its first part.
+        parts: how many rows it has.
+        recorded: store clock when it was put there.
+    """
+
+    first: int
+    parts: int
+    recorded: int
+
+    @property
+    def last(self) -> int:
+        """Number of the row of its last part."""
+        return self.first + self.parts - 1
+
+
 @dataclass(slots=True)
 class Person:
     """One person's opened head. Changed only on a copy that a transaction writes.
@@ -45,6 +65,8 @@ class Person:
         total: sum of a keyed hash of every row.
         consents: decisions by purpose.
         paused: whether recording is paused.
+        states: where the person's small states lie, by name.
+        last_state: highest number ever given to a row of theirs.
         verified: whether the rows were compared with ``total`` since the file was opened.
     """
 
@@ -62,6 +84,8 @@ class Person:
     total: int = 0
     consents: Mapping[str, Decision] = field(default_factory=dict)
     paused: bool = False
+    states: Mapping[str, State] = field(default_factory=dict)
+    last_state: int = 0
     verified: bool = False
     row_hash: Hasher = field(init=False, repr=False)
 
@@ -368,6 +392,11 @@ class People:
                     for purpose, (granted, at) in fields["consents"].items()
                 },
                 paused=bool(fields["paused"]),
+                states={
+                    str(name): State(*map(int, where))
+                    for name, where in fields.get("states", {}).items()
+                },
+                last_state=int(fields.get("last_state", 0)),
             )
         except (Unsealable, ValueError, TypeError, KeyError):
             raise HistoryCorrupt("a person's record cannot be opened") from None
@@ -390,6 +419,12 @@ def _dump(person: Person) -> bytes:
         },
         "paused": person.paused,
     }
+    if person.last_state:
+        fields["last_state"] = person.last_state
+        fields["states"] = {
+            name: [state.first, state.parts, state.recorded]
+            for name, state in person.states.items()
+        }
     if person.epoch > 1:
         fields["name"] = person.name.hex()
     return json.dumps(fields, separators=(",", ":")).encode()

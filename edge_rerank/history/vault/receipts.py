@@ -41,6 +41,21 @@ class StoredEvent:
     event: Event
 
 
+@dataclass(frozen=True, slots=True)
+class StoredState:
+    """A small state of a person, such as what was learnt of somebody's clicks.
+
+    Attributes:
+        name: what it is.
+        size: bytes.
+        recorded_at: the store's clock when it was sealed, seconds.
+    """
+
+    name: str
+    size: int
+    recorded_at: int
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Holdings:
     """All that is stored about one person.
@@ -52,6 +67,7 @@ class Holdings:
         recording_paused: whether recording is paused.
         consents: decisions by purpose.
         events: in the order of recording.
+        states: what else is kept, by name and size.
         audit: the audit entries about the person.
     """
 
@@ -61,6 +77,7 @@ class Holdings:
     recording_paused: bool = False
     consents: Mapping[str, Decision] = field(default_factory=dict)
     events: tuple[StoredEvent, ...] = ()
+    states: tuple[StoredState, ...] = ()
     audit: tuple[AuditEntry, ...] = ()
 
     def __repr__(self) -> str:

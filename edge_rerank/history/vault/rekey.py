@@ -205,8 +205,10 @@ class Rekey:
         fresh.last_seq, fresh.oldest = person.last_seq, person.oldest
         fresh.consents, fresh.paused = person.consents, person.paused
         rows = vault.rows.move(person, fresh)
+        states = vault.states.move(person, fresh)
         vault.keybook.wrap(fresh.epoch, fresh.pseudonym, 1, key)
         change.save(fresh)
         vault.rows.replace(person, fresh, rows)
+        vault.states.replace(person, fresh, states)
         change.delete(person)
         return len(rows)

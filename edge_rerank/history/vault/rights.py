@@ -7,7 +7,12 @@ from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.consents import Decision, check_purpose, decide
 from edge_rerank.history.vault.damage import remove_damaged
-from edge_rerank.history.vault.receipts import ErasureReceipt, Holdings, StoredEvent
+from edge_rerank.history.vault.receipts import (
+    ErasureReceipt,
+    Holdings,
+    StoredEvent,
+    StoredState,
+)
 from edge_rerank.history.vault.root import bucket_of
 from edge_rerank.history.vault.rotation import rotate_outer
 from edge_rerank.history.vault.vault import Vault
@@ -46,6 +51,31 @@ def note_pause(vault: Vault, user: str, paused: bool) -> None:
         change.audit(AuditAction.PAUSED if paused else AuditAction.RESUMED, person)
 
 
+def put_state(vault: Vault, user: str, name: str, content: bytes) -> None:
+    """Seal a small state of the person in the place of the last one of that name.
+
+    Raises:
+        ValueError: when something is beyond its bound.
+    """
+    with vault.write() as change:
+        person = change.person(user, create=True)
+        vault.states.put(person, name, content, recorded=change.root.clock)
+        change.save(person)
+
+
+def drop_state(vault: Vault, user: str, name: str) -> bool:
+    """Delete a small state and empty the write-ahead log; whether there was one."""
+    known = vault.find(user)
+    if known is None or name not in known.states:
+        return False
+    with vault.write() as change:
+        person = change.person(user)
+        vault.states.drop(person, name)
+        change.save(person)
+    vault.file.empty_log()
+    return True
+
+
 def read_holdings(vault: Vault, user: str) -> Holdings:
     """Everything that is stored about the person; the access itself is audited."""
     if vault.find(user) is None:
@@ -54,6 +84,11 @@ def read_holdings(vault: Vault, user: str) -> Holdings:
         person = change.person(user)
         events = tuple(
             StoredEvent(seq, recorded, event) for seq, event, recorded in vault.rows.load(person)
+        )
+        contents = vault.states.contents(person)
+        states = tuple(
+            StoredState(name, len(contents[name]), state.recorded)
+            for name, state in person.states.items()
         )
         change.audit(AuditAction.ACCESSED, person, count=len(events))
         entries = vault.audit.entries(change.root)
@@ -64,6 +99,7 @@ def read_holdings(vault: Vault, user: str) -> Holdings:
         recording_paused=person.paused,
         consents=dict(person.consents),
         events=events,
+        states=states,
         audit=tuple(entry for entry in entries if entry.subject == person.subject),
     )
 
@@ -118,6 +154,7 @@ def erase_person(vault: Vault, source: KeySource, user: str) -> ErasureReceipt:
     with vault.write() as change:
         person = change.person(user)
         events = vault.rows.delete_all(person)
+        vault.states.delete_under(person.pseudonym)
         change.delete(person)
         vault.keybook.renew_bucket(person.epoch, bucket_of(person.pseudonym))
         change.root.rotation_due = True

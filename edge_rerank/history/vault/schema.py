@@ -86,6 +86,15 @@ MIGRATIONS: tuple[str, ...] = (
     ALTER TABLE people ADD COLUMN
         epoch INTEGER NOT NULL DEFAULT 1 CHECK (epoch BETWEEN 1 AND 4294967295);
     """,
+    # Small states of a person, such as what the host knows of somebody beside the events.
+    f"""
+    CREATE TABLE states (
+        person BLOB NOT NULL REFERENCES people (pseudonym),
+        seq INTEGER NOT NULL CHECK (seq > 0),
+        sealed BLOB NOT NULL CHECK (length(sealed) IN ({_SIZES})),
+        PRIMARY KEY (person, seq)
+    ) STRICT, WITHOUT ROWID;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -31,8 +31,7 @@ from edge_rerank.history.vault.expiry import (
     tend,
 )
 from edge_rerank.history.vault.file import HistoryFile, Making, typed_errors
-from edge_rerank.history.vault.locked import LockedVault
-from edge_rerank.history.vault.people import Person
+from edge_rerank.history.vault.personal import PersonalVault, decisions_of
 from edge_rerank.history.vault.receipts import (
     Appended,
     ErasureReceipt,
@@ -44,8 +43,6 @@ from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.rights import (
     delete_event,
     erase_person,
-    note_decision,
-    note_pause,
     read_all,
     read_holdings,
 )
@@ -58,7 +55,7 @@ from edge_rerank.history.vault.verify import verify_vault
 from edge_rerank.types import Event
 
 
-class HistoryStore(LockedVault):
+class HistoryStore(PersonalVault):
     """An open history file. Safe from several threads; one process at a time.
 
     Make one with :meth:`open`.
@@ -194,7 +191,7 @@ class HistoryStore(LockedVault):
             return delete_event(vault, user, record)
 
     def expire(self) -> int:
-        """Delete what retention no longer allows, of everyone; returns how many events."""
+        """Delete what retention no longer allows, of everyone; how many events and states."""
         with self._use() as vault:
             return expire_everyone(vault)
 
@@ -216,40 +213,6 @@ class HistoryStore(LockedVault):
     def removals(self) -> int:
         """Grows whenever stored events are deleted: what was read before may be out of date."""
         return self._vault.rows.removals
-
-    # -- consent, pause ---------------------------------------------------------------
-
-    def set_consent(self, user: str, purpose: str, granted: bool) -> None:
-        """Note the person's decision; refusing where nothing is stored stores nothing.
-
-        Raises:
-            InvalidRequest: when the purpose is malformed or one too many.
-        """
-        with self._use() as vault:
-            note_decision(vault, user, purpose, granted)
-
-    def has_consent(self, user: str, purpose: str) -> bool:
-        """Whether the person agreed; ``False`` for an unknown person."""
-        with self._use() as vault:
-            person = vault.find(user)
-            return person is not None and _decisions(person).get(purpose, False)
-
-    def consents(self, user: str) -> Mapping[str, bool]:
-        """The person's decisions by purpose."""
-        with self._use() as vault:
-            person = vault.find(user)
-            return {} if person is None else _decisions(person)
-
-    def set_paused(self, user: str, paused: bool) -> None:
-        """Pause or resume recording; without effect for an unknown person."""
-        with self._use() as vault:
-            note_pause(vault, user, paused)
-
-    def is_paused(self, user: str) -> bool:
-        """Whether the person's recording is paused."""
-        with self._use() as vault:
-            person = vault.find(user)
-            return person is not None and person.paused
 
     # -- access, erasure --------------------------------------------------------------
 
@@ -293,7 +256,7 @@ class HistoryStore(LockedVault):
                 person = vault.people.named(vault.root, known.name)
                 if person is None:
                     continue
-                found = _decisions(person), tuple(one for _, one, _ in vault.rows.load(person))
+                found = decisions_of(person), tuple(one for _, one, _ in vault.rows.load(person))
             yield found
 
     def read_note(self, name: str) -> bytes | None:
@@ -367,7 +330,7 @@ class HistoryStore(LockedVault):
             return vault.anchor_behind
 
     def overdue(self) -> int:
-        """How many people have events that retention no longer allows."""
+        """How many people have events or states that retention no longer allows."""
         with self._use() as vault:
             return overdue(vault)
 
@@ -414,7 +377,3 @@ class HistoryStore(LockedVault):
             with suppress(HistoryCorrupt):  # that is one person's, and the others are served
                 finish_person(self._use, pseudonym)
         self.tend()
-
-
-def _decisions(person: Person) -> dict[str, bool]:
-    return {purpose: decision.granted for purpose, decision in person.consents.items()}

@@ -30,6 +30,7 @@ from edge_rerank.history.vault.notes import Notes
 from edge_rerank.history.vault.people import People, Person
 from edge_rerank.history.vault.root import Root, bucket_of
 from edge_rerank.history.vault.rows import Rows
+from edge_rerank.history.vault.states import States
 
 logger = logging.getLogger(__name__)
 
@@ -79,6 +80,7 @@ class Vault:
             self._unlock(key)
         self.people = People(file, self.binding, self.keybook)
         self.rows = Rows(file, self.binding)
+        self.states = States(file, self.binding)
         self.audit = AuditLog(file, self.binding, self.keybook)
         self.notes = Notes(file, self.binding, self.keybook)
         if file.is_new:
@@ -190,6 +192,7 @@ class Vault:
             self.rows.verify(person)
             last = self.rows.reseal(person, after, limit)
             if not last:
+                self.states.reseal(person)
                 self.keybook.discard(pseudonym, but=person.current)
                 self.keybook.renew_bucket(person.epoch, bucket_of(pseudonym))
                 person.keys = {person.current: person.key}

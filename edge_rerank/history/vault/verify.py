@@ -28,6 +28,11 @@ def verify_vault(vault: Vault) -> Verification:
             ).fetchone()[0]
             if orphans:
                 findings.append(f"{orphans} events belong to nobody")
+            orphans = vault.file.execute(
+                "SELECT count(*) FROM states WHERE person NOT IN (SELECT pseudonym FROM people)"
+            ).fetchone()[0]
+            if orphans:
+                findings.append(f"{orphans} parts of states belong to nobody")
             vault.notes.verify(vault.root, again=True)
     except HistoryError as error:
         note(error)
@@ -52,6 +57,7 @@ def verify_vault(vault: Vault) -> Verification:
                 with typed_errors():
                     vault.rows.verify(person, again=True)
                     events += len(vault.rows.load(person))
+                    vault.states.verify(person)
             except HistoryError as error:
                 note(error)
     try:

@@ -43,10 +43,10 @@ CHUNK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
 
 PARTS = (
-    Column("learned-content", 1.0, ReasonCode.SIMILAR),
-    Column("learned-category", 1.0, ReasonCode.CATEGORY),
-    Column("learned-together", 1.0, ReasonCode.TOGETHER),
-    Column("learned-popularity", 0.7, ReasonCode.POPULAR),
+    Column("learned-content", 1.0, ReasonCode.SIMILAR, adapts=True),
+    Column("learned-category", 1.0, ReasonCode.CATEGORY, adapts=True),
+    Column("learned-together", 1.0, ReasonCode.TOGETHER, adapts=True),
+    Column("learned-popularity", 0.7, ReasonCode.POPULAR, adapts=True),
     Column("learned-against", 0.5, ReasonCode.DISLIKED),
 )
 """The model's outputs in their order: log-odds from texts beside texts, from categories, from

@@ -20,23 +20,23 @@ from edge_rerank.types import Item, ReasonCode
 RECENCY_FLOOR = 0.5
 """The oldest item of the history still counts half in the maximal similarity."""
 
-SIMILAR_MAX = Column("similar-max", 4.0, ReasonCode.SIMILAR)
+SIMILAR_MAX = Column("similar-max", 4.0, ReasonCode.SIMILAR, adapts=True)
 """Largest similarity to one liked item, times its recency and strength."""
 
-SIMILAR_MEAN = Column("similar-mean", 2.0, ReasonCode.SIMILAR)
+SIMILAR_MEAN = Column("similar-mean", 2.0, ReasonCode.SIMILAR, adapts=True)
 """Mean similarity to the liked items, weighted likewise."""
 
-CATEGORY = Column("category", 2.0, ReasonCode.CATEGORY)
+CATEGORY = Column("category", 2.0, ReasonCode.CATEGORY, adapts=True)
 """Share of the weighted history in the candidate's categories, 0 to 1 a category."""
 
-NEXT = Column("next", 0.5, ReasonCode.NEXT)
+NEXT = Column("next", 0.5, ReasonCode.NEXT, adapts=True)
 """P(candidate's category | category of the last liked item), from the person's own Markov
 chain."""
 
-POPULARITY = Column("popularity", 0.5, ReasonCode.POPULAR)
+POPULARITY = Column("popularity", 0.5, ReasonCode.POPULAR, adapts=True)
 """log(1 + popularity); the mean of the known ones where it is missing."""
 
-HOST = Column("host", 1.0, ReasonCode.HOST, yields=False)
+HOST = Column("host", 1.0, ReasonCode.HOST, yields=False, adapts=True)
 """The host's score, standardised over the candidates; 0 where it is missing."""
 
 DISLIKED = Column("disliked", -2.0, ReasonCode.DISLIKED)

@@ -73,7 +73,7 @@ class ScorerSource:
     ) -> None:
         discount = BESIDE_LEARNED if scorer.by_likelihood and beside_model else 1.0
         self.columns: tuple[Column, ...] = (
-            Column(column, discount * scorer.weight, ReasonCode.MODEL),
+            Column(column, discount * scorer.weight, ReasonCode.MODEL, adapts=True),
         )
         self._scorer = scorer
         self._refined = refined

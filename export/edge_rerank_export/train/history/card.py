@@ -31,6 +31,7 @@ def finetune_card(
 - History encoder: {outcome.steps} steps from seed {recipe.training.seed}, listwise softmax,
   target attention over the last {recipe.training.history} items in training
 - Trained on: {", ".join(folders)}
+- Axes for learning on the device: principal components of the item vectors of these data
 - Simulated events in training requests: {_simulated(recipe)}
 - Test splits were opened neither for training nor for selection
 

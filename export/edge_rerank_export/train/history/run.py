@@ -11,7 +11,7 @@ import torch
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
-from edge_rerank.packs.specs import HistoryEncoderSpec
+from edge_rerank.packs.specs import AxesSpec, HistoryEncoderSpec
 from edge_rerank.ranking.signals.counts import Counts
 from edge_rerank.ranking.signals.inputs import BY_NAME
 from edge_rerank.ranking.signals.pairs import Pairs
@@ -28,6 +28,7 @@ from edge_rerank_export.packing.folder import (
 )
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Domain, check_folders, unread
+from edge_rerank_export.train.history.axes import AXES_NAME, axes_file, principal_axes
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.model import (
@@ -224,6 +225,8 @@ def train_on(
         for name, table in tables.items():
             (stage / files[name]).write_bytes(table.to_bytes())
         _copy_encoder(base, stage)
+        axes = principal_axes([one.vectors for one in domains], seed=recipe.training.seed)
+        (stage / AXES_NAME).write_bytes(axes_file(axes))
         card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         spec = HistoryEncoderSpec(
@@ -240,6 +243,7 @@ def train_on(
             release=recipe.release,
             files=file_entries(stage),
             history_encoder=spec,
+            axes=AxesSpec(AXES_NAME),
             verification={**_of_encoder(base), "valid_ndcg_10": outcome.best},
         )
         pack = write_manifest(stage, manifest)

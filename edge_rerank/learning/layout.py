@@ -1,0 +1,61 @@
+"""Layout of a personal head's features: which numbers of a candidate its weights belong to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+import numpy as np
+from numpy.typing import NDArray
+
+AXES = 48
+"""Most principal axes of item vectors that a head reads."""
+
+CATEGORY_SLOTS = 16
+"""Numbers that categories are folded into."""
+
+CROSS_SLOTS = 12
+"""Likewise crosses of a category and something of the person or the moment."""
+
+MOST_COLUMNS = 8
+"""Most columns of evidence that a head weighs anew; with all of these a sealed state stays below
+16 KiB."""
+
+COLUMN_PRECISION, SLOT_PRECISION = 10.0, 30.0
+"""Of the prior over weights, which has mean 0: of columns of evidence in log-odds, and of the
+scaled numbers of texts and categories. Chosen on the replay of 200 people's film choices and
+200 people's games, see export/EXPERIMENTS.md."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """Which features there are; a head is of one layout alone.
+
+    Attributes:
+        pack: name of the pack that gives them.
+        digest: of that pack.
+        columns: names of the columns of evidence, at most ``MOST_COLUMNS``.
+        axes: principal axes of item vectors, at most ``AXES``; 0 for a pack without them.
+    """
+
+    pack: str
+    digest: str
+    columns: tuple[str, ...]
+    axes: int
+
+    @property
+    def width(self) -> int:
+        """Numbers of a candidate."""
+        return len(self.columns) + self.axes + CATEGORY_SLOTS + CROSS_SLOTS
+
+    @property
+    def mark(self) -> bytes:
+        """16 bytes that are others for any other layout."""
+        slots = (self.axes, CATEGORY_SLOTS, CROSS_SLOTS)
+        return sha256(repr((self.digest, self.columns, slots)).encode()).digest()[:16]
+
+    def prior(self) -> NDArray[np.float64]:
+        """Precisions of the weights before anything is learnt, float64 of shape (width,)."""
+        precisions = np.full(self.width, SLOT_PRECISION)
+        precisions[: len(self.columns)] = COLUMN_PRECISION
+        return precisions

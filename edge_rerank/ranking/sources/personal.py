@@ -1,0 +1,153 @@
+"""Evidence by the personal head: what one person's choices from lists taught on this device."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
+from zlib import crc32
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.errors import PackInvalid
+from edge_rerank.learning.layout import (
+    AXES,
+    CATEGORY_SLOTS,
+    CROSS_SLOTS,
+    MOST_COLUMNS,
+    Layout,
+)
+from edge_rerank.learning.lessons import Shown
+from edge_rerank.packs.array_files import read_array
+from edge_rerank.packs.pack import Pack
+from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.request import Request
+from edge_rerank.types import ReasonCode
+
+PERSONAL = Column("personal", 1.0, ReasonCode.LEARNT)
+"""Log-odds by the head, against their mean over the candidates."""
+
+SHOWN_ITEMS = 100
+"""Items of a list that are learnt from; nobody looks at many more."""
+
+AXES_SCALE = 5.0
+"""Of vectors of length 1 along an axis, so that the prior of a weight suits it."""
+
+CATEGORY_SCALE = 2.0
+
+
+class PersonalSource:
+    """The last source of all: it weighs the columns of those before anew.
+
+    Args:
+        pack: gives name, digest and axes.
+        columns: of the sources before.
+
+    Raises:
+        PackInvalid: when the pack's axes cannot be read.
+    """
+
+    columns: tuple[Column, ...] = (PERSONAL,)
+
+    def __init__(self, pack: Pack, columns: Iterable[Column]) -> None:
+        weighed = tuple(column.name for column in columns if column.adapts)[:MOST_COLUMNS]
+        self._axes = read_axes(pack)
+        self._fold = lru_cache(maxsize=4096)(fold)
+        self.layout = Layout(pack.manifest.name, pack.digest, weighed, self._axes.shape[1])
+
+    def fill(self, request: Request, evidence: Evidence) -> None:
+        """Judge the candidates by what was learnt; nothing is said before anything was."""
+        head = request.head
+        if head is None or not head.lists:
+            return
+        columns, texts, slots = self._split(head.weights)
+        lift = self._weighed(evidence) @ columns
+        if self._axes.shape[1]:
+            vectors = request.comparisons.vectors
+            read = vectors[:, 0] != 0
+            along = vectors @ (self._axes @ texts.astype(np.float32))
+            # A text that was not read is as the others are in the mean.
+            lift += np.where(read, along, along[read].mean() if read.any() else 0.0)
+        folded = {
+            categories: float(self._fold(categories) @ slots)
+            for categories in {item.categories for item in request.candidates}
+        }
+        lift += [folded[item.categories] for item in request.candidates]
+        evidence[PERSONAL.name] = lift - lift.mean()
+
+    def forget(self, user: str | None = None) -> None:
+        """Nothing is kept."""
+
+    def shown(
+        self, request: Request, evidence: Evidence, rows: Sequence[int], *, ranking: str
+    ) -> Shown:
+        """What the learner has to know of a list.
+
+        Args:
+            request: the call.
+            evidence: as all sources filled it in.
+            rows: places of the candidates in the request, in the order of the list.
+            ranking: its id.
+        """
+        seen = list(rows[:SHOWN_ITEMS])
+        base = evidence.scores() - evidence[PERSONAL.name] * PERSONAL.weight
+        vectors = request.comparisons.vectors[seen]
+        along = vectors @ self._axes
+        blank = vectors[:, 0] == 0
+        if blank.any() and not blank.all():
+            along[blank] = along[~blank].mean(axis=0)
+        items = [request.candidates[row] for row in seen]
+        slots = np.stack([self._fold(item.categories) for item in items])
+        features = np.concatenate([self._weighed(evidence)[seen], along, slots], axis=1)
+        return Shown(
+            ranking=ranking,
+            at=request.now,
+            ids=tuple(item.id for item in items),
+            base=base[seen].astype(np.float32),
+            features=features.astype(np.float32),
+            layout=self.layout,
+        )
+
+    def _weighed(self, evidence: Evidence) -> NDArray[np.float64]:
+        """What the columns add that may be weighed anew, against their means, (n, columns)."""
+        names = [column.name for column in evidence.columns]
+        places = [names.index(name) for name in self.layout.columns]
+        added = evidence.contributions()[:, places]
+        return np.asarray(added - added.mean(axis=0))
+
+    def _split(self, weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """Weights of columns, of axes, and of slots."""
+        columns = len(self.layout.columns)
+        return np.split(weights, [columns, columns + self.layout.axes])
+
+
+def read_axes(pack: Pack) -> NDArray[np.float32]:
+    """The pack's axes as a head reads them, float32 of shape (dim, axes); without any, axes is 0.
+
+    Raises:
+        PackInvalid: when the file is no such array.
+    """
+    encoder, spec = pack.manifest.encoder, pack.manifest.axes
+    assert encoder is not None  # noqa: S101 - the pack with the encoder was chosen for it
+    if spec is None:
+        return np.zeros((encoder.dim, 0), dtype=np.float32)
+    axes = read_array(pack.read(spec.file), np.float16, what="axes")
+    if axes.ndim != 2 or axes.shape[0] != encoder.dim or not np.isfinite(axes).all():
+        raise PackInvalid(f"axes: expected finite numbers of shape ({encoder.dim}, axes)")
+    return AXES_SCALE * axes[:, :AXES].astype(np.float32)
+
+
+def fold(categories: tuple[str, ...]) -> NDArray[np.float32]:
+    """Categories, and room for crosses, as numbers, float32 of shape (slots,).
+
+    Folded by hashing with signs (Weinberger et al., "Feature hashing for large scale multitask
+    learning", ICML 2009), and of one length however many there are.
+    """
+    folded = np.zeros(CATEGORY_SLOTS + CROSS_SLOTS, dtype=np.float32)
+    for name in categories:
+        hashed = crc32(name.encode("utf-8", "replace"))
+        folded[hashed % CATEGORY_SLOTS] += 1.0 if hashed >> 16 & 1 else -1.0
+    length = float(np.linalg.norm(folded))
+    folded *= CATEGORY_SCALE / length if length else 0.0
+    folded.setflags(write=False)
+    return folded
