@@ -1,8 +1,9 @@
 """One simulated person: shown list after list, the same ones in every arm.
 
 All arms go side by side: candidates and luck are drawn once for all of them, and what was clicked
-in one of them is shown in none again, while the catalogue has enough else. So arms differ in
-nothing but their orders, and in what follows from these.
+in one of them is shown in none again. So arms differ in nothing but their orders, and in what
+follows from these. Each list is of another part of the catalogue, until all of it was there: were
+the parts drawn anew each time, what is wanted most would be had first and lists grow poorer.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ BETWEEN_S = 12 * 3600.0
 
 _DAY_S = 86_400.0
 
-_PEOPLE, _OWN, _OTHER, _LISTS, _LOTS = range(5)
+_PEOPLE, _OWN, _OTHER, _STOCK, _LISTS, _LOTS = range(6)
 """Streams of chance below the seed, so that none moves another."""
 
 
@@ -135,36 +136,48 @@ def play(
     players = [
         _Player(arm, rankers[arm.order], f"{person.user}-{arm.name}", plan) for arm in plan.arms
     ]
-    had = np.zeros(len(world.items), dtype=np.bool_)
-    had[person.before] = True
+    stock = _Stock(world, plan, person)
     for player in players:
         player.begin([world.items[row] for row in person.before])
     for number in range(plan.lists):
         switched = plan.switch_at is not None and number + 1 >= plan.switch_at
         wanted = person.later if switched else person.wanted
-        if len(had) - had.sum() < plan.candidates:
-            had[:] = False
-        request = _draw(world, plan, _Moment(person.number, number, wanted, had))
+        request = _draw(world, plan, stock.part(number), wanted, (person.number, number))
         for player in players:
-            had[request.rows[player.show(request)]] = True
+            stock.take(request.rows[player.show(request)])
     for player in players:
         player.end()
     return tuple(player.course for player in players)
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Moment:
-    """When a list is drawn, and for whom: what is wanted then, and what was had."""
+class _Stock:
+    """What is left of a catalogue for one person."""
 
-    person: int
-    number: int
-    wanted: NDArray[np.float64]
-    had: NDArray[np.bool_]
+    def __init__(self, world: World, plan: Plan, person: Person) -> None:
+        self._plan = plan
+        self._person = person.number
+        self._left = np.ones(len(world.items), dtype=np.bool_)
+        self._left[person.before] = False
+        self._fresh = self._left.copy()
 
-    @property
-    def stream(self) -> tuple[int, int]:
-        """Of chance, below the seed."""
-        return self.person, self.number
+    def part(self, number: int) -> NDArray[np.bool_]:
+        """The part of the catalogue that the list of this number is drawn from."""
+        wanted = self._plan.candidates
+        if self._left.sum() < wanted:
+            self._left[:] = True
+        if (self._fresh & self._left).sum() < wanted:
+            self._fresh[:] = True
+        rows = np.flatnonzero(self._fresh & self._left)
+        size = max(wanted, len(rows) // (self._plan.lists - number))
+        rng = np.random.default_rng([self._plan.seed, _STOCK, self._person, number])
+        part = np.zeros_like(self._left)
+        part[rng.choice(rows, size, replace=False)] = True
+        self._fresh &= ~part
+        return part
+
+    def take(self, rows: NDArray[np.intp]) -> None:
+        """What was clicked is not shown again, unless nothing else is left."""
+        self._left[rows] = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -179,21 +192,27 @@ class _Request:
     now: float
 
 
-def _draw(world: World, plan: Plan, moment: _Moment) -> _Request:
-    rng = np.random.default_rng([plan.seed, _LISTS, *moment.stream])
+def _draw(
+    world: World,
+    plan: Plan,
+    among: NDArray[np.bool_],
+    wanted: NDArray[np.float64],
+    stream: tuple[int, int],
+) -> _Request:
+    rng = np.random.default_rng([plan.seed, _LISTS, *stream])
     surface = plan.surfaces[int(rng.integers(len(plan.surfaces)))]
-    rows = world.draw(plan.candidates, rng, without=moment.had)
+    rows = world.draw(plan.candidates, rng, among=among)
     if plan.host is HostOrder.POPULARITY:
         rows = rows[np.argsort(-world.fame[rows], kind="stable")]
     elif plan.host is HostOrder.PERFECT:
-        rows = rows[np.argsort(-moment.wanted[rows], kind="stable")]
+        rows = rows[np.argsort(-wanted[rows], kind="stable")]
     return _Request(
         rows=rows,
         items=[world.items[row] for row in rows],
-        wanted=moment.wanted[rows],
+        wanted=wanted[rows],
         surface=surface,
-        lots=Lots.draw(np.random.default_rng([plan.seed, _LOTS, *moment.stream]), len(rows)),
-        now=START_S + moment.number * BETWEEN_S,
+        lots=Lots.draw(np.random.default_rng([plan.seed, _LOTS, *stream]), len(rows)),
+        now=START_S + stream[1] * BETWEEN_S,
     )
 
 

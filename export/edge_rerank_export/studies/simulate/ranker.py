@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -141,16 +140,12 @@ def open_rankers(
                 pack,
                 runtime=Runtime(threads=threads, cache_items=len(world.items) + _CACHE),
                 retention=Retention.UNLIMITED,
-                **_learning(order is Order.LEARNING),
+                learning=order is Order.LEARNING,
             )
         )
         reranker.engine.warmup(world.items, vectors=world.vectors)
         rankers[order] = PackRanker(reranker)
     return rankers
-
-
-def _learning(on: bool) -> dict[str, Any]:
-    return {"learning": on} if "learning" in signature(Reranker.open).parameters else {}
 
 
 def _surface(name: str) -> dict[str, Any]:

@@ -5,7 +5,8 @@ share: how far the item's vector lies towards the person's choices; how often th
 specific category; its popularity, as much as they chose by it; and chance, which says nothing of
 other items. All of it is read off a real person's choices against what lists hold, so that what
 everybody is shown most is not taken for a taste. The chance that the person wants the item is
-logistic in the utility, and :data:`WANTED` in the mean over what lists hold.
+logistic in the utility, and :data:`WANTED` in the mean over half the catalogue evenly and half by
+popularity^0.75, as lists are drawn.
 """
 
 from __future__ import annotations
@@ -101,22 +102,21 @@ class World:
         return cls(items, vectors, _kinds(items), fame, usual, tuple(choices))
 
     def draw(
-        self, count: int, rng: np.random.Generator, *, without: NDArray[np.bool_]
+        self, count: int, rng: np.random.Generator, *, among: NDArray[np.bool_]
     ) -> NDArray[np.intp]:
         """Candidates of a list in any order: half of them evenly, half by popularity^0.75.
 
         Args:
-            count: how many, no more than there are.
+            count: how many, no more than ``among`` has.
             rng: all chance there is.
-            without: which items are out of the question, shape (items,).
+            among: which items may be drawn, bool of shape (items,).
         """
-        lots = np.where(without, -np.inf, rng.gumbel(size=len(self.items)))
-        even = np.argpartition(-lots, count // 2)[: count // 2]
-        lots = np.where(without, -np.inf, rng.gumbel(size=len(self.items)) + self.fame)
+        rows = np.flatnonzero(among)
+        even = rng.permutation(len(rows))[: count // 2]
+        lots = rng.gumbel(size=len(rows)) + self.fame[rows]
         lots[even] = -np.inf
-        rest = count - len(even)
-        famous = np.argpartition(-lots, rest - 1)[:rest]
-        return rng.permutation(np.concatenate([even, famous]))
+        famous = np.argsort(-lots, kind="stable")[: count - len(even)]
+        return rows[rng.permutation(np.concatenate([even, famous]))]
 
 
 def taste(world: World, chosen: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
