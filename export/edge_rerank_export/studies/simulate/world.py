@@ -116,7 +116,7 @@ class World:
         lots = rng.gumbel(size=len(rows)) + self.fame[rows]
         lots[even] = -np.inf
         famous = np.argsort(-lots, kind="stable")[: count - len(even)]
-        return rows[rng.permutation(np.concatenate([even, famous]))]
+        return np.asarray(rows[rng.permutation(np.concatenate([even, famous]))])
 
 
 def taste(world: World, chosen: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.float64]:
