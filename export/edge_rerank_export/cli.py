@@ -18,6 +18,7 @@ from edge_rerank_export.commands import (
     pack,
     peers,
     quantize,
+    replay,
     results,
     sign,
     simulate,
@@ -30,7 +31,7 @@ from edge_rerank_export.errors import VerificationFailed
 
 COMMANDS = (
     *(build, convert, quantize, verify, pack, finetune, tune, results, baselines, peers, sign),
-    *(wheel, data, simulate),
+    *(wheel, data, replay, simulate),
 )
 
 EXIT_INTERRUPTED = 130
