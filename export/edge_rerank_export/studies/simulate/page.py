@@ -53,18 +53,18 @@ def _simulation(one: Simulated) -> str:
     return section(
         title,
         escape(setting(one.plan)) + f". Bands are {CONFIDENCE:.0%} intervals over people.",
-        f'<div class="pair"><div><h3>NDCG@10, list by list</h3>{curves}</div>'
+        f'<div class="pair"><div><h3>NDCG@10 by list</h3>{curves}</div>'
         f"<div><h3>NDCG@10 against {escape(one.arms[0].name)}</h3>{_differences(one)}</div></div>"
         f"<ul>{told}</ul>{_table(*curve_table(one))}{_table(*measures_table(one))}",
     )
 
 
 def _line(arm: ArmFigures) -> Line:
-    """The curve of an arm, by stretches where there are many lists: one list is mostly luck."""
+    """The curve of an arm, by stretches and at the last list of each: one list is mostly luck."""
     parts = arm.stretches
     return Line(
         arm.name,
-        tuple((part.first + part.last) / 2 for part in parts),
+        tuple(float(part.last) for part in parts),
         tuple(part.values[Measure.NDCG] for part in parts),
         tuple(part.interval for part in parts),
         "own" if arm.name == "learning" else "",
