@@ -37,6 +37,8 @@ svg .dot { fill: var(--quiet); } svg .dot.own { fill: var(--accent); }
 svg .dot.good { fill: var(--good); } svg .dot.bad { fill: var(--bad); }
 svg .span { stroke: var(--ink); stroke-width: 1.5; }
 svg .path { fill: none; stroke: var(--accent); stroke-width: 1.5; }
+svg .path.quiet { stroke: var(--quiet); }
+svg .band { fill: var(--quiet); opacity: .3; } svg .band.own { fill: var(--accent); opacity: .2; }
 svg .leader { stroke: var(--quiet); stroke-width: .75; }
 """
 
@@ -65,6 +67,25 @@ class Point:
     name: str
     x: float
     y: float
+    kind: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A curve and its band.
+
+    Attributes:
+        name: stands at its right end.
+        x: ascending, at least one.
+        y: one for each of them.
+        intervals: around these.
+        kind: "own" for the pack, else "".
+    """
+
+    name: str
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+    intervals: tuple[Interval, ...]
     kind: str = ""
 
 
@@ -197,6 +218,55 @@ def scatter(title: str, points: Sequence[Point]) -> str:
         "milliseconds a request (median)</text>"
     )
     return _svg(title, max(lower + 40, floor + 6), grid + drawn + words)
+
+
+def curves(title: str, lines: Sequence[Line], across: str) -> str:
+    """Curves with bands, at least one.
+
+    Args:
+        title: what is drawn.
+        lines: all of them.
+        across: what the horizontal axis counts.
+    """
+    left, right, upper, lower = 40.0, 272.0, 10.0, 210.0
+    ends = [end for one in lines for interval in one.intervals for end in interval]
+    every = [*ends, *(y for one in lines for y in one.y)]
+    low = math.floor(min(every) * 20) / 20
+    high = max(math.ceil(max(every) * 20) / 20, low + 0.05)
+    first, last = min(one.x[0] for one in lines), max(one.x[-1] for one in lines)
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        across_it = left + (right - left) * (x - first) / max(last - first, 1e-9)
+        return across_it, lower - (lower - upper) * (y - low) / (high - low)
+
+    grid = ""
+    for part in range(5):
+        value = low + (high - low) * part / 4
+        _, y = at(first, value)
+        grid += _line("axis", left, y, right, y)
+        grid += f'<text class="s e" x="{left - 6}" y="{y + 4:.1f}">{value:.2f}</text>'
+    for value in dict.fromkeys((first, last)):
+        x, _ = at(value, low)
+        grid += f'<text class="s m" x="{x:.1f}" y="{lower + 16}">{value:g}</text>'
+    grid += f'<text class="s m" x="{(left + right) / 2}" y="{lower + 16}">{escape(across)}</text>'
+    drawn, floor = "", 0.0
+    for one in sorted(lines, key=lambda one: -one.y[-1]):
+        above = [at(x, end.high) for x, end in zip(one.x, one.intervals, strict=True)]
+        below = [at(x, end.low) for x, end in zip(one.x, one.intervals, strict=True)]
+        y = at(last, one.y[-1])[1]
+        floor = max(y + 4, floor + _GAP)
+        weight = " b" if one.kind == "own" else ""
+        drawn += (
+            f'<polygon class="band {one.kind}" points="{_points([*above, *below[::-1]])}"/>'
+            f'<polyline class="path {one.kind or "quiet"}" '
+            f'points="{_points([at(x, y) for x, y in zip(one.x, one.y, strict=True)])}"/>'
+            f'<text class="s{weight}" x="{right + 8}" y="{floor:.1f}">{escape(one.name)}</text>'
+        )
+    return _svg(title, max(lower + 24, floor + 6), grid + drawn)
+
+
+def _points(places: Sequence[tuple[float, float]]) -> str:
+    return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
 
 def _name(one: Mark, y: float) -> str:

@@ -21,6 +21,7 @@ from edge_rerank_export.commands import (
     replay,
     results,
     sign,
+    simulate,
     tune,
     verify,
     wheel,
@@ -30,7 +31,7 @@ from edge_rerank_export.errors import VerificationFailed
 
 COMMANDS = (
     *(build, convert, quantize, verify, pack, finetune, tune, results, baselines, peers, sign),
-    *(wheel, data, replay),
+    *(wheel, data, replay, simulate),
 )
 
 EXIT_INTERRUPTED = 130

@@ -1,1 +1,1 @@
-"""Internal: experiments beside the product: baselines, tables of results, searches, peers."""
+"""Internal: experiments beside the product: baselines, results, searches, peers, people."""

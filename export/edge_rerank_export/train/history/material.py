@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
 from pathlib import Path
 from zlib import crc32
 
@@ -18,7 +17,7 @@ from edge_rerank.ranking.signals.inputs import SIGNALS
 from edge_rerank.ranking.signals.sequence import SequenceTable
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.tables.sequence import train_succession
-from edge_rerank_export.progress import Steps, Update, silent
+from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.history.model import tensors
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
@@ -26,6 +25,7 @@ from edge_rerank_export.train.history.simulate import Simulation, simulate
 from edge_rerank_export.train.history.teacher import Teacher, clicked_target
 from edge_rerank_export.train.history.train import Pool
 from edge_rerank_export.train.history.views import view
+from edge_rerank_export.train.item_vectors import kept_vectors
 from edge_rerank_export.train.requests import (
     EVEN,
     describe_batch,
@@ -34,8 +34,6 @@ from edge_rerank_export.train.requests import (
     make_requests,
     rated_requests,
 )
-
-_ENCODED_AT_ONCE = 2_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -210,37 +208,9 @@ def read_domains(
         with steps(f"read {folder.name}") as update:
             # By its name, so that a folder reads the same beside any others.
             rng = np.random.default_rng([recipe.training.seed, crc32(folder.name.encode()), 1])
-            encode = _cached(encoder, base, work, update)
+            encode = kept_vectors(encoder, base, work, update)
             domains.append(load_domain(folder, encode, rng=rng, signed=True))
     return domains
-
-
-def _cached(
-    encoder: TextEncoder, base: Pack, work: Path, update: Update
-) -> Callable[[Sequence[str]], NDArray[np.float32]]:
-    """The encoder with its results kept in ``work``: encoding costs more than training."""
-    files = {entry.name: entry.sha256 for entry in base.manifest.files}
-    assert base.manifest.encoder is not None  # noqa: S101 - open_base() has checked
-    model = files[base.manifest.encoder.model]
-
-    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
-        digest = sha256(model.encode())
-        for text in texts:
-            digest.update(sha256(text.encode("utf-8", "replace")).digest())
-        path = work / f"vectors-{digest.hexdigest()[:32]}.npy"
-        if path.is_file():
-            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
-        vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
-        worded = np.array([row for row, text in enumerate(texts) if text.strip()], dtype=np.intp)
-        for start in range(0, len(worded), _ENCODED_AT_ONCE):
-            rows = worded[start : start + _ENCODED_AT_ONCE]
-            vectors[rows] = encoder.encode([texts[row] for row in rows])
-            update(start + len(rows), len(worded))
-        np.save(path, vectors.astype(np.float16), allow_pickle=False)
-        # Through half precision in every run, so that a cached run gives the same model.
-        return vectors.astype(np.float16).astype(np.float32)
-
-    return encode
 
 
 @dataclass(frozen=True, slots=True, repr=False)

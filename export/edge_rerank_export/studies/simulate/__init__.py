@@ -1,0 +1,1 @@
+"""The simulator of people: what a list that learns gains, where what people want is known."""

@@ -1,0 +1,54 @@
+"""Item vectors kept from one run to the next: encoding costs more than most that follows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.packs.pack import Pack
+from edge_rerank_export.progress import Update
+
+_ENCODED_AT_ONCE = 2_000
+
+
+def kept_vectors(
+    encoder: TextEncoder, base: Pack, work: Path, update: Update
+) -> Callable[[Sequence[str]], NDArray[np.float32]]:
+    """The encoder with its results kept in ``work``.
+
+    Args:
+        encoder: that of ``base``.
+        base: a pack with an encoder.
+        work: a folder; a file for each list of texts, named by their digest and the model's.
+        update: told how many texts are done.
+
+    Returns:
+        Unit vectors of texts, float32 of shape (n, dim); zeros for blank ones. They went through
+        half precision, in the first run as well, so that a later one gets the same.
+    """
+    files = {entry.name: entry.sha256 for entry in base.manifest.files}
+    assert base.manifest.encoder is not None  # noqa: S101 - TextEncoder has checked
+    model = files[base.manifest.encoder.model]
+
+    def encode(texts: Sequence[str]) -> NDArray[np.float32]:
+        digest = sha256(model.encode())
+        for text in texts:
+            digest.update(sha256(text.encode("utf-8", "replace")).digest())
+        path = work / f"vectors-{digest.hexdigest()[:32]}.npy"
+        if path.is_file():
+            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
+        worded = np.array([row for row, text in enumerate(texts) if text.strip()], dtype=np.intp)
+        for start in range(0, len(worded), _ENCODED_AT_ONCE):
+            rows = worded[start : start + _ENCODED_AT_ONCE]
+            vectors[rows] = encoder.encode([texts[row] for row in rows])
+            update(start + len(rows), len(worded))
+        np.save(path, vectors.astype(np.float16), allow_pickle=False)
+        return vectors.astype(np.float16).astype(np.float32)
+
+    return encode
