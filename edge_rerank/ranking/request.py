@@ -85,7 +85,7 @@ class RankOptions(ListOptions, total=False):
         context: circumstances of the call, at most 16: strings of 1 to 128 characters or numbers
             by names of 1 to 64 of ``A-Z a-z 0-9 . _ -``, as ``{"hour": 20, "device": "kiosk"}``.
             ``hour`` goes from 0 to 23, ``weekday`` from 0 (Monday) to 6, ``month`` from 1 to 12.
-            Not recorded, and no part of a score yet.
+            Not recorded; what a person chooses in which of them is learnt on the device.
         surface: which of your lists this is, as "home": a name like those. No part of a score.
         policy: what makes a good list, in place of the one that the reranker was opened with, see
             :class:`edge_rerank.ListPolicy`; that one if ``None``.

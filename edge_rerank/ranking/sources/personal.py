@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid
+from edge_rerank.formats.attributes import Values
 from edge_rerank.learning.layout import (
     AXES,
     CATEGORY_SLOTS,
@@ -68,8 +69,9 @@ class PersonalSource:
             along = vectors @ (self._axes @ texts.astype(np.float32))
             # A text that was not read is as the others are in the mean.
             lift += np.where(read, along, along[read].mean() if read.any() else 0.0)
+        moment = moment_of(request.context)
         folded = {
-            categories: float(self._fold(categories) @ slots)
+            categories: float(self._fold(categories, moment) @ slots)
             for categories in {item.categories for item in request.candidates}
         }
         lift += [folded[item.categories] for item in request.candidates]
@@ -97,7 +99,8 @@ class PersonalSource:
         if blank.any() and not blank.all():
             along[blank] = along[~blank].mean(axis=0)
         items = [request.candidates[row] for row in seen]
-        slots = np.stack([self._fold(item.categories) for item in items])
+        moment = moment_of(request.context)
+        slots = np.stack([self._fold(item.categories, moment) for item in items])
         features = np.concatenate([self._weighed(evidence)[seen], along, slots], axis=1)
         return Shown(
             ranking=ranking,
@@ -137,17 +140,32 @@ def read_axes(pack: Pack) -> NDArray[np.float32]:
     return AXES_SCALE * axes[:, :AXES].astype(np.float32)
 
 
-def fold(categories: tuple[str, ...]) -> NDArray[np.float32]:
-    """Categories, and room for crosses, as numbers, float32 of shape (slots,).
+def fold(categories: tuple[str, ...], moment: tuple[str, ...] = ()) -> NDArray[np.float32]:
+    """Categories, and each of them in each circumstance, as numbers, float32 of shape (slots,).
 
     Folded by hashing with signs (Weinberger et al., "Feature hashing for large scale multitask
     learning", ICML 2009), and of one length however many there are.
+
+    Args:
+        categories: of an item.
+        moment: see :func:`moment_of`.
     """
-    folded = np.zeros(CATEGORY_SLOTS + CROSS_SLOTS, dtype=np.float32)
-    for name in categories:
-        hashed = crc32(name.encode("utf-8", "replace"))
-        folded[hashed % CATEGORY_SLOTS] += 1.0 if hashed >> 16 & 1 else -1.0
-    length = float(np.linalg.norm(folded))
-    folded *= CATEGORY_SCALE / length if length else 0.0
+    crossed = [f"{one}\n{name}" for one in moment for name in categories]
+    folded = np.concatenate([_hashed(categories, CATEGORY_SLOTS), _hashed(crossed, CROSS_SLOTS)])
     folded.setflags(write=False)
     return folded
+
+
+def moment_of(context: Values) -> tuple[str, ...]:
+    """Circumstances of a call as words; of the hour, its quarter of the day."""
+    parts = {name: int(value) // 6 if name == "hour" else value for name, value in context.items()}
+    return tuple(f"{name}={parts[name]}" for name in sorted(parts))
+
+
+def _hashed(names: Sequence[str], slots: int) -> NDArray[np.float32]:
+    folded = np.zeros(slots, dtype=np.float32)
+    for name in names:
+        hashed = crc32(name.encode("utf-8", "replace"))
+        folded[hashed % slots] += 1.0 if hashed >> 16 & 1 else -1.0
+    length = float(np.linalg.norm(folded))
+    return folded * np.float32(CATEGORY_SCALE / length) if length else folded
