@@ -23,8 +23,7 @@ from edge_rerank.formats.events import (
 )
 from edge_rerank.formats.items import read_events, read_items
 from edge_rerank.formats.times import read_timestamp
-from edge_rerank.history.personal_data import PersonalData
-from edge_rerank.history.personal_data import read_events as read_export
+from edge_rerank.history.personal_data import PersonalData, read_export
 from edge_rerank.history.vault.codec import decode, encode
 from edge_rerank.history.vault.receipts import StoredEvent
 
@@ -191,7 +190,7 @@ def test_logs_data_sets_item_files_and_exports_read_alike(tmp_path: Path) -> Non
     data = DataSet.open(tmp_path)
     assert data.items == {"a": item}
     assert next(data.requests("test")).history == (event,)
-    assert read_export(export) == (event,)
+    assert read_export(export) == ((event,), {})
     assert decode([encode(event, recorded=7)[0]]) == [(event, 7)]
 
 

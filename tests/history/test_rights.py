@@ -23,7 +23,7 @@ from edge_rerank.errors import (
 )
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.history.keys.sources import HeldKey, KeyCallback, KeyFile
-from edge_rerank.history.personal_data import SCHEMA, PersonalData, read_events
+from edge_rerank.history.personal_data import SCHEMA, PersonalData, read_export
 from edge_rerank.history.vault.anchor import AnchorCallback
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.retention import DAY_S, Retention
@@ -108,8 +108,9 @@ class TestAccess:
         assert document["consents"][PERSONALISATION]["granted"] is True
         assert [entry["action"] for entry in document["audit"]] == ["consent-granted", "accessed"]
         assert "alice" not in data.to_json()
-        again = read_events(data.to_json())
+        again, attributes = read_export(data.to_json())
         assert again == tuple(stored.event for stored in data.events)
+        assert attributes == {}
         assert again[10].item is not None
         assert again[10].item.vector is not None
         assert again[10].item.vector.tolist() == [0.5, -1.0]
