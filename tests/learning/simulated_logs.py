@@ -187,8 +187,8 @@ def main() -> None:
             print(
                 f"| {lists} | {'cascade' if cascade else 'places'} | {estimator} | {truth:.3f} | "
                 f"{values.mean() - truth:+.4f} | {values.std():.4f} | "
-                f"{np.mean([one.standard_error for one in found]):.4f} | {kept:.3f} | "
-                f"{width:.3f} | {exact:.3f} | {wide:.3f} | {size:.0f} |",
+                f"{np.mean([one.standard_error for one in found]):.4f} | {kept * 100:.1f} % | "
+                f"{width:.3f} | {exact * 100:.1f} % | {wide / PLACES * 100:.0f} % | {size:.0f} |",
                 flush=True,
             )
 
