@@ -31,6 +31,8 @@ class Ranking(Sequence[RankedItem]):
             candidates do not allow.
         unread: how much of each that was, whatever the share.
         pack: name of the pack whose encoder read the texts.
+        chances: by place, the chance that its item stands there, where the list policy explores;
+            empty where it does not. To be logged by a host that judges orders by its own means.
         left_out: items that the list policy left out, and by which rule; of those that would not
             have been among the ``top_k`` anyhow only the blocked ones.
     """
@@ -42,6 +44,7 @@ class Ranking(Sequence[RankedItem]):
     degraded: tuple[Degradation, ...] = ()
     unread: Unread = _ALL_READ
     pack: str = field(default="", compare=False)
+    chances: tuple[float, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
 
     @overload
@@ -92,6 +95,7 @@ class Ranking(Sequence[RankedItem]):
                 "degraded": [d.value for d in self.degraded],
                 "unread": asdict(self.unread),
                 "pack": self.pack,
+                "chances": list(self.chances),
                 "left_out": [{"id": one.id, "code": one.code.value} for one in self.left_out],
                 "items": self.to_list(),
             },

@@ -259,13 +259,14 @@ class ReasonCode(StrEnum):
     VARIETY = ("variety", "for variety", "others like it stand above")
     SPREAD = ("spread", "keeps others apart", "another of its kind stands near")
     PINNED = ("pinned", "chosen for this place", "given a place further down")
+    EXPLORED = ("explored", "tried a place higher", "tried a place lower")
 
 
 LIST_RULES = frozenset(
     {
         *(ReasonCode.BLOCKED, ReasonCode.FLOOR, ReasonCode.COPY, ReasonCode.DECAY),
         *(ReasonCode.CAP, ReasonCode.CALIBRATED, ReasonCode.VARIETY, ReasonCode.SPREAD),
-        ReasonCode.PINNED,
+        *(ReasonCode.PINNED, ReasonCode.EXPLORED),
     }
 )
 """Codes of rules of a list policy that are no evidence: no part of a score gives them."""

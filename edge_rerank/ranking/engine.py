@@ -340,6 +340,7 @@ class RankingEngine:
             degraded=tuple(dict.fromkeys(degraded)),
             unread=unread,
             pack=self.pack.manifest.name,
+            chances=order.chances,
             left_out=(*blocked, *left_out_of(order, request)),
         )
         if head is None:

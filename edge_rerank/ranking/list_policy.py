@@ -19,6 +19,7 @@ from edge_rerank._check import (
     kind_of,
 )
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.learning.exploration import MOST
 from edge_rerank.ranking.list_rules import (
     Block,
     Calibrate,
@@ -50,9 +51,9 @@ class ListPolicy:
 
     The rules act in a fixed order, whatever theirs here: ``block``; ``fresh``, ``fatigue`` and
     ``rotate`` in the scores; ``floor``; ``collapse``; ``decay``; hard ``caps``; ``calibrate``;
-    ``diversity``; ``had``; soft ``caps`` and ``spread``; ``pin``. A pinned item is exempt from
-    all but ``block``, and counts for caps and spread. Each item that a rule moved has a reason
-    that says so, and :attr:`edge_rerank.Ranking.left_out` names those that are left out.
+    ``diversity``; ``had``; soft ``caps`` and ``spread``; ``pin``; ``explore``. A pinned item
+    is exempt from all but ``block``, and counts for caps and spread. Each item that a rule moved
+    has a reason that says so, and :attr:`edge_rerank.Ranking.left_out` names those left out.
 
     Attributes:
         block: items that take no part.
@@ -72,6 +73,10 @@ class ListPolicy:
         calibrate: how much the shares of categories count.
         had: "sink", what the person has bought, completed or rated stands behind all else, or
             "stay", it is not lowered for that.
+        explore: the chance, 0 to 0.5, that two neighbours of the list are tried in either order,
+            so that what is clicked tells of the places, too; 0.1 is usual. Not for people with
+            fewer than five choices. :attr:`edge_rerank.Ranking.chances` says how likely each
+            item was to stand where it does.
 
     Raises:
         InvalidRequest: when a rule is malformed.
@@ -90,6 +95,7 @@ class ListPolicy:
     diversity: Diversify | None = None
     calibrate: Calibrate | None = None
     had: Had | None = None
+    explore: float = 0.0
 
     def __init__(
         self,
@@ -107,6 +113,7 @@ class ListPolicy:
         diversity: Diversify | None = None,
         calibrate: Calibrate | None = None,
         had: Had | str | None = None,
+        explore: float = 0.0,
     ) -> None:
         put = object.__setattr__
         given = {
@@ -122,6 +129,7 @@ class ListPolicy:
         put(self, "pin", _pins({} if pin is None else pin))
         put(self, "floor", None if floor is None else within(floor, "floor", 0.0, 1.0))
         put(self, "had", None if had is None else one_of(Had, had, "had"))
+        put(self, "explore", within(explore, "explore", 0.0, MOST))
 
     @classmethod
     def from_dict(cls, record: object) -> Self:
@@ -150,7 +158,9 @@ class ListPolicy:
 
     def __repr__(self) -> str:
         """The names of the rules that are on: what they say may be about a person."""
-        on = [one.name for one in fields(self) if getattr(self, one.name) not in (None, (), {})]
+        on = [
+            one.name for one in fields(self) if getattr(self, one.name) not in (None, (), {}, 0.0)
+        ]
         return f"ListPolicy(<{', '.join(on) or 'off'}>)"
 
 

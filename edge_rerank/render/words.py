@@ -103,6 +103,7 @@ CHINESE = Words(
         ReasonCode.VARIETY: ("让内容更多样", "前面已有相似内容"),
         ReasonCode.SPREAD: ("与同类错开", "附近已有同类"),
         ReasonCode.PINNED: ("固定在此位置", "固定在靠后位置"),
+        ReasonCode.EXPLORED: ("试着排前一位", "试着排后一位"),
     },
 )
 

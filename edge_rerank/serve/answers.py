@@ -43,6 +43,7 @@ def ranking_answer(ranking: Ranking, items: Sequence[Item], call: RankCall) -> A
         "unread": asdict(ranking.unread),
         "pack": ranking.pack,
         "left_out": [{"id": one.id, "code": one.code.value} for one in ranking.left_out],
+        "chances": list(ranking.chances),
         "items": entries,
     }
 

@@ -351,6 +351,7 @@ _ANSWERED: Mapping[str, Schema] = {
             "unread": closed_object({"candidates": _SCORE, "history": _SCORE, "query": _SCORE}),
             "pack": _TEXT,
             "left_out": _list({"id": _STRING_ID, "code": {"enum": [*ReasonCode]}}),
+            "chances": {"type": "array", "items": _SCORE},
             "items": _list(
                 {
                     "index": _INDEX,

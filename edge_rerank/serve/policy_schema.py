@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 from edge_rerank._check import MAX_ID_CHARS
+from edge_rerank.learning.exploration import MOST
 from edge_rerank.ranking.list_policy import MAX_PLACE, MAX_RULES
 from edge_rerank.ranking.list_rules import MAX_DISTANCE, MAX_NAMES, Had, Method
 
@@ -76,6 +77,7 @@ POLICY = _rule(
         "diversity": _rule({"strength": _PART, "method": {"enum": [*Method]}}),
         "calibrate": _rule({"strength": _PART}),
         "had": {"enum": [*Had]},
+        "explore": {"type": "number", "minimum": 0, "maximum": MOST},
     }
 )
 """Each member as the attribute of :class:`~edge_rerank.ListPolicy` of that name."""

@@ -6,6 +6,7 @@ from edge_rerank.ranking.policies.caps import HardCaps
 from edge_rerank.ranking.policies.collapse import Duplicates
 from edge_rerank.ranking.policies.decay import Repeated
 from edge_rerank.ranking.policies.diversity import Diversity
+from edge_rerank.ranking.policies.exploring import Exploring
 from edge_rerank.ranking.policies.fatigue import Tiring
 from edge_rerank.ranking.policies.floor import Floor
 from edge_rerank.ranking.policies.foremost import Foremost
@@ -29,5 +30,6 @@ POLICIES: tuple[Policy, ...] = (
     Diversity(),
     Behind(),
     Places(),
+    Exploring(),
 )
 """All of them, in the order in which they act; they keep no state."""

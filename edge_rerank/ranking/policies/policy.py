@@ -66,6 +66,7 @@ class Arrangement:
         behind: how many of the last rows are to stay behind the others.
         left_out: what rules left out.
         moves: what rules moved.
+        chances: by place, the chance that its item stands there, where the list is explored.
     """
 
     rows: tuple[int, ...]
@@ -77,6 +78,7 @@ class Arrangement:
     behind: int = 0
     left_out: tuple[Dropped, ...] = ()
     moves: tuple[Move, ...] = ()
+    chances: tuple[float, ...] = ()
 
     @classmethod
     def by_score(
