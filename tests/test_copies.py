@@ -14,14 +14,19 @@ from edge_rerank import (
     Aggregate,
     BadLine,
     Banner,
+    Block,
+    Cap,
     Card,
     Degradation,
     ErasureReceipt,
     Event,
     EventType,
+    Exposure,
     History,
     ImportSummary,
     Item,
+    LeftOut,
+    ListPolicy,
     RankedItem,
     Ranking,
     RatingScale,
@@ -36,7 +41,7 @@ from edge_rerank import (
     errors,
 )
 
-ITEM = Item("a", "Tea", ["Drinks"], 3, 0.5, [1, 2.5], {"price": 5, "new": True, "note": None})
+ITEM = Item("a", "Tea", ["Drinks"], 3, 0.5, [1, 2.5], {"price": 5, "new": True, "note": None}, 9)
 EVENT = Event("view", ITEM, timestamp=5, dwell_s=2, scroll=0.5, ranking="r", position=2, id="e")
 REASON = Reason(ReasonCode.SIMILAR, 0.5, "b")
 RANKED = RankedItem(ITEM, 1, 0.75, (REASON,))
@@ -58,6 +63,9 @@ VALUES = (
     Retention(30),
     Runtime(threads=2),
     Trust((b"k" * 32,)),
+    ListPolicy(pin={"a": 1}, caps=[Cap("brand", most=2)], block=Block(words=["tea"])),
+    Exposure(3, 1, 5.0),
+    LeftOut("a", ReasonCode.CAP),
     BadLine(3, "expected more"),
     ImportSummary(1, 1, 0, 0, 0, 1, (BadLine(3, "expected more"),)),
     StoredEvent(1, 7, EVENT),

@@ -50,7 +50,7 @@ class ListPolicy:
     """What a host says a good list is; every rule is off until it is given.
 
     The rules act in a fixed order, whatever theirs here: ``block``; ``fresh``, ``fatigue`` and
-    ``rotate`` in the scores; ``floor``; ``collapse``; ``decay``; hard ``caps``; ``calibrate``;
+    ``rotate`` in the scores; ``floor``; ``collapse``; hard ``caps``; ``decay``; ``calibrate``;
     ``diversity``; ``had``; soft ``caps`` and ``spread``; ``pin``; ``explore``. A pinned item
     is exempt from all but ``block``, and counts for caps and spread. Each item that a rule moved
     has a reason that says so, and :attr:`edge_rerank.Ranking.left_out` names those left out.

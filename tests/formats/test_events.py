@@ -198,3 +198,19 @@ def read_log_of(items: Path, log: Path) -> list[Event]:
     events, bad = read_events(log, read_items(items))
     assert not bad
     return events
+
+
+@pytest.mark.parametrize(
+    ("given_time", "seconds"),
+    [("2026-11-03T18:20:00Z", 1793730000.0), ("1793730000", 1793730000.0), (5, 5.0), (None, None)],
+)
+def test_when_an_item_was_published_is_read_in_any_form(
+    given_time: object, seconds: float | None
+) -> None:
+    assert item_from_dict({"id": "a", "published": given_time}, WHOLE).published == seconds
+
+
+def test_a_time_of_publishing_that_is_none_is_refused_without_repeating_it() -> None:
+    with pytest.raises(InvalidItem, match="published: expected") as caught:
+        item_from_dict({"id": "a", "published": "secret"}, WHOLE)
+    assert "secret" not in str(caught.value)

@@ -49,6 +49,15 @@ def test_what_is_not_asked_for_is_not_in_the_answer(service: Service) -> None:
     assert full["items"][0]["fields"] == {"url": "x"}
 
 
+def test_a_policy_says_what_it_left_out(service: Service) -> None:
+    policy = {"block": {"ids": ["bread"]}, "pin": {"sourdough": 2}}
+    answer = service.call("rank", {"items": SHELF, "policy": policy, "reasons": True})
+    assert answer["left_out"] == [{"id": "bread", "code": "blocked"}]
+    assert answer["items"][1]["id"] == "sourdough"
+    assert "pinned" in {why["code"] for why in answer["items"][1]["reasons"]}
+    assert service.call("rank", {"items": SHELF})["left_out"] == []
+
+
 def test_texts(service: Service) -> None:
     asked = {"query": "What is the capital of France?", "return_documents": True}
     for params in ({"documents": CAPITALS}, {"texts": CAPITALS}):

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from edge_rerank import Cap, ListPolicy
 from edge_rerank.errors import InvalidInput
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.known_items import KnownItems
@@ -172,3 +173,12 @@ def test_a_malformed_event_is_refused(given: dict[str, Any]) -> None:
     with pytest.raises(InvalidInput, match=r"expected|needs") as refused:
         read_events(json.loads(json.dumps(given)), lambda _: None)
     assert "secret" not in str(refused.value)
+
+
+def test_a_policy_is_read_with_the_request() -> None:
+    call = read_rank({"items": [], "policy": {"caps": [{"key": "brand", "most": 2}]}}, None)
+    assert call.options == {"policy": ListPolicy(caps=[Cap("brand", most=2)])}
+    for malformed in (7, {"caps": 7}, {"secret-member": 1}, {"floor": 9}):
+        with pytest.raises(InvalidInput) as caught:
+            read_rank({"items": [], "policy": malformed}, None)
+        assert "secret" not in str(caught.value)
