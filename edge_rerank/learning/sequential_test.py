@@ -102,7 +102,7 @@ class OrderTest:
         """After an interleaved list; the host's order returns where it has been shown better.
 
         Args:
-            winner: of :meth:`Interleaved.winner`. A tie, and what is won by a list that was shown
+            winner: of ``Interleaved.winner()``. A tie, and what is won by a list that was shown
                 before a pause began, change nothing.
         """
         if winner is None or self.paused:

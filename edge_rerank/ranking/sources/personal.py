@@ -148,7 +148,7 @@ def fold(categories: tuple[str, ...], moment: tuple[str, ...] = ()) -> NDArray[n
 
     Args:
         categories: of an item.
-        moment: see :func:`moment_of`.
+        moment: circumstances of the call, see ``moment_of()``.
     """
     crossed = [f"{one}\n{name}" for one in moment for name in categories]
     folded = np.concatenate([_hashed(categories, CATEGORY_SLOTS), _hashed(crossed, CROSS_SLOTS)])

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from edge_rerank.evaluation.statistics import Interval, middle, resampled_means
+from edge_rerank._resampling import Interval, middle, resampled_means
 from edge_rerank_export.studies.replay.replay import Asked
 
 EARLY, LATE = 10, 25

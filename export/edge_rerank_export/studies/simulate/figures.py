@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.evaluation.statistics import Interval, bootstrap, middle, resampled_means
+from edge_rerank._resampling import Interval, bootstrap, middle, resampled_means
 from edge_rerank_export.studies.simulate.plan import Plan
 from edge_rerank_export.studies.simulate.play import Course
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
+from edge_rerank._resampling import CONFIDENCE, Interval
 from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.plots import Line, Mark
-from edge_rerank.evaluation.statistics import CONFIDENCE, Interval
 from edge_rerank.render.page import report_page
 from edge_rerank.render.report import NUMBERS_STYLE, row, section, table
 from edge_rerank.render.texttable import Column

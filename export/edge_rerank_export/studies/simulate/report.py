@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from edge_rerank.evaluation.statistics import Interval
+from edge_rerank._resampling import Interval
 from edge_rerank.render.texttable import Column, text_table
 from edge_rerank_export.studies.simulate.figures import (
     RECOVERED,
