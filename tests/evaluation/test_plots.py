@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import re
 
+from edge_rerank._resampling import Interval
 from edge_rerank.evaluation.plots import Line, curves
-from edge_rerank.evaluation.statistics import Interval
 
 
 def points(svg: str, kind: str) -> list[tuple[float, float]]:

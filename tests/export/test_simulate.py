@@ -24,6 +24,7 @@ from edge_rerank_export.studies.simulate import run as module
 from edge_rerank_export.studies.simulate.clicks import Judging, Lots, PositionBased, Visit
 from edge_rerank_export.studies.simulate.figures import Measure, figures_of
 from edge_rerank_export.studies.simulate.plan import (
+    Adversary,
     Clicks,
     HostOrder,
     Impressions,
@@ -241,7 +242,7 @@ def test_a_small_catalogue_comes_round_again_without_what_was_had(world: World) 
 
 def test_a_perfect_host_loses_nothing(world: World) -> None:
     plan = TINY.asking(Scenario.HOST)
-    assert (plan.host, plan.adversarial) == (HostOrder.PERFECT, True)
+    assert (plan.host, plan.adversary) == (HostOrder.PERFECT, Adversary.TURNING)
     told = rankers()
     host, _, learning = play(world, plan, make_person(world, plan, 1), told)
     assert host.ndcg == pytest.approx([1.0] * 4)
@@ -252,14 +253,14 @@ def test_a_perfect_host_loses_nothing(world: World) -> None:
     assert all(host_order for _, _, host_order in ranker.lists)
 
 
-def test_adversarial_clicks_go_to_what_is_wanted_least(world: World) -> None:
+def test_lying_clicks_go_to_what_is_wanted_least(world: World) -> None:
     plan = replace(
         TINY, clicks=Clicks.POSITION, judging=Judging(noise=0.0), surfaces=(Surface("wall", 0.0),)
     )
     ranks = []
-    for adversarial in (False, True):
+    for adversary in (Adversary.NONE, Adversary.LYING):
         told = rankers()
-        one = replace(plan, adversarial=adversarial)
+        one = replace(plan, adversary=adversary)
         person = make_person(world, one, 0)
         play(world, one, person, told)
         ranker = told[Order.FROZEN]
@@ -271,6 +272,19 @@ def test_adversarial_clicks_go_to_what_is_wanted_least(world: World) -> None:
         ranks.append(np.mean([person.wanted[rows[one]] for one in clicks]))
         assert {surface for surface, _, _ in ranker.lists} == {"wall"}
     assert ranks[1] < 0.3 * ranks[0]
+
+
+def test_a_taste_that_turns_over_is_right_for_the_host_alone(world: World) -> None:
+    plan = replace(TINY, adversary=Adversary.TURNING, host=HostOrder.PERFECT, before=0)
+    told = rankers()
+    person = make_person(world, plan, 0)
+    play(world, plan, person, told)
+    ranker = told[Order.FROZEN]
+    assert isinstance(ranker, Alphabetical)
+    rows = {item.id: row for row, item in enumerate(world.items)}
+    falls = [np.diff([person.wanted[rows[one]] for one in ids]) for _, ids, _ in ranker.lists]
+    assert [bool((one <= 0).all()) for one in falls] == [True, False, True, False]
+    assert [bool((one >= 0).all()) for one in falls] == [False, True, False, True]
 
 
 def test_the_host_reports_what_happened_in_its_order() -> None:

@@ -19,6 +19,7 @@ from edge_rerank_export.commands._output import say
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.studies.simulate.clicks import Judging
 from edge_rerank_export.studies.simulate.plan import (
+    Adversary,
     Clicks,
     HostOrder,
     Impressions,
@@ -144,9 +145,12 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         help=f"the order in which the host hands items over ({_DEFAULT.host}; host: perfect)",
     )
     parser.add_argument(
-        "--adversarial",
-        action="store_true",
-        help="clicks go to what is wanted least (host: always)",
+        "--adversary",
+        type=Adversary,
+        choices=list(Adversary),
+        default=_DEFAULT.adversary,
+        help="what makes clicks mislead: tastes that turn over every other list, or clicks on what "
+        f"is wanted least ({_DEFAULT.adversary}; host: turning)",
     )
 
 
@@ -193,7 +197,7 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         surfaces=tuple(arguments.surface or _DEFAULT.surfaces),
         impressions=arguments.impressions,
         host=arguments.host_order,
-        adversarial=arguments.adversarial,
+        adversary=arguments.adversary,
         switch_at=arguments.switch_at,
         seed=arguments.seed,
     )

@@ -52,13 +52,28 @@ class HostOrder(StrEnum):
     PERFECT = "perfect"
 
 
+class Adversary(StrEnum):
+    """What makes clicks mislead whoever learns from them.
+
+    Attributes:
+        NONE: nothing.
+        TURNING: every other list, what the person wanted least is what they want most; a perfect
+            host knows. What one list teaches is wrong in the next.
+        LYING: clicks go to what is wanted least, always. Nobody can tell by clicks.
+    """
+
+    NONE = "none"
+    TURNING = "turning"
+    LYING = "lying"
+
+
 class Scenario(StrEnum):
     """Questions that the simulator answers.
 
     Attributes:
         CURVE: what learning gains, list by list.
         SWITCH: how soon it follows when the person wants something else.
-        HOST: what it costs beside a host that is right and clicks that are wrong.
+        HOST: what it costs beside a host that is right and clicks that mislead.
         BIAS: what it loses because places are not examined alike.
     """
 
@@ -131,7 +146,7 @@ class Plan:
         surfaces: at least one; a list is shown on any of them.
         impressions: what the host reports.
         host: the order in which items are handed over.
-        adversarial: whether clicks go to what is wanted least.
+        adversary: what makes clicks mislead.
         switch_at: the list, from 1, from which on the person has another's taste; ``None`` for
             never.
         seed: of all chance.
@@ -151,7 +166,7 @@ class Plan:
     surfaces: tuple[Surface, ...] = (Surface(),)
     impressions: Impressions = Impressions.SEEN
     host: HostOrder = HostOrder.NONE
-    adversarial: bool = False
+    adversary: Adversary = Adversary.NONE
     switch_at: int | None = None
     seed: int = 0
 
@@ -190,14 +205,16 @@ class Plan:
         """The same people and lists for another question, with what the question implies.
 
         A switch is half-way unless one is given; a host is perfect unless it has another order,
-        and its clicks are adversarial; bias is of position-based clicks.
+        and tastes are turning unless clicks mislead otherwise; bias is of position-based clicks.
         """
         if scenario is Scenario.SWITCH:
             switch_at = self.lists // 2 + 1 if self.switch_at is None else self.switch_at
             return replace(self, scenario=scenario, switch_at=switch_at)
         if scenario is Scenario.HOST:
             host = HostOrder.PERFECT if self.host is HostOrder.NONE else self.host
-            return replace(self, scenario=scenario, host=host, adversarial=True)
+            turning = self.adversary is Adversary.NONE
+            adversary = Adversary.TURNING if turning else self.adversary
+            return replace(self, scenario=scenario, host=host, adversary=adversary)
         if scenario is Scenario.BIAS:
             return replace(self, scenario=scenario, clicks=Clicks.POSITION)
         return replace(self, scenario=scenario)

@@ -20,6 +20,7 @@ from edge_rerank.evaluation.metrics import graded_ndcg
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.simulate.clicks import ClickModel, Lots, Visit, against
 from edge_rerank_export.studies.simulate.plan import (
+    Adversary,
     Arm,
     HostOrder,
     Impressions,
@@ -202,14 +203,17 @@ def _draw(
     rng = np.random.default_rng([plan.seed, _LISTS, *stream])
     surface = plan.surfaces[int(rng.integers(len(plan.surfaces)))]
     rows = world.draw(plan.candidates, rng, among=among)
-    if plan.host is HostOrder.POPULARITY:
-        rows = rows[np.argsort(-world.fame[rows], kind="stable")]
-    elif plan.host is HostOrder.PERFECT:
-        rows = rows[np.argsort(-wanted[rows], kind="stable")]
+    here = wanted[rows]
+    if plan.adversary is Adversary.TURNING and stream[1] % 2:
+        here = against(here)
+    if plan.host is not HostOrder.NONE:
+        by = here if plan.host is HostOrder.PERFECT else world.fame[rows]
+        order = np.argsort(-by, kind="stable")
+        rows, here = rows[order], here[order]
     return _Request(
         rows=rows,
         items=[world.items[row] for row in rows],
-        wanted=wanted[rows],
+        wanted=here,
         surface=surface,
         lots=Lots.draw(np.random.default_rng([plan.seed, _LOTS, *stream]), len(rows)),
         now=START_S + stream[1] * BETWEEN_S,
@@ -250,7 +254,8 @@ class _Player:
             host_order=self._plan.host is not HostOrder.NONE,
         )
         self._rank_s += time.process_time() - started
-        felt = against(request.wanted) if self._plan.adversarial else request.wanted
+        lying = self._plan.adversary is Adversary.LYING
+        felt = against(request.wanted) if lying else request.wanted
         model = self._plan.model(request.surface, even=self._arm.even)
         visit = model.visit(felt[shown.order], request.lots.shown(shown.order))
         events = events_of(

@@ -15,7 +15,7 @@ from edge_rerank_export.studies.simulate.figures import (
     Measure,
     Stretch,
 )
-from edge_rerank_export.studies.simulate.plan import Plan
+from edge_rerank_export.studies.simulate.plan import Adversary, HostOrder, Plan
 from edge_rerank_export.studies.simulate.run import Simulated
 
 
@@ -41,10 +41,12 @@ def setting(plan: Plan) -> str:
     """The plan in words."""
     parts = [
         f"{plan.people} people, {plan.lists} lists of {plan.candidates}",
-        f"{plan.clicks} clicks{', adversarial' if plan.adversarial else ''}",
+        f"{plan.clicks} clicks",
         f"impressions {plan.impressions}",
     ]
-    if plan.host != "none":
+    if plan.adversary is not Adversary.NONE:
+        parts.append(f"adversary {plan.adversary}")
+    if plan.host is not HostOrder.NONE:
         parts.append(f"host by {plan.host}")
     if plan.switch_at is not None:
         parts.append(f"another taste from list {plan.switch_at}")
