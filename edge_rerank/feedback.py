@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 
-from edge_rerank.errors import HistoryError
+from edge_rerank.errors import ClosedError, HistoryError
 from edge_rerank.history.history import History
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
@@ -112,6 +112,8 @@ class Feedback:
                 return learner.head(user, layout)
             except HistoryError as error:
                 lost.append(error)
+                return None
+            except ClosedError:  # by somebody else meanwhile: what was read before still ranks
                 return None
 
         answer = self._engine.answer(items, history=events, head_of=head_of, **options)

@@ -76,7 +76,7 @@ def traces(engine: RankingEngine) -> dict[str, int]:
     return found
 
 
-PLACES = [(Rules, "fill"), (RankingEngine, "_rank")]
+PLACES = [(Rules, "fill"), (RankingEngine, "_answer")]
 
 
 @pytest.mark.parametrize(("kind", "name"), PLACES, ids=["within", "history read"])
@@ -88,13 +88,17 @@ def test_a_ranking_in_flight_puts_nothing_back(
         reranker.record(EVENTS, user="alice")
         reranker.rank(ITEMS, "alice", query="shoes")
         assert all(traces(reranker.engine).values()), "the control: there is something to forget"
-        assert reranker._shown._rankings
+        feedback = reranker._feedback
+        assert feedback._learner is not None
+        assert feedback._places._rankings
+        assert feedback._learner._pupils
         Pause(monkeypatch, kind, name).around(
             lambda: reranker.rank(ITEMS, "alice", query="shoes"),
             lambda: reranker.forget("alice"),
         )
         assert not any(traces(reranker.engine).values())
-        assert not reranker._shown._rankings
+        assert not feedback._places._rankings
+        assert not feedback._learner._pupils
 
 
 @pytest.mark.parametrize(("kind", "name"), PLACES, ids=["within", "history read"])
@@ -108,7 +112,7 @@ def test_nor_does_one_of_a_guest_who_has_gone(
             lambda: session.rank(ITEMS, query="shoes"), session.close
         )
         assert not any(traces(reranker.engine).values())
-        assert not session._shown._rankings
+        assert not session._feedback._places._rankings
 
 
 def reachable(root: object, wanted: str) -> list[object]:

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank import Event, Item, RankOptions, Reranker, Retention, Runtime
+from edge_rerank import Event, Item, Reranker, Retention, Runtime
 from edge_rerank_export.studies.simulate.plan import Order
 from edge_rerank_export.studies.simulate.world import World
 
@@ -100,9 +100,7 @@ class PackRanker:
         self, items: Sequence[Item], user: str, *, surface: str, now: float, host_order: bool
     ) -> Shown:
         """See :class:`Ranker`."""
-        ranking = self._reranker.rank(
-            items, user, **_surface(surface), now=now, host_order=host_order
-        )
+        ranking = self._reranker.rank(items, user, surface=surface, now=now, host_order=host_order)
         rows = {item.id: row for row, item in enumerate(items)}
         return Shown(np.array([rows[one.item.id] for one in ranking], dtype=np.intp), ranking.id)
 
@@ -146,7 +144,3 @@ def open_rankers(
         reranker.engine.warmup(world.items, vectors=world.vectors)
         rankers[order] = PackRanker(reranker)
     return rankers
-
-
-def _surface(name: str) -> dict[str, Any]:
-    return {"surface": name} if "surface" in RankOptions.__annotations__ else {}
