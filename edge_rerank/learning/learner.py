@@ -120,11 +120,15 @@ class Learner:
             return reset
 
     def watch(self, user: str, shown: Shown) -> None:
-        """Take note that a list was shown to a person who agreed to personalisation."""
+        """Take note that a list was shown to a person whose head it was made with.
+
+        Who was dropped since then is not taken up again.
+        """
         with self._lock:
-            pupil = self._pupil(user, shown.layout)
-            pupil.lists[shown.ranking] = _Open(shown)
-            pupil.settle(shown.at)
+            pupil = self._pupils.get((user, shown.layout.pack))
+            if pupil is not None and pupil.current.layout == shown.layout:
+                pupil.lists[shown.ranking] = _Open(shown)
+                pupil.settle(shown.at)
 
     def heed(self, user: str, events: Sequence[Event]) -> None:
         """Learn from what a person did with lists that were shown.

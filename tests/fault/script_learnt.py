@@ -52,6 +52,7 @@ def work(path: Path, key: KeyFile, acks: int) -> None:
         history.after_record(learner.heed)
         number = learnt(history).lists
         while True:
+            learner.head(USER, LAYOUT)
             learner.watch(USER, shown(number))
             at = START + number
             item = Item("bcdef"[number % 5])

@@ -51,8 +51,13 @@ def learner(history: History) -> Learner:
     return Learner(history, clock=lambda: START)
 
 
+def show(learner: Learner, shown: Shown, *, user: str = USER) -> None:
+    assert learner.head(user, shown.layout) is not None
+    learner.watch(user, shown)
+
+
 def teach(learner: Learner, number: int, item: str, *, at: float = START) -> None:
-    learner.watch(USER, a_list(number, at=at))
+    show(learner, a_list(number, at=at))
     learner.heed(USER, [did("click", item, f"r{number}", at=at + 1)])
 
 
@@ -70,7 +75,7 @@ def test_a_choice_from_a_list_changes_the_head(learner: Learner) -> None:
 
 
 def test_events_that_name_no_list_that_was_shown_teach_nothing(learner: Learner) -> None:
-    learner.watch(USER, a_list())
+    show(learner, a_list())
     learner.heed(USER, [did("click", "d", "another", at=START), Event("click", Item("d"))])
     assert head(learner).lists == 0
 
@@ -158,7 +163,7 @@ def test_it_is_dropped_when_the_pack_changes_and_that_is_said_once(
 def test_packs_of_other_names_have_heads_of_their_own(learner: Learner, history: History) -> None:
     other = Layout("another pack with a name that is rather long", "b" * 64, ("content",), 2)
     teach(learner, 0, "d")
-    learner.watch(USER, a_list(1, layout=other))
+    show(learner, a_list(1, layout=other))
     learner.heed(USER, [did("click", "e", "r1", at=START + 1)])
     assert head(learner).lists == head(learner, other).lists == 1
     fresh = Learner(history)
@@ -181,6 +186,13 @@ def test_memory_is_bounded(learner: Learner, history: History) -> None:
         user = f"user {number}"
         history.consent(user, True)
         for one in range(2 * OPEN_LISTS):
-            learner.watch(user, a_list(one))
+            show(learner, a_list(one), user=user)
     assert len(learner._pupils) == PEOPLE
     assert max(len(pupil.lists) for pupil in learner._pupils.values()) == OPEN_LISTS
+
+
+def test_who_was_dropped_since_the_list_was_made_is_not_taken_up_again(learner: Learner) -> None:
+    assert learner.head(USER, LAYOUT) is not None
+    learner.drop(USER)
+    learner.watch(USER, a_list())
+    assert not learner._pupils
