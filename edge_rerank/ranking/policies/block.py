@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import compress
+from itertools import compress, repeat
 from operator import attrgetter
 
 from edge_rerank.ranking.list_rules import Block
@@ -30,7 +30,8 @@ def without_blocked(request: Request) -> tuple[Request, tuple[LeftOut, ...]]:
     for row in blocked:
         stays[row] = 0
     kept = tuple(compress(request.candidates, stays))
-    left = tuple(LeftOut(request.candidates[row].id, ReasonCode.BLOCKED) for row in sorted(blocked))
+    gone = map(request.candidates.__getitem__, sorted(blocked))
+    left = tuple(map(LeftOut, map(attrgetter("id"), gone), repeat(ReasonCode.BLOCKED)))
     return replace(request, candidates=kept, keep=min(request.keep, len(kept))), left
 
 
