@@ -14,7 +14,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import islice
 from types import MappingProxyType
-from typing import Any, Literal, Self
+from typing import Any, Literal, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -350,8 +350,7 @@ class Degradation(StrEnum):
     RULES_NOT_MET = "rules-not-met"
 
 
-@dataclass(frozen=True, slots=True)
-class LeftOut:
+class LeftOut(NamedTuple):
     """An item that a rule of the list policy left out of a ranking.
 
     Attributes:

@@ -138,8 +138,8 @@ def add_items(parser: argparse.ArgumentParser, *, required: bool = True) -> None
         type=Path,
         required=required,
         metavar="FILE",
-        help='JSON lines of {"id", "text", "categories", "popularity", "score", ...}, or a table '
-        "with such columns (.csv, .tsv, .txt, .dat), plain or .gz",
+        help='JSON lines of {"id", "text", "categories", "popularity", "score"}, or a table with '
+        "such columns (.csv, .tsv, .txt, .dat), plain or .gz",
     )
     parser.add_argument(
         "--map-items",

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import count
+from operator import attrgetter
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -195,6 +197,11 @@ class Request:
         return {item.id: item.text for item in self.candidates}
 
     @cached_property
+    def rows(self) -> dict[str, int]:
+        """Places of the candidates by id."""
+        return dict(zip(map(attrgetter("id"), self.candidates), count()))
+
+    @cached_property
     def exposed(self) -> dict[int, Exposure]:
         """How the candidates were shown before, by row; nothing of those that were not.
 
@@ -203,8 +210,9 @@ class Request:
         """
         if not self.exposures:
             return {}
-        told = self.exposures
-        found = {row: told[one.id] for row, one in enumerate(self.candidates) if one.id in told}
+        told, rows = self.exposures, self.rows
+        known = told if len(told) < len(rows) else rows
+        found = {rows[name]: told[name] for name in known if name in told and name in rows}
         for exposure in found.values():
             if type(exposure) is not Exposure:
                 check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3)")

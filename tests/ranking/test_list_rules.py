@@ -361,6 +361,17 @@ def test_the_determinant_is_that_of_a_second_reading() -> None:
         assert sorted(got) == list(range(12))
 
 
+def test_more_places_than_directions_are_filled_by_score() -> None:
+    rng = np.random.default_rng(4)
+    vectors = rng.normal(size=(60, 3)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    scores = np.linspace(1, 0, 60)
+    with np.errstate(all="raise"):
+        got = determinantal(scores, vectors, strength=0.5, places=50).tolist()
+    assert sorted(got) == list(range(60))
+    assert got[3:] == sorted(got[3:])
+
+
 def test_a_zero_vector_is_unlike_all_others() -> None:
     vectors = np.array([[1, 0], [1, 0], [0, 0]], dtype=np.float32)
     got = determinantal(np.array([1.0, 0.9, 0.0]), vectors, strength=0.9, places=3)

@@ -21,17 +21,16 @@ class Pins:
         pin = request.policy.pin
         if not pin:
             return order
-        pinned = {
-            pin[item.id] - 1: row for row, item in enumerate(request.candidates) if item.id in pin
-        }
+        rows = request.rows
+        pinned = {place - 1: rows[name] for name, place in pin.items() if name in rows}
         moves = []
         for wanted, row in pinned.items():
             place, before = min(wanted, len(order.rows) - 1), order.rows.index(row)
             gap = float(order.scores[order.rows[place]] - order.scores[row])
             moves.append(Move(row, ReasonCode.PINNED, weight_of(gap, place <= before)))
         taken = frozenset(pinned.values())
-        rows = tuple(row for row in order.rows if row not in taken)
-        return replace(order, rows=rows, pinned=pinned, moves=(*order.moves, *moves))
+        left = tuple([row for row in order.rows if row not in taken]) if taken else order.rows
+        return replace(order, rows=left, pinned=pinned, moves=(*order.moves, *moves))
 
 
 def places_in(pinned: Mapping[int, int], count: int) -> dict[int, int]:

@@ -65,13 +65,13 @@ def _fill_fresh(fresh: Fresh, request: Request, evidence: Evidence) -> None:
 
 
 def _fill_fatigue(fatigue: Fatigue, request: Request, evidence: Evidence) -> None:
+    found = days_since_tiring(fatigue, request)
+    rows = np.fromiter(found, dtype=np.intp, count=len(found))
+    days = np.fromiter(found.values(), dtype=np.float64, count=len(found))
+    back = (days - fatigue.hidden_days) / max(fatigue.back_days, 1 / _DAY_S)
+    evidence[FATIGUE.name][rows] = np.log(fatigue.least + (1 - fatigue.least) * back.clip(0, 1))
     tiring = np.zeros(len(request.candidates), dtype=np.bool_)
-    for row, days in days_since_tiring(fatigue, request).items():
-        back = (days - fatigue.hidden_days) / max(fatigue.back_days, 1 / _DAY_S)
-        if back < 1:
-            part = fatigue.least + (1 - fatigue.least) * max(back, 0.0)
-            evidence[FATIGUE.name][row] = math.log(part)
-            tiring[row] = True
+    tiring[rows] = back < 1
     evidence.holds(ReasonCode.FATIGUE, lifts=_nowhere(tiring), lowers=tiring)
 
 
