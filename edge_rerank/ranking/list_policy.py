@@ -5,6 +5,7 @@ How the rules act, and in which order, stands in ``policies/README.md``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from types import MappingProxyType
@@ -36,6 +37,7 @@ from edge_rerank.ranking.list_rules import (
     one_of,
     within,
 )
+from edge_rerank.types import NOT_CHOSEN, Event, EventType
 
 MAX_RULES = 16
 """Of one kind in a policy."""
@@ -201,6 +203,26 @@ def exposures_of(value: object) -> Mapping[str, Exposure]:
         wanted = "a mapping of item ids to Exposure, or None"
         raise InvalidRequest(f"exposures: expected {wanted}, got {kind_of(value)}")
     return value
+
+
+def exposures_in(history: Iterable[Event]) -> dict[str, Exposure]:
+    """What recorded impressions say was shown, by item id, with how often it was chosen.
+
+    Args:
+        history: events with timestamps, oldest first.
+    """
+    shown: Counter[str] = Counter()
+    chosen: Counter[str] = Counter()
+    last: dict[str, float | None] = {}
+    for event in history:
+        if event.item is None:
+            continue
+        if event.type is EventType.IMPRESSION:
+            shown[event.item.id] += 1
+            last[event.item.id] = event.timestamp
+        elif event.type not in NOT_CHOSEN:
+            chosen[event.item.id] += 1
+    return {one: Exposure(times, chosen[one], last[one]) for one, times in shown.items()}
 
 
 def _again(kind: type[ListPolicy], rules: dict[str, Any]) -> ListPolicy:

@@ -32,7 +32,7 @@ from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, surface_of
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
-from edge_rerank.ranking.list_policy import ListPolicy, exposures_of, policy_of
+from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
 from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
 from edge_rerank.types import Event, Item, RatingScale
@@ -92,7 +92,8 @@ class RankOptions(ListOptions, total=False):
         policy: what makes a good list, in place of the one that the reranker was opened with, see
             :class:`edge_rerank.ListPolicy`; that one if ``None``.
         exposures: how often items were shown to the person so far, by item id, for rules of the
-            policy that count it: :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`.
+            policy that count it: :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`; where
+            it is left out, as far as impressions were recorded.
     """
 
     query: str | None
@@ -169,6 +170,10 @@ class Request:
         candidates = _candidates(items)
         wanted = "a sequence of Event"
         history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
+        policy = policy_of(options.get("policy"))
+        exposures = exposures_of(options.get("exposures"))
+        if not exposures and (policy.fatigue or policy.rotate):
+            exposures = exposures_in(history)
         budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
         now = _moment(options.get("now"), history)
         interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
@@ -185,8 +190,8 @@ class Request:
             repeats=repeats_of(options.get("repeats")),
             context=context_of(options.get("context")),
             surface=surface_of(options.get("surface")),
-            policy=policy_of(options.get("policy")),
-            exposures=exposures_of(options.get("exposures")),
+            policy=policy,
+            exposures=exposures,
             _comparer=comparer,
             head=head,
         )

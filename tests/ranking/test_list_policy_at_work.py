@@ -146,3 +146,17 @@ def test_a_query_has_its_say_with_a_policy(engine: RankingEngine, shelf: list[It
     policy = ListPolicy(fresh=Fresh(), calibrate=Calibrate(), diversity=Diversify(0.1))
     ranking = engine.rank(shelf, query="telescope", policy=policy, history=history(shelf), now=NOW)
     assert ranking[0].item.id == "telescope"
+
+
+def test_recorded_impressions_tire_where_the_host_tells_of_none(engine: RankingEngine) -> None:
+    items = [Item(name, f"a {name}") for name in ("lamp", "scarf", "tent")]
+    shown = [Event("impression", items[0], timestamp=NOW - 3_600 + n) for n in range(8)]
+    policy = ListPolicy(fatigue=Fatigue(shown=5))
+    tired = engine.rank(items, history=shown, policy=policy, now=NOW)
+    assert [(one.id, one.code) for one in tired.left_out] == [("lamp", ReasonCode.FATIGUE)]
+    chosen = [*shown, Event("click", items[0], timestamp=NOW - 10)]
+    assert engine.rank(items, history=chosen, policy=policy, now=NOW).left_out == ()
+    # What the host tells comes first.
+    told = {"tent": Exposure(shown=9, last=NOW - 60)}
+    other = engine.rank(items, history=shown, policy=policy, exposures=told, now=NOW)
+    assert [one.id for one in other.left_out] == ["tent"]
