@@ -69,14 +69,14 @@ def test_every_place_has_its_bar(place: int) -> None:
 def test_the_interval_holds_the_true_mean_of_places() -> None:
     rng = np.random.default_rng(3)
     held = 0
-    for _ in range(200):
+    for _ in range(60):
         places = rng.geometric(0.3, size=150).clip(1, 99)
         place = stats_of(log_of(*(record(int(one)) for one in places))).whole.place
         assert place is not None
         assert place.low is not None
         assert place.high is not None
         held += place.low <= 1 / 0.3 <= place.high
-    assert held >= 180
+    assert held >= 52
 
 
 def test_against_other_orders() -> None:
@@ -116,7 +116,7 @@ def explored(rng: np.random.Generator) -> ListRecord:
 
 def test_estimates_hold_what_the_other_order_earns() -> None:
     held = dict.fromkeys(("ips", "snips", "dr"), 0)
-    for seed in range(40):
+    for seed in range(20):
         rng = np.random.default_rng(seed)
         stats = stats_of(log_of(*(explored(rng) for _ in range(NEWEST))))
         shown, *others = stats.estimates
@@ -128,7 +128,7 @@ def test_estimates_hold_what_the_other_order_earns() -> None:
             assert one.value.low is not None
             assert one.value.high is not None
             held[one.estimator] += one.value.low <= 0.6 <= one.value.high
-    assert min(held.values()) >= 34, held
+    assert min(held.values()) >= 16, held
 
 
 def test_estimates_are_refused_in_words_below_100_lists_left_to_chance() -> None:
