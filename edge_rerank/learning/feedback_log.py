@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Self
 
-from edge_rerank.learning.list_record import RECORD_BYTES, WHOLE, ListRecord
+from edge_rerank.learning.list_record import RECORD_BYTES, WHOLE, ListRecord, moment_in
 
 NEWEST = 200
 """Lists of which more than counts is kept."""
@@ -118,11 +118,20 @@ class FeedbackLog:
     Attributes:
         tallies: by month, counted from the year 0, and surface, empty for all that are not counted
             by name.
-        newest: the last lists, oldest first, at most ``NEWEST``.
+        newest: the last lists as bytes, oldest first, at most ``NEWEST``: see :attr:`records`.
     """
 
     tallies: Mapping[tuple[int, str], Tally] = field(default_factory=dict)
-    newest: tuple[ListRecord, ...] = ()
+    newest: bytes = b""
+
+    @property
+    def records(self) -> list[ListRecord]:
+        """The last lists, oldest first, as exact as they are kept."""
+        return [ListRecord.from_bytes(one) for one in self._cut()]
+
+    def _cut(self) -> list[bytes]:
+        starts = range(0, len(self.newest), RECORD_BYTES)
+        return [self.newest[one : one + RECORD_BYTES] for one in starts]
 
     def after(self, record: ListRecord, surface: str = "") -> FeedbackLog:
         """The log after another list.
@@ -131,7 +140,7 @@ class FeedbackLog:
             record: what came of it.
             surface: which of the host's lists it was.
         """
-        one = FeedbackLog({(month_of(record.at), surface): Tally.of(record)}, (record,))
+        one = FeedbackLog({(month_of(record.at), surface): Tally.of(record)}, record.to_bytes())
         return self.merged(one)
 
     def merged(self, later: FeedbackLog) -> FeedbackLog:
@@ -146,28 +155,29 @@ class FeedbackLog:
             tallies[month, name] = tallies.get((month, name), Tally()) + tally
         first = max((month for month, _ in tallies), default=0) - MONTHS + 1
         kept = {key: tally for key, tally in tallies.items() if key[0] >= first}
-        return FeedbackLog(kept, (*self.newest, *later.newest)[-NEWEST:])
+        return FeedbackLog(kept, (self.newest + later.newest)[-NEWEST * RECORD_BYTES :])
 
     def since(self, oldest: float) -> FeedbackLog:
         """Without the lists, and the months, that ended before a moment in UTC seconds."""
         first = month_of(oldest)
         return FeedbackLog(
             {key: tally for key, tally in self.tallies.items() if key[0] >= first},
-            tuple(record for record in self.newest if record.at >= oldest),
+            b"".join(one for one in self._cut() if moment_in(one) >= oldest),
         )
 
     def to_bytes(self) -> bytes:
         """The log for the vault, at most 16 KiB: a version, names of surfaces, sums and lists."""
         names = sorted({surface for _, surface in self.tallies if surface})
-        parts = [_START.pack(_VERSION, len(names), len(self.tallies), len(self.newest))]
+        parts = [
+            _START.pack(_VERSION, len(names), len(self.tallies), len(self.newest) // RECORD_BYTES)
+        ]
         for name in names:
             text = name.encode()
             parts.append(bytes([len(text)]) + text)
         places = {"": 0} | {name: place for place, name in enumerate(names, start=1)}
         for (month, surface), tally in sorted(self.tallies.items()):
             parts += [_ROW.pack(month, places[surface]), tally.to_bytes()]
-        parts += [record.to_bytes() for record in self.newest]
-        return b"".join(parts)
+        return b"".join([*parts, self.newest])
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self | None:
@@ -196,9 +206,7 @@ class FeedbackLog:
             tallies[month, names[place]] = tally
         if len(raw) != at + lists * RECORD_BYTES:
             return None
-        starts = range(at, len(raw), RECORD_BYTES)
-        newest = (ListRecord.from_bytes(raw[one : one + RECORD_BYTES]) for one in starts)
-        return cls(tallies, tuple(newest))
+        return cls(tallies, raw[at:])
 
 
 def month_of(at: float) -> int:

@@ -122,3 +122,8 @@ class ListRecord:
             rewards=tuple(one / WHOLE for one in rest[:PLACES]),
             placements=tuple(one / _CHANCE for one in rest[PLACES:]),
         )
+
+
+def moment_in(raw: bytes) -> int:
+    """``ListRecord.at`` of a record in bytes, in whole UTC seconds."""
+    return int.from_bytes(raw[:4], "little")

@@ -166,7 +166,8 @@ def read_stats(history: History, user: str, *, beside: FeedbackLog | None = None
 def stats_of(log: FeedbackLog) -> Stats:
     """Statistics of a log; equal logs give equal ones."""
     whole = sum(log.tallies.values(), Tally())
-    chosen = [record for record in log.newest if record.place]
+    records = log.records
+    chosen = [record for record in records if record.place]
     notes = [] if whole.lists else [_NOTHING]
     host = _compared([(one.place, one.host) for one in chosen if one.host])
     pack = _compared([(one.place, one.without) for one in chosen if one.without])
@@ -178,19 +179,24 @@ def stats_of(log: FeedbackLog) -> Stats:
             )
     if host or pack:
         notes.append(_FAVOURS)
-    explored = [record for record in log.newest if record.chance < 1]
+    explored = [record for record in records if record.chance < 1]
     if len(explored) < LEAST_RECORDS:
         notes.append(
             f"no off-policy estimates: they need {LEAST_RECORDS} lists of which something was "
-            f"left to chance, and {len(explored)} of the newest {len(log.newest)} are such"
+            f"left to chance, and {len(explored)} of the newest {len(records)} are such"
         )
-    months, surfaces = (sorted({key[at] for key in log.tallies}) for at in (0, 1))
+    months: dict[int, Tally] = {}
+    surfaces: dict[str, Tally] = {}
+    for (month, surface), tally in sorted(log.tallies.items()):
+        months[month] = months.get(month, Tally()) + tally
+        surfaces[surface] = surfaces.get(surface, Tally()) + tally
     return Stats(
-        whole=_figures("", [whole]),
+        whole=_figures("", whole),
         by_month=tuple(
-            _figures(f"{one // 12:04d}-{one % 12 + 1:02d}", _of(log, 0, one)) for one in months
+            _figures(f"{month // 12:04d}-{month % 12 + 1:02d}", tally)
+            for month, tally in months.items()
         ),
-        by_surface=tuple(_figures(str(one), _of(log, 1, one)) for one in surfaces),
+        by_surface=tuple(_figures(name, tally) for name, tally in sorted(surfaces.items())),
         places=tuple(zip(_BARS, whole.histogram, strict=True)),
         against_host=host,
         against_pack=pack,
@@ -219,12 +225,7 @@ def _bars() -> Iterable[str]:
 _BARS = tuple(_bars())
 
 
-def _of(log: FeedbackLog, at: int, one: object) -> list[Tally]:
-    return [tally for key, tally in log.tallies.items() if key[at] == one]
-
-
-def _figures(name: str, tallies: Iterable[Tally]) -> ListFigures:
-    tally = sum(tallies, Tally())
+def _figures(name: str, tally: Tally) -> ListFigures:
     chosen = tally.clicked
     return ListFigures(
         name=name,

@@ -36,8 +36,8 @@ def lists(history: History) -> int:
     raw = history.state(USER, STATE)
     log = FeedbackLog() if raw is None else FeedbackLog.from_bytes(raw)
     assert log is not None
-    assert len(log.newest) == sum(tally.lists for tally in log.tallies.values())
-    return len(log.newest)
+    assert len(log.records) == sum(tally.lists for tally in log.tallies.values())
+    return len(log.records)
 
 
 def test_closed_lists_are_written_a_few_at_a_time(learner: Learner, history: History) -> None:
