@@ -107,8 +107,10 @@ class Tally:
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Read what :meth:`to_bytes` wrote."""
-        numbers = _TALLY.unpack(raw)
-        return cls(*numbers[:8], histogram=tuple(numbers[8:]))
+        lists, clicked, refused, places, satisfied, squares, once, twice, *bars = _TALLY.unpack(raw)
+        return cls(
+            lists, clicked, refused, places, satisfied, squares, once, twice, histogram=tuple(bars)
+        )
 
 
 @dataclass(frozen=True, slots=True, repr=False)
