@@ -43,7 +43,8 @@ def test_figures_by_hand() -> None:
 
 def test_nothing_is_said_of_nothing() -> None:
     stats = stats_of(FeedbackLog())
-    assert stats.whole.click_through is stats.whole.place is stats.against_host is None
+    assert stats.whole.click_through is stats.whole.place is None
+    assert stats.against_host is stats.against_pack is None
     assert (stats.by_month, stats.estimates) == ((), ())
     assert "no list is noted" in stats.notes[0]
 

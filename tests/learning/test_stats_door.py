@@ -11,6 +11,7 @@ import pytest
 
 from edge_rerank import Event, History, Item, Reranker, Stats
 from edge_rerank.errors import ClosedError, InvalidRequest
+from edge_rerank.learning.head import Head
 from edge_rerank.learning.stats_page import as_html
 from edge_rerank.ranking.engine import RankingEngine
 
@@ -61,7 +62,7 @@ def test_places_of_the_host_are_those_of_its_scores_or_its_order(engine: Ranking
         (some, True, {"id-0": 7, "id-3": 0, "id-11": 1}),
         (plain, False, None),
     ):
-        with_head = engine.answer(items, head_of=blank, host_order=order).shown
+        with_head = engine.answer(items, head_of=Head.blank, host_order=order).shown
         assert with_head is not None
         if expected is None:
             assert with_head.host is None
@@ -69,12 +70,6 @@ def test_places_of_the_host_are_those_of_its_scores_or_its_order(engine: Ranking
         assert with_head.host is not None
         places = dict(zip(with_head.ids, with_head.host.tolist(), strict=True))
         assert {name: places[name] for name in expected} == expected
-
-
-def blank(layout: object) -> object:
-    from edge_rerank.learning.head import Head
-
-    return Head.blank(layout)  # type: ignore[arg-type]
 
 
 def test_before_anything_is_learnt_the_order_is_the_packs(learning: Reranker) -> None:
