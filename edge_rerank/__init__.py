@@ -37,6 +37,8 @@ Everything that an application needs is importable from here; every other module
 - :class:`Retention`: how long events stay.
 - :class:`Scrubber`: takes personal data out before anything is sealed.
 - :class:`Profile`: what is known about a person, condensed.
+- :class:`Stats`, :class:`ListFigures`, :class:`Figure`, :class:`Comparison`,
+  :class:`OrderEstimate`: how the lists that a person was shown did.
 - :class:`PersonalData`, :class:`StoredEvent`: all of it.
 - :class:`FileLayout`: how a log that was not written for this package is laid out.
 - :class:`ImportSummary`, :class:`BadLine`: what became of a log file.
@@ -87,6 +89,7 @@ from edge_rerank.history.vault.receipts import (
 )
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.learning.stats import Comparison, Figure, ListFigures, OrderEstimate, Stats
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
 from edge_rerank.privacy.scrub import Scrubber
@@ -149,6 +152,7 @@ __all__ = [
     "Cap",
     "Card",
     "Collapse",
+    "Comparison",
     "ComplianceReport",
     "Decay",
     "Degradation",
@@ -158,6 +162,7 @@ __all__ = [
     "EventType",
     "Exposure",
     "Fatigue",
+    "Figure",
     "FileLayout",
     "Fresh",
     "GuestSession",
@@ -171,7 +176,9 @@ __all__ = [
     "KeySource",
     "KeyringKey",
     "LeftOut",
+    "ListFigures",
     "ListPolicy",
+    "OrderEstimate",
     "Passphrase",
     "PersonalData",
     "Presentation",
@@ -195,6 +202,7 @@ __all__ = [
     "Runtime",
     "Scrubber",
     "Spread",
+    "Stats",
     "StoredEvent",
     "Tables",
     "Trust",

@@ -13,6 +13,7 @@ from edge_rerank.history.history import History
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.learner import Learner
+from edge_rerank.learning.stats import Stats, read_stats
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.request import RankOptions
 from edge_rerank.result import Ranking
@@ -79,6 +80,7 @@ class Feedback:
 
     def __init__(self, engine: RankingEngine, history: History, *, learning: bool) -> None:
         self._engine = engine
+        self._history = history
         self._places = ShownRankings()
         self._learner = Learner(history) if learning else None
         history.before_record(self._places.place)
@@ -136,6 +138,16 @@ class Feedback:
             else:
                 with self._learner.in_flight():
                     yield
+
+    def stats(self, user: str) -> Stats:
+        """How the person's lists did, see :meth:`edge_rerank.Reranker.stats`."""
+        log = None if self._learner is None else self._learner.log(user)
+        return read_stats(self._history, user, beside=log)
+
+    def close(self) -> None:
+        """Write what came of lists that nobody will answer any more."""
+        if self._learner is not None:
+            self._learner.close()
 
     def drop(self, user: str | None = None) -> None:
         """Empty what was derived from people: of places it is not known from whom."""

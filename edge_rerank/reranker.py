@@ -22,6 +22,7 @@ from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.receipts import ErasureReceipt
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.learning.stats import Stats
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
@@ -256,6 +257,19 @@ class Reranker:
             self._history, user, unread=self._engine.unread, ratings=self._engine.ratings
         )
 
+    def stats(self, user: str) -> Stats:
+        """How the lists that ``user`` was shown did; the audit log notes that it was read.
+
+        Every ranking for a person who agreed to personalisation counts as a list shown, and of
+        events only those that name it, see ``Event.ranking``. Nothing of an item is in it.
+
+        Raises:
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the history cannot be read, or the reading not be noted.
+        """
+        self._check_open()
+        return self._feedback.stats(user)
+
     def forget(self, user: str) -> ErasureReceipt:
         """Erase everything about ``user``: rows, keys, consent, memory."""
         self._check_open()
@@ -328,6 +342,7 @@ class Reranker:
         """Close the history file and free the model. May be called twice."""
         if not self._closed and self._process.here:
             self._closed = True
+            self._feedback.close()
             self._history.close()
             self._engine.close()
 

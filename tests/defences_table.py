@@ -1142,4 +1142,32 @@ DEFENCES: tuple[Defence, ...] = (
         "            self._history.set_state(user, _state_of(pack), head.to_bytes())\n",
         "            pass\n",
     ),
+    Defence(
+        "tests/learning/test_journal.py::test_what_came_of_lists_is_kept_with_consent_alone",
+        "the dropping of what may not be kept",
+        "edge_rerank/learning/journal.py",
+        "        del self._pending[user]\n",
+        "",
+    ),
+    Defence(
+        "tests/learning/test_journal.py::test_what_came_of_lists_is_gone_with_the_person",
+        "the dropping of what is not written yet",
+        "edge_rerank/learning/learner.py",
+        "            self._journal.drop(user)\n",
+        "",
+    ),
+    Defence(
+        "tests/learning/test_stats_door.py::test_nothing_of_an_item_or_the_person_is_in_them",
+        "the name that lists are counted under",
+        "edge_rerank/learning/journal.py",
+        "log.after(record, shown.surface)",
+        "log.after(record, shown.ids[0])",
+    ),
+    Defence(
+        "tests/learning/test_stats_door.py::test_that_they_were_read_is_in_the_audit_log",
+        "the note of a reading",
+        "edge_rerank/history/standing.py",
+        "                self._store.log(AuditAction.READ, user=person)\n",
+        "                pass\n",
+    ),
 )

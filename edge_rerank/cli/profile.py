@@ -15,6 +15,7 @@ from edge_rerank.cli.options import (
     add_command,
     add_consent,
     add_history,
+    add_html,
     add_json,
     add_pack,
     add_user,
@@ -23,13 +24,15 @@ from edge_rerank.cli.options import (
 )
 from edge_rerank.errors import DataError
 from edge_rerank.history import transfer
+from edge_rerank.learning.stats import ListFigures, read_stats
+from edge_rerank.learning.stats_page import as_html, comparisons, number, percent
 from edge_rerank.profile import read_profile
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.render.texttable import Column
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the command with its own: show, export, restore, keypair, forget."""
+    """Add the command with its own: show, stats, export, restore, keypair, forget."""
     parser = add_command(
         subparsers,
         "profile",
@@ -45,6 +48,15 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     add_pack(show)
     show.set_defaults(run=_show)
+    stats = add_command(
+        actions,
+        "stats",
+        help="whether the order of the lists they saw helps",
+        description="Print how the lists that the person was shown did: clicks, places, other "
+        "orders; the history's audit log notes it.",
+    )
+    add_html(stats)
+    stats.set_defaults(run=_stats)
     export = add_command(
         actions,
         "export",
@@ -95,10 +107,10 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     forget.add_argument("--yes", action="store_true", help="required: this cannot be undone")
     forget.set_defaults(run=_forget)
-    for action in (show, export, restore, forget):
+    for action in (show, stats, export, restore, forget):
         add_history(action)
         add_user(action)
-    for action in (show, restore, forget):
+    for action in (show, stats, restore, forget):
         add_json(action)
 
 
@@ -128,6 +140,42 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
     columns = (Column("what", flexible=True), Column("stored", flexible=True))
     console.table(columns, [row for row in rows if row[1]])
     return EXIT_DONE
+
+
+def _stats(arguments: argparse.Namespace, console: Console) -> int:
+    with open_history(arguments) as history:
+        stats = read_stats(history, arguments.user)
+    if arguments.html is not None:
+        write_text(arguments.html, as_html(stats))
+    if arguments.json:
+        console.say(stats.to_json(indent=2))
+        return EXIT_DONE
+    parts = [("all", stats.whole), *((one.name, one) for one in stats.by_month)]
+    parts += [(one.name or "other", one) for one in stats.by_surface]
+    headings = ("lists", "refused", "click-through", "satisfied", "place", "MRR")
+    columns = [Column("", flexible=True), *(Column(name, right=True) for name in headings)]
+    console.table(columns, [(name, *_cells(one)) for name, one in parts])
+    for name, one in comparisons(stats):
+        console.say(
+            f"what was chosen, against {name}: place {number(one.place)} as shown, "
+            f"{number(one.other)} there, higher by {number(one.higher)}; {one.lists} lists"
+        )
+    for estimate in stats.estimates:
+        console.say(f"successes a list, {estimate.estimator}: {number(estimate.value, 3)}")
+    for note in stats.notes:
+        console.say(f"note: {note}")
+    return EXIT_DONE
+
+
+def _cells(one: ListFigures) -> tuple[str, ...]:
+    return (
+        str(one.lists),
+        str(one.refused),
+        percent(one.click_through),
+        percent(one.satisfied),
+        number(one.place),
+        number(one.mrr, 2),
+    )
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:

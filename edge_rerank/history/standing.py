@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Callable, Mapping, Sequence
 
 from edge_rerank._check import check_id
@@ -11,7 +13,9 @@ from edge_rerank.formats.attributes import Value, Values, check_values
 from edge_rerank.history.description import NOBODY
 from edge_rerank.history.recording import Recorder
 from edge_rerank.history.safekeeping import Safekeeping
+from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.consents import PERSONALISATION
+from edge_rerank.history.vault.retention import DAY_S
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.types import Event
@@ -114,6 +118,29 @@ class Standing(Safekeeping):
             if not self._store.has_consent(person, PERSONALISATION):
                 return None
             return self._store.state(person, name)
+
+    def disclosed_state(self, user: str, name: str) -> bytes | None:
+        """Internal: a small sealed state for somebody to see, whatever the consent.
+
+        The audit log notes it, where there is one.
+
+        Raises:
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when it cannot be read, or the reading not be noted.
+        """
+        person = check_user(user)
+        with self._lock.checked():
+            content = self._store.state(person, name)
+            if content is not None:
+                self._store.log(AuditAction.READ, user=person)
+            return content
+
+    @property
+    def kept_since(self) -> float:
+        """Internal: UTC seconds before which retention keeps nothing."""
+        with self._lock.checked():
+            days = self._store.retention.max_age_days
+        return -math.inf if days is None else time.time() - days * DAY_S
 
     def set_state(self, user: str, name: str, content: bytes | None) -> bool:
         """Internal: seal a small state of the person, on disk when this returns.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -13,9 +14,12 @@ from hashlib import sha256
 
 from edge_rerank.errors import HistoryError
 from edge_rerank.history.history import History
+from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
+from edge_rerank.learning.journal import Journal
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Deeds, Shown, lesson_of
+from edge_rerank.learning.list_record import ListRecord
 from edge_rerank.types import Event
 
 logger = logging.getLogger(__name__)
@@ -57,8 +61,12 @@ class _Pupil:
     lists: OrderedDict[str, _Open] = field(default_factory=OrderedDict)
     reset: bool = False
 
-    def settle(self, now: float) -> None:
-        """Close lists that are too old or too many; what was learnt stays the same."""
+    def settle(self, now: float) -> Iterator[_Open]:
+        """Close lists that are too old or too many; what was learnt stays the same.
+
+        Yields:
+            Them, each once it is closed.
+        """
         while self.lists:
             oldest = next(iter(self.lists.values()))
             if len(self.lists) <= OPEN_LISTS and now - oldest.shown.at < OPEN_S:
@@ -67,6 +75,7 @@ class _Pupil:
             lesson = lesson_of(oldest.shown, oldest.deeds)
             if lesson is not None:
                 self.settled = self.settled.learn(lesson)
+            yield oldest
 
     def learn(self) -> bool:
         """Learn the open lists anew from what was settled; whether anything came of it."""
@@ -96,6 +105,7 @@ class Learner:
         self._history = history
         self._clock = clock
         self._pupils: OrderedDict[tuple[str, str], _Pupil] = OrderedDict()
+        self._journal = Journal(history)
         self._lock = threading.Lock()
         self._dropped = 0
 
@@ -128,7 +138,7 @@ class Learner:
             pupil = self._pupils.get((user, shown.layout.pack))
             if pupil is not None and pupil.current.layout == shown.layout:
                 pupil.lists[shown.ranking] = _Open(shown)
-                pupil.settle(shown.at)
+                self._close_lists(user, pupil, shown.at)
 
     def heed(self, user: str, events: Sequence[Event]) -> None:
         """Learn from what a person did with lists that were shown.
@@ -140,8 +150,29 @@ class Learner:
         """
         with self._lock:
             for (person, pack), pupil in list(self._pupils.items()):
-                if person == user and self._told(pupil, events) and pupil.learn():
+                if person == user and self._told(user, pupil, events) and pupil.learn():
                     self._keep(user, pack, pupil.current)
+            self._journal.keep(user)
+
+    def log(self, user: str) -> FeedbackLog:
+        """What came of lists and is not in the vault yet; of open ones, so far."""
+        with self._lock:
+            log = self._journal.pending(user)
+            for (person, _), pupil in self._pupils.items():
+                for one in pupil.lists.values() if person == user else ():
+                    log = log.after(ListRecord.of(one.shown, one.deeds), one.shown.surface)
+            return log
+
+    def close(self) -> None:
+        """Close all lists, and write what came of them."""
+        with self._lock:
+            for (user, _), pupil in self._pupils.items():
+                self._close_lists(user, pupil, math.inf)
+            self._journal.keep_all()
+
+    def _close_lists(self, user: str, pupil: _Pupil, now: float) -> None:
+        for one in pupil.settle(now):
+            self._journal.note(user, one.shown, one.deeds)
 
     def _keep(self, user: str, pack: str, head: Head) -> None:
         try:
@@ -150,10 +181,10 @@ class Learner:
             # The events themselves are kept, and the head still holds in memory.
             logger.warning("what was learnt was not kept: %s", type(error).__name__)
 
-    def _told(self, pupil: _Pupil, events: Sequence[Event]) -> bool:
+    def _told(self, user: str, pupil: _Pupil, events: Sequence[Event]) -> bool:
         # By the time of the events: a host may replay a log.
         moments = [one.timestamp for one in events if one.timestamp is not None]
-        pupil.settle(max(moments, default=self._clock()))
+        self._close_lists(user, pupil, max(moments, default=self._clock()))
         found = False
         for event in events:
             one = pupil.lists.get(event.ranking or "")
@@ -166,6 +197,7 @@ class Learner:
         """Forget what is held in memory of a person, or of everybody."""
         with self._lock:
             self._dropped += 1
+            self._journal.drop(user)
             for key in [key for key in self._pupils if user in {None, key[0]}]:
                 del self._pupils[key]
 
@@ -190,9 +222,12 @@ class Learner:
             if reset:
                 logger.info("a personal head of another pack was dropped")
             head = Head.blank(layout) if head is None else head
+            if pupil is not None:
+                self._close_lists(user, pupil, math.inf)
             pupil = self._pupils[key] = _Pupil(head, head, reset=reset)
             if len(self._pupils) > PEOPLE:
-                self._pupils.popitem(last=False)
+                (gone, _), oldest = self._pupils.popitem(last=False)
+                self._close_lists(gone, oldest, math.inf)
         self._pupils.move_to_end(key)
         return pupil
 

@@ -40,6 +40,14 @@ class Shown:
         base: what everything but the head says of them, in log-odds, float32 of shape (m,).
         features: float32 of shape (m, width), see :class:`Layout`.
         layout: of the features.
+        surface: which of the host's lists it was; empty where the host did not say.
+        host: places from 1 in the host's own order, 0 where it gave an item none, int64 of shape
+            (m,); ``None`` where it gave none at all.
+        without: places from 1 that the items would have had without the head, int64 of shape
+            (m,); ``None`` where it moved nothing.
+        chance: of this list, where some of it was left to chance.
+        placements: by place, the chance that this item stands there, float64 of shape (m,);
+            ``None`` where nothing was left to chance.
     """
 
     ranking: str
@@ -48,6 +56,11 @@ class Shown:
     base: NDArray[np.float32]
     features: NDArray[np.float32]
     layout: Layout
+    surface: str = ""
+    host: NDArray[np.int64] | None = None
+    without: NDArray[np.int64] | None = None
+    chance: float = 1.0
+    placements: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)

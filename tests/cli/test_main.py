@@ -64,7 +64,7 @@ def test_the_commands() -> None:
     }
     assert len(names) == len(COMMANDS)
     actions = {name.split()[2] for name in PARSERS if name.startswith("edge-rerank profile ")}
-    assert actions == {"show", "export", "restore", "keypair", "forget"}
+    assert actions == {"show", "stats", "export", "restore", "keypair", "forget"}
 
 
 @pytest.mark.parametrize("name", PARSERS)

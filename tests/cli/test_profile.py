@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from edge_rerank import Event, Item, Reranker
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.personal_data import SCHEMA
@@ -62,6 +63,41 @@ def test_show_tells_what_the_pack_cannot_read(run: Run, tmp_path: Path) -> None:
     assert "texts the pack cannot read  50%" in shown.out
     report = json.loads(run("profile", "show", *stored, "--pack", "shipped", "--json").out)
     assert (report["unread"], report["degraded"]) == (0.5, ["text-not-read"])
+
+
+def test_stats(run: Run, tmp_path: Path) -> None:
+    key, page = KeyFile.create(tmp_path / "me.key"), tmp_path / "page.html"
+    shelf = [Item(f"number {n}", f"a secret title {n}", score=float(n)) for n in range(6)]
+    with Reranker.open(history=tmp_path / "me.db", key=key) as reranker:
+        reranker.consent("robin", True)
+        for _ in range(12):
+            ranking = reranker.rank(shelf, "robin", surface="kiosk")
+            click = Event("click", ranking[2].item, ranking=ranking.id, dwell_s=60)
+            reranker.record(click, user="robin")
+        reranker.rank(shelf, "robin")
+    stored = ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key", "--user", "robin")
+    shown = run("profile", "stats", *stored, "--html", page)
+    assert (shown.code, shown.err) == (0, "")
+    for words in ("92 %", "kiosk", "the application's order: place 3.0", "no off-policy estimates"):
+        assert words in shown.out
+    report = json.loads(run("profile", "stats", *stored, "--json").out)
+    assert (report["whole"]["lists"], report["whole"]["clicked"]) == (13, 12)
+    assert report["whole"]["place"]["value"] == 3
+    assert report["against_host"]["lists"] == 12
+    told = page.read_text(encoding="utf-8")
+    assert "13 lists shown" in told
+    for text in (shown.out, told, json.dumps(report)):
+        assert "number " not in text
+        assert "secret" not in text
+        assert "robin" not in text
+
+
+def test_stats_of_a_person_of_whom_no_list_is_noted(run: Run, robin: tuple[object, ...]) -> None:
+    shown = run("profile", "stats", *robin)
+    assert shown.code == 0
+    assert "no list is noted" in shown.out
+    report = json.loads(run("profile", "stats", *robin, "--json").out)
+    assert (report["whole"]["lists"], report["whole"]["click_through"]) == (0, None)
 
 
 def test_export(run: Run, robin: tuple[object, ...], tmp_path: Path) -> None:
@@ -178,7 +214,7 @@ def test_a_stranger(run: Run, robin: tuple[object, ...]) -> None:
     assert json.loads(result.out)["events"] == 0
 
 
-@pytest.mark.parametrize("action", ["show", "export", "forget"])
+@pytest.mark.parametrize("action", ["show", "stats", "export", "forget"])
 def test_no_history(run: Run, tmp_path: Path, action: str) -> None:
     extra = ("--yes",) if action == "forget" else ()
     stored = ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key")

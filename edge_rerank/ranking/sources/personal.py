@@ -109,6 +109,9 @@ class PersonalSource:
             base=base[seen].astype(np.float32),
             features=features.astype(np.float32),
             layout=self.layout,
+            surface=request.surface or "",
+            host=_places_of_host(request, seen),
+            without=_places_without(base, evidence, seen),
         )
 
     def _weighed(self, evidence: Evidence) -> NDArray[np.float64]:
@@ -122,6 +125,36 @@ class PersonalSource:
         """Weights of columns, of axes, and of slots."""
         columns = len(self.layout.columns)
         return np.split(weights, [columns, columns + self.layout.axes])
+
+
+def _places_of_host(request: Request, seen: Sequence[int]) -> NDArray[np.int64] | None:
+    """Places from 1 that the host's scores, else its order, give the items; 0 for no score."""
+    scores = np.array([np.nan if one.score is None else one.score for one in request.candidates])
+    known = ~np.isnan(scores)
+    if not known.any():
+        return np.array(seen, dtype=np.int64) + 1 if request.host_order else None
+    places = _places(np.where(known, scores, -np.inf))
+    return np.where(known, places, 0)[list(seen)]
+
+
+def _places_without(
+    base: NDArray[np.float64], evidence: Evidence, seen: Sequence[int]
+) -> NDArray[np.int64] | None:
+    """Places from 1 without the head: moved as far as it moves them in the order of the scores.
+
+    What policies did to the list is so left as it is.
+    """
+    if not evidence[PERSONAL.name].any():
+        return None
+    moved = _places(base) - _places(evidence.scores())
+    return np.clip(np.arange(1, len(seen) + 1) + moved[list(seen)], 1, len(base))
+
+
+def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Places from 1 by falling score; equal ones keep their order."""
+    places = np.empty(len(scores), dtype=np.int64)
+    places[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    return places
 
 
 def read_axes(pack: Pack) -> NDArray[np.float32]:

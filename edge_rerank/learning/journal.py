@@ -1,0 +1,77 @@
+"""Journal of what came of lists: kept in memory for a while, then in the vault."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+
+from edge_rerank.errors import ClosedError, HistoryError
+from edge_rerank.history.history import History
+from edge_rerank.learning.feedback_log import FeedbackLog
+from edge_rerank.learning.lessons import Deeds, Shown
+from edge_rerank.learning.list_record import ListRecord
+
+logger = logging.getLogger(__name__)
+
+STATE = "feedback"
+"""Name of the state in the vault."""
+
+KEPT_AT = 8
+"""Lists of a person after which they are written with the next event."""
+
+PEOPLE = 256
+"""People of whom lists are held in memory."""
+
+
+class Journal:
+    """What came of the lists of the people of one history. Not safe from several threads.
+
+    Args:
+        history: keeps it, and says who agreed to personalisation.
+    """
+
+    def __init__(self, history: History) -> None:
+        self._history = history
+        self._pending: OrderedDict[str, tuple[int, FeedbackLog]] = OrderedDict()
+
+    def note(self, user: str, shown: Shown, deeds: Deeds) -> None:
+        """Take note of what came of a list, in memory: nothing is written while ranking."""
+        count, log = self._pending.get(user, (0, FeedbackLog()))
+        record = ListRecord.of(shown, deeds)
+        self._pending[user] = count + 1, log.after(record, shown.surface)
+        self._pending.move_to_end(user)
+        if len(self._pending) > PEOPLE:
+            self._pending.popitem(last=False)
+
+    def keep(self, user: str, *, least: int = KEPT_AT) -> None:
+        """Write what was noted, if it is of so many lists or more.
+
+        What may not be kept, for want of consent or while recording is paused, is dropped.
+        """
+        count, log = self._pending.get(user, (0, FeedbackLog()))
+        if not count or count < least:
+            return
+        del self._pending[user]
+        try:
+            if not self._history.personalises(user):
+                return
+            raw = self._history.state(user, STATE)
+            kept = FeedbackLog() if raw is None else FeedbackLog.from_bytes(raw)
+            whole = (kept or FeedbackLog()).merged(log).since(self._history.kept_since)
+            self._history.set_state(user, STATE, whole.to_bytes())
+        except (HistoryError, ClosedError, ValueError) as error:
+            logger.warning("what came of lists was not kept: %s", type(error).__name__)
+
+    def keep_all(self) -> None:
+        """Write what was noted of everybody."""
+        for user in list(self._pending):
+            self.keep(user, least=1)
+
+    def pending(self, user: str) -> FeedbackLog:
+        """What was noted of a person and not written yet."""
+        return self._pending.get(user, (0, FeedbackLog()))[1]
+
+    def drop(self, user: str | None = None) -> None:
+        """Forget what is held in memory of a person, or of everybody."""
+        for one in list(self._pending) if user is None else [user]:
+            self._pending.pop(one, None)

@@ -1,0 +1,164 @@
+"""Statistics of lists: figures by hand, intervals that hold, refusals in words."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from edge_rerank.learning.feedback_log import NEWEST, FeedbackLog
+from edge_rerank.learning.list_record import PLACES, ListRecord
+from edge_rerank.learning.stats import LEAST_CHOICES, Stats, stats_of
+from edge_rerank.learning.stats_page import as_html
+from tests.learning.test_feedback_log import MONTH_S, START, record
+
+
+def log_of(*records: ListRecord, surface: str = "") -> FeedbackLog:
+    log = FeedbackLog()
+    for one in records:
+        log = log.after(one, surface)
+    return log
+
+
+def test_figures_by_hand() -> None:
+    log = log_of(record(1), record(4, success=0.5), replace(record(), refused=2), record())
+    whole = stats_of(log).whole
+    assert (whole.lists, whole.clicked, whole.refused) == (4, 2, 2)
+    assert whole.click_through is not None
+    assert whole.satisfied is not None
+    assert whole.place is not None
+    assert whole.mrr is not None
+    assert whole.click_through.value == 0.5
+    # Wilson's interval of 2 of 4.
+    assert (whole.click_through.low, whole.click_through.high) == (
+        pytest.approx(0.1500, abs=1e-4),
+        pytest.approx(0.8500, abs=1e-4),
+    )
+    assert whole.satisfied.value == pytest.approx(1.5 / 4, abs=1e-3)  # kept to 1 in 255
+    assert (whole.place.value, whole.mrr.value) == (2.5, (1 + 1 / 4) / 2)
+    assert whole.place.low is None  # of two lists there is none to speak of
+
+
+def test_nothing_is_said_of_nothing() -> None:
+    stats = stats_of(FeedbackLog())
+    assert stats.whole.click_through is stats.whole.place is None
+    assert stats.against_host is stats.against_pack is None
+    assert (stats.by_month, stats.estimates) == ((), ())
+    assert "no list is noted" in stats.notes[0]
+
+
+def test_over_time_and_by_surface() -> None:
+    log = log_of(record(1), record(), surface="home").merged(
+        log_of(record(3, at=START + MONTH_S), surface="search")
+    )
+    stats = stats_of(log)
+    assert [(one.name, one.lists) for one in stats.by_month] == [("2023-11", 2), ("2023-12", 1)]
+    assert [(one.name, one.clicked) for one in stats.by_surface] == [("home", 1), ("search", 1)]
+    assert dict(stats.places)["1"] == dict(stats.places)["3"] == 1
+    assert sum(count for _, count in stats.places) == 2
+
+
+@pytest.mark.parametrize("place", [5, 6, 10, 11, 20, 21, 99])
+def test_every_place_has_its_bar(place: int) -> None:
+    (bar,) = [name for name, count in stats_of(log_of(record(place))).places if count]
+    low, _, high = bar.replace("+", "-999").partition("-")
+    assert int(low) <= place <= int(high or low)
+
+
+def test_the_interval_holds_the_true_mean_of_places() -> None:
+    rng = np.random.default_rng(3)
+    held = 0
+    for _ in range(60):
+        places = rng.geometric(0.3, size=150).clip(1, 99)
+        place = stats_of(log_of(*(record(int(one)) for one in places))).whole.place
+        assert place is not None
+        assert place.low is not None
+        assert place.high is not None
+        held += place.low <= 1 / 0.3 <= place.high
+    assert held >= 52
+
+
+def test_against_other_orders() -> None:
+    better = [replace(record(2), host=6, without=3) for _ in range(30)]
+    stats = stats_of(log_of(*better, *(record(1) for _ in range(10))))
+    host, pack = stats.against_host, stats.against_pack
+    assert host is not None
+    assert pack is not None
+    assert (host.lists, host.place.value, host.other.value, host.higher.value) == (30, 2, 6, 4)
+    assert host.mrr.value == pytest.approx(1 / 2 - 1 / 6)
+    assert (pack.lists, pack.higher.value) == (40, 0.75)
+    assert pack.higher.low is not None
+    assert pack.higher.low < 0.75
+    assert any("favours the order that was shown" in note for note in stats.notes)
+
+
+def test_too_few_choices_are_not_compared() -> None:
+    few = [replace(record(2), host=6) for _ in range(LEAST_CHOICES - 1)]
+    stats = stats_of(log_of(*few))
+    assert stats.against_host is None
+    assert any("not compared with the application's order" in note for note in stats.notes)
+
+
+def explored(rng: np.random.Generator) -> ListRecord:
+    """Two places drawn by a coin; what the head prefers is chosen half as often."""
+    swapped = rng.random() < 0.5
+    chosen = rng.random() < (0.6 if swapped else 0.3)
+    same = (swapped, swapped, *[True] * (PLACES - 2))
+    return replace(
+        record(1 if chosen else 0),
+        chance=0.5,
+        same=same,
+        rewards=(float(chosen), *[0.0] * (PLACES - 1)),
+        placements=(0.5, 0.5, *[1.0] * (PLACES - 2)),
+    )
+
+
+def test_estimates_hold_what_the_other_order_earns() -> None:
+    held = dict.fromkeys(("ips", "snips", "dr"), 0)
+    for seed in range(20):
+        rng = np.random.default_rng(seed)
+        stats = stats_of(log_of(*(explored(rng) for _ in range(NEWEST))))
+        shown, *others = stats.estimates
+        assert (shown.estimator, shown.lists) == ("shown", NEWEST)
+        assert shown.value.value == pytest.approx(0.45, abs=0.15)
+        assert [one.estimator for one in others] == list(held)
+        assert not any("off-policy" in note for note in stats.notes)
+        for one in others:
+            assert one.value.low is not None
+            assert one.value.high is not None
+            held[one.estimator] += one.value.low <= 0.6 <= one.value.high
+    assert min(held.values()) >= 16, held
+
+
+def test_estimates_are_refused_in_words_below_100_lists_left_to_chance() -> None:
+    rng = np.random.default_rng(0)
+    stats = stats_of(log_of(*(record(1) for _ in range(90)), *(explored(rng) for _ in range(99))))
+    assert stats.estimates == ()
+    assert any("need 100 lists" in note and "99 of the newest 189" in note for note in stats.notes)
+
+
+@pytest.fixture
+def some() -> Stats:
+    rng = np.random.default_rng(0)
+    lists = [replace(explored(rng), host=3, without=2) for _ in range(150)]
+    return stats_of(log_of(*lists, surface="home & <away>"))
+
+
+def test_as_json_and_the_same_again(some: Stats) -> None:
+    told = json.loads(some.to_json())
+    assert told == some.to_dict() | {"notes": list(some.notes)} | {
+        name: json.loads(json.dumps(some.to_dict()[name]))
+        for name in ("by_month", "by_surface", "estimates")
+    }
+    assert told["whole"]["click_through"]["low"] < told["whole"]["click_through"]["value"]
+    assert told["places"]["6-10"] == 0
+
+
+def test_as_a_page(some: Stats) -> None:
+    page = as_html(some)
+    for words in ("150 lists shown", "2023-11", "Against other orders", "snips", "home &amp; &lt;"):
+        assert words in page
+    assert "<away>" not in page
+    assert "Off-policy estimates" not in as_html(stats_of(FeedbackLog()))

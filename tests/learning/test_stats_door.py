@@ -1,0 +1,137 @@
+"""Statistics of lists through the public door."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_rerank import Event, History, Item, Reranker, Stats
+from edge_rerank.errors import ClosedError, InvalidRequest
+from edge_rerank.learning.head import Head
+from edge_rerank.learning.stats_page import as_html
+from edge_rerank.ranking.engine import RankingEngine
+
+USER = "alice"
+SHELF = [
+    Item(f"id-{n}", f"{colour} {thing}", [thing], score=float(n))
+    for n, (colour, thing) in enumerate(
+        itertools.product(("red", "blue", "green", "plain"), ("lamp", "teapot", "scarf"))
+    )
+]
+
+
+@pytest.fixture
+def learning(reranker: Reranker) -> Reranker:
+    reranker.consent(USER, True)
+    return reranker
+
+
+def pick(reranker: Reranker, word: str, *, times: int, surface: str | None = None) -> None:
+    for _ in range(times):
+        ranking = reranker.rank(SHELF, USER, surface=surface)
+        item = [one.item for one in ranking if word in one.item.text][-1]
+        reranker.record(Event("click", item, ranking=ranking.id, dwell_s=60), user=USER)
+
+
+def test_lists_are_counted_and_compared(learning: Reranker) -> None:
+    pick(learning, "scarf", times=15, surface="home")
+    learning.rank(SHELF, USER, surface="search")
+    stats = learning.stats(USER)
+    assert (stats.whole.lists, stats.whole.clicked) == (16, 15)
+    assert [(one.name, one.lists) for one in stats.by_surface] == [("home", 15), ("search", 1)]
+    assert stats.whole.satisfied is not None
+    assert stats.whole.satisfied.value == pytest.approx(15 / 16)
+    assert stats.against_host is not None
+    assert stats.against_pack is not None
+    # The best scored scarf stands at the first place of the host, the worst at the tenth.
+    assert 1 <= stats.against_host.other.value <= 10
+    # What they pick again and again is moved up by what was learnt.
+    assert stats.against_pack.higher.value > 0
+
+
+def test_places_of_the_host_are_those_of_its_scores_or_its_order(engine: RankingEngine) -> None:
+    plain = [Item(one.id, one.text, one.categories) for one in SHELF]
+    some = [SHELF[0], *plain[1:6], *SHELF[6:]]
+    for items, order, expected in (
+        (SHELF, False, {one.id: 12 - n for n, one in enumerate(SHELF)}),
+        (plain, True, {one.id: n + 1 for n, one in enumerate(plain)}),
+        (some, True, {"id-0": 7, "id-3": 0, "id-11": 1}),
+        (plain, False, None),
+    ):
+        with_head = engine.answer(items, head_of=Head.blank, host_order=order).shown
+        assert with_head is not None
+        if expected is None:
+            assert with_head.host is None
+            continue
+        assert with_head.host is not None
+        places = dict(zip(with_head.ids, with_head.host.tolist(), strict=True))
+        assert {name: places[name] for name in expected} == expected
+
+
+def test_before_anything_is_learnt_the_order_is_the_packs(learning: Reranker) -> None:
+    for _ in range(12):  # a click on the first item teaches nothing
+        ranking = learning.rank(SHELF, USER)
+        learning.record(Event("click", ranking[0].item, ranking=ranking.id), user=USER)
+    against = learning.stats(USER).against_pack
+    assert against is not None
+    assert against.higher.value == against.mrr.value == 0
+
+
+def test_they_are_there_after_a_restart_and_gone_with_the_person(tmp_path: Path) -> None:
+    key, file = os.urandom(32), tmp_path / "h.db"
+    with Reranker.open(history=file, key=key) as first:
+        first.consent(USER, True)
+        pick(first, "lamp", times=12)
+        before = first.stats(USER)
+    with Reranker.open(history=file, key=key) as second:
+        assert second.stats(USER).whole == before.whole
+        assert {one.name for one in second.history.access(USER).states} >= {"feedback"}
+        second.forget(USER)
+        assert second.stats(USER).whole.lists == 0
+
+
+def test_without_learning_or_consent_nothing_is_counted(engine: RankingEngine) -> None:
+    off = Reranker(engine, History.open(), learning=False)
+    off.consent(USER, True)
+    pick(off, "lamp", times=3)
+    assert off.stats(USER).whole.lists == 0
+    on = Reranker(engine, History.open())
+    on.rank(SHELF, USER)
+    assert on.stats(USER).whole.lists == 0
+    assert "no list is noted" in on.stats(USER).notes[0]
+
+
+def test_nothing_of_an_item_or_the_person_is_in_them(tmp_path: Path, engine: RankingEngine) -> None:
+    kept = Reranker(engine, History.open(tmp_path / "h.db", bytes(range(32))))
+    kept.consent(USER, True)
+    pick(kept, "lamp", times=12)
+    stats = kept.stats(USER)
+    kept.history.close()
+    for text in (stats.to_json(), as_html(stats), repr(stats)):
+        words = (USER, *(word for one in SHELF for word in (one.id, one.text, *one.categories)))
+        assert not any(word in text for word in words)
+    assert json.loads(stats.to_json())["whole"]["lists"] == 12
+
+
+def test_that_they_were_read_is_in_the_audit_log(engine: RankingEngine, tmp_path: Path) -> None:
+    history = History.open(tmp_path / "h.db", bytes(range(32)))
+    kept = Reranker(engine, history)
+    kept.consent(USER, True)
+    pick(kept, "lamp", times=17)  # the first of them are in the file by now
+    before = len(history.audit_log())
+    assert isinstance(kept.stats(USER), Stats)
+    assert [one.action.value for one in history.audit_log()[before:]] == ["read"]
+    history.close()
+
+
+def test_wrong_users_and_closed_rerankers(learning: Reranker) -> None:
+    with pytest.raises(InvalidRequest, match="user: expected"):
+        learning.stats("")
+    with Reranker.open() as closed:
+        pass
+    with pytest.raises(ClosedError):
+        closed.stats(USER)
