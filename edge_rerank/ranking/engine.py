@@ -345,7 +345,7 @@ class RankingEngine:
         )
         if head is None:
             return Answer(ranking)
-        return Answer(ranking, self._personal.shown(request, evidence, rows, ranking=ranking.id))
+        return Answer(ranking, self._personal.shown(request, evidence, order, ranking=ranking.id))
 
     def _columns(self) -> list[Column]:
         return [column for source in self._sources for column in source.columns]

@@ -10,6 +10,7 @@ import pytest
 
 from edge_rerank import Event, Item, ListPolicy, ReasonCode
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.learning.head import Head
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.policies.exploring import LEAST_CHOICES, Exploring
 from edge_rerank.ranking.policies.policy import Arrangement
@@ -93,3 +94,21 @@ def test_a_ranking_says_its_chances(engine: RankingEngine) -> None:
 def test_a_chance_beyond_a_half_is_refused() -> None:
     with pytest.raises(InvalidRequest, match="explore: expected"):
         ListPolicy(explore=0.6)
+
+
+def test_what_is_kept_of_an_explored_list_are_its_chances(engine: RankingEngine) -> None:
+    policy = ListPolicy(explore=0.5)
+    for _ in range(5):
+        answer = engine.answer(ITEMS, history=KNOWN, now=10.0, policy=policy, head_of=Head.blank)
+        shown = answer.shown
+        assert shown is not None
+        assert shown.placements is not None
+        assert tuple(shown.placements) == answer.ranking.chances
+        assert 0 < shown.chance < 1
+        # Where the items would stand had nobody swapped them: one place away at most.
+        assert shown.without is not None
+        assert sorted(shown.without.tolist()) == list(range(1, 9))
+        assert np.abs(shown.without - np.arange(1, 9)).max() <= 1
+    plain = engine.answer(ITEMS, history=KNOWN, now=10.0, head_of=Head.blank).shown
+    assert plain is not None
+    assert (plain.chance, plain.placements, plain.without) == (1.0, None, None)

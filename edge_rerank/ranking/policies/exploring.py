@@ -48,7 +48,12 @@ class Exploring:
         moved = order.moved_by(
             [*rows, *order.rows[places:]], dict.fromkeys(head, ReasonCode.EXPLORED)
         )
-        return replace(moved, chances=tuple(drawn.placements.tolist()))
+        return replace(
+            moved,
+            chances=tuple(drawn.placements.tolist()),
+            chance=drawn.chance,
+            unexplored=order.rows,
+        )
 
 
 def _is_known(request: Request) -> bool:

@@ -67,6 +67,8 @@ class Arrangement:
         left_out: what rules left out.
         moves: what rules moved.
         chances: by place, the chance that its item stands there, where the list is explored.
+        chance: of this list among those that exploring could have made.
+        unexplored: the rows before that; none where nothing is explored.
     """
 
     rows: tuple[int, ...]
@@ -79,6 +81,8 @@ class Arrangement:
     left_out: tuple[Dropped, ...] = ()
     moves: tuple[Move, ...] = ()
     chances: tuple[float, ...] = ()
+    chance: float = 1.0
+    unexplored: tuple[int, ...] = ()
 
     @classmethod
     def by_score(

@@ -22,6 +22,7 @@ from edge_rerank.learning.lessons import Shown
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
@@ -81,17 +82,17 @@ class PersonalSource:
         """Nothing is kept."""
 
     def shown(
-        self, request: Request, evidence: Evidence, rows: Sequence[int], *, ranking: str
+        self, request: Request, evidence: Evidence, order: Arrangement, *, ranking: str
     ) -> Shown:
         """What the learner has to know of a list.
 
         Args:
             request: the call.
             evidence: as all sources filled it in.
-            rows: places of the candidates in the request, in the order of the list.
+            order: the list, as policies left it.
             ranking: its id.
         """
-        seen = list(rows[:SHOWN_ITEMS])
+        seen = list(order.rows[: request.keep][:SHOWN_ITEMS])
         base = evidence.scores() - evidence[PERSONAL.name] * PERSONAL.weight
         vectors = request.comparisons.vectors[seen]
         along = vectors @ self._axes
@@ -111,7 +112,9 @@ class PersonalSource:
             layout=self.layout,
             surface=request.surface or "",
             host=_places_of_host(request, seen),
-            without=_places_without(base, evidence, seen),
+            without=_places_without(base, evidence, seen, order.unexplored),
+            chance=order.chance,
+            placements=_placements(order.chances, len(seen)),
         )
 
     def _weighed(self, evidence: Evidence) -> NDArray[np.float64]:
@@ -138,16 +141,28 @@ def _places_of_host(request: Request, seen: Sequence[int]) -> NDArray[np.int64] 
 
 
 def _places_without(
-    base: NDArray[np.float64], evidence: Evidence, seen: Sequence[int]
+    base: NDArray[np.float64],
+    evidence: Evidence,
+    seen: Sequence[int],
+    unexplored: Sequence[int],
 ) -> NDArray[np.int64] | None:
-    """Places from 1 without the head: moved as far as it moves them in the order of the scores.
+    """Places from 1 without head and chance: moved as far as the head moves them by the scores.
 
-    What policies did to the list is so left as it is.
+    What policies did to the list is so left as it is; places are those before neighbours swapped.
     """
-    if not evidence[PERSONAL.name].any():
+    if not unexplored and not evidence[PERSONAL.name].any():
         return None
+    own = {row: place for place, row in enumerate(unexplored or seen, start=1)}
     moved = _places(base) - _places(evidence.scores())
-    return np.clip(np.arange(1, len(seen) + 1) + moved[list(seen)], 1, len(base))
+    places = np.array([own[row] for row in seen], dtype=np.int64)
+    return np.clip(places + moved[list(seen)], 1, len(base))
+
+
+def _placements(chances: Sequence[float], count: int) -> NDArray[np.float64] | None:
+    """Chances of the places of a list, 1 beyond those that were explored."""
+    if not chances:
+        return None
+    return np.array([*chances, *[1.0] * (count - len(chances))])
 
 
 def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
