@@ -340,12 +340,13 @@ class RankingEngine:
             degraded=tuple(dict.fromkeys(degraded)),
             unread=unread,
             pack=self.pack.manifest.name,
-            chances=order.chances,
+            chances=order.explored.placements,
             left_out=(*blocked, *left_out_of(order, request)),
         )
         if head is None:
             return Answer(ranking)
-        return Answer(ranking, self._personal.shown(request, evidence, order, ranking=ranking.id))
+        shown = self._personal.shown(request, evidence, rows, ranking.id, order.explored)
+        return Answer(ranking, shown)
 
     def _columns(self) -> list[Column]:
         return [column for source in self._sources for column in source.columns]

@@ -99,6 +99,24 @@ class RankOptions(ListOptions, total=False):
     query: str | None
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Explored:
+    """What of a list was left to chance.
+
+    Attributes:
+        before: rows in the order before neighbours swapped; none where nothing was explored.
+        placements: by place, the chance that its item stands there.
+        chance: of the list, among all that swaps could have made.
+    """
+
+    before: tuple[int, ...] = ()
+    placements: tuple[float, ...] = ()
+    chance: float = 1.0
+
+
+NOTHING_EXPLORED = Explored()
+
+
 @dataclass(frozen=True, repr=False)
 class Request:
     """A call whose arguments are in order, and what follows from them.

@@ -32,7 +32,7 @@ def test_json(run: Run) -> None:
     result = run("rank", "--items", ITEMS, "--json", "--top-k", 2)
     report = json.loads(result.out)
     head = {"id", "took_ms", "personalised", "degraded", "unread", "pack"}
-    assert set(report) == {*head, "left_out", "items"}
+    assert set(report) == {*head, "chances", "left_out", "items"}
     assert not report["personalised"]
     assert ids(result.out) == ["harbour-case", "no-knead"]  # the most popular two
 

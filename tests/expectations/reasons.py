@@ -399,7 +399,7 @@ _READINGS: dict[str, _Reading] = {
     **dict.fromkeys(
         (
             *("fresh", "fatigue", "rotated", "blocked", "floor", "copy", "decay", "cap"),
-            *("calibrated", "variety", "spread", "pinned"),
+            *("calibrated", "variety", "spread", "pinned", "explored", "learnt"),
         ),
         Judge._ruled,
     ),

@@ -12,6 +12,7 @@ from edge_rerank import Event, History, Item, RankedItem, Ranking, RankOptions, 
 from edge_rerank.evaluation.expectations.catalogue import CHINESE, Catalogue, Language
 from edge_rerank.evaluation.expectations.expectation import ExpectationReport, Group
 from edge_rerank.evaluation.expectations.suite import all_expectations, play, run
+from edge_rerank.ranking.answer import Answer
 from edge_rerank.ranking.engine import RankingEngine
 
 AT_LEAST = 0.95
@@ -25,33 +26,36 @@ class AsTheyCame(RankingEngine):
     def warmup(self, items: Sequence[Item] = (), **_: Any) -> None:
         """It reads no texts."""
 
-    def rank(
+    def answer(
         self,
         items: Sequence[Item],
         *,
         history: Sequence[Event] = (),
+        head_of: object = None,
         **options: Unpack[RankOptions],
-    ) -> Ranking:
+    ) -> Answer:
         kept = items[: options.get("top_k") or len(items)]
-        return Ranking(
+        ranking = Ranking(
             tuple(RankedItem(item, place, 0.0) for place, item in enumerate(kept, start=1)),
             id="as-they-came",
             personalised=bool(history),
         )
+        return Answer(ranking)
 
 
 class PopularFirst(AsTheyCame):
     """Knows nothing but popularity."""
 
-    def rank(
+    def answer(
         self,
         items: Sequence[Item],
         *,
         history: Sequence[Event] = (),
+        head_of: object = None,
         **options: Unpack[RankOptions],
-    ) -> Ranking:
+    ) -> Answer:
         popular = sorted(items, key=lambda item: -(item.popularity or 0.0))
-        return super().rank(popular, history=history, **options)
+        return super().answer(popular, history=history, **options)
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def test_neighbours_swap_and_the_chances_are_those_of_many_lists(engine: Ranking
     for seed in range(lists):
         order = Arrangement.by_score(-np.arange(8.0))
         got = Exploring(_seed=lambda seed=seed: seed).arrange(order, asked)  # type: ignore[misc]
-        for place, (row, chance) in enumerate(zip(got.rows, got.chances, strict=True)):
+        for place, (row, chance) in enumerate(zip(got.rows, got.explored.placements, strict=True)):
             assert abs(row - place) <= 1
             seen[row, place] += 1
             said[row, place] = chance

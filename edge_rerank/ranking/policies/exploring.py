@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_rerank.learning.exploration import NeighbourSwaps
 from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
-from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.request import Explored, Request
 from edge_rerank.types import NOT_CHOSEN, ReasonCode
 
 LEAST_CHOICES = 5
@@ -48,12 +48,8 @@ class Exploring:
         moved = order.moved_by(
             [*rows, *order.rows[places:]], dict.fromkeys(head, ReasonCode.EXPLORED)
         )
-        return replace(
-            moved,
-            chances=tuple(drawn.placements.tolist()),
-            chance=drawn.chance,
-            unexplored=order.rows,
-        )
+        explored = Explored(order.rows, tuple(drawn.placements.tolist()), drawn.chance)
+        return replace(moved, explored=explored)
 
 
 def _is_known(request: Request) -> bool:

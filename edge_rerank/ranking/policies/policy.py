@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.request import NOTHING_EXPLORED, Explored, Request
 from edge_rerank.types import Degradation, ReasonCode
 
 SEEN_PLACES = 100
@@ -66,9 +66,7 @@ class Arrangement:
         behind: how many of the last rows are to stay behind the others.
         left_out: what rules left out.
         moves: what rules moved.
-        chances: by place, the chance that its item stands there, where the list is explored.
-        chance: of this list among those that exploring could have made.
-        unexplored: the rows before that; none where nothing is explored.
+        explored: what of it was left to chance.
     """
 
     rows: tuple[int, ...]
@@ -80,9 +78,7 @@ class Arrangement:
     behind: int = 0
     left_out: tuple[Dropped, ...] = ()
     moves: tuple[Move, ...] = ()
-    chances: tuple[float, ...] = ()
-    chance: float = 1.0
-    unexplored: tuple[int, ...] = ()
+    explored: Explored = NOTHING_EXPLORED
 
     @classmethod
     def by_score(

@@ -22,8 +22,7 @@ from edge_rerank.learning.lessons import Shown
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.policies.policy import Arrangement
-from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.request import Explored, Request
 from edge_rerank.types import ReasonCode
 
 PERSONAL = Column("personal", 1.0, ReasonCode.LEARNT)
@@ -82,17 +81,23 @@ class PersonalSource:
         """Nothing is kept."""
 
     def shown(
-        self, request: Request, evidence: Evidence, order: Arrangement, *, ranking: str
+        self,
+        request: Request,
+        evidence: Evidence,
+        rows: Sequence[int],
+        ranking: str,
+        explored: Explored,
     ) -> Shown:
         """What the learner has to know of a list.
 
         Args:
             request: the call.
             evidence: as all sources filled it in.
-            order: the list, as policies left it.
+            rows: places of the candidates in the request, in the order of the list.
             ranking: its id.
+            explored: what of the list was left to chance.
         """
-        seen = list(order.rows[: request.keep][:SHOWN_ITEMS])
+        seen = list(rows[:SHOWN_ITEMS])
         base = evidence.scores() - evidence[PERSONAL.name] * PERSONAL.weight
         vectors = request.comparisons.vectors[seen]
         along = vectors @ self._axes
@@ -112,9 +117,9 @@ class PersonalSource:
             layout=self.layout,
             surface=request.surface or "",
             host=_places_of_host(request, seen),
-            without=_places_without(base, evidence, seen, order.unexplored),
-            chance=order.chance,
-            placements=_placements(order.chances, len(seen)),
+            without=_places_without(base, evidence, seen, explored.before),
+            chance=explored.chance,
+            placements=_placements(explored.placements, len(seen)),
         )
 
     def _weighed(self, evidence: Evidence) -> NDArray[np.float64]:
