@@ -29,11 +29,15 @@ def principal_axes(
 
     Returns:
         Unit columns, the largest variance first, each with its largest entry above 0, so that
-        equal vectors give equal axes; float16 of shape (dim, axes).
+        equal vectors give equal axes; float16 of shape (dim, axes). Columns of zeros, which say
+        nothing of any item, where no text could be read.
     """
     rng = np.random.default_rng([seed, 3])
     drawn = [_some(one[one.any(axis=1)], rng) for one in vectors]
     items = np.concatenate(drawn).astype(np.float64)
+    if not len(items):
+        dim = items.shape[1]
+        return np.zeros((dim, min(count, dim)), dtype=np.float16)
     centred = items - items.mean(axis=0)
     _, axes = np.linalg.eigh(centred.T @ centred)
     axes = axes[:, ::-1][:, :count]  # eigh gives the smallest first
