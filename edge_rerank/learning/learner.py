@@ -44,6 +44,11 @@ class _Open:
     shown: Shown
     deeds: Deeds = field(default_factory=Deeds)
 
+    def teach(self, head: Head) -> Head:
+        """The head after it; the same where it teaches nothing."""
+        lesson = lesson_of(self.shown, self.deeds)
+        return head if lesson is None else head.learn(lesson)
+
 
 @dataclass(slots=True, repr=False)
 class _Pupil:
@@ -72,18 +77,14 @@ class _Pupil:
             if len(self.lists) <= OPEN_LISTS and now - oldest.shown.at < OPEN_S:
                 break
             self.lists.popitem(last=False)
-            lesson = lesson_of(oldest.shown, oldest.deeds)
-            if lesson is not None:
-                self.settled = self.settled.learn(lesson)
+            self.settled = oldest.teach(self.settled)
             yield oldest
 
     def learn(self) -> bool:
         """Learn the open lists anew from what was settled; whether anything came of it."""
         head = self.settled
         for one in self.lists.values():
-            lesson = lesson_of(one.shown, one.deeds)
-            if lesson is not None:
-                head = head.learn(lesson)
+            head = one.teach(head)
         changed = head is not self.current
         self.current = head
         return changed
@@ -124,10 +125,10 @@ class Learner:
         """Whether what was learnt was dropped because the pack is another; said once."""
         with self._lock:
             pupil = self._pupils.get((user, layout.pack))
-            told, reset = pupil, pupil is not None and pupil.reset
-            if told is not None:
-                told.reset = False
-            return reset
+            if pupil is None or not pupil.reset:
+                return False
+            pupil.reset = False
+            return True
 
     def watch(self, user: str, shown: Shown) -> None:
         """Take note that a list was shown to a person whose head it was made with.
@@ -146,7 +147,6 @@ class Learner:
         Args:
             user: who.
             events: as recorded; those that name no list that is open are passed over.
-
         """
         with self._lock:
             for (person, pack), pupil in list(self._pupils.items()):

@@ -81,6 +81,13 @@ def _check_members(members: Iterable[zipfile.ZipInfo], size: int, what: str) -> 
         raise PackInvalid(f"{what}: packed in a way that is not read")
 
 
+def write_array(array: NDArray[Any]) -> bytes:
+    """An array as an ``.npy`` file; equal arrays give equal bytes."""
+    stream = io.BytesIO()
+    np.save(stream, np.ascontiguousarray(array), allow_pickle=False)
+    return stream.getvalue()
+
+
 def write_arrays(arrays: Mapping[str, NDArray[Any]]) -> bytes:
     """All arrays as an ``.npz`` file; equal arrays give equal bytes."""
     stream = io.BytesIO()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_rerank_export.train.history.axes import axes_file, principal_axes
+from edge_rerank.packs.array_files import write_array
+from edge_rerank_export.train.history.axes import principal_axes
 
 
 def vectors(count: int = 300, dim: int = 8, seed: int = 0) -> np.ndarray:
@@ -30,7 +31,7 @@ def test_equal_vectors_give_equal_bytes_and_unread_texts_are_left_out() -> None:
     some = vectors()
     blank = np.concatenate([some, np.zeros((50, 8), dtype=np.float32)])
     first, again = (principal_axes([one], seed=0) for one in (some, blank))
-    assert axes_file(first) == axes_file(again)
+    assert write_array(first) == write_array(again)
 
 
 def test_a_large_data_set_does_not_decide_for_a_small_one() -> None:

@@ -8,7 +8,6 @@ scale multitask learning", ICML 2009), so that a cosine approximates the weighte
 
 from __future__ import annotations
 
-import io
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid
-from edge_rerank.packs.array_files import read_array
+from edge_rerank.packs.array_files import read_array, write_array
 
 DIM = 512
 BUCKETS = 1 << 15
@@ -87,9 +86,7 @@ class Lexicon:
 
     def to_bytes(self) -> bytes:
         """The weights as a ``.npy`` file of float16."""
-        stream = io.BytesIO()
-        np.save(stream, self._weights.astype(np.float16), allow_pickle=False)
-        return stream.getvalue()
+        return write_array(self._weights.astype(np.float16))
 
     def encode(
         self, texts: Sequence[str], *, progress: Progress | None = None

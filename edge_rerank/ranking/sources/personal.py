@@ -64,11 +64,8 @@ class PersonalSource:
         columns, texts, slots = self._split(head.weights)
         lift = self._weighed(evidence) @ columns
         if self._axes.shape[1]:
-            vectors = request.comparisons.vectors
-            read = vectors[:, 0] != 0
-            along = vectors @ (self._axes @ texts.astype(np.float32))
-            # A text that was not read is as the others are in the mean.
-            lift += np.where(read, along, along[read].mean() if read.any() else 0.0)
+            direction = self._axes @ texts.astype(np.float32)
+            lift += _along(request.comparisons.vectors, direction)
         moment = moment_of(request.context)
         folded = {
             categories: float(self._fold(categories, moment) @ slots)
@@ -99,11 +96,7 @@ class PersonalSource:
         """
         seen = list(rows[:SHOWN_ITEMS])
         base = evidence.scores() - evidence[PERSONAL.name] * PERSONAL.weight
-        vectors = request.comparisons.vectors[seen]
-        along = vectors @ self._axes
-        blank = vectors[:, 0] == 0
-        if blank.any() and not blank.all():
-            along[blank] = along[~blank].mean(axis=0)
+        along = _along(request.comparisons.vectors[seen], self._axes)
         items = [request.candidates[row] for row in seen]
         moment = moment_of(request.context)
         slots = np.stack([self._fold(item.categories, moment) for item in items])
@@ -133,6 +126,20 @@ class PersonalSource:
         """Weights of columns, of axes, and of slots."""
         columns = len(self.layout.columns)
         return np.split(weights, [columns, columns + self.layout.axes])
+
+
+def _along(vectors: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Vectors along axes; a text that was not read is as the others are in the mean.
+
+    Args:
+        vectors: float32 of shape (n, dim).
+        axes: float32 of shape (dim,) or (dim, axes).
+    """
+    along = vectors @ axes
+    blank = vectors[:, 0] == 0
+    if blank.any() and not blank.all():
+        along[blank] = along[~blank].mean(axis=0)
+    return along
 
 
 def _places_of_host(request: Request, seen: Sequence[int]) -> NDArray[np.int64] | None:

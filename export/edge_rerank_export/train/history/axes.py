@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Sequence
 
 import numpy as np
@@ -44,13 +43,6 @@ def principal_axes(
     largest = np.abs(axes).argmax(axis=0)
     axes = axes * np.sign(axes[largest, np.arange(axes.shape[1])])
     return np.asarray(axes.astype(np.float16))
-
-
-def axes_file(axes: NDArray[np.float16]) -> bytes:
-    """The axes as a ``.npy`` file."""
-    stream = io.BytesIO()
-    np.save(stream, np.ascontiguousarray(axes), allow_pickle=False)
-    return stream.getvalue()
 
 
 def _some(items: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edge_rerank.packs.array_files import write_array
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.specs import AxesSpec, HistoryEncoderSpec
@@ -28,7 +29,7 @@ from edge_rerank_export.packing.folder import (
 )
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Domain, check_folders, unread
-from edge_rerank_export.train.history.axes import AXES_NAME, axes_file, principal_axes
+from edge_rerank_export.train.history.axes import AXES_NAME, principal_axes
 from edge_rerank_export.train.history.card import finetune_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.model import (
@@ -226,7 +227,7 @@ def train_on(
             (stage / files[name]).write_bytes(table.to_bytes())
         _copy_encoder(base, stage)
         axes = principal_axes([one.vectors for one in domains], seed=recipe.training.seed)
-        (stage / AXES_NAME).write_bytes(axes_file(axes))
+        (stage / AXES_NAME).write_bytes(write_array(axes))
         card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         spec = HistoryEncoderSpec(
