@@ -30,7 +30,7 @@ FADES_LISTS, FADES_DAYS = 90.0, 60.0
 TRUSTED = (0.0, 0.5, 1.0)
 """Parts of what was learnt that the guard chooses among."""
 
-_TRUST_AT_FIRST = (0.5, 0.3, 0.2)
+_TRUST_AT_FIRST = (0.8, 0.15, 0.05)
 _FORGETS = 0.99
 _LEAST_TRUST = 1e-4
 
