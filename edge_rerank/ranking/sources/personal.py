@@ -191,10 +191,11 @@ def _places_without(
     """
     if not unexplored and base is scores:
         return None
-    own = {row: place for place, row in enumerate(unexplored or seen, start=1)}
+    order, rows = list(unexplored or seen), list(seen)
+    own = np.empty(len(base), dtype=np.int64)
+    own[order] = np.arange(1, len(order) + 1)
     moved = _places(base) - _places(scores)
-    places = np.array([own[row] for row in seen], dtype=np.int64)
-    return np.clip(places + moved[list(seen)], 1, len(base))
+    return np.clip((own + moved)[rows], 1, len(base))
 
 
 def _placements(chances: Sequence[float], count: int) -> NDArray[np.float64] | None:
