@@ -1146,8 +1146,8 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/learning/test_learner.py::test_where_either_cannot_be_kept_neither_is",
         "the one transaction of an event and what it teaches",
         "edge_rerank/learning/learner.py",
-        "{pack: one.open.draft() for",
-        "{pack: one.open for",
+        "pack: one.open.draft()",
+        "pack: one.open",
     ),
     Defence(
         "tests/learning/test_journal.py::test_what_came_of_lists_is_kept_with_consent_alone",

@@ -168,7 +168,8 @@ class Standing(Safekeeping):
 
         Args:
             user: the host's identifier.
-            name: 1 to 32 characters, at most 8 names a person.
+            name: 1 to 32 characters, at most 8 names a person; of more than 6 that are alike up
+                to a dot, the one set longest ago is deleted.
             content: at most 16 KiB; ``None`` deletes, whatever the consent.
 
         Returns:
