@@ -85,7 +85,7 @@ class Feedback:
         self._learner = Learner(history) if learning else None
         history.before_record(self._places.place)
         if self._learner is not None:
-            history.after_record(self._learner.heed)
+            history.beside_record(self._learner.following)
 
     def rank(
         self,

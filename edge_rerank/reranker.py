@@ -158,7 +158,7 @@ class Reranker:
             user: whose history counts; ``None``, an unknown person or one without consent
                 is ranked without history.
             options: query, top_k, diversity, host_order, budget_ms, now, repeats, context,
-                surface, policy, exposures: see :class:`edge_rerank.RankOptions`.
+                surface, policy, exposures, shown: see :class:`edge_rerank.RankOptions`.
 
         Returns:
             The ranking; ``degraded`` says so if the history could not be read, or if time
@@ -260,8 +260,9 @@ class Reranker:
     def stats(self, user: str) -> Stats:
         """How the lists that ``user`` was shown did; the audit log notes that it was read.
 
-        Every ranking for a person who agreed to personalisation counts as a list shown, and of
-        events only those that name it, see ``Event.ranking``. Nothing of an item is in it.
+        Every ranking for a person who agreed to personalisation counts as a list shown, unless it
+        was made with ``shown=False``, and of events only those that name it, see
+        ``Event.ranking``. Nothing of an item is in it.
 
         Raises:
             InvalidRequest: when ``user`` is malformed.

@@ -212,6 +212,7 @@ def _options(arguments: argparse.Namespace) -> RankOptions:
         repeats=arguments.repeats,
         context=dict(arguments.context),
         surface=arguments.surface,
+        shown=False,  # it is printed, and this process hears nothing of what comes of it
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Self
 
@@ -136,10 +137,7 @@ class History(Standing):
         events = _as_events(event)
         for fill_in in self._fill_in:
             events = [fill_in(one) for one in events]
-        new = self._keep(person, events, now=time.time())
-        for heed in self._after_record:
-            heed(person, events)
-        return new
+        return self._keep(person, events, now=time.time(), followed=True)
 
     def events(self, user: str, *, among: Sequence[Item] = ()) -> tuple[Event, ...]:
         """The person's newest 500 events, oldest first, as ranking sees them; none without consent.
@@ -418,11 +416,15 @@ class History(Standing):
 
     # -- inside -----------------------------------------------------------------------
 
-    def _keep(self, user: str, events: Sequence[Event], *, now: float) -> int:
-        """Record events, all of them or none; how many were new."""
+    def _keep(
+        self, user: str, events: Sequence[Event], *, now: float, followed: bool = False
+    ) -> int:
+        """Record events and what follows from them, all or nothing; how many were new."""
         prepared = self._recorder.prepare(events, now=now)
-        with self._lock.checked():
-            stored = self._recorder.store(user, prepared)
+        # Followers have locks of their own, which they also hold when they call the history.
+        follow = self._followed(user) if followed else nullcontext()
+        with follow as states, self._lock.checked():
+            stored = self._recorder.store(user, prepared, states)
             self._recent.add(user, stored)
             return len(stored)
 

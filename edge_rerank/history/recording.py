@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 
 from edge_rerank.errors import ConsentRequired, RecordingPaused
 from edge_rerank.formats.attributes import Value, Values
@@ -16,6 +16,11 @@ from edge_rerank.history.vault.consents import PERSONALISATION
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import KEPT_NOTE, Scrubber
 from edge_rerank.types import Event
+
+Follow = Callable[[Sequence[Event], Collection[int]], Mapping[str, bytes]]
+"""Gives what follows from events of a person: the contents of small states by name. It is told the
+events, cleaned and in their order, and the places of those that are new, for others were kept
+before. It must not call the history."""
 
 
 class Recorder:
@@ -52,8 +57,15 @@ class Recorder:
         )
         return [clean(event, now=now) for event in brief]
 
-    def store(self, user: str, prepared: Sequence[Event]) -> tuple[Event, ...]:
-        """Seal events of :meth:`prepare`; all of them or, on an error, none.
+    def store(
+        self, user: str, prepared: Sequence[Event], follow: Follow | None = None
+    ) -> tuple[Event, ...]:
+        """Seal events of :meth:`prepare` and what follows from them; all or, on an error, nothing.
+
+        Args:
+            user: the host's identifier.
+            prepared: by :meth:`prepare`.
+            follow: gives the states that go into the same transaction.
 
         Returns:
             The new ones as they are kept; the others were duplicates.
@@ -65,7 +77,11 @@ class Recorder:
         """
         self._begin(user)
         named = [self.aliases.put(event) for event in prepared]
-        return self._store.append(user, named).stored
+
+        def states(new: Collection[int]) -> Mapping[str, bytes]:
+            return {} if follow is None else follow(prepared, new)
+
+        return self._store.append(user, named, states=states).stored
 
     def describe(self, user: str, given: Mapping[str, Value | None]) -> None:
         """Keep attributes of a person in the place of those of the same names.

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from edge_rerank._check import check_id
 from edge_rerank._process import OwnLock
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.attributes import Value, Values, check_values
 from edge_rerank.history.description import NOBODY
-from edge_rerank.history.recording import Recorder
+from edge_rerank.history.recording import Follow, Recorder
 from edge_rerank.history.safekeeping import Safekeeping
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.consents import PERSONALISATION
@@ -33,7 +34,7 @@ class Standing(Safekeeping):
         super().__init__(store)
         self._recorder = Recorder(store, scrubber)
         self._lock = OwnLock("the history")
-        self._after_record: list[Callable[[str, Sequence[Event]], object]] = []
+        self._followers: list[Callable[[str], AbstractContextManager[Follow]]] = []
 
     def describe(self, user: str, attributes: Mapping[str, Value | None]) -> None:
         """Keep what the host knows of ``user`` beside the events, as an age group or a region.
@@ -88,13 +89,29 @@ class Standing(Safekeeping):
         with self._lock.checked():
             return self._recorder.attributes(person)
 
-    def after_record(self, heed: Callable[[str, Sequence[Event]], object]) -> None:
-        """Have ``heed`` called with the user and the events of every ``record()``.
+    def beside_record(self, follower: Callable[[str], AbstractContextManager[Follow]]) -> None:
+        """Internal: have states of a person change with their events, in one transaction.
 
         Args:
-            heed: is told of duplicates, too: of what was kept just before a crash nobody heard.
+            follower: gives for the user what is entered around every ``record()``. What that gives
+                is asked for the states inside of the transaction. It is left in peace once events
+                and states are on disk, and with the error where neither is.
         """
-        self._after_record.append(heed)
+        self._followers.append(follower)
+
+    @contextmanager
+    def _followed(self, user: str) -> Iterator[Follow]:
+        """Around a ``record()``: what follows from its events, of all followers."""
+        with ExitStack() as entered:
+            follows = [entered.enter_context(one(user)) for one in self._followers]
+
+            def follow(events: Sequence[Event], new: Collection[int]) -> Mapping[str, bytes]:
+                states: dict[str, bytes] = {}
+                for one in follows:
+                    states.update(one(events, new))
+                return states
+
+            yield follow
 
     def personalises(self, user: str) -> bool:
         """Whether the person has agreed to personalisation."""
@@ -151,7 +168,8 @@ class Standing(Safekeeping):
 
         Args:
             user: the host's identifier.
-            name: 1 to 32 characters, at most 8 names a person.
+            name: 1 to 32 characters, at most 8 names a person; of more than 6 that are alike up
+                to a dot, the one set longest ago is deleted.
             content: at most 16 KiB; ``None`` deletes, whatever the consent.
 
         Returns:

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,16 +97,17 @@ class Head:
         learnt = features @ mean
         trust, worse = self._judged(lesson, learnt)
         prior = np.diag(self.layout.prior())
-        precision = self.precision.astype(np.float64)
-        precision = prior + self._kept(lesson.at) * (precision - prior)
+        precision = self.precision - prior
+        precision *= self._kept(lesson.at)
         strain = max(0.0, self.strain + worse - _ALLOWANCE)
         alarm = strain > _ALARM
         if alarm:
-            precision = prior + _KEPT_AFTER_ALARM * (precision - prior)
+            precision *= _KEPT_AFTER_ALARM
             mean *= _KEPT_AFTER_ALARM
             learnt = features @ mean
             strain, trust = 0.0, _TRUST_AT_FIRST
         gradient, curvature = _slopes(lesson, features, lesson.base + learnt)
+        precision += prior
         precision += curvature
         mean += np.linalg.solve(precision, gradient)
         return replace(
@@ -141,15 +143,15 @@ class Head:
             _VERSION, self.layout.mark, width, self.lists, self.alarms, self.at, self.strain,
             *self.trust,
         )  # fmt: skip
-        upper = self.precision[np.triu_indices(width)]
+        upper = self.precision.ravel()[_upper(width)]
         return start + self.mean.astype("<f4").tobytes() + upper.astype("<f4").tobytes()
 
     @classmethod
     def from_bytes(cls, raw: bytes, layout: Layout) -> Head | None:
         """Read what :meth:`to_bytes` wrote; ``None`` where it is of another layout or version."""
         width = layout.width
-        upper = np.triu_indices(width)
-        if len(raw) != _START.size + 4 * (width + len(upper[0])):
+        upper = _upper(width)
+        if len(raw) != _START.size + 4 * (width + len(upper)):
             return None
         version, mark, wide, lists, alarms, at, strain, *trust = _START.unpack_from(raw)
         if (version, mark, wide) != (_VERSION, layout.mark, width):
@@ -158,12 +160,19 @@ class Head:
         if not np.isfinite(numbers).all() or not np.isfinite((at, strain, *trust)).all():
             return None
         precision = np.zeros((width, width), dtype=np.float32)
-        precision[upper] = numbers[width:]
-        precision.T[upper] = numbers[width:]
+        precision.ravel()[upper] = numbers[width:]
+        precision = np.where(precision == 0, precision.T, precision)
         none, half, whole = trust
         return cls(
             layout, numbers[:width], precision, (none, half, whole), strain, lists, alarms, at
         )
+
+
+@lru_cache(maxsize=4)
+def _upper(width: int) -> NDArray[np.intp]:
+    """Flat places of the upper triangle of a square matrix, row by row."""
+    rows, columns = np.triu_indices(width)
+    return rows * width + columns
 
 
 def _slopes(

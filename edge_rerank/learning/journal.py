@@ -43,29 +43,49 @@ class Journal:
         if len(self._pending) > PEOPLE:
             self._pending.popitem(last=False)
 
-    def keep(self, user: str, *, least: int = KEPT_AT) -> None:
-        """Write what was noted, if it is of so many lists or more.
+    def due(self, user: str) -> bytes | None:
+        """The state with what was noted, where that is enough to be written; ``None`` for not yet.
+
+        Whoever writes it then drops what was noted. What cannot be read or kept is dropped here.
+        """
+        count, log = self._pending.get(user, (0, FeedbackLog()))
+        return self._with(user, log) if count >= KEPT_AT else None
+
+    def keep(self, user: str) -> None:
+        """Write what was noted.
 
         What may not be kept, for want of consent or while recording is paused, is dropped.
         """
-        count, log = self._pending.get(user, (0, FeedbackLog()))
-        if not count or count < least:
-            return
-        del self._pending[user]
+        _, log = self._pending.get(user, (0, FeedbackLog()))
+        whole = self._with(user, log)
+        self.drop(user)
+        try:
+            if whole is not None:
+                self._history.set_state(user, STATE, whole)
+        except (HistoryError, ClosedError, ValueError) as error:
+            self._lost(user, error)
+
+    def _with(self, user: str, log: FeedbackLog) -> bytes | None:
+        """What is in the vault, with another log after it."""
         try:
             if not self._history.personalises(user):
-                return
+                return None
             raw = self._history.state(user, STATE)
-            kept = FeedbackLog() if raw is None else FeedbackLog.from_bytes(raw)
+            kept = None if raw is None else FeedbackLog.from_bytes(raw)
             whole = (kept or FeedbackLog()).merged(log).since(self._history.kept_since)
-            self._history.set_state(user, STATE, whole.to_bytes())
-        except (HistoryError, ClosedError, ValueError) as error:
-            logger.warning("what came of lists was not kept: %s", type(error).__name__)
+            return whole.to_bytes()
+        except (HistoryError, ClosedError) as error:
+            self._lost(user, error)
+            return None
+
+    def _lost(self, user: str, error: Exception) -> None:
+        self.drop(user)
+        logger.warning("what came of lists was not kept: %s", type(error).__name__)
 
     def keep_all(self) -> None:
         """Write what was noted of everybody."""
         for user in list(self._pending):
-            self.keep(user, least=1)
+            self.keep(user)
 
     def pending(self, user: str) -> FeedbackLog:
         """What was noted of a person and not written yet."""

@@ -10,7 +10,7 @@ So a click on the first item teaches nothing, and a list in which nothing was ch
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -29,6 +29,29 @@ _DEEDS = frozenset({EventType.COMPLETE, EventType.LIKE, EventType.ADD_TO_CART, E
 _REFUSALS = frozenset({EventType.DISLIKE, EventType.DISMISS})
 
 
+class Features:
+    """Features of a list's items, made when something is first learnt from them.
+
+    Not safe from several threads.
+
+    Args:
+        make: gives them, float32 of shape (m, width); asked once, and let go of then.
+    """
+
+    __slots__ = ("_made", "_make")
+
+    def __init__(self, make: Callable[[], NDArray[np.float32]]) -> None:
+        self._make: Callable[[], NDArray[np.float32]] | None = make
+        self._made: NDArray[np.float32] | None = None
+
+    def read(self) -> NDArray[np.float32]:
+        """Float32 of shape (m, width), the same array each time."""
+        if self._made is None:
+            assert self._make is not None  # noqa: S101 - one of the two is always there
+            self._made, self._make = self._make(), None
+        return self._made
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Shown:
     """A list as a person saw it, as far as it is learnt from.
@@ -38,7 +61,7 @@ class Shown:
         at: UTC seconds at which it was made.
         ids: of the first items, in their order; m of them.
         base: what everything but the head says of them, in log-odds, float32 of shape (m,).
-        features: float32 of shape (m, width), see :class:`Layout`.
+        made: gives the features when they are first read.
         layout: of the features.
         surface: which of the host's lists it was; empty where the host did not say.
         host: places from 1 in the host's own order, 0 where it gave an item none, int64 of shape
@@ -54,13 +77,18 @@ class Shown:
     at: float
     ids: tuple[str, ...]
     base: NDArray[np.float32]
-    features: NDArray[np.float32]
+    made: Features
     layout: Layout
     surface: str = ""
     host: NDArray[np.int64] | None = None
     without: NDArray[np.int64] | None = None
     chance: float = 1.0
     placements: NDArray[np.float64] | None = None
+
+    @property
+    def features(self) -> NDArray[np.float32]:
+        """Features of the items, float32 of shape (m, width), see :class:`Layout`."""
+        return self.made.read()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -106,11 +134,24 @@ class Deeds:
     refused: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
 
-    def heed(self, event: Event) -> None:
-        """Take note of an event with an item of the list."""
+    def copy(self) -> Deeds:
+        """Another one that says the same, to be changed."""
+        return Deeds(self.visited.copy(), self.done.copy(), self.refused.copy(), self.seen.copy())
+
+    def heed(self, event: Event, *, new: bool = True) -> None:
+        """Take note of an event with an item of the list.
+
+        Args:
+            event: what was done.
+            new: whether it was not kept before. What was may be told again because it is of
+                another list than then, or by mistake: of an item that was judged since it then
+                says nothing.
+        """
         if event.item is None:
             return
         one = event.item.id
+        if not new and (one in self.done or one in self.refused):
+            return
         if event.type in _VISITS:
             before = self.visited.get(one)
             now = None if event.dwell_s is None else satisfaction(event.dwell_s)
@@ -147,28 +188,48 @@ def satisfaction(dwell_s: float) -> float:
     return math.log(dwell_s / BOUNCE_S) / math.log(SATISFIED_S / BOUNCE_S)
 
 
-def lesson_of(shown: Shown, deeds: Deeds) -> Lesson | None:
-    """What the list teaches; ``None`` where that is nothing.
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What of a list was looked at, and what was chosen of it. Equal ones teach the same.
 
-    Nothing was chosen of it, or of what was looked at nothing else was passed over.
+    Attributes:
+        rows: of the list, k of them, from the top.
+        chosen: how much of a success each was, 0 to 1.
+        preferred: see :class:`Lesson`.
     """
-    successes = np.array([deeds.success(item) for item in shown.ids])
-    satisfied = np.flatnonzero(successes > 0)
-    if not len(satisfied):
-        return None
-    looked = _looked_at(shown.ids, deeds, last=int(satisfied[-1]))
-    if len(looked) < 2:
-        return None
-    chosen = successes[looked]
-    best = int(chosen.argmax())
-    refused = [place for place, row in enumerate(looked) if shown.ids[row] in deeds.refused]
-    return Lesson(
-        base=shown.base[looked].astype(np.float64),
-        features=shown.features[looked],
-        chosen=chosen,
-        preferred=tuple((best, place) for place in refused),
-        at=shown.at,
-    )
+
+    rows: tuple[int, ...]
+    chosen: tuple[float, ...]
+    preferred: tuple[tuple[int, int], ...]
+
+    @classmethod
+    def of(cls, ids: Sequence[str], deeds: Deeds) -> Reading | None:
+        """What the deeds say of a list; ``None`` where it teaches nothing.
+
+        Nothing was chosen of it, or of what was looked at nothing else was passed over.
+        """
+        successes = [deeds.success(item) for item in ids]
+        satisfied = [row for row, success in enumerate(successes) if success > 0]
+        if not satisfied:
+            return None
+        looked = _looked_at(ids, deeds, last=satisfied[-1])
+        if len(looked) < 2:
+            return None
+        chosen = tuple(successes[row] for row in looked)
+        best = chosen.index(max(chosen))
+        refused = [place for place, row in enumerate(looked) if ids[row] in deeds.refused]
+        return cls(tuple(looked), chosen, tuple((best, place) for place in refused))
+
+    def lesson(self, shown: Shown) -> Lesson:
+        """What the list teaches."""
+        rows = list(self.rows)
+        return Lesson(
+            base=shown.base[rows].astype(np.float64),
+            features=shown.features[rows],
+            chosen=np.array(self.chosen),
+            preferred=self.preferred,
+            at=shown.at,
+        )
 
 
 def _looked_at(ids: Iterable[str], deeds: Deeds, *, last: int) -> list[int]:

@@ -28,7 +28,7 @@ class Answer:
 
     Attributes:
         ranking: for the host.
-        shown: ``None`` where nobody is learnt of, or the list is empty.
+        shown: ``None`` where nobody is learnt of, or the list is empty or not shown.
     """
 
     ranking: Ranking

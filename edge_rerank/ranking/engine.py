@@ -278,7 +278,7 @@ class RankingEngine:
             options: see :meth:`rank`.
 
         Returns:
-            The ranking, and with a ``head_of`` that gives a head what it is to learn from.
+            The ranking, and of a list that is shown, with a head, what that is to learn from.
 
         Raises:
             InvalidRequest, InferenceError, ClosedError: see :meth:`rank`.
@@ -343,7 +343,7 @@ class RankingEngine:
             chances=order.explored.placements,
             left_out=(*blocked, *left_out_of(order, request)),
         )
-        if head is None:
+        if head is None or not request.shown:
             return Answer(ranking)
         shown = self._personal.shown(request, evidence, rows, ranking.id, order.explored)
         return Answer(ranking, shown)

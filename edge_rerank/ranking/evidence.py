@@ -162,16 +162,21 @@ class Evidence:
     def scores(self) -> NDArray[np.float64]:
         """The blend: what the columns add up to, float64 of shape (n,).
 
-        Added from left to right, so that a score's last bit does not depend on how many other
-        candidates there are.
-
         Raises:
             InferenceError: when one is no number, because a model or a table of a pack is broken.
         """
-        scores = np.asarray(np.cumsum(self.contributions(), axis=1)[:, -1])
+        scores = blend(self.contributions())
         if not np.isfinite(scores).all():
             raise InferenceError("a score came out as something that is no number")
         return scores
+
+
+def blend(contributions: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Sums over columns, float64 of shape (n,), of what each adds, float64 of shape (n, columns).
+
+    Added from left to right, so that a sum's last bit does not depend on how many rows there are.
+    """
+    return np.asarray(np.cumsum(contributions, axis=1)[:, -1])
 
 
 class Source(Protocol):

@@ -67,6 +67,7 @@ class ListOptions(TypedDict, total=False):
     surface: str | None
     policy: ListPolicy | None
     exposures: Mapping[str, Exposure] | None
+    shown: bool
 
 
 class RankOptions(ListOptions, total=False):
@@ -94,6 +95,8 @@ class RankOptions(ListOptions, total=False):
         exposures: how often items were shown to the person so far, by item id, for rules of the
             policy that count it: :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`; where
             it is left out, as far as impressions were recorded.
+        shown: ``False`` for a list that the person does not get to see, as one that is printed or
+            made ahead: it does not count in ``stats()``, and nothing is learnt from it.
     """
 
     query: str | None
@@ -137,6 +140,7 @@ class Request:
         head: what was learnt of the person on this device, if anything.
         policy: what makes a good list.
         exposures: how items were shown to the person so far, by id.
+        shown: whether the person gets to see the list.
     """
 
     candidates: tuple[Item, ...]
@@ -153,6 +157,7 @@ class Request:
     surface: str | None
     policy: ListPolicy
     exposures: Mapping[str, Exposure]
+    shown: bool
     _comparer: Comparer
     head: Head | None = None
 
@@ -210,6 +215,7 @@ class Request:
             surface=surface_of(options.get("surface")),
             policy=policy,
             exposures=exposures,
+            shown=check_bool(options.get("shown", True), "shown", InvalidRequest),
             _comparer=comparer,
             head=head,
         )

@@ -69,7 +69,7 @@ def server_of(reranker: Reranker, *, user: str | None = None) -> MCPServer:
         try:
             _check_consent(reranker, user)
             candidates = [Item(one["id"], one["text"]) for one in items]
-            ranking = reranker.rank(candidates, user, query=query)
+            ranking = reranker.rank(candidates, user, query=query, shown=False)  # to a model
         except EdgeRerankError as error:
             refusal = refusal_of(error)
             raise ToolError(f"{refusal.type}: {refusal.message}") from None

@@ -245,6 +245,7 @@ _MEMBERS: Mapping[str, Schema] = {
     "repeats": {"enum": [*Repeats]},
     "context": _CONTEXT,
     "surface": _NAME,
+    "shown": _BOOL,
     "policy": POLICY,
     "return_items": _BOOL,
     "return_documents": _BOOL,

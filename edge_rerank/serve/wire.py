@@ -35,7 +35,7 @@ _ITEM_NAMES = frozenset(ITEM)
 _DOCUMENT_NAMES = frozenset(DOCUMENT)
 _EVENT_NAMES = frozenset(EVENT_MEMBERS)
 
-OPTIONS = ("diversity", "budget_ms", "now", "repeats", "context", "surface")
+OPTIONS = ("diversity", "budget_ms", "now", "repeats", "context", "surface", "shown")
 """What is handed on to any ranking as it is."""
 
 WHOSE = ("user", "guest")

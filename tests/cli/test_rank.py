@@ -153,6 +153,8 @@ def test_an_encrypted_history(run: Run, tmp_path: Path) -> None:
     assert json.loads(of_history.out)["personalised"]
     assert ids(of_history.out) == ids(of_log.out)
     assert "because you chose Dark rye" in run(*ranked[:-1], *stored).out
+    stats = run("profile", "stats", *stored, "--json")
+    assert json.loads(stats.out)["whole"]["lists"] == 0  # for nobody saw them but whoever ran it
     stranger = run(*ranked, *stored[:-1], "nobody")
     assert not json.loads(stranger.out)["personalised"]
 

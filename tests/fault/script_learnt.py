@@ -1,8 +1,9 @@
 """Kill a process that learns of a person, again and again, and look at what it had learnt.
 
-Usage: script_learnt.py FOLDER KILLS SEED. Every child shows lists and tells of a choice from each;
-it acknowledges how many lists its head has learnt from, once the choice is recorded. Prints one
-JSON object.
+Usage: script_learnt.py FOLDER KILLS SEED. Every child shows lists and tells of a choice from each,
+of how it ended, and of several at once; it acknowledges how many events it has recorded. A twin
+that is never killed is told the events that are found in the file: its head must be the same.
+Prints one JSON object.
 """
 
 from __future__ import annotations
@@ -20,45 +21,72 @@ import numpy as np
 
 from edge_rerank import Event, History, Item
 from edge_rerank.history.keys.sources import KeyFile
+from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
+from edge_rerank.learning.journal import STATE
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.learner import Learner
-from edge_rerank.learning.lessons import Shown
+from edge_rerank.learning.lessons import Features, Shown
 
 USER = "alice"
 LAYOUT = Layout("pack", "a" * 64, ("content", "popularity"), 48)
 PATIENCE_S = 10.0
-START = time.time() - 1e6  # what is older than retention allows would go at once
+START = float(int(time.time()) - 10**6)  # what is older than retention allows would go at once
 
 
 def shown(number: int) -> Shown:
     rng = np.random.default_rng(number)
     base = rng.normal(size=6).astype(np.float32)
     features = rng.normal(size=(6, LAYOUT.width)).astype(np.float32)
-    return Shown(f"r{number}", START + number, tuple("abcdef"), base, features, LAYOUT)
+    made = Features(lambda: features)
+    return Shown(f"r{number}", START + 600 * number, tuple("abcdef"), base, made, LAYOUT)
 
 
-def learnt(history: History) -> Head:
-    head = Learner(history).head(USER, LAYOUT)
+def told(number: int) -> list[list[Event]]:
+    """What is recorded of a list, call by call: two events, or three at once."""
+    rng = random.Random(number)
+    choice, other = rng.sample("bcdef", 2)
+    at = START + 600 * number
+    click = Event("click", Item(choice), ranking=f"r{number}", timestamp=at + 1)
+    read = Event(
+        "view", Item(choice), ranking=f"r{number}", timestamp=at + 2, dwell_s=rng.uniform(0, 40)
+    )
+    if number % 3:
+        return [[click], [read]]
+    return [[click, Event("dismiss", Item(other), ranking=f"r{number}", timestamp=at + 3), read]]
+
+
+def following(history: History) -> Learner:
+    learner = Learner(history)
+    history.beside_record(learner.following)
+    return learner
+
+
+def learnt(learner: Learner) -> Head:
+    head = learner.head(USER, LAYOUT)
     assert head is not None
     return head
 
 
+def next_list(events: tuple[Event, ...]) -> int:
+    """Of a list that nothing was told of yet: those of before are closed by a restart."""
+    return max((int((one.ranking or "r-1")[1:]) for one in events), default=-1) + 1
+
+
 def work(path: Path, key: KeyFile, acks: int) -> None:
-    """Show a list, record a choice from it, acknowledge; until killed."""
+    """Show a list, record what was done with it, acknowledge; until killed."""
     with History.open(path, key) as history:
         history.consent(USER, True)
-        learner = Learner(history)
-        history.after_record(learner.heed)
-        number = learnt(history).lists
+        learner = following(history)
+        events = history.events(USER)
+        number, count = next_list(events), history.overview().events
         while True:
-            learner.head(USER, LAYOUT)
+            learnt(learner)
             learner.watch(USER, shown(number))
-            at = START + number
-            item = Item("bcdef"[number % 5])
-            history.record(Event("click", item, ranking=f"r{number}", timestamp=at), user=USER)
+            for call in told(number):
+                count += history.record(call, user=USER)
+                os.write(acks, b"%d\n" % count)
             number += 1
-            os.write(acks, b"%d\n" % number)
 
 
 def killed(path: Path, key: KeyFile, delay: float) -> int:
@@ -79,6 +107,28 @@ def killed(path: Path, key: KeyFile, delay: float) -> int:
     return int(lines[-1]) if lines else 0
 
 
+class Twin:
+    """A device that is told the same events, and lives on."""
+
+    def __init__(self) -> None:
+        self.history = History.open()
+        self.history.consent(USER, True)
+        self.learner = following(self.history)
+        self.known = 0
+        self._lists: set[str] = set()
+
+    def tell(self, events: list[Event]) -> bytes:
+        """Tell what is new, one by one; the head then, as it would be kept."""
+        for event in events[self.known :]:
+            if event.ranking not in self._lists:
+                self._lists.add(event.ranking or "")
+                learnt(self.learner)
+                self.learner.watch(USER, shown(int((event.ranking or "")[1:])))
+            self.history.record(event, user=USER)
+        self.known = len(events)
+        return learnt(self.learner).to_bytes()
+
+
 def main() -> None:
     folder, kills, seed = Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3])
     rng = random.Random(seed)
@@ -86,18 +136,27 @@ def main() -> None:
     safe.mkdir(mode=0o700)
     key = KeyFile.create(safe / "key")
     path = folder / "history.db"
-    lost = differs = acknowledged = 0
+    twin = Twin()
+    lost = apart = unread = acknowledged = 0
     for _ in range(kills):
-        told = killed(path, key, rng.uniform(0, 0.03))
-        acknowledged = max(acknowledged, told)
+        acknowledged = max(acknowledged, killed(path, key, rng.uniform(0, 0.06)))
         with History.open(path, key) as history:
-            first = learnt(history)
-        with History.open(path, key) as history:
-            again = learnt(history)
-        lost += first.lists < acknowledged
-        differs += first.to_bytes() != again.to_bytes()
+            events = [stored.event for stored in history.access(USER).events]
+            lost += len(events) < acknowledged
+            apart += learnt(Learner(history)).to_bytes() != twin.tell(events)
+            raw = history.state(USER, STATE)
+            unread += raw is not None and FeedbackLog.from_bytes(raw) is None
     print(
-        json.dumps({"kills": kills, "acknowledged": acknowledged, "lost": lost, "differs": differs})
+        json.dumps(
+            {
+                "kills": kills,
+                "acknowledged": acknowledged,
+                "events": twin.known,
+                "lost": lost,
+                "apart": apart,
+                "unread": unread,
+            }
+        )
     )
 
 

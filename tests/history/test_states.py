@@ -6,7 +6,7 @@ import itertools
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from edge_rerank.errors import HistoryCorrupt, InvalidRequest
 from edge_rerank.history.history import History
 from edge_rerank.history.vault.file import HistoryFile
 from edge_rerank.history.vault.rekey import Rekey, begin_epoch
-from edge_rerank.history.vault.states import MAX_STATE_BYTES
+from edge_rerank.history.vault.states import MAX_KIN, MAX_STATE_BYTES
 from edge_rerank.history.vault.store import HistoryStore
 from tests.history.reader import Reader
 
@@ -119,6 +119,48 @@ def test_more_than_fits_is_refused() -> None:
             store.set_state("alice", "one more", b"")
         assert store.state("alice", "head") == SECRET
         assert store.verify().ok
+
+
+def test_of_states_of_one_family_the_oldest_makes_room(tmp_path: Path) -> None:
+    with HistoryStore.open(tmp_path / "me.db", KEY) as store:
+        for number in range(MAX_KIN):
+            store.set_state("alice", f"head.{number}", bytes([number]))
+        store.set_state("alice", "head.0", b"again")
+        for other in ("feedback", "attributes"):
+            store.set_state("alice", other, b"")
+        store.set_state("alice", "head.new", b"new")
+        held = {state.name for state in store.access("alice").states}
+        assert held == {"head.0", "head.2", "head.3", "head.4", "head.5", "head.new"} | {
+            "feedback",
+            "attributes",
+        }
+        assert store.state("alice", "head.1") is None
+        with pytest.raises(ValueError, match="at most 8 states"):
+            store.set_state("alice", "tail.new", b"")
+        assert store.verify().ok
+
+
+def test_events_and_states_that_follow_are_one_transaction(tmp_path: Path) -> None:
+    told: list[list[int]] = []
+
+    def states(new: Collection[int]) -> dict[str, bytes]:
+        told.append(sorted(new))
+        return {"head": bytes(new), "other": SECRET}
+
+    with HistoryStore.open(tmp_path / "me.db", KEY) as store:
+        store.append("alice", [click(1)])
+        before = store._vault.root.generation
+        assert len(store.append("alice", [click(1), click(2)], states=states).stored) == 1
+        assert store._vault.root.generation == before + 1
+        assert (store.state("alice", "head"), store.state("alice", "other")) == (b"\1", SECRET)
+        with pytest.raises(ValueError, match="expected a name"):
+            store.append("alice", [click(3)], states=lambda _: {"head": b"x", "": b"x"})
+        assert store.count("alice") == 2
+        assert store.state("alice", "head") == b"\1"
+        assert told == [[1]]
+    with HistoryStore.open(tmp_path / "me.db", KEY) as store:
+        assert store.state("alice", "head") == b"\1"
+        assert store.count("alice") == 2
 
 
 def test_a_person_sees_name_and_size() -> None:

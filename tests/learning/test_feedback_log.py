@@ -13,7 +13,7 @@ from edge_rerank import Event, Item
 from edge_rerank.history.vault.states import MAX_STATE_BYTES
 from edge_rerank.learning.feedback_log import MONTHS, NEWEST, SURFACES, FeedbackLog, month_of
 from edge_rerank.learning.layout import Layout
-from edge_rerank.learning.lessons import Deeds, Shown
+from edge_rerank.learning.lessons import Deeds, Features, Shown
 from edge_rerank.learning.list_record import PLACES, ListRecord
 
 START = 1_700_000_000.0  # 14 November 2023
@@ -23,7 +23,7 @@ LAYOUT = Layout("pack", "a" * 64, ("content",), 2)
 
 def shown(ids: str = "abcde", **options: object) -> Shown:
     base = np.zeros(len(ids), dtype=np.float32)
-    features = np.zeros((len(ids), LAYOUT.width), dtype=np.float32)
+    features = Features(lambda: np.zeros((len(ids), LAYOUT.width), dtype=np.float32))
     return Shown("r", START, tuple(ids), base, features, LAYOUT, **options)  # type: ignore[arg-type]
 
 

@@ -11,10 +11,11 @@ from edge_rerank import History, Retention
 from edge_rerank.errors import HistoryUnavailable
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.journal import KEPT_AT, PEOPLE, STATE, Journal
-from edge_rerank.learning.learner import OPEN_LISTS, OPEN_S, Learner
+from edge_rerank.learning.learner import Learner
 from edge_rerank.learning.lessons import Deeds
+from edge_rerank.learning.open_lists import OPEN_LISTS, OPEN_S
 from edge_rerank.learning.stats import read_stats
-from tests.learning.test_learner import LAYOUT, START, USER, a_list, did, teach
+from tests.learning.test_learner import LAYOUT, START, USER, a_list, did, following, teach, tell
 
 
 @pytest.fixture
@@ -26,7 +27,7 @@ def history() -> History:
 
 @pytest.fixture
 def learner(history: History) -> Learner:
-    learner = Learner(history, clock=lambda: START)
+    learner = following(history)
     history.on_forget(learner.drop)
     return learner
 
@@ -75,7 +76,7 @@ def test_what_is_open_is_told_as_it_stands_and_written_at_the_end(
 
 def test_a_dwell_time_that_comes_later_still_counts(learner: Learner, history: History) -> None:
     teach(learner, 0, "d")
-    learner.heed(USER, [did("view", "d", "r0", at=START + 2, dwell_s=1.0)])
+    tell(learner, did("view", "d", "r0", at=START + 2, dwell_s=1.0))
     learner.close()
     whole = read_stats(history, USER).whole
     assert whole.clicked == 1
@@ -87,7 +88,7 @@ def test_a_dwell_time_that_comes_later_still_counts(learner: Learner, history: H
 
 def test_a_closed_list_takes_no_more_events(learner: Learner, history: History) -> None:
     learner.watch(USER, a_list())
-    learner.heed(USER, [did("click", "d", "r0", at=START + OPEN_S + 1)])
+    tell(learner, did("click", "d", "r0", at=START + OPEN_S + 1))
     learner.close()
     assert read_stats(history, USER).whole.clicked == 0
 
@@ -97,7 +98,7 @@ def test_it_goes_on_in_the_next_process(tmp_path: Path) -> None:
     for turn in range(3):
         with History.open(tmp_path / "h.db", key, retention=Retention.UNLIMITED) as kept:
             kept.consent(USER, True)
-            learner = Learner(kept, clock=lambda: START)
+            learner = following(kept)
             teach(learner, turn, "d")
             learner.close()
             assert read_stats(kept, USER).whole.lists == turn + 1
@@ -135,7 +136,7 @@ def test_what_came_of_lists_is_gone_with_the_person(learner: Learner, history: H
 
 
 def test_a_person_who_makes_room_for_others_is_not_lost(history: History) -> None:
-    learner = Learner(history, clock=lambda: START)
+    learner = following(history)
     teach(learner, 0, "d")
     for number in range(70):  # more than a learner holds the open lists of
         history.consent(f"user {number}", True)
@@ -178,7 +179,7 @@ def test_what_another_version_wrote_is_begun_anew(learner: Learner, history: His
 def test_months_that_retention_does_not_allow_are_left_out() -> None:
     kept = History.open(retention=Retention(max_age_days=30))
     kept.consent(USER, True)
-    learner = Learner(kept, clock=lambda: START)  # years ago
+    learner = following(kept)  # years ago
     teach(learner, 0, "d")
     assert read_stats(kept, USER, beside=learner.log(USER)).whole.lists == 0
     learner.close()

@@ -7,7 +7,7 @@ import pytest
 
 from edge_rerank import Event, Item
 from edge_rerank.learning.layout import Layout
-from edge_rerank.learning.lessons import Deeds, Lesson, Shown, lesson_of, satisfaction
+from edge_rerank.learning.lessons import Deeds, Features, Lesson, Reading, Shown, satisfaction
 from edge_rerank.types import EventName
 
 IDS = ("a", "b", "c", "d", "e")
@@ -18,14 +18,15 @@ def shown() -> Shown:
     features = np.zeros((5, LAYOUT.width), dtype=np.float32)
     features[:, 0] = range(5)
     base = np.arange(5, dtype=np.float32)
-    return Shown("r", 100.0, IDS, base, features, LAYOUT)
+    return Shown("r", 100.0, IDS, base, Features(lambda: features), LAYOUT)
 
 
 def lesson(*told: tuple[EventName, str, float | None]) -> Lesson | None:
     deeds = Deeds()
     for kind, item, dwell_s in told:
         deeds.heed(Event(kind, Item(item), dwell_s=dwell_s))
-    return lesson_of(shown(), deeds)
+    reading = Reading.of(IDS, deeds)
+    return None if reading is None else reading.lesson(shown())
 
 
 def looked_at(one: Lesson | None) -> str:

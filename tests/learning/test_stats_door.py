@@ -105,6 +105,22 @@ def test_without_learning_or_consent_nothing_is_counted(engine: RankingEngine) -
     assert "no list is noted" in on.stats(USER).notes[0]
 
 
+def test_what_the_person_does_not_see_is_not_counted_or_learnt_from(learning: Reranker) -> None:
+    for _ in range(3):
+        ranking = learning.rank(SHELF, USER, shown=False)
+        learning.record(Event("click", ranking[4].item, ranking=ranking.id), user=USER)
+    assert learning.stats(USER).whole.lists == 0
+    assert learning.history.state(USER, "head.default") is None
+    pick(learning, "lamp", times=2)
+    orders = [
+        [one.item.id for one in learning.rank(SHELF, USER, shown=one)] for one in (True, False)
+    ]
+    assert orders[0] == orders[1]
+    assert learning.stats(USER).whole.lists == 3
+    with pytest.raises(InvalidRequest, match="shown: expected"):
+        learning.rank(SHELF, USER, shown="no")  # type: ignore[arg-type]
+
+
 def test_nothing_of_an_item_or_the_person_is_in_them(tmp_path: Path, engine: RankingEngine) -> None:
     kept = Reranker(engine, History.open(tmp_path / "h.db", bytes(range(32))))
     kept.consent(USER, True)

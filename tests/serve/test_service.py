@@ -95,7 +95,8 @@ def test_the_life_of_a_person(service: Service) -> None:
 
 
 def test_the_moment_is_taken_and_changes_nothing(service: Service) -> None:
-    said = {"context": {"hour": 20, "device": "kiosk", "mood": None}, "surface": "home"}
+    said: dict[str, object] = {"surface": "home", "shown": False}
+    said["context"] = {"hour": 20, "device": "kiosk", "mood": None}
     plain = service.call("rank", {"items": SHELF})
     asked = service.call("rank", {"items": SHELF, **said})
     assert asked["items"] == plain["items"]
@@ -107,9 +108,10 @@ def test_the_moment_is_taken_and_changes_nothing(service: Service) -> None:
         {"context": []},
         {"surface": "a b"},
         {"surface": 7},
+        {"shown": 1},
     ]
     for wrong in wrongs:
-        with pytest.raises(InvalidRequest, match=r"context: |surface: "):
+        with pytest.raises(InvalidRequest, match=r"context: |surface: |shown: "):
             service.call("rank", {"items": SHELF, **wrong})
     guest = service.call("guest_open", {})["guest"]
     service.call("describe", {"guest": guest, "attributes": {"age_group": "30-39"}})

@@ -66,7 +66,8 @@ class PersonalVault(LockedVault):
 
         Args:
             user: the host's identifier.
-            name: 1 to 32 characters, at most 8 names a person; cannot be read without the key.
+            name: 1 to 32 characters, at most 8 names a person; cannot be read without the key. Of
+                more than 6 that are alike up to a dot, the one set longest ago is deleted.
             content: at most 16 KiB.
 
         Raises:

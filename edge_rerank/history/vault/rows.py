@@ -32,8 +32,12 @@ class Rows:
         self.removals = 0
         """How often rows were deleted, or would have been had the transaction succeeded."""
 
-    def insert(self, person: Person, events: Sequence[Event], *, recorded: int) -> list[Event]:
-        """Seal and insert events; returns the new ones as they will be read back."""
+    def insert(self, person: Person, events: Sequence[Event], *, recorded: int) -> dict[int, Event]:
+        """Seal and insert events.
+
+        Returns:
+            The new ones as they will be read back, by their places among ``events``.
+        """
         kept = [minimise(event) for event in events]
         tags = [_tags(person, event, event.id) for event in kept]
         known = self._known(person, tags)
@@ -43,7 +47,7 @@ class Rows:
                 known.update(filter(None, pair))
                 new.append(at)
         if not new:
-            return []
+            return {}
         encoded = [encode(kept[at], recorded=recorded) for at in new]
         payloads = [payload for payload, _ in encoded]
         seqs = range(person.last_seq + 1, person.last_seq + 1 + len(new))
@@ -56,7 +60,7 @@ class Rows:
         person.count += len(rows)
         person.oldest = person.oldest or recorded
         person.total = (person.total + sum(_hash(person, row) for row in rows)) % MODULUS
-        return [event for _, event in encoded]
+        return {at: event for at, (_, event) in zip(new, encoded, strict=True)}
 
     def _known(self, person: Person, tags: Iterable[tuple[bytes, bytes | None]]) -> set[bytes]:
         """Those of the tags that rows of the person have."""

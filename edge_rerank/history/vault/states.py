@@ -19,6 +19,10 @@ from edge_rerank.history.vault.people import Person, State
 MAX_STATES = 8
 """Of one person."""
 
+MAX_KIN = 6
+"""States of one person that are named alike up to a dot, as heads of packs are: of more the one
+that was put longest ago makes room, so that there is some for states of other kinds."""
+
 MAX_STATE_BYTES = 16 * 1024
 MAX_NAME_CHARS = 32
 
@@ -59,6 +63,8 @@ class States:
             content: at most :data:`MAX_STATE_BYTES`.
             recorded: the store's clock, seconds.
 
+        One that makes room, see :data:`MAX_KIN`, is deleted.
+
         Raises:
             ValueError: when name, content or the number of states is beyond its bound.
         """
@@ -67,6 +73,7 @@ class States:
                 f"expected a name of 1 to {MAX_NAME_CHARS} characters and at most"
                 f" {MAX_STATE_BYTES} bytes, got {len(name)} and {len(content)}"
             )
+        self._make_room(person, name)
         if name not in person.states and len(person.states) >= MAX_STATES:
             raise ValueError(f"expected at most {MAX_STATES} states of a person, got one more")
         self.drop(person, name)
@@ -77,6 +84,20 @@ class States:
         self._insert(person, list(zip(seqs, sealed, strict=True)))
         person.last_state = seqs[-1]
         person.states = {**person.states, name: State(first, len(parts), recorded)}
+
+    def _make_room(self, person: Person, name: str) -> None:
+        """Delete those of the state's kin that were put longest ago, down to one less than allowed.
+
+        Numbers of rows are never given again, so they tell the order.
+        """
+        family, dot, _ = name.partition(".")
+        kin = [
+            (state.first, one)
+            for one, state in person.states.items()
+            if dot and one != name and one.startswith(family + dot)
+        ]
+        for _, one in sorted(kin)[: max(len(kin) - MAX_KIN + 1, 0)]:
+            self.drop(person, one)
 
     def drop(self, person: Person, name: str) -> bool:
         """Delete the state called ``name``, in whatever condition; whether there was one."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Self
@@ -53,6 +53,9 @@ from edge_rerank.history.vault.rotation import (
 from edge_rerank.history.vault.vault import Vault
 from edge_rerank.history.vault.verify import verify_vault
 from edge_rerank.types import Event
+
+StatesOf = Callable[[Collection[int]], Mapping[str, bytes]]
+"""Gives the contents of states by name, told the places of the events that are new."""
 
 
 class HistoryStore(PersonalVault):
@@ -130,29 +133,39 @@ class HistoryStore(PersonalVault):
 
     # -- events -----------------------------------------------------------------------
 
-    def append(self, user: str, events: Sequence[Event]) -> Appended:
-        """Seal and store events in one transaction, on disk when this returns.
+    def append(
+        self, user: str, events: Sequence[Event], *, states: StatesOf | None = None
+    ) -> Appended:
+        """Seal and store events, and states that follow from them, in one transaction.
 
-        A duplicate has the ``id`` of a stored event, or its type, second, and item or
-        query. What retention no longer allows is deleted in the same transaction.
+        On disk when this returns. A duplicate has the ``id`` of a stored event, or its type,
+        second, and item or query. What retention no longer allows is deleted in the same
+        transaction.
 
         Args:
             user: the host's identifier; only its keyed hash is stored.
             events: cleaned, with timestamps.
+            states: gives them by name, as for :meth:`set_state`, once it is told the places of the
+                new events among ``events``. It must not call the store, and what it raises undoes
+                everything.
 
         Raises:
+            ValueError: when a state is beyond its bound.
             HistoryError: nothing is stored then.
         """
         with self._use() as vault:
             with vault.write() as change:
                 person = change.person(user, create=True)
                 stored = vault.rows.insert(person, events, recorded=change.root.clock)
+                follow = {} if states is None else states(stored.keys())
+                for name, content in follow.items():
+                    vault.states.put(person, name, content, recorded=change.root.clock)
                 expired = expire_person(vault, person, change.root)
-                if stored or expired:
+                if stored or follow or expired:
                     change.save(person)
             if expired:
                 vault.file.empty_log_soon()
-            return Appended(tuple(stored), len(events) - len(stored), expired)
+            return Appended(tuple(stored.values()), len(events) - len(stored), expired)
 
     def load(self, user: str, *, limit: int | None = None) -> tuple[Event, ...]:
         """The person's events in time order, oldest first; empty for an unknown person.

@@ -18,10 +18,10 @@ from edge_rerank.learning.layout import (
     MOST_COLUMNS,
     Layout,
 )
-from edge_rerank.learning.lessons import Shown
+from edge_rerank.learning.lessons import Features, Shown
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Column, Evidence, blend
 from edge_rerank.ranking.request import Explored, Request
 from edge_rerank.types import ReasonCode
 
@@ -51,7 +51,9 @@ class PersonalSource:
     columns: tuple[Column, ...] = (PERSONAL,)
 
     def __init__(self, pack: Pack, columns: Iterable[Column]) -> None:
-        weighed = tuple(column.name for column in columns if column.adapts)[:MOST_COLUMNS]
+        before = [(place, column.name) for place, column in enumerate(columns) if column.adapts]
+        self._places = [place for place, _ in before[:MOST_COLUMNS]]
+        weighed = tuple(name for _, name in before[:MOST_COLUMNS])
         self._axes = read_axes(pack)
         self._fold = lru_cache(maxsize=4096)(fold)
         self.layout = Layout(pack.manifest.name, pack.digest, weighed, self._axes.shape[1])
@@ -62,7 +64,7 @@ class PersonalSource:
         if head is None or not head.lists:
             return
         columns, texts, slots = self._split(head.weights)
-        lift = self._weighed(evidence) @ columns
+        lift = self._weighed(evidence.contributions()) @ columns
         if self._axes.shape[1]:
             direction = self._axes @ texts.astype(np.float32)
             lift += _along(request.comparisons.vectors, direction)
@@ -95,32 +97,56 @@ class PersonalSource:
             explored: what of the list was left to chance.
         """
         seen = list(rows[:SHOWN_ITEMS])
-        base = evidence.scores() - evidence[PERSONAL.name] * PERSONAL.weight
-        along = _along(request.comparisons.vectors[seen], self._axes)
+        added = evidence.contributions()
+        scores = blend(added)
+        lift = evidence[PERSONAL.name]
+        base = scores - lift * PERSONAL.weight if lift.any() else scores
         items = [request.candidates[row] for row in seen]
-        moment = moment_of(request.context)
-        slots = np.stack([self._fold(item.categories, moment) for item in items])
-        features = np.concatenate([self._weighed(evidence)[seen], along, slots], axis=1)
         return Shown(
             ranking=ranking,
             at=request.now,
             ids=tuple(item.id for item in items),
             base=base[seen].astype(np.float32),
-            features=features.astype(np.float32),
+            made=self._features(
+                self._weighed(added)[seen],
+                _along(request.comparisons.vectors[seen], self._axes),
+                [item.categories for item in items],
+                moment_of(request.context),
+            ),
             layout=self.layout,
             surface=request.surface or "",
             host=_places_of_host(request, seen),
-            without=_places_without(base, evidence, seen, explored.before),
+            without=_places_without(base, scores, seen, explored.before),
             chance=explored.chance,
             placements=_placements(explored.placements, len(seen)),
         )
 
-    def _weighed(self, evidence: Evidence) -> NDArray[np.float64]:
+    def _features(
+        self,
+        weighed: NDArray[np.float64],
+        along: NDArray[np.float32],
+        categories: Sequence[tuple[str, ...]],
+        moment: tuple[str, ...],
+    ) -> Features:
+        """Features to be made when they are needed, of what takes less room than they will.
+
+        Args:
+            weighed: of the items, see :meth:`_weighed`.
+            along: their vectors along the axes: a fifth of the vectors themselves.
+            categories: of each item.
+            moment: circumstances of the call.
+        """
+
+        def make() -> NDArray[np.float32]:
+            slots = np.stack([self._fold(one, moment) for one in categories])
+            return np.concatenate([weighed, along, slots], axis=1).astype(np.float32)
+
+        return Features(make)
+
+    def _weighed(self, added: NDArray[np.float64]) -> NDArray[np.float64]:
         """What the columns add that may be weighed anew, against their means, (n, columns)."""
-        names = [column.name for column in evidence.columns]
-        places = [names.index(name) for name in self.layout.columns]
-        added = evidence.contributions()[:, places]
-        return np.asarray(added - added.mean(axis=0))
+        weighed = added[:, self._places]
+        return np.asarray(weighed - weighed.mean(axis=0))
 
     def _split(self, weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """Weights of columns, of axes, and of slots."""
@@ -144,17 +170,18 @@ def _along(vectors: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[n
 
 def _places_of_host(request: Request, seen: Sequence[int]) -> NDArray[np.int64] | None:
     """Places from 1 that the host's scores, else its order, give the items; 0 for no score."""
-    scores = np.array([np.nan if one.score is None else one.score for one in request.candidates])
-    known = ~np.isnan(scores)
-    if not known.any():
+    given = [one.score for one in request.candidates]
+    if all(one is None for one in given):
         return np.array(seen, dtype=np.int64) + 1 if request.host_order else None
+    scores = np.array([np.nan if one is None else one for one in given])
+    known = ~np.isnan(scores)
     places = _places(np.where(known, scores, -np.inf))
     return np.where(known, places, 0)[list(seen)]
 
 
 def _places_without(
     base: NDArray[np.float64],
-    evidence: Evidence,
+    scores: NDArray[np.float64],
     seen: Sequence[int],
     unexplored: Sequence[int],
 ) -> NDArray[np.int64] | None:
@@ -162,12 +189,13 @@ def _places_without(
 
     What policies did to the list is so left as it is; places are those before neighbours swapped.
     """
-    if not unexplored and not evidence[PERSONAL.name].any():
+    if not unexplored and base is scores:
         return None
-    own = {row: place for place, row in enumerate(unexplored or seen, start=1)}
-    moved = _places(base) - _places(evidence.scores())
-    places = np.array([own[row] for row in seen], dtype=np.int64)
-    return np.clip(places + moved[list(seen)], 1, len(base))
+    order, rows = list(unexplored or seen), list(seen)
+    own = np.empty(len(base), dtype=np.int64)
+    own[order] = np.arange(1, len(order) + 1)
+    moved = _places(base) - _places(scores)
+    return np.clip((own + moved)[rows], 1, len(base))
 
 
 def _placements(chances: Sequence[float], count: int) -> NDArray[np.float64] | None:

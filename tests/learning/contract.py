@@ -1,0 +1,275 @@
+"""The contract of whatever learns on the device, and those who are held to it.
+
+Each :class:`Subject` is one learner as the tests of ``test_contract`` see it: what it is before
+anything, what an example is, what it foretells, how it is kept, and states that are none of its.
+A new learner is held to the contract by one more subject in :data:`SUBJECTS`.
+"""
+
+from __future__ import annotations
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.learning.examination import PLACES, Examination
+from edge_rerank.learning.feedback_log import FeedbackLog
+from edge_rerank.learning.head import Head
+from edge_rerank.learning.interleaving import Side
+from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.lessons import Deeds, Features, Lesson, Shown
+from edge_rerank.learning.list_record import ListRecord
+from edge_rerank.learning.sequential_test import OrderTest
+from edge_rerank.learning.stats import stats_of
+from edge_rerank.types import Event, Item
+
+LAYOUT = Layout("pack", "a" * 64, ("content", "popularity"), 4)
+START = 1_700_000_000.0
+
+
+class Subject(Protocol):
+    """A learner as the contract sees it.
+
+    Attributes:
+        largest: bytes that its state may take.
+        in_place: whether learning changes the learner, instead of giving the next.
+    """
+
+    largest: int
+    in_place: bool
+
+    def fresh(self) -> Any:
+        """One that has learnt nothing."""
+
+    def examples(self, count: int, *, seed: int) -> list[Any]:
+        """What it learns from."""
+
+    def learn(self, learner: Any, example: Any) -> Any:
+        """The learner after an example."""
+
+    def foretold(self, learner: Any) -> NDArray[np.float64]:
+        """What it says now, in numbers."""
+
+    def save(self, learner: Any) -> bytes:
+        """What is kept of it."""
+
+    def load(self, raw: bytes) -> Any:
+        """What was kept; ``None``, or an InvalidRequest, where it is no such state."""
+
+    def damaged(self, raw: bytes) -> Iterator[bytes]:
+        """States that are none of its."""
+
+
+@dataclass(frozen=True)
+class HeadSubject:
+    """The personal head."""
+
+    largest: int = 16 * 1024
+    in_place: bool = False
+
+    def fresh(self) -> Head:
+        return Head.blank(LAYOUT)
+
+    def examples(self, count: int, *, seed: int) -> list[Lesson]:
+        rng = np.random.default_rng(seed)
+        return [_lesson(rng, START + 3_600 * number) for number in range(count)]
+
+    def learn(self, learner: Head, example: Lesson) -> Head:
+        return learner.learn(example)
+
+    def foretold(self, learner: Head) -> NDArray[np.float64]:
+        return learner.weights
+
+    def save(self, learner: Head) -> bytes:
+        return learner.to_bytes()
+
+    def load(self, raw: bytes) -> Head | None:
+        return Head.from_bytes(raw, LAYOUT)
+
+    def damaged(self, raw: bytes) -> Iterator[bytes]:
+        yield from _cut(raw)
+        yield raw[:1] + bytes([raw[1] ^ 1]) + raw[2:]  # of another layout
+        yield raw[:-4] + np.float32(np.nan).tobytes()
+        yield raw[:-4] + np.float32(np.inf).tobytes()
+
+
+def _lesson(rng: np.random.Generator, at: float) -> Lesson:
+    count = int(rng.integers(2, 9))
+    chosen = np.zeros(count)
+    chosen[-1] = rng.uniform(0.2, 1.0)
+    preferred = ((count - 1, 0),) if rng.random() < 0.2 else ()
+    features = rng.normal(size=(count, LAYOUT.width)).astype(np.float32)
+    return Lesson(rng.normal(size=count), features, chosen, preferred, at)
+
+
+@dataclass(frozen=True)
+class LogSubject:
+    """The counters of statistics, and the newest lists."""
+
+    largest: int = 16 * 1024
+    in_place: bool = False
+
+    def fresh(self) -> FeedbackLog:
+        return FeedbackLog()
+
+    def examples(self, count: int, *, seed: int) -> list[tuple[ListRecord, str]]:
+        rng = np.random.default_rng(seed)
+        return [
+            (_record(rng, START + 90_000 * number), f"surface {rng.integers(8)}")
+            for number in range(count)
+        ]
+
+    def learn(self, learner: FeedbackLog, example: tuple[ListRecord, str]) -> FeedbackLog:
+        return learner.after(*example)
+
+    def foretold(self, learner: FeedbackLog) -> NDArray[np.float64]:
+        whole = stats_of(learner).whole
+        shares = [0.0 if one is None else one.value for one in (whole.click_through, whole.mrr)]
+        return np.array([whole.lists, whole.clicked, whole.refused, *shares])
+
+    def save(self, learner: FeedbackLog) -> bytes:
+        return learner.to_bytes()
+
+    def load(self, raw: bytes) -> FeedbackLog | None:
+        return FeedbackLog.from_bytes(raw)
+
+    def damaged(self, raw: bytes) -> Iterator[bytes]:
+        yield from _cut(raw)
+        yield raw[:1] + bytes([raw[1] + 1]) + raw[2:]  # one more name than there is
+
+
+def _record(rng: np.random.Generator, at: float) -> ListRecord:
+    features = Features(lambda: np.zeros((5, LAYOUT.width), dtype=np.float32))
+    base = np.zeros(5, dtype=np.float32)
+    deeds = Deeds()
+    if rng.random() < 0.7:
+        item = Item("abcde"[rng.integers(5)])
+        deeds.heed(Event("click", item, dwell_s=float(rng.uniform(0, 60))))
+    shown = Shown("r", at, tuple("abcde"), base, features, LAYOUT)
+    return ListRecord.of(shown, deeds)
+
+
+@dataclass(frozen=True)
+class ExaminationSubject:
+    """Examination of places."""
+
+    largest: int = 16 * 1024
+    in_place: bool = True
+
+    def fresh(self) -> Examination:
+        return Examination()
+
+    def examples(self, count: int, *, seed: int) -> list[tuple[str, list[int], set[int]]]:
+        rng = np.random.default_rng(seed)
+        return [
+            (
+                f"surface {rng.integers(16)}",
+                rng.integers(PLACES, size=3).tolist(),
+                set(rng.integers(PLACES, size=2).tolist()),
+            )
+            for _ in range(count)
+        ]
+
+    def learn(self, learner: Examination, example: tuple[str, list[int], set[int]]) -> Examination:
+        learner.learn(*example)
+        return learner
+
+    def foretold(self, learner: Examination) -> NDArray[np.float64]:
+        return np.concatenate(
+            [learner.of(f"surface {number}").probabilities() for number in range(3)]
+        )
+
+    def save(self, learner: Examination) -> bytes:
+        return _packed(learner.state())
+
+    def load(self, raw: bytes) -> Examination:
+        return Examination.load(_unpacked(raw))
+
+    def damaged(self, raw: bytes) -> Iterator[bytes]:
+        state = _unpacked(raw)
+        name, counts = next(iter(state.items()))
+        yield from (_packed({**state, name: bad}) for bad in _bad(counts))
+        yield _packed({**state, "": counts})
+        yield _packed({f"surface {number}": counts for number in range(17)})
+
+
+@dataclass(frozen=True)
+class OrderTestSubject:
+    """The sequential test of the host's order against ours."""
+
+    largest: int = 256
+    in_place: bool = False
+
+    def fresh(self) -> OrderTest:
+        return OrderTest()
+
+    def examples(self, count: int, *, seed: int) -> list[Side | str | None]:
+        rng = np.random.default_rng(seed)
+        kinds: Sequence[Side | str | None] = (Side.HOST, Side.HOST, Side.OURS, None, "listed")
+        return [kinds[rng.integers(len(kinds))] for _ in range(count)]
+
+    def learn(self, learner: OrderTest, example: Side | str | None) -> OrderTest:
+        return learner.listed() if example == "listed" else learner.credited(example)  # type: ignore[arg-type]
+
+    def foretold(self, learner: OrderTest) -> NDArray[np.float64]:
+        return np.array([learner.host_evidence, learner.our_evidence])
+
+    def save(self, learner: OrderTest) -> bytes:
+        return _packed(learner.state())
+
+    def load(self, raw: bytes) -> OrderTest:
+        return OrderTest.load(_unpacked(raw))
+
+    def damaged(self, raw: bytes) -> Iterator[bytes]:
+        state = _unpacked(raw)
+        yield from (_packed({"order_test": bad}) for bad in _bad(state["order_test"]))
+        yield _packed({})
+
+
+SUBJECTS: Mapping[str, Subject] = {
+    "head": HeadSubject(),
+    "counters": LogSubject(),
+    "examination": ExaminationSubject(),
+    "order test": OrderTestSubject(),
+}
+
+
+def taught(subject: Subject, count: int, *, seed: int = 0) -> Any:
+    """One that learnt from so many examples."""
+    learner = subject.fresh()
+    for example in subject.examples(count, seed=seed):
+        learner = subject.learn(learner, example)
+    return learner
+
+
+def _cut(raw: bytes) -> Iterator[bytes]:
+    """Bytes that are too few, too many, or of a later version."""
+    yield from (b"", raw[:1], raw[: len(raw) // 2], raw[:-1], raw + b"\0", bytes([255]) + raw[1:])
+
+
+def _bad(counts: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
+    """Arrays that are no such counts."""
+    yield counts[..., :-1]
+    yield counts.astype(np.float64)
+    yield counts - counts.max() - 1
+    yield np.zeros(0, dtype=np.int64)
+
+
+def _packed(state: Mapping[str, NDArray[Any]]) -> bytes:
+    """Arrays by name as bytes."""
+    rows = {
+        name: [array.dtype.str, array.shape, b64encode(array.tobytes()).decode()]
+        for name, array in state.items()
+    }
+    return json.dumps(rows).encode()
+
+
+def _unpacked(raw: bytes) -> dict[str, NDArray[Any]]:
+    return {
+        name: np.frombuffer(b64decode(content), dtype).reshape(shape)
+        for name, (dtype, shape, content) in json.loads(raw).items()
+    }
