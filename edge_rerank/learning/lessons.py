@@ -2,20 +2,26 @@
 
 Which items were looked at follows from the cascade model (Craswell et al., "An experimental
 comparison of click position-bias models", WSDM 2008): people read from the top, so everything
-above the last click that satisfied them was looked at and passed over, and nothing is known of
-what stands below. Where the host reports impressions of a list, these say what was looked at.
-So a click on the first item teaches nothing, and a list in which nothing was chosen neither.
+above the last click that satisfied them was looked at and passed over. Where the host reports
+impressions of a list, these say what was looked at.
+
+What stands further down was perhaps looked at, the less likely the further it is. To leave it out
+would make whatever was chosen the lowest of the items that are compared, list after list, and
+teach that low scores please. So it is compared, too, with its log-odds lowered by the logarithm of
+that chance, as choices among samples of unlike chances are (McFadden, "Modelling the choice of
+residential location", 1978). A list in which nothing was chosen teaches nothing.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.learning.examination import DECLINE
 from edge_rerank.learning.layout import Layout
 from edge_rerank.types import Event, EventType
 
@@ -93,10 +99,10 @@ class Shown:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Lesson:
-    """Those of a list's items that were looked at, and what was chosen of them.
+    """A list's items that were looked at, for certain or perhaps, and what was chosen of them.
 
     Attributes:
-        base: log-odds without the head, float64 of shape (k,).
+        base: log-odds without the head, and of having been looked at, float64 of shape (k,).
         features: float32 of shape (k, width).
         chosen: how much of a success each choice was, 0 for what was passed over, float64 of
             shape (k,).
@@ -194,11 +200,13 @@ class Reading:
 
     Attributes:
         rows: of the list, k of them, from the top.
+        looked: chances that they were looked at, above 0 and at most 1.
         chosen: how much of a success each was, 0 to 1.
         preferred: see :class:`Lesson`.
     """
 
     rows: tuple[int, ...]
+    looked: tuple[float, ...]
     chosen: tuple[float, ...]
     preferred: tuple[tuple[int, int], ...]
 
@@ -206,25 +214,31 @@ class Reading:
     def of(cls, ids: Sequence[str], deeds: Deeds) -> Reading | None:
         """What the deeds say of a list; ``None`` where it teaches nothing.
 
-        Nothing was chosen of it, or of what was looked at nothing else was passed over.
+        Nothing was chosen of it, or there was nothing else to choose.
         """
         successes = [deeds.success(item) for item in ids]
         satisfied = [row for row, success in enumerate(successes) if success > 0]
         if not satisfied:
             return None
         looked = _looked_at(ids, deeds, last=satisfied[-1])
-        if len(looked) < 2:
+        rows = list(looked)
+        if len(rows) < 2:
             return None
-        chosen = tuple(successes[row] for row in looked)
+        chosen = tuple(successes[row] for row in rows)
         best = chosen.index(max(chosen))
-        refused = [place for place, row in enumerate(looked) if ids[row] in deeds.refused]
-        return cls(tuple(looked), chosen, tuple((best, place) for place in refused))
+        refused = [place for place, row in enumerate(rows) if ids[row] in deeds.refused]
+        return cls(
+            tuple(rows),
+            tuple(looked.values()),
+            chosen,
+            tuple((best, place) for place in refused),
+        )
 
     def lesson(self, shown: Shown) -> Lesson:
         """What the list teaches."""
         rows = list(self.rows)
         return Lesson(
-            base=shown.base[rows].astype(np.float64),
+            base=shown.base[rows].astype(np.float64) + np.log(self.looked),
             features=shown.features[rows],
             chosen=np.array(self.chosen),
             preferred=self.preferred,
@@ -232,12 +246,19 @@ class Reading:
         )
 
 
-def _looked_at(ids: Iterable[str], deeds: Deeds, *, last: int) -> list[int]:
-    """Rows of what was looked at: as the host reports, else down to the last success."""
+def _looked_at(ids: Sequence[str], deeds: Deeds, *, last: int) -> dict[int, float]:
+    """Rows that were looked at, or may have been, and the chances of it.
+
+    Those that the host reports, else all down to the last success, for certain; whatever stands
+    below all of them with chances that fall from there.
+    """
     touched = {*deeds.visited, *deeds.done, *deeds.refused}
     reported = bool(deeds.seen)
-    return [
-        row
+    certain = {
+        row: 1.0
         for row, item in enumerate(ids)
         if item in touched or (item in deeds.seen if reported else row <= last)
-    ]
+    }
+    lowest = max(certain)
+    below = range(lowest + 1, len(ids))
+    return certain | {row: ((row + 1) / (lowest + 1)) ** -DECLINE for row in below}

@@ -21,11 +21,15 @@ def shown() -> Shown:
     return Shown("r", 100.0, IDS, base, Features(lambda: features), LAYOUT)
 
 
-def lesson(*told: tuple[EventName, str, float | None]) -> Lesson | None:
+def deeds_of(*told: tuple[EventName, str, float | None]) -> Deeds:
     deeds = Deeds()
     for kind, item, dwell_s in told:
         deeds.heed(Event(kind, Item(item), dwell_s=dwell_s))
-    reading = Reading.of(IDS, deeds)
+    return deeds
+
+
+def lesson(*told: tuple[EventName, str, float | None]) -> Lesson | None:
+    reading = Reading.of(IDS, deeds_of(*told))
     return None if reading is None else reading.lesson(shown())
 
 
@@ -34,17 +38,41 @@ def looked_at(one: Lesson | None) -> str:
     return "".join(IDS[int(row)] for row in one.features[:, 0])
 
 
-def test_what_stands_above_the_last_click_was_passed_over_and_nothing_below() -> None:
+def test_what_stands_above_the_last_click_was_passed_over_and_perhaps_what_stands_below() -> None:
     one = lesson(("click", "c", None))
-    assert looked_at(one) == "abc"
+    assert looked_at(one) == "abcde"
     assert one is not None
-    assert one.chosen.tolist() == [0, 0, 1]
-    assert one.base.tolist() == [0, 1, 2]
+    assert one.chosen.tolist() == [0, 0, 1, 0, 0]
+    # Places 4 and 5 are reached from 3 as place k is from the top, with chance k^-0.7.
+    chances = [1, 1, 1, (4 / 3) ** -0.7, (5 / 3) ** -0.7]
+    np.testing.assert_allclose(one.base, np.arange(5) + np.log(chances))
     assert one.at == 100.0
 
 
-def test_a_click_on_the_first_item_teaches_nothing() -> None:
-    assert lesson(("click", "a", None)) is None
+def test_a_click_on_the_first_item_is_set_against_what_was_perhaps_not_reached() -> None:
+    one = lesson(("click", "a", None))
+    assert one is not None
+    np.testing.assert_allclose(one.base, np.arange(5) - 0.7 * np.log(np.arange(1, 6)))
+
+
+def test_clicks_by_score_and_place_teach_nothing_more_of_the_score() -> None:
+    # Whoever compared what was clicked with what stands above alone would learn here that low
+    # scores please: the slope would be -0.3 a list.
+    rng = np.random.default_rng(0)
+    ids = tuple("abcdefghij")
+    base = np.linspace(2, -1, 10)
+    reached, liked = np.arange(1, 11) ** -0.7, 1 / (1 + np.exp(2 - base))
+    slopes = []
+    for _ in range(5_000):
+        clicked = np.flatnonzero((rng.random(10) < reached) & (rng.random(10) < liked))
+        if len(clicked):
+            reading = Reading.of(ids, deeds_of(("click", ids[rng.choice(clicked)], None)))
+            assert reading is not None
+            scores = base[list(reading.rows)] + np.log(reading.looked)
+            expected = np.exp(scores) / np.exp(scores).sum()
+            slopes.append(float((np.array(reading.chosen) - expected) @ base))
+    assert len(slopes) > 1_000
+    assert abs(np.mean(slopes)) < 0.06
 
 
 def test_a_list_without_a_choice_teaches_nothing() -> None:
@@ -56,16 +84,16 @@ def test_a_list_without_a_choice_teaches_nothing() -> None:
 
 def test_a_bounce_is_looked_at_and_not_chosen() -> None:
     one = lesson(("click", "d", 2.0), ("click", "b", 60.0))
-    assert looked_at(one) == "abd"
+    assert looked_at(one) == "abde"
     assert one is not None
-    assert one.chosen.tolist() == [0, 1, 0]
+    assert one.chosen.tolist() == [0, 1, 0, 0]
 
 
 def test_a_dwell_time_that_comes_later_says_how_the_click_ended() -> None:
     assert lesson(("click", "c", None), ("view", "c", 1.0)) is None
     one = lesson(("click", "c", None), ("view", "c", 12.0))
     assert one is not None
-    assert one.chosen[-1] == pytest.approx(satisfaction(12.0))
+    assert one.chosen[2] == pytest.approx(satisfaction(12.0))
 
 
 def test_the_order_in_which_events_come_does_not_matter_nor_does_a_second_time() -> None:
@@ -86,7 +114,7 @@ def test_the_order_in_which_events_come_does_not_matter_nor_does_a_second_time()
 def test_a_deed_is_a_whole_success_whatever_the_dwell_time(deed: EventName) -> None:
     one = lesson(("click", "c", 1.0), (deed, "c", None))
     assert one is not None
-    assert one.chosen.tolist() == [0, 0, 1]
+    assert one.chosen.tolist() == [0, 0, 1, 0, 0]
 
 
 @pytest.mark.parametrize("refusal", ["dislike", "dismiss"])
@@ -102,7 +130,7 @@ def test_the_last_word_on_an_item_counts() -> None:
     assert lesson(("like", "c", None), ("dislike", "c", None)) is None
     one = lesson(("dislike", "c", None), ("like", "c", None))
     assert one is not None
-    assert one.chosen.tolist() == [0, 0, 1]
+    assert one.chosen.tolist() == [0, 0, 1, 0, 0]
     assert one.preferred == ()
 
 
