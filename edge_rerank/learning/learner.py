@@ -16,6 +16,7 @@ from edge_rerank.errors import HistoryError
 from edge_rerank.history.history import History
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
+from edge_rerank.learning.host_guard import HostGuard, HostTestBook, Trial
 from edge_rerank.learning.journal import Journal
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Deeds, Shown, lesson_of
@@ -99,11 +100,20 @@ class Learner:
 
     Args:
         history: keeps the heads, and says who agreed to personalisation.
+        guard: how the host's order is guarded; ``None`` for not at all.
         clock: gives UTC seconds.
     """
 
-    def __init__(self, history: History, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(
+        self,
+        history: History,
+        *,
+        guard: HostGuard | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self._history = history
+        self._guard = guard
+        self._tests = HostTestBook(history)
         self._clock = clock
         self._pupils: OrderedDict[tuple[str, str], _Pupil] = OrderedDict()
         self._journal = Journal(history)
@@ -120,6 +130,26 @@ class Learner:
             return None
         with self._lock:
             return self._pupil(user, layout).current
+
+    def trial(self, user: str, layout: Layout, surface: str) -> Trial | None:
+        """How the person's next list is to be ordered where the host gives an order.
+
+        Args:
+            user: who.
+            layout: of the pack that ranks.
+            surface: which of the host's lists it is, empty where the host does not say.
+
+        Returns:
+            ``None`` without a guard or consent.
+
+        Raises:
+            HistoryError: when what is known of it cannot be read.
+        """
+        if self._guard is None or not self._history.personalises(user):
+            return None
+        with self._lock:
+            test = self._tests.of(user, layout).of(surface)
+        return Trial(test.shown, test.share(self._guard.share), self._guard.room)
 
     def was_reset(self, user: str, layout: Layout) -> bool:
         """Whether what was learnt was dropped because the pack is another; said once."""
@@ -150,8 +180,12 @@ class Learner:
         """
         with self._lock:
             for (person, pack), pupil in list(self._pupils.items()):
-                if person == user and self._told(user, pupil, events) and pupil.learn():
+                if person != user or not self._told(user, pupil, events):
+                    continue
+                if pupil.learn():
                     self._keep(user, pack, pupil.current)
+                lists = [(one.shown, one.deeds) for one in pupil.lists.values()]
+                self._tests.tell(user, pupil.current.layout, lists)
             self._journal.keep(user)
 
     def log(self, user: str) -> FeedbackLog:
@@ -173,6 +207,7 @@ class Learner:
     def _close_lists(self, user: str, pupil: _Pupil, now: float) -> None:
         for one in pupil.settle(now):
             self._journal.note(user, one.shown, one.deeds)
+            self._tests.settle(user, one.shown, one.deeds)
 
     def _keep(self, user: str, pack: str, head: Head) -> None:
         try:
@@ -198,6 +233,7 @@ class Learner:
         with self._lock:
             self._dropped += 1
             self._journal.drop(user)
+            self._tests.drop(user)
             for key in [key for key in self._pupils if user in {None, key[0]}]:
                 del self._pupils[key]
 

@@ -11,7 +11,7 @@ import numpy as np
 from edge_rerank.learning.exploration import NeighbourSwaps
 from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
 from edge_rerank.ranking.request import Explored, Request
-from edge_rerank.types import NOT_CHOSEN, ReasonCode
+from edge_rerank.types import NOT_CHOSEN, ListOrder, ReasonCode
 
 LEAST_CHOICES = 5
 """Of a person whose lists are explored: whoever is new sees the best list there is."""
@@ -19,6 +19,8 @@ LEAST_CHOICES = 5
 
 class Exploring:
     """On where the list policy has an ``explore``, for people of whom something is known.
+
+    A list that is not in our order, or not in it alone, is left as it is.
 
     Args:
         _seed: gives the seed of a list.
@@ -31,6 +33,8 @@ class Exploring:
         """Swap neighbours, and note the chance that each item stands where it does."""
         places = min(request.keep, SEEN_PLACES, len(order.rows))
         if not request.policy.explore or places < 2 or not _is_known(request):
+            return order
+        if order.order is not ListOrder.PERSONAL:
             return order
         head = order.rows[:places]
         pinned = frozenset(order.pinned.values())
