@@ -49,8 +49,9 @@ class HostGuard:
 
     Attributes:
         share: of a person's lists without a query that is drafted from your order and ours in
-            turn, to find out which is better, 0 to 0.5. More of them are where yours seems better,
-            fewer once it has returned.
+            turn, to find out which is better, 0 to 0.5: more of them where the one that is not
+            shown seems better, fewer once yours has returned, none for people of whom fewer than
+            five choices are known.
         room: log-odds by which everything but your order may tell two items of a list apart; what
             tells them further apart is made smaller in proportion. Your order itself has a
             standard deviation of 1. ``None`` for no bound.

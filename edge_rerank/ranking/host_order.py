@@ -15,7 +15,10 @@ from edge_rerank.learning.interleaving import Side, team_draft
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.policies.exploring import is_known
+from edge_rerank.ranking.policies.near_copies import NearCopies
 from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
+from edge_rerank.ranking.policies.proportions import Proportions
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.rules import HOST
 from edge_rerank.types import ListOrder
@@ -33,6 +36,7 @@ class Listed:
         scores: of all candidates, float64 of shape (n,).
         rows: of the candidates, best first; ``None`` for by score.
         order: whose.
+        settled: whether only the rules of the list policy are to arrange it.
         teams: of an interleaved list, which row is whose choice.
     """
 
@@ -40,6 +44,7 @@ class Listed:
     scores: NDArray[np.float64]
     rows: tuple[int, ...] | None = None
     order: ListOrder = ListOrder.PERSONAL
+    settled: bool = False
     teams: Mapping[int, Side | None] = field(default_factory=dict)
 
     @classmethod
@@ -60,12 +65,12 @@ class Listed:
             return cls(evidence, evidence.scores())
         evidence = _bounded(evidence, trial.room)
         scores = evidence.scores()
-        ours = np.argsort(-scores, kind="stable").tolist()
         rng = np.random.default_rng(_seed(request))
-        if rng.random() >= trial.share:
+        if rng.random() >= trial.share or not is_known(request):
             if trial.shown is Side.OURS:
-                return cls(evidence, scores)
+                return cls(evidence, scores, settled=trial.room is not None)
             return cls._arranged(evidence, scores, host, ListOrder.HOST)
+        ours = _ours(request, scores, settled=trial.room is not None)
         drafted = team_draft(host, ours, rng, places=SEEN_PLACES)
         there = frozenset(drafted.rows)
         left = host if trial.shown is Side.HOST else ours
@@ -90,15 +95,14 @@ class Listed:
         moved = copy.copy(evidence)
         moved.values = evidence.values.copy()
         moved[HOST.name] += (given - scores) / HOST.weight
-        return cls(moved, given, tuple(rows), order)
+        return cls(moved, given, tuple(rows), order, settled=True)
 
     def arrangement(self, *, asked: bool, relevance: NDArray[np.float64] | None) -> Arrangement:
         """For policies: see :class:`Arrangement`."""
-        if self.rows is None:
-            return Arrangement.by_score(self.scores, asked=asked, relevance=relevance)
-        return Arrangement(
-            self.rows, self.scores, asked=asked, relevance=relevance, order=self.order
-        )
+        order = Arrangement.by_score(self.scores, asked=asked, relevance=relevance)
+        if not self.settled:
+            return order
+        return replace(order, rows=self.rows or order.rows, order=self.order, settled=True)
 
     def noted(self, shown: Shown, rows: Sequence[int], pinned: Mapping[int, int]) -> Shown:
         """What the learner has to know of the list beside.
@@ -134,6 +138,14 @@ def host_order(request: Request) -> list[int] | None:
     if len(scores) == len(request.candidates) and min(scores) < max(scores):
         return np.argsort(-np.array(scores, dtype=np.float64), kind="stable").tolist()
     return list(range(len(request.candidates))) if request.host_order else None
+
+
+def _ours(request: Request, scores: NDArray[np.float64], *, settled: bool) -> tuple[int, ...]:
+    """Our order of the candidates, best first, with what we do to a list unless it is settled."""
+    order = replace(Arrangement.by_score(scores), settled=settled)
+    for policy in (Proportions(), NearCopies()):
+        order = policy.arrange(order, request)
+    return order.rows
 
 
 def _bounded(evidence: Evidence, room: float | None) -> Evidence:

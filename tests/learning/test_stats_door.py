@@ -25,7 +25,9 @@ SHELF = [
 
 
 @pytest.fixture
-def learning(reranker: Reranker) -> Reranker:
+def learning(engine: RankingEngine) -> Reranker:
+    """Without a guard: a list in the host's order is compared with none."""
+    reranker = Reranker(engine, History.open(), guard=None)
     reranker.consent(USER, True)
     return reranker
 

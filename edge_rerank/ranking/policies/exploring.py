@@ -14,7 +14,7 @@ from edge_rerank.ranking.request import Explored, Request
 from edge_rerank.types import NOT_CHOSEN, ListOrder, ReasonCode
 
 LEAST_CHOICES = 5
-"""Of a person whose lists are explored: whoever is new sees the best list there is."""
+"""Of a person whose lists are left to chance: whoever is new sees the best list there is."""
 
 
 class Exploring:
@@ -32,7 +32,7 @@ class Exploring:
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Swap neighbours, and note the chance that each item stands where it does."""
         places = min(request.keep, SEEN_PLACES, len(order.rows))
-        if not request.policy.explore or places < 2 or not _is_known(request):
+        if not request.policy.explore or places < 2 or not is_known(request):
             return order
         if order.order is not ListOrder.PERSONAL:
             return order
@@ -56,6 +56,7 @@ class Exploring:
         return replace(moved, explored=explored)
 
 
-def _is_known(request: Request) -> bool:
+def is_known(request: Request) -> bool:
+    """Whether enough is known of the person to leave some of a list to chance."""
     chosen = sum(event.type not in NOT_CHOSEN for event in request.history)
     return chosen >= LEAST_CHOICES

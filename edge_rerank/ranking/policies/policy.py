@@ -68,6 +68,8 @@ class Arrangement:
         moves: what rules moved.
         explored: what of it was left to chance.
         order: whose it was before policies arranged it.
+        settled: whether it is the host's, or bound to it: then only the rules of the list policy
+            arrange it, and not what we do to every list.
     """
 
     rows: tuple[int, ...]
@@ -81,6 +83,7 @@ class Arrangement:
     moves: tuple[Move, ...] = ()
     explored: Explored = NOTHING_EXPLORED
     order: ListOrder = ListOrder.PERSONAL
+    settled: bool = False
 
     @classmethod
     def by_score(
