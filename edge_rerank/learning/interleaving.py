@@ -1,9 +1,10 @@
 """Team-draft interleaving: one list made of the host's order and ours, and who gets the clicks.
 
 Radlinski, Kurup and Joachims, "How does clickthrough data reflect retrieval quality?", CIKM 2008.
-What both orders begin with alike belongs to neither, as in Chapelle, Joachims, Radlinski and Yue,
-"Large-scale validation and analysis of interleaved search evaluation", TOIS 2012: a coin would
-decide who is paid for it.
+What both orders want next alike belongs to neither: a coin would decide who is paid for it. So
+Chapelle, Joachims, Radlinski and Yue, "Large-scale validation and analysis of interleaved search
+evaluation", TOIS 2012, for what both begin with; here all the way down, so that only neighbours
+are told apart that the orders put forward one against the other.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ class Interleaved:
 
     Attributes:
         rows: candidates, best first, each once.
-        teams: by place, who chose what stands there; ``None`` where both begin alike.
+        teams: by place, who chose what stands there; ``None`` where both did.
     """
 
     rows: tuple[int, ...]
@@ -69,7 +70,7 @@ def team_draft(
     *,
     places: int | None = None,
 ) -> Interleaved:
-    """Draft a list: in each round a coin says who chooses first, and each takes its best left.
+    """Draft a list: each side takes its best left, and in each round a coin says who goes first.
 
     Args:
         host: candidates as the host orders them, best first, each once.
@@ -85,28 +86,22 @@ def team_draft(
     if wanted != set(orders[Side.OURS]) or any(len(one) != len(wanted) for one in orders.values()):
         raise InvalidRequest("host, ours: expected two orders of the same candidates, each once")
     drafted = len(wanted) if places is None else min(places, len(wanted))
-    alike = min(_alike(orders[Side.HOST], orders[Side.OURS]), drafted)
-    rows = orders[Side.HOST][:alike]
-    teams: list[Side | None] = [None] * alike
-    taken = set(rows)
-    reached = dict.fromkeys(Side, alike)
+    rows: list[int] = []
+    teams: list[Side | None] = []
+    taken: set[int] = set()
+    reached = dict.fromkeys(Side, 0)
     while len(rows) < drafted:
-        first = Side.OURS if rng.integers(2) else Side.HOST
-        for side in (first, Side.OURS if first is Side.HOST else Side.HOST):
-            if len(rows) == drafted:
-                break
-            order = orders[side]
+        for side, order in orders.items():
             while order[reached[side]] in taken:
                 reached[side] += 1
-            rows.append(order[reached[side]])
-            teams.append(side)
-            taken.add(rows[-1])
-    return Interleaved(tuple(rows), tuple(teams))
-
-
-def _alike(host: Sequence[int], ours: Sequence[int]) -> int:
-    """How many candidates both begin with."""
-    for place, (one, other) in enumerate(zip(host, ours, strict=True)):
-        if one != other:
-            return place
-    return len(host)
+        wished = {side: orders[side][reached[side]] for side in Side}
+        if wished[Side.HOST] == wished[Side.OURS]:
+            rows.append(wished[Side.HOST])
+            teams.append(None)
+        else:
+            first = Side.OURS if rng.integers(2) else Side.HOST
+            pair = (first, Side.OURS if first is Side.HOST else Side.HOST)
+            rows += [wished[side] for side in pair]
+            teams += pair
+        taken.update(rows[-2:])
+    return Interleaved(tuple(rows[:drafted]), tuple(teams[:drafted]))

@@ -39,21 +39,26 @@ def test_the_example_of_the_paper_by_hand() -> None:
 
 
 @given(st.permutations(range(9)), st.permutations(range(9)), st.integers(0, 2**32))
-def test_every_candidate_once_and_teams_alternate_by_rounds(
+def test_every_candidate_once_and_each_side_takes_its_best_left(
     host: list[int], ours: list[int], seed: int
 ) -> None:
     drafted = team_draft(host, ours, np.random.default_rng(seed))
     assert sorted(drafted.rows) == list(range(9))
     assert drafted == team_draft(host, ours, np.random.default_rng(seed))
-    alike = drafted.teams.count(None)
-    assert drafted.rows[:alike] == tuple(host[:alike]) == tuple(ours[:alike])
-    chosen = drafted.teams[alike:]
-    for first, second in zip(chosen[::2], chosen[1::2], strict=False):
-        assert {first, second} == {Side.HOST, Side.OURS}
-    # Each takes the best that is left.
-    for place in range(alike, 9):
-        order = host if drafted.teams[place] is Side.HOST else ours
-        assert drafted.rows[place] == next(row for row in order if row not in drafted.rows[:place])
+    left = list(zip(drafted.rows, drafted.teams, strict=True))
+    taken: set[int] = set()
+    while left:
+        best = {
+            side: next(row for row in order if row not in taken)
+            for side, order in ((Side.HOST, host), (Side.OURS, ours))
+        }
+        if best[Side.HOST] == best[Side.OURS]:
+            pair = [left.pop(0)]
+            assert pair == [(best[Side.HOST], None)]
+        else:
+            pair = [left.pop(0), left.pop(0)]
+            assert {(best[side], side) for side in Side} == set(pair)
+        taken |= {row for row, _ in pair}
 
 
 def test_equal_orders_win_nothing() -> None:

@@ -147,7 +147,8 @@ def test_a_drafted_list_has_the_best_of_both(engine: RankingEngine) -> None:
     assert {ids(got)[0], ids(got)[1]} == {ids(ours)[0], ITEMS[0].id}
     assert got.shown is not None
     assert got.shown.teams is not None
-    assert Counter(got.shown.teams) == {Side.OURS: 6, Side.HOST: 6}
+    teams = Counter(got.shown.teams)
+    assert teams[Side.OURS] == teams[Side.HOST] >= 4
     brought = dict(zip(got.shown.ids, got.shown.teams, strict=True))
     assert brought[ITEMS[0].id] is Side.HOST
     assert brought[ids(ours)[0]] is Side.OURS
