@@ -29,9 +29,9 @@ LONGEST = 100
 """Interleaved lists that somebody won after which a try ends undecided: what was won long ago
 says little of orders that have changed since."""
 
-LEANING = 3.0
-"""Wealth from which on the other order is looked at closely: reached with a chance of at most a
-third where it is no better."""
+LEANING = 2.0
+"""Wealth from which on the other order is looked at closely: reached with a chance of at most one
+half where it is no better, and then nothing is lost by it."""
 
 CLOSELY = 0.5
 """Share of lists that are interleaved then."""
