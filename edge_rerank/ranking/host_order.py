@@ -136,7 +136,7 @@ def host_order(request: Request) -> list[int] | None:
         return None
     scores = [item.score for item in request.candidates if item.score is not None]
     if len(scores) == len(request.candidates) and min(scores) < max(scores):
-        return np.argsort(-np.array(scores, dtype=np.float64), kind="stable").tolist()
+        return [int(row) for row in np.argsort(-np.array(scores, dtype=np.float64), kind="stable")]
     return list(range(len(request.candidates))) if request.host_order else None
 
 
