@@ -13,6 +13,7 @@ Everything that an application needs is importable from here; every other module
   :class:`Fresh`, :class:`Rotate`, :class:`Spread`; :class:`Exposure`, how an item was shown so far.
 - :class:`RankingEngine`: ranks without storage, for batches and evaluations.
 - :class:`Runtime`: execution providers, threads, memory for caches.
+- :class:`HostGuard`: returns to your own order where that is better.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
 - :class:`Tables`: what the host's own log says of its items.
 
@@ -20,7 +21,7 @@ Everything that an application needs is importable from here; every other module
 
 - :class:`Item`, :class:`Event`, :class:`EventType`: what can be shown, and what a person did.
 - :class:`RatingScale`: what a host's ratings go from and to.
-- :class:`Ranking`, :class:`RankedItem`: the order.
+- :class:`Ranking`, :class:`RankedItem`: the order; :class:`ListOrder`, whose it is.
 - :class:`RankedTexts`, :class:`RankedText`: the same for texts, with their indices.
 - :class:`Reason`, :class:`ReasonCode`: why an item stands where it stands.
 - :class:`LeftOut`: an item that a rule left out.
@@ -89,6 +90,7 @@ from edge_rerank.history.vault.receipts import (
 )
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.learning.host_guard import HostGuard
 from edge_rerank.learning.stats import Comparison, Figure, ListFigures, OrderEstimate, Stats
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
@@ -119,6 +121,7 @@ from edge_rerank.types import (
     EventType,
     Item,
     LeftOut,
+    ListOrder,
     RankedItem,
     RatingScale,
     Reason,
@@ -168,6 +171,7 @@ __all__ = [
     "GuestSession",
     "History",
     "HistoryOverview",
+    "HostGuard",
     "ImportSummary",
     "Item",
     "KeyCallback",
@@ -177,6 +181,7 @@ __all__ = [
     "KeyringKey",
     "LeftOut",
     "ListFigures",
+    "ListOrder",
     "ListPolicy",
     "OrderEstimate",
     "Passphrase",

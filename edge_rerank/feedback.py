@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from typing import TypeVar
 
 from edge_rerank.errors import ClosedError, HistoryError
 from edge_rerank.history.history import History
 from edge_rerank.learning.head import Head
+from edge_rerank.learning.host_guard import HostGuard, Trial
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.learner import Learner
 from edge_rerank.learning.stats import Stats, read_stats
@@ -67,6 +69,39 @@ class ShownRankings:
                     self._rankings.clear()
 
 
+class _Known:
+    """What a learner knows of one person; what cannot be read is as if it were not there.
+
+    Attributes:
+        lost: whether something could not be read.
+    """
+
+    def __init__(self, learner: Learner, user: str) -> None:
+        self._learner = learner
+        self._user = user
+        self.lost = False
+
+    def head(self, layout: Layout) -> Head | None:
+        """What was learnt of them."""
+        return self._read(lambda: self._learner.head(self._user, layout))
+
+    def trial(self, layout: Layout, surface: str) -> Trial | None:
+        """Whose order their list is to be in, where the host gives one."""
+        return self._read(lambda: self._learner.trial(self._user, layout, surface))
+
+    def _read(self, reading: Callable[[], _T | None]) -> _T | None:
+        try:
+            return reading()
+        except HistoryError:
+            self.lost = True
+            return None
+        except ClosedError:  # by somebody else meanwhile: what was read before still ranks
+            return None
+
+
+_T = TypeVar("_T")
+
+
 class Feedback:
     """Ranks for the people of a history, and joins what they do with what they were shown.
 
@@ -76,13 +111,21 @@ class Feedback:
         engine: ranks.
         history: has what they did before, and tells what they do next.
         learning: whether a head is learnt of each person who agreed to personalisation.
+        guard: how the host's order is guarded, where it is learnt; ``None`` for not at all.
     """
 
-    def __init__(self, engine: RankingEngine, history: History, *, learning: bool) -> None:
+    def __init__(
+        self,
+        engine: RankingEngine,
+        history: History,
+        *,
+        learning: bool,
+        guard: HostGuard | None = None,
+    ) -> None:
         self._engine = engine
         self._history = history
         self._places = ShownRankings()
-        self._learner = Learner(history) if learning else None
+        self._learner = Learner(history, guard=guard) if learning else None
         history.before_record(self._places.place)
         if self._learner is not None:
             history.beside_record(self._learner.following)
@@ -107,24 +150,16 @@ class Feedback:
             ranking = self._engine.rank(items, history=events, **options)
             self._places.remember(ranking)
             return ranking
-        lost: list[HistoryError] = []
-
-        def head_of(layout: Layout) -> Head | None:
-            try:
-                return learner.head(user, layout)
-            except HistoryError as error:
-                lost.append(error)
-                return None
-            except ClosedError:  # by somebody else meanwhile: what was read before still ranks
-                return None
-
-        answer = self._engine.answer(items, history=events, head_of=head_of, **options)
+        known = _Known(learner, user)
+        answer = self._engine.answer(
+            items, history=events, head_of=known.head, trial_of=known.trial, **options
+        )
         ranking = answer.ranking
         if answer.shown is not None:
             learner.watch(user, answer.shown)
             if learner.was_reset(user, answer.shown.layout):
                 ranking = _marked(ranking, Degradation.LEARNING_RESET)
-        if lost:
+        if known.lost:
             ranking = _marked(ranking, Degradation.HISTORY_UNAVAILABLE)
         self._places.remember(ranking)
         return ranking

@@ -9,6 +9,7 @@ from edge_rerank._process import OwnProcess
 from edge_rerank.feedback import Feedback
 from edge_rerank.formats.attributes import Value
 from edge_rerank.history.history import PERSONALISATION, History
+from edge_rerank.learning.host_guard import HostGuard
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of
@@ -22,11 +23,13 @@ _GUEST = "guest"
 class GuestSession:
     """One visitor, in memory only. Made by :meth:`edge_rerank.Reranker.guest_session`."""
 
-    def __init__(self, engine: RankingEngine, *, learning: bool = True) -> None:
+    def __init__(
+        self, engine: RankingEngine, *, learning: bool = True, guard: HostGuard | None = None
+    ) -> None:
         self._engine = engine
         self._history = History.open()
         self._history.consent(_GUEST, True)
-        self._feedback = Feedback(engine, self._history, learning=learning)
+        self._feedback = Feedback(engine, self._history, learning=learning, guard=guard)
         self._process = OwnProcess("the guest session")
 
     def rank(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:

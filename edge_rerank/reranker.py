@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Self, Unpack
 
-from edge_rerank._check import check_bool, check_path
+from edge_rerank._check import check_bool, check_kind, check_path
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress, StepProgress
 from edge_rerank.errors import ClosedError, HistoryError, InvalidRequest
@@ -22,6 +22,7 @@ from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.receipts import ErasureReceipt
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.learning.host_guard import HostGuard
 from edge_rerank.learning.stats import Stats
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
@@ -44,6 +45,8 @@ from edge_rerank.types import Degradation, Event, Item, RatingScale
 
 logger = logging.getLogger(__name__)
 
+_GUARDED = HostGuard()
+
 
 class Reranker:
     """Reorders an application's items for one person, on this machine.
@@ -52,11 +55,19 @@ class Reranker:
     context manager. What is kept about people is at :attr:`history`.
     """
 
-    def __init__(self, engine: RankingEngine, history: History, *, learning: bool = True) -> None:
+    def __init__(
+        self,
+        engine: RankingEngine,
+        history: History,
+        *,
+        learning: bool = True,
+        guard: HostGuard | None = _GUARDED,
+    ) -> None:
         self._engine = engine
         self._history = history
         self._learning = learning
-        self._feedback = Feedback(engine, history, learning=learning)
+        self._guard = guard
+        self._feedback = Feedback(engine, history, learning=learning, guard=guard)
         self._process = OwnProcess("the reranker")
         self._closed = False
         history.on_forget(self._feedback.drop)
@@ -79,6 +90,7 @@ class Reranker:
         new: bool = False,
         tables: str | Path | Tables | None = None,
         learning: bool = True,
+        guard: HostGuard | None = _GUARDED,
     ) -> Self:
         """Load a pack and open the history.
 
@@ -109,6 +121,9 @@ class Reranker:
             learning: whether it is learnt on this device, of each person who agreed to
                 personalisation, what they choose and pass over in the lists they are shown, as
                 far as events name the ranking. What was learnt is sealed in the history.
+            guard: what finds out, where you give an order of your own (``Item.score`` of all
+                candidates, or ``host_order=True``) and it is learnt, whether that is better, and
+                then returns to it, see :class:`edge_rerank.HostGuard`; ``None`` for nothing.
 
         Raises:
             PackError: when the pack or the tables are missing, malformed, untrusted or
@@ -118,6 +133,8 @@ class Reranker:
             InvalidRequest: when an argument is malformed.
         """
         learns = check_bool(learning, "learning", InvalidRequest)
+        if guard is not None:
+            check_kind(guard, "guard", HostGuard, example="HostGuard(share=0.05)")
         with ExitStack() as opened:
             kept = History.open(
                 history, key, scrubber=scrubber, retention=retention, anchor=anchor, new=new
@@ -136,7 +153,7 @@ class Reranker:
             opened.callback(engine.close)
             kept.remember_releases(engine.signed)
             opened.pop_all()
-        return cls(engine, kept, learning=learns)
+        return cls(engine, kept, learning=learns, guard=guard)
 
     @property
     def engine(self) -> RankingEngine:
@@ -283,7 +300,7 @@ class Reranker:
         own consent, which ``GuestSession.consent(False)`` withdraws.
         """
         self._check_open()
-        return GuestSession(self._engine, learning=self._learning)
+        return GuestSession(self._engine, learning=self._learning, guard=self._guard)
 
     def warmup(self, items: Iterable[Item] = (), *, progress: Progress | None = None) -> None:
         """Run the model once and compute the vectors of ``items`` ahead of time.

@@ -9,7 +9,7 @@ from typing import Any, overload
 
 from edge_rerank.render.cards import Banner, Card, as_banner, as_cards, as_list
 from edge_rerank.render.presentation import OURS, Presentation
-from edge_rerank.types import Degradation, LeftOut, RankedItem, Unread
+from edge_rerank.types import Degradation, LeftOut, ListOrder, RankedItem, Unread
 
 _ALL_READ = Unread()
 
@@ -35,6 +35,9 @@ class Ranking(Sequence[RankedItem]):
             empty where it does not. To be logged by a host that judges orders by its own means.
         left_out: items that the list policy left out, and by which rule; of those that would not
             have been among the ``top_k`` anyhow only the blocked ones.
+        order: whose it is: by all evidence, or where you give an order of your own and it is
+            guarded, see :class:`edge_rerank.HostGuard`, also yours, which ``degraded`` says too
+            (``HOST_ORDER``), or drafted of both.
     """
 
     items: tuple[RankedItem, ...]
@@ -46,6 +49,7 @@ class Ranking(Sequence[RankedItem]):
     pack: str = field(default="", compare=False)
     chances: tuple[float, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    order: ListOrder = ListOrder.PERSONAL
 
     @overload
     def __getitem__(self, index: int) -> RankedItem: ...
@@ -95,6 +99,7 @@ class Ranking(Sequence[RankedItem]):
                 "degraded": [d.value for d in self.degraded],
                 "unread": asdict(self.unread),
                 "pack": self.pack,
+                "order": self.order.value,
                 "chances": list(self.chances),
                 "left_out": [{"id": one.id, "code": one.code.value} for one in self.left_out],
                 "items": self.to_list(),

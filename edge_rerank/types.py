@@ -340,6 +340,14 @@ class RankedItem:
     reasons: tuple[Reason, ...] = ()
 
 
+class ListOrder(StrEnum):
+    """Whose order a list is in: by all evidence, the host's own, or drafted of both in turn."""
+
+    PERSONAL = "personal"
+    HOST = "host"
+    INTERLEAVED = "interleaved"
+
+
 class Degradation(StrEnum):
     """Why a ranking is poorer than it could have been."""
 
@@ -348,6 +356,7 @@ class Degradation(StrEnum):
     TEXT_NOT_READ = "text-not-read"
     LEARNING_RESET = "learning-reset"
     RULES_NOT_MET = "rules-not-met"
+    HOST_ORDER = "host-order"
 
 
 class LeftOut(NamedTuple):

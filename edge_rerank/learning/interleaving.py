@@ -1,14 +1,15 @@
 """Team-draft interleaving: one list made of the host's order and ours, and who gets the clicks.
 
 Radlinski, Kurup and Joachims, "How does clickthrough data reflect retrieval quality?", CIKM 2008.
-What both orders begin with alike belongs to neither, as in Chapelle, Joachims, Radlinski and Yue,
-"Large-scale validation and analysis of interleaved search evaluation", TOIS 2012: a coin would
-decide who is paid for it.
+What both orders want next alike belongs to neither: a coin would decide who is paid for it. So
+Chapelle, Joachims, Radlinski and Yue, "Large-scale validation and analysis of interleaved search
+evaluation", TOIS 2012, for what both begin with; here all the way down, so that only neighbours
+are told apart that the orders put forward one against the other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -29,37 +30,52 @@ class Interleaved:
     """A list that two orders drafted.
 
     Attributes:
-        rows: the candidates, best first, each once.
-        teams: by place, who chose what stands there; ``None`` where both begin alike.
+        rows: candidates, best first, each once.
+        teams: by place, who chose what stands there; ``None`` where both did.
     """
 
     rows: tuple[int, ...]
     teams: tuple[Side | None, ...]
 
-    def winner(self, clicked: Collection[int]) -> Side | None:
-        """Who has more clicks; ``None`` where both have as many.
 
-        Args:
-            clicked: places from 0 at the top; a place counts once.
+def winner(teams: Sequence[Side | None], worth: Sequence[float]) -> Side | None:
+    """Whose items were worth more; ``None`` where both were worth as much.
 
-        Raises:
-            InvalidRequest: a place is not on the list.
-        """
-        places = set(clicked)
-        if not places <= set(range(len(self.rows))):
-            raise InvalidRequest(f"clicked: expected places from 0 to {len(self.rows) - 1}")
-        counts = {side: sum(self.teams[place] is side for place in places) for side in Side}
-        if counts[Side.HOST] == counts[Side.OURS]:
-            return None
-        return Side.HOST if counts[Side.HOST] > counts[Side.OURS] else Side.OURS
+    Args:
+        teams: by place, who chose what stands there.
+        worth: how much of a success that was, 0 to 1, of the same length.
+
+    Raises:
+        InvalidRequest: the lengths differ.
+    """
+    if len(teams) != len(worth):
+        raise InvalidRequest(f"worth: expected {len(teams)} numbers, got {len(worth)}")
+    earned = dict.fromkeys(Side, 0.0)
+    for team, value in zip(teams, worth, strict=True):
+        if team is not None:
+            earned[team] += value
+    if abs(earned[Side.HOST] - earned[Side.OURS]) < _EVEN:
+        return None
+    return Side.HOST if earned[Side.HOST] > earned[Side.OURS] else Side.OURS
 
 
-def team_draft(host: Sequence[int], ours: Sequence[int], rng: np.random.Generator) -> Interleaved:
-    """Draft a list: in each round a coin says who chooses first, and each takes its best left.
+_EVEN = 1e-9
+"""Sums that differ by less differ by rounding."""
+
+
+def team_draft(
+    host: Sequence[int],
+    ours: Sequence[int],
+    rng: np.random.Generator,
+    *,
+    places: int | None = None,
+) -> Interleaved:
+    """Draft a list: each side takes its best left, and in each round a coin says who goes first.
 
     Args:
         host: candidates as the host orders them, best first, each once.
         ours: the same as we do.
+        places: of the list, as many as there are candidates if ``None`` or more than that.
         rng: all chance there is; one coin a round, so equal generators draft equal lists.
 
     Raises:
@@ -69,28 +85,23 @@ def team_draft(host: Sequence[int], ours: Sequence[int], rng: np.random.Generato
     wanted = set(orders[Side.HOST])
     if wanted != set(orders[Side.OURS]) or any(len(one) != len(wanted) for one in orders.values()):
         raise InvalidRequest("host, ours: expected two orders of the same candidates, each once")
-    alike = _alike(orders[Side.HOST], orders[Side.OURS])
-    rows = orders[Side.HOST][:alike]
-    teams: list[Side | None] = [None] * alike
-    taken = set(rows)
-    reached = dict.fromkeys(Side, alike)
-    while len(rows) < len(wanted):
-        first = Side.OURS if rng.integers(2) else Side.HOST
-        for side in (first, Side.OURS if first is Side.HOST else Side.HOST):
-            if len(rows) == len(wanted):
-                break
-            order = orders[side]
+    drafted = len(wanted) if places is None else min(places, len(wanted))
+    rows: list[int] = []
+    teams: list[Side | None] = []
+    taken: set[int] = set()
+    reached = dict.fromkeys(Side, 0)
+    while len(rows) < drafted:
+        for side, order in orders.items():
             while order[reached[side]] in taken:
                 reached[side] += 1
-            rows.append(order[reached[side]])
-            teams.append(side)
-            taken.add(rows[-1])
-    return Interleaved(tuple(rows), tuple(teams))
-
-
-def _alike(host: Sequence[int], ours: Sequence[int]) -> int:
-    """How many candidates both begin with."""
-    for place, (one, other) in enumerate(zip(host, ours, strict=True)):
-        if one != other:
-            return place
-    return len(host)
+        wished = {side: orders[side][reached[side]] for side in Side}
+        if wished[Side.HOST] == wished[Side.OURS]:
+            rows.append(wished[Side.HOST])
+            teams.append(None)
+        else:
+            first = Side.OURS if rng.integers(2) else Side.HOST
+            pair = (first, Side.OURS if first is Side.HOST else Side.HOST)
+            rows += [wished[side] for side in pair]
+            teams += pair
+        taken.update(rows[-2:])
+    return Interleaved(tuple(rows[:drafted]), tuple(teams[:drafted]))

@@ -15,6 +15,7 @@ from edge_rerank.history.history import History
 from edge_rerank.history.recording import Follow
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
+from edge_rerank.learning.host_guard import HeldTests, HostGuard, HostTestBook, Trial, order_state
 from edge_rerank.learning.journal import STATE, Journal
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
@@ -53,10 +54,13 @@ class Learner:
 
     Args:
         history: keeps the heads, and says who agreed to personalisation.
+        guard: how the host's order is guarded; ``None`` for not at all.
     """
 
-    def __init__(self, history: History) -> None:
+    def __init__(self, history: History, *, guard: HostGuard | None = None) -> None:
         self._history = history
+        self._guard = guard
+        self._tests = HostTestBook(history)
         self._pupils: OrderedDict[tuple[str, str], _Pupil] = OrderedDict()
         self._journal = Journal(history)
         self._lock = threading.Lock()
@@ -72,6 +76,26 @@ class Learner:
             return None
         with self._lock:
             return self._pupil(user, layout).open.head
+
+    def trial(self, user: str, layout: Layout, surface: str) -> Trial | None:
+        """How the person's next list is to be ordered where the host gives an order.
+
+        Args:
+            user: who.
+            layout: of the pack that ranks.
+            surface: which of the host's lists it is, empty where the host does not say.
+
+        Returns:
+            ``None`` without a guard or consent.
+
+        Raises:
+            HistoryError: when what is known of it cannot be read.
+        """
+        if self._guard is None or not self._history.personalises(user):
+            return None
+        with self._lock:
+            test = self._tests.of(user, layout).of(surface)
+        return Trial(test.shown, test.share(self._guard.share), self._guard.room)
 
     def was_reset(self, user: str, layout: Layout) -> bool:
         """Whether what was learnt was dropped because the pack is another; said once."""
@@ -100,22 +124,21 @@ class Learner:
         Gives what says which states follow, for ``History.beside_record()``.
         """
         with self._lock:
-            turn = _Turn(
-                {
-                    pack: one.open.draft()
-                    for (who, pack), one in self._pupils.items()
-                    if who == user
-                },
-                self._journal.due(user),
-            )
+            drafts = {
+                pack: one.open.draft() for (who, pack), one in self._pupils.items() if who == user
+            }
+            turn = _Turn(user, drafts, self._tests, self._journal.due(user))
             yield turn.states
             if not turn.done:
                 return
             for pack, after in turn.open.items():
                 self._pupils[user, pack].open = after
+            for pack, tests in turn.tests.items():
+                self._tests.hold(user, pack, tests)
             if turn.due is not None:
                 self._journal.drop(user)
-            self._note(user, turn.closed)
+            for one in turn.closed:
+                self._journal.note(user, one.shown, one.deeds)
 
     def log(self, user: str) -> FeedbackLog:
         """What came of lists and is not in the vault yet; of open ones, so far."""
@@ -136,12 +159,14 @@ class Learner:
     def _note(self, user: str, closed: Iterable[OpenList]) -> None:
         for one in closed:
             self._journal.note(user, one.shown, one.deeds)
+            self._tests.settle(user, one.shown, one.deeds)
 
     def drop(self, user: str | None = None) -> None:
         """Forget what is held in memory of a person, or of everybody."""
         with self._lock:
             self._dropped += 1
             self._journal.drop(user)
+            self._tests.drop(user)
             for key in [key for key in self._pupils if user in {None, key[0]}]:
                 del self._pupils[key]
 
@@ -180,18 +205,26 @@ class _Turn:
     """What a call to record changes of one person, once its events are kept.
 
     Args:
-        heads: drafts of the person's open lists by pack.
+        user: the person.
+        drafts: of their open lists by pack.
+        book: has the tests of the host's order.
         due: the journal's state, where it is time to write it.
 
     Attributes:
-        open: as given, and learnt from the events.
+        open: the drafts, learnt from the events.
+        tests: of the host's order after the events, by pack.
         due: as given.
         closed: lists that the events have closed, oldest first.
         done: whether there were events.
     """
 
-    def __init__(self, heads: dict[str, OpenLists], due: bytes | None) -> None:
-        self.open = heads
+    def __init__(
+        self, user: str, drafts: dict[str, OpenLists], book: HostTestBook, due: bytes | None
+    ) -> None:
+        self._user = user
+        self._book = book
+        self.open = drafts
+        self.tests: dict[str, HeldTests] = {}
         self.due = due
         self.closed: list[OpenList] = []
         self.done = False
@@ -202,10 +235,23 @@ class _Turn:
         found = {} if self.due is None else {STATE: self.due}
         for pack, lists in self.open.items():
             before = lists.head
-            self.closed += lists.learn(events, new)
+            closed = lists.learn(events, new)
+            self.closed += closed
             if lists.head is not before:
                 found[_state_of(pack)] = lists.head.to_bytes()
+            found |= self._tested(pack, closed, lists)
         return found
+
+    def _tested(self, pack: str, closed: Sequence[OpenList], lists: OpenLists) -> dict[str, bytes]:
+        """The state of the tests of the host's order, where the lists change it."""
+        held = self._book.held(self._user, pack)
+        if held is None:
+            return {}
+        after = held.after(closed, lists.lists.values())
+        self.tests[pack] = after
+        if after.current == held.current:
+            return {}
+        return {order_state(pack): after.current.to_bytes(lists.head.layout)}
 
 
 def _state_of(pack: str) -> str:

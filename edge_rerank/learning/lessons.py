@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.learning.examination import DECLINE
+from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.layout import Layout
 from edge_rerank.types import Event, EventType
 
@@ -73,10 +74,12 @@ class Shown:
         host: places from 1 in the host's own order, 0 where it gave an item none, int64 of shape
             (m,); ``None`` where it gave none at all.
         without: places from 1 that the items would have had without the head, int64 of shape
-            (m,); ``None`` where it moved nothing.
+            (m,), 0 where that is not known; ``None`` where it moved nothing.
         chance: of this list, where some of it was left to chance.
         placements: by place, the chance that this item stands there, float64 of shape (m,);
             ``None`` where nothing was left to chance.
+        teams: by place, whether the host's order or ours brought what stands there, where the list
+            was drafted of both; ``None`` for what both began with, and for what was pinned.
     """
 
     ranking: str
@@ -90,6 +93,7 @@ class Shown:
     without: NDArray[np.int64] | None = None
     chance: float = 1.0
     placements: NDArray[np.float64] | None = None
+    teams: tuple[Side | None, ...] | None = None
 
     @property
     def features(self) -> NDArray[np.float32]:

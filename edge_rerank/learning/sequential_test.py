@@ -13,7 +13,6 @@ all that is kept.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -24,10 +23,22 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.learning.interleaving import Side
 
 REJECT_AT = 20.0
-"""Wealth at which the host's order returns: an error of at most 5 % a try."""
+"""Wealth at which an order takes the place of the other: an error of at most 5 % a try."""
 
-PAUSE = 200
-"""Lists in the host's order before another try."""
+LONGEST = 100
+"""Interleaved lists that somebody won after which a try ends undecided: what was won long ago
+says little of orders that have changed since."""
+
+LEANING = 2.0
+"""Wealth from which on the other order is looked at closely: reached with a chance of at most one
+half where it is no better, and then nothing is lost by it."""
+
+CLOSELY = 0.5
+"""Share of lists that are interleaved then."""
+
+RESTING = 0.25
+"""Part of the usual share while the host's order is shown: it was proven to be better, so each of
+these lists costs something."""
 
 
 def wealth(wins: int, losses: int) -> float:
@@ -62,79 +73,60 @@ def _log_factorials(upto: int) -> NDArray[np.float64]:
 
 @dataclass(frozen=True, slots=True)
 class OrderTest:
-    """Whether the host's order is better than ours, as far as interleaved lists have told.
+    """Which of two orders is shown, as far as interleaved lists have told which is better.
 
-    A value: each step gives the next. Kept as :meth:`state`, some bytes whatever was shown.
+    A try ends when either order is shown to be better, or undecided: the next begins from 1, so
+    that what is held against an order is never more than :data:`LONGEST` lists.
+    A value: each interleaved list gives the next.
 
     Attributes:
+        shown: whose order is shown, but for lists that are interleaved.
         host_wins: interleaved lists of this try that the host's order won.
         our_wins: that ours won.
-        paused: lists still to be shown in the host's order before another try; 0 while ours is
-            shown.
         returns: how often the host's order has returned.
     """
 
+    shown: Side = Side.OURS
     host_wins: int = 0
     our_wins: int = 0
-    paused: int = 0
     returns: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.host_wins, self.our_wins, self.paused, self.returns) < 0:
-            raise InvalidRequest("state of the order's test: expected counts of at least 0")
+        if min(self.host_wins, self.our_wins, self.returns) < 0:
+            raise InvalidRequest("test of the host's order: expected counts of at least 0")
 
-    @property
-    def host_evidence(self) -> float:
-        """Wealth of betting on the host's order in this try."""
-        return wealth(self.host_wins, self.our_wins)
+    def evidence(self, side: Side) -> float:
+        """Wealth of betting on an order in this try."""
+        wins, losses = self.host_wins, self.our_wins
+        return wealth(wins, losses) if side is Side.HOST else wealth(losses, wins)
 
-    @property
-    def our_evidence(self) -> float:
-        """Wealth of betting on ours in this try."""
-        return wealth(self.our_wins, self.host_wins)
-
-    @property
-    def shown(self) -> Side:
-        """Whose order is to be shown, but for lists that are interleaved."""
-        return Side.HOST if self.paused else Side.OURS
-
-    def credited(self, winner: Side | None) -> Self:
-        """After an interleaved list; the host's order returns where it has been shown better.
+    def share(self, usual: float) -> float:
+        """Chance that the next list is interleaved; it depends on nothing but lists before.
 
         Args:
-            winner: of ``Interleaved.winner()``. A tie, and what is won by a list that was shown
-                before a pause began, change nothing.
+            usual: while nothing speaks for the order that is not shown, 0 to 1.
         """
-        if winner is None or self.paused:
-            return self
-        if winner is Side.OURS:
-            return replace(self, our_wins=self.our_wins + 1)
-        told = replace(self, host_wins=self.host_wins + 1)
-        if told.host_evidence < REJECT_AT:
-            return told
-        return replace(told, paused=PAUSE, returns=self.returns + 1)
+        if usual and self.evidence(self._other) >= LEANING:
+            return max(usual, CLOSELY)
+        return usual if self.shown is Side.OURS else usual * RESTING
 
-    def listed(self) -> Self:
-        """After a list in the host's order; the last of a pause begins another try, from 1."""
-        if not self.paused:
-            return self
-        if self.paused > 1:
-            return replace(self, paused=self.paused - 1)
-        return replace(self, host_wins=0, our_wins=0, paused=0)
+    def credited(self, won: Side | None) -> Self:
+        """After an interleaved list.
 
-    def state(self) -> Mapping[str, NDArray[np.int64]]:
-        """What is kept: ``order_test``, int64 of shape (4,)."""
-        counts = [self.host_wins, self.our_wins, self.paused, self.returns]
-        return {"order_test": np.array(counts, dtype=np.int64)}
-
-    @classmethod
-    def load(cls, state: Mapping[str, NDArray[np.int64]]) -> Self:
-        """What :meth:`state` gave.
-
-        Raises:
-            InvalidRequest: it is not that.
+        Args:
+            won: whose items were worth more; nothing changes where neither's were.
         """
-        counts = state.get("order_test")
-        if counts is None or counts.shape != (4,) or counts.dtype != np.int64:
-            raise InvalidRequest("state of the order's test: expected int64 of shape (4,)")
-        return cls(*counts.tolist())
+        if won is None:
+            return self
+        host = self.host_wins + (won is Side.HOST)
+        told = replace(self, host_wins=host, our_wins=self.our_wins + (won is Side.OURS))
+        if told.evidence(told._other) >= REJECT_AT:
+            back = told._other is Side.HOST
+            return type(self)(shown=told._other, returns=self.returns + back)
+        if told.evidence(told.shown) >= REJECT_AT or told.host_wins + told.our_wins >= LONGEST:
+            return type(self)(shown=self.shown, returns=self.returns)
+        return told
+
+    @property
+    def _other(self) -> Side:
+        return Side.OURS if self.shown is Side.HOST else Side.HOST

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
+from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, LeftOut, Unread
+from edge_rerank.types import Degradation, LeftOut, ListOrder, RankedItem, Reason, Unread
 
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
@@ -34,17 +39,59 @@ class Answer:
     ranking: Ranking
     shown: Shown | None = None
 
+    @classmethod
+    def empty(cls, pack: str, blocked: tuple[LeftOut, ...]) -> Self:
+        """Where no candidates are left.
 
-def not_read(unread: Unread) -> tuple[Degradation, ...]:
-    """Whether so much could not be read that it is a degradation."""
-    much = unread.query or max(unread.candidates, unread.history) >= UNREAD_SHARE
-    return (Degradation.TEXT_NOT_READ,) if much else ()
+        Args:
+            pack: name of the one that would have ranked.
+            blocked: what the list policy left out.
+        """
+        return cls(Ranking((), id=ranking_id(), pack=pack, left_out=blocked))
+
+
+def degradations(evidence: Evidence, order: Arrangement, unread: Unread) -> tuple[Degradation, ...]:
+    """Why a ranking is poorer than it could have been, each once.
+
+    Args:
+        evidence: what its sources could not do.
+        order: what policies could not do, and whose order it was.
+        unread: texts that the pack cannot read; so many that it is a degradation?
+    """
+    found = [*evidence.degraded]
+    if order.order is ListOrder.HOST:
+        found.append(Degradation.HOST_ORDER)
+    found += order.degraded
+    if unread.query or max(unread.candidates, unread.history) >= UNREAD_SHARE:
+        found.append(Degradation.TEXT_NOT_READ)
+    return tuple(dict.fromkeys(found))
 
 
 def left_out_of(order: Arrangement, request: Request) -> list[LeftOut]:
     """What rules left out, as the ranking tells of it."""
     told = order.told(request.keep)
     return [LeftOut(request.candidates[one.row].id, one.code) for one in told]
+
+
+def ranked(
+    request: Request,
+    rows: Sequence[int],
+    scores: NDArray[np.float64],
+    reasons: Sequence[tuple[Reason, ...]],
+) -> tuple[RankedItem, ...]:
+    """The candidates of ``rows`` in their places.
+
+    Args:
+        request: the call.
+        rows: best first.
+        scores: of all candidates, float64 of shape (n,).
+        reasons: of each of ``rows``.
+    """
+    shown = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
+    return tuple(
+        RankedItem(request.candidates[row], rank, score, why)
+        for rank, (row, score, why) in enumerate(shown, start=1)
+    )
 
 
 def ranking_id() -> str:

@@ -31,6 +31,7 @@ from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, HeadOf
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs, tables_of
 from edge_rerank.ranking.request import RankOptions, Repeats, candidates_of, items_of
@@ -98,6 +99,7 @@ class ChoosingEngine(RankingEngine):
         *,
         history: Iterable[Event] = (),
         head_of: HeadOf | None = None,
+        trial_of: TrialOf | None = None,
         **options: Unpack[RankOptions],
     ) -> Answer:
         """See :meth:`RankingEngine.answer`."""
@@ -105,9 +107,13 @@ class ChoosingEngine(RankingEngine):
         candidates = candidates_of(items)
         second = self._chosen(candidates)
         if second is None:
-            return super().answer(candidates, history=history, head_of=head_of, **options)
+            return super().answer(
+                candidates, history=history, head_of=head_of, trial_of=trial_of, **options
+            )
         with self.in_flight():
-            return second.answer(candidates, history=history, head_of=head_of, **options)
+            return second.answer(
+                candidates, history=history, head_of=head_of, trial_of=trial_of, **options
+            )
 
     def warmup(
         self,

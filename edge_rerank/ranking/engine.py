@@ -28,15 +28,15 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranking.answer import Answer, HeadOf, left_out_of, not_read, ranking_id
+from edge_rerank.ranking.answer import Answer, HeadOf, degradations, left_out_of, ranked, ranking_id
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.explain import explain
+from edge_rerank.ranking.host_order import Listed, TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Packs, folders_of, tables_of, the_one
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import without_blocked
-from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.relevance.relevance import Judge, Level
 from edge_rerank.ranking.request import RankOptions, Repeats, Request, items_of, repeats_of
 from edge_rerank.ranking.signals.inputs import EVENTS
@@ -50,7 +50,7 @@ from edge_rerank.ranking.sources.search import QUERY, SearchSource
 from edge_rerank.ranking.sources.timing import TimingSource
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, Item, RankedItem, RatingScale
+from edge_rerank.types import Event, Item, RatingScale
 
 ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
 """Log-odds against a list's mean, where no history model was fitted that says more: somebody
@@ -267,6 +267,7 @@ class RankingEngine:
         *,
         history: Iterable[Event] = (),
         head_of: HeadOf | None = None,
+        trial_of: TrialOf | None = None,
         **options: Unpack[RankOptions],
     ) -> Answer:
         """:meth:`rank` for a person who is learnt of.
@@ -275,6 +276,7 @@ class RankingEngine:
             items: see :meth:`rank`.
             history: likewise.
             head_of: gives what was learnt of the person; ``None`` for nobody.
+            trial_of: says whose order the list is to be in; ``None`` for always ours.
             options: see :meth:`rank`.
 
         Returns:
@@ -284,13 +286,14 @@ class RankingEngine:
             InvalidRequest, InferenceError, ClosedError: see :meth:`rank`.
         """
         with self.in_flight():
-            return self._answer(items, history, head_of, options)
+            return self._answer(items, history, head_of, trial_of, options)
 
     def _answer(
         self,
         items: Iterable[Item],
         history: Iterable[Event],
         head_of: HeadOf | None,
+        trial_of: TrialOf | None,
         options: RankOptions,
     ) -> Answer:
         started = time.perf_counter()
@@ -311,42 +314,36 @@ class RankingEngine:
         )
         request, blocked = without_blocked(request)
         if not request.candidates:
-            name = self.pack.manifest.name
-            return Answer(Ranking((), id=ranking_id(), pack=name, left_out=blocked))
+            return Answer.empty(self.pack.manifest.name, blocked)
         evidence = Evidence(self._columns(), len(request.candidates))
         for source in self._sources:
             source.fill(request, evidence)
         note_truths(request, evidence)
         asked = bool(evidence[QUERY.name].any())
-        scores = evidence.scores()
-        relevance = None if request.policy.floor is None else self._shown(scores, evidence)
-        order = Arrangement.by_score(scores, asked=asked, relevance=relevance)
+        listed = Listed.of(request, evidence, trial_of, self._personal.layout)
+        floored = request.policy.floor is not None
+        relevance = self._shown(evidence.scores(), evidence) if floored else None
+        order = listed.arrangement(asked=asked, relevance=relevance)
         for policy in POLICIES:
             order = policy.arrange(order, request)
         rows = order.rows[: request.keep]
-        unread = request.comparisons.unread
-        degraded = (*evidence.degraded, *order.degraded, *not_read(unread))
-        scores = self._shown(order.scores, evidence)
-        reasons = explain(evidence, request.candidates, rows, order.moves)
-        ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
+        reasons = explain(listed.evidence, request.candidates, rows, order.moves)
         ranking = Ranking(
-            tuple(
-                RankedItem(request.candidates[row], rank, score, why)
-                for rank, (row, score, why) in enumerate(ranked, start=1)
-            ),
+            ranked(request, rows, self._shown(order.scores, evidence), reasons),
             id=ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(request.interests),
-            degraded=tuple(dict.fromkeys(degraded)),
-            unread=unread,
+            degraded=degradations(evidence, order, request.comparisons.unread),
+            unread=request.comparisons.unread,
             pack=self.pack.manifest.name,
             chances=order.explored.placements,
             left_out=(*blocked, *left_out_of(order, request)),
+            order=order.order,
         )
         if head is None or not request.shown:
             return Answer(ranking)
         shown = self._personal.shown(request, evidence, rows, ranking.id, order.explored)
-        return Answer(ranking, shown)
+        return Answer(ranking, listed.noted(shown, rows, order.pinned))
 
     def _columns(self) -> list[Column]:
         return [column for source in self._sources for column in source.columns]

@@ -42,6 +42,7 @@ def ranking_answer(ranking: Ranking, items: Sequence[Item], call: RankCall) -> A
         "degraded": [one.value for one in ranking.degraded],
         "unread": asdict(ranking.unread),
         "pack": ranking.pack,
+        "order": ranking.order.value,
         "left_out": [{"id": one.id, "code": one.code.value} for one in ranking.left_out],
         "chances": list(ranking.chances),
         "items": entries,

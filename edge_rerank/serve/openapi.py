@@ -28,6 +28,7 @@ from edge_rerank.types import (
     MAX_VECTOR_DIM,
     Degradation,
     EventType,
+    ListOrder,
     ReasonCode,
 )
 
@@ -351,6 +352,7 @@ _ANSWERED: Mapping[str, Schema] = {
             **_HEAD,
             "unread": closed_object({"candidates": _SCORE, "history": _SCORE, "query": _SCORE}),
             "pack": _TEXT,
+            "order": {"enum": [*ListOrder]},
             "left_out": _list({"id": _STRING_ID, "code": {"enum": [*ReasonCode]}}),
             "chances": {"type": "array", "items": _SCORE},
             "items": _list(

@@ -31,7 +31,7 @@ def test_table(run: Run) -> None:
 def test_json(run: Run) -> None:
     result = run("rank", "--items", ITEMS, "--json", "--top-k", 2)
     report = json.loads(result.out)
-    head = {"id", "took_ms", "personalised", "degraded", "unread", "pack"}
+    head = {"id", "took_ms", "personalised", "degraded", "unread", "pack", "order"}
     assert set(report) == {*head, "chances", "left_out", "items"}
     assert not report["personalised"]
     assert ids(result.out) == ["harbour-case", "no-knead"]  # the most popular two

@@ -32,6 +32,7 @@ class AsTheyCame(RankingEngine):
         *,
         history: Sequence[Event] = (),
         head_of: object = None,
+        trial_of: object = None,
         **options: Unpack[RankOptions],
     ) -> Answer:
         kept = items[: options.get("top_k") or len(items)]
@@ -52,6 +53,7 @@ class PopularFirst(AsTheyCame):
         *,
         history: Sequence[Event] = (),
         head_of: object = None,
+        trial_of: object = None,
         **options: Unpack[RankOptions],
     ) -> Answer:
         popular = sorted(items, key=lambda item: -(item.popularity or 0.0))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_rerank import Event, EventType, Item
+from edge_rerank import Event, EventType, HostGuard, Item
 from edge_rerank.errors import DataError
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
@@ -39,7 +39,13 @@ from edge_rerank_export.studies.simulate.play import (
     make_person,
     play,
 )
-from edge_rerank_export.studies.simulate.ranker import HostRanker, Ranker, Shown, open_rankers
+from edge_rerank_export.studies.simulate.ranker import (
+    HostRanker,
+    PackRanker,
+    Ranker,
+    Shown,
+    open_rankers,
+)
 from edge_rerank_export.studies.simulate.run import simulate
 from edge_rerank_export.studies.simulate.world import WANTED, World, taste
 
@@ -118,7 +124,7 @@ class Alphabetical(HostRanker):
 
 
 def rankers() -> dict[Order, Ranker]:
-    return {Order.HOST: HostRanker(), Order.FROZEN: Alphabetical(), Order.LEARNING: Alphabetical()}
+    return {order: HostRanker() if order is Order.HOST else Alphabetical() for order in Order}
 
 
 # -- people and lists --------------------------------------------------------------------
@@ -244,7 +250,7 @@ def test_a_perfect_host_loses_nothing(world: World) -> None:
     plan = TINY.asking(Scenario.HOST)
     assert (plan.host, plan.adversary) == (HostOrder.PERFECT, Adversary.TURNING)
     told = rankers()
-    host, _, learning = play(world, plan, make_person(world, plan, 1), told)
+    host, _, learning, *_ = play(world, plan, make_person(world, plan, 1), told)
     assert host.ndcg == pytest.approx([1.0] * 4)
     assert host.regret == pytest.approx([0.0] * 4)
     assert min(learning.regret) >= -1e-9
@@ -272,6 +278,55 @@ def test_lying_clicks_go_to_what_is_wanted_least(world: World) -> None:
         ranks.append(np.mean([person.wanted[rows[one]] for one in clicks]))
         assert {surface for surface, _, _ in ranker.lists} == {"wall"}
     assert ranks[1] < 0.3 * ranks[0]
+
+
+def test_poisoned_clicks_lie_in_a_share_of_the_lists(world: World) -> None:
+    plan = replace(
+        TINY, clicks=Clicks.POSITION, judging=Judging(noise=0.0), surfaces=(Surface("wall", 0.0),)
+    )
+    clicks = {}
+    for name, adversary, lies in (
+        ("honest", Adversary.NONE, 0.3),
+        ("no", Adversary.POISONING, 0.0),
+        ("some", Adversary.POISONING, 0.5),
+        ("all", Adversary.POISONING, 1.0),
+        ("lying", Adversary.LYING, 0.3),
+    ):
+        told = rankers()
+        one = replace(plan, adversary=adversary, lies=lies)
+        play(world, one, make_person(world, one, 0), told)
+        ranker = told[Order.FROZEN]
+        assert isinstance(ranker, Alphabetical)
+        clicks[name] = [e.item.id for e in ranker.told if e.type is EventType.CLICK and e.item]
+    assert clicks["no"] == clicks["honest"]
+    assert clicks["all"] == clicks["lying"]
+    assert clicks["some"] not in (clicks["no"], clicks["all"])
+    for wrong in ({"lies": 1.5}, {"room": -1.0}):
+        with pytest.raises(RecipeError, match=f"{next(iter(wrong))}: expected 0"):
+            replace(plan, **wrong)  # type: ignore[arg-type]
+
+
+def test_the_arms_beside_a_host_are_guarded_as_they_say(world: World) -> None:
+    plan = Plan(
+        scenario=Scenario.HOST, people=2, lists=6, candidates=6, before=2,
+        host=HostOrder.PERFECT, room=0.0,
+    )  # fmt: skip
+    with ExitStack() as opened:
+        orders = [arm.order for arm in plan.arms]
+        packs = open_rankers(orders, shipped_pack(), world, room=0.0, threads=1, opened=opened)
+        host, _, _, _, bounded = play(world, plan, make_person(world, plan, 0), packs)
+        guards = {
+            order: one._reranker._guard
+            for order, one in packs.items()
+            if isinstance(one, PackRanker)
+        }
+    assert bounded.ndcg == host.ndcg  # no room beside it at all
+    assert guards == {
+        Order.FROZEN: None,
+        Order.LEARNING: None,
+        Order.GUARDED: HostGuard(),
+        Order.BOUNDED: HostGuard(room=0.0),
+    }
 
 
 def test_a_taste_that_turns_over_is_right_for_the_host_alone(world: World) -> None:
@@ -322,12 +377,12 @@ def test_a_list_longer_than_the_catalogue(world: World) -> None:
 def test_a_pack_that_learns_beside_one_that_does_not(world: World) -> None:
     """Position-based clicks that miss nothing: what is learnt moves the lists that follow."""
     plan = Plan(
-        people=2, lists=5, candidates=8, before=2, clicks=Clicks.POSITION,
+        people=2, lists=15, candidates=8, before=2, clicks=Clicks.POSITION,
         surfaces=(Surface("home", 0.0),),
     )  # fmt: skip
     with ExitStack() as opened:
         orders = [arm.order for arm in plan.arms]
-        packs = open_rankers(orders, shipped_pack(), world, threads=1, opened=opened)
+        packs = open_rankers(orders, shipped_pack(), world, room=1.0, threads=1, opened=opened)
         first, again = (play(world, plan, make_person(world, plan, 0), packs) for _ in range(2))
     frozen, learning = first
     assert frozen.ndcg[0] == learning.ndcg[0]

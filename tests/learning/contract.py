@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -19,11 +19,11 @@ from numpy.typing import NDArray
 from edge_rerank.learning.examination import PLACES, Examination
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
+from edge_rerank.learning.host_guard import HostTests
 from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Deeds, Features, Lesson, Shown
 from edge_rerank.learning.list_record import ListRecord
-from edge_rerank.learning.sequential_test import OrderTest
 from edge_rerank.learning.stats import stats_of
 from edge_rerank.types import Event, Item
 
@@ -198,43 +198,49 @@ class ExaminationSubject:
 
 
 @dataclass(frozen=True)
-class OrderTestSubject:
-    """The sequential test of the host's order against ours."""
+class HostTestsSubject:
+    """The tests of the host's order against ours, by surface."""
 
-    largest: int = 256
+    largest: int = 512
     in_place: bool = False
 
-    def fresh(self) -> OrderTest:
-        return OrderTest()
+    def fresh(self) -> HostTests:
+        return HostTests()
 
-    def examples(self, count: int, *, seed: int) -> list[Side | str | None]:
+    def examples(self, count: int, *, seed: int) -> list[tuple[str, str]]:
+        """Surfaces, and what was chosen: of the host's, of nobody's, of ours."""
         rng = np.random.default_rng(seed)
-        kinds: Sequence[Side | str | None] = (Side.HOST, Side.HOST, Side.OURS, None, "listed")
-        return [kinds[rng.integers(len(kinds))] for _ in range(count)]
+        return [(f"s{rng.integers(8)}", "aab_"[rng.integers(4)]) for _ in range(count)]
 
-    def learn(self, learner: OrderTest, example: Side | str | None) -> OrderTest:
-        return learner.listed() if example == "listed" else learner.credited(example)  # type: ignore[arg-type]
+    def learn(self, learner: HostTests, example: tuple[str, str]) -> HostTests:
+        surface, item = example
+        rows = np.zeros((2, LAYOUT.width), np.float32)
+        base = np.zeros(2, np.float32)
+        shown = Shown("r", START, ("a", "b"), base, Features(lambda: rows), LAYOUT, surface)
+        deeds = Deeds()
+        deeds.heed(Event("click", Item(item)))
+        return learner.after(replace(shown, teams=(Side.HOST, Side.OURS)), deeds)
 
-    def foretold(self, learner: OrderTest) -> NDArray[np.float64]:
-        return np.array([learner.host_evidence, learner.our_evidence])
+    def foretold(self, learner: HostTests) -> NDArray[np.float64]:
+        tests = [learner.of(f"s{number}") for number in range(8)]
+        return np.array([[one.evidence(side) for side in Side] for one in tests])
 
-    def save(self, learner: OrderTest) -> bytes:
-        return _packed(learner.state())
+    def save(self, learner: HostTests) -> bytes:
+        return learner.to_bytes(LAYOUT)
 
-    def load(self, raw: bytes) -> OrderTest:
-        return OrderTest.load(_unpacked(raw))
+    def load(self, raw: bytes) -> HostTests | None:
+        return HostTests.from_bytes(raw, LAYOUT)
 
     def damaged(self, raw: bytes) -> Iterator[bytes]:
-        state = _unpacked(raw)
-        yield from (_packed({"order_test": bad}) for bad in _bad(state["order_test"]))
-        yield _packed({})
+        yield from _cut(raw)
+        yield raw[:1] + bytes([raw[1] ^ 1]) + raw[2:]  # of another layout
 
 
 SUBJECTS: Mapping[str, Subject] = {
     "head": HeadSubject(),
     "counters": LogSubject(),
     "examination": ExaminationSubject(),
-    "order test": OrderTestSubject(),
+    "host tests": HostTestsSubject(),
 }
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.learning.examination import SwapClicks
 from edge_rerank.learning.exploration import NeighbourSwaps
-from edge_rerank.learning.interleaving import Side, team_draft
+from edge_rerank.learning.interleaving import Side, team_draft, winner
 from edge_rerank.learning.sequential_test import REJECT_AT, OrderTest, wealth
 
 SHOWN = 10
@@ -67,9 +67,9 @@ def lists_until_return(noise: float, seed: int, *, most: int = 3_000) -> tuple[i
             rng,
         )
         clicked = rng.random(SHOWN) < PLACES**-0.7 * liked[list(drafted.rows)]
-        winner = drafted.winner(np.flatnonzero(clicked).tolist())
-        told += winner is not None
-        test = test.credited(winner)
+        won = winner(drafted.teams, clicked.astype(float).tolist())
+        told += won is not None
+        test = test.credited(won)
         if test.shown is Side.HOST:
             return lists, told
     return most, told

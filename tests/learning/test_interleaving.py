@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 
 import numpy as np
@@ -11,8 +10,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.learning.interleaving import Interleaved, Side, team_draft
-from edge_rerank.learning.sequential_test import PAUSE, REJECT_AT, OrderTest, wealth
+from edge_rerank.learning.interleaving import Interleaved, Side, team_draft, winner
+from edge_rerank.learning.sequential_test import (
+    CLOSELY,
+    LEANING,
+    LONGEST,
+    REJECT_AT,
+    RESTING,
+    OrderTest,
+    wealth,
+)
 from tests.learning.simulated_readers import wins_needed
 
 
@@ -32,38 +39,54 @@ def test_the_example_of_the_paper_by_hand() -> None:
 
 
 @given(st.permutations(range(9)), st.permutations(range(9)), st.integers(0, 2**32))
-def test_every_candidate_once_and_teams_alternate_by_rounds(
+def test_every_candidate_once_and_each_side_takes_its_best_left(
     host: list[int], ours: list[int], seed: int
 ) -> None:
     drafted = team_draft(host, ours, np.random.default_rng(seed))
     assert sorted(drafted.rows) == list(range(9))
     assert drafted == team_draft(host, ours, np.random.default_rng(seed))
-    alike = drafted.teams.count(None)
-    assert drafted.rows[:alike] == tuple(host[:alike]) == tuple(ours[:alike])
-    chosen = drafted.teams[alike:]
-    for first, second in zip(chosen[::2], chosen[1::2], strict=False):
-        assert {first, second} == {Side.HOST, Side.OURS}
-    # Each takes the best that is left.
-    for place in range(alike, 9):
-        order = host if drafted.teams[place] is Side.HOST else ours
-        assert drafted.rows[place] == next(row for row in order if row not in drafted.rows[:place])
+    left = list(zip(drafted.rows, drafted.teams, strict=True))
+    taken: set[int] = set()
+    while left:
+        best = {
+            side: next(row for row in order if row not in taken)
+            for side, order in ((Side.HOST, host), (Side.OURS, ours))
+        }
+        if best[Side.HOST] == best[Side.OURS]:
+            pair = [left.pop(0)]
+            assert pair == [(best[Side.HOST], None)]
+        else:
+            pair = [left.pop(0), left.pop(0)]
+            assert {(best[side], side) for side in Side} == set(pair)
+        taken |= {row for row, _ in pair}
 
 
 def test_equal_orders_win_nothing() -> None:
     drafted = team_draft([3, 1, 2], [3, 1, 2], np.random.default_rng(0))
     assert drafted == Interleaved((3, 1, 2), (None, None, None))
-    assert drafted.winner({0, 1, 2}) is None
+    assert winner(drafted.teams, [1.0, 1.0, 1.0]) is None
 
 
-def test_the_winner_has_more_clicks() -> None:
+def test_a_draft_of_some_places_is_the_beginning_of_a_whole_one() -> None:
+    host, ours = list(range(9)), list(reversed(range(9)))
+    whole = team_draft(host, ours, np.random.default_rng(5))
+    for places in (0, 1, 4, 9, 20):
+        some = team_draft(host, ours, np.random.default_rng(5), places=places)
+        assert (some.rows, some.teams) == (whole.rows[:places], whole.teams[:places])
+    assert team_draft(host, host, np.random.default_rng(5), places=2).rows == (0, 1)
+
+
+def test_the_winner_brought_more_of_a_success() -> None:
     host, ours = Side.HOST, Side.OURS
-    drafted = Interleaved((0, 1, 2, 3, 4), (None, ours, host, host, ours))
-    assert drafted.winner([1, 4, 2]) is ours
-    assert drafted.winner([0, 2]) is host
-    assert drafted.winner([2, 2, 1]) is None
-    assert drafted.winner([]) is None
-    with pytest.raises(InvalidRequest, match="clicked: expected places from 0 to 4"):
-        drafted.winner([5])
+    teams = (None, ours, host, host, ours)
+    assert winner(teams, [0, 1, 1, 0, 1]) is ours
+    assert winner(teams, [1, 0, 1, 0, 0]) is host
+    assert winner(teams, [0, 0.4, 1, 0, 0]) is host
+    assert winner(teams, [0, 1, 1, 0, 0]) is None
+    assert winner(teams, [0, 0.3, 0.1, 0.2, 0]) is None  # but for rounding
+    assert winner(teams, [0, 0, 0, 0, 0]) is None
+    with pytest.raises(InvalidRequest, match="worth: expected 5 numbers, got 1"):
+        winner(teams, [1.0])
 
 
 def test_orders_of_other_candidates_are_refused() -> None:
@@ -78,7 +101,8 @@ def test_who_clicks_at_random_favours_nobody() -> None:
     host, ours = list(range(10)), list(reversed(range(10)))
     for _ in range(4_000):
         drafted = team_draft(host, ours, rng)
-        wins[drafted.winner(np.flatnonzero(rng.random(10) < 0.5 / np.arange(1, 11)).tolist())] += 1
+        clicked = rng.random(10) < 0.5 / np.arange(1, 11)
+        wins[winner(drafted.teams, clicked.astype(float).tolist())] += 1
     told = wins[Side.HOST] + wins[Side.OURS]
     assert wins[Side.HOST] / told == pytest.approx(0.5, abs=0.03)
 
@@ -133,43 +157,57 @@ def test_a_better_order_of_the_host_returns_soon() -> None:
     assert max(lengths) < 500
 
 
-def test_at_twenty_the_host_returns_and_after_a_pause_ours_is_tried_again() -> None:
+def test_at_twenty_the_host_returns_and_a_try_of_ours_begins() -> None:
     test = OrderTest()
     while test.shown is Side.OURS:
-        assert test.host_evidence < REJECT_AT
-        test = test.credited(Side.HOST)
-    assert (test.host_wins, test.paused, test.returns) == (
-        7,
-        PAUSE,
-        1,
-    )  # 2 × 2⁷ × (1 − 2⁻⁸) / 8 = 31.9
-    assert test.credited(Side.OURS) == test
-    for _ in range(PAUSE - 1):
-        test = test.listed()
-    assert test.shown is Side.HOST
-    again = test.listed()
-    assert again == OrderTest(returns=1)
-    assert again.shown is Side.OURS
-    assert again.listed() == again
+        assert test.evidence(Side.HOST) < REJECT_AT
+        before, test = test, test.credited(Side.HOST)
+    assert before.host_wins == 6  # 2 × 2⁷ × (1 − 2⁻⁸) / 8 = 31.9 with one more
+    assert test == OrderTest(Side.HOST, returns=1)
 
 
-def test_ties_and_our_wins_bring_nobody_back() -> None:
-    test = OrderTest().credited(None)
-    assert test == OrderTest()
-    for _ in range(60):
+def test_ours_comes_back_where_it_is_better_again() -> None:
+    test = OrderTest(Side.HOST, returns=1)
+    for _ in range(6):
         test = test.credited(Side.OURS)
-    assert test.shown is Side.OURS
-    assert test.our_evidence > REJECT_AT
-    assert math.isclose(test.host_evidence, wealth(0, 60))
+        assert test.shown is Side.HOST
+    assert test.credited(Side.OURS) == OrderTest(Side.OURS, returns=1)
 
 
-def test_the_state_is_small_and_comes_back() -> None:
-    test = OrderTest(5, 3, 0, 2)
-    state = test.state()
-    assert state["order_test"].nbytes == 32
-    assert OrderTest.load(state) == test
-    for bad in ({}, {"order_test": np.zeros(3, np.int64)}, {"order_test": np.zeros(4)}):
-        with pytest.raises(InvalidRequest, match="expected int64 of shape"):
-            OrderTest.load(bad)  # type: ignore[arg-type]
+def test_ties_change_nothing_and_who_is_shown_stays_where_it_wins() -> None:
+    for side in Side:
+        test = OrderTest(side)
+        assert test.credited(None) == test
+        for _ in range(60):
+            test = test.credited(side)
+        assert test.shown is side
+
+
+def test_what_is_held_against_an_order_is_bounded() -> None:
+    """However long ours was better, the host's order returns as soon as from the start."""
+    for long in (0, 10, 1_000):
+        rng, test = np.random.default_rng(1), OrderTest()
+        for _ in range(long):
+            test = test.credited(Side.OURS if rng.random() < 0.6 else Side.HOST)
+            assert test.host_wins + test.our_wins < LONGEST
+        assert test.shown is Side.OURS
+        count = 0
+        while test.shown is Side.OURS:
+            test, count = test.credited(Side.HOST), count + 1
+        assert count <= LONGEST + 7
+
+
+def test_more_lists_are_interleaved_where_the_other_order_seems_better_and_fewer_at_rest() -> None:
+    assert OrderTest().share(0.1) == 0.1
+    assert OrderTest(our_wins=3).share(0.1) == 0.1
+    assert OrderTest(Side.HOST).share(0.1) == 0.1 * RESTING
+    for side, wins in ((Side.OURS, {"host_wins": 2}), (Side.HOST, {"our_wins": 2})):
+        leaning = OrderTest(side, **wins)
+        assert leaning.evidence(Side.HOST if side is Side.OURS else Side.OURS) >= LEANING
+        assert leaning.share(0.1) == CLOSELY
+        assert leaning.share(0.0) == 0.0
+
+
+def test_counts_below_zero_are_refused() -> None:
     with pytest.raises(InvalidRequest, match="expected counts of at least 0"):
-        OrderTest.load({"order_test": np.array([-1, 0, 0, 0])})
+        OrderTest(host_wins=-1)

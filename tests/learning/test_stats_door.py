@@ -25,7 +25,9 @@ SHELF = [
 
 
 @pytest.fixture
-def learning(reranker: Reranker) -> Reranker:
+def learning(engine: RankingEngine) -> Reranker:
+    """Without a guard: a list in the host's order is compared with none."""
+    reranker = Reranker(engine, History.open(), guard=None)
     reranker.consent(USER, True)
     return reranker
 
@@ -33,7 +35,7 @@ def learning(reranker: Reranker) -> Reranker:
 def pick(reranker: Reranker, word: str, *, times: int, surface: str | None = None) -> None:
     for _ in range(times):
         ranking = reranker.rank(SHELF, USER, surface=surface)
-        item = [one.item for one in ranking if word in one.item.text][-1]
+        item = next(one.item for one in ranking if word in one.item.text and one.rank > 1)
         reranker.record(Event("click", item, ranking=ranking.id, dwell_s=60), user=USER)
 
 

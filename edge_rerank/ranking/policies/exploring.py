@@ -11,14 +11,16 @@ import numpy as np
 from edge_rerank.learning.exploration import NeighbourSwaps
 from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
 from edge_rerank.ranking.request import Explored, Request
-from edge_rerank.types import NOT_CHOSEN, ReasonCode
+from edge_rerank.types import NOT_CHOSEN, ListOrder, ReasonCode
 
 LEAST_CHOICES = 5
-"""Of a person whose lists are explored: whoever is new sees the best list there is."""
+"""Of a person whose lists are left to chance: whoever is new sees the best list there is."""
 
 
 class Exploring:
     """On where the list policy has an ``explore``, for people of whom something is known.
+
+    A list that is not in our order, or not in it alone, is left as it is.
 
     Args:
         _seed: gives the seed of a list.
@@ -30,7 +32,9 @@ class Exploring:
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Swap neighbours, and note the chance that each item stands where it does."""
         places = min(request.keep, SEEN_PLACES, len(order.rows))
-        if not request.policy.explore or places < 2 or not _is_known(request):
+        if not request.policy.explore or places < 2 or not is_known(request):
+            return order
+        if order.order is not ListOrder.PERSONAL:
             return order
         head = order.rows[:places]
         pinned = frozenset(order.pinned.values())
@@ -52,6 +56,7 @@ class Exploring:
         return replace(moved, explored=explored)
 
 
-def _is_known(request: Request) -> bool:
+def is_known(request: Request) -> bool:
+    """Whether enough is known of the person to leave some of a list to chance."""
     chosen = sum(event.type not in NOT_CHOSEN for event in request.history)
     return chosen >= LEAST_CHOICES

@@ -34,10 +34,12 @@ MAX_GAP = 2.0
 
 
 class NearCopies:
-    """On for every list."""
+    """On for every list that we may order freely."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Bring another item between neighbours that are near-copies."""
+        if order.settled:
+            return order
         places = min(PLACES, request.keep)
         head = order.rows[: places + REACH]
         if not head:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.request import NOTHING_EXPLORED, Explored, Request
-from edge_rerank.types import Degradation, ReasonCode
+from edge_rerank.types import Degradation, ListOrder, ReasonCode
 
 SEEN_PLACES = 100
 """Places that rules of a list policy arrange; nobody sees many more."""
@@ -67,6 +67,9 @@ class Arrangement:
         left_out: what rules left out.
         moves: what rules moved.
         explored: what of it was left to chance.
+        order: whose it was before policies arranged it.
+        settled: whether it is the host's, or bound to it: then only the rules of the list policy
+            arrange it, and not what we do to every list.
     """
 
     rows: tuple[int, ...]
@@ -79,6 +82,8 @@ class Arrangement:
     left_out: tuple[Dropped, ...] = ()
     moves: tuple[Move, ...] = ()
     explored: Explored = NOTHING_EXPLORED
+    order: ListOrder = ListOrder.PERSONAL
+    settled: bool = False
 
     @classmethod
     def by_score(

@@ -48,12 +48,12 @@ _TINY = 1e-12
 
 
 class Proportions:
-    """On for every person with a history, and off with a query that anything fits."""
+    """On for people with a history where we may order freely, but for a query that has answers."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Share out the first places."""
         liked = request.interests.liked
-        if not liked or order.asked or len(order.rows) < 2:
+        if not liked or order.asked or order.settled or len(order.rows) < 2:
             return order
         rows = np.array(order.rows)
         pool = rows[:POOL]

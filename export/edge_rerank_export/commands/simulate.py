@@ -150,7 +150,22 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         choices=list(Adversary),
         default=_DEFAULT.adversary,
         help="what makes clicks mislead: tastes that turn over every other list, or clicks on what "
-        f"is wanted least ({_DEFAULT.adversary}; host: turning)",
+        f"is wanted least, in some lists or in all ({_DEFAULT.adversary}; host: turning)",
+    )
+    parser.add_argument(
+        "--lies",
+        type=float,
+        default=_DEFAULT.lies,
+        metavar="P",
+        help=f"poisoning: share of the lists with such clicks ({_DEFAULT.lies:g})",
+    )
+    parser.add_argument(
+        "--room",
+        type=float,
+        default=_DEFAULT.room,
+        metavar="LOGODDS",
+        help="host: what the bounded arm leaves to everything but the host's order "
+        f"({_DEFAULT.room:g})",
     )
 
 
@@ -198,6 +213,8 @@ def _plan(arguments: argparse.Namespace) -> Plan:
         impressions=arguments.impressions,
         host=arguments.host_order,
         adversary=arguments.adversary,
+        lies=arguments.lies,
+        room=arguments.room,
         switch_at=arguments.switch_at,
         seed=arguments.seed,
     )

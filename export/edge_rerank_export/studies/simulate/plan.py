@@ -59,11 +59,13 @@ class Adversary(StrEnum):
         NONE: nothing.
         TURNING: every other list, what the person wanted least is what they want most; a perfect
             host knows. What one list teaches is wrong in the next.
-        LYING: clicks go to what is wanted least, always. Nobody can tell by clicks.
+        POISONING: in a share of the lists clicks go to what is wanted least, see ``Plan.lies``.
+        LYING: in all of them. Nobody can tell by clicks.
     """
 
     NONE = "none"
     TURNING = "turning"
+    POISONING = "poisoning"
     LYING = "lying"
 
 
@@ -84,10 +86,20 @@ class Scenario(StrEnum):
 
 
 class Order(StrEnum):
-    """Who orders the lists of an arm."""
+    """Who orders the lists of an arm.
+
+    Attributes:
+        FROZEN: a pack that does not learn.
+        LEARNING: one that does.
+        GUARDED: likewise, and guards the host's order.
+        BOUNDED: likewise, with no more room beside it than ``Plan.room``.
+        HOST: the host.
+    """
 
     FROZEN = "frozen"
     LEARNING = "learning"
+    GUARDED = "guarded"
+    BOUNDED = "bounded"
     HOST = "host"
 
 
@@ -124,7 +136,13 @@ _LEARNING = Arm("learning", Order.LEARNING)
 _ARMS = {
     Scenario.CURVE: (_FROZEN, _LEARNING),
     Scenario.SWITCH: (_FROZEN, _LEARNING),
-    Scenario.HOST: (Arm("host", Order.HOST), _FROZEN, _LEARNING),
+    Scenario.HOST: (
+        Arm("host", Order.HOST),
+        _FROZEN,
+        _LEARNING,
+        Arm("guarded", Order.GUARDED),
+        Arm("bounded", Order.BOUNDED),
+    ),
     Scenario.BIAS: (Arm("unbiased", Order.LEARNING, even=True), _FROZEN, _LEARNING),
 }
 """The first of each is what the others are held against."""
@@ -147,6 +165,9 @@ class Plan:
         impressions: what the host reports.
         host: the order in which items are handed over.
         adversary: what makes clicks mislead.
+        lies: share of the lists in which they do, where they poison.
+        room: log-odds that the bounded arm leaves beside the host's order, see
+            :class:`edge_rerank.HostGuard`.
         switch_at: the list, from 1, from which on the person has another's taste; ``None`` for
             never.
         seed: of all chance.
@@ -167,6 +188,8 @@ class Plan:
     impressions: Impressions = Impressions.SEEN
     host: HostOrder = HostOrder.NONE
     adversary: Adversary = Adversary.NONE
+    lies: float = 0.3
+    room: float = 1.0
     switch_at: int | None = None
     seed: int = 0
 
@@ -181,6 +204,10 @@ class Plan:
         names = [one.name for one in self.surfaces]
         if not names or len(set(names)) != len(names):
             raise RecipeError("surfaces: expected at least one, each name once")
+        if not 0 <= self.lies <= 1:
+            raise RecipeError(f"lies: expected 0 to 1, got {self.lies:g}")
+        if not self.room >= 0:
+            raise RecipeError(f"room: expected 0 or more, got {self.room:g}")
         if self.switch_at is not None and not 1 < self.switch_at <= self.lists:
             raise RecipeError(f"switch: expected list 2 to {self.lists}, got {self.switch_at}")
         for surface in self.surfaces:

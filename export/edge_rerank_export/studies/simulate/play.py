@@ -41,7 +41,7 @@ BETWEEN_S = 12 * 3600.0
 
 _DAY_S = 86_400.0
 
-_PEOPLE, _OWN, _OTHER, _STOCK, _LISTS, _LOTS = range(6)
+_PEOPLE, _OWN, _OTHER, _STOCK, _LISTS, _LOTS, _LIES = range(7)
 """Streams of chance below the seed, so that none moves another."""
 
 
@@ -183,11 +183,12 @@ class _Stock:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Request:
-    """A list to be shown: its items in the host's order."""
+    """A list to be shown: its items in the host's order, and what clicks go by."""
 
     rows: NDArray[np.intp]
     items: Sequence[Item]
     wanted: NDArray[np.float64]
+    felt: NDArray[np.float64]
     surface: Surface
     lots: Lots
     now: float
@@ -214,10 +215,18 @@ def _draw(
         rows=rows,
         items=[world.items[row] for row in rows],
         wanted=here,
+        felt=against(here) if _lies(plan, stream) else here,
         surface=surface,
         lots=Lots.draw(np.random.default_rng([plan.seed, _LOTS, *stream]), len(rows)),
         now=START_S + stream[1] * BETWEEN_S,
     )
+
+
+def _lies(plan: Plan, stream: tuple[int, int]) -> bool:
+    """Whether clicks on a list go to what is wanted least."""
+    if plan.adversary is Adversary.POISONING:
+        return np.random.default_rng([plan.seed, _LIES, *stream]).random() < plan.lies
+    return plan.adversary is Adversary.LYING
 
 
 class _Player:
@@ -254,10 +263,8 @@ class _Player:
             host_order=self._plan.host is not HostOrder.NONE,
         )
         self._rank_s += time.process_time() - started
-        lying = self._plan.adversary is Adversary.LYING
-        felt = against(request.wanted) if lying else request.wanted
         model = self._plan.model(request.surface, even=self._arm.even)
-        visit = model.visit(felt[shown.order], request.lots.shown(shown.order))
+        visit = model.visit(request.felt[shown.order], request.lots.shown(shown.order))
         events = events_of(
             visit,
             [request.items[row] for row in shown.order],

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank import Event, Item, Reranker, Retention, Runtime
+from edge_rerank import Event, HostGuard, Item, Reranker, Retention, Runtime
 from edge_rerank_export.studies.simulate.plan import Order
 from edge_rerank_export.studies.simulate.world import World
 
@@ -114,7 +114,13 @@ class PackRanker:
 
 
 def open_rankers(
-    orders: Sequence[Order], pack: Path, world: World, *, threads: int | None, opened: ExitStack
+    orders: Sequence[Order],
+    pack: Path,
+    world: World,
+    *,
+    room: float,
+    threads: int | None,
+    opened: ExitStack,
 ) -> dict[Order, Ranker]:
     """One of each kind, with the vectors of the catalogue.
 
@@ -122,12 +128,14 @@ def open_rankers(
         orders: which kinds.
         pack: a pack's folder.
         world: its items are going to be ranked.
+        room: log-odds beside the host's order in the bounded one.
         threads: inside one operator; ``None`` for the default.
         opened: closes them.
 
     Raises:
         PackError: when the pack cannot be used.
     """
+    guards = {Order.GUARDED: HostGuard(), Order.BOUNDED: HostGuard(room=room)}
     rankers: dict[Order, Ranker] = {}
     for order in dict.fromkeys(orders):
         if order is Order.HOST:
@@ -138,7 +146,8 @@ def open_rankers(
                 pack,
                 runtime=Runtime(threads=threads, cache_items=len(world.items) + _CACHE),
                 retention=Retention.UNLIMITED,
-                learning=order is Order.LEARNING,
+                learning=order is not Order.FROZEN,
+                guard=guards.get(order),
             )
         )
         reranker.engine.warmup(world.items, vectors=world.vectors)

@@ -58,7 +58,7 @@ def simulate(
     Args:
         folder: a data set folder.
         pack: a pack's folder.
-        plans: at most one for each scenario.
+        plans: at most one for each scenario, alike in ``room``.
         out: gets ``SCENARIO.jsonl``, a line for each person.
         work: where vectors are kept, see :func:`~edge_rerank_export.train.item_vectors`.
         threads: inside one operator; ``None`` for the default.
@@ -77,7 +77,8 @@ def simulate(
     simulated = []
     with ExitStack() as opened:
         orders = [arm.order for plan in plans for arm in plan.arms]
-        rankers = open_rankers(orders, pack, world, threads=threads, opened=opened)
+        (room,) = {plan.room for plan in plans}
+        rankers = open_rankers(orders, pack, world, room=room, threads=threads, opened=opened)
         for plan in plans:
             shelf = _Shelf(out / f"{plan.scenario}.jsonl", mark_of(*made_of, _of_a_person(plan)))
             with steps(f"simulate {plan.scenario}") as update:

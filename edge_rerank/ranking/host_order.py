@@ -1,0 +1,177 @@
+"""The host's own order beside ours: whose a list is in, and how it is drafted of both."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from hashlib import blake2b
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank.learning.host_guard import Trial
+from edge_rerank.learning.interleaving import Side, team_draft
+from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.lessons import Shown
+from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.policies.exploring import is_known
+from edge_rerank.ranking.policies.near_copies import NearCopies
+from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
+from edge_rerank.ranking.policies.proportions import Proportions
+from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.sources.rules import HOST
+from edge_rerank.types import ListOrder
+
+TrialOf = Callable[[Layout, str], Trial | None]
+"""Says how a list of a surface is to be ordered where the host gives an order."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Listed:
+    """A scored list before policies arrange it, and whose order it is in.
+
+    Attributes:
+        evidence: whose columns add up to the scores.
+        scores: of all candidates, float64 of shape (n,).
+        rows: of the candidates, best first; ``None`` for by score.
+        order: whose.
+        settled: whether only the rules of the list policy are to arrange it.
+        teams: of an interleaved list, which row is whose choice.
+    """
+
+    evidence: Evidence
+    scores: NDArray[np.float64]
+    rows: tuple[int, ...] | None = None
+    order: ListOrder = ListOrder.PERSONAL
+    settled: bool = False
+    teams: Mapping[int, Side | None] = field(default_factory=dict)
+
+    @classmethod
+    def of(
+        cls, request: Request, evidence: Evidence, trial_of: TrialOf | None, layout: Layout
+    ) -> Listed:
+        """In our order, unless a trial says otherwise.
+
+        Args:
+            request: the call.
+            evidence: as all sources filled it in; not changed.
+            trial_of: asked where the host gives an order; ``None`` where nothing is guarded.
+            layout: of the pack that ranks.
+        """
+        host = None if trial_of is None else host_order(request)
+        trial = trial_of(layout, request.surface or "") if trial_of and host else None
+        if trial is None or host is None:
+            return cls(evidence, evidence.scores())
+        evidence = _bounded(evidence, trial.room)
+        scores = evidence.scores()
+        rng = np.random.default_rng(_seed(request))
+        if rng.random() >= trial.share or not is_known(request):
+            if trial.shown is Side.OURS:
+                return cls(evidence, scores, settled=trial.room is not None)
+            return cls._arranged(evidence, scores, host, ListOrder.HOST)
+        ours = _ours(request, scores, settled=trial.room is not None)
+        drafted = team_draft(host, ours, rng, places=SEEN_PLACES)
+        there = frozenset(drafted.rows)
+        left = host if trial.shown is Side.HOST else ours
+        rows = (*drafted.rows, *(row for row in left if row not in there))
+        listed = cls._arranged(evidence, scores, rows, ListOrder.INTERLEAVED)
+        return replace(listed, teams=dict(zip(drafted.rows, drafted.teams, strict=True)))
+
+    @classmethod
+    def _arranged(
+        cls,
+        evidence: Evidence,
+        scores: NDArray[np.float64],
+        rows: Sequence[int],
+        order: ListOrder,
+    ) -> Listed:
+        """Another order: each place keeps the score that it has in ours.
+
+        What that adds to a candidate's score, or takes from it, is the host's.
+        """
+        given = scores.copy()
+        given[list(rows)] = -np.sort(-scores)
+        moved = copy.copy(evidence)
+        moved.values = evidence.values.copy()
+        moved[HOST.name] += (given - scores) / HOST.weight
+        return cls(moved, given, tuple(rows), order, settled=True)
+
+    def arrangement(self, *, asked: bool, relevance: NDArray[np.float64] | None) -> Arrangement:
+        """For policies: see :class:`Arrangement`."""
+        order = Arrangement.by_score(self.scores, asked=asked, relevance=relevance)
+        if not self.settled:
+            return order
+        return replace(order, rows=self.rows or order.rows, order=self.order, settled=True)
+
+    def noted(self, shown: Shown, rows: Sequence[int], pinned: Mapping[int, int]) -> Shown:
+        """What the learner has to know of the list beside.
+
+        A list that is not in our order is compared with no other.
+
+        Args:
+            shown: what it has to know of one in our order.
+            rows: of the list, in its final order.
+            pinned: rows by the places that a rule gave them: they are nobody's choice.
+        """
+        if self.order is ListOrder.PERSONAL:
+            return shown
+        count = len(shown.ids)
+        apart = replace(shown, host=None, without=np.zeros(count, dtype=np.int64))
+        if self.order is ListOrder.HOST:
+            return apart
+        fixed = frozenset(pinned.values())
+        teams = tuple(None if row in fixed else self.teams.get(row) for row in rows[:count])
+        return replace(apart, teams=teams)
+
+
+def host_order(request: Request) -> list[int] | None:
+    """The host's order of the candidates, best first, as rows of the request.
+
+    By their scores where all have one, and not all the same; else as they came where the call says
+    ``host_order``. ``None`` where the host gives none, and for what was asked for: what answers a
+    query is no matter of taste.
+    """
+    if request.query is not None or len(request.candidates) < 2:
+        return None
+    scores = [item.score for item in request.candidates if item.score is not None]
+    if len(scores) == len(request.candidates) and min(scores) < max(scores):
+        return [int(row) for row in np.argsort(-np.array(scores, dtype=np.float64), kind="stable")]
+    return list(range(len(request.candidates))) if request.host_order else None
+
+
+def _ours(request: Request, scores: NDArray[np.float64], *, settled: bool) -> tuple[int, ...]:
+    """Our order of the candidates, best first, with what we do to a list unless it is settled."""
+    order = replace(Arrangement.by_score(scores), settled=settled)
+    for policy in (Proportions(), NearCopies()):
+        order = policy.arrange(order, request)
+    return order.rows
+
+
+def _bounded(evidence: Evidence, room: float | None) -> Evidence:
+    """With all columns but the host's made smaller, so that their sums differ by ``room`` at most.
+
+    Reasons keep their proportions.
+    """
+    if room is None:
+        return evidence
+    added = evidence.contributions()
+    others = np.array([column.name != HOST.name for column in evidence.columns])
+    spread = float(np.ptp(added[:, others].sum(axis=1)))
+    if spread <= room:
+        return evidence
+    bounded = copy.copy(evidence)
+    bounded.values = np.where(others, evidence.values * (room / spread), evidence.values)
+    return bounded
+
+
+def _seed(request: Request) -> int:
+    """Of a list's chance: equal calls give equal lists, until the person does something.
+
+    It says nothing of what they do next.
+    """
+    last = request.history[-1] if request.history else None
+    told = [request.surface or "", str(len(request.history)), str(last and last.timestamp)]
+    told += [item.id for item in request.candidates[:SEEN_PLACES]]
+    digest = blake2b("\n".join(told).encode("utf-8", "replace"), digest_size=8).digest()
+    return int.from_bytes(digest, "little")
