@@ -44,7 +44,7 @@ def not_read(unread: Unread) -> tuple[Degradation, ...]:
 def left_out_of(order: Arrangement, request: Request) -> list[LeftOut]:
     """What rules left out, as the ranking tells of it."""
     told = order.told(request.keep)
-    return [LeftOut(request.candidates[one.row].id, one.code) for one in told]
+    return [LeftOut(request.candidates[row].id, code) for row, code in told]
 
 
 def ranking_id() -> str:

@@ -323,12 +323,12 @@ class RankingEngine:
         order = Arrangement.by_score(scores, asked=asked, relevance=relevance)
         for policy in POLICIES:
             order = policy.arrange(order, request)
-        rows = order.rows[: request.keep]
+        rows = order.rows[: request.keep].tolist()
         unread = request.comparisons.unread
         degraded = (*evidence.degraded, *order.degraded, *not_read(unread))
         scores = self._shown(order.scores, evidence)
         reasons = explain(evidence, request.candidates, rows, order.moves)
-        ranked = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
+        ranked = zip(rows, scores[rows].tolist(), reasons, strict=True)
         ranking = Ranking(
             tuple(
                 RankedItem(request.candidates[row], rank, score, why)

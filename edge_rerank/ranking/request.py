@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from itertools import count
-from operator import attrgetter
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -123,6 +121,7 @@ class Request:
 
     Attributes:
         candidates: n items.
+        rows: their places by id.
         history: the person's events with timestamps, oldest first.
         interests: what the history says, with no more liked items than are looked at.
         query: what was asked for, if anything.
@@ -140,6 +139,7 @@ class Request:
     """
 
     candidates: tuple[Item, ...]
+    rows: Mapping[str, int]
     history: Sequence[Event]
     interests: Interests
     query: str | None
@@ -186,6 +186,7 @@ class Request:
         started = time.perf_counter()
         _check_names(options)
         candidates = _candidates(items)
+        rows = _each_once(candidates)
         wanted = "a sequence of Event"
         history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
         policy = policy_of(options.get("policy"))
@@ -197,6 +198,7 @@ class Request:
         interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
         return cls(
             candidates=candidates,
+            rows=rows,
             history=history,
             interests=interests if liked is None else interests.newest(liked),
             query=_query(options.get("query")),
@@ -220,26 +222,23 @@ class Request:
         return {item.id: item.text for item in self.candidates}
 
     @cached_property
-    def rows(self) -> dict[str, int]:
-        """Places of the candidates by id."""
-        return dict(zip(map(attrgetter("id"), self.candidates), count()))
-
-    @cached_property
-    def exposed(self) -> dict[int, Exposure]:
-        """How the candidates were shown before, by row; nothing of those that were not.
+    def exposed(self) -> tuple[NDArray[np.intp], list[Exposure]]:
+        """Rows of the candidates that were shown before, intp of shape (m,), and how each was.
 
         Raises:
             InvalidRequest: when what is told of one is something else.
         """
-        if not self.exposures:
-            return {}
         told, rows = self.exposures, self.rows
-        known = told if len(told) < len(rows) else rows
-        found = {rows[name]: told[name] for name in known if name in told and name in rows}
-        for exposure in found.values():
+        known = (
+            [name for name in told if name in rows]
+            if len(told) < len(rows)
+            else ([name for name in rows if name in told])
+        )
+        found = [told[name] for name in known]
+        for exposure in found:
             if type(exposure) is not Exposure:
                 check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3)")
-        return found
+        return np.array([rows[name] for name in known], dtype=np.intp), found
 
     @cached_property
     def keys(self) -> NDArray[np.uint64]:
@@ -258,11 +257,9 @@ class Request:
 
         int64 of shapes (n,) and (liked + disliked,); -1 for what is no candidate.
         """
-        numbers: dict[str, int] = {}
-        own = [numbers.setdefault(item.id, len(numbers)) for item in self.candidates]
         touched = (*self.interests.liked, *self.interests.disliked)
-        before = [numbers.get(one.item.id, UNKNOWN) for one in touched]
-        return np.array(own, dtype=np.int64), np.array(before, dtype=np.int64)
+        before = [self.rows.get(one.item.id, UNKNOWN) for one in touched]
+        return np.arange(len(self.candidates)), np.array(before, dtype=np.int64)
 
     @cached_property
     def sorts(self) -> tuple[Sorted, Sorted]:
@@ -368,20 +365,29 @@ def _candidates(items: object) -> tuple[Item, ...]:
         raise InvalidRequest(
             f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
         )
-    _check_each_once(candidates)
     return tuple(candidates)
 
 
-def _check_each_once(candidates: Sequence[Item]) -> None:
-    """Refuse an id that comes twice: which of the two is meant later on, nobody could say."""
-    if len({item.id for item in candidates}) == len(candidates):
-        return
+def rows_of(candidates: Iterable[Item]) -> dict[str, int]:
+    """Places of candidates by id."""
+    return {item.id: row for row, item in enumerate(candidates)}
+
+
+def _each_once(candidates: Sequence[Item]) -> dict[str, int]:
+    """Places of candidates by id; an id that comes twice is refused.
+
+    Which of the two is meant later on, nobody could say.
+    """
+    rows = rows_of(candidates)
+    if len(rows) == len(candidates):
+        return rows
     first: dict[str, int] = {}
     for place, item in enumerate(candidates):
         known = first.setdefault(item.id, place)
         if known != place:
             places = f"the same at index {known} and {place}"
             raise InvalidRequest(f"items: expected each id once, got {places}")
+    return first
 
 
 def _completed(interests: Interests, candidates: Sequence[Item]) -> Interests:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from itertools import compress, repeat
-from operator import attrgetter
+from functools import lru_cache
+from itertools import compress, count, repeat
 
 from edge_rerank.ranking.list_rules import Block
-from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.request import Request, rows_of
 from edge_rerank.types import Item, LeftOut, ReasonCode
+
+_MOST_REMEMBERED = 100_000
+"""Texts of which it is remembered whether they have a word; 10 MiB."""
 
 _JOINT = "\x00"
 """Between texts that are searched as one."""
@@ -23,31 +26,68 @@ def without_blocked(request: Request) -> tuple[Request, tuple[LeftOut, ...]]:
     block = request.policy.block
     if not block:
         return request, ()
-    blocked = blocked_rows(request.candidates, block)
+    blocked = _blocked_rows(request, block)
     if not blocked:
         return request, ()
     stays = bytearray(b"\1") * len(request.candidates)
     for row in blocked:
         stays[row] = 0
     kept = tuple(compress(request.candidates, stays))
-    gone = map(request.candidates.__getitem__, sorted(blocked))
-    left = tuple(map(LeftOut, map(attrgetter("id"), gone), repeat(ReasonCode.BLOCKED)))
-    return replace(request, candidates=kept, keep=min(request.keep, len(kept))), left
+    gone = [request.candidates[row].id for row in sorted(blocked)]
+    left = tuple(map(LeftOut, gone, repeat(ReasonCode.BLOCKED)))
+    keep = min(request.keep, len(kept))
+    return replace(request, candidates=kept, rows=rows_of(kept), keep=keep), left
 
 
-def blocked_rows(items: Sequence[Item], block: Block) -> set[int]:
-    """Which of the items are blocked."""
-    found: set[int] = set()
-    if block.ids:
-        ids = block.ids
-        found.update([row for row, item in enumerate(items) if item.id in ids])
+def _blocked_rows(request: Request, block: Block) -> set[int]:
+    """Which of the candidates are blocked."""
+    items, rows = request.candidates, request.rows
+    found = {rows[name] for name in block.ids if name in rows}
     if block.categories:
-        names = block.categories
-        clean = map(names.isdisjoint, map(attrgetter("categories"), items))
-        found.update([row for row, one in enumerate(clean) if not one])
+        clean = block.categories.isdisjoint
+        found.update([row for row, item in enumerate(items) if not clean(item.categories)])
     if block.words:
-        found.update(_with_words(items, block.words))
+        found.update(_known(hash(block.words)).rows(items, block.words))
     return found
+
+
+class _Verdicts:
+    """Which texts have one of some words, told by their hashes in this process.
+
+    Neither texts nor words are kept. Safe from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, bool] = {}
+
+    def rows(self, items: Sequence[Item], words: frozenset[str]) -> Iterator[int]:
+        """Rows whose texts have any of the words, which are always the same.
+
+        Args:
+            items: any.
+            words: clean, see :class:`~edge_rerank.Block`.
+        """
+        texts = [hash(item.text) for item in items]
+        known = self._known
+        told = list(map(known.get, texts))
+        if None in told:
+            new = [row for row, verdict in enumerate(told) if verdict is None]
+            bad = set(_with_words([items[row] for row in new], words))
+            found = {texts[row]: place in bad for place, row in enumerate(new)}
+            if len(known) + len(found) > _MOST_REMEMBERED:
+                known = self._known = {}
+            known.update(found)
+            told = [
+                found[text] if verdict is None else verdict
+                for text, verdict in zip(texts, told, strict=True)
+            ]
+        return compress(count(), told)
+
+
+@lru_cache(maxsize=4)
+def _known(words: int) -> _Verdicts:  # noqa: ARG001 - a key
+    """What is known of some words, by their hash."""
+    return _Verdicts()
 
 
 def _with_words(items: Sequence[Item], words: frozenset[str]) -> Iterator[int]:
@@ -56,7 +96,7 @@ def _with_words(items: Sequence[Item], words: frozenset[str]) -> Iterator[int]:
     All texts are searched as one, a word at a time: one search in a long text takes a hundredth of
     as many searches in short ones.
     """
-    whole = _JOINT.join(map(attrgetter("text"), items))
+    whole = _JOINT.join([item.text for item in items])
     if whole.count(_JOINT) >= len(items):
         whole = _JOINT.join(item.text.replace(_JOINT, " ") for item in items)
     whole = whole.casefold().replace("\n", " ")

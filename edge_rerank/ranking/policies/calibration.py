@@ -36,18 +36,18 @@ class Calibration:
         target = shares_of([one.item for one in liked], weights_of(liked) * request.support)
         if not target:
             return order
-        pool = np.array(order.rows[:WINDOW])
+        pool = order.rows[:WINDOW]
+        categories = [request.candidates[row].categories for row in pool.tolist()]
         picked = calibrate(
             order.scores[pool],
-            [request.candidates[row].categories for row in pool.tolist()],
+            categories,
             target,
             strength=rule.strength,
             places=min(request.keep, PLACES),
         )
-        best = pool[picked].tolist()
-        rows = [*best, *order.rows[WINDOW:]]
-        named = [row for row in best if request.candidates[row].categories]
-        return order.moved_by(rows, dict.fromkeys(named, ReasonCode.CALIBRATED))
+        rows = np.concatenate([pool[picked], order.rows[WINDOW:]])
+        named = np.array([bool(names) for names in categories], dtype=np.bool_)
+        return order.moved_by(rows, (ReasonCode.CALIBRATED, pool[named]))
 
 
 def shares_of(items: Sequence[Item], weights: NDArray[np.float64]) -> dict[str, float]:
@@ -102,21 +102,24 @@ def calibrate(
     relevance = (1 - strength) * (scores - scores.min()) / (spread or 1.0)
     listed = np.zeros(len(shares))
     floor = ALPHA * shares
+    weight = strength * shares[number]
+    bounds = np.searchsorted(owner, np.arange(len(scores) + 1))
+    unnamed = np.flatnonzero(~named)
     count = 0
-    left = np.ones(len(scores), dtype=np.bool_)
-    chosen: list[int] = []
-    for _ in range(min(places, len(scores))):
-        # Up to what is the same for all, -KL is the sum of p · log(mixed q).
-        before = shares * np.log((1 - ALPHA) * listed / max(count, 1) + floor)
-        after = shares * np.log((1 - ALPHA) * listed / (count + 1) + floor)
-        mixed = (1 - ALPHA) * (listed[number] + part) / (count + 1) + floor[number]
-        gain = shares[number] * np.log(mixed) - after[number]
-        fit = np.bincount(owner, weights=gain, minlength=len(scores)) + after.sum()
-        fit[~named] = before.sum()
-        best = int(np.where(left, relevance + strength * fit, -np.inf).argmax())
-        chosen.append(best)
-        left[best] = False
-        mine = owner == best
-        listed[number[mine]] += part[mine]
+    chosen = np.empty(min(places, len(scores)), dtype=np.intp)
+    for place in range(len(chosen)):
+        # Up to what is the same for all, -KL is the sum of p · log(mixed q): by how much that
+        # changes with a category's share, for each that an item has.
+        each = (1 - ALPHA) / (count + 1)
+        without = each * listed + floor
+        gain = np.log1p(each * part / without[number])
+        worth = relevance + np.bincount(owner, weights=weight * gain, minlength=len(scores))
+        if len(unnamed):  # a list that is no longer than before keeps its shares
+            kept = (1 - ALPHA) * listed / max(count, 1) + floor
+            worth[unnamed] += strength * float(shares @ np.log(kept / without))
+        best = chosen[place] = worth.argmax()
+        relevance[best] = -np.inf
+        mine = slice(bounds[best], bounds[best + 1])
+        np.add.at(listed, number[mine], part[mine])
         count += int(named[best])
-    return np.concatenate([chosen, np.flatnonzero(left)]).astype(np.intp)
+    return np.concatenate([chosen, np.delete(np.arange(len(scores)), chosen)])

@@ -6,6 +6,7 @@ and gives a reason.
 
 from __future__ import annotations
 
+import math
 import time
 from dataclasses import replace
 
@@ -44,7 +45,7 @@ class Diversity:
             return _by_rule(order, request)
         if not request.diversity:
             return order
-        rows = np.array(order.rows)
+        rows = order.rows
         picked, in_time = diversify(
             order.scores[rows],
             request.comparisons.vectors[rows[:POOL]],
@@ -53,7 +54,7 @@ class Diversity:
             stop_at=request.stop_at,
         )
         degraded = () if in_time else (Degradation.TIME_BUDGET,)
-        moved = order.moved(rows[picked].tolist(), order.scores)
+        moved = order.moved(rows[picked], order.scores)
         return replace(moved, degraded=order.degraded + degraded)
 
 
@@ -62,7 +63,7 @@ def _by_rule(order: Arrangement, request: Request) -> Arrangement:
     strength = request.diversity or (0.0 if rule is None else rule.strength)
     if rule is None or strength <= 0:
         return order
-    pool = np.array(order.rows[:WINDOW])
+    pool = order.rows[:WINDOW]
     scores, vectors = order.scores[pool], request.comparisons.vectors[pool]
     places, in_time = min(request.keep, RULE_PLACES), True
     if rule.method is Method.DPP:
@@ -71,8 +72,8 @@ def _by_rule(order: Arrangement, request: Request) -> Arrangement:
         picked, in_time = diversify(
             scores, vectors, strength=strength, places=places, stop_at=request.stop_at
         )
-    best = pool[picked].tolist()
-    moved = order.moved_by([*best, *order.rows[WINDOW:]], dict.fromkeys(best, ReasonCode.VARIETY))
+    rows = np.concatenate([pool[picked], order.rows[WINDOW:]])
+    moved = order.moved_by(rows, (ReasonCode.VARIETY, pool))
     degraded = () if in_time else (Degradation.TIME_BUDGET,)
     return replace(moved, degraded=order.degraded + degraded)
 
@@ -101,23 +102,25 @@ def determinantal(
     if len(scores) < 3 or places < 2:
         return every
     relevance = (1 - strength) / strength * (scores - scores.min()) / (spread or 1.0)
+    cosines = (vectors @ vectors.T).astype(np.float64)
     factor = np.zeros((places, len(scores)))
     volume = np.ones(len(scores))
-    left = np.ones(len(scores), dtype=np.bool_)
-    chosen: list[int] = []
+    worth, square = np.empty((2, len(scores)))
+    chosen = np.empty(places, dtype=np.intp)
     for place in range(places):
-        worth = np.where(left, relevance + np.log(np.maximum(volume, _NO_VOLUME)), -np.inf)
-        best = int(worth.argmax())
-        chosen.append(best)
-        left[best] = False
-        if volume[best] <= _NO_VOLUME:  # in what is chosen already, so nothing is like it anew
+        np.maximum(volume, _NO_VOLUME, out=worth)
+        np.log(worth, out=worth)
+        worth += relevance
+        best = chosen[place] = worth.argmax()
+        relevance[best] = -np.inf
+        added = volume[best]
+        if added <= _NO_VOLUME:  # in what is chosen already, so nothing is like it anew
             continue
-        row = (vectors @ vectors[best]).astype(np.float64)
-        row -= factor[:place, best] @ factor[:place]
-        row /= np.sqrt(volume[best])
-        factor[place] = row
-        volume -= row * row
-    return np.concatenate([chosen, every[left]])
+        row = np.subtract(cosines[best], factor[:place, best] @ factor[:place], out=factor[place])
+        row *= 1 / math.sqrt(added)
+        np.multiply(row, row, out=square)
+        volume -= square
+    return np.concatenate([chosen, np.delete(every, chosen)])
 
 
 def diversify(
@@ -150,16 +153,16 @@ def diversify(
     if strength <= 0 or spread <= 0 or len(scores) < 3 or places < 2:
         return every, True
     relevance = (1 - strength) * (scores[: len(vectors)] - scores.min()) / spread
-    likeness = np.full(len(vectors), -np.inf)
-    left = np.ones(len(scores), dtype=np.bool_)
-    chosen = [0]
-    left[0] = False
+    # All at once where they are few: a matrix is read once, and not once a place.
+    cosines = vectors @ vectors.T if len(vectors) <= WINDOW else None
+    worth = np.full(len(vectors), np.inf)
+    chosen, best = [0], 0
     while len(chosen) < places:
         if stop_at is not None and time.perf_counter() >= stop_at:
             break
-        np.maximum(likeness, vectors @ vectors[chosen[-1]], out=likeness)
-        worth = np.where(left[: len(vectors)], relevance - strength * likeness, -np.inf)
+        worth[best] = -np.inf  # chosen, and so it stays
+        likeness = vectors @ vectors[best] if cosines is None else cosines[best]
+        np.minimum(worth, relevance - strength * likeness.astype(np.float64), out=worth)
         best = int(worth.argmax())  # of equal ones the first, which has the better score
         chosen.append(best)
-        left[best] = False
-    return np.concatenate([chosen, every[left]]), len(chosen) == places
+    return np.concatenate([chosen, np.delete(every, chosen)]), len(chosen) == places

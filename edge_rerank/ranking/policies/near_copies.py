@@ -39,11 +39,11 @@ class NearCopies:
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Bring another item between neighbours that are near-copies."""
         places = min(PLACES, request.keep)
-        head = order.rows[: places + REACH]
+        head = order.rows[: places + REACH].tolist()
         if not head:
             return order
         copies = near_copies(
-            request.comparisons.vectors[list(head)], [request.candidates[row] for row in head]
+            request.comparisons.vectors[head], [request.candidates[row] for row in head]
         )
         if not copies:
             return order
@@ -57,7 +57,8 @@ class NearCopies:
                 if order.scores[head[other]] >= floor and (above, other) not in copies:
                     left.insert(place, left.pop(lower))
                     break
-        return order.moved([*(head[one] for one in left), *order.rows[len(head) :]], order.scores)
+        arranged = np.concatenate([order.rows[left], order.rows[len(head) :]])
+        return order.moved(arranged, order.scores)
 
 
 def near_copies(
