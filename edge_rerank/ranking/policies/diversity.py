@@ -6,7 +6,6 @@ and gives a reason.
 
 from __future__ import annotations
 
-import math
 import time
 from dataclasses import replace
 
@@ -28,6 +27,9 @@ POOL = 1_000
 """Best candidates that these places are filled from, which bounds the time: 100 places out of
 1,000 candidates of 384 numbers take 6 ms on one core with AVX2, however many there are beside."""
 
+
+_LEAST_STRENGTH = 0.002
+"""Of a DPP; less is taken for as much, so that no weight is too small for a float64."""
 
 _NO_VOLUME = 1e-4
 """Squared volume that what lies in what is chosen is taken to add, so that copies follow by score;
@@ -101,25 +103,29 @@ def determinantal(
     places = min(places, len(scores))
     if len(scores) < 3 or places < 2:
         return every
-    relevance = (1 - strength) / strength * (scores - scores.min()) / (spread or 1.0)
-    cosines = (vectors @ vectors.T).astype(np.float64)
-    factor = np.zeros((places, len(scores)))
-    volume = np.ones(len(scores))
-    worth, square = np.empty((2, len(scores)))
-    chosen = np.empty(places, dtype=np.intp)
+    # Multiplied in place of logarithms added: then squared volumes of the kernel are the worths.
+    weight = max(strength, _LEAST_STRENGTH)
+    root = np.exp((1 - weight) / weight / 2 * (scores - scores.max()) / (spread or 1.0))
+    kernel = (vectors @ vectors.T) * root * root[:, None]
+    worth = root * root
+    least = _NO_VOLUME * worth
+    factor = np.empty((places, len(scores)))
+    chosen: list[int] = []
     for place in range(places):
-        np.maximum(volume, _NO_VOLUME, out=worth)
-        np.log(worth, out=worth)
-        worth += relevance
-        best = chosen[place] = worth.argmax()
-        relevance[best] = -np.inf
-        added = volume[best]
-        if added <= _NO_VOLUME:  # in what is chosen already, so nothing is like it anew
+        best = int(worth.argmax())
+        if worth[best] < _NO_VOLUME:  # only then is anything worth less than the least
+            best = int(np.maximum(worth, least).argmax())
+        added, bound = worth[best], least[best]
+        worth[best] = least[best] = -np.inf
+        chosen.append(best)
+        row = factor[place]
+        if added <= bound:  # in what is chosen already, so nothing is like it anew
+            row[:] = 0.0
             continue
-        row = np.subtract(cosines[best], factor[:place, best] @ factor[:place], out=factor[place])
-        row *= 1 / math.sqrt(added)
-        np.multiply(row, row, out=square)
-        volume -= square
+        np.dot(factor[:place, best], factor[:place], out=row)
+        np.subtract(kernel[best], row, out=row)
+        row *= added**-0.5
+        worth -= row * row
     return np.concatenate([chosen, np.delete(every, chosen)])
 
 
@@ -154,15 +160,37 @@ def diversify(
         return every, True
     relevance = (1 - strength) * (scores[: len(vectors)] - scores.min()) / spread
     # All at once where they are few: a matrix is read once, and not once a place.
-    cosines = vectors @ vectors.T if len(vectors) <= WINDOW else None
+    few = len(vectors) <= WINDOW
+    beside = _beside(vectors, vectors.T, relevance, strength) if few else None
     worth = np.full(len(vectors), np.inf)
     chosen, best = [0], 0
     while len(chosen) < places:
         if stop_at is not None and time.perf_counter() >= stop_at:
             break
         worth[best] = -np.inf  # chosen, and so it stays
-        likeness = vectors @ vectors[best] if cosines is None else cosines[best]
-        np.minimum(worth, relevance - strength * likeness.astype(np.float64), out=worth)
+        found = (
+            _beside(vectors[best], vectors.T, relevance, strength)
+            if beside is None
+            else beside[best]
+        )
+        np.minimum(worth, found, out=worth)
         best = int(worth.argmax())  # of equal ones the first, which has the better score
         chosen.append(best)
     return np.concatenate([chosen, np.delete(every, chosen)]), len(chosen) == places
+
+
+def _beside(
+    chosen: NDArray[np.float32],
+    others: NDArray[np.float32],
+    relevance: NDArray[np.float64],
+    strength: float,
+) -> NDArray[np.float64]:
+    """What candidates are worth beside one that was chosen, or beside each of several.
+
+    Args:
+        chosen: float32 of shape (d,) or (m, d).
+        others: float32 of shape (d, n).
+        relevance: of the n, float64 of shape (n,).
+        strength: of likeness.
+    """
+    return np.asarray(relevance - strength * (chosen @ others).astype(np.float64))

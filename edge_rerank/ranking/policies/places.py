@@ -9,6 +9,7 @@ on.
 from __future__ import annotations
 
 import heapq
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -26,9 +27,6 @@ from edge_rerank.types import Degradation, FieldValue, Item, ReasonCode
 
 _CHUNK = 128
 """Candidates whose values are read at once."""
-
-Values = tuple[FieldValue, ...]
-"""Of one candidate: of each soft cap's key, or of each spread's."""
 
 
 class Places:
@@ -51,50 +49,111 @@ class Places:
         return _with_pins(order, pinned) if pinned else order
 
 
-class _Queue:
-    """Candidates of the same values by their places so far, the best first.
+class _Room:
+    """How many more items of a value a soft cap lets stand in the list."""
 
-    Args:
-        values: of each soft cap's key, and of each spread's.
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+class _Stand:
+    """Where items of a value stand that a spread keeps apart.
+
+    Attributes:
+        until: the first place that is far enough from the last one that was given.
+        pinned: places that items have of their own, wherever they are.
     """
 
-    __slots__ = ("capped", "spread", "waiting")
+    __slots__ = ("_distance", "pinned", "until")
 
-    def __init__(self, values: tuple[Values, Values]) -> None:
-        self.capped, self.spread = values
+    def __init__(self, distance: int) -> None:
+        self._distance = distance
+        self.until = 0
+        self.pinned: list[int] = []
+
+    def put(self, place: int) -> None:
+        """Note an item at the next place that is given."""
+        self.until = place + self._distance
+
+    def is_near(self, place: int) -> bool:
+        """Whether one stands too near to a place."""
+        if place < self.until:
+            return True
+        if not self.pinned:
+            return False
+        return any(abs(other - place) < self._distance for other in self.pinned)
+
+
+class _Rooms(dict[FieldValue, _Room]):
+    """Of each value of a cap; ``None`` is no value and has room without end.
+
+    Args:
+        room: of one value.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__({None: _Room(sys.maxsize)})
+        self._room = room
+
+    def __missing__(self, value: FieldValue) -> _Room:
+        found = self[value] = _Room(self._room)
+        return found
+
+
+class _Stands(dict[FieldValue, _Stand]):
+    """Of each value of a spread; ``None`` is no value and near to nothing.
+
+    Args:
+        distance: places from one to the next.
+    """
+
+    def __init__(self, distance: int) -> None:
+        super().__init__({None: _Stand(0)})
+        self._distance = distance
+
+    def __missing__(self, value: FieldValue) -> _Stand:
+        found = self[value] = _Stand(self._distance)
+        return found
+
+
+class _Queue:
+    """Candidates of the same values by their places so far, the best first."""
+
+    __slots__ = ("rooms", "stands", "waiting")
+
+    def __init__(self, rooms: Sequence[_Room], stands: Sequence[_Stand]) -> None:
+        self.rooms, self.stands = rooms, stands
         self.waiting: deque[int] = deque()
 
+    # Loops and no generators: most of a list's time is here, and they take half of it.
 
-class _Apart:
-    """Where values of a spread's key stand, and whether a place is too near to one of them.
+    def has_room(self) -> bool:
+        """Whether caps let one more stand in the list."""
+        for one in self.rooms:  # noqa: SIM110
+            if one.left <= 0:
+                return False
+        return True
 
-    Args:
-        spread: says how far apart they are to stand.
-    """
+    def is_near(self, place: int) -> bool:
+        """Whether one stands too near to a place."""
+        for one in self.stands:  # noqa: SIM110
+            if one.is_near(place):
+                return True
+        return False
 
-    __slots__ = ("_ahead", "_distance", "_until", "key")
+    def put(self, place: int) -> None:
+        """Take the best for a place."""
+        self.waiting.popleft()
+        for room in self.rooms:
+            room.left -= 1
+        for stand in self.stands:
+            stand.put(place)
 
-    def __init__(self, spread: Spread) -> None:
-        self.key, self._distance = spread.key, spread.distance
-        self._until: dict[FieldValue, int] = {}
-        self._ahead: dict[FieldValue, list[int]] = {}
 
-    def pin(self, place: int, value: FieldValue) -> None:
-        """Note a value that has its place, wherever that is."""
-        if value is not None:
-            self._ahead.setdefault(value, []).append(place)
-
-    def put(self, place: int, value: FieldValue) -> None:
-        """Note the value at the next place that is given."""
-        if value is not None:
-            self._until[value] = place + self._distance
-
-    def is_near(self, place: int, value: FieldValue) -> bool:
-        """Whether the value stands too near to a place."""
-        if place < self._until.get(value, 0):
-            return True
-        ahead = self._ahead.get(value, ())
-        return any(abs(other - place) < self._distance for other in ahead)
+_Limits = tuple[_Room | _Stand, ...]
+"""Of one candidate: of each soft cap, then of each spread."""
 
 
 class _Places:
@@ -106,19 +165,14 @@ class _Places:
         pinned: Mapping[int, int],
     ) -> None:
         self._items = items
-        self._caps = caps
-        self._spreads = [_Apart(spread) for spread in spreads]
+        self._caps = [(cap, _Rooms(cap.room)) for cap in caps]
+        self._spreads = [(spread.key, _Stands(spread.distance)) for spread in spreads]
         self._pinned = pinned
-        over = [
-            place
-            for place, (capped, spread) in zip(
-                pinned, self._values(list(pinned.values())), strict=True
-            )
-            if self._pin(place, capped, spread)
-        ]
+        limits = self._limits(list(pinned.values()))
+        over = [place for place, one in zip(pinned, limits, strict=True) if self._pin(place, one)]
         self._unmet = min(over, default=len(items))
-        self._unread: Iterator[tuple[int, tuple[Values, Values]]] = iter(())
-        self._queues: dict[tuple[Values, Values], _Queue] = {}
+        self._unread: Iterator[tuple[int, _Limits]] = iter(())
+        self._queues: dict[_Limits, _Queue] = {}
         self._open: list[tuple[int, _Queue]] = []
         self._beyond: list[tuple[int, _Queue]] = []
         self._capped: set[int] = set()
@@ -156,35 +210,38 @@ class _Places:
             at = np.fromiter(places, dtype=np.intp, count=len(places))
             yield code, front[at[later[at] > at]]
 
-    def _free_places(self, count: int) -> Iterator[int]:
-        place = 0
-        for _ in range(count):
-            while place in self._pinned:
-                place += 1
-            yield place
-            place += 1
+    def _free_places(self, count: int) -> list[int]:
+        reach = range(count + len(self._pinned))
+        return [place for place in reach if place not in self._pinned][:count]
 
-    def _values(self, rows: Sequence[int]) -> Iterator[tuple[Values, Values]]:
-        """Of each row, what caps count and what spreads keep apart."""
-        none = [()] * len(rows)
-        capped = [cap.values_of(self._items, rows) for cap in self._caps]
-        spread = [values_of(one.key, self._items, rows) for one in self._spreads]
-        return zip(
-            zip(*capped, strict=True) if capped else none,
-            zip(*spread, strict=True) if spread else none,
-            strict=True,
-        )
+    def _limits(self, rows: Sequence[int]) -> Iterator[_Limits]:
+        """Of each row, what its values share with all others that have them."""
+        capped = [
+            map(rooms.__getitem__, cap.values_of(self._items, rows)) for cap, rooms in self._caps
+        ]
+        spread = [
+            map(stands.__getitem__, values_of(key, self._items, rows))
+            for key, stands in self._spreads
+        ]
+        return zip(*capped, *spread, strict=True)
 
-    def _read(self, front: NDArray[np.intp]) -> Iterator[tuple[int, tuple[Values, Values]]]:
-        """Places so far and values, one after the other; read as far as somebody looks."""
+    def _read(self, front: NDArray[np.intp]) -> Iterator[tuple[int, _Limits]]:
+        """Places so far and what limits them, read as far as somebody looks."""
         for start in range(0, len(front), _CHUNK):
-            yield from enumerate(self._values(front[start : start + _CHUNK].tolist()), start=start)
+            yield from enumerate(self._limits(front[start : start + _CHUNK].tolist()), start=start)
 
-    def _pin(self, place: int, capped: Values, spread: Values) -> bool:
+    def _pin(self, place: int, limits: _Limits) -> bool:
         """Count what has its place; whether it was one too many for any cap."""
-        for one, value in zip(self._spreads, spread, strict=True):
-            one.pin(place, value)
-        return self._count(capped)
+        queue = self._queue(limits)
+        for stand in queue.stands:
+            stand.pinned.append(place)
+        for room in queue.rooms:
+            room.left -= 1
+        return any(room.left < 0 for room in queue.rooms)
+
+    def _queue(self, limits: _Limits) -> _Queue:
+        caps = len(self._caps)
+        return _Queue(limits[:caps], limits[caps:])  # type: ignore[arg-type]
 
     def _take(self, place: int) -> tuple[int, bool]:
         """The candidate for a place, by its place so far, and whether every rule was kept."""
@@ -194,10 +251,10 @@ class _Places:
             head = heapq.heappop(self._open) if self._open else self._next()
             if head is None:
                 break
-            if not self._has_room(head[1].capped):
+            if not head[1].has_room():
                 self._capped.update(head[1].waiting)
                 heapq.heappush(self._beyond, head)
-            elif self._is_near(place, head[1].spread):
+            elif head[1].is_near(place):
                 self._apart.add(head[0])
                 passed.append(head)
             else:
@@ -211,24 +268,21 @@ class _Places:
         if found is None:
             source, found = self._beyond, self._first_apart(place)
         at, queue = found
-        queue.waiting.popleft()
+        queue.put(place)
         if queue.waiting:
             heapq.heappush(source, (queue.waiting[0], queue))
-        for one, value in zip(self._spreads, queue.spread, strict=True):
-            one.put(place, value)
-        self._count(queue.capped)
         return at, kept
 
     def _next(self) -> tuple[int, _Queue] | None:
         """The next candidate whose like does not wait already; ``None`` at the end."""
-        for at, values in self._unread:
-            queue = self._queues.get(values)
+        for at, limits in self._unread:
+            queue = self._queues.get(limits)
             if queue is None:
-                queue = self._queues[values] = _Queue(values)
+                queue = self._queues[limits] = self._queue(limits)
             queue.waiting.append(at)
             if len(queue.waiting) == 1:
                 return at, queue
-            if not self._has_room(queue.capped):
+            if not queue.has_room():
                 self._capped.add(at)
         return None
 
@@ -238,7 +292,7 @@ class _Places:
         found: tuple[int, _Queue] | None = None
         while self._beyond and found is None:
             head = heapq.heappop(self._beyond)
-            if self._is_near(place, head[1].spread):
+            if head[1].is_near(place):
                 passed.append(head)
             else:
                 found = head
@@ -247,23 +301,6 @@ class _Places:
         for head in passed:
             heapq.heappush(self._beyond, head)
         return found
-
-    def _is_near(self, place: int, spread: Values) -> bool:
-        for one, value in zip(self._spreads, spread, strict=True):
-            if value is not None and one.is_near(place, value):
-                return True
-        return False
-
-    def _has_room(self, capped: Values) -> bool:
-        for one, value in zip(self._caps, capped, strict=True):  # noqa: SIM110 - half the time
-            if not one.has_room(value):
-                return False
-        return True
-
-    def _count(self, capped: Values) -> bool:
-        """Count an item for every cap; whether it was one too many for any."""
-        over = [one.take(value) for one, value in zip(self._caps, capped, strict=True)]
-        return any(over)
 
 
 def _with_pins(order: Arrangement, pinned: Mapping[int, int]) -> Arrangement:
