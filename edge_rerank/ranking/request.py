@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
+from itertools import compress
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -32,7 +33,7 @@ from edge_rerank.ranking.interests import Interest, Interests, read_interests, w
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
-from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
+from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank.types import Event, Item, RatingScale
 
 MAX_CANDIDATES = 10_000
@@ -121,7 +122,9 @@ class Request:
 
     Attributes:
         candidates: n items.
-        rows: their places by id.
+        places: by id, where each item was handed in.
+        kept: by that place, the row of the candidate, intp, -1 for what takes no part; ``None``
+            where all do.
         history: the person's events with timestamps, oldest first.
         interests: what the history says, with no more liked items than are looked at.
         query: what was asked for, if anything.
@@ -139,7 +142,7 @@ class Request:
     """
 
     candidates: tuple[Item, ...]
-    rows: Mapping[str, int]
+    places: Mapping[str, int]
     history: Sequence[Event]
     interests: Interests
     query: str | None
@@ -155,6 +158,7 @@ class Request:
     exposures: Mapping[str, Exposure]
     _comparer: Comparer
     head: Head | None = None
+    kept: NDArray[np.intp] | None = None
 
     @classmethod
     def of(
@@ -186,7 +190,7 @@ class Request:
         started = time.perf_counter()
         _check_names(options)
         candidates = _candidates(items)
-        rows = _each_once(candidates)
+        places = _each_once(candidates)
         wanted = "a sequence of Event"
         history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
         policy = policy_of(options.get("policy"))
@@ -198,7 +202,7 @@ class Request:
         interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
         return cls(
             candidates=candidates,
-            rows=rows,
+            places=places,
             history=history,
             interests=interests if liked is None else interests.newest(liked),
             query=_query(options.get("query")),
@@ -228,17 +232,22 @@ class Request:
         Raises:
             InvalidRequest: when what is told of one is something else.
         """
-        told, rows = self.exposures, self.rows
-        known = (
-            [name for name in told if name in rows]
-            if len(told) < len(rows)
-            else ([name for name in rows if name in told])
-        )
-        found = [told[name] for name in known]
+        told = self.exposures
+        if len(told) > len(self.candidates):
+            told = {item.id: told[item.id] for item in self.candidates if item.id in told}
+        rows = self.rows_of(told)
+        known = rows >= 0
+        found = list(compress(told.values(), known.tolist()))
         for exposure in found:
             if type(exposure) is not Exposure:
                 check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3)")
-        return np.array([rows[name] for name in known], dtype=np.intp), found
+        return rows[known], found
+
+    def rows_of(self, names: Iterable[str]) -> NDArray[np.intp]:
+        """Rows of the candidates of some ids, intp of shape (names,); -1 for what is none."""
+        find = self.places.get
+        rows = np.array([find(name, -1) for name in names], dtype=np.intp)
+        return rows if self.kept is None else np.append(self.kept, -1)[rows]
 
     @cached_property
     def keys(self) -> NDArray[np.uint64]:
@@ -258,8 +267,8 @@ class Request:
         int64 of shapes (n,) and (liked + disliked,); -1 for what is no candidate.
         """
         touched = (*self.interests.liked, *self.interests.disliked)
-        before = [self.rows.get(one.item.id, UNKNOWN) for one in touched]
-        return np.arange(len(self.candidates)), np.array(before, dtype=np.int64)
+        before = self.rows_of(one.item.id for one in touched)
+        return np.arange(len(self.candidates)), before.astype(np.int64)
 
     @cached_property
     def sorts(self) -> tuple[Sorted, Sorted]:
@@ -368,26 +377,20 @@ def _candidates(items: object) -> tuple[Item, ...]:
     return tuple(candidates)
 
 
-def rows_of(candidates: Iterable[Item]) -> dict[str, int]:
-    """Places of candidates by id."""
-    return {item.id: row for row, item in enumerate(candidates)}
-
-
 def _each_once(candidates: Sequence[Item]) -> dict[str, int]:
     """Places of candidates by id; an id that comes twice is refused.
 
     Which of the two is meant later on, nobody could say.
     """
-    rows = rows_of(candidates)
-    if len(rows) == len(candidates):
-        return rows
-    first: dict[str, int] = {}
-    for place, item in enumerate(candidates):
-        known = first.setdefault(item.id, place)
-        if known != place:
-            places = f"the same at index {known} and {place}"
-            raise InvalidRequest(f"items: expected each id once, got {places}")
-    return first
+    places = {item.id: place for place, item in enumerate(candidates)}
+    if len(places) < len(candidates):
+        first: dict[str, int] = {}
+        for place, item in enumerate(candidates):
+            known = first.setdefault(item.id, place)
+            if known != place:
+                both = f"the same at index {known} and {place}"
+                raise InvalidRequest(f"items: expected each id once, got {both}")
+    return places
 
 
 def _completed(interests: Interests, candidates: Sequence[Item]) -> Interests:

@@ -21,9 +21,9 @@ class Behind:
         unwanted = _unwanted(request)
         if not unwanted:
             return order
-        known = [request.rows[name] for name in unwanted if name in request.rows]
+        known = request.rows_of(unwanted)
         candidates = np.zeros(len(request.candidates), dtype=np.bool_)
-        candidates[known] = True
+        candidates[known[known >= 0]] = True
         last = candidates[order.rows]
         had = order.rows[last]
         if not len(had):

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from functools import lru_cache
-from itertools import compress, count, repeat
+from functools import lru_cache, partial
+from itertools import compress, repeat
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.ranking.list_rules import Block
-from edge_rerank.ranking.request import Request, rows_of
+from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, LeftOut, ReasonCode
 
 _MOST_REMEMBERED = 100_000
@@ -26,62 +29,92 @@ def without_blocked(request: Request) -> tuple[Request, tuple[LeftOut, ...]]:
     block = request.policy.block
     if not block:
         return request, ()
-    blocked = _blocked_rows(request, block)
-    if not blocked:
+    items = request.candidates
+    stays = np.ones(len(items), dtype=np.bool_)
+    stays[_blocked_rows(request, block)] = False
+    gone = np.flatnonzero(~stays)
+    if not len(gone):
         return request, ()
-    stays = bytearray(b"\1") * len(request.candidates)
-    for row in blocked:
-        stays[row] = 0
-    kept = tuple(compress(request.candidates, stays))
-    gone = [request.candidates[row].id for row in sorted(blocked)]
-    left = tuple(map(LeftOut, gone, repeat(ReasonCode.BLOCKED)))
-    keep = min(request.keep, len(kept))
-    return replace(request, candidates=kept, rows=rows_of(kept), keep=keep), left
+    candidates = tuple(compress(items, stays.tolist()))
+    named = zip([items[row].id for row in gone.tolist()], repeat(ReasonCode.BLOCKED))
+    # Past the check of a named tuple's arguments: there may be thousands.
+    left = tuple(map(partial(tuple.__new__, LeftOut), named))
+    kept = np.where(stays, np.cumsum(stays) - 1, -1)
+    keep = min(request.keep, len(candidates))
+    return replace(request, candidates=candidates, kept=kept, keep=keep), left
 
 
-def _blocked_rows(request: Request, block: Block) -> set[int]:
-    """Which of the candidates are blocked."""
-    items, rows = request.candidates, request.rows
-    found = {rows[name] for name in block.ids if name in rows}
-    if block.categories:
-        clean = block.categories.isdisjoint
-        found.update([row for row, item in enumerate(items) if not clean(item.categories)])
-    if block.words:
-        found.update(_known(hash(block.words)).rows(items, block.words))
-    return found
+def _blocked_rows(request: Request, block: Block) -> NDArray[np.intp]:
+    """Rows of the candidates that are blocked, intp; one may be there twice."""
+    by_id = request.rows_of(block.ids)
+    others = _by_content(request.candidates, block)
+    return np.concatenate([by_id[by_id >= 0], np.array(others, dtype=np.intp)])
+
+
+def _by_content(items: Sequence[Item], block: Block) -> list[int]:
+    """Rows of items with one of the categories or the words.
+
+    Once through all of them: what takes the time with thousands is to fetch them from memory.
+    """
+    apart = block.categories.isdisjoint
+    if not block.words:
+        if not block.categories:
+            return []
+        return [row for row, item in enumerate(items) if not apart(item.categories)]
+    verdicts = _known(hash(block.words))
+    clean = verdicts.clean
+    if not block.categories:
+        suspects = [row for row, item in enumerate(items) if hash(item.text) not in clean]
+        return verdicts.bad(items, suspects, block.words)
+    suspects = [
+        row
+        for row, item in enumerate(items)
+        if hash(item.text) not in clean or not apart(item.categories)
+    ]
+    found = [row for row in suspects if not apart(items[row].categories)]
+    return found + verdicts.bad(items, suspects, block.words)
 
 
 class _Verdicts:
     """Which texts have one of some words, told by their hashes in this process.
 
     Neither texts nor words are kept. Safe from several threads.
+
+    Attributes:
+        clean: texts that have none.
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, bool] = {}
+        self.clean: set[int] = set()
+        self._bad: set[int] = set()
 
-    def rows(self, items: Sequence[Item], words: frozenset[str]) -> Iterator[int]:
-        """Rows whose texts have any of the words, which are always the same.
+    def bad(self, items: Sequence[Item], rows: Sequence[int], words: frozenset[str]) -> list[int]:
+        """Which of the rows have any of the words.
 
         Args:
             items: any.
-            words: clean, see :class:`~edge_rerank.Block`.
+            rows: of some of them.
+            words: always the same, as :class:`~edge_rerank.Block` has them.
         """
-        texts = [hash(item.text) for item in items]
-        known = self._known
-        told = list(map(known.get, texts))
-        if None in told:
-            new = [row for row, verdict in enumerate(told) if verdict is None]
-            bad = set(_with_words([items[row] for row in new], words))
-            found = {texts[row]: place in bad for place, row in enumerate(new)}
-            if len(known) + len(found) > _MOST_REMEMBERED:
-                known = self._known = {}
-            known.update(found)
-            told = [
-                found[text] if verdict is None else verdict
-                for text, verdict in zip(texts, told, strict=True)
-            ]
-        return compress(count(), told)
+        clean, bad = self.clean, self._bad
+        known = [hash(items[row].text) for row in rows]
+        found = [row for row, text in zip(rows, known, strict=True) if text in bad]
+        new = {
+            text: row
+            for row, text in zip(rows, known, strict=True)
+            if text not in bad and text not in clean
+        }
+        if new:
+            if len(clean) + len(bad) + len(new) > _MOST_REMEMBERED:
+                clean = self.clean = set()
+                bad = self._bad = set()
+            texts, places = list(new), list(new.values())
+            guilty = set(_with_words([items[row] for row in places], words))
+            bad.update(texts[place] for place in guilty)
+            clean.update(text for place, text in enumerate(texts) if place not in guilty)
+            again = frozenset(texts[place] for place in guilty)
+            found += [row for row, text in zip(rows, known, strict=True) if text in again]
+        return found
 
 
 @lru_cache(maxsize=4)

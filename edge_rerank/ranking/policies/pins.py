@@ -23,21 +23,21 @@ class Pins:
         pin = request.policy.pin
         if not pin:
             return order
-        rows = request.rows
-        pinned = {place - 1: rows[name] for name, place in pin.items() if name in rows}
-        if not pinned:
+        taken, wanted = request.rows_of(pin), np.array(list(pin.values())) - 1
+        taken, wanted = taken[taken >= 0], wanted[taken >= 0]
+        if not len(taken):
             return order
-        taken = np.fromiter(pinned.values(), dtype=np.intp, count=len(pinned))
         free = np.ones(len(request.candidates), dtype=np.bool_)
         free[taken] = False
         stays = free[order.rows]
         before = np.empty(len(free), dtype=np.intp)
         stood = np.flatnonzero(~stays)
         before[order.rows[stood]] = stood
-        wanted = np.minimum(list(pinned), len(order.rows) - 1)
-        gaps = order.scores[order.rows[wanted]] - order.scores[taken]
-        weights = weights_of(gaps, wanted <= before[taken])
+        places = np.minimum(wanted, len(order.rows) - 1)
+        gaps = order.scores[order.rows[places]] - order.scores[taken]
+        weights = weights_of(gaps, places <= before[taken])
         moves = (*order.moves, Moves(ReasonCode.PINNED, taken, weights))
+        pinned = dict(zip(wanted.tolist(), taken.tolist(), strict=True))
         return replace(order, rows=order.rows[stays], pinned=pinned, moves=moves)
 
 
