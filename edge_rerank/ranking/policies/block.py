@@ -14,6 +14,9 @@ from edge_rerank.ranking.list_rules import Block
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, LeftOut, ReasonCode
 
+_FEW_WORDS = 4
+"""Up to which all texts are searched: that takes less than to look up what is known of each."""
+
 _MOST_REMEMBERED = 100_000
 """Texts of which it is remembered whether they have a word; 10 MiB."""
 
@@ -52,69 +55,48 @@ def _blocked_rows(request: Request, block: Block) -> NDArray[np.intp]:
 
 
 def _by_content(items: Sequence[Item], block: Block) -> list[int]:
-    """Rows of items with one of the categories or the words.
-
-    Once through all of them: what takes the time with thousands is to fetch them from memory.
-    """
-    apart = block.categories.isdisjoint
-    if not block.words:
-        if not block.categories:
-            return []
-        return [row for row, item in enumerate(items) if not apart(item.categories)]
-    verdicts = _known(hash(block.words))
-    clean = verdicts.clean
-    if not block.categories:
-        suspects = [row for row, item in enumerate(items) if hash(item.text) not in clean]
-        return verdicts.bad(items, suspects, block.words)
-    suspects = [
-        row
-        for row, item in enumerate(items)
-        if hash(item.text) not in clean or not apart(item.categories)
-    ]
-    found = [row for row in suspects if not apart(items[row].categories)]
-    return found + verdicts.bad(items, suspects, block.words)
+    """Rows of items with one of the categories or the words."""
+    found: list[int] = []
+    if block.categories:
+        apart = block.categories.isdisjoint
+        found += [row for row, item in enumerate(items) if not apart(item.categories)]
+    if len(block.words) > _FEW_WORDS:
+        found += _known(hash(block.words)).rows(items, block.words)
+    elif block.words:
+        found += _with_words(items, block.words)
+    return found
 
 
 class _Verdicts:
     """Which texts have one of some words, told by their hashes in this process.
 
     Neither texts nor words are kept. Safe from several threads.
-
-    Attributes:
-        clean: texts that have none.
     """
 
     def __init__(self) -> None:
-        self.clean: set[int] = set()
+        self._clean: set[int] = set()
         self._bad: set[int] = set()
 
-    def bad(self, items: Sequence[Item], rows: Sequence[int], words: frozenset[str]) -> list[int]:
-        """Which of the rows have any of the words.
+    def rows(self, items: Sequence[Item], words: frozenset[str]) -> list[int]:
+        """Rows whose texts have any of the words.
 
         Args:
             items: any.
-            rows: of some of them.
             words: always the same, as :class:`~edge_rerank.Block` has them.
         """
-        clean, bad = self.clean, self._bad
-        known = [hash(items[row].text) for row in rows]
-        found = [row for row, text in zip(rows, known, strict=True) if text in bad]
-        new = {
-            text: row
-            for row, text in zip(rows, known, strict=True)
-            if text not in bad and text not in clean
-        }
-        if new:
-            if len(clean) + len(bad) + len(new) > _MOST_REMEMBERED:
-                clean = self.clean = set()
-                bad = self._bad = set()
-            texts, places = list(new), list(new.values())
-            guilty = set(_with_words([items[row] for row in places], words))
-            bad.update(texts[place] for place in guilty)
-            clean.update(text for place, text in enumerate(texts) if place not in guilty)
-            again = frozenset(texts[place] for place in guilty)
-            found += [row for row, text in zip(rows, known, strict=True) if text in again]
-        return found
+        clean, bad = self._clean, self._bad
+        suspects = [row for row, item in enumerate(items) if hash(item.text) not in clean]
+        new = [row for row in suspects if hash(items[row].text) not in bad]
+        if not new:
+            return suspects
+        guilty = {new[place] for place in _with_words([items[row] for row in new], words)}
+        if len(clean) + len(bad) + len(new) > _MOST_REMEMBERED:
+            clean = self._clean = set()
+            bad = self._bad = set()
+        bad.update([hash(items[row].text) for row in guilty])
+        clean.update([hash(items[row].text) for row in new if row not in guilty])
+        innocent = set(new) - guilty
+        return [row for row in suspects if row not in innocent]
 
 
 @lru_cache(maxsize=4)
