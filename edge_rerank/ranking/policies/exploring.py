@@ -1,4 +1,9 @@
-"""Exploring: neighbours swap places now and then, with known chances."""
+"""Exploring: neighbours swap places now and then, with known chances.
+
+A draw of the head's weights for each list (Thompson sampling) would explore what is unsure, but the
+chance of a list is then no sum that can be written down: hundreds of draws through all policies
+would estimate it, and what off-policy estimates divide by would be a guess.
+"""
 
 from __future__ import annotations
 
