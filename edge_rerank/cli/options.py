@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -26,6 +27,7 @@ from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.packs.shipped import MULTILINGUAL
+from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.types import Item
 
 Subparsers = argparse._SubParsersAction
@@ -106,6 +108,34 @@ def add_tables(parser: argparse.ArgumentParser) -> None:
         metavar="TABLES",
         help="what the command tables made of a log: a folder; they take the places of the pack's",
     )
+
+
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """``--policy``."""
+    parser.add_argument(
+        "--policy",
+        type=Path,
+        metavar="FILE",
+        help="what makes a good list: a list policy as JSON, with pins, caps, spread and the like",
+    )
+
+
+def policy_of(path: Path | None) -> ListPolicy | None:
+    """The list policy of a file; ``None`` without one.
+
+    Raises:
+        DataError: when it cannot be read, or is no JSON.
+        InvalidRequest: when it is no policy.
+    """
+    if path is None:
+        return None
+    try:
+        record = json.loads(path.read_bytes())
+    except OSError as error:
+        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+    except (ValueError, RecursionError):
+        raise DataError(path, "expected a JSON object in UTF-8, got something else") from None
+    return ListPolicy.from_dict(record)
 
 
 def add_language(parser: argparse.ArgumentParser) -> None:

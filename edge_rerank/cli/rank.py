@@ -19,12 +19,14 @@ from edge_rerank.cli.options import (
     add_json,
     add_log_layout,
     add_pack,
+    add_policy,
     add_runtime,
     add_tables,
     add_user,
     expect_history,
     items_of,
     log_layout,
+    policy_of,
     positive,
     runtime_of,
     write_text,
@@ -95,6 +97,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser.add_argument(
         "--surface", metavar="NAME", help="which of the application's lists this is, as home"
     )
+    add_policy(parser)
     add_html(parser)
     parser.add_argument(
         "--layout",
@@ -213,6 +216,7 @@ def _options(arguments: argparse.Namespace) -> RankOptions:
         context=dict(arguments.context),
         surface=arguments.surface,
         shown=False,  # it is printed, and this process hears nothing of what comes of it
+        policy=policy_of(arguments.policy),
     )
 
 

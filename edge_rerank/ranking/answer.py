@@ -70,7 +70,7 @@ def degradations(evidence: Evidence, order: Arrangement, unread: Unread) -> tupl
 def left_out_of(order: Arrangement, request: Request) -> list[LeftOut]:
     """What rules left out, as the ranking tells of it."""
     told = order.told(request.keep)
-    return [LeftOut(request.candidates[one.row].id, one.code) for one in told]
+    return [LeftOut(request.candidates[row].id, code) for row, code in told]
 
 
 def ranked(

@@ -326,7 +326,7 @@ class RankingEngine:
         order = listed.arrangement(asked=asked, relevance=relevance)
         for policy in POLICIES:
             order = policy.arrange(order, request)
-        rows = order.rows[: request.keep]
+        rows = order.rows[: request.keep].tolist()
         reasons = explain(listed.evidence, request.candidates, rows, order.moves)
         ranking = Ranking(
             ranked(request, rows, self._shown(order.scores, evidence), reasons),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.evidence import CODES, Column, Evidence
-from edge_rerank.ranking.policies.policy import Move
+from edge_rerank.ranking.policies.policy import Moves
 from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_REASONS = 3
@@ -17,7 +17,7 @@ _NOTHING = 1e-9
 
 
 def explain(
-    evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int], moves: Sequence[Move] = ()
+    evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int], moves: Sequence[Moves] = ()
 ) -> list[tuple[Reason, ...]]:
     """The largest contributions of each candidate whose words hold, relative to the average.
 
@@ -47,24 +47,38 @@ def explain(
         _reasons(evidence, candidates[place], place, row, groups)
         for place, row, groups in zip(rows, grouped.tolist(), order, strict=True)
     ]
-    return _with_moves(said, rows, moves) if moves else said
+    return with_moves(said, rows, moves) if moves else said
 
 
-def _with_moves(
-    said: Sequence[tuple[Reason, ...]], rows: Sequence[int], moves: Sequence[Move]
+def with_moves(
+    said: Sequence[tuple[Reason, ...]], rows: Sequence[int], moves: Sequence[Moves]
 ) -> list[tuple[Reason, ...]]:
-    """Reasons and, in the place of any with the same code, what rules moved."""
-    by_row: dict[int, dict[ReasonCode, float]] = {}
-    for move in moves:
-        weights = by_row.setdefault(move.row, {})
-        weights[move.code] = weights.get(move.code, 0.0) + move.weight
-    every = []
-    for row, reasons in zip(rows, said, strict=True):
-        weights = by_row.get(row, {})
-        moved = [Reason(code, weight) for code, weight in weights.items()]
-        others = [one for one in reasons if one.code not in weights]
-        every.append(tuple(sorted((*moved, *others), key=lambda one: -abs(one.weight))))
+    """Reasons and, in the place of any with the same code, what rules moved.
+
+    Args:
+        said: reasons of the candidates to explain, the largest in size first.
+        rows: their places in the request.
+        moves: of any candidates.
+    """
+    places = {row: place for place, row in enumerate(rows)}
+    moved: dict[int, dict[ReasonCode, float]] = {}
+    for code, which, weights in moves:
+        for row, weight in zip(which.tolist(), weights.tolist(), strict=True):
+            place = places.get(row)
+            if place is not None:
+                mine = moved.setdefault(place, {})
+                mine[code] = mine.get(code, 0.0) + weight
+    every = list(said)
+    for place, mine in moved.items():
+        reasons = [Reason(code, weight) for code, weight in mine.items()]
+        reasons += [one for one in said[place] if one.code not in mine]
+        reasons.sort(key=_size, reverse=True)
+        every[place] = tuple(reasons)
     return every
+
+
+def _size(reason: Reason) -> float:
+    return abs(reason.weight)
 
 
 @lru_cache(maxsize=8)

@@ -102,7 +102,8 @@ class Listed:
         order = Arrangement.by_score(self.scores, asked=asked, relevance=relevance)
         if not self.settled:
             return order
-        return replace(order, rows=self.rows or order.rows, order=self.order, settled=True)
+        rows = order.rows if self.rows is None else np.array(self.rows, dtype=np.intp)
+        return replace(order, rows=rows, order=self.order, settled=True)
 
     def noted(self, shown: Shown, rows: Sequence[int], pinned: Mapping[int, int]) -> Shown:
         """What the learner has to know of the list beside.
@@ -145,7 +146,7 @@ def _ours(request: Request, scores: NDArray[np.float64], *, settled: bool) -> tu
     order = replace(Arrangement.by_score(scores), settled=settled)
     for policy in (Proportions(), NearCopies()):
         order = policy.arrange(order, request)
-    return order.rows
+    return tuple(order.rows.tolist())
 
 
 def _bounded(evidence: Evidence, room: float | None) -> Evidence:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from functools import cached_property
-from itertools import count
-from operator import attrgetter
+from itertools import compress
 from typing import TypedDict, Unpack
 
 import numpy as np
@@ -34,7 +33,7 @@ from edge_rerank.ranking.interests import Interest, Interests, read_interests, w
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
-from edge_rerank.ranking.signals.table import UNKNOWN, item_keys
+from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank.types import Event, Item, RatingScale
 
 MAX_CANDIDATES = 10_000
@@ -126,6 +125,9 @@ class Request:
 
     Attributes:
         candidates: n items.
+        places: by id, where each item was handed in.
+        kept: by that place, the row of the candidate, intp, -1 for what takes no part; ``None``
+            where all do.
         history: the person's events with timestamps, oldest first.
         interests: what the history says, with no more liked items than are looked at.
         query: what was asked for, if anything.
@@ -144,6 +146,7 @@ class Request:
     """
 
     candidates: tuple[Item, ...]
+    places: Mapping[str, int]
     history: Sequence[Event]
     interests: Interests
     query: str | None
@@ -160,6 +163,7 @@ class Request:
     shown: bool
     _comparer: Comparer
     head: Head | None = None
+    kept: NDArray[np.intp] | None = None
 
     @classmethod
     def of(
@@ -191,6 +195,7 @@ class Request:
         started = time.perf_counter()
         _check_names(options)
         candidates = _candidates(items)
+        places = _each_once(candidates)
         wanted = "a sequence of Event"
         history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
         policy = policy_of(options.get("policy"))
@@ -202,6 +207,7 @@ class Request:
         interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
         return cls(
             candidates=candidates,
+            places=places,
             history=history,
             interests=interests if liked is None else interests.newest(liked),
             query=_query(options.get("query")),
@@ -226,26 +232,28 @@ class Request:
         return {item.id: item.text for item in self.candidates}
 
     @cached_property
-    def rows(self) -> dict[str, int]:
-        """Places of the candidates by id."""
-        return dict(zip(map(attrgetter("id"), self.candidates), count()))
-
-    @cached_property
-    def exposed(self) -> dict[int, Exposure]:
-        """How the candidates were shown before, by row; nothing of those that were not.
+    def exposed(self) -> tuple[NDArray[np.intp], list[Exposure]]:
+        """Rows of the candidates that were shown before, intp of shape (m,), and how each was.
 
         Raises:
             InvalidRequest: when what is told of one is something else.
         """
-        if not self.exposures:
-            return {}
-        told, rows = self.exposures, self.rows
-        known = told if len(told) < len(rows) else rows
-        found = {rows[name]: told[name] for name in known if name in told and name in rows}
-        for exposure in found.values():
+        told = self.exposures
+        if len(told) > len(self.candidates):
+            told = {item.id: told[item.id] for item in self.candidates if item.id in told}
+        rows = self.rows_of(told)
+        known = rows >= 0
+        found = list(compress(told.values(), known.tolist()))
+        for exposure in found:
             if type(exposure) is not Exposure:
                 check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3)")
-        return found
+        return rows[known], found
+
+    def rows_of(self, names: Iterable[str]) -> NDArray[np.intp]:
+        """Rows of the candidates of some ids, intp of shape (names,); -1 for what is none."""
+        find = self.places.get
+        rows = np.array([find(name, -1) for name in names], dtype=np.intp)
+        return rows if self.kept is None else np.append(self.kept, -1)[rows]
 
     @cached_property
     def keys(self) -> NDArray[np.uint64]:
@@ -264,11 +272,9 @@ class Request:
 
         int64 of shapes (n,) and (liked + disliked,); -1 for what is no candidate.
         """
-        numbers: dict[str, int] = {}
-        own = [numbers.setdefault(item.id, len(numbers)) for item in self.candidates]
         touched = (*self.interests.liked, *self.interests.disliked)
-        before = [numbers.get(one.item.id, UNKNOWN) for one in touched]
-        return np.array(own, dtype=np.int64), np.array(before, dtype=np.int64)
+        before = self.rows_of(one.item.id for one in touched)
+        return np.arange(len(self.candidates)), before.astype(np.int64)
 
     @cached_property
     def sorts(self) -> tuple[Sorted, Sorted]:
@@ -374,20 +380,23 @@ def _candidates(items: object) -> tuple[Item, ...]:
         raise InvalidRequest(
             f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
         )
-    _check_each_once(candidates)
     return tuple(candidates)
 
 
-def _check_each_once(candidates: Sequence[Item]) -> None:
-    """Refuse an id that comes twice: which of the two is meant later on, nobody could say."""
-    if len({item.id for item in candidates}) == len(candidates):
-        return
-    first: dict[str, int] = {}
-    for place, item in enumerate(candidates):
-        known = first.setdefault(item.id, place)
-        if known != place:
-            places = f"the same at index {known} and {place}"
-            raise InvalidRequest(f"items: expected each id once, got {places}")
+def _each_once(candidates: Sequence[Item]) -> dict[str, int]:
+    """Places of candidates by id; an id that comes twice is refused.
+
+    Which of the two is meant later on, nobody could say.
+    """
+    places = {item.id: place for place, item in enumerate(candidates)}
+    if len(places) < len(candidates):
+        first: dict[str, int] = {}
+        for place, item in enumerate(candidates):
+            known = first.setdefault(item.id, place)
+            if known != place:
+                both = f"the same at index {known} and {place}"
+                raise InvalidRequest(f"items: expected each id once, got {both}")
+    return places
 
 
 def _completed(interests: Interests, candidates: Sequence[Item]) -> Interests:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -20,7 +20,8 @@ from pydantic import Field
 from typing_extensions import TypedDict
 
 import edge_rerank
-from edge_rerank.errors import ConsentRequired, EdgeRerankError
+from edge_rerank.errors import ConsentRequired, EdgeRerankError, InvalidRequest
+from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.serve.refusals import refusal_of
 from edge_rerank.types import Item
@@ -42,11 +43,23 @@ class Candidate(TypedDict):
 class Order(TypedDict):
     """An order."""
 
-    ids: Annotated[list[str], Field(description="of all items, the best first")]
+    ids: Annotated[list[str], Field(description="of the items, the best first")]
 
 
 Candidates = Annotated[
     list[Candidate], Field(description="what to order, each id once", max_length=MAX_CANDIDATES)
+]
+RULES = ("block", "collapse", "diversity", "pin")
+"""Of a list policy, those that go by the items alone: the others would tell what somebody had or
+was shown, or, by what falls below a floor, scores."""
+
+Policy = Annotated[
+    dict[str, Any] | None,
+    Field(
+        description="what makes a good list, as "
+        '{"block": {"words": ["casino"]}, "pin": {"id": 1}, "collapse": {}, '
+        '"diversity": {"strength": 0.3}}; what is blocked or a near-duplicate is left out'
+    ),
 ]
 Query = Annotated[str | None, Field(description="what is asked for, if anything is")]
 
@@ -65,11 +78,13 @@ def server_of(reranker: Reranker, *, user: str | None = None) -> MCPServer:
         description="Put items in the order that fits a query and the person at this machine. "
         "Gives back ids, the best first. Runs on the machine.",
     )
-    def rank(items: Candidates, query: Query = None) -> Order:
+    def rank(items: Candidates, query: Query = None, policy: Policy = None) -> Order:
         try:
             _check_consent(reranker, user)
             candidates = [Item(one["id"], one["text"]) for one in items]
-            ranking = reranker.rank(candidates, user, query=query, shown=False)  # to a model
+            ranking = reranker.rank(
+                candidates, user, query=query, policy=_policy_of(policy), shown=False
+            )  # to a model
         except EdgeRerankError as error:
             refusal = refusal_of(error)
             raise ToolError(f"{refusal.type}: {refusal.message}") from None
@@ -89,6 +104,19 @@ def serve_mcp(reranker: Reranker, *, user: str | None = None) -> None:
         signal.signal(signal.SIGTERM, signal.default_int_handler)
     with suppress(KeyboardInterrupt):
         server_of(reranker, user=user).run("stdio")
+
+
+def _policy_of(record: dict[str, Any] | None) -> ListPolicy | None:
+    """The rules that an assistant asks for; those of the reranker if ``None``.
+
+    Raises:
+        InvalidRequest: when they are malformed, or none of :data:`RULES`.
+    """
+    if record is None:
+        return None
+    if not record.keys() <= set(RULES):
+        raise InvalidRequest(f"policy: expected only {', '.join(RULES)}; got another member")
+    return ListPolicy.from_dict(record)
 
 
 def _check_consent(reranker: Reranker, user: str | None) -> None:

@@ -141,7 +141,7 @@ RANK = (
     *("return_items", "reasons", "why"),
 )
 TEXTS = (
-    *("documents", "texts", *WHOSE, "query", "top_n", "top_k", *OPTIONS),
+    *("documents", "texts", *WHOSE, "query", "top_n", "top_k", *OPTIONS, "policy"),
     "return_documents",
 )
 
@@ -162,7 +162,7 @@ def read_texts(
         InvalidInput: when it is malformed.
     """
     given = members_of(params, known)
-    options = cast(ListOptions, _picked(given, OPTIONS))
+    options = cast(ListOptions, {**_picked(given, OPTIONS), **_policy(given)})
     top = _either(given, "top_n", "top_k")
     if top is not None:
         wanted = "an integer ≥ 0"
@@ -279,10 +279,13 @@ def _closed(
 
 
 def _rank_options(given: Members) -> RankOptions:
-    options = cast(RankOptions, _picked(given, ("query", "top_k", "host_order", *OPTIONS)))
-    if "policy" in given:
-        options["policy"] = ListPolicy.from_dict(given["policy"])
-    return options
+    names = ("query", "top_k", "host_order", *OPTIONS)
+    return cast(RankOptions, {**_picked(given, names), **_policy(given)})
+
+
+def _policy(given: Members) -> dict[str, Any]:
+    """The list policy, where there is one."""
+    return {"policy": ListPolicy.from_dict(given["policy"])} if "policy" in given else {}
 
 
 def _picked(given: Members, names: Collection[str]) -> dict[str, Any]:

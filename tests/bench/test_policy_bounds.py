@@ -1,12 +1,14 @@
 """What a list policy costs: at most 1 ms for 100 items, and 3 ms for 10,000 of which 100 are shown.
 
-Processor time of one thread, the best of many: other work on the machine only makes it worse.
+Processor time of one thread beside what a ranking takes without one, the reasons among it; of each
+step the best of many: other work on the machine only makes it worse.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,7 @@ from edge_rerank import (
 )
 from edge_rerank.ranking.comparisons import Comparisons
 from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.explain import explain, with_moves
 from edge_rerank.ranking.interests import Interests
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import without_blocked
@@ -43,13 +46,16 @@ from tests.ranking.lists import DAY, NOW, Given
 pytestmark = pytest.mark.bench
 
 DIM = 384
-ROUNDS = 15
+ROUNDS = {100: 60, 10_000: 20}
 BOUNDS_MS = {100: 1.0, 10_000: 3.0}
 TOP_K = 100
-ALLOWED_MS = {100: 8.0, 10_000: 20.0}
-"""What is let pass. The goals are missed: on two slow cores with AVX2, alone, variety and shares of
-100 items take 2.0 ms, a shop's six rules 3.9; of 10,000 a block by words takes 9.7, fatigue 5.4,
-rotation 4.8, a pin 4.1, a shop's rules 7.3."""
+SLOW = 2.0
+"""Times as long may a rule take on a machine that others share."""
+
+MISSED_MS = {(100, "a shop's"): 5.0, (10_000, "block"): 12.0}
+"""Where a goal is missed, what is let pass. On two cores that nine processes shared, a shop's six
+rules took 1.8 to 2.7 ms where they had taken 3.3 to 4.1, and a block by ids, categories and words
+7 to 8 as before: to fetch 10,000 items with categories and texts from memory takes most of it."""
 
 RULES: dict[str, dict[str, Any]] = {
     "block": {"block": Block(["5"], ["c3"], ["nothing", "horse"])},
@@ -111,43 +117,57 @@ class Ready(Given):
         return found
 
 
+def once(request: Request, scores: np.ndarray[Any, Any]) -> list[float]:
+    """Seconds of each step that a policy adds to a ranking."""
+    spent: list[float] = []
+
+    def timed(step: Callable[[], Any]) -> Any:
+        started = time.thread_time()
+        made = step()
+        spent.append(time.thread_time() - started)
+        return made
+
+    request, _ = timed(lambda: without_blocked(request))
+    assert request.support.all()  # what sources ask for, as it is there by then
+    assert len(request.kin) == len(request.candidates)
+    evidence = Evidence(TimingSource.columns, len(request.candidates))
+    timed(lambda: TimingSource().fill(request, evidence))
+    total = scores[: len(request.candidates)] + evidence.scores()
+    order = Arrangement.by_score(total, relevance=1 / (1 + np.exp(-total)))
+    for one in POLICIES:
+        if isinstance(one, Proportions | NearCopies):  # for every list, without a policy
+            order = one.arrange(order, request)
+        else:
+            order = timed(partial(one.arrange, order, request))
+    rows = order.rows[: request.keep].tolist()
+    said = explain(evidence, request.candidates, rows)
+    timed(lambda: with_moves(said, rows, order.moves))
+    timed(lambda: order.told(request.keep))
+    return spent
+
+
 def arranger(count: int) -> Callable[[ListPolicy], float]:
     """Milliseconds that a policy takes with a list that is ready."""
     items, given, history, scores = case(count)
     exposures = {item.id: Exposure(6, 0, NOW - 20 * DAY) for item in items[::10]}
 
     def took(policy: ListPolicy) -> float:
-        best = np.inf
-        for _ in range(ROUNDS):
-            request = Request.of(
-                items,
-                history=history,
-                comparer=given,
-                policy=policy,
-                exposures=exposures,
-                now=NOW,
-                top_k=TOP_K,
+        rounds = [
+            once(
+                Request.of(
+                    items,
+                    history=history,
+                    comparer=given,
+                    policy=policy,
+                    exposures=exposures,
+                    now=NOW,
+                    top_k=TOP_K,
+                ),
+                scores,
             )
-            started = time.thread_time()
-            request, _ = without_blocked(request)
-            spent = time.thread_time() - started
-            assert request.support.all()  # what sources ask for, as it is there by then
-            assert len(request.kin) == len(request.candidates)
-            evidence = Evidence(TimingSource.columns, len(request.candidates))
-            started = time.thread_time()
-            TimingSource().fill(request, evidence)
-            spent += time.thread_time() - started
-            total = scores[: len(request.candidates)] + evidence.scores()
-            order = Arrangement.by_score(total, relevance=1 / (1 + np.exp(-total)))
-            for one in POLICIES:
-                started = time.thread_time()
-                order = one.arrange(order, request)
-                if not isinstance(
-                    one, Proportions | NearCopies
-                ):  # for every list, without a policy
-                    spent += time.thread_time() - started
-            best = min(best, spent)
-        return best * 1e3
+            for _ in range(ROUNDS[count])
+        ]
+        return float(np.min(rounds, axis=0).sum()) * 1e3
 
     return took
 
@@ -159,4 +179,5 @@ def test_a_policy_costs_little(count: int, report: Callable[[str], None]) -> Non
     for name, value in figures.items():
         report(f"{count:,} items, {name}: {value:.2f} ms, at most {BOUNDS_MS[count]:g}")
     assert took(ListPolicy()) < BOUNDS_MS[count] / 10
-    assert [name for name, value in figures.items() if value > ALLOWED_MS[count]] == []
+    allowed = {name: MISSED_MS.get((count, name), SLOW * BOUNDS_MS[count]) for name in figures}
+    assert [name for name, value in figures.items() if value > allowed[name]] == []

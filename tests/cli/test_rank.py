@@ -74,6 +74,27 @@ def test_the_moment_is_taken_and_changes_nothing(run: Run, few: Path) -> None:
     assert "surface: expected" in run(*arguments, "--surface", "").err
 
 
+def test_a_policy_counts(run: Run, few: Path, tmp_path: Path) -> None:
+    first = ids(run("rank", "--items", few, "--json").out)
+    policy = tmp_path / "policy.json"
+    policy.write_text(json.dumps({"block": {"ids": [first[0]]}, "pin": {first[-1]: 1}}))
+    report = json.loads(run("rank", "--items", few, "--json", "--policy", policy).out)
+    assert report["left_out"] == [{"id": first[0], "code": "blocked"}]
+    assert report["items"][0]["id"] == first[-1]
+    for text, said in (
+        ("{", "expected a JSON object in UTF-8"),
+        ("[]", "policy: expected an object"),
+        ('{"secret": 1}', "policy: expected only block"),
+        ('{"floor": 2}', "floor: expected a number"),
+    ):
+        policy.write_text(text)
+        result = run("rank", "--items", few, "--policy", policy)
+        assert result.code == 2
+        assert said in result.err
+        assert "secret" not in result.err
+    assert "cannot be read" in run("rank", "--items", few, "--policy", tmp_path / "none").err
+
+
 def test_the_hosts_order_counts(run: Run, tmp_path: Path) -> None:
     items = tmp_path / "items.jsonl"
     items.write_text('{"id": "z", "text": "tea"}\n{"id": "y", "text": "tea"}\n')

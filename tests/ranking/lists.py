@@ -67,12 +67,12 @@ class Listed:
 
     @property
     def rows(self) -> list[int]:
-        return list(self.order.rows[: self.request.keep])
+        return self.order.rows[: self.request.keep].tolist()
 
     @property
     def left_out(self) -> dict[str, ReasonCode]:
         told = self.order.told(self.request.keep)
-        found = {self.request.candidates[one.row].id: one.code for one in told}
+        found = {self.request.candidates[row].id: code for row, code in told}
         return {**{one.id: one.code for one in self.blocked}, **found}
 
     def reasons(self) -> dict[str, dict[ReasonCode, Reason]]:

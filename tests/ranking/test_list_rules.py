@@ -25,6 +25,7 @@ from edge_rerank import (
     Rotate,
     Spread,
 )
+from edge_rerank.ranking.policies import block
 from edge_rerank.ranking.policies.calibration import ALPHA, calibrate, shares_of
 from edge_rerank.ranking.policies.decay import log_decay
 from edge_rerank.ranking.policies.diversity import determinantal
@@ -62,6 +63,28 @@ def test_blocked_items_take_no_part_and_are_named() -> None:
     got = listed(items, policy)
     assert got.ids == ["a", "d"]
     assert got.left_out == dict.fromkeys(["b", "c", "e", "f"], ReasonCode.BLOCKED)
+
+
+def test_many_words_are_looked_up_and_texts_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    policy = ListPolicy(block=Block(words=[f"word{n}" for n in range(9)]))
+    other = ListPolicy(block=Block(words=[f"word{n}" for n in range(5, 14)]))
+    items = [Item(str(n), f"a word{n} here") for n in range(12)]
+    items.append(Item("same", "a word3 here"))
+    searched: list[int] = []
+    real = block._with_words
+    monkeypatch.setattr(
+        block, "_with_words", lambda some, words: searched.append(len(some)) or real(some, words)
+    )
+    for some in (items[:6], items, items):
+        left = {item.id for item in some if item.id == "same" or int(item.id) < 9}
+        assert set(listed(some, policy).left_out) == left
+    # Each text once, and the third list not at all.
+    assert searched == [6, 6]
+    assert set(listed(items, other).left_out) == {str(n) for n in range(5, 12)}
+    monkeypatch.setattr(block, "_MOST_REMEMBERED", 3)
+    fresh = [Item(f"new {n}", f"word{n} anew") for n in range(12)]
+    for _ in range(2):
+        assert set(listed(fresh, policy).left_out) == {f"new {n}" for n in range(9)}
 
 
 @pytest.mark.parametrize(
@@ -382,8 +405,9 @@ def test_calibration_is_that_of_a_second_reading() -> None:
     """Steck's greedy choice, with the divergence written out."""
     rng = np.random.default_rng(5)
     names = ["a", "b", "c", "d"]
-    scores = np.sort(rng.normal(size=15))[::-1]
-    categories = [tuple(rng.choice(names, int(rng.integers(0, 3)), replace=False)) for _ in scores]
+    categories = [
+        tuple(rng.choice(names, int(rng.integers(0, 3)), replace=False)) for _ in range(15)
+    ]
     target = {"a": 0.5, "b": 0.3, "c": 0.2}
 
     def divergence(some: list[int]) -> float:
@@ -394,14 +418,15 @@ def test_calibration_is_that_of_a_second_reading() -> None:
             total += share * math.log(share / ((1 - ALPHA) * got + ALPHA * share))
         return total
 
-    relevance = (scores - scores.min()) / np.ptp(scores)
+    discount = np.array([1 / math.log2(place + 2) for place in range(15)])
+    relevance = (discount - discount[-1]) / np.ptp(discount)
     chosen: list[int] = []
     for _ in range(6):
         left = [one for one in range(15) if one not in chosen]
         chosen.append(
             max(left, key=lambda one: 0.4 * relevance[one] - 0.6 * divergence([*chosen, one]))
         )
-    got = calibrate(scores, categories, target, strength=0.6, places=6).tolist()
+    got = calibrate(categories, target, strength=0.6, places=6).tolist()
     assert got[:6] == chosen
     assert sorted(got) == list(range(15))
 

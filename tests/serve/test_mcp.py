@@ -36,6 +36,19 @@ def test_a_person_who_has_not_agreed_to_it_is_not_ranked_for(reranker: Reranker)
     assert call(reranker, None, items=ITEMS[:1]).structured_content == {"ids": ["bread"]}
 
 
+def test_rules_that_go_by_the_items_alone_are_kept(reranker: Reranker) -> None:
+    policy = {"block": {"ids": ["bread"]}, "pin": {ITEMS[-1]["id"]: 1}}
+    ids = call(reranker, None, items=ITEMS, policy=policy).structured_content["ids"]
+    assert ids[0] == ITEMS[-1]["id"]
+    assert "bread" not in ids
+    # Of what somebody had or was shown, and of scores, an assistant learns nothing by rules.
+    for rule in ({"had": "sink"}, {"floor": 0.5}, {"fatigue": {}}, {"calibrate": {}}, {"x": 1}):
+        with pytest.raises(Exception, match="policy: expected only block, collapse, divers"):
+            call(reranker, None, items=ITEMS, policy=rule)
+    with pytest.raises(Exception, match="pin: "):
+        call(reranker, None, items=ITEMS, policy={"pin": {"bread": 0}})
+
+
 def test_over_standard_input_with_the_official_client(tmp_path: Path) -> None:
     history = {"history": tmp_path / "h.db", "key": KeyFile.create(tmp_path / "key")}
     with Reranker.open(**history) as reranker:
@@ -54,7 +67,11 @@ def test_over_standard_input_with_the_official_client(tmp_path: Path) -> None:
             await session.initialize()
             (tool,) = (await session.list_tools()).tools
             assert tool.name == "rank"
-            assert set(tool.input_schema["properties"]) == {"items", "query"}  # nobody to name
+            assert set(tool.input_schema["properties"]) == {
+                "items",
+                "policy",
+                "query",
+            }  # nobody to name
             answer = await session.call_tool("rank", {"items": ITEMS[1:]})
             assert answer.structured_content["ids"][0] == "sourdough"
             assert sorted(answer.structured_content) == ["ids"]

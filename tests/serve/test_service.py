@@ -58,6 +58,16 @@ def test_a_policy_says_what_it_left_out(service: Service) -> None:
     assert service.call("rank", {"items": SHELF})["left_out"] == []
 
 
+def test_texts_by_a_policy(service: Service) -> None:
+    texts = [{"id": "a", "text": "tea"}, {"id": "b", "text": "coffee"}, {"id": "c", "text": "rum"}]
+    asked = {"query": "tea", "documents": texts, "return_documents": True}
+    assert service.call("rank_texts", asked)["results"][0]["id"] == "a"
+    policy = {"block": {"words": ["rum"]}, "pin": {"b": 1}}
+    for method in ("rank_texts", "rank"):
+        results = service.call(method, {**asked, "policy": policy})["results"]
+        assert [(one["id"], one["text"]) for one in results] == [("b", "coffee"), ("a", "tea")]
+
+
 def test_texts(service: Service) -> None:
     asked = {"query": "What is the capital of France?", "return_documents": True}
     for params in ({"documents": CAPITALS}, {"texts": CAPITALS}):

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from edge_rerank import Cap, ListPolicy
-from edge_rerank.errors import InvalidInput
+from edge_rerank.errors import InvalidInput, InvalidRequest
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.serve.wire import (
@@ -176,9 +176,25 @@ def test_a_malformed_event_is_refused(given: dict[str, Any]) -> None:
 
 
 def test_a_policy_is_read_with_the_request() -> None:
-    call = read_rank({"items": [], "policy": {"caps": [{"key": "brand", "most": 2}]}}, None)
-    assert call.options == {"policy": ListPolicy(caps=[Cap("brand", most=2)])}
+    given = {"policy": {"caps": [{"key": "brand", "most": 2}]}}
+    read = ({"policy": ListPolicy(caps=[Cap("brand", most=2)])},) * 2
+    ranked, texts = (
+        read_rank({"items": [], **given}, None),
+        read_texts({"documents": [], **given}, None),
+    )
+    assert (ranked.options, texts.options) == read
     for malformed in (7, {"caps": 7}, {"secret-member": 1}, {"floor": 9}):
-        with pytest.raises(InvalidInput) as caught:
-            read_rank({"items": [], "policy": malformed}, None)
-        assert "secret" not in str(caught.value)
+        for call in (
+            lambda: read_rank({"items": [], "policy": malformed}, None),  # noqa: B023
+            lambda: read_texts({"documents": [], "policy": malformed}, None),  # noqa: B023
+        ):
+            with pytest.raises(InvalidInput) as caught:
+                call()
+            assert "secret" not in str(caught.value)
+
+
+def test_the_shapes_of_others_have_no_policy() -> None:
+    for shape in (COHERE, JINA, TEI, VLLM):
+        given = {shape.texts: ["a"], "policy": {"floor": 0.1}}
+        with pytest.raises(InvalidRequest, match="params: expected only"):
+            read_texts(given, None, known=shape.members)

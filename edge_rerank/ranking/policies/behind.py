@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import replace
 
+import numpy as np
+
 from edge_rerank.ranking.list_rules import Had
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Repeats, Request
@@ -19,15 +21,18 @@ class Behind:
         unwanted = _unwanted(request)
         if not unwanted:
             return order
-        had = [row for row in order.rows if request.candidates[row].id in unwanted]
-        if not had:
+        known = request.rows_of(unwanted)
+        candidates = np.zeros(len(request.candidates), dtype=np.bool_)
+        candidates[known[known >= 0]] = True
+        last = candidates[order.rows]
+        had = order.rows[last]
+        if not len(had):
             return order
-        behind = frozenset(had)
-        rows = [*(row for row in order.rows if row not in behind), *had]
+        rows = np.concatenate([order.rows[~last], had])
         if request.policy.had is not Had.SINK:
             moved = order.moved(rows, order.scores)
         else:
-            moved = order.moved_by(rows, dict.fromkeys(had, ReasonCode.REPEAT))
+            moved = order.moved_by(rows, (ReasonCode.REPEAT, had))
         return replace(moved, behind=len(had))
 
 

@@ -4,12 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import lru_cache, partial
 from itertools import compress, repeat
-from operator import attrgetter
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.ranking.list_rules import Block
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, LeftOut, ReasonCode
+
+_FEW_WORDS = 4
+"""Up to which all texts are searched: that takes less than to look up what is known of each."""
+
+_MOST_REMEMBERED = 100_000
+"""Texts of which it is remembered whether they have a word; 10 MiB."""
 
 _JOINT = "\x00"
 """Between texts that are searched as one."""
@@ -23,31 +32,77 @@ def without_blocked(request: Request) -> tuple[Request, tuple[LeftOut, ...]]:
     block = request.policy.block
     if not block:
         return request, ()
-    blocked = blocked_rows(request.candidates, block)
-    if not blocked:
+    items = request.candidates
+    stays = np.ones(len(items), dtype=np.bool_)
+    stays[_blocked_rows(request, block)] = False
+    gone = np.flatnonzero(~stays)
+    if not len(gone):
         return request, ()
-    stays = bytearray(b"\1") * len(request.candidates)
-    for row in blocked:
-        stays[row] = 0
-    kept = tuple(compress(request.candidates, stays))
-    gone = map(request.candidates.__getitem__, sorted(blocked))
-    left = tuple(map(LeftOut, map(attrgetter("id"), gone), repeat(ReasonCode.BLOCKED)))
-    return replace(request, candidates=kept, keep=min(request.keep, len(kept))), left
+    candidates = tuple(compress(items, stays.tolist()))
+    named = zip([items[row].id for row in gone.tolist()], repeat(ReasonCode.BLOCKED))
+    # Past the check of a named tuple's arguments: there may be thousands.
+    left = tuple(map(partial(tuple.__new__, LeftOut), named))
+    kept = np.where(stays, np.cumsum(stays) - 1, -1)
+    keep = min(request.keep, len(candidates))
+    return replace(request, candidates=candidates, kept=kept, keep=keep), left
 
 
-def blocked_rows(items: Sequence[Item], block: Block) -> set[int]:
-    """Which of the items are blocked."""
-    found: set[int] = set()
-    if block.ids:
-        ids = block.ids
-        found.update([row for row, item in enumerate(items) if item.id in ids])
+def _blocked_rows(request: Request, block: Block) -> NDArray[np.intp]:
+    """Rows of the candidates that are blocked, intp; one may be there twice."""
+    by_id = request.rows_of(block.ids)
+    others = _by_content(request.candidates, block)
+    return np.concatenate([by_id[by_id >= 0], np.array(others, dtype=np.intp)])
+
+
+def _by_content(items: Sequence[Item], block: Block) -> list[int]:
+    """Rows of items with one of the categories or the words."""
+    found: list[int] = []
     if block.categories:
-        names = block.categories
-        clean = map(names.isdisjoint, map(attrgetter("categories"), items))
-        found.update([row for row, one in enumerate(clean) if not one])
-    if block.words:
-        found.update(_with_words(items, block.words))
+        apart = block.categories.isdisjoint
+        found += [row for row, item in enumerate(items) if not apart(item.categories)]
+    if len(block.words) > _FEW_WORDS:
+        found += _known(hash(block.words)).rows(items, block.words)
+    elif block.words:
+        found += _with_words(items, block.words)
     return found
+
+
+class _Verdicts:
+    """Which texts have one of some words, told by their hashes in this process.
+
+    Neither texts nor words are kept. Safe from several threads.
+    """
+
+    def __init__(self) -> None:
+        self._clean: set[int] = set()
+        self._bad: set[int] = set()
+
+    def rows(self, items: Sequence[Item], words: frozenset[str]) -> list[int]:
+        """Rows whose texts have any of the words.
+
+        Args:
+            items: any.
+            words: always the same, as :class:`~edge_rerank.Block` has them.
+        """
+        clean, bad = self._clean, self._bad
+        suspects = [row for row, item in enumerate(items) if hash(item.text) not in clean]
+        new = [row for row in suspects if hash(items[row].text) not in bad]
+        if not new:
+            return suspects
+        guilty = {new[place] for place in _with_words([items[row] for row in new], words)}
+        if len(clean) + len(bad) + len(new) > _MOST_REMEMBERED:
+            clean = self._clean = set()
+            bad = self._bad = set()
+        bad.update([hash(items[row].text) for row in guilty])
+        clean.update([hash(items[row].text) for row in new if row not in guilty])
+        innocent = set(new) - guilty
+        return [row for row in suspects if row not in innocent]
+
+
+@lru_cache(maxsize=4)
+def _known(words: int) -> _Verdicts:  # noqa: ARG001 - a key
+    """What is known of some words, by their hash."""
+    return _Verdicts()
 
 
 def _with_words(items: Sequence[Item], words: frozenset[str]) -> Iterator[int]:
@@ -56,7 +111,7 @@ def _with_words(items: Sequence[Item], words: frozenset[str]) -> Iterator[int]:
     All texts are searched as one, a word at a time: one search in a long text takes a hundredth of
     as many searches in short ones.
     """
-    whole = _JOINT.join(map(attrgetter("text"), items))
+    whole = _JOINT.join([item.text for item in items])
     if whole.count(_JOINT) >= len(items):
         whole = _JOINT.join(item.text.replace(_JOINT, " ") for item in items)
     whole = whole.casefold().replace("\n", " ")

@@ -7,16 +7,22 @@ whatever arranges afterwards cannot break them. Soft caps are kept where places 
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.ranking.list_rules import Cap
 from edge_rerank.ranking.policies.foremost import POOL
-from edge_rerank.ranking.policies.keys import key_reader
+from edge_rerank.ranking.policies.keys import values_of
 from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, FieldValue, Item, ReasonCode
+
+_CHUNK = 256
+"""Candidates whose values are read at once."""
 
 
 class Counted:
@@ -25,29 +31,32 @@ class Counted:
     Args:
         cap: says how many.
         places: that the list has.
+
+    Attributes:
+        room: items of one value.
+        left: what is left of it, by value, of those met so far.
     """
 
     def __init__(self, cap: Cap, places: int) -> None:
-        self._only = cap.of
-        self._room = cap.room(places)
-        self._read: Callable[[Item], FieldValue] = key_reader(cap.key)
-        self._taken: Counter[FieldValue] = Counter()
+        self._key, self._only = cap.key, cap.of
+        self.room = cap.room(places)
+        self.left: dict[FieldValue, int] = {None: sys.maxsize}
 
-    def value_of(self, item: Item) -> FieldValue:
-        """The value that counts, ``None`` where the cap says nothing of the item."""
-        value = self._read(item)
-        return value if self._only is None or value == self._only else None
+    def values_of(self, items: Sequence[Item], rows: Sequence[int]) -> list[FieldValue]:
+        """The values that count of some items, ``None`` where the cap says nothing of one."""
+        values, only = values_of(self._key, items, rows), self._only
+        if only is None:
+            return values
+        return [value if value == only else None for value in values]
 
     def has_room(self, value: FieldValue) -> bool:
         """Whether one more item of a value may stand in the list."""
-        return value is None or self._taken[value] < self._room
+        return self.left.get(value, self.room) > 0
 
     def take(self, value: FieldValue) -> bool:
         """Count an item; whether it was one too many."""
-        if value is None:
-            return False
-        self._taken[value] += 1
-        return self._taken[value] > self._room
+        left = self.left[value] = self.left.get(value, self.room) - 1
+        return left < 0
 
 
 class HardCaps:
@@ -60,14 +69,15 @@ class HardCaps:
             return order
         counted = [Counted(cap, request.keep) for cap in caps]
         items = request.candidates
+        pinned = list(order.pinned.values())
         # A list and not a generator: every cap counts every pinned item.
-        over = [
-            one.take(one.value_of(items[row])) for one in counted for row in order.pinned.values()
-        ]
-        looked, dropped = _over(order.rows, items, counted, keep=request.keep)
+        over = [one.take(value) for one in counted for value in one.values_of(items, pinned)]
+        looked, beyond = _over(order.rows, items, counted, keep=request.keep)
+        dropped = np.zeros(len(items), dtype=np.bool_)
+        dropped[order.rows[beyond]] = True
         room = order.room(request.keep)
-        left = replace(order, rows=looked).without(ReasonCode.CAP, dropped)
-        short = len(left.rows) < room and bool(dropped)
+        left = replace(order, rows=order.rows[:looked]).without(ReasonCode.CAP, dropped)
+        short = len(left.rows) < room and bool(beyond)
         cut = request.keep < len(items) or any(cap.share is not None for cap in caps)
         if any(over) or (short and cut):
             left = replace(left, degraded=(*left.degraded, Degradation.RULES_NOT_MET))
@@ -75,25 +85,26 @@ class HardCaps:
 
 
 def _over(
-    rows: Sequence[int], items: Sequence[Item], counted: Sequence[Counted], *, keep: int
-) -> tuple[tuple[int, ...], set[int]]:
-    """The rows that were looked at until there were enough, and those of them that have no room.
+    rows: NDArray[np.intp], items: Sequence[Item], counted: Sequence[Counted], *, keep: int
+) -> tuple[int, list[int]]:
+    """How many rows were looked at until there were enough, and places of what has no room.
 
     Enough are a window for what arranges afterwards, or what is returned where it is more, or
     is all that a pool holds.
     """
-    dropped: set[int] = set()
-    for place, row in enumerate(rows):
-        kept = place - len(dropped)
-        if kept >= keep and (kept >= WINDOW or place >= POOL):
-            return tuple(rows[:place]), dropped
-        item = items[row]
-        values = [one.value_of(item) for one in counted]
-        for one, value in zip(counted, values, strict=True):
-            if not one.has_room(value):
-                dropped.add(row)
-                break
-        else:
+    dropped: list[int] = []
+    for start in range(0, len(rows), _CHUNK):
+        part = rows[start : start + _CHUNK].tolist()
+        columns = [one.values_of(items, part) for one in counted]
+        for place, values in enumerate(zip(*columns, strict=True), start=start):
+            kept = place - len(dropped)
+            if kept >= keep and (kept >= WINDOW or place >= POOL):
+                return place, dropped
             for one, value in zip(counted, values, strict=True):
-                one.take(value)
-    return tuple(rows), dropped
+                if one.left.get(value, one.room) <= 0:
+                    dropped.append(place)
+                    break
+            else:
+                for one, value in zip(counted, values, strict=True):
+                    one.left[value] = one.left.get(value, one.room) - 1
+    return len(rows), dropped

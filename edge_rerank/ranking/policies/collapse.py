@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from edge_rerank.ranking.policies.near_copies import near_copies
 from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
 from edge_rerank.ranking.request import Request
@@ -14,10 +16,10 @@ class Duplicates:
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Leave out what is much the same as something above it, or as what is pinned."""
         collapse = request.policy.collapse
-        if collapse is None or not order.rows:
+        if collapse is None or not len(order.rows):
             return order
         pinned = list(order.pinned.values())
-        rows = [*pinned, *order.rows[:WINDOW]]
+        rows = [*pinned, *order.rows[:WINDOW].tolist()]
         copies = near_copies(
             request.comparisons.vectors[rows],
             [request.candidates[row] for row in rows],
@@ -33,5 +35,6 @@ class Duplicates:
             # What is gone itself takes nothing along.
             if place >= len(pinned) and not dropped.issuperset(alike[place]):
                 dropped.add(place)
-        gone = {rows[place] for place in dropped}
+        gone = np.zeros(len(request.candidates), dtype=np.bool_)
+        gone[[rows[place] for place in dropped]] = True
         return order.without(ReasonCode.COPY, gone)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from edge_rerank.ranking.list_rules import Decay
-from edge_rerank.ranking.policies.keys import key_reader
-from edge_rerank.ranking.policies.policy import Arrangement, Move
+from edge_rerank.ranking.policies.keys import values_of
+from edge_rerank.ranking.policies.policy import Arrangement, Moves
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import FieldValue, ReasonCode
 
@@ -29,27 +29,32 @@ class Repeated:
 
 
 def _decayed(order: Arrangement, request: Request, decay: Decay) -> Arrangement:
-    value_of = key_reader(decay.key)
     pool = order.rows[:POOL]
-    met: Counter[FieldValue] = Counter()
-    costs: dict[int, float] = {}
-    for row in pool:
-        value = value_of(request.candidates[row])
-        if value is None:
-            continue
-        if met[value]:
-            costs[row] = log_decay(met[value], factor=decay.factor, floor=decay.floor)
-        met[value] += 1
-    if not costs:
+    repeats = _repeats(values_of(decay.key, request.candidates, pool.tolist()))
+    most = max(repeats, default=0)
+    if not most:
         return order
+    cost = [log_decay(times, factor=decay.factor, floor=decay.floor) for times in range(most + 1)]
+    costs = np.array([0.0, *cost[1:]])[repeats]
     scores = order.scores.copy()
-    for row, cost in costs.items():
-        scores[row] += cost
-    rows = np.array(order.rows)
+    scores[pool] += costs
     # Of equal ones the one that stood above: the order so far is one of scores.
-    rows = rows[np.argsort(-scores[rows], kind="stable")]
-    moves = [Move(row, ReasonCode.DECAY, cost) for row, cost in costs.items() if cost < 0]
-    return replace(order.moved(rows.tolist(), scores), moves=(*order.moves, *moves))
+    rows = order.rows[np.argsort(-scores[order.rows], kind="stable")]
+    lower = costs < 0
+    moves = (*order.moves, Moves(ReasonCode.DECAY, pool[lower], costs[lower]))
+    return replace(order.moved(rows, scores), moves=moves)
+
+
+def _repeats(values: Sequence[FieldValue]) -> list[int]:
+    """How often each value was met before; 0 for ``None``."""
+    met: dict[FieldValue, int] = {None: 0}
+    repeats = []
+    for value in values:
+        times = met.get(value, 0)
+        repeats.append(times)
+        if value is not None:
+            met[value] = times + 1
+    return repeats
 
 
 def log_decay(repeat: int, *, factor: float, floor: float) -> float:

@@ -28,6 +28,9 @@ POOL = 1_000
 1,000 candidates of 384 numbers take 6 ms on one core with AVX2, however many there are beside."""
 
 
+_LEAST_STRENGTH = 0.002
+"""Of a DPP; less is taken for as much, so that no weight is too small for a float64."""
+
 _NO_VOLUME = 1e-4
 """Squared volume that what lies in what is chosen is taken to add, so that copies follow by score;
 cosines of float32 tell no less apart."""
@@ -44,7 +47,7 @@ class Diversity:
             return _by_rule(order, request)
         if not request.diversity:
             return order
-        rows = np.array(order.rows)
+        rows = order.rows
         picked, in_time = diversify(
             order.scores[rows],
             request.comparisons.vectors[rows[:POOL]],
@@ -53,7 +56,7 @@ class Diversity:
             stop_at=request.stop_at,
         )
         degraded = () if in_time else (Degradation.TIME_BUDGET,)
-        moved = order.moved(rows[picked].tolist(), order.scores)
+        moved = order.moved(rows[picked], order.scores)
         return replace(moved, degraded=order.degraded + degraded)
 
 
@@ -62,7 +65,7 @@ def _by_rule(order: Arrangement, request: Request) -> Arrangement:
     strength = request.diversity or (0.0 if rule is None else rule.strength)
     if rule is None or strength <= 0:
         return order
-    pool = np.array(order.rows[:WINDOW])
+    pool = order.rows[:WINDOW]
     scores, vectors = order.scores[pool], request.comparisons.vectors[pool]
     places, in_time = min(request.keep, RULE_PLACES), True
     if rule.method is Method.DPP:
@@ -71,8 +74,8 @@ def _by_rule(order: Arrangement, request: Request) -> Arrangement:
         picked, in_time = diversify(
             scores, vectors, strength=strength, places=places, stop_at=request.stop_at
         )
-    best = pool[picked].tolist()
-    moved = order.moved_by([*best, *order.rows[WINDOW:]], dict.fromkeys(best, ReasonCode.VARIETY))
+    rows = np.concatenate([pool[picked], order.rows[WINDOW:]])
+    moved = order.moved_by(rows, (ReasonCode.VARIETY, pool))
     degraded = () if in_time else (Degradation.TIME_BUDGET,)
     return replace(moved, degraded=order.degraded + degraded)
 
@@ -100,24 +103,30 @@ def determinantal(
     places = min(places, len(scores))
     if len(scores) < 3 or places < 2:
         return every
-    relevance = (1 - strength) / strength * (scores - scores.min()) / (spread or 1.0)
-    factor = np.zeros((places, len(scores)))
-    volume = np.ones(len(scores))
-    left = np.ones(len(scores), dtype=np.bool_)
+    # Multiplied in place of logarithms added: then squared volumes of the kernel are the worths.
+    weight = max(strength, _LEAST_STRENGTH)
+    root = np.exp((1 - weight) / weight / 2 * (scores - scores.max()) / (spread or 1.0))
+    kernel = (vectors @ vectors.T) * root * root[:, None]
+    worth = root * root
+    least = _NO_VOLUME * worth
+    factor = np.empty((places, len(scores)))
     chosen: list[int] = []
     for place in range(places):
-        worth = np.where(left, relevance + np.log(np.maximum(volume, _NO_VOLUME)), -np.inf)
         best = int(worth.argmax())
+        if worth[best] < _NO_VOLUME:  # only then is anything worth less than the least
+            best = int(np.maximum(worth, least).argmax())
+        added, bound = worth[best], least[best]
+        worth[best] = least[best] = -np.inf
         chosen.append(best)
-        left[best] = False
-        if volume[best] <= _NO_VOLUME:  # in what is chosen already, so nothing is like it anew
+        row = factor[place]
+        if added <= bound:  # in what is chosen already, so nothing is like it anew
+            row[:] = 0.0
             continue
-        row = (vectors @ vectors[best]).astype(np.float64)
-        row -= factor[:place, best] @ factor[:place]
-        row /= np.sqrt(volume[best])
-        factor[place] = row
-        volume -= row * row
-    return np.concatenate([chosen, every[left]])
+        np.dot(factor[:place, best], factor[:place], out=row)
+        np.subtract(kernel[best], row, out=row)
+        row *= added**-0.5
+        worth -= row * row
+    return np.concatenate([chosen, np.delete(every, chosen)])
 
 
 def diversify(
@@ -150,16 +159,38 @@ def diversify(
     if strength <= 0 or spread <= 0 or len(scores) < 3 or places < 2:
         return every, True
     relevance = (1 - strength) * (scores[: len(vectors)] - scores.min()) / spread
-    likeness = np.full(len(vectors), -np.inf)
-    left = np.ones(len(scores), dtype=np.bool_)
-    chosen = [0]
-    left[0] = False
+    # All at once where they are few: a matrix is read once, and not once a place.
+    few = len(vectors) <= WINDOW
+    beside = _beside(vectors, vectors.T, relevance, strength) if few else None
+    worth = np.full(len(vectors), np.inf)
+    chosen, best = [0], 0
     while len(chosen) < places:
         if stop_at is not None and time.perf_counter() >= stop_at:
             break
-        np.maximum(likeness, vectors @ vectors[chosen[-1]], out=likeness)
-        worth = np.where(left[: len(vectors)], relevance - strength * likeness, -np.inf)
+        worth[best] = -np.inf  # chosen, and so it stays
+        found = (
+            _beside(vectors[best], vectors.T, relevance, strength)
+            if beside is None
+            else beside[best]
+        )
+        np.minimum(worth, found, out=worth)
         best = int(worth.argmax())  # of equal ones the first, which has the better score
         chosen.append(best)
-        left[best] = False
-    return np.concatenate([chosen, every[left]]), len(chosen) == places
+    return np.concatenate([chosen, np.delete(every, chosen)]), len(chosen) == places
+
+
+def _beside(
+    chosen: NDArray[np.float32],
+    others: NDArray[np.float32],
+    relevance: NDArray[np.float64],
+    strength: float,
+) -> NDArray[np.float64]:
+    """What candidates are worth beside one that was chosen, or beside each of several.
+
+    Args:
+        chosen: float32 of shape (d,) or (m, d).
+        others: float32 of shape (d, n).
+        relevance: of the n, float64 of shape (n,).
+        strength: of likeness.
+    """
+    return np.asarray(relevance - strength * (chosen @ others).astype(np.float64))

@@ -1,4 +1,9 @@
-"""Exploring: neighbours swap places now and then, with known chances."""
+"""Exploring: neighbours swap places now and then, with known chances.
+
+A draw of the head's weights for each list (Thompson sampling) would explore what is unsure, but the
+chance of a list is then no sum that can be written down: hundreds of draws through all policies
+would estimate it, and what off-policy estimates divide by would be a guess.
+"""
 
 from __future__ import annotations
 
@@ -37,22 +42,22 @@ class Exploring:
         if order.order is not ListOrder.PERSONAL:
             return order
         head = order.rows[:places]
-        pinned = frozenset(order.pinned.values())
+        pinned = list(order.pinned.values())
         swaps = NeighbourSwaps.of(
             places,
             epsilon=request.policy.explore,
-            movable=np.array([row not in pinned for row in head], dtype=np.bool_),
+            movable=~np.isin(head, pinned),
         )
         if 0 < (fresh := len(order.rows) - order.behind) < places:
             pairs = swaps.pairs.copy()
             pairs[fresh - 1] = 0.0  # what stands behind all others stays there
             swaps = NeighbourSwaps(pairs)
         drawn = swaps.draw(np.random.default_rng(self._seed()))
-        rows = [head[place] for place in drawn.order.tolist()]
-        moved = order.moved_by(
-            [*rows, *order.rows[places:]], dict.fromkeys(head, ReasonCode.EXPLORED)
+        rows = np.concatenate([head[drawn.order], order.rows[places:]])
+        moved = order.moved_by(rows, (ReasonCode.EXPLORED, head))
+        explored = Explored(
+            tuple(order.rows.tolist()), tuple(drawn.placements.tolist()), drawn.chance
         )
-        explored = Explored(order.rows, tuple(drawn.placements.tolist()), drawn.chance)
         return replace(moved, explored=explored)
 
 

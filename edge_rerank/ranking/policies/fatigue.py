@@ -6,6 +6,8 @@ What is let back counts less at first; that is a part of its score, see
 
 from __future__ import annotations
 
+import numpy as np
+
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.timing import days_since_tiring
@@ -20,9 +22,7 @@ class Tiring:
         fatigue = request.policy.fatigue
         if fatigue is None:
             return order
-        pinned = frozenset(order.pinned.values())
-        days = days_since_tiring(fatigue, request)
-        hidden = {
-            row for row, ago in days.items() if ago < fatigue.hidden_days and row not in pinned
-        }
+        rows, days = days_since_tiring(fatigue, request)
+        hidden = np.zeros(len(request.candidates), dtype=np.bool_)
+        hidden[rows[days < fatigue.hidden_days]] = True
         return order.without(ReasonCode.FATIGUE, hidden)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
@@ -17,5 +15,4 @@ class Floor:
         floor, relevance = request.policy.floor, order.relevance
         if floor is None or relevance is None:
             return order
-        low = set(np.flatnonzero(relevance < floor).tolist()).difference(order.pinned.values())
-        return order.without(ReasonCode.FLOOR, low)
+        return order.without(ReasonCode.FLOOR, relevance < floor)

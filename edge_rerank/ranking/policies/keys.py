@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from edge_rerank.types import FieldValue, Item
@@ -24,3 +24,11 @@ def key_reader(key: str) -> Callable[[Item], FieldValue]:
         return value if value == value else None  # noqa: PLR0124 - NaN is no value
 
     return field
+
+
+def values_of(key: str, items: Sequence[Item], rows: Iterable[int]) -> list[FieldValue]:
+    """The values of a key that some of the items have, in the order of ``rows``."""
+    if key == CATEGORY:
+        return [found[0] if (found := items[row].categories) else None for row in rows]
+    read = key_reader(key)
+    return [read(items[row]) for row in rows]

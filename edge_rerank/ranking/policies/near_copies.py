@@ -41,11 +41,11 @@ class NearCopies:
         if order.settled:
             return order
         places = min(PLACES, request.keep)
-        head = order.rows[: places + REACH]
+        head = order.rows[: places + REACH].tolist()
         if not head:
             return order
         copies = near_copies(
-            request.comparisons.vectors[list(head)], [request.candidates[row] for row in head]
+            request.comparisons.vectors[head], [request.candidates[row] for row in head]
         )
         if not copies:
             return order
@@ -59,7 +59,8 @@ class NearCopies:
                 if order.scores[head[other]] >= floor and (above, other) not in copies:
                     left.insert(place, left.pop(lower))
                     break
-        return order.moved([*(head[one] for one in left), *order.rows[len(head) :]], order.scores)
+        arranged = np.concatenate([order.rows[left], order.rows[len(head) :]])
+        return order.moved(arranged, order.scores)
 
 
 def near_copies(

@@ -8,7 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from edge_rerank.ranking.policies.policy import Arrangement, Move, weight_of
+import numpy as np
+
+from edge_rerank.ranking.policies.policy import Arrangement, Moves, weights_of
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
@@ -21,16 +23,22 @@ class Pins:
         pin = request.policy.pin
         if not pin:
             return order
-        rows = request.rows
-        pinned = {place - 1: rows[name] for name, place in pin.items() if name in rows}
-        moves = []
-        for wanted, row in pinned.items():
-            place, before = min(wanted, len(order.rows) - 1), order.rows.index(row)
-            gap = float(order.scores[order.rows[place]] - order.scores[row])
-            moves.append(Move(row, ReasonCode.PINNED, weight_of(gap, place <= before)))
-        taken = frozenset(pinned.values())
-        left = tuple([row for row in order.rows if row not in taken]) if taken else order.rows
-        return replace(order, rows=left, pinned=pinned, moves=(*order.moves, *moves))
+        taken, wanted = request.rows_of(pin), np.array(list(pin.values())) - 1
+        taken, wanted = taken[taken >= 0], wanted[taken >= 0]
+        if not len(taken):
+            return order
+        free = np.ones(len(request.candidates), dtype=np.bool_)
+        free[taken] = False
+        stays = free[order.rows]
+        before = np.empty(len(free), dtype=np.intp)
+        stood = np.flatnonzero(~stays)
+        before[order.rows[stood]] = stood
+        places = np.minimum(wanted, len(order.rows) - 1)
+        gaps = order.scores[order.rows[places]] - order.scores[taken]
+        weights = weights_of(gaps, places <= before[taken])
+        moves = (*order.moves, Moves(ReasonCode.PINNED, taken, weights))
+        pinned = dict(zip(wanted.tolist(), taken.tolist(), strict=True))
+        return replace(order, rows=order.rows[stays], pinned=pinned, moves=moves)
 
 
 def places_in(pinned: Mapping[int, int], count: int) -> dict[int, int]:

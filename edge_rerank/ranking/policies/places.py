@@ -9,22 +9,24 @@ on.
 from __future__ import annotations
 
 import heapq
+import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank.ranking.list_rules import Spread
 from edge_rerank.ranking.policies.caps import Counted
-from edge_rerank.ranking.policies.keys import key_reader
+from edge_rerank.ranking.policies.keys import values_of
 from edge_rerank.ranking.policies.pins import places_in
 from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, FieldValue, Item, ReasonCode
 
-Values = tuple[FieldValue, ...]
-"""Of one candidate: of each soft cap's key, then of each spread's."""
+_CHUNK = 128
+"""Candidates whose values are read at once."""
 
 
 class Places:
@@ -47,6 +49,113 @@ class Places:
         return _with_pins(order, pinned) if pinned else order
 
 
+class _Room:
+    """How many more items of a value a soft cap lets stand in the list."""
+
+    __slots__ = ("left",)
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+
+class _Stand:
+    """Where items of a value stand that a spread keeps apart.
+
+    Attributes:
+        until: the first place that is far enough from the last one that was given.
+        pinned: places that items have of their own, wherever they are.
+    """
+
+    __slots__ = ("_distance", "pinned", "until")
+
+    def __init__(self, distance: int) -> None:
+        self._distance = distance
+        self.until = 0
+        self.pinned: list[int] = []
+
+    def put(self, place: int) -> None:
+        """Note an item at the next place that is given."""
+        self.until = place + self._distance
+
+    def is_near(self, place: int) -> bool:
+        """Whether one stands too near to a place."""
+        if place < self.until:
+            return True
+        if not self.pinned:
+            return False
+        return any(abs(other - place) < self._distance for other in self.pinned)
+
+
+class _Rooms(dict[FieldValue, _Room]):
+    """Of each value of a cap; ``None`` is no value and has room without end.
+
+    Args:
+        room: of one value.
+    """
+
+    def __init__(self, room: int) -> None:
+        super().__init__({None: _Room(sys.maxsize)})
+        self._room = room
+
+    def __missing__(self, value: FieldValue) -> _Room:
+        found = self[value] = _Room(self._room)
+        return found
+
+
+class _Stands(dict[FieldValue, _Stand]):
+    """Of each value of a spread; ``None`` is no value and near to nothing.
+
+    Args:
+        distance: places from one to the next.
+    """
+
+    def __init__(self, distance: int) -> None:
+        super().__init__({None: _Stand(0)})
+        self._distance = distance
+
+    def __missing__(self, value: FieldValue) -> _Stand:
+        found = self[value] = _Stand(self._distance)
+        return found
+
+
+class _Queue:
+    """Candidates of the same values by their places so far, the best first."""
+
+    __slots__ = ("rooms", "stands", "waiting")
+
+    def __init__(self, rooms: Sequence[_Room], stands: Sequence[_Stand]) -> None:
+        self.rooms, self.stands = rooms, stands
+        self.waiting: deque[int] = deque()
+
+    # Loops and no generators: most of a list's time is here, and they take half of it.
+
+    def has_room(self) -> bool:
+        """Whether caps let one more stand in the list."""
+        for one in self.rooms:  # noqa: SIM110
+            if one.left <= 0:
+                return False
+        return True
+
+    def is_near(self, place: int) -> bool:
+        """Whether one stands too near to a place."""
+        for one in self.stands:  # noqa: SIM110
+            if one.is_near(place):
+                return True
+        return False
+
+    def put(self, place: int) -> None:
+        """Take the best for a place."""
+        self.waiting.popleft()
+        for room in self.rooms:
+            room.left -= 1
+        for stand in self.stands:
+            stand.put(place)
+
+
+_Limits = tuple[_Room | _Stand, ...]
+"""Of one candidate: of each soft cap, then of each spread."""
+
+
 class _Places:
     def __init__(
         self,
@@ -56,68 +165,97 @@ class _Places:
         pinned: Mapping[int, int],
     ) -> None:
         self._items = items
-        self._caps = caps
-        self._distances = [spread.distance for spread in spreads]
-        self._readers = [key_reader(spread.key) for spread in spreads]
-        self._pinned = {place: self._values(row) for place, row in pinned.items()}
-        self._placed: dict[int, Values] = dict(self._pinned)
-        over = [place for place, values in self._pinned.items() if self._count(values)]
+        self._caps = [(cap, _Rooms(cap.room)) for cap in caps]
+        self._spreads = [(spread.key, _Stands(spread.distance)) for spread in spreads]
+        self._pinned = pinned
+        limits = self._limits(list(pinned.values()))
+        over = [place for place, one in zip(pinned, limits, strict=True) if self._pin(place, one)]
         self._unmet = min(over, default=len(items))
-        self._unread: Iterator[tuple[int, int]] = iter(())
-        self._queues: dict[Values, deque[tuple[int, int]]] = {}
-        self._heads: list[tuple[int, Values]] = []
-        self._beyond: list[tuple[int, Values]] = []
+        self._unread: Iterator[tuple[int, _Limits]] = iter(())
+        self._queues: dict[_Limits, _Queue] = {}
+        self._open: list[tuple[int, _Queue]] = []
+        self._beyond: list[tuple[int, _Queue]] = []
         self._capped: set[int] = set()
         self._apart: set[int] = set()
 
     def fill(self, order: Arrangement) -> tuple[Arrangement, int]:
         """The order with its first places given, and the first place at which a rule yielded."""
-        front = order.rows[: len(order.rows) - order.behind]
-        self._unread = enumerate(front)
+        count = len(order.rows) - order.behind
+        front = order.rows[:count]
+        self._unread = self._read(front)
         taken: list[int] = []
         unmet = self._unmet
-        for place in self._free_places(min(SEEN_PLACES, len(front))):
-            row, kept = self._take(place)
-            taken.append(row)
+        for place in self._free_places(min(SEEN_PLACES, count)):
+            at, kept = self._take(place)
+            taken.append(at)
             if not kept:
                 unmet = min(unmet, place)
-        waiting = sorted(one for queue in self._queues.values() for one in queue)
-        rows = [*taken, *(row for _, row in waiting), *(row for _, row in self._unread)]
-        before = {row: place for place, row in enumerate(front)}
-        acted = {
-            row: ReasonCode.CAP if row in self._capped else ReasonCode.SPREAD
-            for place, row in enumerate(rows)
-            if place > before[row] and (row in self._capped or row in self._apart)
-        }
-        return order.moved_by([*rows, *order.rows[len(front) :]], acted), unmet
+        left = np.ones(count, dtype=np.bool_)
+        left[taken] = False
+        # By their places so far: those that were given one first, then the others as they stood.
+        arranged = np.concatenate([np.array(taken, dtype=np.intp), np.flatnonzero(left)])
+        later = np.empty(count, dtype=np.intp)
+        later[arranged] = np.arange(count)
+        rows = np.concatenate([front[arranged], order.rows[count:]])
+        return order.moved_by(rows, *self._lower(front, later)), unmet
 
-    def _free_places(self, count: int) -> Iterator[int]:
-        place = 0
-        for _ in range(count):
-            while place in self._pinned:
-                place += 1
-            yield place
-            place += 1
+    def _lower(
+        self, front: NDArray[np.intp], later: NDArray[np.intp]
+    ) -> Iterator[tuple[ReasonCode, NDArray[np.intp]]]:
+        """Rows that stand lower for want of room, and those that do to be apart."""
+        for code, places in (
+            (ReasonCode.CAP, self._capped),
+            (ReasonCode.SPREAD, self._apart - self._capped),
+        ):
+            at = np.fromiter(places, dtype=np.intp, count=len(places))
+            yield code, front[at[later[at] > at]]
 
-    def _values(self, row: int) -> Values:
-        item = self._items[row]
-        capped = [cap.value_of(item) for cap in self._caps]
-        return (*capped, *(read(item) for read in self._readers))
+    def _free_places(self, count: int) -> list[int]:
+        reach = range(count + len(self._pinned))
+        return [place for place in reach if place not in self._pinned][:count]
+
+    def _limits(self, rows: Sequence[int]) -> Iterator[_Limits]:
+        """Of each row, what its values share with all others that have them."""
+        capped = [
+            map(rooms.__getitem__, cap.values_of(self._items, rows)) for cap, rooms in self._caps
+        ]
+        spread = [
+            map(stands.__getitem__, values_of(key, self._items, rows))
+            for key, stands in self._spreads
+        ]
+        return zip(*capped, *spread, strict=True)
+
+    def _read(self, front: NDArray[np.intp]) -> Iterator[tuple[int, _Limits]]:
+        """Places so far and what limits them, read as far as somebody looks."""
+        for start in range(0, len(front), _CHUNK):
+            yield from enumerate(self._limits(front[start : start + _CHUNK].tolist()), start=start)
+
+    def _pin(self, place: int, limits: _Limits) -> bool:
+        """Count what has its place; whether it was one too many for any cap."""
+        queue = self._queue(limits)
+        for stand in queue.stands:
+            stand.pinned.append(place)
+        for room in queue.rooms:
+            room.left -= 1
+        return any(room.left < 0 for room in queue.rooms)
+
+    def _queue(self, limits: _Limits) -> _Queue:
+        caps = len(self._caps)
+        return _Queue(limits[:caps], limits[caps:])  # type: ignore[arg-type]
 
     def _take(self, place: int) -> tuple[int, bool]:
-        """The row for a place, and whether every rule was kept."""
-        near = self._near(place)
-        passed: list[tuple[int, Values]] = []
-        found: tuple[int, Values] | None = None
+        """The candidate for a place, by its place so far, and whether every rule was kept."""
+        passed: list[tuple[int, _Queue]] = []
+        found: tuple[int, _Queue] | None = None
         while found is None:
-            head = heapq.heappop(self._heads) if self._heads else self._next()
+            head = heapq.heappop(self._open) if self._open else self._next()
             if head is None:
                 break
-            if not self._has_room(head[1]):
-                self._capped.update(row for _, row in self._queues[head[1]])
+            if not head[1].has_room():
+                self._capped.update(head[1].waiting)
                 heapq.heappush(self._beyond, head)
-            elif self._is_near(head[1], near):
-                self._apart.add(self._queues[head[1]][0][1])
+            elif head[1].is_near(place):
+                self._apart.add(head[0])
                 passed.append(head)
             else:
                 found = head
@@ -125,39 +263,36 @@ class _Places:
         if found is None and passed:
             found = passed.pop(0)
         for head in passed:
-            heapq.heappush(self._heads, head)
-        source = self._heads
+            heapq.heappush(self._open, head)
+        source = self._open
         if found is None:
-            source = self._beyond
-            found = self._first_apart(near)
-        _, values = found
-        queue = self._queues[values]
-        _, row = queue.popleft()
-        if queue:
-            heapq.heappush(source, (queue[0][0], values))
-        self._placed[place] = values
-        self._count(values)
-        return row, kept
+            source, found = self._beyond, self._first_apart(place)
+        at, queue = found
+        queue.put(place)
+        if queue.waiting:
+            heapq.heappush(source, (queue.waiting[0], queue))
+        return at, kept
 
-    def _next(self) -> tuple[int, Values] | None:
+    def _next(self) -> tuple[int, _Queue] | None:
         """The next candidate whose like does not wait already; ``None`` at the end."""
-        for place, row in self._unread:
-            values = self._values(row)
-            queue = self._queues.setdefault(values, deque())
-            queue.append((place, row))
-            if len(queue) == 1:
-                return place, values
-            if not self._has_room(values):
-                self._capped.add(row)
+        for at, limits in self._unread:
+            queue = self._queues.get(limits)
+            if queue is None:
+                queue = self._queues[limits] = self._queue(limits)
+            queue.waiting.append(at)
+            if len(queue.waiting) == 1:
+                return at, queue
+            if not queue.has_room():
+                self._capped.add(at)
         return None
 
-    def _first_apart(self, near: Sequence[frozenset[FieldValue]]) -> tuple[int, Values]:
+    def _first_apart(self, place: int) -> tuple[int, _Queue]:
         """The best of what has no room, far from its like if there is any such."""
         passed = []
-        found: tuple[int, Values] | None = None
+        found: tuple[int, _Queue] | None = None
         while self._beyond and found is None:
             head = heapq.heappop(self._beyond)
-            if self._is_near(head[1], near):
+            if head[1].is_near(place):
                 passed.append(head)
             else:
                 found = head
@@ -167,42 +302,16 @@ class _Places:
             heapq.heappush(self._beyond, head)
         return found
 
-    def _near(self, place: int) -> list[frozenset[FieldValue]]:
-        """For each spread the values that stand too near to a place."""
-        first = len(self._caps)
-        return [
-            frozenset(
-                self._placed[other][number]
-                for other in range(place - distance + 1, place + distance)
-                if other in self._placed
-            )
-            for number, distance in enumerate(self._distances, start=first)
-        ]
-
-    def _is_near(self, values: Values, near: Sequence[frozenset[FieldValue]]) -> bool:
-        mine = values[len(self._caps) :]
-        return any(
-            value is not None and value in others for value, others in zip(mine, near, strict=True)
-        )
-
-    def _has_room(self, values: Values) -> bool:
-        return all(cap.has_room(value) for cap, value in zip(self._caps, values, strict=False))
-
-    def _count(self, values: Values) -> bool:
-        """Count an item for every cap; whether it was one too many for any."""
-        over = [cap.take(value) for cap, value in zip(self._caps, values, strict=False)]
-        return any(over)
-
 
 def _with_pins(order: Arrangement, pinned: Mapping[int, int]) -> Arrangement:
     """Everything in its place; a pinned item has at least the score of the next that is not."""
-    others = iter(order.rows)
-    count = len(order.rows) + len(pinned)
-    rows = [pinned[place] if place in pinned else next(others) for place in range(count)]
+    rows = np.empty(len(order.rows) + len(pinned), dtype=np.intp)
+    free = np.ones(len(rows), dtype=np.bool_)
+    for place, row in pinned.items():
+        rows[place], free[place] = row, False
+    rows[free] = order.rows
     scores = order.scores.copy()
-    below = -np.inf
-    for place in reversed(range(count)):
-        if place in pinned:
-            scores[rows[place]] = max(scores[rows[place]], below)
-        below = scores[rows[place]]
+    for place in sorted(pinned, reverse=True):
+        if place + 1 < len(rows):
+            scores[rows[place]] = max(scores[rows[place]], scores[rows[place + 1]])
     return order.moved(rows, scores)

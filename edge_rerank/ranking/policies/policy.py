@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple, Protocol, Self
 
@@ -22,32 +22,33 @@ _LEAST_WEIGHT = 1e-6
 """Log-odds of a move between equal scores."""
 
 
-class Move(NamedTuple):
-    """That a rule moved a candidate.
+class Moves(NamedTuple):
+    """That a rule moved candidates.
 
     Attributes:
-        row: its place in the request.
         code: the rule.
-        weight: log-odds that would have moved it as far, below 0 for down.
+        rows: places of the candidates in the request, intp of shape (m,).
+        weights: log-odds that would have moved each as far, below 0 for down, float64 of shape
+            (m,).
     """
 
-    row: int
     code: ReasonCode
-    weight: float
+    rows: NDArray[np.intp]
+    weights: NDArray[np.float64]
 
 
 class Dropped(NamedTuple):
-    """That a rule left a candidate out.
+    """That a rule left candidates out.
 
     Attributes:
-        row: its place in the request.
         code: the rule.
-        ahead: how many stood above it.
+        rows: places of the candidates in the request, intp of shape (m,).
+        ahead: how many stood above each, int64 of shape (m,), rising.
     """
 
-    row: int
     code: ReasonCode
-    ahead: int
+    rows: NDArray[np.intp]
+    ahead: NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,8 +56,8 @@ class Arrangement:
     """An order of candidates.
 
     Attributes:
-        rows: places of the candidates in the request, best first, each once; without those that
-            are pinned or left out.
+        rows: places of the candidates in the request, best first, each once, intp of shape (m,);
+            without those that are pinned or left out. Never changed in place.
         scores: of all candidates, by their places in the request, float64 of shape (n,).
         degraded: what a policy could not do.
         asked: whether a query has a say in the scores: then it is what the list is for.
@@ -72,7 +73,7 @@ class Arrangement:
             arrange it, and not what we do to every list.
     """
 
-    rows: tuple[int, ...]
+    rows: NDArray[np.intp]
     scores: NDArray[np.float64]
     degraded: tuple[Degradation, ...] = ()
     asked: bool = False
@@ -80,7 +81,7 @@ class Arrangement:
     pinned: Mapping[int, int] = field(default_factory=dict)
     behind: int = 0
     left_out: tuple[Dropped, ...] = ()
-    moves: tuple[Move, ...] = ()
+    moves: tuple[Moves, ...] = ()
     explored: Explored = NOTHING_EXPLORED
     order: ListOrder = ListOrder.PERSONAL
     settled: bool = False
@@ -94,64 +95,76 @@ class Arrangement:
         relevance: NDArray[np.float64] | None = None,
     ) -> Self:
         """Best first; equal scores keep the order in which they came."""
-        rows = tuple(np.argsort(-scores, kind="stable").tolist())
-        return cls(rows, scores, asked=asked, relevance=relevance)
+        return cls(np.argsort(-scores, kind="stable"), scores, asked=asked, relevance=relevance)
 
-    def moved(self, rows: Sequence[int], scores: NDArray[np.float64]) -> Self:
+    def moved(self, rows: NDArray[np.intp], scores: NDArray[np.float64]) -> Self:
         """The candidates in another order: what stands lower has no higher score.
 
         Args:
-            rows: all of them, best first.
+            rows: all of them, best first, intp of shape (m,).
             scores: by their places in the request, float64 of shape (n,); not changed.
         """
-        order = list(rows)
         lowered = scores.copy()
-        lowered[order] = np.minimum.accumulate(scores[order])
-        return replace(self, rows=tuple(order), scores=lowered)
+        lowered[rows] = np.minimum.accumulate(scores[rows])
+        return replace(self, rows=rows, scores=lowered)
 
-    def moved_by(self, rows: Sequence[int], acted: Mapping[int, ReasonCode]) -> Self:
-        """Like :meth:`moved`, by a rule.
+    def moved_by(self, rows: NDArray[np.intp], *acted: tuple[ReasonCode, NDArray[np.intp]]) -> Self:
+        """Like :meth:`moved`, by rules.
 
         Args:
-            rows: all of them, best first.
-            acted: those that a rule moved, and did not only let pass, and by which; of them those
+            rows: all of them, best first, intp of shape (m,).
+            acted: rules, and those that each moved, and did not only let pass, intp; of them those
                 that stand elsewhere now are noted.
         """
-        before = {row: place for place, row in enumerate(self.rows) if row in acted}
-        moves = []
-        for place, row in enumerate(rows):
-            former = before.get(row, place)
-            if former != place:
-                gap = float(self.scores[self.rows[place]] - self.scores[row])
-                moves.append(Move(row, acted[row], weight_of(gap, place < former)))
-        return replace(self.moved(rows, self.scores), moves=(*self.moves, *moves))
+        places = np.arange(len(rows))
+        before, after = np.empty((2, len(self.scores)), dtype=np.intp)
+        before[self.rows], after[rows] = places, places
+        noted = [
+            Moves(code, *self._weighed(which, before, after)) for code, which in acted if len(which)
+        ]
+        return replace(self.moved(rows, self.scores), moves=(*self.moves, *noted))
+
+    def _weighed(
+        self, which: NDArray[np.intp], before: NDArray[np.intp], after: NDArray[np.intp]
+    ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+        """Those that stand elsewhere, and what it would have taken to get there."""
+        former, now = before[which], after[which]
+        elsewhere = former != now
+        which, former, now = which[elsewhere], former[elsewhere], now[elsewhere]
+        gaps = self.scores[self.rows[now]] - self.scores[which]
+        return which, weights_of(gaps, now < former)
 
     def room(self, keep: int) -> int:
         """How many of the places that are returned are not pinned."""
         return keep - sum(place < keep for place in self.pinned)
 
-    def without(self, code: ReasonCode, dropped: Collection[int]) -> Self:
-        """The same less some rows, which the rule ``code`` leaves out."""
-        if not dropped:
+    def without(self, code: ReasonCode, dropped: NDArray[np.bool_]) -> Self:
+        """The same less some rows, which the rule ``code`` leaves out.
+
+        Args:
+            code: the rule.
+            dropped: whether a candidate goes, by its place in the request, bool of shape (n,).
+        """
+        gone = dropped[self.rows]
+        if not gone.any():
             return self
-        kept: list[int] = []
-        gone: list[Dropped] = []
-        for row in self.rows:
-            if row in dropped:
-                gone.append(Dropped(row, code, len(kept)))
-            else:
-                kept.append(row)
-        return replace(self, rows=tuple(kept), left_out=(*self.left_out, *gone))
+        stays = ~gone
+        left = Dropped(code, self.rows[gone], np.cumsum(stays, dtype=np.int64)[gone])
+        return replace(self, rows=self.rows[stays], left_out=(*self.left_out, left))
 
-    def told(self, keep: int) -> list[Dropped]:
-        """What was left out and would have been among the first ``keep``."""
+    def told(self, keep: int) -> list[tuple[int, ReasonCode]]:
+        """What was left out, by which rule, and would have been among the first ``keep``."""
         short = len(self.rows) < keep
-        return [one for one in self.left_out if short or one.ahead < keep]
+        return [
+            (row, one.code)
+            for one in self.left_out
+            for row in (one.rows if short else one.rows[one.ahead < keep]).tolist()
+        ]
 
 
-def weight_of(gap: float, up: bool) -> float:
-    """A move's log-odds, with its sign also between equal scores."""
-    return max(gap, _LEAST_WEIGHT) if up else min(gap, -_LEAST_WEIGHT)
+def weights_of(gaps: NDArray[np.float64], up: NDArray[np.bool_]) -> NDArray[np.float64]:
+    """Log-odds of moves, with their sign also between equal scores, float64 of shape (m,)."""
+    return np.where(up, np.maximum(gaps, _LEAST_WEIGHT), np.minimum(gaps, -_LEAST_WEIGHT))
 
 
 class Policy(Protocol):

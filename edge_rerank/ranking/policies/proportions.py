@@ -55,8 +55,7 @@ class Proportions:
         liked = request.interests.liked
         if not liked or order.asked or order.settled or len(order.rows) < 2:
             return order
-        rows = np.array(order.rows)
-        pool = rows[:POOL]
+        pool = order.rows[:POOL]
         scores = order.scores[pool]
         belongs = request.kin[pool]
         done = request.interests.done
@@ -74,10 +73,10 @@ class Proportions:
             return order
         left = np.ones(len(pool), dtype=np.bool_)
         left[picked] = False
-        arranged = np.concatenate([pool[picked], pool[left], rows[POOL:]])
+        arranged = np.concatenate([pool[picked], pool[left], order.rows[POOL:]])
         scores = order.scores.copy()
         scores[pool[picked]] = worth
-        return order.moved(arranged.tolist(), scores)
+        return order.moved(arranged, scores)
 
 
 def shares_of(liked: Sequence[Interest], support: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ The columns do not yield to a query: a host that sets a weight has a say in each
 from __future__ import annotations
 
 import math
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,13 +47,20 @@ class TimingSource:
         """Nothing is kept."""
 
 
-def days_since_tiring(fatigue: Fatigue, request: Request) -> dict[int, float]:
-    """Days since the candidates that are tiring were shown last, by row."""
-    return {
-        row: max(request.now - one.last, 0.0) / _DAY_S
-        for row, one in request.exposed.items()
-        if one.shown >= fatigue.shown and not one.chosen and one.last is not None
-    }
+def days_since_tiring(
+    fatigue: Fatigue, request: Request
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """Rows of the candidates that are tiring, and the days since each was shown last.
+
+    Returns:
+        intp and float64 of shape (m,).
+    """
+    rows, told = request.exposed
+    tiring = [one.shown >= fatigue.shown and not one.chosen for one in told]
+    tired = np.array(tiring, dtype=np.bool_)
+    last = np.array([one.last for one in compress(told, tiring)], dtype=np.float64)
+    known = ~np.isnan(last)
+    return rows[tired][known], np.maximum(request.now - last[known], 0.0) / _DAY_S
 
 
 def _fill_fresh(fresh: Fresh, request: Request, evidence: Evidence) -> None:
@@ -65,9 +73,7 @@ def _fill_fresh(fresh: Fresh, request: Request, evidence: Evidence) -> None:
 
 
 def _fill_fatigue(fatigue: Fatigue, request: Request, evidence: Evidence) -> None:
-    found = days_since_tiring(fatigue, request)
-    rows = np.fromiter(found, dtype=np.intp, count=len(found))
-    days = np.fromiter(found.values(), dtype=np.float64, count=len(found))
+    rows, days = days_since_tiring(fatigue, request)
     back = (days - fatigue.hidden_days) / max(fatigue.back_days, 1 / _DAY_S)
     evidence[FATIGUE.name][rows] = np.log(fatigue.least + (1 - fatigue.least) * back.clip(0, 1))
     tiring = np.zeros(len(request.candidates), dtype=np.bool_)
@@ -76,14 +82,13 @@ def _fill_fatigue(fatigue: Fatigue, request: Request, evidence: Evidence) -> Non
 
 
 def _fill_rotated(rotate: Rotate, request: Request, evidence: Evidence) -> None:
+    rows, told = request.exposed
+    last = np.array([one.last for one in told], dtype=np.float64)
+    left = 1 - np.maximum(request.now - last, 0.0) / rotate.seconds
+    now = left > 0  # a comparison with NaN, where no time is known, is false
+    evidence[ROTATED.name][rows[now]] = left[now] * math.log1p(-rotate.rate)
     shown = np.zeros(len(request.candidates), dtype=np.bool_)
-    for row, one in request.exposed.items():
-        left = (
-            1 - max(request.now - one.last, 0.0) / rotate.seconds if one.last is not None else 0.0
-        )
-        if left > 0:
-            evidence[ROTATED.name][row] = left * math.log1p(-rotate.rate)
-            shown[row] = True
+    shown[rows[now]] = True
     evidence.holds(ReasonCode.ROTATED, lifts=_nowhere(shown), lowers=shown)
 
 

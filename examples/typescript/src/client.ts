@@ -37,6 +37,25 @@ export interface Event {
 /** Short strings and numbers by short names; `null` takes one away, or is not known. */
 export type Values = Readonly<Record<string, string | number | null>>;
 
+/** What a good list is; every rule is off until it is given. */
+export interface ListPolicy {
+  block?: { ids?: string[]; categories?: string[]; words?: string[] };
+  /** Places from 1 by item id. */
+  pin?: Record<string, number>;
+  caps?: { key: string; most?: number; share?: number; hard?: boolean; of?: string | number | boolean }[];
+  spread?: { key: string; distance?: number }[];
+  decay?: { key: string; factor?: number; floor?: number }[];
+  fatigue?: { shown?: number; hidden_days?: number; back_days?: number; least?: number };
+  rotate?: { rate?: number; seconds?: number };
+  fresh?: { half_life_days?: number; weight?: number };
+  floor?: number;
+  collapse?: { cosine?: number; words?: number };
+  diversity?: { strength?: number; method?: "mmr" | "dpp" };
+  calibrate?: { strength?: number };
+  had?: "sink" | "stay";
+  explore?: number;
+}
+
 export interface RankOptions {
   query?: string;
   top_k?: number;
@@ -50,12 +69,13 @@ export interface RankOptions {
   context?: Values;
   /** Which of your lists this is, as "home". */
   surface?: string;
+  policy?: ListPolicy;
   /** Also answer with the reasons, as codes, or in a person's words. */
   reasons?: boolean;
   why?: boolean;
 }
 
-export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms" | "repeats" | "context" | "surface">;
+export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms" | "repeats" | "context" | "surface" | "policy">;
 
 export type Degradation = "history-unavailable" | "time-budget" | "text-not-read";
 
