@@ -9,6 +9,7 @@ from edge_rerank._process import OwnProcess
 from edge_rerank.feedback import Feedback
 from edge_rerank.formats.attributes import Value
 from edge_rerank.history.history import PERSONALISATION, History
+from edge_rerank.learning.stats import Stats
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of
@@ -80,6 +81,10 @@ class GuestSession:
         return read_profile(
             self._history, _GUEST, unread=self._engine.unread, ratings=self._engine.ratings
         )
+
+    def stats(self) -> Stats:
+        """How the lists that the visitor was shown did; see ``Reranker.stats``."""
+        return self._feedback.stats(_GUEST)
 
     def close(self) -> None:
         """Forget the visitor. May be called twice; other calls then raise ClosedError."""

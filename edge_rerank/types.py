@@ -34,6 +34,9 @@ from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem
 MAX_CATEGORIES = 64
 MAX_VECTOR_DIM = 4096
 
+MAX_LIST_RATING = 1_000.0
+"""Largest size of a rating of a whole list."""
+
 FieldValue = str | int | float | bool | None
 
 
@@ -142,14 +145,16 @@ class Event:
 
     Attributes:
         type: see :class:`EventType`; its value as a plain string is converted.
-        item: what it was done to; required for everything but a search.
+        item: what it was done to; required for everything but a search and a rating of a whole
+            list.
         timestamp: UTC seconds since 1970, given as such or as a datetime with a time zone;
             ``None`` means now, when it is recorded.
         dwell_s: seconds the person stayed with the item, ≥ 0.
         scroll: how much of the item was seen, 0 to 1.
         query: the words of a search; required for a search.
         value: a rating, or the money paid, in the host's own unit.
-        ranking: ``Ranking.id`` of the list in which the item was shown.
+        ranking: ``Ranking.id`` of the list in which the item was shown; of a rating without an
+            item, of the list that was rated, which needs a ``value`` of -1,000 to 1,000.
         position: 1-based place in that list; filled in from ``ranking`` when left out.
         id: the host's identifier of this event, a whole number or a string; a second event
             with it is a duplicate.
@@ -201,8 +206,17 @@ class Event:
         if self.type is EventType.SEARCH:
             if not (self.query and self.query.strip()):
                 raise InvalidEvent("query: a search event needs a query that is not empty")
-        elif item is None:
+        elif item is None and not self.of_list:
             raise InvalidEvent(f"item: a {self.type} event needs an item, got None")
+        elif self.of_list and not (self.value is not None and abs(self.value) <= MAX_LIST_RATING):
+            most = f"{MAX_LIST_RATING:,.0f}"
+            raise InvalidEvent(f"value: a rating of a list needs one of -{most} to {most}")
+
+    @property
+    def of_list(self) -> bool:
+        """Whether it says how content the person was with a whole list, and nothing of an item."""
+        rates = self.type is EventType.RATING and self.ranking is not None
+        return rates and self.item is None
 
     def __repr__(self) -> str:
         """Type and time only: a repr ends up in logs."""

@@ -108,13 +108,16 @@ def add_tables(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def add_language(parser: argparse.ArgumentParser) -> None:
-    """``--language``."""
+_OF_CATALOGUE = "of the catalogue that comes along, and of the people who use it"
+
+
+def add_language(parser: argparse.ArgumentParser, of: str = _OF_CATALOGUE) -> None:
+    """``--language``; ``of`` says of what."""
     parser.add_argument(
         "--language",
         choices=("en", "zh"),
         default="en",
-        help="of the catalogue that comes along, and of the people who use it (default: en)",
+        help=f"{of} (default: en)",
     )
 
 

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.variety import NO_VARIETY, Variety
 from edge_rerank.types import Event, EventType
 
 BOUNCE_S, SATISFIED_S = 5.0, 30.0
@@ -45,9 +46,12 @@ class Shown:
             (m,); ``None`` where it gave none at all.
         without: places from 1 that the items would have had without the head, int64 of shape
             (m,); ``None`` where it moved nothing.
-        chance: of this list, where some of it was left to chance.
-        placements: by place, the chance that this item stands there, float64 of shape (m,);
-            ``None`` where nothing was left to chance.
+        used: which order it is, see :class:`~edge_rerank.learning.list_record.Used`; where it is
+            not said, that of the pack or what was learnt made of it.
+        pairs: by the upper place, the chance that two neighbours were tried; empty where nothing
+            was left to chance.
+        order: by place, the place before neighbours swapped, from 0; likewise.
+        variety: of what it shows.
     """
 
     ranking: str
@@ -59,8 +63,10 @@ class Shown:
     surface: str = ""
     host: NDArray[np.int64] | None = None
     without: NDArray[np.int64] | None = None
-    chance: float = 1.0
-    placements: NDArray[np.float64] | None = None
+    used: str = ""
+    pairs: tuple[float, ...] = ()
+    order: tuple[int, ...] = ()
+    variety: Variety = NO_VARIETY
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -99,15 +105,19 @@ class Deeds:
         done: ids of what was completed, liked, bought or put in a cart.
         refused: ids of what was disliked or dismissed.
         seen: ids of what the host says was looked at.
+        rating: of the list as a whole, the last one; ``None`` without one.
     """
 
     visited: dict[str, float | None] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
+    rating: float | None = None
 
     def heed(self, event: Event) -> None:
-        """Take note of an event with an item of the list."""
+        """Take note of an event with an item of the list, or of a rating of all of it."""
+        if event.of_list:
+            self.rating = event.value
         if event.item is None:
             return
         one = event.item.id

@@ -140,6 +140,8 @@ def read_interests(
     repeated: set[str] = set()
     for event, age in zip(history, ages, strict=True):
         item = event.item
+        if event.of_list:
+            continue
         if item is None:
             query = event.query or ""
             searches.pop(query, None)

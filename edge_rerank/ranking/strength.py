@@ -118,7 +118,7 @@ def guess_scale(history: Iterable[Event]) -> RatingScale:
     values = [
         event.value
         for event in history
-        if event.type is EventType.RATING and event.value is not None
+        if event.type is EventType.RATING and event.value is not None and not event.of_list
     ]
     low, high = min(values, default=1.0), max(values, default=1.0)
     if low < 0:

@@ -209,7 +209,7 @@ def _scale(people: Iterable[Iterable[Deed]]) -> RatingScale:
         deed.value
         for deeds in people
         for deed in deeds
-        if deed.type is EventType.RATING and deed.value is not None
+        if deed.type is EventType.RATING and deed.value is not None and deed.item
     )
     item = Item("any")
     return guess_scale([Event(EventType.RATING, item, value=value) for value in values])

@@ -12,7 +12,7 @@ import pytest
 from edge_rerank import Event, History, Item, Reranker, Stats
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.learning.head import Head
-from edge_rerank.learning.stats_page import as_html
+from edge_rerank.learning.stats_page import stats_as_html
 from edge_rerank.ranking.engine import RankingEngine
 
 USER = "alice"
@@ -102,7 +102,7 @@ def test_without_learning_or_consent_nothing_is_counted(engine: RankingEngine) -
     on = Reranker(engine, History.open())
     on.rank(SHELF, USER)
     assert on.stats(USER).whole.lists == 0
-    assert "no list is noted" in on.stats(USER).notes[0]
+    assert on.stats(USER).notes[0].code == "no-list"
 
 
 def test_nothing_of_an_item_or_the_person_is_in_them(tmp_path: Path, engine: RankingEngine) -> None:
@@ -111,7 +111,7 @@ def test_nothing_of_an_item_or_the_person_is_in_them(tmp_path: Path, engine: Ran
     pick(kept, "lamp", times=12)
     stats = kept.stats(USER)
     kept.history.close()
-    for text in (stats.to_json(), as_html(stats), repr(stats)):
+    for text in (stats.to_json(), stats_as_html(stats), repr(stats)):
         words = (USER, *(word for one in SHELF for word in (one.id, one.text, *one.categories)))
         assert not any(word in text for word in words)
     assert json.loads(stats.to_json())["whole"]["lists"] == 12

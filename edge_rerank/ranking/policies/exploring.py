@@ -48,10 +48,16 @@ class Exploring:
         moved = order.moved_by(
             [*rows, *order.rows[places:]], dict.fromkeys(head, ReasonCode.EXPLORED)
         )
-        explored = Explored(order.rows, tuple(drawn.placements.tolist()), drawn.chance)
+        explored = Explored(
+            order.rows,
+            tuple(drawn.placements.tolist()),
+            drawn.chance,
+            tuple(swaps.pairs.tolist()),
+            tuple(drawn.order.tolist()),
+        )
         return replace(moved, explored=explored)
 
 
 def _is_known(request: Request) -> bool:
-    chosen = sum(event.type not in NOT_CHOSEN for event in request.history)
+    chosen = sum(not event.of_list and event.type not in NOT_CHOSEN for event in request.history)
     return chosen >= LEAST_CHOICES

@@ -19,6 +19,7 @@ from edge_rerank.learning.layout import (
     Layout,
 )
 from edge_rerank.learning.lessons import Shown
+from edge_rerank.learning.variety import PLACES, Variety
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence
@@ -111,8 +112,11 @@ class PersonalSource:
             surface=request.surface or "",
             host=_places_of_host(request, seen),
             without=_places_without(base, evidence, seen, explored.before),
-            chance=explored.chance,
-            placements=_placements(explored.placements, len(seen)),
+            pairs=explored.pairs,
+            order=explored.order,
+            variety=Variety.of(
+                items, request.candidates, request.comparisons.vectors[seen[:PLACES]]
+            ),
         )
 
     def _weighed(self, evidence: Evidence) -> NDArray[np.float64]:
@@ -168,13 +172,6 @@ def _places_without(
     moved = _places(base) - _places(evidence.scores())
     places = np.array([own[row] for row in seen], dtype=np.int64)
     return np.clip(places + moved[list(seen)], 1, len(base))
-
-
-def _placements(chances: Sequence[float], count: int) -> NDArray[np.float64] | None:
-    """Chances of the places of a list, 1 beyond those that were explored."""
-    if not chances:
-        return None
-    return np.array([*chances, *[1.0] * (count - len(chances))])
 
 
 def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
