@@ -35,6 +35,8 @@ class Ranking(Sequence[RankedItem]):
             empty where it does not. To be logged by a host that judges orders by its own means.
         left_out: items that the list policy left out, and by which rule; of those that would not
             have been among the ``top_k`` anyhow only the blocked ones.
+        locale: language that cards, the banner and pages tell reasons in where they are given no
+            other, a BCP 47 tag; English if empty.
     """
 
     items: tuple[RankedItem, ...]
@@ -46,6 +48,7 @@ class Ranking(Sequence[RankedItem]):
     pack: str = field(default="", compare=False)
     chances: tuple[float, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
+    locale: str = field(default="", compare=False)
 
     @overload
     def __getitem__(self, index: int) -> RankedItem: ...

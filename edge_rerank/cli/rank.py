@@ -111,7 +111,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--lang",
         default="en",
         metavar="TAG",
-        help="language of the HTML page, such as zh-CN (default: en)",
+        help="language of the reasons and of the HTML page, such as zh-CN (default: en)",
     )
     add_pack(parser)
     add_tables(parser)
@@ -212,6 +212,7 @@ def _options(arguments: argparse.Namespace) -> RankOptions:
         repeats=arguments.repeats,
         context=dict(arguments.context),
         surface=arguments.surface,
+        locale=arguments.lang,
     )
 
 

@@ -311,8 +311,8 @@ class RankingEngine:
         )
         request, blocked = without_blocked(request)
         if not request.candidates:
-            name = self.pack.manifest.name
-            return Answer(Ranking((), id=ranking_id(), pack=name, left_out=blocked))
+            pack, said = self.pack.manifest.name, request.locale
+            return Answer(Ranking((), ranking_id(), pack=pack, left_out=blocked, locale=said))
         evidence = Evidence(self._columns(), len(request.candidates))
         for source in self._sources:
             source.fill(request, evidence)
@@ -342,6 +342,7 @@ class RankingEngine:
             pack=self.pack.manifest.name,
             chances=order.explored.placements,
             left_out=(*blocked, *left_out_of(order, request)),
+            locale=request.locale,
         )
         if head is None:
             return Answer(ranking)

@@ -29,7 +29,7 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.attributes import Value, Values
 from edge_rerank.learning.head import Head
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
-from edge_rerank.ranking.context import context_of, surface_of
+from edge_rerank.ranking.context import context_of, locale_of, surface_of
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
@@ -65,6 +65,7 @@ class ListOptions(TypedDict, total=False):
     repeats: Repeats | str | None
     context: Mapping[str, Value | None] | None
     surface: str | None
+    locale: str | None
     policy: ListPolicy | None
     exposures: Mapping[str, Exposure] | None
 
@@ -89,6 +90,8 @@ class RankOptions(ListOptions, total=False):
             ``hour`` goes from 0 to 23, ``weekday`` from 0 (Monday) to 6, ``month`` from 1 to 12.
             Not recorded; what a person chooses in which of them is learnt on the device.
         surface: which of your lists this is, as "home": a name like those. No part of a score.
+        locale: language that the ranking's forms tell reasons in, a BCP 47 tag, as "zh"; we have
+            English, which it is if ``None``, and Chinese. See :class:`edge_rerank.Words`.
         policy: what makes a good list, in place of the one that the reranker was opened with, see
             :class:`edge_rerank.ListPolicy`; that one if ``None``.
         exposures: how often items were shown to the person so far, by item id, for rules of the
@@ -138,6 +141,7 @@ class Request:
         repeats: what is wanted of things that the person had before.
         context: circumstances of the call by name, read-only.
         surface: which of the host's lists it is for, if it says so.
+        locale: language of reasons, a BCP 47 tag; empty where the call does not say.
         head: what was learnt of the person on this device, if anything.
         policy: what makes a good list.
         exposures: how items were shown to the person so far, by id.
@@ -155,6 +159,7 @@ class Request:
     repeats: Repeats
     context: Values
     surface: str | None
+    locale: str
     policy: ListPolicy
     exposures: Mapping[str, Exposure]
     _comparer: Comparer
@@ -212,6 +217,7 @@ class Request:
             repeats=repeats_of(options.get("repeats")),
             context=context_of(options.get("context")),
             surface=surface_of(options.get("surface")),
+            locale=locale_of(options.get("locale")),
             policy=policy,
             exposures=exposures,
             _comparer=comparer,

@@ -136,8 +136,9 @@ def read_rank(params: object, default: str | None) -> RankCall:
     )
 
 
+_OF_RANK = ("query", "top_k", "host_order", *OPTIONS, "locale")
 RANK = (
-    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS, "policy"),
+    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS, "locale", "policy"),
     *("return_items", "reasons", "why"),
 )
 TEXTS = (
@@ -279,7 +280,7 @@ def _closed(
 
 
 def _rank_options(given: Members) -> RankOptions:
-    options = cast(RankOptions, _picked(given, ("query", "top_k", "host_order", *OPTIONS)))
+    options = cast(RankOptions, _picked(given, _OF_RANK))
     if "policy" in given:
         options["policy"] = ListPolicy.from_dict(given["policy"])
     return options
