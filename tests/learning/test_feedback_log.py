@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from edge_rerank import Event, Item
 from edge_rerank.history.vault.states import MAX_STATE_BYTES
 from edge_rerank.learning.coverage import Sketch
+from edge_rerank.learning.exploration import NeighbourSwaps
 from edge_rerank.learning.feedback_log import (
     COVERED_MONTHS,
     MONTHS,
@@ -184,3 +185,47 @@ def test_what_retention_no_longer_allows_goes() -> None:
     assert [one.place for one in left.records] == [2]
     assert list(left.tallies) == [(month_of(START + 3 * MONTH_S), "")]
     assert log.since(-np.inf) == log
+
+
+@given(
+    pairs=st.sets(st.integers(0, 18), max_size=6),
+    epsilon=st.sampled_from([0.1, 0.25, 0.5]),
+    fixed=st.sets(st.integers(0, 18), max_size=4),
+)
+def test_chances_of_the_first_places_are_those_of_the_whole_list(
+    pairs: set[int], epsilon: float, fixed: set[int]
+) -> None:
+    swaps = NeighbourSwaps(np.array([0.0 if n in fixed else epsilon for n in range(19)]))
+    order = np.arange(20)
+    for upper in sorted(pairs - fixed):
+        if order[upper] == upper:
+            order[[upper, upper + 1]] = order[[upper + 1, upper]]
+    one = ListRecord.of(
+        shown(
+            "abcdefghijklmnopqrst",
+            pairs=tuple(swaps.pairs.tolist()),
+            order=tuple(order.tolist()),
+            without=order + 1,
+        ),
+        Deeds(),
+    )
+    again = ListRecord.from_bytes(one.to_bytes())
+    assert again.placements == pytest.approx(swaps.placements(order)[:PLACES], abs=1e-4)
+    assert again.steps == pytest.approx(swaps.steps(order)[:PLACES], abs=1e-4)
+    assert again.same == tuple((order == np.arange(20)).tolist()[:PLACES])
+    assert all(again.within)
+    assert again.used is Used.PACK
+
+
+def test_what_the_head_moved_far_is_out_of_reach() -> None:
+    moved = shown(
+        "abcdef",
+        without=np.array([4, 1, 2, 3, 6, 5]),
+        pairs=(0.0, 0.1, 0.1, 0.0, 0.1),
+        order=(0, 1, 2, 3, 4, 5),
+    )
+    one = ListRecord.of(moved, Deeds())
+    # "d" comes to the third place by one swap; "b" not to the first, where no pair is tried.
+    assert one.within[:6] == (False, True, True, False, True, True)
+    assert one.used is Used.LEARNT
+    assert ListRecord.of(replace(moved, used="host"), Deeds()).used is Used.HOST
