@@ -173,10 +173,13 @@ def _say_stats(stats: Stats, words: StatsWords, console: Console) -> None:
         parts += [(name_of(one, kind, words), one) for one in figures]
     headings = headings_of((one for _, one in parts), words)
     columns = [Column("", flexible=True), *(Column(name, right=True) for name in headings)]
-    rows = [(name, *cells_of(one, words)[: len(headings)]) for name, one in parts]
+    rows = [
+        (name, *(words.joined(*cell) for cell in cells_of(one, words)[: len(headings)]))
+        for name, one in parts
+    ]
     console.table(columns, rows)
     for name, told in varieties(stats, words):
-        console.say(f"{name}: {told}")
+        console.say(f"{name}: {words.joined(*told)}")
     if covered := coverages(stats, words):
         columns = [Column(""), *(Column(one, right=True) for one in coverage_headings(words))]
         console.table(columns, [(name, *cells) for name, cells in covered])

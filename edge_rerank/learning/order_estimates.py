@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._resampling import Interval, middle, resampled_means
+from edge_rerank._resampling import RESAMPLES, Interval, middle, resampled_means
 from edge_rerank.learning.figures import SEED, Figure, figure_of, resampled
 from edge_rerank.learning.list_record import ListRecord
 from edge_rerank.learning.logged_lists import Chances, LoggedLists, Predictions
@@ -41,13 +41,16 @@ class OrderEstimate:
     clipped: float = 0.0
 
 
-def estimates_of(records: Sequence[ListRecord]) -> tuple[OrderEstimate, ...]:
+def estimates_of(
+    records: Sequence[ListRecord], *, resamples: int = RESAMPLES
+) -> tuple[OrderEstimate, ...]:
     """What lists earned, and what they would have without what was learnt.
 
     The model of rewards tells places apart, and whether the other order has the same item there.
 
     Args:
         records: at least 100, of lists of which something was left to chance.
+        resamples: for the intervals.
     """
     rewards = np.array([one.rewards for one in records])
     same = np.array([one.same for one in records], dtype=np.float64)
@@ -61,8 +64,10 @@ def estimates_of(records: Sequence[ListRecord]) -> tuple[OrderEstimate, ...]:
     (shown,) = resampled(rewards.sum(axis=1)[:, None])
     found = [OrderEstimate("shown", shown, float(count), count)]
     for estimator in ESTIMATORS:
-        one = estimate(log, estimator, np.random.default_rng(SEED))
-        interval = _refitted(rewards, same) if estimator is Estimator.DM else one.bootstrap
+        one = estimate(log, estimator, np.random.default_rng(SEED), resamples=resamples)
+        interval = (
+            _refitted(rewards, same, resamples) if estimator is Estimator.DM else one.bootstrap
+        )
         size = float(same.sum(axis=0).min()) if estimator is Estimator.DM else one.effective_size
         value = figure_of(one.value, interval)
         found.append(OrderEstimate(estimator.value, value, size, count, one.clipped))
@@ -93,9 +98,9 @@ def _mean(
     return np.asarray((earned + prior * anywhere) / (share + prior))
 
 
-def _refitted(rewards: NDArray[np.float64], same: NDArray[np.float64]) -> Interval:
+def _refitted(rewards: NDArray[np.float64], same: NDArray[np.float64], resamples: int) -> Interval:
     """Of the direct method: the middle 95 % with the model fitted anew on each resample."""
     columns = np.hstack([rewards, rewards * same, same])
-    drawn = resampled_means(columns, np.random.default_rng(SEED))
+    drawn = resampled_means(columns, np.random.default_rng(SEED), resamples=resamples)
     anywhere, earned, share = np.hsplit(drawn, 3)
     return middle(_mean(anywhere, earned, share, same).sum(axis=1))

@@ -13,8 +13,11 @@ from edge_rerank.render.report import NUMBERS_STYLE, facts, row, section, table
 from edge_rerank.render.words import direction
 
 _STYLE = """
-.track { display: block; width: min(16rem, 40vw); margin: .35em 0 0 auto; text-align: start; }
-.bar { display: block; height: .7em; border-radius: .15em; background: var(--accent); }
+td small { display: block; color: var(--dim); font-size: .85em; }
+tbody th { white-space: normal; min-width: 5rem; }
+.bars td:last-child { width: 70%; }
+.bar { display: block; height: .7em; margin-top: .4em; border-radius: .15em;
+  background: var(--accent); }
 """
 
 
@@ -64,17 +67,17 @@ def headings_of(figures: Iterable[ListFigures], words: StatsWords) -> list[str]:
     return [words.say(name) for name in names]
 
 
-def cells_of(one: ListFigures, words: StatsWords) -> tuple[str, ...]:
-    """Figures of lists for the cells of a table."""
-    return (
-        f"{one.lists:,}",
-        f"{one.refused:,}",
-        words.percent(one.click_through),
-        words.percent(one.satisfied),
-        words.number(one.place),
-        words.number(one.mrr, 2),
-        words.number(one.rating),
-    )
+def cells_of(one: ListFigures, words: StatsWords) -> list[tuple[str, str]]:
+    """Figures of lists for the cells of a table, each with its interval, empty without one."""
+    return [
+        (f"{one.lists:,}", ""),
+        (f"{one.refused:,}", ""),
+        words.percent_parts(one.click_through),
+        words.percent_parts(one.satisfied),
+        words.number_parts(one.place),
+        words.number_parts(one.mrr, 2),
+        words.number_parts(one.rating),
+    ]
 
 
 def name_of(one: ListFigures, kind: str, words: StatsWords) -> str:
@@ -82,17 +85,17 @@ def name_of(one: ListFigures, kind: str, words: StatsWords) -> str:
     return words.say(f"order.{one.name}") if kind == "by_order" else one.name or words.say("other")
 
 
-def varieties(stats: Stats, words: StatsWords) -> list[tuple[str, str]]:
-    """Figures of variety that are known, by what they are."""
+def varieties(stats: Stats, words: StatsWords) -> list[tuple[str, tuple[str, str]]]:
+    """Figures of variety that are known, with intervals, by what they are."""
     diversity = stats.diversity
     if diversity is None:
         return []
     known = (
-        ("diversity.categories", words.number(diversity.categories, 2)),
-        ("diversity.vectors", words.number(diversity.vectors, 2)),
-        ("diversity.recall", words.percent(diversity.recall)),
+        ("diversity.categories", words.number_parts(diversity.categories, 2)),
+        ("diversity.vectors", words.number_parts(diversity.vectors, 2)),
+        ("diversity.recall", words.percent_parts(diversity.recall)),
     )
-    return [(words.say(name), told) for name, told in known if told != MISSING]
+    return [(words.say(name), told) for name, told in known if told[0] != MISSING]
 
 
 def coverages(stats: Stats, words: StatsWords) -> list[tuple[str, tuple[str, ...]]]:
@@ -124,15 +127,24 @@ def _covered(one: Covered, words: StatsWords) -> tuple[str, ...]:
 def _facts(stats: Stats, words: StatsWords) -> list[tuple[str, str]]:
     whole, say = stats.whole, words.say
     told = [
-        (words.percent(whole.click_through), say("fact.click_through")),
-        (words.percent(whole.satisfied), say("fact.satisfied")),
-        (words.number(whole.place), say("fact.place")),
-        (words.number(whole.mrr, 2), say("fact.mrr")),
+        (words.percent_parts(whole.click_through), say("fact.click_through")),
+        (words.percent_parts(whole.satisfied), say("fact.satisfied")),
+        (words.number_parts(whole.place), say("fact.place")),
+        (words.number_parts(whole.mrr, 2), say("fact.mrr")),
     ]
     if whole.rated:
         rated = say("fact.rating", lists=f"{whole.rated:,}")
-        told.append((words.number(whole.rating), rated))
-    return told
+        told.append((words.number_parts(whole.rating), rated))
+    return [
+        (value, say("with.range", value=what, range=between) if between else what)
+        for (value, between), what in told
+    ]
+
+
+def _cell(parts: tuple[str, str]) -> str:
+    """A figure, and its interval below it, as HTML."""
+    value, between = map(escape, parts)
+    return f"{value}<small>{between}</small>" if between else value
 
 
 def _over(kind: str, text: str, parts: Sequence[ListFigures], words: StatsWords) -> str:
@@ -140,7 +152,7 @@ def _over(kind: str, text: str, parts: Sequence[ListFigures], words: StatsWords)
         return ""
     headings = headings_of(parts, words)
     rows = [
-        row(name_of(one, kind, words), map(escape, cells_of(one, words)[: len(headings)]))
+        row(name_of(one, kind, words), map(_cell, cells_of(one, words)[: len(headings)]))
         for one in parts
     ]
     inside = table(["", *headings], rows)
@@ -152,19 +164,19 @@ def _places(stats: Stats, words: StatsWords) -> str:
     if not most:
         return ""
     rows = [row(name, [f"{count:,}", _bar(count / most)]) for name, count in stats.places]
-    inside = table([words.say("place"), words.say("lists"), ""], rows)
+    inside = f'<div class="bars">{table([words.say("place"), words.say("lists"), ""], rows)}</div>'
     return section(escape(words.say("places")), escape(words.say("places.what")), inside)
 
 
 def _bar(share: float) -> str:
-    return f'<span class="track"><span class="bar" style="width:{100 * share:.0f}%"></span></span>'
+    return f'<span class="bar" style="width:{100 * share:.0f}%"></span>'
 
 
 def _variety(stats: Stats, words: StatsWords) -> str:
     means, covered = varieties(stats, words), coverages(stats, words)
     inside = ""
     if means:
-        rows = [row(name, [escape(told)]) for name, told in means]
+        rows = [row(name, [_cell(told)]) for name, told in means]
         inside += table(["", words.say("figure")], rows)
     if covered:
         rows = [row(name, map(escape, cells)) for name, cells in covered]
@@ -180,10 +192,10 @@ def _against(stats: Stats, words: StatsWords) -> str:
             name,
             [
                 f"{one.lists:,}",
-                escape(words.number(one.place)),
-                escape(words.number(one.other)),
-                escape(words.number(one.higher)),
-                escape(words.number(one.mrr, 3)),
+                _cell(words.number_parts(one.place)),
+                _cell(words.number_parts(one.other)),
+                _cell(words.number_parts(one.higher)),
+                _cell(words.number_parts(one.mrr, 3)),
             ],
         )
         for name, one in comparisons(stats, words)
@@ -202,7 +214,7 @@ def _estimates(stats: Stats, words: StatsWords) -> str:
     rows = [
         row(
             words.say(f"estimate.{one.estimator}"),
-            [escape(words.number(one.value, 3)), f"{one.effective_size:.0f}"],
+            [_cell(words.number_parts(one.value, 3)), f"{one.effective_size:.0f}"],
         )
         for one in stats.estimates
     ]

@@ -18,10 +18,11 @@ MISSING = "–"
 PHRASES: Mapping[str, str] = MappingProxyType(
     {
         "title": "How the lists did",
-        "shown": "{lists} lists shown",
+        "shown": "lists shown: {lists}",
         "share": "{value} %",
-        "share.interval": "{value} % ({low}–{high} %)",
-        "mean.interval": "{value} ({low} to {high})",
+        "share.range": "{low}–{high} %",
+        "mean.range": "{low} to {high}",
+        "with.range": "{value} ({range})",
         "intervals": "With 95 % intervals.",
         "fact.click_through": "of lists had a choice",
         "fact.satisfied": "satisfied, in the mean",
@@ -106,8 +107,9 @@ _CHINESE: Mapping[str, str] = {
     "title": "列表效果",
     "shown": "已展示 {lists} 个列表",
     "share": "{value}%",
-    "share.interval": "{value}%（{low}–{high}%）",
-    "mean.interval": "{value}（{low} 至 {high}）",
+    "share.range": "{low}–{high}%",
+    "mean.range": "{low} 至 {high}",
+    "with.range": "{value}（{range}）",
     "intervals": "附 95% 置信区间。",
     "fact.click_through": "的列表中有内容被选择",
     "fact.satisfied": "平均满意度",
@@ -229,23 +231,35 @@ class StatsWords:
 
     def percent(self, figure: Figure | None) -> str:
         """A share with its interval, as "12 % (8–17 %)"."""
-        if figure is None:
-            return MISSING
-        value = f"{figure.value * 100:.0f}"
-        if figure.low is None or figure.high is None:
-            return self.say("share", value=value)
-        low, high = f"{figure.low * 100:.0f}", f"{figure.high * 100:.0f}"
-        return self.say("share.interval", value=value, low=low, high=high)
+        return self.joined(*self.percent_parts(figure))
 
     def number(self, figure: Figure | None, digits: int = 1) -> str:
         """A number with its interval, as "3.4 (2.9 to 3.9)"."""
+        return self.joined(*self.number_parts(figure, digits))
+
+    def percent_parts(self, figure: Figure | None) -> tuple[str, str]:
+        """A share and its interval, empty where it has none."""
         if figure is None:
-            return MISSING
+            return MISSING, ""
+        value = self.say("share", value=f"{figure.value * 100:.0f}")
+        if figure.low is None or figure.high is None:
+            return value, ""
+        low, high = f"{figure.low * 100:.0f}", f"{figure.high * 100:.0f}"
+        return value, self.say("share.range", low=low, high=high)
+
+    def number_parts(self, figure: Figure | None, digits: int = 1) -> tuple[str, str]:
+        """A number and its interval, empty where it has none."""
+        if figure is None:
+            return MISSING, ""
         value = f"{figure.value:.{digits}f}"
         if figure.low is None or figure.high is None:
-            return value
+            return value, ""
         low, high = f"{figure.low:.{digits}f}", f"{figure.high:.{digits}f}"
-        return self.say("mean.interval", value=value, low=low, high=high)
+        return value, self.say("mean.range", low=low, high=high)
+
+    def joined(self, value: str, between: str) -> str:
+        """A figure and its interval in one."""
+        return self.say("with.range", value=value, range=between) if between else value
 
 
 def _places(phrase: str) -> set[str]:

@@ -86,7 +86,7 @@ def test_stats(run: Run, tmp_path: Path) -> None:
     assert report["whole"]["place"]["value"] == 3
     assert report["against_host"]["lists"] == 12
     told = page.read_text(encoding="utf-8")
-    assert "13 lists shown" in told
+    assert "lists shown: 13" in told
     for text in (shown.out, told, json.dumps(report)):
         assert "number " not in text
         assert "secret" not in text

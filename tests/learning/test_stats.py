@@ -168,7 +168,13 @@ def test_as_json_and_the_same_again(some: Stats) -> None:
 
 def test_as_a_page(some: Stats) -> None:
     page = stats_as_html(some)
-    for words in ("150 lists shown", "2023-11", "Against other orders", "SNIPS", "home &amp; &lt;"):
+    for words in (
+        "lists shown: 150",
+        "2023-11",
+        "Against other orders",
+        "SNIPS",
+        "home &amp; &lt;",
+    ):
         assert words in page
     assert "<away>" not in page
     assert "Off-policy estimates" not in stats_as_html(stats_of(FeedbackLog()))
@@ -236,7 +242,7 @@ def test_every_phrase_is_there_in_chinese_or_the_same_in_both() -> None:
 
 PLACES_TO_FILL = (
     *("lists", "value", "low", "high", "order", "place", "other", "higher", "estimator"),
-    *("have", "need", "newest", "note"),
+    *("have", "need", "newest", "note", "range"),
 )
 
 
@@ -252,7 +258,7 @@ def test_the_page_in_chinese(some: Stats) -> None:
 
 
 def test_words_of_the_host(some: Stats) -> None:
-    mine = StatsWords({"title": "<Listen>", "share.interval": "{value} von 100"}, "de")
+    mine = StatsWords({"title": "<Listen>", "share": "{value} von 100"}, "de")
     page = stats_as_html(some, words=mine)
     assert '<html lang="de"' in page
     assert "&lt;Listen&gt;" in page
