@@ -65,10 +65,9 @@ def estimates_of(
     found = [OrderEstimate("shown", shown, float(count), count)]
     for estimator in ESTIMATORS:
         one = estimate(log, estimator, np.random.default_rng(SEED), resamples=resamples)
-        interval = (
-            _refitted(rewards, same, resamples) if estimator is Estimator.DM else one.bootstrap
-        )
-        size = float(same.sum(axis=0).min()) if estimator is Estimator.DM else one.effective_size
+        interval, size = one.bootstrap, one.effective_size
+        if estimator is Estimator.DM:  # by what its model was fitted on, not applied to
+            interval, size = _refitted(rewards, same, resamples), float(same.sum(axis=0).min())
         value = figure_of(one.value, interval)
         found.append(OrderEstimate(estimator.value, value, size, count, one.clipped))
     return tuple(found)

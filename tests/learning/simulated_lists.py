@@ -112,9 +112,9 @@ def main() -> None:
 def _say(
     epsilon: float, cascade: bool, estimator: str, estimates: Sequence[tuple[OrderEstimate, float]]
 ) -> None:
-    held = [(one.value.low or 0.0) <= worth <= (one.value.high or 0.0) for one, worth in estimates]
-    off = np.mean([one.value.value - worth for one, worth in estimates])
-    truth = np.mean([worth for _, worth in estimates])
+    truth = float(np.mean([worth for _, worth in estimates]))
+    held = [(one.value.low or 0.0) <= truth <= (one.value.high or 0.0) for one, _ in estimates]
+    off = np.mean([one.value.value for one, _ in estimates]) - truth
     size = np.mean([one.effective_size for one, _ in estimates])
     cut = np.mean([one.clipped for one, _ in estimates])
     people = "cascade" if cascade else "places"
