@@ -208,15 +208,14 @@ class Event:
                 raise InvalidEvent("query: a search event needs a query that is not empty")
         elif item is None and not self.of_list:
             raise InvalidEvent(f"item: a {self.type} event needs an item, got None")
-        elif self.of_list and not (self.value is not None and abs(self.value) <= MAX_LIST_RATING):
+        elif self.of_list and (self.value is None or abs(self.value) > MAX_LIST_RATING):
             most = f"{MAX_LIST_RATING:,.0f}"
             raise InvalidEvent(f"value: a rating of a list needs one of -{most} to {most}")
 
     @property
     def of_list(self) -> bool:
         """Whether it says how content the person was with a whole list, and nothing of an item."""
-        rates = self.type is EventType.RATING and self.ranking is not None
-        return rates and self.item is None
+        return self.type is EventType.RATING and self.ranking is not None and self.item is None
 
     def __repr__(self) -> str:
         """Type and time only: a repr ends up in logs."""
