@@ -108,16 +108,14 @@ def add_tables(parser: argparse.ArgumentParser) -> None:
     )
 
 
-_OF_CATALOGUE = "of the catalogue that comes along, and of the people who use it"
-
-
-def add_language(parser: argparse.ArgumentParser, of: str = _OF_CATALOGUE) -> None:
-    """``--language``; ``of`` says of what."""
+def add_language(parser: argparse.ArgumentParser) -> None:
+    """``--language``."""
     parser.add_argument(
         "--language",
         choices=("en", "zh"),
         default="en",
-        help=f"{of} (default: en)",
+        help="of the text and the page, or of the catalogue that comes along and of the people "
+        "who use it (default: en)",
     )
 
 

@@ -67,7 +67,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "orders; the history's audit log notes it.",
     )
     add_html(stats)
-    add_language(stats, "of the text and of the page")
+    add_language(stats)
     stats.set_defaults(run=_stats)
     export = add_command(
         actions,
