@@ -209,9 +209,7 @@ class Event:
         elif item is None and not self.of_list:
             raise InvalidEvent(f"item: a {self.type} event needs an item, got None")
         elif self.of_list and (self.value is None or abs(self.value) > MAX_LIST_RATING):
-            raise InvalidEvent(
-                f"value: a rating of a list needs one within ±{MAX_LIST_RATING:,.0f}"
-            )
+            raise InvalidEvent(f"value: a list's rating needs one within ±{MAX_LIST_RATING:,.0f}")
 
     @property
     def of_list(self) -> bool:

@@ -15,7 +15,7 @@ from tests.learning.test_stats_door import SHELF, USER
 
 @pytest.mark.parametrize("value", [None, 1_000.5, -1_001])
 def test_a_rating_of_a_list_needs_a_value(value: float | None) -> None:
-    with pytest.raises(InvalidEvent, match="value: a rating of a list needs one within ±1,000"):
+    with pytest.raises(InvalidEvent, match="value: a list's rating needs one within ±1,000"):
         Event("rating", ranking="r", value=value)
 
 
