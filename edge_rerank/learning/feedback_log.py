@@ -135,7 +135,7 @@ class Tally:
         """Read what :meth:`to_bytes` wrote."""
         sums = _TALLY.unpack(raw)
         bars = len(EDGES) + 1
-        return cls(*sums[:-bars], sums[-bars:])
+        return replace(cls(*sums[:-bars]), histogram=sums[-bars:])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
