@@ -26,6 +26,10 @@ LEAST_CHOICES = LEAST
 MUCH_REACHED = 0.95
 """Share of places that chance has to reach for estimates to go without a note."""
 
+LEAST_EFFECTIVE = 30
+"""Effective lists below which intervals of estimates are too narrow: on simulated lists those of
+13 held the truth in 87 % of logs, those of 84 in 93 to 95 %, see export/EXPERIMENTS.md."""
+
 
 @dataclass(frozen=True, slots=True)
 class ListFigures:
@@ -125,6 +129,8 @@ class NoteCode(StrEnum):
     """Chance never puts there what the other order has at many of the places."""
     CLIPPED = "clipped"
     """Weights of rare lists were cut, so estimates leave out part of what these earned."""
+    FEW_EFFECTIVE = "few-effective"
+    """An estimate rests on so few lists of equal weight that its interval is too narrow."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,6 +272,9 @@ def _of_estimates(
     reached = float(np.mean([one.within for one in explored]))
     if reached < MUCH_REACHED:
         yield Note(NoteCode.OUT_OF_REACH, have=round(100 * (1 - reached)))
+    fewest = int(min(one.effective_size for one in estimates))
+    if fewest < LEAST_EFFECTIVE:
+        yield Note(NoteCode.FEW_EFFECTIVE, have=fewest, need=LEAST_EFFECTIVE)
     clipped = max(one.clipped for one in estimates)
     if clipped:
         yield Note(NoteCode.CLIPPED, have=max(round(100 * clipped), 1))

@@ -99,6 +99,8 @@ PHRASES: Mapping[str, str] = MappingProxyType(
         "has there: IPS and RIPS count it as earning nothing, the others guess",
         "note.clipped": "up to {have} % of an estimate's weights were cut to 10: part of what rare "
         "lists earned is left out",
+        "note.few-effective": "an estimate rests on {have} effective lists: below {need} its "
+        "interval is too narrow",
     }
 )
 """Our own words in English, by what they are for: what a host can replace or translate."""
@@ -178,6 +180,7 @@ _CHINESE: Mapping[str, str] = {
     "note.out-of-reach": "在 {have}% 的位置上，随机调整不会展示另一排序放在那里的内容："
     "IPS 和 RIPS 将其计为没有收益，其他方法只能推测",
     "note.clipped": "某一估计中最多 {have}% 的权重被截断为 10：罕见列表的部分收益未计入",
+    "note.few-effective": "有估计仅基于 {have} 个有效列表：少于 {need} 个时其区间过窄",
 }
 
 

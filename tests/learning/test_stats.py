@@ -211,6 +211,8 @@ def test_what_chance_cannot_reach_and_what_was_cut_is_said() -> None:
         replace(one, epsilon=0.1, same=one.swapped[:1] * 2 + one.same[2:])
         for one in (explored(rng) for _ in range(120))
     ]
+    few = sum(one.same[0] for one in rare)
+    assert Note(NoteCode.FEW_EFFECTIVE, have=few, need=30) in stats_of(log_of(*rare)).notes
     (cut,) = [one for one in stats_of(log_of(*rare)).notes if one.code is NoteCode.CLIPPED]
     # Once the two stand swapped, the weights of RIPS are beyond 10 all the way down.
     assert cut.have == round(100 * sum(one.swapped[0] for one in rare) / len(rare))
