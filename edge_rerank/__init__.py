@@ -39,7 +39,9 @@ Everything that an application needs is importable from here; every other module
 - :class:`Scrubber`: takes personal data out before anything is sealed.
 - :class:`Profile`: what is known about a person, condensed.
 - :class:`Stats`, :class:`ListFigures`, :class:`Figure`, :class:`Comparison`,
-  :class:`OrderEstimate`: how the lists that a person was shown did.
+  :class:`OrderEstimate`, :class:`ListDiversity`, :class:`ListCoverage`, :class:`Covered`,
+  :class:`Note`, :class:`NoteCode`: how the lists that a person was shown did.
+- :func:`stats_as_html`, :class:`StatsWords`: the same as a page, and its words.
 - :class:`PersonalData`, :class:`StoredEvent`: all of it.
 - :class:`FileLayout`: how a log that was not written for this package is laid out.
 - :class:`ImportSummary`, :class:`BadLine`: what became of a log file.
@@ -71,6 +73,7 @@ from edge_rerank import errors
 from edge_rerank._discreet import discreet as _discreet
 from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.logs import BadLine
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.aggregates import Aggregate
 from edge_rerank.history.history import History
@@ -90,8 +93,19 @@ from edge_rerank.history.vault.receipts import (
 )
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.learning.coverage import Covered
+from edge_rerank.learning.figures import Figure
 from edge_rerank.learning.host_guard import HostGuard
-from edge_rerank.learning.stats import Comparison, Figure, ListFigures, OrderEstimate, Stats
+from edge_rerank.learning.order_estimates import OrderEstimate
+from edge_rerank.learning.stats import (
+    Comparison,
+    ListCoverage,
+    ListDiversity,
+    ListFigures,
+    Note,
+    NoteCode,
+    Stats,
+)
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
 from edge_rerank.privacy.scrub import Scrubber
@@ -111,7 +125,7 @@ from edge_rerank.ranking.list_rules import (
     Rotate,
     Spread,
 )
-from edge_rerank.ranking.request import RankOptions, Repeats
+from edge_rerank.ranking.options import RankOptions, Repeats
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedText, RankedTexts
@@ -123,7 +137,6 @@ from edge_rerank.types import (
     LeftOut,
     ListOrder,
     RankedItem,
-    RatingScale,
     Reason,
     ReasonCode,
     Unread,
@@ -134,6 +147,8 @@ if TYPE_CHECKING:
     from edge_rerank.compliance.report import ComplianceReport
     from edge_rerank.history.keys.keyring import KeyringKey
     from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
+    from edge_rerank.learning.stats_page import stats_as_html
+    from edge_rerank.learning.stats_words import StatsWords
     from edge_rerank.render.cards import Banner, Card, as_table
     from edge_rerank.render.html import as_html
     from edge_rerank.render.presentation import Presentation, Reporting
@@ -157,6 +172,7 @@ __all__ = [
     "Collapse",
     "Comparison",
     "ComplianceReport",
+    "Covered",
     "Decay",
     "Degradation",
     "Diversify",
@@ -180,9 +196,13 @@ __all__ = [
     "KeySource",
     "KeyringKey",
     "LeftOut",
+    "ListCoverage",
+    "ListDiversity",
     "ListFigures",
     "ListOrder",
     "ListPolicy",
+    "Note",
+    "NoteCode",
     "OrderEstimate",
     "Passphrase",
     "PersonalData",
@@ -208,6 +228,7 @@ __all__ = [
     "Scrubber",
     "Spread",
     "Stats",
+    "StatsWords",
     "StoredEvent",
     "Tables",
     "Trust",
@@ -220,6 +241,7 @@ __all__ = [
     "generate_recipient_key",
     "import_sealed",
     "inspect_history",
+    "stats_as_html",
 ]
 
 if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a name that is none
@@ -232,10 +254,12 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a nam
         "Passphrase": "history.keys.passphrase",
         "Presentation": "render.presentation",
         "Reporting": "render.presentation",
+        "StatsWords": "learning.stats_words",
         "Words": "render.words",
         "as_html": "render.html",
         "as_table": "render.cards",
         "inspect_history": "compliance.inspection",
+        "stats_as_html": "learning.stats_page",
     }
     """Modules of the names that not every application uses, imported with the first of them."""
 

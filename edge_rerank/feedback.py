@@ -17,7 +17,7 @@ from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.learner import Learner
 from edge_rerank.learning.stats import Stats, read_stats
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.options import RankOptions
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Event, Item
 

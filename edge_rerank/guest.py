@@ -10,9 +10,11 @@ from edge_rerank.feedback import Feedback
 from edge_rerank.formats.attributes import Value
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.learning.host_guard import HostGuard
+from edge_rerank.learning.stats import Stats
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.request import ListOptions, RankOptions, candidates_of
+from edge_rerank.ranking.options import ListOptions, RankOptions
+from edge_rerank.ranking.request import candidates_of
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Event, Item
@@ -83,6 +85,10 @@ class GuestSession:
         return read_profile(
             self._history, _GUEST, unread=self._engine.unread, ratings=self._engine.ratings
         )
+
+    def stats(self) -> Stats:
+        """How the lists that the visitor was shown did; see ``Reranker.stats``."""
+        return self._feedback.stats(_GUEST)
 
     def close(self) -> None:
         """Forget the visitor. May be called twice; other calls then raise ClosedError."""

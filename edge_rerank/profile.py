@@ -11,12 +11,13 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from edge_rerank.formats.attributes import Values
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.history.history import History
 from edge_rerank.history.sessions import session_ages
 from edge_rerank.ranking.answer import UNREAD_SHARE
 from edge_rerank.ranking.interests import Interest, Interests, read_interests
 from edge_rerank.ranking.strength import CHOSEN
-from edge_rerank.types import Degradation, Event, EventType, RatingScale
+from edge_rerank.types import Degradation, Event, EventType
 
 TOP = 5
 

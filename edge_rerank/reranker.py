@@ -15,6 +15,7 @@ from edge_rerank._progress import Progress, StepProgress
 from edge_rerank.errors import ClosedError, HistoryError, InvalidRequest
 from edge_rerank.feedback import Feedback
 from edge_rerank.formats.attributes import Value
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.history.keys.sources import KeySource
@@ -32,16 +33,11 @@ from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs
-from edge_rerank.ranking.request import (
-    ListOptions,
-    RankOptions,
-    Repeats,
-    candidates_of,
-    items_of,
-)
+from edge_rerank.ranking.options import ListOptions, RankOptions, Repeats
+from edge_rerank.ranking.request import candidates_of, items_of
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
-from edge_rerank.types import Degradation, Event, Item, RatingScale
+from edge_rerank.types import Degradation, Event, Item
 
 logger = logging.getLogger(__name__)
 

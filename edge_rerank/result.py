@@ -38,6 +38,8 @@ class Ranking(Sequence[RankedItem]):
         order: whose it is: by all evidence, or where you give an order of your own and it is
             guarded, see :class:`edge_rerank.HostGuard`, also yours, which ``degraded`` says too
             (``HOST_ORDER``), or drafted of both.
+        locale: language that cards, the banner and pages tell reasons in where they are given no
+            other, a BCP 47 tag; English if empty.
     """
 
     items: tuple[RankedItem, ...]
@@ -50,6 +52,7 @@ class Ranking(Sequence[RankedItem]):
     chances: tuple[float, ...] = ()
     left_out: tuple[LeftOut, ...] = ()
     order: ListOrder = ListOrder.PERSONAL
+    locale: str = field(default="", compare=False)
 
     @overload
     def __getitem__(self, index: int) -> RankedItem: ...

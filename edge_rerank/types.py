@@ -29,10 +29,13 @@ from edge_rerank._check import (
     check_text,
     kind_of,
 )
-from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem
+from edge_rerank.errors import InvalidEvent, InvalidItem
 
 MAX_CATEGORIES = 64
 MAX_VECTOR_DIM = 4096
+
+MAX_LIST_RATING = 1_000.0
+"""Largest size of a rating of a whole list."""
 
 FieldValue = str | int | float | bool | None
 
@@ -142,14 +145,16 @@ class Event:
 
     Attributes:
         type: see :class:`EventType`; its value as a plain string is converted.
-        item: what it was done to; required for everything but a search.
+        item: what it was done to; required for everything but a search and a rating of a whole
+            list.
         timestamp: UTC seconds since 1970, given as such or as a datetime with a time zone;
             ``None`` means now, when it is recorded.
         dwell_s: seconds the person stayed with the item, ≥ 0.
         scroll: how much of the item was seen, 0 to 1.
         query: the words of a search; required for a search.
         value: a rating, or the money paid, in the host's own unit.
-        ranking: ``Ranking.id`` of the list in which the item was shown.
+        ranking: ``Ranking.id`` of the list in which the item was shown; of a rating without an
+            item, of the list that was rated, which needs a ``value`` of -1,000 to 1,000.
         position: 1-based place in that list; filled in from ``ranking`` when left out.
         id: the host's identifier of this event, a whole number or a string; a second event
             with it is a duplicate.
@@ -201,8 +206,15 @@ class Event:
         if self.type is EventType.SEARCH:
             if not (self.query and self.query.strip()):
                 raise InvalidEvent("query: a search event needs a query that is not empty")
-        elif item is None:
+        elif item is None and not self.of_list:
             raise InvalidEvent(f"item: a {self.type} event needs an item, got None")
+        elif self.of_list and (self.value is None or abs(self.value) > MAX_LIST_RATING):
+            raise InvalidEvent(f"value: a list's rating needs one within ±{MAX_LIST_RATING:,.0f}")
+
+    @property
+    def of_list(self) -> bool:
+        """Whether it says how content the person was with a whole list, and nothing of an item."""
+        return self.type is EventType.RATING and self.ranking is not None and self.item is None
 
     def __repr__(self) -> str:
         """Type and time only: a repr ends up in logs."""
@@ -270,34 +282,6 @@ LIST_RULES = frozenset(
     }
 )
 """Codes of rules of a list policy that are no evidence: no part of a score gives them."""
-
-
-@dataclass(frozen=True, slots=True)
-class RatingScale:
-    """The scale of a host's ratings, such as 1 to 5 stars.
-
-    Attributes:
-        low: the worst rating there is.
-        high: the best.
-
-    Raises:
-        InvalidInput: when the two are not finite numbers, the second larger.
-    """
-
-    low: float
-    high: float
-
-    def __post_init__(self) -> None:
-        for name in ("low", "high"):
-            value = check_number(getattr(self, name), name, InvalidInput)
-            if value is None:
-                raise InvalidInput(f"{name}: expected a number, got None")
-        if not self.low < self.high:
-            raise InvalidInput("rating scale: expected high above low")
-
-    def place(self, value: float) -> float:
-        """Where a rating lies: -1 for the worst, 0 for the middle, 1 for the best."""
-        return max(-1.0, min(1.0, 2 * (value - self.low) / (self.high - self.low) - 1))
 
 
 @dataclass(frozen=True, slots=True)

@@ -144,7 +144,8 @@ def add_language(parser: argparse.ArgumentParser) -> None:
         "--language",
         choices=("en", "zh"),
         default="en",
-        help="of the catalogue that comes along, and of the people who use it (default: en)",
+        help="of the text and the page, or of the catalogue that comes along and of the people "
+        "who use it (default: en)",
     )
 
 

@@ -17,6 +17,7 @@ from edge_rerank.cli.options import (
     add_history,
     add_html,
     add_json,
+    add_language,
     add_pack,
     add_user,
     open_history,
@@ -24,8 +25,18 @@ from edge_rerank.cli.options import (
 )
 from edge_rerank.errors import DataError
 from edge_rerank.history import transfer
-from edge_rerank.learning.stats import ListFigures, read_stats
-from edge_rerank.learning.stats_page import as_html, comparisons, number, percent
+from edge_rerank.learning.stats import Stats, read_stats
+from edge_rerank.learning.stats_page import (
+    cells_of,
+    comparisons,
+    coverage_headings,
+    coverages,
+    headings_of,
+    name_of,
+    stats_as_html,
+    varieties,
+)
+from edge_rerank.learning.stats_words import StatsWords
 from edge_rerank.profile import read_profile
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.render.texttable import Column
@@ -56,6 +67,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "orders; the history's audit log notes it.",
     )
     add_html(stats)
+    add_language(stats)
     stats.set_defaults(run=_stats)
     export = add_command(
         actions,
@@ -145,37 +157,54 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
 def _stats(arguments: argparse.Namespace, console: Console) -> int:
     with open_history(arguments) as history:
         stats = read_stats(history, arguments.user)
+    words = StatsWords.of(arguments.language)
     if arguments.html is not None:
-        write_text(arguments.html, as_html(stats))
+        write_text(arguments.html, stats_as_html(stats, words=words))
     if arguments.json:
         console.say(stats.to_json(indent=2))
-        return EXIT_DONE
-    parts = [("all", stats.whole), *((one.name, one) for one in stats.by_month)]
-    parts += [(one.name or "other", one) for one in stats.by_surface]
-    headings = ("lists", "refused", "click-through", "satisfied", "place", "MRR")
-    columns = [Column("", flexible=True), *(Column(name, right=True) for name in headings)]
-    console.table(columns, [(name, *_cells(one)) for name, one in parts])
-    for name, one in comparisons(stats):
-        console.say(
-            f"what was chosen, against {name}: place {number(one.place)} as shown, "
-            f"{number(one.other)} there, higher by {number(one.higher)}; {one.lists} lists"
-        )
-    for estimate in stats.estimates:
-        console.say(f"successes a list, {estimate.estimator}: {number(estimate.value, 3)}")
-    for note in stats.notes:
-        console.say(f"note: {note}")
+    else:
+        _say_stats(stats, words, console)
     return EXIT_DONE
 
 
-def _cells(one: ListFigures) -> tuple[str, ...]:
-    return (
-        str(one.lists),
-        str(one.refused),
-        percent(one.click_through),
-        percent(one.satisfied),
-        number(one.place),
-        number(one.mrr, 2),
-    )
+def _say_stats(stats: Stats, words: StatsWords, console: Console) -> None:
+    parts = [(words.say("all"), stats.whole), *((one.name, one) for one in stats.by_month)]
+    for kind, figures in (("by_surface", stats.by_surface), ("by_order", stats.by_order)):
+        parts += [(name_of(one, kind, words), one) for one in figures]
+    headings = headings_of((one for _, one in parts), words)
+    columns = [Column("", flexible=True), *(Column(name, right=True) for name in headings)]
+    rows = [
+        (name, *(words.joined(*cell) for cell in cells_of(one, words)[: len(headings)]))
+        for name, one in parts
+    ]
+    console.table(columns, rows)
+    for name, told in varieties(stats, words):
+        console.say(f"{name}: {words.joined(*told)}")
+    if covered := coverages(stats, words):
+        columns = [Column(""), *(Column(one, right=True) for one in coverage_headings(words))]
+        console.table(columns, [(name, *cells) for name, cells in covered])
+    for name, one in comparisons(stats, words):
+        console.say(
+            words.say(
+                "against.line",
+                order=name,
+                place=words.number(one.place),
+                other=words.number(one.other),
+                higher=words.number(one.higher),
+                lists=one.lists,
+            )
+        )
+    for estimate in stats.estimates:
+        console.say(
+            words.say(
+                "estimate.line",
+                estimator=words.say(f"estimate.{estimate.estimator}"),
+                value=words.number(estimate.value, 3),
+                lists=f"{estimate.effective_size:.0f}",
+            )
+        )
+    for note in stats.notes:
+        console.say(words.say("note", note=words.note(note)))
 
 
 def _export(arguments: argparse.Namespace, console: Console) -> int:

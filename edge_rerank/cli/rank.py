@@ -36,7 +36,7 @@ from edge_rerank.formats.attributes import Value
 from edge_rerank.formats.items import read_events
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.history.keys.sources import KeyFile
-from edge_rerank.ranking.request import RankOptions, Repeats
+from edge_rerank.ranking.options import RankOptions, Repeats
 from edge_rerank.render.cards import as_cards, title_of
 from edge_rerank.render.html import Layout, as_html
 from edge_rerank.render.presentation import Presentation
@@ -114,7 +114,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         "--lang",
         default="en",
         metavar="TAG",
-        help="language of the HTML page, such as zh-CN (default: en)",
+        help="language of the reasons and of the HTML page, such as zh-CN (default: en)",
     )
     add_pack(parser)
     add_tables(parser)
@@ -217,6 +217,7 @@ def _options(arguments: argparse.Namespace) -> RankOptions:
         surface=arguments.surface,
         shown=False,  # it is printed, and this process hears nothing of what comes of it
         policy=policy_of(arguments.policy),
+        locale=arguments.lang,
     )
 
 

@@ -41,11 +41,12 @@ from edge_rerank.evaluation.slices import slices
 from edge_rerank.evaluation.statistics import Comparison, compare
 from edge_rerank.formats.attributes import Attributes
 from edge_rerank.formats.dataset import USERS, DataSet, Request, Withheld, chosen
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.interests import read_interests
 from edge_rerank.ranking.strength import guess_scale
-from edge_rerank.types import Item, RatingScale
+from edge_rerank.types import Item
 
 SEED = 0
 """Of resamples and permutations: the same figures give the same intervals."""

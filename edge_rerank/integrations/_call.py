@@ -7,7 +7,7 @@ from typing import Unpack
 
 from edge_rerank.errors import MissingExtra
 from edge_rerank.guest import GuestSession
-from edge_rerank.ranking.request import ListOptions
+from edge_rerank.ranking.options import ListOptions
 from edge_rerank.reranker import Reranker
 from edge_rerank.texts import RankedTexts
 

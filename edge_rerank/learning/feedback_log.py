@@ -1,13 +1,17 @@
-"""Log of a person's lists in a small state: counts by month and surface, and the newest lists."""
+"""Log of a person's lists in a small state: counts by month and surface, and the newest lists.
+
+Of two months it is counted what was offered and shown, see :mod:`~edge_rerank.learning.coverage`.
+"""
 
 from __future__ import annotations
 
 import struct
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Self
 
+from edge_rerank.learning.coverage import SKETCH_BYTES, Sketch
 from edge_rerank.learning.list_record import RECORD_BYTES, WHOLE, ListRecord, moment_in
 
 NEWEST = 200
@@ -25,10 +29,17 @@ EDGES = (1, 2, 3, 4, 5, 10, 20)
 RECIPROCAL = 2**32
 """What 1 is in a sum of reciprocals."""
 
-_VERSION = 1
-_START = struct.Struct("<BBBH")
-_TALLY = struct.Struct(f"<IIIIIQQQ{len(EDGES) + 1}I")
+RATED = 256
+"""What 1 is in a sum of ratings."""
+
+COVERED_MONTHS = 2
+"""Months of which it is counted what was offered and shown: the last ones."""
+
+_VERSION = 2
+_START = struct.Struct("<BBBHB")
+_TALLY = struct.Struct(f"<IIIIIQQQIqQ{len(EDGES) + 1}I")
 _ROW = struct.Struct("<HB")
+_MONTH = struct.Struct("<H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +55,9 @@ class Tally:
         squares: sum of the squares of the places.
         reciprocals: sum of 1 / place, in parts of ``RECIPROCAL``.
         reciprocal_squares: sum of the squares of that, likewise.
+        rated: lists that were rated as a whole.
+        ratings: sum of these ratings, in parts of ``RATED``.
+        rating_squares: sum of their squares, in parts of its square.
         histogram: lists by the place of what was chosen, see ``EDGES``.
     """
 
@@ -55,16 +69,22 @@ class Tally:
     squares: int = 0
     reciprocals: int = 0
     reciprocal_squares: int = 0
+    rated: int = 0
+    ratings: int = 0
+    rating_squares: int = 0
     histogram: tuple[int, ...] = (0,) * (len(EDGES) + 1)
 
     @classmethod
     def of(cls, record: ListRecord) -> Self:
         """Of one list."""
         place = record.place
+        given = 0 if record.rating is None else round(RATED * record.rating)
+        rated = cls(rated=int(record.rating is not None), ratings=given, rating_squares=given**2)
         if not place:
-            return cls(lists=1, refused=record.refused)
+            return replace(rated, lists=1, refused=record.refused)
         bar = sum(place > edge for edge in EDGES)
-        return cls(
+        return replace(
+            rated,
             lists=1,
             clicked=1,
             refused=record.refused,
@@ -87,6 +107,9 @@ class Tally:
             self.squares + other.squares,
             self.reciprocals + other.reciprocals,
             self.reciprocal_squares + other.reciprocal_squares,
+            self.rated + other.rated,
+            self.ratings + other.ratings,
+            self.rating_squares + other.rating_squares,
             tuple(one + another for one, another in bars),
         )
 
@@ -101,16 +124,18 @@ class Tally:
             self.squares,
             self.reciprocals,
             self.reciprocal_squares,
+            self.rated,
+            self.ratings,
+            self.rating_squares,
             *self.histogram,
         )
 
     @classmethod
     def from_bytes(cls, raw: bytes) -> Self:
         """Read what :meth:`to_bytes` wrote."""
-        lists, clicked, refused, places, satisfied, squares, once, twice, *bars = _TALLY.unpack(raw)
-        return cls(
-            lists, clicked, refused, places, satisfied, squares, once, twice, histogram=tuple(bars)
-        )
+        sums = _TALLY.unpack(raw)
+        bars = len(EDGES) + 1
+        return replace(cls(*sums[:-bars]), histogram=sums[-bars:])
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -121,10 +146,12 @@ class FeedbackLog:
         tallies: by month, counted from the year 0, and surface, empty for all that are not counted
             by name.
         newest: the last lists as bytes, oldest first, at most ``NEWEST``: see :attr:`records`.
+        covered: what was offered and shown, by month, of the last ``COVERED_MONTHS``.
     """
 
     tallies: Mapping[tuple[int, str], Tally] = field(default_factory=dict)
     newest: bytes = b""
+    covered: Mapping[int, Sketch] = field(default_factory=dict)
 
     @property
     def records(self) -> list[ListRecord]:
@@ -135,15 +162,24 @@ class FeedbackLog:
         starts = range(0, len(self.newest), RECORD_BYTES)
         return [self.newest[one : one + RECORD_BYTES] for one in starts]
 
-    def after(self, record: ListRecord, surface: str = "") -> FeedbackLog:
+    def after(
+        self, record: ListRecord, surface: str = "", sketch: Sketch | None = None
+    ) -> FeedbackLog:
         """The log after another list.
 
         Args:
             record: what came of it.
             surface: which of the host's lists it was.
+            sketch: of what it was made of and showed.
         """
-        one = FeedbackLog({(month_of(record.at), surface): Tally.of(record)}, record.to_bytes())
-        return self.merged(one)
+        month = month_of(record.at)
+        return self.merged(
+            FeedbackLog(
+                {(month, surface): Tally.of(record)},
+                record.to_bytes(),
+                {} if sketch is None else {month: sketch},
+            )
+        )
 
     def merged(self, later: FeedbackLog) -> FeedbackLog:
         """The log after all lists of another one, within the bounds."""
@@ -157,7 +193,8 @@ class FeedbackLog:
             tallies[month, name] = tallies.get((month, name), Tally()) + tally
         first = max((month for month, _ in tallies), default=0) - MONTHS + 1
         kept = {key: tally for key, tally in tallies.items() if key[0] >= first}
-        return FeedbackLog(kept, (self.newest + later.newest)[-NEWEST * RECORD_BYTES :])
+        newest = (self.newest + later.newest)[-NEWEST * RECORD_BYTES :]
+        return FeedbackLog(kept, newest, _latest(self.covered, later.covered))
 
     def since(self, oldest: float) -> FeedbackLog:
         """Without the lists, and the months, that ended before a moment in UTC seconds."""
@@ -165,13 +202,20 @@ class FeedbackLog:
         return FeedbackLog(
             {key: tally for key, tally in self.tallies.items() if key[0] >= first},
             b"".join(one for one in self._cut() if moment_in(one) >= oldest),
+            {month: sketch for month, sketch in self.covered.items() if month >= first},
         )
 
     def to_bytes(self) -> bytes:
         """The log for the vault, at most 16 KiB: a version, names of surfaces, sums and lists."""
         names = sorted({surface for _, surface in self.tallies if surface})
         parts = [
-            _START.pack(_VERSION, len(names), len(self.tallies), len(self.newest) // RECORD_BYTES)
+            _START.pack(
+                _VERSION,
+                len(names),
+                len(self.tallies),
+                len(self.newest) // RECORD_BYTES,
+                len(self.covered),
+            )
         ]
         for name in names:
             text = name.encode()
@@ -179,6 +223,8 @@ class FeedbackLog:
         places = {"": 0} | {name: place for place, name in enumerate(names, start=1)}
         for (month, surface), tally in sorted(self.tallies.items()):
             parts += [_ROW.pack(month, places[surface]), tally.to_bytes()]
+        for month, sketch in sorted(self.covered.items()):
+            parts += [_MONTH.pack(month), sketch.to_bytes()]
         return b"".join([*parts, self.newest])
 
     @classmethod
@@ -191,7 +237,7 @@ class FeedbackLog:
 
     @classmethod
     def _read(cls, raw: bytes) -> Self | None:
-        version, named, rows, lists = _START.unpack_from(raw)
+        version, named, rows, lists, months = _START.unpack_from(raw)
         if version != _VERSION:
             return None
         at, names = _START.size, [""]
@@ -206,9 +252,24 @@ class FeedbackLog:
             tally = Tally.from_bytes(raw[at : at + _TALLY.size])
             at += _TALLY.size
             tallies[month, names[place]] = tally
+        covered = {}
+        for _ in range(months):
+            (month,) = _MONTH.unpack_from(raw, at)
+            at += _MONTH.size
+            covered[month] = Sketch.from_bytes(raw[at : at + SKETCH_BYTES])
+            at += SKETCH_BYTES
         if len(raw) != at + lists * RECORD_BYTES:
             return None
-        return cls(tallies, raw[at:])
+        return cls(tallies, raw[at:], covered)
+
+
+def _latest(earlier: Mapping[int, Sketch], later: Mapping[int, Sketch]) -> dict[int, Sketch]:
+    """The sums of two logs by month, without months that are too old."""
+    both = dict(earlier)
+    for month, sketch in later.items():
+        both[month] = both[month] + sketch if month in both else sketch
+    first = max(both, default=0) - COVERED_MONTHS + 1
+    return {month: sketch for month, sketch in both.items() if month >= first}
 
 
 def month_of(at: float) -> int:

@@ -38,7 +38,8 @@ class Journal:
         """Take note of what came of a list, in memory: nothing is written while ranking."""
         count, log = self._pending.get(user, (0, FeedbackLog()))
         record = ListRecord.of(shown, deeds)
-        self._pending[user] = count + 1, log.after(record, shown.surface)
+        after = log.after(record, shown.surface, shown.variety.sketch)
+        self._pending[user] = count + 1, after
         self._pending.move_to_end(user)
         if len(self._pending) > PEOPLE:
             self._pending.popitem(last=False)

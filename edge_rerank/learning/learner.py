@@ -146,7 +146,8 @@ class Learner:
             log = self._journal.pending(user)
             for (person, _), pupil in self._pupils.items():
                 for one in pupil.open.lists.values() if person == user else ():
-                    log = log.after(ListRecord.of(one.shown, one.deeds), one.shown.surface)
+                    record = ListRecord.of(one.shown, one.deeds)
+                    log = log.after(record, one.shown.surface, one.shown.variety.sketch)
             return log
 
     def close(self) -> None:

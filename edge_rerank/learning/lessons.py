@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from edge_rerank.learning.examination import DECLINE
 from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.variety import NO_VARIETY, Variety
 from edge_rerank.types import Event, EventType
 
 BOUNCE_S, SATISFIED_S = 5.0, 30.0
@@ -75,9 +76,12 @@ class Shown:
             (m,); ``None`` where it gave none at all.
         without: places from 1 that the items would have had without the head, int64 of shape
             (m,), 0 where that is not known; ``None`` where it moved nothing.
-        chance: of this list, where some of it was left to chance.
-        placements: by place, the chance that this item stands there, float64 of shape (m,);
-            ``None`` where nothing was left to chance.
+        used: which order it is, see :class:`~edge_rerank.learning.list_record.Used`; where it is
+            not said, that of the pack or what was learnt made of it.
+        pairs: by the upper place, the chance that two neighbours were tried; empty where nothing
+            was left to chance.
+        order: by place, the place before neighbours swapped, from 0; likewise.
+        variety: of what it shows.
         teams: by place, whether the host's order or ours brought what stands there, where the list
             was drafted of both; ``None`` for what both began with, and for what was pinned.
     """
@@ -91,8 +95,10 @@ class Shown:
     surface: str = ""
     host: NDArray[np.int64] | None = None
     without: NDArray[np.int64] | None = None
-    chance: float = 1.0
-    placements: NDArray[np.float64] | None = None
+    used: str = ""
+    pairs: tuple[float, ...] = ()
+    order: tuple[int, ...] = ()
+    variety: Variety = NO_VARIETY
     teams: tuple[Side | None, ...] | None = None
 
     @property
@@ -137,19 +143,27 @@ class Deeds:
         done: ids of what was completed, liked, bought or put in a cart.
         refused: ids of what was disliked or dismissed.
         seen: ids of what the host says was looked at.
+        rating: of the list as a whole, the last one; ``None`` without one.
     """
 
     visited: dict[str, float | None] = field(default_factory=dict)
     done: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
+    rating: float | None = None
 
     def copy(self) -> Deeds:
         """Another one that says the same, to be changed."""
-        return Deeds(self.visited.copy(), self.done.copy(), self.refused.copy(), self.seen.copy())
+        return Deeds(
+            self.visited.copy(),
+            self.done.copy(),
+            self.refused.copy(),
+            self.seen.copy(),
+            self.rating,
+        )
 
     def heed(self, event: Event, *, new: bool = True) -> None:
-        """Take note of an event with an item of the list.
+        """Take note of an event with an item of the list, or of a rating of all of it.
 
         Args:
             event: what was done.
@@ -157,6 +171,8 @@ class Deeds:
                 another list than then, or by mistake: of an item that was judged since it then
                 says nothing.
         """
+        if event.of_list:
+            self.rating = event.value
         if event.item is None:
             return
         one = event.item.id

@@ -40,14 +40,15 @@ class Answer:
     shown: Shown | None = None
 
     @classmethod
-    def empty(cls, pack: str, blocked: tuple[LeftOut, ...]) -> Self:
+    def empty(cls, pack: str, blocked: tuple[LeftOut, ...], locale: str) -> Self:
         """Where no candidates are left.
 
         Args:
             pack: name of the one that would have ranked.
             blocked: what the list policy left out.
+            locale: of the call.
         """
-        return cls(Ranking((), id=ranking_id(), pack=pack, left_out=blocked))
+        return cls(Ranking((), ranking_id(), pack=pack, left_out=blocked, locale=locale))
 
 
 def degradations(evidence: Evidence, order: Arrangement, unread: Unread) -> tuple[Degradation, ...]:

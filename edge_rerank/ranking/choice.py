@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from edge_rerank._discreet import discreet
 from edge_rerank._progress import Progress
 from edge_rerank.errors import PackError
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.encoders.scripts import script_of
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.shipped import multilingual_pack
@@ -34,8 +35,9 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs, tables_of
-from edge_rerank.ranking.request import RankOptions, Repeats, candidates_of, items_of
-from edge_rerank.types import Event, Item, RatingScale
+from edge_rerank.ranking.options import RankOptions, Repeats
+from edge_rerank.ranking.request import candidates_of, items_of
+from edge_rerank.types import Event, Item
 
 logger = logging.getLogger(__name__)
 

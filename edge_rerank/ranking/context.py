@@ -1,12 +1,16 @@
-"""Context of a call: the circumstances that a host states, and which of its lists it is for."""
+"""Context of a call: the circumstances that a host states, its list, and the reader's language."""
 
 from __future__ import annotations
 
+import re
 from types import MappingProxyType
 
 from edge_rerank._check import check_integer
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.attributes import Values, check_name, check_values
+
+TAG_PATTERN = "^[A-Za-z]{2,8}([-_][A-Za-z0-9]{1,8}){0,7}$"
+"""Of language tags, as JSON Schema writes it."""
 
 MAX_CIRCUMSTANCES = 16
 """Of one call."""
@@ -36,6 +40,19 @@ def context_of(value: object) -> Values:
             what = f"context: {name}"
             check_integer(known[name], what, InvalidRequest, minimum=least, maximum=most)
     return MappingProxyType(known)
+
+
+def locale_of(value: object) -> str:
+    """The language that reasons are to be told in, a BCP 47 tag; empty where a call names none.
+
+    Raises:
+        InvalidRequest: when it is no such tag.
+    """
+    if value is None:
+        return ""
+    if not (isinstance(value, str) and re.fullmatch(TAG_PATTERN[1:-1], value)):
+        raise InvalidRequest('locale: expected a language tag such as "zh-CN", got something else')
+    return value
 
 
 def surface_of(value: object) -> str | None:

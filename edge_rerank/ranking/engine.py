@@ -20,6 +20,7 @@ from edge_rerank._check import check_kind
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, PackUnsupported
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
@@ -35,10 +36,11 @@ from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.host_order import Listed, TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Packs, folders_of, tables_of, the_one
+from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import without_blocked
 from edge_rerank.ranking.relevance.relevance import Judge, Level
-from edge_rerank.ranking.request import RankOptions, Repeats, Request, items_of, repeats_of
+from edge_rerank.ranking.request import Request, items_of
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
 from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
@@ -50,7 +52,7 @@ from edge_rerank.ranking.sources.search import QUERY, SearchSource
 from edge_rerank.ranking.sources.timing import TimingSource
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, Item, RatingScale
+from edge_rerank.types import Event, Item
 
 ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
 """Log-odds against a list's mean, where no history model was fitted that says more: somebody
@@ -314,7 +316,7 @@ class RankingEngine:
         )
         request, blocked = without_blocked(request)
         if not request.candidates:
-            return Answer.empty(self.pack.manifest.name, blocked)
+            return Answer.empty(self.pack.manifest.name, blocked, request.locale)
         evidence = Evidence(self._columns(), len(request.candidates))
         for source in self._sources:
             source.fill(request, evidence)
@@ -339,6 +341,7 @@ class RankingEngine:
             chances=order.explored.placements,
             left_out=(*blocked, *left_out_of(order, request)),
             order=order.order,
+            locale=request.locale,
         )
         if head is None or not request.shown:
             return Answer(ranking)

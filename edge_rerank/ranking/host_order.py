@@ -14,6 +14,7 @@ from edge_rerank.learning.host_guard import Trial
 from edge_rerank.learning.interleaving import Side, team_draft
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
+from edge_rerank.learning.list_record import Used
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.exploring import is_known
 from edge_rerank.ranking.policies.near_copies import NearCopies
@@ -118,8 +119,10 @@ class Listed:
         if self.order is ListOrder.PERSONAL:
             return shown
         count = len(shown.ids)
-        apart = replace(shown, host=None, without=np.zeros(count, dtype=np.int64))
-        if self.order is ListOrder.HOST:
+        host = self.order is ListOrder.HOST
+        used = Used.HOST if host else Used.MIXED
+        apart = replace(shown, host=None, without=np.zeros(count, dtype=np.int64), used=used)
+        if host:
             return apart
         fixed = frozenset(pinned.values())
         teams = tuple(None if row in fixed else self.teams.get(row) for row in rows[:count])

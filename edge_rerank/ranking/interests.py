@@ -12,10 +12,11 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.history.sessions import session_ages
 from edge_rerank.ranking.signals.situation import places
 from edge_rerank.ranking.strength import CHOSEN, Standing, guess_scale
-from edge_rerank.types import Event, EventType, Item, RatingScale
+from edge_rerank.types import Event, EventType, Item
 
 MAX_ITEMS = 50
 """The most recently touched items that take part; more add time but no quality."""
@@ -140,6 +141,8 @@ def read_interests(
     repeated: set[str] = set()
     for event, age in zip(history, ages, strict=True):
         item = event.item
+        if event.of_list:
+            continue
         if item is None:
             query = event.query or ""
             searches.pop(query, None)

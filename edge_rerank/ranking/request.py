@@ -5,11 +5,9 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
-from enum import StrEnum
 from functools import cached_property
 from itertools import compress
-from typing import TypedDict, Unpack
+from typing import Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,80 +23,20 @@ from edge_rerank._check import (
     check_text,
 )
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.formats.attributes import Value, Values
+from edge_rerank.formats.attributes import Values
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.learning.head import Head
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
-from edge_rerank.ranking.context import context_of, surface_of
+from edge_rerank.ranking.context import context_of, locale_of, surface_of
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
+from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
 from edge_rerank.ranking.signals.table import item_keys
-from edge_rerank.types import Event, Item, RatingScale
+from edge_rerank.types import Event, Item
 
 MAX_CANDIDATES = 10_000
-
-
-class Repeats(StrEnum):
-    """What a host wants of things that a person had before.
-
-    Attributes:
-        NEVER: they stand behind all others.
-        FRESH: that they were had before never speaks for them, and against what was just now.
-        LEARN: as often as the person comes back to things, and to this one.
-    """
-
-    NEVER = "never"
-    FRESH = "fresh"
-    LEARN = "learn"
-
-
-class ListOptions(TypedDict, total=False):
-    """The keyword arguments of every ``rank_texts()``: see :class:`RankOptions`."""
-
-    top_k: int | None
-    diversity: float
-    host_order: bool
-    budget_ms: float | None
-    now: float | datetime | None
-    repeats: Repeats | str | None
-    context: Mapping[str, Value | None] | None
-    surface: str | None
-    policy: ListPolicy | None
-    exposures: Mapping[str, Exposure] | None
-    shown: bool
-
-
-class RankOptions(ListOptions, total=False):
-    """The keyword arguments of every ``rank()``.
-
-    Attributes:
-        query: what the person asked for just now; not recorded.
-        top_k: how many to return, all if ``None``.
-        diversity: 0 to 1, how much near-copies are pushed down within the first 100 places.
-        host_order: whether the order of the items is the host's own ranking and is to be
-            blended in; an item's ``score`` says more and always is.
-        budget_ms: milliseconds after which a scorer is to stop refining; the result is then
-            marked as degraded. No limit if ``None``; the encoder always runs.
-        now: UTC seconds, or a datetime with a time zone; the clock if ``None``.
-        repeats: what is wanted of things that the person had before, "never", "fresh" or "learn",
-            see :class:`Repeats`; as the reranker was opened if ``None``. With a query "learn" is
-            as "fresh".
-        context: circumstances of the call, at most 16: strings of 1 to 128 characters or numbers
-            by names of 1 to 64 of ``A-Z a-z 0-9 . _ -``, as ``{"hour": 20, "device": "kiosk"}``.
-            ``hour`` goes from 0 to 23, ``weekday`` from 0 (Monday) to 6, ``month`` from 1 to 12.
-            Not recorded; what a person chooses in which of them is learnt on the device.
-        surface: which of your lists this is, as "home": a name like those. No part of a score.
-        policy: what makes a good list, in place of the one that the reranker was opened with, see
-            :class:`edge_rerank.ListPolicy`; that one if ``None``.
-        exposures: how often items were shown to the person so far, by item id, for rules of the
-            policy that count it: :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`; where
-            it is left out, as far as impressions were recorded.
-        shown: ``False`` for a list that the person does not get to see, as one that is printed or
-            made ahead: it does not count in ``stats()``, and nothing is learnt from it.
-    """
-
-    query: str | None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -109,11 +47,15 @@ class Explored:
         before: rows in the order before neighbours swapped; none where nothing was explored.
         placements: by place, the chance that its item stands there.
         chance: of the list, among all that swaps could have made.
+        pairs: by the upper place, the chance that two neighbours were tried.
+        order: by place, the place before neighbours swapped, from 0.
     """
 
     before: tuple[int, ...] = ()
     placements: tuple[float, ...] = ()
     chance: float = 1.0
+    pairs: tuple[float, ...] = ()
+    order: tuple[int, ...] = ()
 
 
 NOTHING_EXPLORED = Explored()
@@ -139,6 +81,7 @@ class Request:
         repeats: what is wanted of things that the person had before.
         context: circumstances of the call by name, read-only.
         surface: which of the host's lists it is for, if it says so.
+        locale: language of reasons, a BCP 47 tag; empty where the call does not say.
         head: what was learnt of the person on this device, if anything.
         policy: what makes a good list.
         exposures: how items were shown to the person so far, by id.
@@ -158,6 +101,7 @@ class Request:
     repeats: Repeats
     context: Values
     surface: str | None
+    locale: str
     policy: ListPolicy
     exposures: Mapping[str, Exposure]
     shown: bool
@@ -219,6 +163,7 @@ class Request:
             repeats=repeats_of(options.get("repeats")),
             context=context_of(options.get("context")),
             surface=surface_of(options.get("surface")),
+            locale=locale_of(options.get("locale")),
             policy=policy,
             exposures=exposures,
             shown=check_bool(options.get("shown", True), "shown", InvalidRequest),
@@ -347,21 +292,6 @@ def items_of(items: object, *, most: int | None = None) -> list[Item]:
     wanted = "a sequence of Item"
     given = check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item, most=most)
     return list(given)
-
-
-def repeats_of(value: object) -> Repeats:
-    """What a host wants of things had before; "learn" where it is ``None``.
-
-    Raises:
-        InvalidRequest: when it is no name of one.
-    """
-    if value is None:
-        return Repeats.LEARN
-    wanted = f"one of {', '.join(Repeats)}, or None"
-    try:
-        return Repeats(check_text(value, "repeats", InvalidRequest, wanted=wanted))
-    except ValueError:
-        raise InvalidRequest(f"repeats: expected {wanted}; got another") from None
 
 
 def _check_names(options: Iterable[str]) -> None:

@@ -38,7 +38,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from edge_rerank.types import Event, EventType, RatingScale
+from edge_rerank.formats.rating_scale import RatingScale
+from edge_rerank.types import Event, EventType
 
 MOST = 2.5
 """Largest size of what is said of one item."""
@@ -118,7 +119,7 @@ def guess_scale(history: Iterable[Event]) -> RatingScale:
     values = [
         event.value
         for event in history
-        if event.type is EventType.RATING and event.value is not None
+        if event.type is EventType.RATING and event.value is not None and not event.of_list
     ]
     low, high = min(values, default=1.0), max(values, default=1.0)
     if low < 0:

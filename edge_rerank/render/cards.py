@@ -190,7 +190,7 @@ def as_cards(
     Raises:
         InvalidRequest: when a function of the presentation gives something else than a string.
     """
-    varied = _varied(ranking, _titles(ranking, titles), presentation.words or ENGLISH)
+    varied = _varied(ranking, _titles(ranking, titles), words_of(ranking, presentation))
     return [
         Card(
             id=ranked.item.id,
@@ -217,7 +217,7 @@ def as_banner(
         return None
     first = ranking[0]
     why = [reason for reason in first.reasons if reason.weight > 0]
-    said = phrases(why, _titles(ranking, titles), words=presentation.words or ENGLISH)
+    said = phrases(why, _titles(ranking, titles), words=words_of(ranking, presentation))
     return Banner(
         id=first.item.id,
         title=title_of(first.item),
@@ -268,6 +268,11 @@ def _phrase(reason: Reason, titles: Titles, words: Words) -> str:
         category = shorten(one_line(reason.category), _TITLE_IN_PHRASE)
         return words.of_category.format(category=category)
     return words.reason(reason.code, lifts=reason.weight > 0)
+
+
+def words_of(ranking: Sequence[RankedItem], presentation: Presentation) -> Words:
+    """The presentation's words; without any, ours in the language that the ranking was asked in."""
+    return presentation.words or Words.of(getattr(ranking, "locale", ""))
 
 
 def _titles(ranking: Sequence[RankedItem], titles: Titles | None) -> Titles:

@@ -43,7 +43,7 @@ def as_html(
     heading: str | None = None,
     titles: Titles | None = None,
     full_page: bool = True,
-    lang: str = "en",
+    lang: str | None = None,
     presentation: Presentation = OURS,
     ranking_id: str | None = None,
 ) -> str:
@@ -60,7 +60,8 @@ def as_html(
         full_page: a whole document with a Content-Security-Policy; else a ``style`` and a
             ``section`` element to be put into the host's own page.
         lang: language of the page, a BCP 47 tag; says how it is written, and in which language
-            reasons are where we have its words.
+            reasons are where we have its words; where it is left out, what the ranking was asked
+            in, else English.
         presentation: pictures, templates, words and reporting of the host.
         ranking_id: where ``ranking`` is only a part of a :class:`~edge_rerank.Ranking`, which
             has lost the whole's id.
@@ -76,6 +77,7 @@ def as_html(
         raise InvalidRequest(f"layout: expected one of {known}, got another") from None
     if ranking_id is not None:
         check_id(ranking_id, "ranking id", InvalidRequest)
+    lang = lang or getattr(ranking, "locale", "") or "en"
     words = presentation.words or Words.of(lang)
     presentation = replace(presentation, words=words, level=1 if full_page else presentation.level)
     heading = words.heading if heading is None else heading

@@ -89,13 +89,25 @@ def page(
     )
 
 
-def report_page(title: str, body: str, *, style: str) -> str:
-    """A report in English: headings, sections and tables look alike in all of them.
+def report_page(
+    title: str, body: str, *, style: str, lang: str = "en", direction: str = "ltr"
+) -> str:
+    """A report: headings, sections and tables look alike in all of them.
 
     Args:
         title: plain text.
         body: HTML of what the report says.
         style: CSS of this report, beside what all share.
+        lang: language of the report, a BCP 47 tag.
+        direction: in which that language is written, "ltr" or "rtl".
     """
     head = f"<style>{_REPORT_STYLE + style}</style>"
-    return page(title, body, head=head, policy=_REPORT_POLICY, name="report")
+    return page(
+        title,
+        body,
+        head=head,
+        policy=_REPORT_POLICY,
+        name="report",
+        lang=lang,
+        direction=direction,
+    )

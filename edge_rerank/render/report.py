@@ -22,7 +22,7 @@ th:first-child, td:last-child.l { text-align: left; }
 tr.own { font-weight: 600; } tr.own th { font-weight: 600; }
 td.best { color: var(--accent); }
 .good { color: var(--good); } .bad { color: var(--bad); }
-td:last-child { padding-right: 0; }
+td:last-child, th:last-child { padding-right: 0; }
 @media print { .wide { overflow: visible; } table { font-size: 7.5pt; }
   td, th { padding-right: .3rem; } }
 """

@@ -63,7 +63,7 @@ class Words:
         Args:
             lang: a BCP 47 tag.
         """
-        return CHINESE if _subtags(lang)[0] in {"zh", "cmn"} else ENGLISH
+        return CHINESE if is_chinese(lang) else ENGLISH
 
 
 ENGLISH = Words()
@@ -106,6 +106,11 @@ CHINESE = Words(
         ReasonCode.EXPLORED: ("试着排前一位", "试着排后一位"),
     },
 )
+
+
+def is_chinese(lang: str) -> bool:
+    """Whether a BCP 47 tag is that of Chinese."""
+    return _subtags(lang)[0] in {"zh", "cmn"}
 
 
 def direction(lang: str) -> str:

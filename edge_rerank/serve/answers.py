@@ -6,6 +6,8 @@ from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from edge_rerank.learning.stats import Stats
+from edge_rerank.learning.stats_words import StatsWords
 from edge_rerank.result import Ranking
 from edge_rerank.serve.wire import OPTIONS, WHOSE, RankCall
 from edge_rerank.texts import RankedText, RankedTexts
@@ -66,6 +68,14 @@ def texts_answer(ranked: RankedTexts, echo: bool | None) -> Answer:
             for one in ranked
         ],
     }
+
+
+def stats_answer(stats: Stats, words: StatsWords) -> Answer:
+    """Statistics of a person's lists, with each note in words as well."""
+    told = stats.to_dict()
+    for entry, note in zip(told["notes"], stats.notes, strict=True):
+        entry["text"] = words.note(note)
+    return told
 
 
 def _reason(reason: Reason) -> Answer:

@@ -42,7 +42,7 @@ BODY_S = 10.0
 
 METHODS = (
     *("rank", "rank_texts", "record", "describe", "consent", "pause", "resume", "profile"),
-    *("access", "forget", "warmup"),
+    *("stats", "access", "forget", "warmup"),
 )
 """Methods that have a route of their name."""
 

@@ -18,10 +18,12 @@ from edge_rerank.formats.attributes import (
 )
 from edge_rerank.formats.events import closed_object
 from edge_rerank.history.personal_data import SCHEMA as PERSONAL_DATA
-from edge_rerank.ranking.context import MAX_CIRCUMSTANCES, WHOLE_NUMBERS
-from edge_rerank.ranking.request import MAX_CANDIDATES, Repeats
+from edge_rerank.ranking.context import MAX_CIRCUMSTANCES, TAG_PATTERN, WHOLE_NUMBERS
+from edge_rerank.ranking.options import Repeats
+from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.policy_schema import POLICY
+from edge_rerank.serve.stats_schema import STATS
 from edge_rerank.serve.wire import DOCUMENT, RANK, TEXTS
 from edge_rerank.types import (
     MAX_CATEGORIES,
@@ -65,6 +67,7 @@ def describe(*, page: bool) -> dict[str, Any]:
         "/pause": _post("Stop recording a person", _ONLY_USER, "Done"),
         "/resume": _post("Record a person again", _ONLY_USER, "Done"),
         "/profile": _post("What is known of a person, condensed", _object(_WHOSE), "Profile"),
+        "/stats": _post("How a person's lists did", _STATS_REQUEST, "Stats"),
         "/access": _post("Everything stored about a person", _ONLY_USER, "PersonalData"),
         "/forget": _post("Erase everything about a person", _ONLY_USER, "Receipt"),
         "/warmup": _post("Read items ahead of time", _object({"items": _ITEMS}), "Done"),
@@ -198,6 +201,7 @@ _DOCUMENTS: Schema = {
     "items": {"anyOf": [_TEXT, _ref("Document")]},
 }
 _NAME: Schema = {"type": "string", "pattern": NAME_PATTERN}
+_TAG: Schema = {"type": "string", "pattern": TAG_PATTERN, "description": "BCP 47"}
 _VALUE: Schema = {
     "anyOf": [
         {"type": "string", "minLength": 1, "maxLength": MAX_VALUE_CHARS},
@@ -247,6 +251,7 @@ _MEMBERS: Mapping[str, Schema] = {
     "context": _CONTEXT,
     "surface": _NAME,
     "shown": _BOOL,
+    "locale": _TAG,
     "policy": POLICY,
     "return_items": _BOOL,
     "return_documents": _BOOL,
@@ -262,6 +267,7 @@ _RANK_REQUEST = _object(
     ["items"],
 )
 _ONLY_USER = _object({"user": _ID})
+_STATS_REQUEST = _object({**_WHOSE, "locale": _TAG})
 _CONSENT_REQUEST = _object(
     {
         **_WHOSE,
@@ -414,6 +420,7 @@ _ANSWERED: Mapping[str, Schema] = {
             "attributes": {"type": "object", "additionalProperties": _VALUE},
         }
     ),
+    "Stats": STATS,
     "PersonalData": {name: value for name, value in PERSONAL_DATA.items() if name != "$schema"},
     "Receipt": {"type": "object", "required": ["events", "key_rotated"]},
 }

@@ -10,9 +10,11 @@ import edge_rerank
 from edge_rerank._check import check_id
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.history.history import PERSONALISATION
+from edge_rerank.learning.stats_words import StatsWords
+from edge_rerank.ranking.context import locale_of
 from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.reranker import Reranker
-from edge_rerank.serve.answers import Shape, ranking_answer, texts_answer
+from edge_rerank.serve.answers import Shape, ranking_answer, stats_answer, texts_answer
 from edge_rerank.serve.guests import IDLE_S, MAX_GUESTS, Guests
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.serve.refusals import unknown_method
@@ -57,6 +59,7 @@ class Service:
             "pause": self._pause,
             "resume": self._resume,
             "profile": self._profile,
+            "stats": self._stats,
             "access": self._access,
             "forget": self._forget,
             "guest_open": self._guest_open,
@@ -192,6 +195,15 @@ class Service:
             return json.loads(self._reranker.profile(_named(whose.user)).to_json())
         with self._guests.use(whose.guest) as visitor:
             return json.loads(visitor.session.profile().to_json())
+
+    def _stats(self, params: object) -> Any:
+        given = members_of(params, (*WHOSE, "locale"))
+        words = StatsWords.of(locale_of(given.get("locale")))
+        whose = read_whose(given, self._user)
+        if whose.guest is None:
+            return stats_answer(self._reranker.stats(_named(whose.user)), words)
+        with self._guests.use(whose.guest) as visitor:
+            return stats_answer(visitor.session.stats(), words)
 
     def _access(self, params: object) -> Any:
         return json.loads(self._reranker.history.access(self._only_user(params)).to_json())

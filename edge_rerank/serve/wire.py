@@ -18,7 +18,7 @@ from edge_rerank.formats.events import (
     item_of,
 )
 from edge_rerank.ranking.list_policy import ListPolicy
-from edge_rerank.ranking.request import ListOptions, RankOptions
+from edge_rerank.ranking.options import ListOptions, RankOptions
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.types import Event, Item
 
@@ -136,8 +136,9 @@ def read_rank(params: object, default: str | None) -> RankCall:
     )
 
 
+_OF_RANK = ("query", "top_k", "host_order", *OPTIONS, "locale")
 RANK = (
-    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS, "policy"),
+    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS, "locale", "policy"),
     *("return_items", "reasons", "why"),
 )
 TEXTS = (
@@ -279,8 +280,7 @@ def _closed(
 
 
 def _rank_options(given: Members) -> RankOptions:
-    names = ("query", "top_k", "host_order", *OPTIONS)
-    return cast(RankOptions, {**_picked(given, names), **_policy(given)})
+    return cast(RankOptions, {**_picked(given, _OF_RANK), **_policy(given)})
 
 
 def _policy(given: Members) -> dict[str, Any]:

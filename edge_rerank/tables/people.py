@@ -11,10 +11,11 @@ from typing import NamedTuple
 from edge_rerank._progress import Progress
 from edge_rerank.errors import InvalidEvent
 from edge_rerank.formats.logs import BadLine, Log
+from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.history.clean import clean
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.ranking.strength import CHOSEN, attention, guess_scale, verdict_of
-from edge_rerank.types import NOT_CHOSEN, Event, EventType, Item, RatingScale
+from edge_rerank.types import NOT_CHOSEN, Event, EventType, Item
 
 PROGRESS_LINES = 1_000
 
@@ -209,7 +210,7 @@ def _scale(people: Iterable[Iterable[Deed]]) -> RatingScale:
         deed.value
         for deeds in people
         for deed in deeds
-        if deed.type is EventType.RATING and deed.value is not None
+        if deed.type is EventType.RATING and deed.value is not None and deed.item
     )
     item = Item("any")
     return guess_scale([Event(EventType.RATING, item, value=value) for value in values])

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -85,11 +86,27 @@ def test_stats(run: Run, tmp_path: Path) -> None:
     assert report["whole"]["place"]["value"] == 3
     assert report["against_host"]["lists"] == 12
     told = page.read_text(encoding="utf-8")
-    assert "13 lists shown" in told
+    assert "lists shown: 13" in told
     for text in (shown.out, told, json.dumps(report)):
         assert "number " not in text
         assert "secret" not in text
         assert "robin" not in text
+
+
+def test_stats_in_chinese(run: Run, tmp_path: Path) -> None:
+    key, page = KeyFile.create(tmp_path / "me.key"), tmp_path / "page.html"
+    shelf = [Item(f"number {n}", f"a secret title {n}", ["things"]) for n in range(6)]
+    with Reranker.open(history=tmp_path / "me.db", key=key) as reranker:
+        reranker.consent("robin", True)
+        ranking = reranker.rank(shelf, "robin")
+        reranker.record(Event("rating", ranking=ranking.id, value=5), user="robin")
+    stored = ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key", "--user", "robin")
+    shown = run("profile", "stats", *stored, "--language", "zh", "--html", page)
+    assert (shown.code, shown.err) == (0, "")
+    for words in ("点击率", "评分", "列表内多样性", "覆盖率", "基尼系数", "注意：没有离线策略估计"):
+        assert words in shown.out
+    assert not set(re.findall("[a-z]{2,}", shown.out))
+    assert "列表效果" in page.read_text(encoding="utf-8")
 
 
 def test_stats_of_a_person_of_whom_no_list_is_noted(run: Run, robin: tuple[object, ...]) -> None:

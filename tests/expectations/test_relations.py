@@ -26,7 +26,7 @@ from edge_rerank.evaluation.expectations.relations import (
 )
 from edge_rerank.formats.dataset import DataSet
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.options import RankOptions
 from edge_rerank.render.texttable import text_table
 from edge_rerank.types import EventType
 from tests.evaluation.conftest import write_lines

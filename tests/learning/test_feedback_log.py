@@ -11,13 +11,23 @@ from hypothesis import strategies as st
 
 from edge_rerank import Event, Item
 from edge_rerank.history.vault.states import MAX_STATE_BYTES
-from edge_rerank.learning.feedback_log import MONTHS, NEWEST, SURFACES, FeedbackLog, month_of
+from edge_rerank.learning.coverage import Sketch
+from edge_rerank.learning.exploration import NeighbourSwaps
+from edge_rerank.learning.feedback_log import (
+    COVERED_MONTHS,
+    MONTHS,
+    NEWEST,
+    SURFACES,
+    FeedbackLog,
+    month_of,
+)
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Deeds, Features, Shown
-from edge_rerank.learning.list_record import PLACES, ListRecord
+from edge_rerank.learning.list_record import PLACES, ListRecord, Used
 
 START = 1_700_000_000.0  # 14 November 2023
 MONTH_S = 31 * 86_400.0
+FLAGS = st.lists(st.booleans(), min_size=PLACES, max_size=PLACES)
 LAYOUT = Layout("pack", "a" * 64, ("content",), 2)
 
 
@@ -67,24 +77,47 @@ def test_of_equal_successes_the_uppermost_counts() -> None:
 @given(
     place=st.integers(0, 100),
     success=st.floats(0, 1),
-    chance=st.floats(0, 1, width=32, exclude_min=True),
-    placements=st.lists(st.floats(0.001, 1), min_size=PLACES, max_size=PLACES),
-    same=st.lists(st.booleans(), min_size=PLACES, max_size=PLACES),
+    epsilon=st.floats(0, 0.5),
+    shares=st.lists(st.none() | st.floats(0, 1), min_size=3, max_size=3),
+    rating=st.none() | st.integers(-1_000, 1_000),
+    used=st.sampled_from(Used),
+    same=FLAGS,
+    tried=FLAGS,
+    swapped=FLAGS,
 )
 def test_a_record_is_the_same_after_bytes(
-    place: int, success: float, chance: float, placements: list[float], same: list[bool]
+    place: int,
+    success: float,
+    epsilon: float,
+    shares: list[float | None],
+    rating: int | None,
+    used: Used,
+    same: list[bool],
+    tried: list[bool],
+    swapped: list[bool],
 ) -> None:
+    categories, vectors, recall = shares
     one = replace(
         record(place),
         success=success,
-        chance=chance,
-        placements=tuple(placements),
+        epsilon=epsilon,
+        used=used,
+        rating=None if rating is None else float(rating),
         same=tuple(same),
+        within=tuple(swapped),
+        tried=tuple(tried),
+        swapped=tuple(swapped),
+        categories=categories,
+        vectors=vectors,
+        recall=recall,
     )
     again = ListRecord.from_bytes(one.to_bytes())
-    assert (again.place, again.same, again.chance) == (one.place, one.same, one.chance)
+    for name in ("place", "same", "within", "tried", "swapped", "used", "rating"):
+        assert getattr(again, name) == getattr(one, name)
     assert again.success == pytest.approx(one.success, abs=0.5 / 255)
-    assert again.placements == pytest.approx(one.placements, abs=0.5 / 65_535)
+    assert again.epsilon == pytest.approx(one.epsilon, abs=0.5 / 131_070)
+    for before, after in zip(shares, (again.categories, again.vectors, again.recall), strict=True):
+        assert after == (None if before is None else pytest.approx(before, abs=0.5 / 254))
     assert ListRecord.from_bytes(again.to_bytes()) == again
 
 
@@ -92,7 +125,8 @@ def filled(lists: int) -> FeedbackLog:
     log = FeedbackLog()
     for number in range(lists):
         at = START + number * 3 * MONTHS * MONTH_S / lists
-        log = log.after(record(number % 40, at=at), f"{number % 9}" * 64)
+        sketch = Sketch.of([f"{number}"], [f"{number}", f"{number + 1}"], ["a"], ["a", "b"])
+        log = log.after(record(number % 40, at=at), f"{number % 9}" * 64, sketch)
     return log
 
 
@@ -101,6 +135,7 @@ def test_it_is_bounded_and_fits_a_state() -> None:
     assert len(log.records) == NEWEST
     assert len({surface for _, surface in log.tallies if surface}) <= SURFACES
     assert len({month for month, _ in log.tallies}) <= MONTHS
+    assert len(log.covered) == COVERED_MONTHS
     full = FeedbackLog(
         {
             (24_000 + month, name): log.tallies[next(iter(log.tallies))]
@@ -108,6 +143,7 @@ def test_it_is_bounded_and_fits_a_state() -> None:
             for name in ("", *(f"{n}" * 64 for n in range(SURFACES)))
         },
         log.newest,
+        {24_000 + MONTHS - 1 - month: next(iter(log.covered.values())) for month in range(2)},
     )
     assert len(full.to_bytes()) <= MAX_STATE_BYTES
     assert FeedbackLog.from_bytes(full.to_bytes()) == full
@@ -117,9 +153,11 @@ def test_equal_lists_give_equal_bytes_in_one_go_or_in_two() -> None:
     whole = FeedbackLog()
     parts = [FeedbackLog(), FeedbackLog()]
     for number in range(60):
-        one, surface = record(number % 7), "home" if number % 2 else ""
-        whole = whole.after(one, surface)
-        parts[number // 30] = parts[number // 30].after(one, surface)
+        one = replace(record(number % 7), rating=float(number % 6) if number % 3 else None)
+        surface, shown = "home" if number % 2 else "", [f"{number % 11}"]
+        sketch = Sketch.of(shown, shown, shown, shown)
+        whole = whole.after(one, surface, sketch)
+        parts[number // 30] = parts[number // 30].after(one, surface, sketch)
     assert whole.to_bytes() == parts[0].merged(parts[1]).to_bytes()
     assert sum(tally.lists for tally in whole.tallies.values()) == 60
 
@@ -133,13 +171,61 @@ def test_what_was_not_written_here_is_nothing() -> None:
 
 @given(st.binary(max_size=300))
 def test_any_bytes_are_a_log_or_nothing(raw: bytes) -> None:
-    log = FeedbackLog.from_bytes(b"\x01" + raw)
+    log = FeedbackLog.from_bytes(b"\x02" + raw)
     assert log is None or isinstance(log, FeedbackLog)
 
 
 def test_what_retention_no_longer_allows_goes() -> None:
-    log = FeedbackLog().after(record(1, at=START)).after(record(2, at=START + 3 * MONTH_S))
+    sketch = Sketch.of(["a"], ["a"], [], [])
+    log = FeedbackLog().after(record(1, at=START), "", sketch)
+    assert log.since(START + MONTH_S).covered == {}
+    log = log.after(record(2, at=START + 3 * MONTH_S), "", sketch)
     left = log.since(START + MONTH_S)
+    assert list(left.covered) == [month_of(START + 3 * MONTH_S)]
     assert [one.place for one in left.records] == [2]
     assert list(left.tallies) == [(month_of(START + 3 * MONTH_S), "")]
     assert log.since(-np.inf) == log
+
+
+@given(
+    pairs=st.sets(st.integers(0, 18), max_size=6),
+    epsilon=st.sampled_from([0.1, 0.25, 0.5]),
+    fixed=st.sets(st.integers(0, 18), max_size=4),
+)
+def test_chances_of_the_first_places_are_those_of_the_whole_list(
+    pairs: set[int], epsilon: float, fixed: set[int]
+) -> None:
+    swaps = NeighbourSwaps(np.array([0.0 if n in fixed else epsilon for n in range(19)]))
+    order = np.arange(20)
+    for upper in sorted(pairs - fixed):
+        if order[upper] == upper:
+            order[[upper, upper + 1]] = order[[upper + 1, upper]]
+    one = ListRecord.of(
+        shown(
+            "abcdefghijklmnopqrst",
+            pairs=tuple(swaps.pairs.tolist()),
+            order=tuple(order.tolist()),
+            without=order + 1,
+        ),
+        Deeds(),
+    )
+    again = ListRecord.from_bytes(one.to_bytes())
+    assert again.placements == pytest.approx(swaps.placements(order)[:PLACES], abs=1e-4)
+    assert again.steps == pytest.approx(swaps.steps(order)[:PLACES], abs=1e-4)
+    assert again.same == tuple((order == np.arange(20)).tolist()[:PLACES])
+    assert all(again.within)
+    assert again.used is Used.PACK
+
+
+def test_what_the_head_moved_far_is_out_of_reach() -> None:
+    moved = shown(
+        "abcdef",
+        without=np.array([4, 1, 2, 3, 6, 5]),
+        pairs=(0.0, 0.1, 0.1, 0.0, 0.1),
+        order=(0, 1, 2, 3, 4, 5),
+    )
+    one = ListRecord.of(moved, Deeds())
+    # "d" comes to the third place by one swap; "b" not to the first, where no pair is tried.
+    assert one.within[:6] == (False, True, True, False, True, True)
+    assert one.used is Used.LEARNT
+    assert ListRecord.of(replace(moved, used="host"), Deeds()).used is Used.HOST

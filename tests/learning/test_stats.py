@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from edge_rerank.errors import InvalidRequest
 from edge_rerank.learning.feedback_log import NEWEST, FeedbackLog
-from edge_rerank.learning.list_record import PLACES, ListRecord
-from edge_rerank.learning.stats import LEAST_CHOICES, Stats, stats_of
-from edge_rerank.learning.stats_page import as_html
+from edge_rerank.learning.figures import Figure
+from edge_rerank.learning.list_record import PLACES, ListRecord, Used
+from edge_rerank.learning.stats import LEAST_CHOICES, Note, NoteCode, Stats, stats_of
+from edge_rerank.learning.stats_page import stats_as_html
+from edge_rerank.learning.stats_words import CHINESE, ENGLISH, PHRASES, StatsWords
 from tests.learning.test_feedback_log import MONTH_S, START, record
 
 
@@ -20,6 +24,10 @@ def log_of(*records: ListRecord, surface: str = "") -> FeedbackLog:
     for one in records:
         log = log.after(one, surface)
     return log
+
+
+def in_words(stats: Stats, words: StatsWords = ENGLISH) -> str:
+    return " / ".join(words.note(one) for one in stats.notes)
 
 
 def test_figures_by_hand() -> None:
@@ -46,7 +54,8 @@ def test_nothing_is_said_of_nothing() -> None:
     assert stats.whole.click_through is stats.whole.place is None
     assert stats.against_host is stats.against_pack is None
     assert (stats.by_month, stats.estimates) == ((), ())
-    assert "no list is noted" in stats.notes[0]
+    assert stats.notes[0] == Note(NoteCode.NO_LIST)
+    assert (stats.diversity, stats.coverage, stats.by_order) == (None, None, ())
 
 
 def test_over_time_and_by_surface() -> None:
@@ -91,40 +100,42 @@ def test_against_other_orders() -> None:
     assert (pack.lists, pack.higher.value) == (40, 0.75)
     assert pack.higher.low is not None
     assert pack.higher.low < 0.75
-    assert any("favours the order that was shown" in note for note in stats.notes)
+    assert Note(NoteCode.FAVOURS_SHOWN) in stats.notes
 
 
 def test_too_few_choices_are_not_compared() -> None:
     few = [replace(record(2), host=6) for _ in range(LEAST_CHOICES - 1)]
     stats = stats_of(log_of(*few))
     assert stats.against_host is None
-    assert any("not compared with the application's order" in note for note in stats.notes)
+    assert Note(NoteCode.NOT_AGAINST_HOST, have=9, need=10) in stats.notes
+    assert "not compared with the application's order" in in_words(stats)
 
 
 def explored(rng: np.random.Generator) -> ListRecord:
-    """Two places drawn by a coin; what the head prefers is chosen half as often."""
-    swapped = rng.random() < 0.5
+    """Two neighbours that chance swaps; what the head prefers is chosen half as often."""
+    swapped = rng.random() < 0.25
     chosen = rng.random() < (0.6 if swapped else 0.3)
     same = (swapped, swapped, *[True] * (PLACES - 2))
     return replace(
         record(1 if chosen else 0),
-        chance=0.5,
+        epsilon=0.5,
+        tried=(True, *[False] * (PLACES - 1)),
+        swapped=(swapped, *[False] * (PLACES - 1)),
         same=same,
         rewards=(float(chosen), *[0.0] * (PLACES - 1)),
-        placements=(0.5, 0.5, *[1.0] * (PLACES - 2)),
     )
 
 
 def test_estimates_hold_what_the_other_order_earns() -> None:
-    held = dict.fromkeys(("ips", "snips", "dr"), 0)
+    held = dict.fromkeys(("ips", "snips", "rips", "dm", "dr"), 0)
     for seed in range(20):
         rng = np.random.default_rng(seed)
         stats = stats_of(log_of(*(explored(rng) for _ in range(NEWEST))))
         shown, *others = stats.estimates
         assert (shown.estimator, shown.lists) == ("shown", NEWEST)
-        assert shown.value.value == pytest.approx(0.45, abs=0.15)
+        assert shown.value.value == pytest.approx(0.375, abs=0.15)
         assert [one.estimator for one in others] == list(held)
-        assert not any("off-policy" in note for note in stats.notes)
+        assert not {NoteCode.NO_ESTIMATES, NoteCode.CLIPPED} & {one.code for one in stats.notes}
         for one in others:
             assert one.value.low is not None
             assert one.value.high is not None
@@ -136,7 +147,9 @@ def test_estimates_are_refused_in_words_below_100_lists_left_to_chance() -> None
     rng = np.random.default_rng(0)
     stats = stats_of(log_of(*(record(1) for _ in range(90)), *(explored(rng) for _ in range(99))))
     assert stats.estimates == ()
-    assert any("need 100 lists" in note and "99 of the newest 189" in note for note in stats.notes)
+    assert Note(NoteCode.NO_ESTIMATES, have=99, need=100, newest=189) in stats.notes
+    assert "need 100 lists" in in_words(stats)
+    assert "99 of the newest 189" in in_words(stats)
 
 
 @pytest.fixture
@@ -148,17 +161,113 @@ def some() -> Stats:
 
 def test_as_json_and_the_same_again(some: Stats) -> None:
     told = json.loads(some.to_json())
-    assert told == some.to_dict() | {"notes": list(some.notes)} | {
-        name: json.loads(json.dumps(some.to_dict()[name]))
-        for name in ("by_month", "by_surface", "estimates")
-    }
+    assert told == json.loads(json.dumps(some.to_dict()))
     assert told["whole"]["click_through"]["low"] < told["whole"]["click_through"]["value"]
     assert told["places"]["6-10"] == 0
 
 
 def test_as_a_page(some: Stats) -> None:
-    page = as_html(some)
-    for words in ("150 lists shown", "2023-11", "Against other orders", "snips", "home &amp; &lt;"):
+    page = stats_as_html(some)
+    for words in (
+        "lists shown: 150",
+        "2023-11",
+        "Against other orders",
+        "SNIPS",
+        "home &amp; &lt;",
+    ):
         assert words in page
     assert "<away>" not in page
-    assert "Off-policy estimates" not in as_html(stats_of(FeedbackLog()))
+    assert "Off-policy estimates" not in stats_as_html(stats_of(FeedbackLog()))
+
+
+def test_variety_of_the_newest_lists_and_the_orders_they_were_shown_in() -> None:
+    varied = [replace(record(1), categories=0.5, vectors=None, recall=0.25) for _ in range(10)]
+    learnt = [
+        replace(record(3), categories=1.0, recall=0.75, used=Used.LEARNT, rating=4.5)
+        for _ in range(10)
+    ]
+    stats = stats_of(log_of(*varied, *learnt))
+    assert stats.diversity is not None
+    assert stats.diversity.categories is not None
+    assert stats.diversity.recall is not None
+    assert stats.diversity.categories.value == pytest.approx(0.75, abs=1 / 254)
+    assert stats.diversity.recall.value == pytest.approx(0.5, abs=1 / 254)
+    assert stats.diversity.recall.low is not None
+    assert stats.diversity.vectors is None
+    first, second = stats.by_order
+    assert (first.name, first.lists, first.rating) == ("pack", 10, None)
+    assert second.name == "learnt"
+    assert second.place == Figure(3.0, 3.0, 3.0)
+    assert second.rating == Figure(4.5, 4.5, 4.5)
+
+
+def test_what_chance_cannot_reach_and_what_was_cut_is_said() -> None:
+    rng = np.random.default_rng(0)
+    far = (*[False] * 2, *[True] * (PLACES - 2))
+    lists = [replace(explored(rng), within=far) for _ in range(120)]
+    notes = stats_of(log_of(*lists)).notes
+    assert Note(NoteCode.OUT_OF_REACH, have=20) in notes
+    rare = [
+        replace(one, epsilon=0.1, same=one.swapped[:1] * 2 + one.same[2:])
+        for one in (explored(rng) for _ in range(120))
+    ]
+    few = sum(one.same[0] for one in rare)
+    assert Note(NoteCode.FEW_EFFECTIVE, have=few, need=30) in stats_of(log_of(*rare)).notes
+    (cut,) = [one for one in stats_of(log_of(*rare)).notes if one.code is NoteCode.CLIPPED]
+    # Once the two stand swapped, the weights of RIPS are beyond 10 all the way down.
+    assert cut.have == round(100 * sum(one.swapped[0] for one in rare) / len(rare))
+    assert f"up to {cut.have} %" in ENGLISH.note(cut)
+
+
+def test_the_direct_estimate_is_the_mean_of_lists_that_show_the_same_drawn_to_the_place() -> None:
+    rng = np.random.default_rng(5)
+    lists = [explored(rng) for _ in range(150)]
+    same = [one for one in lists if one.same[0]]
+    hits, everywhere = (sum(one.rewards[0] for one in of) for of in (same, lists))
+    (direct,) = [one for one in stats_of(log_of(*lists)).estimates if one.estimator == "dm"]
+    expected = (hits + 5 * everywhere / 150) / (len(same) + 5)
+    assert direct.value.value == pytest.approx(expected, abs=1e-9)
+    assert direct.effective_size == len(same)
+    assert direct.value.low is not None
+    assert direct.value.low < expected < (direct.value.high or 0)
+
+
+def test_every_phrase_is_there_in_chinese_or_the_same_in_both() -> None:
+    same = {"estimate.ips", "estimate.snips", "estimate.rips"}
+    assert set(PHRASES) - set(CHINESE.phrases) == same
+    assert {f"note.{one}" for one in NoteCode} <= set(PHRASES)
+    assert {f"order.{one}" for one in Used} <= set(PHRASES)
+    for name, phrase in CHINESE.phrases.items():
+        filled = phrase.format_map(dict.fromkeys(PLACES_TO_FILL, "9"))
+        assert name in {"mrr"} or re.search("[\u4e00-\u9fff]|^9", filled), name
+
+
+PLACES_TO_FILL = (
+    *("lists", "value", "low", "high", "order", "place", "other", "higher", "estimator"),
+    *("have", "need", "newest", "note", "range"),
+)
+
+
+def test_the_page_in_chinese(some: Stats) -> None:
+    page = stats_as_html(some, words=CHINESE)
+    assert '<html lang="zh" dir="ltr">' in page
+    for words in ("列表效果", "已展示 150 个列表", "双重稳健", "按月份", "注意事项", "至"):
+        assert words in page
+    visible = re.sub(r"<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL)
+    left = set(re.findall("[A-Za-z]{2,}", visible))
+    assert left <= {"MRR", "IPS", "SNIPS", "RIPS", "home", "away", "amp", "lt", "gt"}
+    assert "没有列表记录" in in_words(stats_of(FeedbackLog()), CHINESE)
+
+
+def test_words_of_the_host(some: Stats) -> None:
+    mine = StatsWords({"title": "<Listen>", "share": "{value} von 100"}, "de")
+    page = stats_as_html(some, words=mine)
+    assert '<html lang="de"' in page
+    assert "&lt;Listen&gt;" in page
+    assert "<Listen>" not in page
+    assert " von 100" in page
+    assert "By month" in page  # what is left out is English
+    assert 'dir="rtl"' in stats_as_html(some, words=StatsWords({}, "ar"))
+    for wrong in ({"titel": "x"}, {"title": "{x}"}, {"shown": "{lists.a}"}, {"shown": "{"}):
+        with pytest.raises(InvalidRequest, match="expected"):
+            StatsWords(wrong)

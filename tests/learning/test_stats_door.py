@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from edge_rerank import Event, History, Item, Reranker, Stats
+from edge_rerank import Event, GuestSession, History, Item, Reranker, Stats
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.learning.head import Head
-from edge_rerank.learning.stats_page import as_html
+from edge_rerank.learning.stats_page import stats_as_html
 from edge_rerank.ranking.engine import RankingEngine
 
 USER = "alice"
@@ -104,7 +104,7 @@ def test_without_learning_or_consent_nothing_is_counted(engine: RankingEngine) -
     on = Reranker(engine, History.open())
     on.rank(SHELF, USER)
     assert on.stats(USER).whole.lists == 0
-    assert "no list is noted" in on.stats(USER).notes[0]
+    assert on.stats(USER).notes[0].code == "no-list"
 
 
 def test_what_the_person_does_not_see_is_not_counted_or_learnt_from(learning: Reranker) -> None:
@@ -129,7 +129,7 @@ def test_nothing_of_an_item_or_the_person_is_in_them(tmp_path: Path, engine: Ran
     pick(kept, "lamp", times=12)
     stats = kept.stats(USER)
     kept.history.close()
-    for text in (stats.to_json(), as_html(stats), repr(stats)):
+    for text in (stats.to_json(), stats_as_html(stats), repr(stats)):
         words = (USER, *(word for one in SHELF for word in (one.id, one.text, *one.categories)))
         assert not any(word in text for word in words)
     assert json.loads(stats.to_json())["whole"]["lists"] == 12
@@ -153,3 +153,45 @@ def test_wrong_users_and_closed_rerankers(learning: Reranker) -> None:
         pass
     with pytest.raises(ClosedError):
         closed.stats(USER)
+
+
+def test_statistics_of_a_guest(engine: RankingEngine) -> None:
+    guest = GuestSession(engine)
+    ranking = guest.rank(SHELF, surface="kiosk")
+    guest.record(Event("click", ranking[1].item, ranking=ranking.id))
+    guest.record(Event("rating", ranking=ranking.id, value=1))
+    whole = guest.stats().whole
+    assert (whole.lists, whole.clicked, whole.rated) == (1, 1, 1)
+    assert GuestSession(engine).stats().whole.lists == 0
+    guest.close()
+    with pytest.raises(ClosedError):
+        guest.stats()
+
+
+def test_variety_and_coverage_of_what_was_shown(learning: Reranker) -> None:
+    for _ in range(12):
+        learning.rank(SHELF, USER, top_k=3)
+    stats = learning.stats(USER)
+    assert stats.diversity is not None
+    assert stats.diversity.vectors is not None
+    assert 0 < stats.diversity.vectors.value < 1
+    assert stats.diversity.recall is not None
+    assert 1 / 3 <= stats.diversity.recall.value <= 1
+    assert stats.coverage is not None
+    # The same list twelve times: three of twelve items, as unevenly as that gets.
+    assert (stats.coverage.items.shown, stats.coverage.items.offered) == (3, 12)
+    assert stats.coverage.items.share == 0.25
+    assert stats.coverage.items.gini == pytest.approx(0.75)
+    assert stats.coverage.categories.offered == 3
+
+
+def test_no_name_is_in_what_is_kept(engine: RankingEngine, tmp_path: Path) -> None:
+    kept = Reranker(engine, History.open(tmp_path / "h.db", bytes(range(32))))
+    kept.consent(USER, True)
+    pick(kept, "lamp", times=20)
+    raw = kept.history.state(USER, "feedback")
+    kept.history.close()
+    assert raw is not None
+    for one in SHELF:
+        for name in (one.id, one.text, *one.categories):
+            assert name.encode() not in raw

@@ -134,3 +134,15 @@ def test_they_change_no_score() -> None:
         ]
         with pytest.raises(InvalidRequest, match="context"):
             reranker.rank(ITEMS, context={"hour": 99})
+
+
+@pytest.mark.parametrize("locale", ["", "z", "中文", "zh CN", "zh-", 7, "a" * 9, "zh\n"])
+def test_a_locale_is_a_language_tag(locale: Any) -> None:
+    with pytest.raises(InvalidRequest, match="locale: expected a language tag"):
+        request(locale=locale)
+
+
+@pytest.mark.parametrize("locale", ["zh", "zh-CN", "zh_Hans_CN", "en", "de-DE-1996"])
+def test_language_tags_are_taken(locale: str) -> None:
+    assert request(locale=locale).locale == locale
+    assert request().locale == ""

@@ -11,6 +11,8 @@ import pytest
 from edge_rerank import Event, Item, ListPolicy, ReasonCode
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.learning.head import Head
+from edge_rerank.learning.lessons import Deeds
+from edge_rerank.learning.list_record import ListRecord
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.policies.exploring import LEAST_CHOICES, Exploring
 from edge_rerank.ranking.policies.policy import Arrangement
@@ -102,13 +104,20 @@ def test_what_is_kept_of_an_explored_list_are_its_chances(engine: RankingEngine)
         answer = engine.answer(ITEMS, history=KNOWN, now=10.0, policy=policy, head_of=Head.blank)
         shown = answer.shown
         assert shown is not None
-        assert shown.placements is not None
-        assert tuple(shown.placements) == answer.ranking.chances
-        assert 0 < shown.chance < 1
+        record = ListRecord.of(shown, Deeds())
+        assert record.explored
+        assert record.placements[:8] == pytest.approx(answer.ranking.chances)
+        assert record.placements[8:] == (1.0, 1.0)
+        assert all(0 < one <= 1 for one in record.steps)
+        assert all(record.within)
+        assert record.used == "pack"  # a blank head moves nothing
+        again = ListRecord.from_bytes(record.to_bytes())
+        assert (again.placements, again.steps) == (record.placements, record.steps)
         # Where the items would stand had nobody swapped them: one place away at most.
         assert shown.without is not None
         assert sorted(shown.without.tolist()) == list(range(1, 9))
         assert np.abs(shown.without - np.arange(1, 9)).max() <= 1
     plain = engine.answer(ITEMS, history=KNOWN, now=10.0, head_of=Head.blank).shown
     assert plain is not None
-    assert (plain.chance, plain.placements, plain.without) == (1.0, None, None)
+    assert (plain.pairs, plain.order, plain.without) == ((), (), None)
+    assert not ListRecord.of(plain, Deeds()).explored

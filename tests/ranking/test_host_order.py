@@ -24,7 +24,8 @@ from edge_rerank.learning.interleaving import Side
 from edge_rerank.ranking.answer import Answer
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.host_order import Listed
-from edge_rerank.ranking.request import RankOptions, Request
+from edge_rerank.ranking.options import RankOptions
+from edge_rerank.ranking.request import Request
 
 TEXTS = (
     *("a lamp to read by", "tea from Ceylon", "a woollen scarf", "street light", "iron kettle"),

@@ -8,6 +8,7 @@ import hashlib
 import pickle
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -23,6 +24,7 @@ from edge_rerank import (
     Reporting,
     Words,
     as_html,
+    as_table,
 )
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.render.addresses import source_of
@@ -457,3 +459,36 @@ def test_the_page_about_it_holds() -> None:
     assert set(re.findall(r"`(--er-\w+)`", text)) == used
     for variable, light, dark in re.findall(r"\| `(--er-\w+)` \|.*?\| `(#\w+)` \| `(#\w+)`", text):
         assert f"var({variable}, light-dark({light}, {dark}))" in Presentation.css()
+
+
+def test_the_language_of_the_call_is_that_of_every_form() -> None:
+    chinese = replace(ranking(TEA, RYE), locale="zh-CN")
+    assert chinese == ranking(TEA, RYE)
+    (first, *_), *_ = [card.reasons for card in chinese.to_cards()]
+    banner = chinese.to_banner()
+    assert banner is not None
+    assert first == banner.reason == "因为您选择了“Dark rye”"
+    assert "受大家欢迎" in as_table(chinese)
+    assert ranking(TEA, RYE).to_cards()[0].reasons[0] == "because you chose Dark rye"
+    html = as_html(chinese)
+    assert of(html, "lang") == ["zh-CN", "zh-CN"]
+    assert 'aria-label="推荐理由"' in html
+    assert "为您推荐" in html
+    english = as_html(chinese, lang="en")
+    assert "because you chose Dark rye" in english
+    assert 'aria-label="Why you see this"' in english
+
+
+@pytest.mark.parametrize("lang", ["en", "zh"])
+def test_every_reason_is_told_in_the_language_of_the_call_or_in_words_of_the_host(
+    lang: str,
+) -> None:
+    mine = Words(reasons={code.value: (f"+{code}", f"-{code}") for code in ReasonCode})
+    for code in ReasonCode:
+        for weight in (1.0, -1.0):
+            one = RankedItem(TEA, 1, 0.5, (Reason(code, weight),))
+            shown = Ranking((one,), id="r1", locale=lang)
+            ours = Words.of(lang).reason(code, lifts=weight > 0)
+            assert shown.to_cards()[0].reasons == (ours,)
+            (told,) = shown.to_cards(presentation=Presentation(words=mine))[0].reasons
+            assert told == f"{'+' if weight > 0 else '-'}{code}"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from typing import Any
 
+import jsonschema
 import pytest
 
 from edge_rerank import Reranker
@@ -14,6 +16,7 @@ from edge_rerank.serve.guests import Guests
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.serve.refusals import INVALID_PARAMS, Refused, refusal_of
 from edge_rerank.serve.service import Service
+from edge_rerank.serve.stats_schema import STATS
 from edge_rerank.types import Item
 from tests.serve.conftest import CAPITALS, SHELF
 
@@ -261,3 +264,39 @@ def test_a_fault_of_ours_says_nothing_of_what_it_was_about(
     assert "secret" not in refusal.message + caplog.text
     assert "KeyError in fail" in caplog.text
     assert refusal_of(InvalidRequest("x: expected y")).code == INVALID_PARAMS
+
+
+def test_statistics_of_a_person_and_of_a_guest(service: Service) -> None:
+    guest = service.call("guest_open", {})["guest"]
+    service.call("consent", {"user": "ada", "granted": True})
+    for whose in ({"user": "ada"}, {"guest": guest}):
+        shown = service.call("rank", {"items": SHELF, **whose, "surface": "home"})
+        events = [
+            {"type": "click", "item": "mars", "ranking": shown["id"]},
+            {"type": "rating", "ranking": shown["id"], "value": 4},
+        ]
+        assert service.call("record", {"events": events, **whose}) == {"recorded": 2}
+        stats = service.call("stats", whose)
+        assert (stats["whole"]["lists"], stats["whole"]["clicked"]) == (1, 1)
+        assert stats["whole"]["rating"]["value"] == 4
+        assert [one["name"] for one in stats["by_surface"]] == ["home"]
+        assert stats["coverage"]["items"] == {"shown": 6, "offered": 6, "share": 1.0, "gini": 0.0}
+        jsonschema.validate(json.loads(json.dumps(stats)), STATS)
+        assert "off-policy" in stats["notes"][-1]["text"]
+        chinese = service.call("stats", {**whose, "locale": "zh-CN"})
+        assert "没有离线策略估计" in chinese["notes"][-1]["text"]
+        assert chinese["whole"] == stats["whole"]
+    for wrong in ({"locale": "中文"}, {"locale": 7}, {"language": "zh"}, {}):
+        with pytest.raises(InvalidRequest, match=r"locale: |params: |user: "):
+            service.call("stats", wrong if not wrong else {"user": "ada", **wrong})
+
+
+def test_reasons_in_words_of_the_language_of_the_call(service: Service) -> None:
+    service.call("consent", {"user": "ada", "granted": True})
+    service.call("record", {"user": "ada", "event": {"type": "like", "item": SHELF[0]}})
+    asked = {"items": SHELF[1:], "user": "ada", "why": True}
+    english = service.call("rank", asked)["items"][0]["why"]
+    chinese = service.call("rank", {**asked, "locale": "zh"})["items"][0]["why"]
+    assert len(chinese) == len(english)
+    assert all(ord(one[0]) > 0x4E00 for one in chinese)
+    assert all(one.isascii() for one in english)

@@ -17,7 +17,7 @@ from typing import Protocol, Unpack
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.options import RankOptions
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item
 

@@ -10,7 +10,7 @@ from typing import Unpack
 
 from edge_rerank.evaluation.expectations.catalogue import Catalogue
 from edge_rerank.profile import Profile
-from edge_rerank.ranking.request import RankOptions
+from edge_rerank.ranking.options import RankOptions
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event, EventName, EventType, Item

@@ -381,7 +381,7 @@ class Rows:
 
 def _tags(person: Person, event: Event, event_id: str | None) -> tuple[bytes, bytes | None]:
     """What finds duplicates: type, second and item or query; and the host's own id."""
-    subject = event.item.id if event.item is not None else event.query or ""
+    subject = event.item.id if event.item is not None else event.query or event.ranking or ""
     content = json.dumps([event.type.value, int(event.timestamp or 0.0), subject])
     content_tag = keyed_hash(person.tag_key, b"content:" + content.encode(), _TAG_BYTES)
     if event_id is None:

@@ -8,8 +8,9 @@ from dataclasses import replace
 import numpy as np
 
 from edge_rerank.ranking.list_rules import Had
+from edge_rerank.ranking.options import Repeats
 from edge_rerank.ranking.policies.policy import Arrangement
-from edge_rerank.ranking.request import Repeats, Request
+from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
 

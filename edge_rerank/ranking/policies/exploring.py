@@ -56,12 +56,16 @@ class Exploring:
         rows = np.concatenate([head[drawn.order], order.rows[places:]])
         moved = order.moved_by(rows, (ReasonCode.EXPLORED, head))
         explored = Explored(
-            tuple(order.rows.tolist()), tuple(drawn.placements.tolist()), drawn.chance
+            tuple(order.rows.tolist()),
+            tuple(drawn.placements.tolist()),
+            drawn.chance,
+            tuple(swaps.pairs.tolist()),
+            tuple(drawn.order.tolist()),
         )
         return replace(moved, explored=explored)
 
 
 def is_known(request: Request) -> bool:
     """Whether enough is known of the person to leave some of a list to chance."""
-    chosen = sum(event.type not in NOT_CHOSEN for event in request.history)
+    chosen = sum(not event.of_list and event.type not in NOT_CHOSEN for event in request.history)
     return chosen >= LEAST_CHOICES

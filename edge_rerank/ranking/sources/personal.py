@@ -19,6 +19,7 @@ from edge_rerank.learning.layout import (
     Layout,
 )
 from edge_rerank.learning.lessons import Features, Shown
+from edge_rerank.learning.variety import PLACES, Variety
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.evidence import Column, Evidence, blend
@@ -117,8 +118,11 @@ class PersonalSource:
             surface=request.surface or "",
             host=_places_of_host(request, seen),
             without=_places_without(base, scores, seen, explored.before),
-            chance=explored.chance,
-            placements=_placements(explored.placements, len(seen)),
+            pairs=explored.pairs,
+            order=explored.order,
+            variety=Variety.of(
+                items, request.candidates, request.comparisons.vectors[seen[:PLACES]]
+            ),
         )
 
     def _features(
@@ -196,13 +200,6 @@ def _places_without(
     own[order] = np.arange(1, len(order) + 1)
     moved = _places(base) - _places(scores)
     return np.clip((own + moved)[rows], 1, len(base))
-
-
-def _placements(chances: Sequence[float], count: int) -> NDArray[np.float64] | None:
-    """Chances of the places of a list, 1 beyond those that were explored."""
-    if not chances:
-        return None
-    return np.array([*chances, *[1.0] * (count - len(chances))])
 
 
 def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:

@@ -20,7 +20,8 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.list_rules import Had
-from edge_rerank.ranking.request import Repeats, Request
+from edge_rerank.ranking.options import Repeats
+from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
 HABIT = Column("habit", 1.0, ReasonCode.HABIT)

@@ -20,7 +20,7 @@ export type EventType =
 
 export interface Event {
   type: EventType;
-  /** The item, or its id alone where it was ranked before; a search has none. */
+  /** The item, or its id alone where it was ranked before; a search has none, nor has a rating of a whole list. */
   item?: Item | string | number;
   /** UTC seconds; now, if left out. */
   timestamp?: number;
@@ -70,6 +70,8 @@ export interface RankOptions {
   /** Which of your lists this is, as "home". */
   surface?: string;
   policy?: ListPolicy;
+  /** Language of `why`, as "zh"; English if left out. */
+  locale?: string;
   /** Also answer with the reasons, as codes, or in a person's words. */
   reasons?: boolean;
   why?: boolean;
@@ -118,6 +120,57 @@ export interface Profile {
   consents: Record<string, boolean>;
   unread: number;
   degraded: Degradation[];
+}
+
+/** A figure and the interval that holds it at 95 %. */
+export interface Figure {
+  value: number;
+  low: number | null;
+  high: number | null;
+}
+
+export interface ListFigures {
+  /** Of the month, as "2026-11", of the surface or of the order. */
+  name: string;
+  lists: number;
+  clicked: number;
+  refused: number;
+  click_through: Figure | null;
+  satisfied: Figure | null;
+  place: Figure | null;
+  mrr: Figure | null;
+  rated: number;
+  rating: Figure | null;
+}
+
+export interface Comparison {
+  lists: number;
+  place: Figure;
+  other: Figure;
+  higher: Figure;
+  mrr: Figure;
+}
+
+export interface Covered {
+  shown: number;
+  offered: number;
+  share: number | null;
+  gini: number | null;
+}
+
+/** How a person's lists did; it names no item. */
+export interface Stats {
+  whole: ListFigures;
+  by_month: ListFigures[];
+  by_surface: ListFigures[];
+  by_order: ListFigures[];
+  places: Record<string, number>;
+  against_host: Comparison | null;
+  against_pack: Comparison | null;
+  estimates: { estimator: string; value: Figure; effective_size: number; lists: number; clipped: number }[];
+  diversity: { lists: number; categories: Figure | null; vectors: Figure | null; recall: Figure | null } | null;
+  coverage: { items: Covered; categories: Covered } | null;
+  notes: { code: string; have: number; need: number; newest: number; text: string }[];
 }
 
 export interface Receipt {
@@ -173,6 +226,11 @@ class Ranker {
 
   profile(): Promise<Profile> {
     return this.call("profile", this.whose);
+  }
+
+  /** How the lists that they were shown did; notes are in the language, as "zh". */
+  stats(locale?: string): Promise<Stats> {
+    return this.call("stats", { ...this.whose, ...(locale && { locale }) });
   }
 }
 

@@ -30,11 +30,13 @@ test("a person's likes move what is like them", async () => {
   assert.equal(moved.items[0]?.index, 1);
   assert.ok(moved.items[0]?.why?.length);
   assert.deepEqual((await ada.profile()).liked, ["bread"]);
+  await ada.record({ type: "rating", ranking: shown.id, value: 4 });
+  assert.equal((await ada.stats()).whole.rating?.value, 4);
   await ada.pause();
   await assert.rejects(ada.record({ type: "like", item: "mars" }), { type: "RecordingPaused" });
   await ada.resume();
   assert.equal((await ada.access())["recording_paused"], false);
-  assert.equal((await ada.forget()).events, 1);
+  assert.equal((await ada.forget()).events, 2);
 });
 
 test("texts, in any script, many calls at a time", async () => {
