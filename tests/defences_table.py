@@ -1150,6 +1150,20 @@ DEFENCES: tuple[Defence, ...] = (
         "pack: one.open",
     ),
     Defence(
+        "tests/learning/test_host_guard.py::test_without_consent_or_guard_nothing_is_tried_or_kept",
+        "the look at consent before the host's order is tried",
+        "edge_rerank/learning/learner.py",
+        "        if self._guard is None or not self._history.personalises(user):\n",
+        "        if self._guard is None:\n",
+    ),
+    Defence(
+        "tests/learning/test_host_guard.py::test_it_is_gone_when_the_person_is_forgotten",
+        "the dropping of what is held in memory of whose order was better",
+        "edge_rerank/learning/host_guard.py",
+        "            del self._people[key]\n",
+        "            pass\n",
+    ),
+    Defence(
         "tests/learning/test_journal.py::test_what_came_of_lists_is_kept_with_consent_alone",
         "the dropping of what may not be kept",
         "edge_rerank/learning/journal.py",

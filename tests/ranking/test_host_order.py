@@ -21,6 +21,7 @@ from edge_rerank import (
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.host_guard import Trial
 from edge_rerank.learning.interleaving import Side
+from edge_rerank.learning.list_record import Used
 from edge_rerank.ranking.answer import Answer
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.host_order import Listed
@@ -199,8 +200,8 @@ def test_nothing_is_explored_and_nothing_compared_in_a_list_that_is_not_ours(
         got = answer(engine, trial, policy=explored)
         assert got.ranking.chances == ()
         assert got.shown is not None
-        assert got.shown.chance == 1.0
-        assert got.shown.placements is None
+        assert got.shown.pairs == got.shown.order == ()
+        assert got.shown.used == (Used.MIXED if trial is ALWAYS else Used.HOST)
         assert got.shown.host is None
         assert got.shown.without is not None
         assert not got.shown.without.any()
