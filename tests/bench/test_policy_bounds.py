@@ -49,11 +49,8 @@ DIM = 384
 ROUNDS = {100: 60, 10_000: 20}
 BOUNDS_MS = {100: 1.0, 10_000: 3.0}
 TOP_K = 100
-SLOW = 2.0
-"""Times as long may a rule take on a machine that others share."""
-
-MISSED_MS = {(100, "a shop's"): 5.0, (10_000, "block"): 12.0}
-"""Where a goal is missed, what is let pass. On two cores that nine processes shared, a shop's six
+MISSED = {(100, "a shop's"): 2.5, (10_000, "block"): 2.0}
+"""Where a goal is missed, how many times it is let pass on top. On two cores that nine processes shared, a shop's six
 rules took 1.8 to 2.7 ms where they had taken 3.3 to 4.1, and a block by ids, categories and words
 7 to 8 as before: to fetch 10,000 items with categories and texts from memory takes most of it."""
 
@@ -173,11 +170,14 @@ def arranger(count: int) -> Callable[[ListPolicy], float]:
 
 
 @pytest.mark.parametrize("count", list(BOUNDS_MS))
-def test_a_policy_costs_little(count: int, report: Callable[[str], None]) -> None:
+def test_a_policy_costs_little(
+    count: int, report: Callable[[str], None], slowest: Callable[[], float]
+) -> None:
     took = arranger(count)
     figures = {name: took(ListPolicy(**rules)) for name, rules in RULES.items()}
     for name, value in figures.items():
         report(f"{count:,} items, {name}: {value:.2f} ms, at most {BOUNDS_MS[count]:g}")
     assert took(ListPolicy()) < BOUNDS_MS[count] / 10
-    allowed = {name: MISSED_MS.get((count, name), SLOW * BOUNDS_MS[count]) for name in figures}
+    bound = slowest() * BOUNDS_MS[count]
+    allowed = {name: MISSED.get((count, name), 1.0) * bound for name in figures}
     assert [name for name, value in figures.items() if value > allowed[name]] == []

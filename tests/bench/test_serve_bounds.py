@@ -21,9 +21,9 @@ pytestmark = pytest.mark.bench
 BOUNDS_MS = {"stdio": 1.0, "http": 2.0}
 """Medians for 100 items, as wanted."""
 
-ALLOWED_MS = {"stdio": 3.0, "http": 5.5}
-"""What is let pass: on two slow hyper-threads with AVX2, where ``rank()`` itself takes two to three
-times what the README says, 1.4 to 2.1 and 2.5 to 3.8 ms were measured."""
+MISSED = 1.4
+"""How many times as long is let pass on top: on two slow hyper-threads with AVX2, where ``rank()``
+itself takes two to three times what the README says, 1.4 to 2.1 and 2.5 to 3.8 ms were measured."""
 
 ATTEMPTS = 5
 CALLS = 100
@@ -91,7 +91,11 @@ def beside_the_engine(reranker: Reranker) -> float:
 
 @pytest.mark.parametrize("way", ["stdio", "http"])
 def test_what_the_server_adds_to_a_ranking(
-    way: str, tmp_path: Path, report: Callable[[str], None], reranker: Reranker
+    way: str,
+    tmp_path: Path,
+    report: Callable[[str], None],
+    slowest: Callable[[], float],
+    reranker: Reranker,
 ) -> None:
     """Waiting for a call, the client's own JSON included, less the time inside ``rank()``."""
     own = beside_the_engine(reranker)
@@ -116,4 +120,4 @@ def test_what_the_server_adds_to_a_ranking(
     finally:
         stop()
     report(f"{way} adds {best:.2f} ms to rank() of 100 items, at most {BOUNDS_MS[way]:g}")
-    assert best <= ALLOWED_MS[way]
+    assert best <= slowest() * MISSED * BOUNDS_MS[way]
