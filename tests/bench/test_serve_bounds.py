@@ -19,11 +19,9 @@ from tests.serve.conftest import Child, command, environment
 pytestmark = pytest.mark.bench
 
 BOUNDS_MS = {"stdio": 1.0, "http": 2.0}
-"""Medians for 100 items, as wanted."""
+"""Medians for 100 items, as wanted. On two slow hyper-threads with AVX2, where ``rank()`` itself
+takes two to three times what the README says, 1.4 to 2.1 and 2.5 to 3.8 ms were measured."""
 
-MISSED = 1.4
-"""How many times as long is let pass on top: on two slow hyper-threads with AVX2, where ``rank()``
-itself takes two to three times what the README says, 1.4 to 2.1 and 2.5 to 3.8 ms were measured."""
 
 ATTEMPTS = 5
 CALLS = 100
@@ -120,4 +118,4 @@ def test_what_the_server_adds_to_a_ranking(
     finally:
         stop()
     report(f"{way} adds {best:.2f} ms to rank() of 100 items, at most {BOUNDS_MS[way]:g}")
-    assert best <= slowest() * MISSED * BOUNDS_MS[way]
+    assert best <= slowest() * BOUNDS_MS[way]
