@@ -21,8 +21,8 @@ from edge_rerank import (
     Retention,
 )
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.learning.lessons import Deeds
-from edge_rerank.learning.list_record import ListRecord
+from edge_rerank.learning.lessons import Deeds, Shown
+from edge_rerank.learning.list_record import ListRecord, Used
 from edge_rerank.ranking.engine import RankingEngine
 from tests.ranking.test_host_order import ITEMS
 
@@ -128,8 +128,19 @@ def test_a_visitor_is_guarded_too(engine: RankingEngine) -> None:
         assert ListOrder.INTERLEAVED in orders(life(guest, [None] * 20, host_order=True))
 
 
-def test_lists_that_are_not_ours_are_counted_and_compared_with_none(engine: RankingEngine) -> None:
+def test_lists_that_are_not_ours_are_counted_and_compared_with_none(
+    engine: RankingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
     one = opened(engine)
+    learner = one._feedback._learner
+    assert learner is not None
+    watch, seen = learner.watch, list[Shown]()
+
+    def noting(user: str, shown: Shown) -> None:
+        seen.append(shown)
+        watch(user, shown)
+
+    monkeypatch.setattr(learner, "watch", noting)
     lists = life(one, [None] * 60, host_order=True)
     stats = one.stats(USER)
     assert stats.whole.lists == 60
@@ -137,13 +148,13 @@ def test_lists_that_are_not_ours_are_counted_and_compared_with_none(engine: Rank
     assert 10 <= ours < 50
     assert stats.against_host is not None
     assert stats.against_host.lists == ours
-    learner = one._feedback._learner
-    assert learner is not None
-    for pupil in learner._pupils.values():
-        for open_list in pupil.open.lists.values():
-            if open_list.shown.teams is not None:
-                record = ListRecord.of(open_list.shown, Deeds())
-                assert (record.chance, record.without, record.host) == (1.0, 0, 0)
+    drafted = [shown for shown in seen if shown.teams is not None]
+    assert len(drafted) == sum(ranking.order is ListOrder.INTERLEAVED for ranking in lists) > 0
+    for shown in drafted:
+        record = ListRecord.of(shown, Deeds(visited={shown.ids[0]: None}))
+        assert (record.place, record.without, record.host) == (1, 0, 0)
+        assert record.used is Used.MIXED
+        assert not record.explored
 
 
 def test_what_is_no_guard_is_refused() -> None:
