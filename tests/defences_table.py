@@ -1139,7 +1139,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/fault/test_learnt.py::test_no_acknowledged_lesson_is_lost",
         "the writing of what was learnt",
         "edge_rerank/learning/learner.py",
-        "                found[_state_of(pack)] = lists.head.to_bytes()\n",
+        "                found[state_of(_HEAD, pack)] = lists.head.to_bytes()\n",
         "                pass\n",
     ),
     Defence(

@@ -12,14 +12,13 @@ import struct
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from hashlib import sha256
 from typing import Protocol, Self
 
 from edge_rerank._check import check_number
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.history.history import History
 from edge_rerank.learning.interleaving import Side, winner
-from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.lessons import Deeds, Shown
 from edge_rerank.learning.sequential_test import OrderTest
 
@@ -32,8 +31,9 @@ PEOPLE = 64
 MOST = 0.5
 """Share of lists that may be interleaved."""
 
-_STATE = "order."
-_NAME_CHARS = 32 - len(_STATE)
+ORDER = "order"
+"""Kind of the states in the vault."""
+
 _VERSION = 1
 _START = struct.Struct("<B16sB")
 _TEST = struct.Struct("<?BBH")
@@ -235,7 +235,7 @@ class HostTestBook:
         key = user, layout.pack
         held = self._people.get(key)
         if held is None:
-            raw = self._history.state(user, order_state(layout.pack))
+            raw = self._history.state(user, state_of(ORDER, layout.pack))
             tests = None if raw is None else HostTests.from_bytes(raw, layout)
             tests = HostTests() if tests is None else tests
             held = self._people[key] = HeldTests(tests, tests)
@@ -243,9 +243,3 @@ class HostTestBook:
                 self._people.popitem(last=False)
         self._people.move_to_end(key)
         return held
-
-
-def order_state(pack: str) -> str:
-    """Name of the state in the vault; of packs with long names, one that stands for theirs."""
-    short = pack if len(pack) <= _NAME_CHARS else sha256(pack.encode()).hexdigest()
-    return f"{_STATE}{short[:_NAME_CHARS]}"

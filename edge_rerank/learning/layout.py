@@ -26,6 +26,8 @@ COLUMN_PRECISION, SLOT_PRECISION = 10.0, 30.0
 scaled numbers of texts and categories. Chosen on the replay of 200 people's film choices and
 200 people's games, see export/EXPERIMENTS.md."""
 
+_NAME_CHARS = 32
+
 
 @dataclass(frozen=True, slots=True)
 class Layout:
@@ -59,3 +61,14 @@ class Layout:
         precisions = np.full(self.width, SLOT_PRECISION)
         precisions[: len(self.columns)] = COLUMN_PRECISION
         return precisions
+
+
+def state_of(kind: str, pack: str) -> str:
+    """Name of a person's state in the vault that is of one pack alone, at most 32 characters.
+
+    Args:
+        kind: of the state, as "head"; what is of one kind is alike up to the dot.
+        pack: its name; of a long one a digest stands there.
+    """
+    room = _NAME_CHARS - len(kind) - 1
+    return f"{kind}.{pack if len(pack) <= room else sha256(pack.encode()).hexdigest()[:room]}"

@@ -9,15 +9,14 @@ from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from hashlib import sha256
 
 from edge_rerank.history.history import History
 from edge_rerank.history.recording import Follow
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
-from edge_rerank.learning.host_guard import HeldTests, HostGuard, HostTestBook, Trial, order_state
+from edge_rerank.learning.host_guard import ORDER, HeldTests, HostGuard, HostTestBook, Trial
 from edge_rerank.learning.journal import STATE, Journal
-from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.learning.list_record import ListRecord
 from edge_rerank.learning.open_lists import OpenList, OpenLists
@@ -28,8 +27,8 @@ logger = logging.getLogger(__name__)
 PEOPLE = 64
 """People whose open lists are held in memory."""
 
-_STATE = "head."
-_NAME_CHARS = 32 - len(_STATE)
+_HEAD = "head"
+"""Kind of the states in the vault."""
 
 
 @dataclass(slots=True, repr=False)
@@ -186,7 +185,7 @@ class Learner:
         key = user, layout.pack
         pupil = self._pupils.get(key)
         if pupil is None or pupil.open.head.layout != layout:
-            raw = self._history.state(user, _state_of(layout.pack))
+            raw = self._history.state(user, state_of(_HEAD, layout.pack))
             head = None if raw is None else Head.from_bytes(raw, layout)
             reset = raw is not None and head is None
             if reset:
@@ -239,7 +238,7 @@ class _Turn:
             closed = lists.learn(events, new)
             self.closed += closed
             if lists.head is not before:
-                found[_state_of(pack)] = lists.head.to_bytes()
+                found[state_of(_HEAD, pack)] = lists.head.to_bytes()
             found |= self._tested(pack, closed, lists)
         return found
 
@@ -252,10 +251,4 @@ class _Turn:
         self.tests[pack] = after
         if after.current == held.current:
             return {}
-        return {order_state(pack): after.current.to_bytes(lists.head.layout)}
-
-
-def _state_of(pack: str) -> str:
-    """Name of the state in the vault; of packs with long names, one that stands for theirs."""
-    short = pack if len(pack) <= _NAME_CHARS else sha256(pack.encode()).hexdigest()
-    return f"{_STATE}{short[:_NAME_CHARS]}"
+        return {state_of(ORDER, pack): after.current.to_bytes(lists.head.layout)}

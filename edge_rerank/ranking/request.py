@@ -46,14 +46,12 @@ class Explored:
     Attributes:
         before: rows in the order before neighbours swapped; none where nothing was explored.
         placements: by place, the chance that its item stands there.
-        chance: of the list, among all that swaps could have made.
         pairs: by the upper place, the chance that two neighbours were tried.
         order: by place, the place before neighbours swapped, from 0.
     """
 
     before: tuple[int, ...] = ()
     placements: tuple[float, ...] = ()
-    chance: float = 1.0
     pairs: tuple[float, ...] = ()
     order: tuple[int, ...] = ()
 

@@ -58,7 +58,6 @@ class Exploring:
         explored = Explored(
             tuple(order.rows.tolist()),
             tuple(drawn.placements.tolist()),
-            drawn.chance,
             tuple(swaps.pairs.tolist()),
             tuple(drawn.order.tolist()),
         )
