@@ -12,6 +12,7 @@ Everything that an application needs is importable from here; every other module
   :class:`Cap`, :class:`Collapse`, :class:`Decay`, :class:`Diversify`, :class:`Fatigue`,
   :class:`Fresh`, :class:`Rotate`, :class:`Spread`; :class:`Exposure`, how an item was shown so far.
 - :class:`RankingEngine`: ranks without storage, for batches and evaluations.
+- :class:`Catalogue`: the host's items, looked at once for many rankings.
 - :class:`Runtime`: execution providers, threads, memory for caches.
 - :class:`HostGuard`: returns to your own order where that is better.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
@@ -110,6 +111,8 @@ from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile
+from edge_rerank.ranked import RankedItem
+from edge_rerank.ranking.candidates import Catalogue
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.list_rules import (
@@ -136,7 +139,6 @@ from edge_rerank.types import (
     Item,
     LeftOut,
     ListOrder,
-    RankedItem,
     Reason,
     ReasonCode,
     Unread,
@@ -169,6 +171,7 @@ __all__ = [
     "Calibrate",
     "Cap",
     "Card",
+    "Catalogue",
     "Collapse",
     "Comparison",
     "ComplianceReport",

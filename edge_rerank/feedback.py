@@ -16,6 +16,7 @@ from edge_rerank.learning.host_guard import HostGuard, Trial
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.learner import Learner
 from edge_rerank.learning.stats import Stats, read_stats
+from edge_rerank.ranking.answer import NO_PLACES, Places
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.options import RankOptions
 from edge_rerank.result import Ranking
@@ -31,15 +32,14 @@ class ShownRankings:
     """
 
     def __init__(self) -> None:
-        self._rankings: OrderedDict[str, dict[str, int]] = OrderedDict()
+        self._rankings: OrderedDict[str, Places] = OrderedDict()
         self._lock = threading.Lock()
         self._cleared = 0
 
-    def remember(self, ranking: Ranking) -> None:
-        """Keep the places of a ranking; the oldest known one makes room."""
-        places = {ranked.item.id: ranked.rank for ranked in ranking}
+    def remember(self, ranking: str, places: Places) -> None:
+        """Keep the places of a ranking by its id; the oldest known one makes room."""
         with self._lock:
-            self._rankings[ranking.id] = places
+            self._rankings[ranking] = places
             if len(self._rankings) > REMEMBERED_RANKINGS:
                 self._rankings.popitem(last=False)
 
@@ -48,7 +48,8 @@ class ShownRankings:
         if event.ranking is None or event.position is not None or event.item is None:
             return event
         with self._lock:
-            position = self._rankings.get(event.ranking, {}).get(event.item.id)
+            places = self._rankings.get(event.ranking, NO_PLACES)
+        position = places.of(event.item.id)
         return event if position is None else replace(event, position=position)
 
     def clear(self) -> None:
@@ -147,9 +148,9 @@ class Feedback:
         """
         learner = self._learner
         if learner is None or user is None:
-            ranking = self._engine.rank(items, history=events, **options)
-            self._places.remember(ranking)
-            return ranking
+            answer = self._engine.answer(items, history=events, **options)
+            self._places.remember(answer.ranking.id, answer.places)
+            return answer.ranking
         known = _Known(learner, user)
         answer = self._engine.answer(
             items, history=events, head_of=known.head, trial_of=known.trial, **options
@@ -161,7 +162,7 @@ class Feedback:
                 ranking = _marked(ranking, Degradation.LEARNING_RESET)
         if known.lost:
             ranking = _marked(ranking, Degradation.HISTORY_UNAVAILABLE)
-        self._places.remember(ranking)
+        self._places.remember(ranking.id, answer.places)
         return ranking
 
     @contextmanager

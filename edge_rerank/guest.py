@@ -12,9 +12,9 @@ from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.learning.host_guard import HostGuard
 from edge_rerank.learning.stats import Stats
 from edge_rerank.profile import Profile, read_profile
+from edge_rerank.ranking.candidates import candidates_of
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.options import ListOptions, RankOptions
-from edge_rerank.ranking.request import candidates_of
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Event, Item

@@ -29,12 +29,12 @@ from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
+from edge_rerank.ranking.candidates import Catalogue, candidates_of, items_of
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs
 from edge_rerank.ranking.options import ListOptions, RankOptions, Repeats
-from edge_rerank.ranking.request import candidates_of, items_of
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Degradation, Event, Item
@@ -307,6 +307,23 @@ class Reranker:
         """
         self._check_open()
         self._engine.warmup(items, progress=progress)
+
+    def prepare(self, items: Iterable[Item], *, progress: Progress | None = None) -> Catalogue:
+        """Look at your catalogue once, so that ranking it does not look at each item anew.
+
+        ``rank(catalogue)`` ranks all of it, ``rank(catalogue.select(ids))`` a part, as the same
+        items in a list would be ranked.
+
+        Args:
+            items: any number, each id once.
+            progress: called with (items done, items to do) after each batch of texts.
+
+        Raises:
+            InvalidRequest: when they are no sequence of items, or an id comes twice.
+            InferenceError: when a model fails.
+        """
+        self._check_open()
+        return self._engine.prepare(items, progress=progress)
 
     def make_tables(
         self,

@@ -7,9 +7,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, overload
 
+from edge_rerank.ranked import RankedItem
 from edge_rerank.render.cards import Banner, Card, as_banner, as_cards, as_list
 from edge_rerank.render.presentation import OURS, Presentation
-from edge_rerank.types import Degradation, LeftOut, ListOrder, RankedItem, Unread
+from edge_rerank.types import Degradation, LeftOut, ListOrder, Unread
 
 _ALL_READ = Unread()
 
@@ -21,7 +22,7 @@ class Ranking(Sequence[RankedItem]):
     Two rankings are equal when their items, scores and reasons are.
 
     Attributes:
-        items: the ranked items, best first.
+        items: the ranked items, best first; made, and their reasons found, when they are read.
         id: to be handed back in ``Event.ranking``.
         took_ms: milliseconds spent inside ``rank()``.
         personalised: whether a history took part.
@@ -42,7 +43,7 @@ class Ranking(Sequence[RankedItem]):
             other, a BCP 47 tag; English if empty.
     """
 
-    items: tuple[RankedItem, ...]
+    items: Sequence[RankedItem]
     id: str = field(compare=False)
     took_ms: float = field(default=0.0, compare=False)
     personalised: bool = False
@@ -59,7 +60,8 @@ class Ranking(Sequence[RankedItem]):
     @overload
     def __getitem__(self, index: slice) -> tuple[RankedItem, ...]: ...
     def __getitem__(self, index: int | slice) -> RankedItem | tuple[RankedItem, ...]:
-        return self.items[index]
+        found = self.items[index]
+        return found if isinstance(found, RankedItem) else tuple(found)
 
     def __len__(self) -> int:
         return len(self.items)

@@ -11,7 +11,7 @@ from typing import NamedTuple, overload
 from edge_rerank._check import check_sequence, kind_of
 from edge_rerank.errors import InvalidItem, InvalidRequest
 from edge_rerank.formats.events import HOST_MEMBERS, ITEM_MEMBERS, item_from_dict
-from edge_rerank.ranking.request import MAX_CANDIDATES
+from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Item
 

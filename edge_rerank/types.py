@@ -303,27 +303,6 @@ class Reason:
     category: str | None = field(default=None, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
-class RankedItem:
-    """An item in its final place.
-
-    Attributes:
-        item: the very object that was handed to ``rank()``.
-        rank: 1-based place.
-        score: 0 to 1, no higher than that of the place above; a pinned item has at least that of
-            the place below. With a query, how relevant the item
-            is to it: near 1 for what answers it, near 0 where nothing fits. Without one, how
-            likely it is to be chosen, which depends on what else is in the list.
-        reasons: the largest contributions first, at most three, and one for each rule of a list
-            policy that moved it.
-    """
-
-    item: Item
-    rank: int
-    score: float
-    reasons: tuple[Reason, ...] = ()
-
-
 class ListOrder(StrEnum):
     """Whose order a list is in: by all evidence, the host's own, or drafted of both in turn."""
 

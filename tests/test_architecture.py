@@ -22,6 +22,7 @@ RUNTIME = (
     "_resampling",
     "_files",
     "types",
+    "ranked",
     "render",
     "result",
     "packs",

@@ -20,12 +20,13 @@ from edge_rerank.cli.options import (
     runtime_of,
 )
 from edge_rerank.formats.items import example_catalogue, read_events, read_items
+from edge_rerank.ranked import RankedItem
 from edge_rerank.render.cards import phrases, title_of
 from edge_rerank.render.texttable import Column
 from edge_rerank.render.words import CHINESE, ENGLISH, Words
 from edge_rerank.reranker import Reranker
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, EventType, Item, RankedItem
+from edge_rerank.types import Event, EventType, Item
 
 SHOWN = 8
 _USER = "robin"

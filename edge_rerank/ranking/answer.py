@@ -13,11 +13,13 @@ from numpy.typing import NDArray
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
+from edge_rerank.ranked import RankedItem, RankedItems
+from edge_rerank.ranking.candidates import RowFinder
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, LeftOut, ListOrder, RankedItem, Reason, Unread
+from edge_rerank.types import Degradation, LeftOut, ListOrder, Reason, Unread
 
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
@@ -27,16 +29,41 @@ HeadOf = Callable[[Layout], Head | None]
 """Gives what was learnt of a person, for features of a layout."""
 
 
+class Places:
+    """Places of items in a list, by id: it holds ids alone, and looks when it is asked.
+
+    Args:
+        find: rows of the candidates by id.
+        rows: of those in the list, in its order, intp of shape (m,).
+    """
+
+    __slots__ = ("_find", "_rows")
+
+    def __init__(self, find: RowFinder, rows: NDArray[np.intp]) -> None:
+        self._find = find
+        self._rows = rows
+
+    def of(self, name: str) -> int | None:
+        """The item's place from 1; ``None`` where it is not in the list."""
+        (found,) = np.nonzero(self._rows == self._find.row(name))
+        return int(found[0]) + 1 if len(found) else None
+
+
+NO_PLACES = Places(RowFinder({}), np.zeros(0, dtype=np.intp))
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
     """A ranking, and what a learner has to know of it.
 
     Attributes:
         ranking: for the host.
+        places: of the items in it.
         shown: ``None`` where nobody is learnt of, or the list is empty or not shown.
     """
 
     ranking: Ranking
+    places: Places = NO_PLACES
     shown: Shown | None = None
 
     @classmethod
@@ -79,20 +106,24 @@ def ranked(
     rows: Sequence[int],
     scores: NDArray[np.float64],
     reasons: Sequence[tuple[Reason, ...]],
-) -> tuple[RankedItem, ...]:
+) -> RankedItems:
     """The candidates of ``rows`` in their places.
 
     Args:
         request: the call.
         rows: best first.
-        scores: of all candidates, float64 of shape (n,).
+        scores: of all candidates, float64 of shape (n,); not changed any more.
         reasons: of each of ``rows``.
     """
-    shown = zip(rows, scores[list(rows)].tolist(), reasons, strict=True)
-    return tuple(
-        RankedItem(request.candidates[row], rank, score, why)
-        for rank, (row, score, why) in enumerate(shown, start=1)
-    )
+    candidates = request.candidates
+
+    def make() -> tuple[RankedItem, ...]:
+        placed = enumerate(zip(rows, scores[list(rows)].tolist(), strict=True), start=1)
+        return tuple(
+            RankedItem(candidates[row], rank, score, reasons) for rank, (row, score) in placed
+        )
+
+    return RankedItems(make, len(rows))
 
 
 def ranking_id() -> str:

@@ -31,12 +31,12 @@ from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, HeadOf
+from edge_rerank.ranking.candidates import Catalogue, candidates_of, items_of
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs, tables_of
 from edge_rerank.ranking.options import RankOptions, Repeats
-from edge_rerank.ranking.request import candidates_of, items_of
 from edge_rerank.types import Event, Item
 
 logger = logging.getLogger(__name__)
@@ -133,6 +133,16 @@ class ChoosingEngine(RankingEngine):
             return
         second.warmup(catalogue, vectors=vectors, progress=progress)
         self._settled = True
+
+    def prepare(self, items: Iterable[Item], *, progress: Progress | None = None) -> Catalogue:
+        """See :meth:`RankingEngine.prepare`; from then on the pack that reads ``items`` ranks."""
+        self._check_open()
+        catalogue = items_of(items)
+        second = self._chosen(catalogue)
+        if second is None:
+            return super().prepare(catalogue, progress=progress)
+        self._settled = True
+        return second.prepare(catalogue, progress=progress)
 
     def vectors(self, items: Iterable[Item]) -> NDArray[np.float32]:
         """See :meth:`RankingEngine.vectors`; by the pack that ranks these items."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from functools import partial
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
 from edge_rerank.inference.encoders.unrelated import Unrelated
+from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.relevance.terms import terms
 from edge_rerank.ranking.signals.words import Lexicon
@@ -46,7 +48,7 @@ class Comparer(Protocol):
     """Compares candidates with a history and a query."""
 
     def compare(
-        self, candidates: Sequence[Item], interests: Interests, query: str | None
+        self, candidates: Candidates, interests: Interests, query: str | None
     ) -> Comparisons:
         """Compare what takes part in a call."""
         ...
@@ -75,7 +77,7 @@ class TextComparer:
         self._unrelated = Unrelated(encoder, queries)
 
     def compare(
-        self, candidates: Sequence[Item], interests: Interests, query: str | None
+        self, candidates: Candidates, interests: Interests, query: str | None
     ) -> Comparisons:
         """Compare what takes part in a call.
 
@@ -86,18 +88,19 @@ class TextComparer:
         """
         touched = [*interests.liked, *interests.disliked]
         words = interests.searches
-        texts = [*(item.text for item in candidates), *(one.item.text for one in touched)]
-        vectors = self.vectors(texts)
-        own, others = vectors[: len(candidates)], vectors[len(candidates) :]
+        past = [one.item.text for one in touched]
+        own, others = candidates.derived(self, self._vectors_of), self.vectors(past)
         cosines = (own @ others.T).astype(np.float64)
         likes = len(interests.liked)
         if interests.disliked:
-            first = len(candidates) + likes
             self._compare_spelling(
-                cosines[:, likes:], (texts, own), (texts[first:], vectors[first:])
+                cosines[:, likes:], (candidates.texts, own), (past[likes:], others[likes:])
             )
         _compare_host_vectors(cosines, candidates, touched)
-        _ignore_self(cosines, candidates, touched)
+        # An item resembles itself; that says nothing about its place.
+        rows = candidates.find.rows(one.item.id for one in touched)
+        (known,) = np.nonzero(rows >= 0)
+        cosines[rows[known], known] = 0.0
         asked = self._words.get([*words, query] if query else words)
         mine = others[:likes].astype(np.float64)
         before = np.concatenate([others, asked[: len(words)]])
@@ -108,10 +111,8 @@ class TextComparer:
             likeness=mine @ mine.T,
             aversion=(others[:likes] @ others[likes:].T).astype(np.float64),
             unread=Unread(
-                candidates=_unread(texts[: len(candidates)], own, candidates),
-                history=_unread(
-                    [*texts[len(candidates) :], *words], before, [one.item for one in touched]
-                ),
+                candidates=_unread(candidates.told & ~candidates.carrying, own),
+                history=_unread(_needed([one.item for one in touched], words), before),
                 query=float(bool(query) and not asked[-1].any()),
             ),
         )
@@ -154,6 +155,22 @@ class TextComparer:
         vectors[[row for row, text in enumerate(texts) if not text.strip()]] = 0.0
         return vectors
 
+    def read(self, catalogue: Candidates, *, progress: Progress | None = None) -> None:
+        """Make the vectors of a catalogue now, which it keeps."""
+        catalogue.derived(self, partial(self._vectors_of, progress=progress))
+
+    def _vectors_of(
+        self, candidates: Candidates, *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        vectors = self._items.get(
+            candidates.texts,
+            keys=candidates.text_keys,
+            keep=not candidates.kept,
+            progress=progress,
+        )
+        vectors[~candidates.told] = 0.0
+        return vectors
+
     def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Take vectors that the same encoder made earlier.
 
@@ -177,20 +194,21 @@ class TextComparer:
         self._spelling.clear()
 
 
-def _unread(texts: Sequence[str], vectors: NDArray[np.float32], items: Sequence[Item]) -> float:
-    """Share of the texts that there are whose vector is zero: the encoder cannot read them.
+def _needed(items: Sequence[Item], words: Sequence[str]) -> NDArray[np.bool_]:
+    """Which texts of items, then others, say something that no vector of the host's does."""
+    needed = [item.vector is None and bool(item.text.strip()) for item in items]
+    return np.array([*needed, *(bool(one.strip()) for one in words)], dtype=np.bool_)
+
+
+def _unread(needed: NDArray[np.bool_], vectors: NDArray[np.float32]) -> float:
+    """Share of the texts that are needed whose vector is zero: the encoder cannot read them.
 
     Args:
-        texts: of items, then others.
+        needed: bool of shape (n,).
         vectors: of the texts, float32 of shape (n, dim).
-        items: those that carry a vector of the host's need no text.
     """
     blank = _blank(vectors)
-    if not len(blank):
-        return 0.0
-    needed = np.array([bool(text.strip()) for text in texts], dtype=np.bool_)
-    needed[[row for row, item in enumerate(items) if item.vector is not None]] = False
-    return float(needed[blank].sum() / max(needed.sum(), 1))
+    return float(needed[blank].sum() / max(needed.sum(), 1)) if len(blank) else 0.0
 
 
 def _blank(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -200,23 +218,16 @@ def _blank(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
     return rows[~vectors[rows].any(axis=1)]
 
 
-def _ignore_self(
-    cosines: NDArray[Any], candidates: Sequence[Item], touched: Sequence[Interest]
-) -> None:
-    """An item resembles itself; that says nothing about its place."""
-    columns = {one.item.id: column for column, one in enumerate(touched)}
-    for row, item in enumerate(candidates):
-        column = columns.get(item.id)
-        if column is not None:
-            cosines[row, column] = 0.0
-
-
 def _compare_host_vectors(
-    cosines: NDArray[np.float64], candidates: Sequence[Item], touched: Sequence[Interest]
+    cosines: NDArray[np.float64], candidates: Candidates, touched: Sequence[Interest]
 ) -> None:
     """Where both items carry a vector of the host's of one length, let it replace the text."""
-    rows = _host_vectors(candidates)
     columns = _host_vectors([one.item for one in touched])
+    if not columns:
+        return
+    carrying = np.flatnonzero(candidates.carrying).tolist()
+    own = _host_vectors([candidates[row] for row in carrying])
+    rows = {carrying[place]: vector for place, vector in own.items()}
     for dim in {vector.size for vector in rows.values()}:
         row_ids = [row for row, vector in rows.items() if vector.size == dim]
         column_ids = [column for column, vector in columns.items() if vector.size == dim]

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from types import MappingProxyType
 from typing import Self, Unpack
 
 import numpy as np
@@ -19,30 +18,34 @@ from numpy.typing import NDArray
 from edge_rerank._check import check_kind
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
-from edge_rerank.errors import ClosedError, PackUnsupported
+from edge_rerank.errors import ClosedError
 from edge_rerank.formats.rating_scale import RatingScale
-from edge_rerank.inference.encoders.text import TextEncoder
-from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
-from edge_rerank.inference.scorer import Scorer
-from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranking.answer import Answer, HeadOf, degradations, left_out_of, ranked, ranking_id
+from edge_rerank.ranking.answer import (
+    Answer,
+    HeadOf,
+    Places,
+    degradations,
+    left_out_of,
+    ranked,
+    ranking_id,
+)
+from edge_rerank.ranking.candidates import Catalogue, items_of
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.host_order import Listed, TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy, policy_of
-from edge_rerank.ranking.opening import Packs, folders_of, tables_of, the_one
+from edge_rerank.ranking.opening import Models, Packs, refresh_tables
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import without_blocked
 from edge_rerank.ranking.relevance.relevance import Judge, Level
-from edge_rerank.ranking.request import Request, items_of
+from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import EVENTS
-from edge_rerank.ranking.sources.history_model import HistoryModel, HistorySource
+from edge_rerank.ranking.sources.history_model import HistorySource
 from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
 from edge_rerank.ranking.sources.personal import PersonalSource
 from edge_rerank.ranking.sources.repeats import RepeatSource
@@ -57,8 +60,6 @@ from edge_rerank.types import Event, Item
 ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
 """Log-odds against a list's mean, where no history model was fitted that says more: somebody
 chooses one of about twenty."""
-
-_NO_MODEL = "tables: the pack has no history encoder to read them"
 
 
 class RankingEngine:
@@ -80,54 +81,28 @@ class RankingEngine:
 
     def __init__(
         self,
-        pack: Pack,
-        encoder: TextEncoder,
-        history_model: HistoryModel | None = None,
+        models: Models,
         *,
         cache_items: int,
-        scorer: Scorer | None = None,
-        pair_scorer: PairScorer | None = None,
         ratings: RatingScale | None = None,
         repeats: Repeats = Repeats.LEARN,
         policy: ListPolicy | None = None,
-        signed: Mapping[str, int] = MappingProxyType({}),
         trust: Trust = ANY_PACK,
     ) -> None:
-        self.pack = pack.without_files()
-        self.signed = signed
+        self.pack = models.pack.without_files()
+        self.signed = models.signed
         self._trust = trust
-        self.scorer = scorer
-        self.pair_scorer = pair_scorer
+        self.scorer = models.scorer
+        self.pair_scorer = models.pair_scorer
         self.ratings = ratings
         self.repeats = repeats
         self.policy = policy_of(policy)
-        self.providers = encoder.providers
-        self.threads = encoder.threads
-        self._encoder = encoder
+        encoder = self._encoder = models.encoder
+        self.providers, self.threads = encoder.providers, encoder.threads
+        self._history = models.history
         self._comparer = TextComparer(encoder, cache_items=cache_items, queries=encoder.queries)
-        self._history_model = history_model
-        trained = history_model is not None
-        self._liked = EVENTS if trained else None
-        judged = history_model is not None and history_model.judges_dislikes
-        self._sources: list[Source] = [
-            Rules(beside_model=trained, dislikes=not judged),
-            RepeatSource(),
-        ]
-        if history_model is not None:
-            self._sources.append(HistorySource(history_model, cache_items=cache_items))
-        judge = Judge(
-            cache_items=cache_items,
-            is_word=encoder.is_word,
-            rarity=None if history_model is None else history_model.lexicon.rarity,
-        )
-        refine = None if pair_scorer is None else PairRelevance(pair_scorer).refine
-        self._sources.append(SearchSource(judge, refine))
-        if scorer is not None:
-            self._sources.append(ScorerSource(scorer, beside_model=trained))
-        if pair_scorer is not None:
-            self._sources.append(PairSource(pair_scorer, beside_model=trained))
-        self._sources.append(TimingSource())
-        self._personal = PersonalSource(pack, self._columns())
+        self._sources = _sources(models, cache_items)
+        self._personal = PersonalSource(models.pack, self._columns())
         self._sources.append(self._personal)
         self._process = OwnProcess("the engine")
         self._closed = False
@@ -174,42 +149,15 @@ class RankingEngine:
         if ratings is not None:
             check_kind(ratings, "ratings", RatingScale, example="RatingScale(1, 5)")
         repeats, policy = repeats_of(repeats), policy_of(policy)
-        packs = [
-            Pack.open(folder, trust=trust, seen_releases=seen_releases)
-            for folder in folders_of(pack)
-        ]
-        with_scorer = the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
-        with_pairs = the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
-        with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
-        if with_encoder is None:
-            with_encoder = Pack.open(shipped_pack())
-        providers, threads = runtime.providers, runtime.threads
-        encoder = TextEncoder(with_encoder, providers=providers, threads=threads)
-        scorer = None
-        if with_scorer is not None:
-            scorer = Scorer(
-                with_scorer, providers=providers, threads=threads, prefix_bytes=runtime.prefix_bytes
-            )
-        pair_scorer = None
-        if with_pairs is not None:
-            pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads)
-        read = None if tables is None else tables_of(tables, trust)
-        history_model = None
-        if with_encoder.manifest.history_encoder is not None:
-            history_model = HistoryModel(with_encoder, providers=providers, tables=read)
-        elif read is not None:
-            raise PackUnsupported(_NO_MODEL)
+        models = Models.open(
+            pack, runtime=runtime, trust=trust, seen_releases=seen_releases, tables=tables
+        )
         return cls(
-            with_encoder,
-            encoder,
-            history_model,
+            models,
             cache_items=runtime.cache_items,
-            scorer=scorer,
-            pair_scorer=pair_scorer,
             ratings=ratings,
             repeats=repeats,
             policy=policy,
-            signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
             trust=trust,
         )
 
@@ -232,14 +180,12 @@ class RankingEngine:
             ClosedError: after :meth:`close`.
         """
         self._check_open()
-        if self._history_model is None:
-            raise PackUnsupported(_NO_MODEL)
-        return self._history_model.take(tables_of(tables, self._trust))
+        return refresh_tables(self._history, tables, self._trust)
 
     @property
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that take part, the pack's own among them."""
-        return () if self._history_model is None else tuple(self._history_model.tables)
+        return () if self._history is None else tuple(self._history.tables)
 
     def rank(
         self,
@@ -309,7 +255,7 @@ class RankingEngine:
             items,
             history=history,
             comparer=self._comparer,
-            liked=self._liked,
+            liked=None if self._history is None else EVENTS,
             ratings=self.ratings,
             head=head,
             **options,
@@ -328,7 +274,9 @@ class RankingEngine:
         order = listed.arrangement(asked=asked, relevance=relevance)
         for policy in POLICIES:
             order = policy.arrange(order, request)
-        rows = order.rows[: request.keep].tolist()
+        kept = order.rows[: request.keep]
+        rows = kept.tolist()
+        places = Places(request.candidates.find, kept)
         reasons = explain(listed.evidence, request.candidates, rows, order.moves)
         ranking = Ranking(
             ranked(request, rows, self._shown(order.scores, evidence), reasons),
@@ -344,9 +292,9 @@ class RankingEngine:
             locale=request.locale,
         )
         if head is None or not request.shown:
-            return Answer(ranking)
+            return Answer(ranking, places)
         shown = self._personal.shown(request, evidence, rows, ranking.id, order.explored)
-        return Answer(ranking, listed.noted(shown, rows, order.pinned))
+        return Answer(ranking, places, listed.noted(shown, rows, order.pinned))
 
     def _columns(self) -> list[Column]:
         return [column for source in self._sources for column in source.columns]
@@ -356,8 +304,8 @@ class RankingEngine:
         relevance = evidence.relevance(scores)
         if relevance is not None:
             return relevance
-        if self._history_model is not None:
-            return self._history_model.probabilities(scores)
+        if self._history is not None:
+            return self._history.probabilities(scores)
         return ONE_OF_TWENTY.of(scores - scores.mean())
 
     def warmup(
@@ -387,6 +335,34 @@ class RankingEngine:
         self._comparer.prepare()
         if self.scorer is not None:
             self.scorer.prepare(texts)
+
+    def prepare(self, items: Iterable[Item], *, progress: Progress | None = None) -> Catalogue:
+        """Look at the host's items once, so that ranking them does not look at each anew.
+
+        Args:
+            items: the catalogue, any number, each id once; what is said of an item later is
+                another item, and another catalogue.
+            progress: called with (items done, items to do) after each batch of texts.
+
+        Returns:
+            The items, for :meth:`rank`: as they are, or some of them by
+            :meth:`~edge_rerank.Catalogue.select`.
+
+        Raises:
+            InvalidRequest: when they are no sequence of items, or an id comes twice.
+            InferenceError: when a model fails.
+            ClosedError: after :meth:`close`.
+        """
+        self._check_open()
+        catalogue = Catalogue(items_of(items))
+        self._comparer.read(catalogue, progress=progress)
+        self._comparer.prepare()
+        if self.scorer is not None:
+            self.scorer.prepare(catalogue.texts)
+        if len(catalogue):
+            # Whatever part is ranked first makes the columns of the whole.
+            self.rank(catalogue.part(np.zeros(1, dtype=np.intp)))
+        return catalogue
 
     def vectors(self, items: Iterable[Item]) -> NDArray[np.float32]:
         """Text vectors of ``items``, float32 of shape (n, dim); zero rows for empty texts."""
@@ -447,3 +423,26 @@ class RankingEngine:
         self._process.check()
         if self._closed:
             raise ClosedError("the engine is closed")
+
+
+def _sources(models: Models, cache_items: int) -> list[Source]:
+    """What scores, in its order, but for the personal head."""
+    history = models.history
+    trained = history is not None
+    judged = history is not None and history.judges_dislikes
+    sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged), RepeatSource()]
+    if history is not None:
+        sources.append(HistorySource(history, cache_items=cache_items))
+    judge = Judge(
+        cache_items=cache_items,
+        is_word=models.encoder.is_word,
+        rarity=None if history is None else history.lexicon.rarity,
+    )
+    pairs = models.pair_scorer
+    sources.append(SearchSource(judge, None if pairs is None else PairRelevance(pairs).refine))
+    if models.scorer is not None:
+        sources.append(ScorerSource(models.scorer, beside_model=trained))
+    if pairs is not None:
+        sources.append(PairSource(pairs, beside_model=trained))
+    sources.append(TimingSource())
+    return sources

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_rerank.errors import InferenceError
 from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.request import Request
-from edge_rerank.types import LIST_RULES, Degradation, Item, ReasonCode
+from edge_rerank.types import LIST_RULES, Degradation, ReasonCode
 
 CODES = tuple(code for code in ReasonCode if code not in LIST_RULES)
 """Codes that evidence gives."""
@@ -54,7 +54,7 @@ class Evidence:
     Attributes:
         columns: as given.
         values: float64 of shape (n, columns).
-        chosen: items of the history that were chosen, see :mod:`~.truths`.
+        chosen: ids of the items of the history that were chosen, see :mod:`~.truths`.
         nearest: the one of them that each candidate resembles most, intp of shape (n,); -1 for
             none.
         present: whether that was chosen in the present session, and others before, bool of
@@ -74,7 +74,7 @@ class Evidence:
         self._room = np.inf
         self._degree = 0.0
         self.values = np.zeros((count, len(self.columns)))
-        self.chosen: tuple[Item, ...] = ()
+        self.chosen: tuple[str, ...] = ()
         self.nearest: NDArray[np.integer[Any]] = np.full(count, -1)
         self.present = np.zeros(count, dtype=np.bool_)
         self.chosen_categories: frozenset[str] = frozenset()

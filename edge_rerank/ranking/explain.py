@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Mapping, Sequence
+from functools import cached_property, lru_cache
+from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,12 +14,96 @@ from edge_rerank.ranking.policies.policy import Moves
 from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_REASONS = 3
+
+BLOCK = 64
+"""Places that are explained together: a screen or two of a list."""
+
 _NOTHING = 1e-9
+
+
+class Explanation(Sequence[tuple[Reason, ...]]):
+    """Reasons of a list's places, found when they are first read, a block at a time.
+
+    Of the history it holds ids and numbers alone. Safe from several threads: whatever two of them
+    find is the same.
+
+    Args:
+        evidence: about all candidates; not changed any more.
+        candidates: all of them.
+        rows: the candidates to explain, by place.
+        moves: what rules of a list policy moved.
+    """
+
+    def __init__(
+        self,
+        evidence: Evidence,
+        candidates: Sequence[Item],
+        rows: Sequence[int],
+        moves: Sequence[Moves] = (),
+    ) -> None:
+        self._evidence = evidence
+        self._candidates = candidates
+        self._rows = np.asarray(rows, dtype=np.intp)
+        self._moves = moves
+        self._blocks: dict[int, list[tuple[Reason, ...]]] = {}
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[Reason, ...]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[Reason, ...]]: ...
+    def __getitem__(self, place: int | slice) -> tuple[Reason, ...] | list[tuple[Reason, ...]]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        if not 0 <= place < len(self):
+            raise IndexError(place)
+        number, within = divmod(place, BLOCK)
+        block = self._blocks.get(number)
+        if block is None:
+            block = self._blocks[number] = self._explained(number * BLOCK)
+        return block[within]
+
+    def _explained(self, first: int) -> list[tuple[Reason, ...]]:
+        """Reasons of a block of places."""
+        rows = self._rows[first : first + BLOCK]
+        grouped = self._grouped[rows]
+        evidence = self._evidence
+        true = np.where(grouped > 0, evidence.lifts[rows], evidence.lowers[rows])
+        grouped = np.where(true, grouped, 0.0)
+        order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
+        told = zip(rows.tolist(), grouped.tolist(), order, strict=True)
+        said = [
+            _reasons(evidence, self._candidates[row], row, weights, groups)
+            for row, weights, groups in told
+        ]
+        for place, row in enumerate(rows.tolist()):
+            mine = self._moved.get(row)
+            if mine:
+                said[place] = _with_moves(said[place], mine)
+        return said
+
+    @cached_property
+    def _grouped(self) -> NDArray[np.float64]:
+        """What each kind of reason adds, against its mean over the candidates, (n, codes)."""
+        grouped = self._evidence.contributions() @ _membership(self._evidence.columns)
+        return grouped - grouped.mean(axis=0) if len(grouped) > 1 else grouped
+
+    @cached_property
+    def _moved(self) -> dict[int, dict[ReasonCode, float]]:
+        """What rules moved, and by how much, by candidate."""
+        moved: dict[int, dict[ReasonCode, float]] = {}
+        for code, which, weights in self._moves:
+            for row, weight in zip(which.tolist(), weights.tolist(), strict=True):
+                mine = moved.setdefault(row, {})
+                mine[code] = mine.get(code, 0.0) + weight
+        return moved
 
 
 def explain(
     evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int], moves: Sequence[Moves] = ()
-) -> list[tuple[Reason, ...]]:
+) -> Explanation:
     """The largest contributions of each candidate whose words hold, relative to the average.
 
     What all candidates have in common explains no order, so each reason's mean over the
@@ -35,46 +120,15 @@ def explain(
         For each of ``rows`` at most three reasons, and one for each rule that moved it, the largest
         in size first.
     """
-    grouped = evidence.contributions() @ _membership(evidence.columns)
-    if len(grouped) > 1:
-        grouped = grouped - grouped.mean(axis=0)
-    places = list(rows)
-    grouped = grouped[places]
-    true = np.where(grouped > 0, evidence.lifts[places], evidence.lowers[places])
-    grouped = np.where(true, grouped, 0.0)
-    order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
-    said = [
-        _reasons(evidence, candidates[place], place, row, groups)
-        for place, row, groups in zip(rows, grouped.tolist(), order, strict=True)
-    ]
-    return with_moves(said, rows, moves) if moves else said
+    return Explanation(evidence, candidates, rows, moves)
 
 
-def with_moves(
-    said: Sequence[tuple[Reason, ...]], rows: Sequence[int], moves: Sequence[Moves]
-) -> list[tuple[Reason, ...]]:
-    """Reasons and, in the place of any with the same code, what rules moved.
-
-    Args:
-        said: reasons of the candidates to explain, the largest in size first.
-        rows: their places in the request.
-        moves: of any candidates.
-    """
-    places = {row: place for place, row in enumerate(rows)}
-    moved: dict[int, dict[ReasonCode, float]] = {}
-    for code, which, weights in moves:
-        for row, weight in zip(which.tolist(), weights.tolist(), strict=True):
-            place = places.get(row)
-            if place is not None:
-                mine = moved.setdefault(place, {})
-                mine[code] = mine.get(code, 0.0) + weight
-    every = list(said)
-    for place, mine in moved.items():
-        reasons = [Reason(code, weight) for code, weight in mine.items()]
-        reasons += [one for one in said[place] if one.code not in mine]
-        reasons.sort(key=_size, reverse=True)
-        every[place] = tuple(reasons)
-    return every
+def _with_moves(said: tuple[Reason, ...], moved: Mapping[ReasonCode, float]) -> tuple[Reason, ...]:
+    """Reasons and, in the place of any with the same code, what rules moved."""
+    reasons = [Reason(code, weight) for code, weight in moved.items()]
+    reasons += [one for one in said if one.code not in moved]
+    reasons.sort(key=_size, reverse=True)
+    return tuple(reasons)
 
 
 def _size(reason: Reason) -> float:
@@ -98,7 +152,7 @@ def _reasons(
         if code is ReasonCode.SIMILAR and weight > 0:
             near = evidence.nearest[place]
             code = ReasonCode.SESSION if evidence.present[place] else code
-            reasons.append(Reason(code, weight, evidence.chosen[near].id if near >= 0 else None))
+            reasons.append(Reason(code, weight, evidence.chosen[near] if near >= 0 else None))
         elif code is ReasonCode.CATEGORY and weight > 0:
             held = (
                 name

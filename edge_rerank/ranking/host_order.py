@@ -138,9 +138,10 @@ def host_order(request: Request) -> list[int] | None:
     """
     if request.query is not None or len(request.candidates) < 2:
         return None
-    scores = [item.score for item in request.candidates if item.score is not None]
-    if len(scores) == len(request.candidates) and min(scores) < max(scores):
-        return [int(row) for row in np.argsort(-np.array(scores, dtype=np.float64), kind="stable")]
+    scores = request.candidates.scores
+    if scores.min() < scores.max():  # false where one has none, which is NaN
+        order: list[int] = np.argsort(-scores, kind="stable").tolist()
+        return order
     return list(range(len(request.candidates))) if request.host_order else None
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.signals.categories import category_rows, numbered
+from edge_rerank.ranking.signals.categories import CategoryLists, category_rows, numbered
 from edge_rerank.types import Item
 
 SAME_SORT = 0.5
@@ -41,12 +41,11 @@ class Sorted:
         return Sorted(self.rows[part], self.leaves[part])
 
 
-def sort_items(candidates: Sequence[Item], history: Sequence[Item]) -> tuple[Sorted, Sorted]:
+def sort_items(candidates: CategoryLists, history: Sequence[Item]) -> tuple[Sorted, Sorted]:
     """Categories of candidates and of a history's items; only the history's are told apart."""
     before = [item.categories for item in history]
     numbers = numbered(before)
-    own = category_rows([item.categories for item in candidates], numbers)
-    return Sorted(*own), Sorted(*category_rows(before, numbers))
+    return Sorted(*candidates.rows(numbers)), Sorted(*category_rows(before, numbers))
 
 
 def kinship(

@@ -1,19 +1,103 @@
-"""Packs and tables that an engine is opened with: which they are, and which has which part."""
+"""Packs and tables that an engine is opened with, and the models that they hold."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 from edge_rerank._check import check_path, kind_of
-from edge_rerank.errors import InvalidRequest, PackUntrusted
+from edge_rerank.errors import InvalidRequest, PackUnsupported, PackUntrusted
+from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.inference.pair_scorer import PairScorer
+from edge_rerank.inference.runtime import Runtime
+from edge_rerank.inference.scorer import Scorer
 from edge_rerank.packs.installed import find_pack
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
+from edge_rerank.ranking.sources.history_model import HistoryModel
 
 Packs = str | Path | Sequence[str | Path]
+
+_NO_MODEL = "tables: the pack has no history encoder to read them"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Models:
+    """What an engine ranks with.
+
+    Attributes:
+        pack: the one with the encoder.
+        encoder: reads texts.
+        history: judges candidates before a history, where that pack has one.
+        scorer: where one of the packs has one.
+        pair_scorer: likewise.
+        signed: releases by name of the packs that a trusted key signed.
+    """
+
+    pack: Pack
+    encoder: TextEncoder
+    history: HistoryModel | None
+    scorer: Scorer | None
+    pair_scorer: PairScorer | None
+    signed: Mapping[str, int]
+
+    @classmethod
+    def open(
+        cls,
+        pack: Packs | None,
+        *,
+        runtime: Runtime,
+        trust: Trust,
+        seen_releases: Mapping[str, int] | None,
+        tables: str | Path | Tables | None,
+    ) -> Self:
+        """Load packs, see :meth:`edge_rerank.RankingEngine.open`."""
+        packs = [
+            Pack.open(folder, trust=trust, seen_releases=seen_releases)
+            for folder in folders_of(pack)
+        ]
+        with_scorer = the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
+        with_pairs = the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
+        with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
+        if with_encoder is None:
+            with_encoder = Pack.open(shipped_pack())
+        providers, threads = runtime.providers, runtime.threads
+        encoder = TextEncoder(with_encoder, providers=providers, threads=threads)
+        scorer = None
+        if with_scorer is not None:
+            scorer = Scorer(
+                with_scorer, providers=providers, threads=threads, prefix_bytes=runtime.prefix_bytes
+            )
+        pair_scorer = None
+        if with_pairs is not None:
+            pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads)
+        read = None if tables is None else tables_of(tables, trust)
+        history = None
+        if with_encoder.manifest.history_encoder is not None:
+            history = HistoryModel(with_encoder, providers=providers, tables=read)
+        elif read is not None:
+            raise PackUnsupported(_NO_MODEL)
+        return cls(
+            pack=with_encoder,
+            encoder=encoder,
+            history=history,
+            scorer=scorer,
+            pair_scorer=pair_scorer,
+            signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
+        )
+
+
+def refresh_tables(
+    history: HistoryModel | None, tables: str | Path | Tables, trust: Trust
+) -> tuple[str, ...]:
+    """See :meth:`edge_rerank.RankingEngine.refresh_tables`; ``None`` is a pack without a model."""
+    if history is None:
+        raise PackUnsupported(_NO_MODEL)
+    return history.take(tables_of(tables, trust))
 
 
 def folders_of(pack: object) -> list[Path]:

@@ -26,6 +26,7 @@ from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.attributes import Values
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.learning.head import Head
+from edge_rerank.ranking.candidates import Candidates, candidates_of
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, locale_of, surface_of
 from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
@@ -33,10 +34,7 @@ from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
-from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank.types import Event, Item
-
-MAX_CANDIDATES = 10_000
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -64,10 +62,7 @@ class Request:
     """A call whose arguments are in order, and what follows from them.
 
     Attributes:
-        candidates: n items.
-        places: by id, where each item was handed in.
-        kept: by that place, the row of the candidate, intp, -1 for what takes no part; ``None``
-            where all do.
+        candidates: n items, and their columns.
         history: the person's events with timestamps, oldest first.
         interests: what the history says, with no more liked items than are looked at.
         query: what was asked for, if anything.
@@ -86,8 +81,7 @@ class Request:
         shown: whether the person gets to see the list.
     """
 
-    candidates: tuple[Item, ...]
-    places: Mapping[str, int]
+    candidates: Candidates
     history: Sequence[Event]
     interests: Interests
     query: str | None
@@ -105,7 +99,6 @@ class Request:
     shown: bool
     _comparer: Comparer
     head: Head | None = None
-    kept: NDArray[np.intp] | None = None
 
     @classmethod
     def of(
@@ -136,8 +129,7 @@ class Request:
         """
         started = time.perf_counter()
         _check_names(options)
-        candidates = _candidates(items)
-        places = _each_once(candidates)
+        candidates = candidates_of(items)
         wanted = "a sequence of Event"
         history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
         policy = policy_of(options.get("policy"))
@@ -149,7 +141,6 @@ class Request:
         interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
         return cls(
             candidates=candidates,
-            places=places,
             history=history,
             interests=interests if liked is None else interests.newest(liked),
             query=_query(options.get("query")),
@@ -194,20 +185,7 @@ class Request:
 
     def rows_of(self, names: Iterable[str]) -> NDArray[np.intp]:
         """Rows of the candidates of some ids, intp of shape (names,); -1 for what is none."""
-        find = self.places.get
-        rows = np.array([find(name, -1) for name in names], dtype=np.intp)
-        return rows if self.kept is None else np.append(self.kept, -1)[rows]
-
-    @cached_property
-    def keys(self) -> NDArray[np.uint64]:
-        """By which tables know the candidates, uint64 of shape (n,): hashed once for all."""
-        return item_keys(item.id for item in self.candidates)
-
-    @cached_property
-    def popularity(self) -> NDArray[np.float64]:
-        """Popularity of the candidates, float64 of shape (n,); NaN where unknown."""
-        counts = [item.popularity for item in self.candidates]
-        return np.array(counts, dtype=np.float64)  # None becomes NaN
+        return self.candidates.find.rows(names)
 
     @cached_property
     def numbers(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -223,7 +201,7 @@ class Request:
     def sorts(self) -> tuple[Sorted, Sorted]:
         """Categories of the candidates, and of the liked and then the disliked items."""
         touched = (*self.interests.liked, *self.interests.disliked)
-        return sort_items(self.candidates, [one.item for one in touched])
+        return sort_items(self.candidates.categories, [one.item for one in touched])
 
     @cached_property
     def kin(self) -> NDArray[np.float64]:
@@ -268,30 +246,6 @@ class Request:
         return self._comparer.compare(self.candidates, self.interests, self.query)
 
 
-def candidates_of(items: object) -> list[Item]:
-    """``items`` as a list, read no further than one beyond what a ranking takes.
-
-    Raises:
-        InvalidRequest: see :func:`items_of`.
-    """
-    return items_of(items, most=MAX_CANDIDATES)
-
-
-def items_of(items: object, *, most: int | None = None) -> list[Item]:
-    """``items`` as a list.
-
-    Args:
-        items: what came.
-        most: how many the caller takes; no more than one beyond are read.
-
-    Raises:
-        InvalidRequest: when they are no sequence, and nothing else that gives items in order.
-    """
-    wanted = "a sequence of Item"
-    given = check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item, most=most)
-    return list(given)
-
-
 def _check_names(options: Iterable[str]) -> None:
     """Refuse an option that is none, as Python does."""
     known = RankOptions.__annotations__
@@ -302,52 +256,22 @@ def _check_names(options: Iterable[str]) -> None:
             )
 
 
-def _candidates(items: object) -> tuple[Item, ...]:
-    candidates = candidates_of(items)
-    if len(candidates) > MAX_CANDIDATES:
-        raise InvalidRequest(
-            f"items: expected at most {MAX_CANDIDATES} candidates, got {len(candidates)}"
-        )
-    return tuple(candidates)
-
-
-def _each_once(candidates: Sequence[Item]) -> dict[str, int]:
-    """Places of candidates by id; an id that comes twice is refused.
-
-    Which of the two is meant later on, nobody could say.
-    """
-    places = {item.id: place for place, item in enumerate(candidates)}
-    if len(places) < len(candidates):
-        first: dict[str, int] = {}
-        for place, item in enumerate(candidates):
-            known = first.setdefault(item.id, place)
-            if known != place:
-                both = f"the same at index {known} and {place}"
-                raise InvalidRequest(f"items: expected each id once, got {both}")
-    return places
-
-
-def _completed(interests: Interests, candidates: Sequence[Item]) -> Interests:
+def _completed(interests: Interests, candidates: Candidates) -> Interests:
     """What imported logs name by its id alone, as the candidates describe it."""
-    bare = [
-        one.item.id
-        for one in (*interests.liked, *interests.disliked)
-        if not (one.item.text and one.item.categories)
-    ]
-    if not bare:
+
+    def complete(one: Interest) -> Interest:
+        if one.item.text and one.item.categories:
+            return one
+        row = candidates.find.row(one.item.id)
+        return one if row < 0 else replace(one, item=_filled_in(one.item, candidates[row]))
+
+    touched = (*interests.liked, *interests.disliked)
+    if all(one.item.text and one.item.categories for one in touched):
         return interests
-    described = {item.id: item for item in candidates}
-
-    def complete(some: tuple[Interest, ...]) -> tuple[Interest, ...]:
-        return tuple(
-            replace(one, item=_filled_in(one.item, described[one.item.id]))
-            if one.item.id in described
-            else one
-            for one in some
-        )
-
     return replace(
-        interests, liked=complete(interests.liked), disliked=complete(interests.disliked)
+        interests,
+        liked=tuple(map(complete, interests.liked)),
+        disliked=tuple(map(complete, interests.disliked)),
     )
 
 

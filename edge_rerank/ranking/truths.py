@@ -10,7 +10,7 @@ of a query match), it notes in the evidence itself.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -89,7 +89,7 @@ def _note_likeness(request: Request, evidence: Evidence, chosen: NDArray[np.bool
     worth = np.where(alike, (kin + cosines) * weights, -1.0)
     nearest = worth.argmax(axis=1)
     holds = np.asarray(alike.any(axis=1))
-    evidence.chosen = tuple(one.item for one in liked)
+    evidence.chosen = tuple(one.item.id for one in liked)
     evidence.nearest = np.where(holds, nearest, -1)
     # "Unlike what you chose" is said of nothing: of all that somebody chose, something is near.
     evidence.holds(ReasonCode.SIMILAR, lifts=holds, lowers=False)
@@ -113,10 +113,8 @@ def _note_categories(request: Request, evidence: Evidence, chosen: NDArray[np.bo
     # Seldom chosen is what was met in nothing, liked in the end or not.
     past = (event.item for event in request.history if event.item is not None)
     met = {name for item in past for name in item.categories}
-    strange = [
-        bool(item.categories) and met.isdisjoint(item.categories) for item in request.candidates
-    ]
-    lowers = np.array(strange, dtype=np.bool_) if known.any() else False
+    lists = request.candidates.categories
+    lowers = lists.some & ~lists.any_of(met) if known.any() else False
     liked = [request.interests.liked[place].item for place in np.flatnonzero(chosen)]
     times = Counter(name for item in liked for name in set(item.categories))
     if request.interests.disliked:
@@ -124,8 +122,7 @@ def _note_categories(request: Request, evidence: Evidence, chosen: NDArray[np.bo
         refused = [one.item for one in request.interests.disliked]
         times.subtract(name for item in refused for name in set(item.categories))
         times = +times
-        named = [not times.keys().isdisjoint(item.categories) for item in request.candidates]
-        held &= np.array(named, dtype=np.bool_)
+        held &= lists.any_of(times)
     evidence.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
     evidence.chosen_categories = frozenset(times)
 
@@ -141,7 +138,7 @@ def _note_next(request: Request, evidence: Evidence) -> None:
 
 def _note_popularity(request: Request, evidence: Evidence) -> None:
     """In the upper third of the candidates, or below their median."""
-    counts = request.popularity
+    counts = request.candidates.popularity
     known = counts[~np.isnan(counts)]
     if not len(known):
         evidence.holds(ReasonCode.POPULAR, lifts=False, lowers=False)
@@ -170,10 +167,18 @@ def _note_own_past(request: Request, evidence: Evidence) -> None:
         alike = request.disliked_kin.max(axis=1) >= OF_A_KIND
         evidence.holds(ReasonCode.DISLIKED, lifts=False, lowers=alike)
     if interests.visits:
-        had = np.array([item.id in interests.visits for item in request.candidates])
+        had = _among(request, interests.visits)
         evidence.holds(ReasonCode.REPEAT, lifts=had, lowers=had)
         evidence.holds(ReasonCode.HABIT, lifts=evidence[HABIT.name] > 0, lowers=False)
     if interests.shown:
         met = {event.item.id for event in request.history if event.item is not None}
-        new = np.array([item.id not in met for item in request.candidates], dtype=np.bool_)
+        new = ~_among(request, met)
         evidence.holds(ReasonCode.SEEN, lifts=new, lowers=evidence[SHOWN.name] > 0)
+
+
+def _among(request: Request, names: Iterable[str]) -> NDArray[np.bool_]:
+    """Which candidates are of these ids, bool of shape (n,)."""
+    among = np.zeros(len(request.candidates), dtype=np.bool_)
+    rows = request.rows_of(names)
+    among[rows[rows >= 0]] = True
+    return among

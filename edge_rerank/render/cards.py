@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypedDict
 
+from edge_rerank.ranked import RankedItem
 from edge_rerank.render.addresses import picture
 from edge_rerank.render.presentation import OURS, Presentation, chosen
 from edge_rerank.render.texttable import Column, one_line, shorten, text_table
 from edge_rerank.render.words import ENGLISH, Words
-from edge_rerank.types import Item, RankedItem, Reason, ReasonCode
+from edge_rerank.types import Item, Reason, ReasonCode
 
 MAX_PHRASES = 2
 _TITLE_IN_PHRASE = 40
@@ -116,7 +117,7 @@ def phrases(
     What moves an item up is said; what moves it down only where nothing moves it up.
 
     Args:
-        reasons: see :attr:`~edge_rerank.types.RankedItem.reasons`.
+        reasons: see :attr:`~edge_rerank.ranked.RankedItem.reasons`.
         titles: titles by item id, for "because you liked ...".
         limit: how many to return at most.
         words: the person's language.

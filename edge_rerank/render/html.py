@@ -16,13 +16,13 @@ from html import escape
 
 from edge_rerank._check import check_id, kind_of
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.ranked import RankedItem
 from edge_rerank.render.addresses import policy, source_of
 from edge_rerank.render.cards import Banner, Card, Titles, as_banner, as_cards
 from edge_rerank.render.page import page
 from edge_rerank.render.presentation import OURS, Presentation, script_element
 from edge_rerank.render.templates import CardTemplate, Filled, fields_as_values
 from edge_rerank.render.words import Words, direction
-from edge_rerank.types import RankedItem
 
 HUES = 24
 """Colours that stand in for a picture, each a class of the style sheet."""

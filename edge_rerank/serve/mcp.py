@@ -21,8 +21,8 @@ from typing_extensions import TypedDict
 
 import edge_rerank
 from edge_rerank.errors import ConsentRequired, EdgeRerankError, InvalidRequest
+from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.list_policy import ListPolicy
-from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.serve.refusals import refusal_of
 from edge_rerank.types import Item
 

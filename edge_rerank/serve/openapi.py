@@ -18,9 +18,9 @@ from edge_rerank.formats.attributes import (
 )
 from edge_rerank.formats.events import closed_object
 from edge_rerank.history.personal_data import SCHEMA as PERSONAL_DATA
+from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.context import MAX_CIRCUMSTANCES, TAG_PATTERN, WHOLE_NUMBERS
 from edge_rerank.ranking.options import Repeats
-from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.policy_schema import POLICY
 from edge_rerank.serve.stats_schema import STATS

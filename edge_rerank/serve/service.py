@@ -11,8 +11,8 @@ from edge_rerank._check import check_id
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.history.history import PERSONALISATION
 from edge_rerank.learning.stats_words import StatsWords
+from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.context import locale_of
-from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.reranker import Reranker
 from edge_rerank.serve.answers import Shape, ranking_answer, stats_answer, texts_answer
 from edge_rerank.serve.guests import IDLE_S, MAX_GUESTS, Guests

@@ -38,7 +38,7 @@ def test_the_largest_come_first_and_similarity_names_its_item() -> None:
     evidence["disliked"][0] = -6.0
     evidence["host"][0] = 1.0
     evidence["shown"][0] = 0.1
-    evidence.chosen, evidence.nearest = (Item("near"),), np.array([0, -1])
+    evidence.chosen, evidence.nearest = ("near",), np.array([0, -1])
     (reasons,) = explain(evidence, ITEMS, [0])
     assert [reason.code for reason in reasons] == [
         ReasonCode.DISLIKED,
@@ -70,7 +70,7 @@ def test_what_is_not_true_is_not_said_however_much_it_weighs() -> None:
 def test_likeness_to_what_was_chosen_just_now_is_said_as_such() -> None:
     evidence = Evidence(PLAIN, 2)
     evidence["similar-max"][:] = [2.0, -2.0]
-    evidence.chosen, evidence.nearest = (Item("near"),), np.array([0, 0])
+    evidence.chosen, evidence.nearest = ("near",), np.array([0, 0])
     evidence.present[:] = True
     first, second = explain(evidence, ITEMS, [0, 1])
     assert first == (Reason(ReasonCode.SESSION, 2.0, "near"),)
@@ -81,7 +81,9 @@ def test_the_category_that_was_chosen_is_named() -> None:
     evidence = Evidence(PLAIN, 2)
     evidence["category"][0] = 2.0
     evidence.chosen_categories = frozenset({"Food"})
-    assert explain(evidence, ITEMS, [0]) == [(Reason(ReasonCode.CATEGORY, 1.0, category="Food"),)]
+    assert list(explain(evidence, ITEMS, [0])) == [
+        (Reason(ReasonCode.CATEGORY, 1.0, category="Food"),)
+    ]
 
 
 def test_names_of_columns_are_unique() -> None:

@@ -70,7 +70,7 @@ def test_a_category_that_was_chosen_is_liked_and_one_that_was_only_opened_is_not
 def test_likeness_names_another_item_that_was_chosen() -> None:
     evidence = noted(event("click", BREAD))
     assert true(evidence, ReasonCode.SIMILAR) == ["rolls"]
-    assert evidence.chosen[evidence.nearest[1]] == BREAD
+    assert evidence.chosen[evidence.nearest[1]] == BREAD.id
 
 
 def test_a_kind_that_was_turned_down_more_than_chosen_is_liked_no_more() -> None:

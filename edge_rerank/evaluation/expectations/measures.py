@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Sequence
 from statistics import fmean
 
 from edge_rerank.evaluation.expectations.catalogue import kind_of
+from edge_rerank.ranked import RankedItem
 from edge_rerank.result import Ranking
-from edge_rerank.types import Item, RankedItem
+from edge_rerank.types import Item
 
 TOP = 10
 

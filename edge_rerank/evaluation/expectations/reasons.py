@@ -21,8 +21,9 @@ from edge_rerank.evaluation.expectations.expectation import (
 )
 from edge_rerank.evaluation.expectations.measures import TOP
 from edge_rerank.evaluation.expectations.visits import Host, Person
+from edge_rerank.ranked import RankedItem
 from edge_rerank.result import Ranking
-from edge_rerank.types import EventType, Item, RankedItem, Reason
+from edge_rerank.types import EventType, Item, Reason
 
 QUERY_CODES = frozenset({"query", "search"})
 """Codes that say: this fits what you searched for."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from hashlib import blake2b
 from typing import Any, Protocol
 
@@ -56,13 +56,26 @@ class VectorCache:
     def __len__(self) -> int:
         return len(self._rows)
 
-    def get(self, texts: Sequence[str], *, progress: Progress | None = None) -> NDArray[np.float32]:
+    def get(
+        self,
+        texts: Sequence[str],
+        *,
+        keys: Sequence[bytes] | None = None,
+        keep: bool = True,
+        progress: Progress | None = None,
+    ) -> NDArray[np.float32]:
         """Vectors of ``texts``, float32 of shape (len(texts), dim), a copy of the caller's own.
+
+        Args:
+            texts: any strings.
+            keys: of the texts, see :func:`text_keys`, where the caller has them already.
+            keep: whether to cache what is not cached yet.
+            progress: called with (texts done, texts to do) while some are encoded.
 
         Raises:
             InferenceError: when the model fails; nothing is cached then.
         """
-        keys = [_key(text) for text in texts]
+        keys = text_keys(texts) if keys is None else keys
         with self._lock:
             found = self._find(keys)
             if None not in found:
@@ -84,7 +97,8 @@ class VectorCache:
         with self._lock:
             for (key, places), vector in zip(missing.items(), fresh, strict=True):
                 vectors[places] = vector
-                self._put(key, vector)
+                if keep:
+                    self._put(key, vector)
         return vectors
 
     def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
@@ -97,8 +111,8 @@ class VectorCache:
         if vectors.shape != expected:
             raise InvalidRequest(f"vectors: expected shape {expected}, got {vectors.shape}")
         with self._lock:
-            for text, vector in zip(texts, vectors, strict=True):
-                self._put(_key(text), vector)
+            for key, vector in zip(text_keys(texts), vectors, strict=True):
+                self._put(key, vector)
 
     def clear(self) -> None:
         """Forget everything."""
@@ -144,5 +158,6 @@ def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
     return longer
 
 
-def _key(text: str) -> bytes:
-    return blake2b(text.encode("utf-8", "replace"), digest_size=16).digest()
+def text_keys(texts: Iterable[str]) -> list[bytes]:
+    """By which caches know texts: BLAKE2b hashes of 16 bytes."""
+    return [blake2b(text.encode("utf-8", "replace"), digest_size=16).digest() for text in texts]

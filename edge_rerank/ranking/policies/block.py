@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
-from itertools import compress, repeat
+from itertools import repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,13 +38,11 @@ def without_blocked(request: Request) -> tuple[Request, tuple[LeftOut, ...]]:
     gone = np.flatnonzero(~stays)
     if not len(gone):
         return request, ()
-    candidates = tuple(compress(items, stays.tolist()))
     named = zip([items[row].id for row in gone.tolist()], repeat(ReasonCode.BLOCKED))
     # Past the check of a named tuple's arguments: there may be thousands.
     left = tuple(map(partial(tuple.__new__, LeftOut), named))
-    kept = np.where(stays, np.cumsum(stays) - 1, -1)
-    keep = min(request.keep, len(candidates))
-    return replace(request, candidates=candidates, kept=kept, keep=keep), left
+    candidates = items.part(np.flatnonzero(stays))
+    return replace(request, candidates=candidates, keep=min(request.keep, len(candidates))), left
 
 
 def _blocked_rows(request: Request, block: Block) -> NDArray[np.intp]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from edge_rerank.inference.session import Session, TensorType, finite
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.tables import Tables
+from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.request import Request
@@ -230,6 +232,11 @@ class HistorySource:
             tables=tables,
         )
 
+    def _words_of(self, candidates: Candidates) -> NDArray[np.float32]:
+        return self._words.get(
+            candidates.texts, keys=candidates.text_keys, keep=not candidates.kept
+        )
+
     def _sides(
         self,
         request: Request,
@@ -240,26 +247,32 @@ class HistorySource:
         """Candidates and history."""
         own = request.candidates
         keys = item_keys(item.id for item in touched) if tables else np.zeros(0, dtype=np.uint64)
-        words = self._words.get([*(item.text for item in own), *(item.text for item in touched)])
+        words = own.derived(self._words, self._words_of)
         numbers, before = request.numbers
         sorts, past = request.sorts
         candidates = Side(
             items=numbers,
-            words=words[: len(own)],
+            words=words,
             categories=sorts.rows,
             leaves=sorts.leaves,
-            popularity=_single(request.popularity),
-            rows={name: table.rows(request.keys) for name, table in tables.items()},
+            popularity=_single(own.popularity),
+            rows={
+                name: own.derived(table, partial(_rows_in, table)) for name, table in tables.items()
+            },
         )
         history = Side(
             items=before[order],
-            words=words[len(own) :],
+            words=self._words.get([item.text for item in touched]),
             categories=past.rows[order],
             leaves=past.leaves[order],
             popularity=_single(np.array([item.popularity for item in touched], np.float64)),
             rows={name: table.rows(keys) for name, table in tables.items()},
         )
         return candidates, history
+
+
+def _rows_in(table: Table, candidates: Candidates) -> NDArray[np.int64]:
+    return table.rows(candidates.keys)
 
 
 def looked_at(

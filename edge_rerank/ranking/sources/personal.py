@@ -70,11 +70,11 @@ class PersonalSource:
             direction = self._axes @ texts.astype(np.float32)
             lift += _along(request.comparisons.vectors, direction)
         moment = moment_of(request.context)
-        folded = {
-            categories: float(self._fold(categories, moment) @ slots)
-            for categories in {item.categories for item in request.candidates}
-        }
-        lift += [folded[item.categories] for item in request.candidates]
+        lists = request.candidates.categories
+        folded = np.zeros(len(lists.lists))
+        for used in np.unique(lists.of_item).tolist():
+            folded[used] = float(self._fold(lists.lists[used], moment) @ slots)
+        lift += folded[lists.of_item]
         evidence[PERSONAL.name] = lift - lift.mean()
 
     def forget(self, user: str | None = None) -> None:
@@ -174,11 +174,10 @@ def _along(vectors: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[n
 
 def _places_of_host(request: Request, seen: Sequence[int]) -> NDArray[np.int64] | None:
     """Places from 1 that the host's scores, else its order, give the items; 0 for no score."""
-    given = [one.score for one in request.candidates]
-    if all(one is None for one in given):
-        return np.array(seen, dtype=np.int64) + 1 if request.host_order else None
-    scores = np.array([np.nan if one is None else one for one in given])
+    scores = request.candidates.scores
     known = ~np.isnan(scores)
+    if not known.any():
+        return np.array(seen, dtype=np.int64) + 1 if request.host_order else None
     places = _places(np.where(known, scores, -np.inf))
     return np.where(known, places, 0)[list(seen)]
 

@@ -124,7 +124,9 @@ class RepeatSource:
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates that the person had before."""
         interests, visits = request.interests, request.interests.visits
-        rows = [row for row, item in enumerate(request.candidates) if item.id in visits]
+        known = request.rows_of(visits)
+        # In the order of the candidates, in which sums are made.
+        rows = np.sort(known[known >= 0]).tolist()
         if not rows:
             return
         had = [request.candidates[row].id for row in rows]

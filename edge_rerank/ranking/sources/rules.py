@@ -89,18 +89,17 @@ class Rules:
                 evidence[SIMILAR_MEAN.name] = _mean_similarity(liked, cosines)
                 evidence[CATEGORY.name] = _category_share(candidates, liked)
                 evidence[NEXT.name] = _next_category(candidates, liked)
-            evidence[POPULARITY.name] = _popularity(request.popularity)
-        evidence[HOST.name] = _host(candidates, host_order=request.host_order)
+            evidence[POPULARITY.name] = _popularity(candidates.popularity)
+        evidence[HOST.name] = _host(candidates.scores, host_order=request.host_order)
         if interests.disliked:
             if self._dislikes:
                 evidence[DISLIKED.name] = _against(request)
-            rejected = {one.item.id for one in interests.disliked}
-            evidence[REJECTED.name] = np.array([item.id in rejected for item in candidates])
+            rejected = request.rows_of(one.item.id for one in interests.disliked)
+            evidence[REJECTED.name][rejected[rejected >= 0]] = 1.0
         if interests.shown:
-            shown = interests.shown
-            evidence[SHOWN.name] = np.minimum(
-                [shown.get(item.id, 0.0) for item in candidates], MOST_SHOWN
-            )
+            rows = request.rows_of(interests.shown)
+            times = np.array(list(interests.shown.values()))[rows >= 0]
+            evidence[SHOWN.name][rows[rows >= 0]] = np.minimum(times, MOST_SHOWN)
 
     def forget(self, user: str | None = None) -> None:
         """Nothing is kept."""
@@ -164,20 +163,19 @@ def _popularity(counts: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(known, logs, logs[known].mean() if known.any() else 0.0)
 
 
-def _host(candidates: Sequence[Item], *, host_order: bool) -> NDArray[np.float64]:
-    scores = np.array([np.nan if item.score is None else item.score for item in candidates])
+def _host(scores: NDArray[np.float64], *, host_order: bool) -> NDArray[np.float64]:
     known = ~np.isnan(scores)
     if not known.any():
         if not host_order:
-            return np.zeros(len(candidates))
+            return np.zeros(len(scores))
         # The discount of DCG: the first places differ most.
-        scores = -np.log2(np.arange(len(candidates)) + 2.0)
+        scores = -np.log2(np.arange(len(scores)) + 2.0)
         known = ~known
     # Halved first: the difference of two scores near the largest float must stay finite.
     halves = scores / 2
     centred = halves - halves[known].mean()
     spread = np.abs(centred[known]).max()
     if not spread > 0:
-        return np.zeros(len(candidates))
+        return np.zeros(len(scores))
     centred /= spread
     return np.where(known, centred / centred[known].std(), 0.0)

@@ -64,8 +64,8 @@ def days_since_tiring(
 
 
 def _fill_fresh(fresh: Fresh, request: Request, evidence: Evidence) -> None:
-    published = np.array([item.published for item in request.candidates], dtype=np.float64)
-    days = np.maximum(request.now - published, 0.0) / _DAY_S  # NaN where nothing is known
+    # NaN where nothing is known.
+    days = np.maximum(request.now - request.candidates.published, 0.0) / _DAY_S
     left = np.exp2(-days / fresh.half_life_days)
     evidence[FRESH.name] = fresh.weight * (np.where(np.isnan(left), 0.5, left) - 1)
     # Comparisons with NaN are false.

@@ -18,7 +18,7 @@ import numpy as np
 from edge_rerank.errors import DataError
 from edge_rerank.formats.dataset import DataSet, Request, chosen, locate, parse_request
 from edge_rerank.formats.jsonl import Record, read_records
-from edge_rerank.ranking.request import MAX_CANDIDATES
+from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.tables.people import Choice
 from edge_rerank_export.datasets.folder_people import number_of
 from edge_rerank_export.datasets.lists import ChoiceList, draw_lists, late_share

@@ -20,8 +20,8 @@ from edge_rerank._resampling import Interval, bootstrap
 from edge_rerank.evaluation.baselines import Baseline
 from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.request import MAX_CANDIDATES
 from edge_rerank.ranking.strength import guess_scale
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import write_whole

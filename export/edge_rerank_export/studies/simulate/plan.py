@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
-from edge_rerank.ranking.request import MAX_CANDIDATES
+from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.simulate.clicks import (
     Cascade,

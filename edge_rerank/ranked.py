@@ -1,0 +1,132 @@
+"""Places of a ranking: its items, made when they are read, and their reasons likewise."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, Self, overload
+
+from edge_rerank.types import Item, Reason
+
+
+@dataclass(frozen=True, slots=True, init=False, repr=False, eq=False)
+class RankedItem:
+    """An item in its final place.
+
+    Attributes:
+        item: the very object that was handed to ``rank()``.
+        rank: 1-based place.
+        score: 0 to 1, no higher than that of the place above; a pinned item has at least that of
+            the place below. With a query, how relevant the item
+            is to it: near 1 for what answers it, near 0 where nothing fits. Without one, how
+            likely it is to be chosen, which depends on what else is in the list.
+    """
+
+    __match_args__ = ("item", "rank", "score", "reasons")
+
+    item: Item
+    rank: int
+    score: float
+    _reasons: Sequence[Reason | tuple[Reason, ...]]
+
+    def __init__(
+        self,
+        item: Item,
+        rank: int,
+        score: float,
+        reasons: tuple[Reason, ...] | Sequence[tuple[Reason, ...]] = (),
+    ) -> None:
+        """A place of a list.
+
+        Args:
+            item: what stands there.
+            rank: 1-based place.
+            score: see above.
+            reasons: of the item; or no tuple but a sequence, from which those of ``rank`` are taken
+                when they are read.
+        """
+        put = object.__setattr__
+        put(self, "item", item)
+        put(self, "rank", rank)
+        put(self, "score", score)
+        put(self, "_reasons", reasons)
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """The largest contributions first, at most three, and one for each rule that moved it.
+
+        They are found when they are first read.
+        """
+        told: Any = self._reasons
+        return told if isinstance(told, tuple) else told[self.rank - 1]
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, RankedItem):
+            return NotImplemented
+        return self._parts() == other._parts()
+
+    def __hash__(self) -> int:
+        return hash(self._parts())
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
+        """Copied and pickled with its reasons, and without what they are found in."""
+        return type(self), self._parts()
+
+    def __repr__(self) -> str:
+        item, rank, score, reasons = self._parts()
+        return f"RankedItem(item={item!r}, rank={rank!r}, score={score!r}, reasons={reasons!r})"
+
+    def _parts(self) -> tuple[Item, int, float, tuple[Reason, ...]]:
+        return self.item, self.rank, self.score, self.reasons
+
+
+class RankedItems(Sequence[RankedItem]):
+    """The places of a list, made when they are first read. Equal to a tuple of the same.
+
+    Args:
+        make: makes all of them; asked once, and let go of then.
+        count: how many they are.
+    """
+
+    __slots__ = ("_count", "_made", "_make")
+
+    def __init__(self, make: Callable[[], tuple[RankedItem, ...]], count: int) -> None:
+        self._make: Callable[[], tuple[RankedItem, ...]] | None = make
+        self._made: tuple[RankedItem, ...] = ()
+        self._count = count
+
+    def read(self) -> tuple[RankedItem, ...]:
+        """All of them."""
+        make = self._make
+        if make is not None:
+            self._made = make()
+            self._make = None  # last: another thread that sees it has what was made
+        return self._made
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> RankedItem: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[RankedItem, ...]: ...
+    def __getitem__(self, index: int | slice) -> RankedItem | tuple[RankedItem, ...]:
+        return self.read()[index]
+
+    def __iter__(self) -> Iterator[RankedItem]:
+        return iter(self.read())
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, RankedItems):
+            return self.read() == other.read()
+        return self.read() == other if isinstance(other, tuple) else NotImplemented
+
+    def __hash__(self) -> int:
+        return hash(self.read())
+
+    def __reduce__(self) -> tuple[type[tuple[RankedItem, ...]], tuple[tuple[RankedItem, ...]]]:
+        """Copied and pickled as the tuple that they are."""
+        return tuple, (self.read(),)
+
+    def __repr__(self) -> str:
+        return repr(self.read())

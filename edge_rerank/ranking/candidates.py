@@ -1,0 +1,290 @@
+"""Candidates as rows and as columns: what a ranking reads of many items at once.
+
+A column is made when it is first asked for. Of items that are ranked once that is in the call; of
+a :class:`Catalogue` columns stay, and a part of it takes its rows of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import cached_property
+from typing import Any, Self, TypeVar, overload
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank._check import check_id, check_sequence
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.inference.encoders.cache import text_keys
+from edge_rerank.ranking.signals.categories import CategoryLists
+from edge_rerank.ranking.signals.table import item_keys
+from edge_rerank.types import Item
+
+MAX_CANDIDATES = 10_000
+
+_T = TypeVar("_T", bound=np.generic)
+
+NOBODY = -1
+"""Row of an id that is no candidate."""
+
+
+class RowFinder:
+    """Rows of items by their ids. It holds ids alone.
+
+    Args:
+        rows: of all items, by id.
+        among: by such a row, and last for no row, the row among those that are looked for, intp,
+            :data:`NOBODY` for what is not among them; ``None`` where all are.
+    """
+
+    def __init__(self, rows: Mapping[str, int], among: NDArray[np.intp] | None = None) -> None:
+        self._rows = rows
+        self._among = among
+
+    def part(self, rows: NDArray[np.intp], count: int) -> RowFinder:
+        """Finds some rows of ``count`` alone, and numbers them anew; intp of shape (m,)."""
+        among = np.full(count + 1, NOBODY, dtype=np.intp)
+        among[rows] = np.arange(len(rows))
+        return RowFinder(self._rows, among if self._among is None else among[self._among])
+
+    def row(self, name: str) -> int:
+        """Row of an id, :data:`NOBODY` for what is not among them."""
+        row = self._rows.get(name, NOBODY)
+        return row if self._among is None else int(self._among[row])
+
+    def rows(self, names: Iterable[str]) -> NDArray[np.intp]:
+        """Rows of ids, intp of shape (names,), likewise."""
+        find = self._rows.get
+        rows = np.array([find(name, NOBODY) for name in names], dtype=np.intp)
+        return rows if self._among is None else self._among[rows]
+
+
+class Candidates(Sequence[Item]):
+    """Items that are ranked, each id once. Safe from several threads; never changed.
+
+    Args:
+        items: n of them.
+
+    Attributes:
+        find: rows by id.
+        kept: whether columns outlive the call, so that a part takes its rows of them.
+
+    Raises:
+        InvalidRequest: when an id comes twice.
+    """
+
+    kept = False
+
+    def __init__(self, items: Iterable[Item]) -> None:
+        self._items = tuple(items)
+        self.find = RowFinder(_each_once(self._items))
+        self._begin(None, np.zeros(0, dtype=np.intp))
+
+    def part(self, rows: NDArray[np.intp]) -> Self:
+        """Some of them, in the order of ``rows``, intp of shape (m,), each once."""
+        part = object.__new__(type(self))
+        part._items = tuple(map(self._items.__getitem__, rows.tolist()))
+        part.find = self.find.part(rows, len(self))
+        part._begin(self, rows)
+        return part
+
+    def _begin(self, whole: Candidates | None, rows: NDArray[np.intp]) -> None:
+        self._whole, self._rows = whole, rows
+        self._columns: dict[str, NDArray[Any]] = {}
+        self._derived: WeakKeyDictionary[Any, NDArray[Any]] = WeakKeyDictionary()
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    @overload
+    def __getitem__(self, row: int) -> Item: ...
+    @overload
+    def __getitem__(self, row: slice) -> tuple[Item, ...]: ...
+    def __getitem__(self, row: int | slice) -> Item | tuple[Item, ...]:
+        return self._items[row]
+
+    def __iter__(self) -> Iterator[Item]:
+        return iter(self._items)
+
+    def __repr__(self) -> str:
+        """How many they are: a repr ends up in logs."""
+        return f"<{type(self).__name__} of {len(self)} items>"
+
+    @property
+    def items(self) -> tuple[Item, ...]:
+        """All of them, in their order."""
+        return self._items
+
+    @property
+    def popularity(self) -> NDArray[np.float64]:
+        """Float64 of shape (n,); NaN where unknown."""
+        return self._column("popularity", lambda own: _numbers(item.popularity for item in own))
+
+    @property
+    def scores(self) -> NDArray[np.float64]:
+        """The host's own, float64 of shape (n,); NaN where it gave none."""
+        return self._column("scores", lambda own: _numbers(item.score for item in own))
+
+    @property
+    def published(self) -> NDArray[np.float64]:
+        """UTC seconds, float64 of shape (n,); NaN where unknown."""
+        return self._column("published", lambda own: _numbers(item.published for item in own))
+
+    @property
+    def keys(self) -> NDArray[np.uint64]:
+        """By which tables know the items, uint64 of shape (n,): hashed once for all."""
+        return self._column("keys", lambda own: item_keys(item.id for item in own))
+
+    @property
+    def carrying(self) -> NDArray[np.bool_]:
+        """Which items carry a vector of the host's, bool of shape (n,)."""
+        return self._column("carrying", lambda own: _flags(item.vector is not None for item in own))
+
+    @property
+    def told(self) -> NDArray[np.bool_]:
+        """Which items have a text that is not blank, bool of shape (n,)."""
+        return self._column("told", lambda own: _flags(bool(item.text.strip()) for item in own))
+
+    @cached_property
+    def categories(self) -> CategoryLists:
+        """The different lists of categories, and which each item has."""
+        whole = self._whole
+        if whole is not None and whole.kept:
+            return whole.categories.part(self._rows)
+        return CategoryLists.of([item.categories for item in self._items])
+
+    @cached_property
+    def texts(self) -> list[str]:
+        """What the language model reads of each."""
+        return [item.text for item in self._items]
+
+    @cached_property
+    def text_keys(self) -> list[bytes]:
+        """By which caches know the texts."""
+        return text_keys(self.texts)
+
+    def derived(self, owner: object, make: Callable[[Candidates], NDArray[_T]]) -> NDArray[_T]:
+        """An array with a row for each item, made once for an owner.
+
+        Args:
+            owner: whose it is; it goes when the owner does.
+            make: makes it, of shape (n, ...), each row of its item alone.
+        """
+        found = self._derived.get(owner)
+        if found is None:
+            found = self._made(make, lambda whole: whole.derived(owner, make))
+            self._derived[owner] = found
+        return found
+
+    def _column(self, name: str, make: Callable[[Candidates], NDArray[_T]]) -> NDArray[_T]:
+        found = self._columns.get(name)
+        if found is None:
+            found = self._made(make, lambda whole: whole._column(name, make))
+            self._columns[name] = found
+        return found
+
+    def _made(
+        self,
+        make: Callable[[Candidates], NDArray[_T]],
+        taken: Callable[[Candidates], NDArray[_T]],
+    ) -> NDArray[_T]:
+        whole = self._whole
+        array = make(self) if whole is None or not whole.kept else taken(whole)[self._rows]
+        array.setflags(write=False)
+        return array
+
+
+class Catalogue(Candidates):
+    """The host's items, prepared: ranking them, or some of them, does not look at each anew.
+
+    A sequence of :class:`Item`, made by :meth:`edge_rerank.Reranker.prepare`; to be handed to
+    ``rank()`` as it is, if it holds at most 10,000, or a part of it. It holds the items themselves
+    and, for each pack that ranked some of it, about 4 KiB an item; nothing of a person.
+    """
+
+    kept = True
+
+    def select(self, ids: Iterable[str | int]) -> Self:
+        """Some of the items, in the order of ``ids``, with what was looked at already.
+
+        Args:
+            ids: identifiers, each once; as they are, or whole numbers for their digits.
+
+        Raises:
+            InvalidRequest: when one is no item's, or comes twice.
+        """
+        wanted = "a sequence of item ids"
+        given = check_sequence(ids, "ids", InvalidRequest, wanted=wanted)
+        names = [check_id(one, "ids", InvalidRequest) for one in given]
+        rows = self.find.rows(names)
+        missing = int((rows == NOBODY).sum())
+        if missing:
+            raise InvalidRequest(
+                f"ids: expected those of the catalogue, got {missing} that are not in it"
+            )
+        if len(np.unique(rows)) < len(rows):
+            raise InvalidRequest("ids: expected each once, got one twice")
+        return self.part(rows)
+
+
+def candidates_of(items: object) -> Candidates:
+    """``items`` as candidates, read no further than one beyond what a ranking takes.
+
+    Raises:
+        InvalidRequest: when they are no sequence of items, too many, or an id comes twice.
+    """
+    if not isinstance(items, Candidates):
+        given = items_of(items, most=MAX_CANDIDATES)
+        _check_count(given)
+        return Candidates(given)
+    _check_count(items)
+    return items
+
+
+def items_of(items: object, *, most: int | None = None) -> list[Item]:
+    """``items`` as a list.
+
+    Args:
+        items: what came.
+        most: how many the caller takes; no more than one beyond are read.
+
+    Raises:
+        InvalidRequest: when they are no sequence, and nothing else that gives items in order.
+    """
+    wanted = "a sequence of Item"
+    if isinstance(items, Candidates):
+        return list(items)
+    given = check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item, most=most)
+    return list(given)
+
+
+def _check_count(items: Sequence[Item]) -> None:
+    if len(items) > MAX_CANDIDATES:
+        raise InvalidRequest(
+            f"items: expected at most {MAX_CANDIDATES} candidates, got {len(items)}"
+        )
+
+
+def _each_once(items: Sequence[Item]) -> dict[str, int]:
+    """Rows of items by id; an id that comes twice is refused.
+
+    Which of the two is meant later on, nobody could say.
+    """
+    rows = {item.id: row for row, item in enumerate(items)}
+    if len(rows) < len(items):
+        first: dict[str, int] = {}
+        for row, item in enumerate(items):
+            known = first.setdefault(item.id, row)
+            if known != row:
+                both = f"the same at index {known} and {row}"
+                raise InvalidRequest(f"items: expected each id once, got {both}")
+    return rows
+
+
+def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
+    return np.array(list(values), dtype=np.float64)  # None becomes NaN
+
+
+def _flags(values: Iterable[bool]) -> NDArray[np.bool_]:
+    return np.array(list(values), dtype=np.bool_)
