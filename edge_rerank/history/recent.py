@@ -27,10 +27,10 @@ class RecentEvents:
     def __init__(self, store: HistoryStore) -> None:
         self._store = store
         self._removals = store.removals
-        self._people: OrderedDict[str, list[Event]] = OrderedDict()
+        self._people: OrderedDict[str, tuple[Event, ...]] = OrderedDict()
 
     def of(self, user: str) -> tuple[Event, ...]:
-        """The person's newest 500 events.
+        """The person's newest 500 events: the same tuple until there are others.
 
         Raises:
             HistoryError: when the store cannot be read.
@@ -38,22 +38,22 @@ class RecentEvents:
         self.drop_removed()
         known = self._people.get(user)
         if known is None:
-            known = list(self._store.load(user, limit=MAX_EVENTS))
-            self._people[user] = known
+            known = self._people[user] = tuple(self._store.load(user, limit=MAX_EVENTS))
             if len(self._people) > MAX_PEOPLE:
                 self._people.popitem(last=False)
         else:
             self._people.move_to_end(user)
-        return tuple(known)
+        return known
 
     def add(self, user: str, events: Sequence[Event]) -> None:
         """Put events that were stored just now in their places."""
         self.drop_removed()
         known = self._people.get(user)
         if known is not None:
+            every = list(known)
             for event in events:
-                insort_right(known, event, key=_when)
-            del known[:-MAX_EVENTS]
+                insort_right(every, event, key=_when)
+            self._people[user] = tuple(every[-MAX_EVENTS:])
 
     def drop_removed(self) -> None:
         """Empty the memory if the store has deleted events since the last look."""

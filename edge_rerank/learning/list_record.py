@@ -104,24 +104,25 @@ class ListRecord:
         count = len(shown.ids)
         own = np.arange(1, count + 1)
         without = own if shown.without is None else shown.without
-        successes = [deeds.success(one) for one in shown.ids]
-        touched = [
-            row for row, one in enumerate(shown.ids) if one in deeds.visited or one in deeds.done
-        ]
-        chosen = max(touched, key=lambda row: (successes[row], -row), default=None)
+        touched = {
+            row: deeds.success(one)
+            for row, one in enumerate(shown.ids)
+            if one in deeds.visited or one in deeds.done
+        }
+        chosen = max(touched, key=lambda row: (touched[row], -row), default=None)
         tried, swapped = shown.pairs[:PLACES], _swapped(shown.order)
         return cls(
             at=shown.at,
             refused=sum(one in deeds.refused for one in shown.ids),
             place=0 if chosen is None else chosen + 1,
-            success=0.0 if chosen is None else successes[chosen],
+            success=0.0 if chosen is None else touched[chosen],
             host=0 if chosen is None or shown.host is None else int(shown.host[chosen]),
             without=0 if chosen is None else int(without[chosen]),
             used=Used(shown.used) if shown.used else _used(shown),
             rating=deeds.rating,
             same=_filled((without == own).tolist(), True),
             within=_filled(_within(shown, without), True),
-            rewards=_filled(successes, 0.0),
+            rewards=tuple(touched.get(row, 0.0) for row in range(PLACES)),
             epsilon=max(tried, default=0.0),
             tried=_filled([one > 0 for one in tried], False),
             swapped=_filled(swapped, False),
@@ -212,9 +213,10 @@ def _used(shown: Shown) -> Used:
 
 def _within(shown: Shown, without: NDArray[np.int64]) -> list[bool]:
     """By place, whether swaps reach the item that the order without the head has there."""
-    count = len(shown.ids)
-    reached = [False] * min(count, PLACES)
-    for row, target in enumerate((without - 1).tolist()):
+    reached = [False] * min(len(shown.ids), PLACES)
+    # Only the first places are asked for, and few items are for one of them.
+    (rows,) = np.nonzero(without <= PLACES)
+    for row, target in zip(rows.tolist(), (without[rows] - 1).tolist(), strict=True):
         before = shown.order[row] if row < len(shown.order) else row
         upper = min(before, target)
         near = 0 <= upper < len(shown.pairs) and shown.pairs[upper] > 0

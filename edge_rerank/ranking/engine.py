@@ -37,6 +37,7 @@ from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.host_order import Listed, TrialOf
+from edge_rerank.ranking.interests import InterestReader
 from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Models, Packs, refresh_tables
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
@@ -100,6 +101,7 @@ class RankingEngine:
         encoder = self._encoder = models.encoder
         self.providers, self.threads = encoder.providers, encoder.threads
         self._history = models.history
+        self._interests = InterestReader()
         self._comparer = TextComparer(encoder, cache_items=cache_items, queries=encoder.queries)
         self._sources = _sources(models, cache_items)
         self._personal = PersonalSource(models.pack, self._columns())
@@ -255,6 +257,7 @@ class RankingEngine:
             items,
             history=history,
             comparer=self._comparer,
+            reader=self._interests,
             liked=None if self._history is None else EVENTS,
             ratings=self.ratings,
             head=head,
@@ -267,16 +270,13 @@ class RankingEngine:
         for source in self._sources:
             source.fill(request, evidence)
         note_truths(request, evidence)
-        asked = bool(evidence[QUERY.name].any())
         listed = Listed.of(request, evidence, trial_of, self._personal.layout)
-        floored = request.policy.floor is not None
-        relevance = self._shown(evidence.scores(), evidence) if floored else None
-        order = listed.arrangement(asked=asked, relevance=relevance)
+        floor = request.policy.floor
+        relevance = None if floor is None else self._shown(evidence.scores(), evidence)
+        order = listed.arrangement(asked=bool(evidence[QUERY.name].any()), relevance=relevance)
         for policy in POLICIES:
             order = policy.arrange(order, request)
-        kept = order.rows[: request.keep]
-        rows = kept.tolist()
-        places = Places(request.candidates.find, kept)
+        rows = (kept := order.rows[: request.keep]).tolist()
         reasons = explain(listed.evidence, request.candidates, rows, order.moves)
         ranking = Ranking(
             ranked(request, rows, self._shown(order.scores, evidence), reasons),
@@ -291,6 +291,7 @@ class RankingEngine:
             order=order.order,
             locale=request.locale,
         )
+        places = Places(request.candidates.find, kept)
         if head is None or not request.shown:
             return Answer(ranking, places)
         shown = self._personal.shown(request, evidence, rows, ranking.id, order.explored)
@@ -402,6 +403,7 @@ class RankingEngine:
 
     def _drop_traces(self, user: str | None = None) -> None:
         self._comparer.forget()
+        self._interests.forget()
         for source in self._sources:
             source.forget(user)
 

@@ -6,8 +6,11 @@ counts 1, see :mod:`~.strength`.
 
 from __future__ import annotations
 
+import threading
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +52,11 @@ Groceries bought in three baskets and more: 5 % are bought again in the next bas
 tenth of the time between, 6 % up to a quarter, 8 % up to one and a half."""
 
 _DAY_S = 86_400.0
+
+_REMEMBERED = 16
+"""Histories that are remembered: those of people who are there now."""
+
+_Ages = NDArray[np.int64]
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -119,71 +127,144 @@ class _Touched:
     standing: Standing
     session: int
     when: float
+    strength: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Digest:
+    """What a history says that does not change while nobody does anything.
+
+    Attributes:
+        touched: items by id, the last touched last.
+        repeated: those that were touched several times.
+        searches: all words, in the order in which they were last searched for.
+        shown: see :attr:`Interests.shown`.
+    """
+
+    touched: Mapping[str, _Touched]
+    repeated: frozenset[str]
+    searches: tuple[str, ...]
+    shown: Mapping[str, float]
+
+    @classmethod
+    def of(cls, history: Sequence[Event], ages: Sequence[int], scale: RatingScale) -> Self:
+        """Of events with timestamps, oldest first.
+
+        Args:
+            history: the events.
+            ages: how many sessions ago each was.
+            scale: of ratings.
+        """
+        touched: dict[str, _Touched] = {}
+        shown: dict[str, float] = {}
+        searches: dict[str, None] = {}
+        repeated: set[str] = set()
+        for event, age in zip(history, ages, strict=True):
+            item = event.item
+            if event.of_list:
+                continue
+            if item is None:
+                query = event.query or ""
+                searches.pop(query, None)
+                searches[query] = None
+            elif event.type is EventType.IMPRESSION:
+                shown[item.id] = shown.get(item.id, 0.0) + 2.0 ** (-age / _TIRED_SESSIONS)
+            else:
+                shown.pop(item.id, None)
+                # Taken out and put back, so that the last touched is the last.
+                earlier = touched.pop(item.id, None)
+                if earlier is None:
+                    standing = Standing()
+                else:
+                    standing = earlier.standing
+                    repeated.add(item.id)
+                standing.take(event, session=age, scale=scale)
+                touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
+        for one in touched.values():
+            one.strength = one.standing.strength
+        return cls(touched, frozenset(repeated), tuple(searches), shown)
+
+    def interests(self, now: float) -> Interests:
+        """What it comes to at a moment, UTC seconds."""
+        touched = self.touched
+        interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
+        chosen = {name: one for name, one in touched.items() if one.strength >= CHOSEN}
+        visits = {
+            name: (name in self.repeated and tuple(sorted(one.standing.sessions))) or (one.session,)
+            for name, one in chosen.items()
+        }
+        half = _half_life_days([len(one.standing.had) for one in chosen.values()])
+        return Interests(
+            liked=tuple(one for one in interests if one.strength > 0),
+            disliked=tuple(one for one in interests if one.strength < 0),
+            searches=self.searches[-MAX_SEARCHES:],
+            shown=self.shown,
+            done={
+                name: _freshness(one, now, half)
+                for name, one in chosen.items()
+                # Stars for what somebody plays each evening do not end it.
+                if one.standing.had or (one.standing.done and len(visits[name]) == 1)
+            },
+            visits=visits,
+        )
+
+
+class InterestReader:
+    """Condenses histories, and remembers the last ones. Safe from several threads."""
+
+    def __init__(self) -> None:
+        self._known: OrderedDict[int, tuple[Sequence[Event], _Ages, _Digest]] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def read(
+        self, history: Sequence[Event], *, now: float, ratings: RatingScale | None = None
+    ) -> Interests:
+        """Condense a history.
+
+        Args:
+            history: events with timestamps, oldest first. A tuple is remembered: it is not read
+                again when it comes again, unless a session ended since.
+            now: UTC seconds, at least the last timestamp.
+            ratings: the host's scale, the same in each call; guessed if ``None``.
+        """
+        if not history:
+            return Interests()
+        ages = session_ages([event.timestamp or 0.0 for event in history], now=now)
+        digest = self._remembered(history, ages)
+        if digest is None:
+            scale = ratings or guess_scale(history)
+            digest = _Digest.of(history, ages.tolist(), scale)
+            if isinstance(history, tuple):
+                self._remember(history, ages, digest)
+        return digest.interests(now)
+
+    def forget(self) -> None:
+        """Let go of all histories."""
+        with self._lock:
+            self._known.clear()
+
+    def _remembered(self, history: Sequence[Event], ages: _Ages) -> _Digest | None:
+        with self._lock:
+            # By identity, which is safe because what is remembered stays as long as its number.
+            known = self._known.get(id(history))
+        return known[2] if known is not None and np.array_equal(known[1], ages) else None
+
+    def _remember(self, history: Sequence[Event], ages: _Ages, digest: _Digest) -> None:
+        with self._lock:
+            self._known[id(history)] = history, ages, digest
+            if len(self._known) > _REMEMBERED:
+                self._known.popitem(last=False)
 
 
 def read_interests(
     history: Sequence[Event], *, now: float, ratings: RatingScale | None = None
 ) -> Interests:
-    """Condense a history.
-
-    Args:
-        history: events with timestamps, oldest first.
-        now: UTC seconds, at least the last timestamp.
-        ratings: the host's scale; guessed if ``None``.
-    """
-    if not history:
-        return Interests()
-    ages = session_ages([event.timestamp or 0.0 for event in history], now=now).tolist()
-    scale = ratings or guess_scale(history)
-    touched: dict[str, _Touched] = {}
-    shown: dict[str, float] = {}
-    searches: dict[str, None] = {}
-    repeated: set[str] = set()
-    for event, age in zip(history, ages, strict=True):
-        item = event.item
-        if event.of_list:
-            continue
-        if item is None:
-            query = event.query or ""
-            searches.pop(query, None)
-            searches[query] = None
-        elif event.type is EventType.IMPRESSION:
-            shown[item.id] = shown.get(item.id, 0.0) + 2.0 ** (-age / _TIRED_SESSIONS)
-        else:
-            shown.pop(item.id, None)
-            # Taken out and put back, so that the last touched is the last.
-            earlier = touched.pop(item.id, None)
-            if earlier is None:
-                standing = Standing()
-            else:
-                standing = earlier.standing
-                repeated.add(item.id)
-            standing.take(event, session=age, scale=scale)
-            touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
-    interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
-    chosen = {name: one for name, one in touched.items() if one.standing.strength >= CHOSEN}
-    visits = {
-        name: (name in repeated and tuple(sorted(one.standing.sessions))) or (one.session,)
-        for name, one in chosen.items()
-    }
-    half = _half_life_days([len(one.standing.had) for one in chosen.values()])
-    return Interests(
-        liked=tuple(one for one in interests if one.strength > 0),
-        disliked=tuple(one for one in interests if one.strength < 0),
-        searches=tuple(searches)[-MAX_SEARCHES:],
-        shown=shown,
-        done={
-            name: _freshness(one, now, half)
-            for name, one in chosen.items()
-            # Stars for what somebody plays each evening do not end it.
-            if one.standing.had or (one.standing.done and len(visits[name]) == 1)
-        },
-        visits=visits,
-    )
+    """Condense a history once, see :meth:`InterestReader.read`."""
+    return InterestReader().read(history, now=now, ratings=ratings)
 
 
 def _interests(touched: Sequence[_Touched], now: float) -> list[Interest]:
-    strengths = np.array([one.standing.strength for one in touched])
+    strengths = np.array([one.strength for one in touched])
     later = places(strengths)
     sessions = np.array([one.session for one in touched])
     # What was turned down is forgiven sooner.

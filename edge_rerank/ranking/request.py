@@ -29,7 +29,7 @@ from edge_rerank.learning.head import Head
 from edge_rerank.ranking.candidates import Candidates, candidates_of
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, locale_of, surface_of
-from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
+from edge_rerank.ranking.interests import Interest, InterestReader, Interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
@@ -107,6 +107,7 @@ class Request:
         *,
         history: Iterable[Event],
         comparer: Comparer,
+        reader: InterestReader | None = None,
         liked: int | None = None,
         ratings: RatingScale | None = None,
         head: Head | None = None,
@@ -118,6 +119,7 @@ class Request:
             items: candidates, at most 10,000, each id once; neither they nor an item is changed.
             history: the person's events with timestamps, oldest first.
             comparer: compares candidates, history and query when a source first asks.
+            reader: condenses the history; a new one if ``None``.
             liked: most recent liked items that the sources look at; all if ``None``.
             ratings: the host's scale; guessed if ``None``.
             head: what was learnt of the person, of the layout of the engine's features.
@@ -138,7 +140,8 @@ class Request:
             exposures = exposures_in(history)
         budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
         now = _moment(options.get("now"), history)
-        interests = _completed(read_interests(history, now=now, ratings=ratings), candidates)
+        interests = (reader or InterestReader()).read(history, now=now, ratings=ratings)
+        interests = _completed(interests, candidates)
         return cls(
             candidates=candidates,
             history=history,
