@@ -6,7 +6,7 @@ counts 1, see :mod:`~.strength`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -121,16 +121,28 @@ class _Touched:
     when: float
 
 
+def without_list_ratings(history: Iterable[Event]) -> tuple[Event, ...]:
+    """The events that say something of an item, and searches, in their order.
+
+    What a person thinks of a whole list is for statistics: whatever reads a history for tastes
+    reads it through this, and so cannot take it for a word on an item.
+    """
+    return tuple(
+        event for event in history if event.item is not None or event.type is EventType.SEARCH
+    )
+
+
 def read_interests(
     history: Sequence[Event], *, now: float, ratings: RatingScale | None = None
 ) -> Interests:
     """Condense a history.
 
     Args:
-        history: events with timestamps, oldest first.
+        history: events with timestamps, oldest first; ratings of whole lists are passed over.
         now: UTC seconds, at least the last timestamp.
         ratings: the host's scale; guessed if ``None``.
     """
+    history = without_list_ratings(history)
     if not history:
         return Interests()
     ages = session_ages([event.timestamp or 0.0 for event in history], now=now).tolist()
@@ -141,8 +153,6 @@ def read_interests(
     repeated: set[str] = set()
     for event, age in zip(history, ages, strict=True):
         item = event.item
-        if event.of_list:
-            continue
         if item is None:
             query = event.query or ""
             searches.pop(query, None)

@@ -28,7 +28,13 @@ from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.learning.head import Head
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, locale_of, surface_of
-from edge_rerank.ranking.interests import Interest, Interests, read_interests, weights_of
+from edge_rerank.ranking.interests import (
+    Interest,
+    Interests,
+    read_interests,
+    weights_of,
+    without_list_ratings,
+)
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
@@ -68,7 +74,7 @@ class Request:
         places: by id, where each item was handed in.
         kept: by that place, the row of the candidate, intp, -1 for what takes no part; ``None``
             where all do.
-        history: the person's events with timestamps, oldest first.
+        history: the person's events with timestamps, oldest first, but for ratings of whole lists.
         interests: what the history says, with no more liked items than are looked at.
         query: what was asked for, if anything.
         keep: how many items to return, at most n.
@@ -139,7 +145,9 @@ class Request:
         candidates = _candidates(items)
         places = _each_once(candidates)
         wanted = "a sequence of Event"
-        history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
+        history = without_list_ratings(
+            check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
+        )
         policy = policy_of(options.get("policy"))
         exposures = exposures_of(options.get("exposures"))
         if not exposures and (policy.fatigue or policy.rotate):

@@ -115,11 +115,15 @@ def guess_scale(history: Iterable[Event]) -> RatingScale:
 
     One to five stars, ten, or a hundred points; with values below 0, as far up as down. A
     person's own lowest and highest are no scale: who rates only what they love has no bad 4.
+
+    Args:
+        history: events that say something of items, see
+            :func:`~edge_rerank.ranking.interests.without_list_ratings`.
     """
     values = [
         event.value
         for event in history
-        if event.type is EventType.RATING and event.value is not None and not event.of_list
+        if event.type is EventType.RATING and event.value is not None
     ]
     low, high = min(values, default=1.0), max(values, default=1.0)
     if low < 0:
