@@ -39,6 +39,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_rerank.formats.rating_scale import RatingScale
+from edge_rerank.learning.lessons import BOUNCE_S, SATISFIED_S
 from edge_rerank.types import Event, EventType
 
 MOST = 2.5
@@ -46,14 +47,6 @@ MOST = 2.5
 
 CHOSEN = 0.3
 """From here on an item counts as chosen: more than a bounce, less than half a minute."""
-
-BOUNCE_S = 5.0
-"""A visit that ends sooner did not give what was wanted; Kim et al., "Modeling dwell time to
-predict click-level satisfaction" (WSDM 2014), find most dissatisfied clicks below it."""
-
-SATISFIED_S = 30.0
-"""A click followed by this many seconds is counted as satisfied in the literature on
-search logs (Fox et al., "Evaluating implicit measures to improve web search", 2005)."""
 
 ABSORBED_S = 600.0
 """From here on more seconds say nothing."""
