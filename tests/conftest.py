@@ -19,6 +19,7 @@ from edge_rerank import History, Item, Reranker
 from edge_rerank.errors import PackNotFound
 from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.ranking.engine import RankingEngine
+from tests.things import write_things
 
 # The same examples in every run: a check that is red by luck teaches people to run it twice.
 settings.register_profile("ci", derandomize=True, deadline=None)
@@ -92,3 +93,9 @@ def shelf() -> list[Item]:
             "tennis", "Young player wins the open in five sets", ["Sport", "Tennis"], popularity=35
         ),
     ]
+
+
+@pytest.fixture(scope="session")
+def things(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set folder with people to replay; to be read, not written."""
+    return write_things(tmp_path_factory.mktemp("things"))

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, TextIO
 
 from edge_rerank._progress import told_by_time
-from edge_rerank.render.texttable import Column, one_line, text_table
+from edge_rerank.render.texttable import MIN_FLEXIBLE_WIDTH, Column, one_line, text_table
 
 if TYPE_CHECKING:
     from rich.console import Console as RichConsole
@@ -111,6 +111,7 @@ class Console:
                 column.heading,
                 justify="right" if column.right else "left",
                 no_wrap=not column.flexible,
+                min_width=MIN_FLEXIBLE_WIDTH if column.flexible else None,
                 overflow="fold",
             )
         for row in rows:

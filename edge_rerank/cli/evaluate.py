@@ -23,6 +23,7 @@ from edge_rerank.cli.options import (
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.evaluation.baselines import Popularity
 from edge_rerank.evaluation.evaluate import evaluate
+from edge_rerank.evaluation.learning_curve import WORSE
 from edge_rerank.evaluation.report_html import as_html
 from edge_rerank.evaluation.results import PACK, Evaluation
 from edge_rerank.evaluation.statistics import Comparison
@@ -82,6 +83,14 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         help="one more baseline, from a file of its scores; may be repeated "
         "(python -m edge_rerank.export baselines writes those of BPR and SASRec)",
     )
+    parser.add_argument(
+        "--learning",
+        type=positive,
+        default=0,
+        metavar="PEOPLE",
+        help="replay so many people of the training part, choice by choice, and say what learning "
+        "on the device gains them (default: nobody)",
+    )
     add_tables(parser)
     add_html(parser)
     add_runtime(parser)
@@ -104,6 +113,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             limit=arguments.limit,
             without=set(arguments.without),
             tables=arguments.tables,
+            learning=arguments.learning,
             providers=arguments.providers,
             threads=arguments.threads,
             progress=step_bars(console, bars),
@@ -128,6 +138,7 @@ def _show(report: Evaluation, console: Console) -> None:
     console.table(columns, rows)
     _show_comparisons(report, console)
     _show_fairness(report, console)
+    _show_learning(report, console)
     latency = report.details[PACK].latency
     assert latency is not None  # noqa: S101 - the pack has just run
     console.say(
@@ -185,6 +196,33 @@ def _show_fairness(report: Evaluation, console: Console) -> None:
         console.table(columns, rows)
     for line in report.fairness.said(PACK):
         console.say(line)
+
+
+def _show_learning(report: Evaluation, console: Console) -> None:
+    found = report.learning
+    if found is None:
+        return
+    labels = [*(one.label for one in found.stretches), "all"]
+    rows = [
+        (
+            label,
+            f"{one.people}",
+            f"{one.frozen.mean:.3f}",
+            f"{one.learnt.mean:.3f}",
+            f"{one.difference.mean:+.3f}",
+            f"{one.difference.interval.low:+.3f} to {one.difference.interval.high:+.3f}",
+        )
+        for label, one in zip(labels, (*found.stretches, found.whole), strict=True)
+    ]
+    columns = (
+        Column("choices before"),
+        *(
+            Column(name, right=True)
+            for name in ("people", "pack alone", "with head", "ndcg@10", "95 % interval")
+        ),
+    )
+    console.table(columns, rows)
+    console.say(f"{found.worse:.0%} of the people lose more than {WORSE:g} with their head")
 
 
 def _verdict(comparison: Comparison) -> str:

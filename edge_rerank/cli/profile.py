@@ -41,6 +41,9 @@ from edge_rerank.profile import read_profile
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.render.texttable import Column
 
+_OFTEN = 4
+"""Columns of statistics that say how often something was chosen; the others say where."""
+
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     """Add the command with its own: show, stats, export, restore, keypair, forget."""
@@ -172,12 +175,12 @@ def _say_stats(stats: Stats, words: StatsWords, console: Console) -> None:
     for kind, figures in (("by_surface", stats.by_surface), ("by_order", stats.by_order)):
         parts += [(name_of(one, kind, words), one) for one in figures]
     headings = headings_of((one for _, one in parts), words)
-    columns = [Column("", flexible=True), *(Column(name, right=True) for name in headings)]
-    rows = [
-        (name, *(words.joined(*cell) for cell in cells_of(one, words)[: len(headings)]))
-        for name, one in parts
-    ]
-    console.table(columns, rows)
+    cells = [[words.joined(*cell) for cell in cells_of(one, words)] for _, one in parts]
+    # With their intervals all figures side by side are wider than a terminal.
+    for some in (slice(None, _OFTEN), slice(_OFTEN, len(headings))):
+        columns = [Column("", flexible=True), *(Column(one, right=True) for one in headings[some])]
+        rows = [(name, *row[some]) for (name, _), row in zip(parts, cells, strict=True)]
+        console.table(columns, rows)
     for name, told in varieties(stats, words):
         console.say(f"{name}: {words.joined(*told)}")
     if covered := coverages(stats, words):

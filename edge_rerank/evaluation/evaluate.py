@@ -15,6 +15,7 @@ from types import MappingProxyType
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import check_integer
 from edge_rerank._progress import Progress, StepProgress
 from edge_rerank._resampling import bootstrap
 from edge_rerank.errors import DataError, InvalidRequest
@@ -26,6 +27,7 @@ from edge_rerank.evaluation.baselines import (
 )
 from edge_rerank.evaluation.calibration import calibration
 from edge_rerank.evaluation.fairness import Fairness, fairness
+from edge_rerank.evaluation.learning_curve import LearningCurve, learning_curve
 from edge_rerank.evaluation.metrics import catalogue_coverage
 from edge_rerank.evaluation.outcomes import (
     FIGURES,
@@ -35,6 +37,7 @@ from edge_rerank.evaluation.outcomes import (
     by_pack,
     self_information,
 )
+from edge_rerank.evaluation.replay import CHOICES, Person, draw_people, replay
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation, Latency, Quality
 from edge_rerank.evaluation.scores import Prescored
 from edge_rerank.evaluation.slices import slices
@@ -68,6 +71,7 @@ def evaluate(
     providers: Sequence[str] | None = None,
     threads: int | None = None,
     tables: str | Path | None = None,
+    learning: int = 0,
     progress: StepProgress | None = None,
 ) -> Evaluation:
     """Judge a pack.
@@ -87,13 +91,19 @@ def evaluate(
         threads: likewise.
         tables: of a log, which the pack ranks with, and those beside it without; it must not
             have seen what is asked for.
+        learning: how many people of the training part are replayed, choice by choice, to see what
+            the personal head gains; 0 for nobody. They are without ``tables``, which have seen
+            their choices.
         progress: is told how far each step has come.
 
     Raises:
-        DataError: when a file is missing or malformed, or no request has a click.
+        DataError: when a file is missing or malformed, no request has a click, or nobody of the
+            training part can be replayed.
         PackError, InferenceError: when the pack cannot be loaded or run.
         InvalidRequest: when an argument is malformed, or a pack is there twice.
     """
+    wanted = "an integer ≥ 0"
+    learning = check_integer(learning, "learning", InvalidRequest, minimum=0, wanted=wanted)
     data = DataSet.open(folder).without(without)
     requests = list(data.requests(split, limit=limit))
     if not any(request.clicked for request in requests):
@@ -101,14 +111,16 @@ def evaluate(
     # Before the long work: a file that does not fit is told at once.
     people = data.attributes() if data.has(USERS) else None
     prescored = [Prescored(name, path, requests) for name, path in (scores or {}).items()]
+    replayed = draw_people(data, people=learning, choices=CHOICES, seed=SEED) if learning else []
     # The catalogue's scale, and not each person's own.
     ratings = guess_scale(event for request in requests for event in request.history)
     items = _needed(requests, ratings)
+    room = len({item.id for item in items} | {name for one in replayed for name in one.items})
     surprise = self_information(list(data.items.values()))
     vectors = {} if vectors is None else vectors
     open_pack = partial(
         RankingEngine.open,
-        runtime=Runtime(providers, threads, cache_items=max(len(items), 1)),
+        runtime=Runtime(providers, threads, cache_items=max(room, 1)),
         ratings=ratings,
     )
     with open_pack(pack, tables=tables) as engine:
@@ -117,6 +129,10 @@ def evaluate(
         encoding_s = time.perf_counter() - began
         ours = ask(requests, by_pack(engine), vectors, surprise, _named(progress, "requests"))
         manifest = engine.pack.manifest
+    learnt = None
+    if replayed:
+        with open_pack(pack) as engine:
+            learnt = _learning(engine, data, replayed, vectors, progress)
     own = default_baselines(data, vectors, requests)
     _check_names(prescored, own)
     outcomes = {PACK: ours}
@@ -150,6 +166,7 @@ def evaluate(
         ),
         slices=slices(requests, outcomes, np.random.default_rng(SEED)),
         fairness=_fairness(people, requests, outcomes),
+        learning=learnt,
         without=tuple(sorted(without)),
         texts=len(items),
         encoding_s=encoding_s,
@@ -169,6 +186,24 @@ def _encode(
     engine.warmup(items, progress=_named(progress, "item texts"))
     rows = zip(items, engine.vectors(items), strict=True)
     known.update((item.id, vector) for item, vector in rows)
+
+
+def _learning(
+    engine: RankingEngine,
+    data: DataSet,
+    people: Sequence[Person],
+    known: MutableMapping[str, NDArray[np.float32]],
+    progress: StepProgress | None,
+) -> LearningCurve:
+    """What the head gains; ``known`` gets the vectors of what was asked for."""
+    names = dict.fromkeys(name for one in people for name in one.items)
+    _encode(engine, [data.items[name] for name in names], known, _prefixed(progress, "learning"))
+    told = _named(progress, "learning") or _untold
+    return learning_curve(replay(engine, data, people, progress=told), seed=SEED)
+
+
+def _untold(_done: int, _total: int) -> None:
+    """Progress that nobody asked for."""
 
 
 def _needed(requests: Iterable[Request], ratings: RatingScale) -> list[Item]:

@@ -24,6 +24,11 @@ _VALUES = 38
 _GAP = 13
 """Least distance of two lines of text."""
 
+_STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
+"""Between the levels of an axis for what lies between 0 and 1."""
+
+_MOST_STEPS = 5
+
 STYLE = """
 svg { display: block; width: 100%; height: auto; max-width: 30rem; margin: .5rem auto; }
 svg text { font: 12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif;
@@ -183,8 +188,8 @@ def scatter(title: str, points: Sequence[Point]) -> str:
     left, right, upper, lower = 40.0, 244.0, 10.0, 250.0
     decades = [math.log10(max(one.x, 1e-4)) for one in points]
     first, last = math.floor(min(decades)), math.ceil(max(decades) + 1e-9)
-    low = math.floor(min(one.y for one in points) * 20) / 20
-    high = max(math.ceil(max(one.y for one in points) * 20) / 20, low + 0.05)
+    levels = _levels([one.y for one in points])
+    low, high = levels[0], levels[-1]
 
     def x_of(decade: float) -> float:
         return left + (right - left) * (decade - first) / max(last - first, 1)
@@ -197,8 +202,7 @@ def scatter(title: str, points: Sequence[Point]) -> str:
         tick = x_of(decade)
         grid += _line("axis", tick, upper, tick, lower)
         grid += f'<text class="s m" x="{tick:.1f}" y="{lower + 16}">{10.0**decade:g}</text>'
-    for part in range(5):
-        value = low + (high - low) * part / 4
+    for value in levels:
         grid += _line("axis", left, y_of(value), right, y_of(value))
         grid += f'<text class="s e" x="{left - 6}" y="{y_of(value) + 4:.1f}">{value:.2f}</text>'
     drawn = ""
@@ -231,8 +235,8 @@ def curves(title: str, lines: Sequence[Line], across: str) -> str:
     left, right, upper, lower = 40.0, 272.0, 10.0, 210.0
     ends = [end for one in lines for interval in one.intervals for end in interval]
     every = [*ends, *(y for one in lines for y in one.y)]
-    low = math.floor(min(every) * 20) / 20
-    high = max(math.ceil(max(every) * 20) / 20, low + 0.05)
+    levels = _levels(every)
+    low, high = levels[0], levels[-1]
     first, last = min(one.x[0] for one in lines), max(one.x[-1] for one in lines)
 
     def at(x: float, y: float) -> tuple[float, float]:
@@ -240,8 +244,7 @@ def curves(title: str, lines: Sequence[Line], across: str) -> str:
         return across_it, lower - (lower - upper) * (y - low) / (high - low)
 
     grid = ""
-    for part in range(5):
-        value = low + (high - low) * part / 4
+    for value in levels:
         _, y = at(first, value)
         grid += _line("axis", left, y, right, y)
         grid += f'<text class="s e" x="{left - 6}" y="{y + 4:.1f}">{value:.2f}</text>'
@@ -294,6 +297,17 @@ def _nice(value: float) -> float:
     """The next of 1, 2, 2.5, 4, 5, 8 times a power of ten."""
     power = 10.0 ** math.floor(math.log10(value))
     return next(step * power for step in (1, 2, 2.5, 4, 5, 8, 10) if step * power >= value * 0.999)
+
+
+def _levels(values: Sequence[float]) -> list[float]:
+    """Round levels for an axis, 2 to 6 of them, the first below all values, the last above."""
+    for step in _STEPS:
+        # Rounded first: 0.3 is no level below 0.3.
+        lowest, highest = (round(end / step, 6) for end in (min(values), max(values)))
+        first, last = math.floor(lowest), math.ceil(highest)
+        if last - first <= _MOST_STEPS:
+            break
+    return [level * step for level in range(first, max(last, first + 1) + 1)]
 
 
 def _svg(title: str, height: float, inside: str) -> str:

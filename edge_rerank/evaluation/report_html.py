@@ -9,6 +9,7 @@ from pathlib import PurePath
 from edge_rerank._resampling import RESAMPLES, Interval
 from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.fairness_html import fairness_section
+from edge_rerank.evaluation.learning_html import learning_section
 from edge_rerank.evaluation.outcomes import LONG_CLICK_S
 from edge_rerank.evaluation.plots import Mark, Point
 from edge_rerank.evaluation.results import PACK, Detail, Evaluation
@@ -43,6 +44,7 @@ def as_html(report: Evaluation) -> str:
         _beyond(report),
         *(_slices(report, kind) for kind in SliceKind),
         fairness_section(report.fairness),
+        learning_section(report.learning),
         _calibration(report),
         _speed(report),
         _method(),

@@ -11,6 +11,7 @@ from typing import Any
 from edge_rerank._resampling import Interval
 from edge_rerank.evaluation.calibration import Calibration
 from edge_rerank.evaluation.fairness import Fairness
+from edge_rerank.evaluation.learning_curve import LearningCurve
 from edge_rerank.evaluation.slices import Slice
 from edge_rerank.evaluation.statistics import Comparison
 from edge_rerank.formats.dataset import Withheld
@@ -102,6 +103,7 @@ class Evaluation:
         details: of the pack, as "pack", and of every baseline.
         slices: NDCG@10 of every order on parts of the requests.
         fairness: of the pack and of popularity; ``None`` where the folder says nothing of people.
+        learning: what the personal head gains; ``None`` where that was not asked for.
         without: what was withheld.
         texts: items whose texts were encoded beforehand.
         encoding_s: how long that took, in seconds.
@@ -116,6 +118,7 @@ class Evaluation:
     details: Mapping[str, Detail]
     slices: tuple[Slice, ...]
     fairness: Fairness | None
+    learning: LearningCurve | None
     without: tuple[Withheld, ...]
     texts: int
     encoding_s: float = field(compare=False)
@@ -128,11 +131,11 @@ class Evaluation:
     def to_json(self, *, indent: int | None = 2) -> str:
         """``{"folder", "split", "requests", "pack": {...}, "baselines": {name: {...}}, ...}``.
 
-        Beyond those: "model", "details" by order, "slices", "fairness", "without", "texts" and
-        "encoding_s".
+        Beyond those: "model", "details" by order, "slices", "fairness", "learning", "without",
+        "texts" and "encoding_s".
         """
         return json.dumps(
-            _plain(
+            plain(
                 {
                     "folder": self.folder,
                     "split": self.split,
@@ -143,6 +146,7 @@ class Evaluation:
                     "details": {name: asdict(one) for name, one in self.details.items()},
                     "slices": [asdict(one) for one in self.slices],
                     "fairness": None if self.fairness is None else self.fairness.to_dict(PACK),
+                    "learning": None if self.learning is None else asdict(self.learning),
                     "without": list(self.without),
                     "texts": self.texts,
                     "encoding_s": self.encoding_s,
@@ -154,12 +158,12 @@ class Evaluation:
         )
 
 
-def _plain(value: Any) -> Any:
-    """Rounded, and null for what is not a number."""
+def plain(value: Any) -> Any:
+    """As JSON has it: rounded, and null for what is not a number."""
     if isinstance(value, float):
         return round(value, 6) if math.isfinite(value) else None
     if isinstance(value, Mapping):
-        return {name: _plain(one) for name, one in value.items()}
+        return {name: plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(one) for one in value]
+        return [plain(one) for one in value]
     return value

@@ -9,9 +9,10 @@ counting algorithm for database applications", ACM TODS 1990.
 
 from __future__ import annotations
 
+import itertools
 import math
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 from zlib import crc32
@@ -52,10 +53,10 @@ class Sketch:
     @classmethod
     def of(
         cls,
-        shown: Iterable[str],
-        offered: Iterable[str],
-        categories: Iterable[str],
-        kinds: Iterable[str],
+        shown: Sequence[str],
+        offered: Sequence[str],
+        categories: Sequence[str],
+        kinds: Sequence[str],
     ) -> Self:
         """Of one list.
 
@@ -65,11 +66,15 @@ class Sketch:
             categories: of the items at the first places, each as often as it is there.
             kinds: of all candidates.
         """
+        # All at once: most of what few names cost is the calls.
+        hashed = _hashed(itertools.chain(shown, categories, kinds, offered))
+        first, second = len(shown), len(shown) + len(categories)
+        third = second + len(kinds)
         return cls(
-            _counted(shown, ITEMS),
-            _marked(offered, OFFERED),
-            _counted(categories, CATEGORIES),
-            _marked(kinds, CATEGORIES),
+            _counted(hashed[:first], ITEMS),
+            _marked(hashed[third:], OFFERED),
+            _counted(hashed[first:second], CATEGORIES),
+            _marked(hashed[second:third], CATEGORIES),
         )
 
     def __add__(self, other: Sketch) -> Sketch:
@@ -146,25 +151,28 @@ def _different(full: int, buckets: int) -> int:
     return round(buckets * math.log(buckets / max(buckets - full, 1)))
 
 
-def _counted(names: Iterable[str], buckets: int) -> bytes:
-    counts = np.bincount(_hashed(names) % buckets, minlength=buckets)
-    return np.minimum(counts, _MOST).astype(np.uint8).tobytes()
+def _counted(hashed: NDArray[np.uint32], buckets: int) -> bytes:
+    counts = bytearray(buckets)
+    for bucket in (hashed % buckets).tolist():
+        counts[bucket] = min(counts[bucket] + 1, _MOST)
+    return bytes(counts)
 
 
-def _marked(names: Iterable[str], buckets: int) -> bytes:
+def _marked(hashed: NDArray[np.uint32], buckets: int) -> bytes:
     marks = np.zeros(buckets, dtype=np.uint8)
-    marks[_hashed(names) % buckets] = 1
+    marks[hashed % buckets] = 1
     return np.packbits(marks).tobytes()
 
 
 def _hashed(names: Iterable[str]) -> NDArray[np.uint32]:
     """A checksum of each, mixed as MurmurHash3 ends: numbered names alone spread too evenly."""
-    mixed = np.array([crc32(one.encode("utf-8", "replace")) for one in names], dtype=np.uint32)
+    mixed = np.array([*map(crc32, map(str.encode, names))], dtype=np.uint32)
     mixed ^= mixed >> np.uint32(16)
     mixed *= np.uint32(0x85EBCA6B)
     mixed ^= mixed >> np.uint32(13)
     mixed *= np.uint32(0xC2B2AE35)
-    return np.asarray(mixed ^ (mixed >> np.uint32(16)))
+    mixed ^= mixed >> np.uint32(16)
+    return mixed
 
 
 def _added(one: bytes, other: bytes) -> bytes:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Self
 
 from edge_rerank.learning.coverage import SKETCH_BYTES, Sketch
+from edge_rerank.learning.lessons import Deeds, Shown
 from edge_rerank.learning.list_record import RECORD_BYTES, WHOLE, ListRecord, moment_in
 
 NEWEST = 200
@@ -180,6 +181,11 @@ class FeedbackLog:
                 {} if sketch is None else {month: sketch},
             )
         )
+
+    def after_list(self, shown: Shown, deeds: Deeds) -> FeedbackLog:
+        """The log after what a person did with a list, see :meth:`ListRecord.of`."""
+        record = ListRecord.of(shown, deeds)
+        return self.after(record, shown.surface, shown.variety.sketch)
 
     def merged(self, later: FeedbackLog) -> FeedbackLog:
         """The log after all lists of another one, within the bounds."""

@@ -9,7 +9,6 @@ from edge_rerank.errors import ClosedError, HistoryError
 from edge_rerank.history.history import History
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.lessons import Deeds, Shown
-from edge_rerank.learning.list_record import ListRecord
 
 logger = logging.getLogger(__name__)
 
@@ -37,9 +36,7 @@ class Journal:
     def note(self, user: str, shown: Shown, deeds: Deeds) -> None:
         """Take note of what came of a list, in memory: nothing is written while ranking."""
         count, log = self._pending.get(user, (0, FeedbackLog()))
-        record = ListRecord.of(shown, deeds)
-        after = log.after(record, shown.surface, shown.variety.sketch)
-        self._pending[user] = count + 1, after
+        self._pending[user] = count + 1, log.after_list(shown, deeds)
         self._pending.move_to_end(user)
         if len(self._pending) > PEOPLE:
             self._pending.popitem(last=False)

@@ -18,7 +18,6 @@ from edge_rerank.learning.host_guard import ORDER, HeldTests, HostGuard, HostTes
 from edge_rerank.learning.journal import STATE, Journal
 from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.lessons import Shown
-from edge_rerank.learning.list_record import ListRecord
 from edge_rerank.learning.open_lists import OpenList, OpenLists
 from edge_rerank.types import Event
 
@@ -145,8 +144,7 @@ class Learner:
             log = self._journal.pending(user)
             for (person, _), pupil in self._pupils.items():
                 for one in pupil.open.lists.values() if person == user else ():
-                    record = ListRecord.of(one.shown, one.deeds)
-                    log = log.after(record, one.shown.surface, one.shown.variety.sketch)
+                    log = log.after_list(one.shown, one.deeds)
             return log
 
     def close(self) -> None:

@@ -30,7 +30,8 @@ from edge_rerank.types import Event, EventType
 BOUNCE_S, SATISFIED_S = 5.0, 30.0
 """Seconds below which a visit was no success, and from which on it was a whole one; in between
 the success grows along the logarithm. Kim et al., "Modeling dwell time to predict click-level
-satisfaction", WSDM 2014; Fox et al., "Evaluating implicit measures to improve web search", 2005."""
+satisfaction", WSDM 2014, find most dissatisfied clicks below the first; from the second on a click
+counts as satisfied in Fox et al., "Evaluating implicit measures to improve web search", 2005."""
 
 _VISITS = frozenset({EventType.CLICK, EventType.VIEW})
 _DEEDS = frozenset({EventType.COMPLETE, EventType.LIKE, EventType.ADD_TO_CART, EventType.PURCHASE})

@@ -22,8 +22,6 @@ from edge_rerank.learning.exploration import MOST, NeighbourSwaps
 from edge_rerank.learning.lessons import Deeds, Shown
 from edge_rerank.learning.variety import PLACES
 
-__all__ = ["PLACES", "RECORD_BYTES", "WHOLE", "ListRecord", "Used", "moment_in"]
-
 T = TypeVar("T")
 
 _FORM = struct.Struct(f"<IBBBHHIHH{PLACES}Be3B")

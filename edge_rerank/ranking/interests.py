@@ -161,8 +161,6 @@ class _Digest:
         repeated: set[str] = set()
         for event, age in zip(history, ages, strict=True):
             item = event.item
-            if event.of_list:
-                continue
             if item is None:
                 query = event.query or ""
                 searches.pop(query, None)
@@ -209,6 +207,20 @@ class _Digest:
         )
 
 
+def without_list_ratings(history: Sequence[Event]) -> Sequence[Event]:
+    """The events that say something of an item, and searches, in their order.
+
+    What a person thinks of a whole list is for statistics: whatever reads a history for tastes
+    reads it through this, and so cannot take it for a word on an item.
+
+    Returns:
+        The same object where there is nothing else in it.
+    """
+    if not any(event.of_list for event in history):
+        return history
+    return tuple(event for event in history if not event.of_list)
+
+
 class InterestReader:
     """Condenses histories, and remembers the last ones. Safe from several threads."""
 
@@ -222,11 +234,13 @@ class InterestReader:
         """Condense a history.
 
         Args:
-            history: events with timestamps, oldest first. A tuple is remembered: it is not read
+            history: events with timestamps, oldest first; ratings of whole lists are passed over. A
+                tuple is remembered: it is not read
                 again when it comes again, unless a session ended since.
             now: UTC seconds, at least the last timestamp.
             ratings: the host's scale, the same in each call; guessed if ``None``.
         """
+        history = without_list_ratings(history)
         if not history:
             return Interests()
         ages = session_ages([event.timestamp or 0.0 for event in history], now=now)

@@ -29,7 +29,13 @@ from edge_rerank.learning.head import Head
 from edge_rerank.ranking.candidates import Candidates, candidates_of
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, locale_of, surface_of
-from edge_rerank.ranking.interests import Interest, InterestReader, Interests, weights_of
+from edge_rerank.ranking.interests import (
+    Interest,
+    InterestReader,
+    Interests,
+    weights_of,
+    without_list_ratings,
+)
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
@@ -63,7 +69,7 @@ class Request:
 
     Attributes:
         candidates: n items, and their columns.
-        history: the person's events with timestamps, oldest first.
+        history: the person's events with timestamps, oldest first, but for ratings of whole lists.
         interests: what the history says, with no more liked items than are looked at.
         query: what was asked for, if anything.
         keep: how many items to return, at most n.
@@ -117,7 +123,7 @@ class Request:
 
         Args:
             items: candidates, at most 10,000, each id once; neither they nor an item is changed.
-            history: the person's events with timestamps, oldest first.
+            history: the person's events with timestamps, oldest first, but for ratings of whole lists.
             comparer: compares candidates, history and query when a source first asks.
             reader: condenses the history; a new one if ``None``.
             liked: most recent liked items that the sources look at; all if ``None``.
@@ -133,7 +139,9 @@ class Request:
         _check_names(options)
         candidates = candidates_of(items)
         wanted = "a sequence of Event"
-        history = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
+        history = without_list_ratings(
+            check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
+        )
         policy = policy_of(options.get("policy"))
         exposures = exposures_of(options.get("exposures"))
         if not exposures and (policy.fatigue or policy.rotate):

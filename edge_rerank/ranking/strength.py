@@ -39,6 +39,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_rerank.formats.rating_scale import RatingScale
+from edge_rerank.learning.lessons import BOUNCE_S, SATISFIED_S
 from edge_rerank.types import Event, EventType
 
 MOST = 2.5
@@ -46,14 +47,6 @@ MOST = 2.5
 
 CHOSEN = 0.3
 """From here on an item counts as chosen: more than a bounce, less than half a minute."""
-
-BOUNCE_S = 5.0
-"""A visit that ends sooner did not give what was wanted; Kim et al., "Modeling dwell time to
-predict click-level satisfaction" (WSDM 2014), find most dissatisfied clicks below it."""
-
-SATISFIED_S = 30.0
-"""A click followed by this many seconds is counted as satisfied in the literature on
-search logs (Fox et al., "Evaluating implicit measures to improve web search", 2005)."""
 
 ABSORBED_S = 600.0
 """From here on more seconds say nothing."""
@@ -115,11 +108,15 @@ def guess_scale(history: Iterable[Event]) -> RatingScale:
 
     One to five stars, ten, or a hundred points; with values below 0, as far up as down. A
     person's own lowest and highest are no scale: who rates only what they love has no bad 4.
+
+    Args:
+        history: events that say something of items, see
+            :func:`~edge_rerank.ranking.interests.without_list_ratings`.
     """
     values = [
         event.value
         for event in history
-        if event.type is EventType.RATING and event.value is not None and not event.of_list
+        if event.type is EventType.RATING and event.value is not None
     ]
     low, high = min(values, default=1.0), max(values, default=1.0)
     if low < 0:

@@ -12,7 +12,7 @@ from __future__ import annotations
 import signal
 import threading
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NotRequired
 
 from mcp.server.mcpserver import MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
@@ -24,7 +24,7 @@ from edge_rerank.errors import ConsentRequired, EdgeRerankError, InvalidRequest
 from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.serve.refusals import refusal_of
-from edge_rerank.types import Item
+from edge_rerank.types import MAX_CATEGORIES, Item
 
 if TYPE_CHECKING:
     from edge_rerank.reranker import Reranker
@@ -38,6 +38,11 @@ class Candidate(TypedDict):
 
     id: Annotated[str, Field(description="what the order names it by", max_length=512)]
     text: Annotated[str, Field(description="a title, or a title and a short description")]
+    categories: NotRequired[
+        Annotated[
+            list[str], Field(description="from general to specific", max_length=MAX_CATEGORIES)
+        ]
+    ]
 
 
 class Order(TypedDict):
@@ -49,16 +54,19 @@ class Order(TypedDict):
 Candidates = Annotated[
     list[Candidate], Field(description="what to order, each id once", max_length=MAX_CANDIDATES)
 ]
-RULES = ("block", "collapse", "diversity", "pin")
-"""Of a list policy, those that go by the items alone: the others would tell what somebody had or
-was shown, or, by what falls below a floor, scores."""
+RULES = ("block", "caps", "collapse", "diversity", "pin", "spread")
+"""Of a list policy, those that go by the items alone. ``had``, ``calibrate``, ``fatigue`` and
+``rotate`` would tell what somebody had, likes or was shown; ``floor``, ``decay`` and ``fresh`` how
+far scores are apart, by what falls below them; and what is explored is learnt from by nobody."""
 
 Policy = Annotated[
     dict[str, Any] | None,
     Field(
         description="what makes a good list, as "
         '{"block": {"words": ["casino"]}, "pin": {"id": 1}, "collapse": {}, '
-        '"diversity": {"strength": 0.3}}; what is blocked or a near-duplicate is left out'
+        '"diversity": {"strength": 0.3}, "caps": [{"key": "category", "most": 2}], '
+        '"spread": [{"key": "subcategory", "distance": 3}]}; keys are an item\'s first and last '
+        "category; what is blocked, a near-duplicate or beyond a cap that is hard is left out"
     ),
 ]
 Query = Annotated[str | None, Field(description="what is asked for, if anything is")]
@@ -81,7 +89,7 @@ def server_of(reranker: Reranker, *, user: str | None = None) -> MCPServer:
     def rank(items: Candidates, query: Query = None, policy: Policy = None) -> Order:
         try:
             _check_consent(reranker, user)
-            candidates = [Item(one["id"], one["text"]) for one in items]
+            candidates = [Item(one["id"], one["text"], one.get("categories", ())) for one in items]
             ranking = reranker.rank(
                 candidates, user, query=query, policy=_policy_of(policy), shown=False
             )  # to a model

@@ -117,3 +117,16 @@ def test_a_report_and_scores(run: Run, folder: Path, tmp_path: Path) -> None:
     twice = run("eval", "shipped", folder, "--scores", f"a={scores}", "--scores", f"a={scores}")
     assert twice.code == 2
     assert run("eval", "shipped", folder, "--scores", "nonsense").code == 2
+
+
+def test_what_learning_gains(run: Run, things: Path, folder: Path) -> None:
+    result = run("eval", "shipped", things, "--learning", 3)
+    assert (result.code, result.err) == (0, "")
+    assert re.search(r"choices before +people +pack alone +with head", result.out)
+    assert re.search(r"1 to 9 +3 ", result.out)
+    assert "of the people lose more than 0.01" in " ".join(result.out.split())
+    assert "choices before" not in run("eval", "shipped", things).out
+    nobody = run("eval", "shipped", folder, "--learning", 3)
+    assert nobody.code == 2
+    assert "expected people with 12 dated choices, found none" in nobody.err
+    assert run("eval", "shipped", things, "--learning", 0).code == 2

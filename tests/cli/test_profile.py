@@ -11,6 +11,9 @@ from edge_rerank import Event, Item, Reranker
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.personal_data import SCHEMA
+from edge_rerank.learning.figures import Figure
+from edge_rerank.learning.stats import Stats
+from edge_rerank.learning.stats_words import StatsWords
 
 from .conftest import EVENTS, Run
 
@@ -91,6 +94,37 @@ def test_stats(run: Run, tmp_path: Path) -> None:
         assert "number " not in text
         assert "secret" not in text
         assert "robin" not in text
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_stats_fit_a_terminal_whole(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, language: str
+) -> None:
+    key = KeyFile.create(tmp_path / "me.key")
+    shelf = [Item(f"number {n}", f"a secret title {n}") for n in range(12)]
+    with Reranker.open(history=tmp_path / "me.db", key=key) as reranker:
+        reranker.consent("robin", True)
+        for turn in range(12):
+            ranking = reranker.rank(shelf, "robin", surface="kiosk")
+            click = Event("click", ranking[turn % 12].item, ranking=ranking.id, dwell_s=60)
+            rating = Event("rating", ranking=ranking.id, value=turn % 5)
+            reranker.record([click, rating], user="robin")
+    monkeypatch.setenv("COLUMNS", "80")
+    stored = ("--history", tmp_path / "me.db", "--key-file", tmp_path / "me.key", "--user", "robin")
+    out = run("profile", "stats", *stored, "--language", language).out
+    stats = Stats(**json.loads(run("profile", "stats", *stored, "--json").out))
+    words = StatsWords.of(language)
+    rows = [line for line in out.splitlines() if line.startswith("kiosk")]
+    assert len(rows) == 2
+    kiosk = stats.by_surface[0]
+    for name in ("click_through", "satisfied", "place", "mrr", "rating"):
+        figure = Figure(**kiosk[name])  # type: ignore[index]
+        told = words.number(figure, 2 if name == "mrr" else 1)
+        if name in {"click_through", "satisfied"}:
+            told = words.percent(figure)
+        assert told in " ".join(rows)
+        assert figure.low is not None
+    assert words.say("order.pack") in out
 
 
 def test_stats_in_chinese(run: Run, tmp_path: Path) -> None:

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import re
 
+import pytest
+
 from edge_rerank._resampling import Interval
 from edge_rerank.evaluation.plots import Line, curves
 
@@ -35,3 +37,19 @@ def test_a_curve_of_one_point() -> None:
     svg = curves("One", [Line("only", (1.0,), (0.5,), (Interval(0.5, 0.5),), "own")], "list")
     assert len(points(svg, "path own")) == 1
     assert "nan" not in svg
+
+
+@pytest.mark.parametrize(
+    ("values", "levels"),
+    [
+        ((0.23, 0.54), [0.2, 0.3, 0.4, 0.5, 0.6]),
+        ((0.301, 0.309), [0.30, 0.31]),
+        ((0.0, 1.0), [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]),
+        ((0.3, 0.3), [0.3, 0.31]),
+        ((0.51, 0.58), [0.50, 0.52, 0.54, 0.56, 0.58]),
+    ],
+)
+def test_levels_of_a_curve_are_round(values: tuple[float, ...], levels: list[float]) -> None:
+    intervals = tuple(Interval(one, one) for one in values)
+    drawn = curves("Curve", [Line("a", (1.0, 2.0), values, intervals)], "list")
+    assert re.findall(r'<text class="s e"[^>]*>([^<]*)<', drawn) == [f"{one:.2f}" for one in levels]

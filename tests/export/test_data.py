@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.choice_lists import draw_lists
 from edge_rerank.evaluation.evaluate import evaluate
 from edge_rerank.formats.dataset import DataSet, Request, Withheld
 from edge_rerank.formats.layout import FileLayout
@@ -23,7 +24,6 @@ from edge_rerank.types import EventType
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.datasets.check import Violation, check
 from edge_rerank_export.datasets.convert import Conversion, convert
-from edge_rerank_export.datasets.lists import draw_lists
 from edge_rerank_export.datasets.summary import scripts_of
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.train.domain import read_domain, unread

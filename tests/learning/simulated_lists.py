@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from edge_rerank.learning.exploration import NeighbourSwaps
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Deeds, Shown
-from edge_rerank.learning.list_record import PLACES, ListRecord
+from edge_rerank.learning.list_record import ListRecord
 from edge_rerank.learning.order_estimates import OrderEstimate, estimates_of
+from edge_rerank.learning.variety import PLACES
 from edge_rerank.types import Event, Item
 
 CANDIDATES = 14

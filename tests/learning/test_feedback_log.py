@@ -23,7 +23,8 @@ from edge_rerank.learning.feedback_log import (
 )
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Deeds, Features, Shown
-from edge_rerank.learning.list_record import PLACES, ListRecord, Used
+from edge_rerank.learning.list_record import ListRecord, Used
+from edge_rerank.learning.variety import PLACES
 
 START = 1_700_000_000.0  # 14 November 2023
 MONTH_S = 31 * 86_400.0

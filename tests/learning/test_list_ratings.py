@@ -10,6 +10,9 @@ import pytest
 from edge_rerank import Event, History, Item, Reranker
 from edge_rerank.errors import ConsentRequired, InvalidEvent
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.interests import read_interests, without_list_ratings
+from edge_rerank.ranking.policies.exploring import LEAST_CHOICES, is_known
+from edge_rerank.ranking.request import Request
 from tests.learning.test_stats_door import SHELF, USER
 
 
@@ -83,6 +86,23 @@ def test_they_move_no_item_and_state_no_scale(engine: RankingEngine) -> None:
     plain = engine.rank(SHELF, history=history, now=4.0)
     assert engine.rank(SHELF, history=[*history, *lists], now=4.0) == plain
     assert not engine.rank(SHELF, history=lists, now=4.0).personalised
+
+
+def test_nothing_that_reads_a_history_for_tastes_is_handed_any(engine: RankingEngine) -> None:
+    day = 86_400.0
+    own = [Event("click", SHELF[n], timestamp=n * day) for n in range(LEAST_CHOICES - 1)]
+    # Between two visits, and all through the years before.
+    lists = [Event("rating", ranking=f"r{n}", value=90, timestamp=n * 600.0) for n in range(500)]
+    every = sorted((*own, *lists), key=lambda event: event.timestamp or 0.0)
+    comparer = engine._comparer
+    asked = Request.of(SHELF, history=every, comparer=comparer, now=4 * day)
+    plain = Request.of(SHELF, history=own, comparer=comparer, now=4 * day)
+    assert asked.history == plain.history == tuple(own)
+    assert asked.interests == plain.interests
+    assert not is_known(asked)
+    assert read_interests(every, now=4 * day) == read_interests(own, now=4 * day)
+    searched = [Event("search", query="tea", timestamp=1.0)]
+    assert without_list_ratings([*searched, *lists]) == tuple(searched)
 
 
 def test_they_are_kept_shown_taken_back_and_erased(tmp_path: Path) -> None:

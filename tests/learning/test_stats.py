@@ -12,10 +12,11 @@ import pytest
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.learning.feedback_log import NEWEST, FeedbackLog
 from edge_rerank.learning.figures import Figure
-from edge_rerank.learning.list_record import PLACES, ListRecord, Used
+from edge_rerank.learning.list_record import ListRecord, Used
 from edge_rerank.learning.stats import LEAST_CHOICES, Note, NoteCode, Stats, stats_of
 from edge_rerank.learning.stats_page import stats_as_html
 from edge_rerank.learning.stats_words import CHINESE, ENGLISH, PHRASES, StatsWords
+from edge_rerank.learning.variety import PLACES
 from tests.learning.test_feedback_log import MONTH_S, START, record
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from mcp import ClientSession, StdioServerParameters
 from mcp.client.stdio import stdio_client
 
-from edge_rerank import Event, Item, KeyFile, Reranker
+from edge_rerank import Event, Item, KeyFile, ListPolicy, Reranker
 from edge_rerank.serve.mcp import PURPOSE, server_of
 from tests.serve.conftest import SHELF, Child, environment, terminate
 
@@ -42,11 +43,31 @@ def test_rules_that_go_by_the_items_alone_are_kept(reranker: Reranker) -> None:
     assert ids[0] == ITEMS[-1]["id"]
     assert "bread" not in ids
     # Of what somebody had or was shown, and of scores, an assistant learns nothing by rules.
-    for rule in ({"had": "sink"}, {"floor": 0.5}, {"fatigue": {}}, {"calibrate": {}}, {"x": 1}):
-        with pytest.raises(Exception, match="policy: expected only block, collapse, divers"):
-            call(reranker, None, items=ITEMS, policy=rule)
+    kept = {"block", "caps", "collapse", "diversity", "pin", "spread"}
+    for rule in [*({one.name} for one in fields(ListPolicy) if one.name not in kept), {"x"}]:
+        with pytest.raises(Exception, match="policy: expected only block, caps, collapse, divers"):
+            call(reranker, None, items=ITEMS, policy=dict.fromkeys(rule, 0.5))
     with pytest.raises(Exception, match="pin: "):
         call(reranker, None, items=ITEMS, policy={"pin": {"bread": 0}})
+
+
+def test_items_of_a_kind_are_capped_and_stand_apart(reranker: Reranker) -> None:
+    items = [
+        {"id": f"{kind} {n}", "text": f"{kind} number {n}", "categories": ["goods", kind]}
+        for kind in ("tea", "lamp")
+        for n in range(4)
+    ]
+
+    def kinds(**policy: Any) -> list[str]:
+        told = call(reranker, None, items=items, query="tea", policy=policy).structured_content
+        return [one.split()[0] for one in told["ids"]]
+
+    assert kinds() == ["tea"] * 4 + ["lamp"] * 4
+    cap = {"key": "subcategory", "most": 1, "hard": True}
+    assert kinds(caps=[cap]) == ["tea", "lamp"]
+    assert kinds(spread=[{"key": "subcategory", "distance": 2}]) == ["tea", "lamp"] * 4
+    with pytest.raises(Exception, match="categor"):
+        call(reranker, None, items=[{**items[0], "categories": ["a"] * 65}])
 
 
 def test_over_standard_input_with_the_official_client(tmp_path: Path) -> None:

@@ -66,5 +66,5 @@ class Exploring:
 
 def is_known(request: Request) -> bool:
     """Whether enough is known of the person to leave some of a list to chance."""
-    chosen = sum(not event.of_list and event.type not in NOT_CHOSEN for event in request.history)
+    chosen = sum(event.type not in NOT_CHOSEN for event in request.history)
     return chosen >= LEAST_CHOICES

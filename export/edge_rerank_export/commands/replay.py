@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
+from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
 from edge_rerank.cli.options import positive
+from edge_rerank.evaluation.learning_curve import LearningCurve, learning_curve
+from edge_rerank.evaluation.replay import CHOICES, draw_people, replay
+from edge_rerank.evaluation.results import plain
 from edge_rerank.formats.dataset import DataSet
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
@@ -24,9 +29,6 @@ from edge_rerank_export.commands._arguments import (
 )
 from edge_rerank_export.commands._output import say
 from edge_rerank_export.progress import on_console
-
-if TYPE_CHECKING:
-    from edge_rerank_export.studies.replay.figures import Gains
 
 
 def register(commands: Commands) -> None:
@@ -46,7 +48,11 @@ def register(commands: Commands) -> None:
         "--people", type=positive, default=200, metavar="N", help="of each folder (default: 200)"
     )
     parser.add_argument(
-        "--choices", type=positive, default=60, metavar="N", help="of a person (default: 60)"
+        "--choices",
+        type=positive,
+        default=CHOICES,
+        metavar="N",
+        help=f"the first so many of a person (default: {CHOICES})",
     )
     parser.add_argument("--seed", type=int, default=0, metavar="N", help="of people and lists")
     add_threads(parser)
@@ -60,11 +66,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         DataError: when a folder cannot be used.
         PackError: when the pack cannot be used.
     """
-    from edge_rerank_export.studies.replay.figures import as_json, gains_of
-    from edge_rerank_export.studies.replay.replay import draw_people, replay
-
     steps = on_console(console)
-    found = []
+    found = {}
     for folder in arguments.folders:
         data, name = DataSet.open(folder), folder.resolve().name
         with steps(f"draw lists of {name}"):
@@ -74,29 +77,31 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         runtime = Runtime(threads=arguments.threads, cache_items=max(len(data.items), 1))
         with (
             RankingEngine.open(arguments.pack, runtime=runtime) as engine,
-            steps(f"replay {name}") as update,
+            steps(f"replay {name}") as progress,
         ):
-            asked = replay(engine, data, people, update=update)
-        found.append(gains_of(name, asked, seed=arguments.seed))
+            asked = replay(engine, data, people, progress=progress)
+        found[name] = learning_curve(asked, seed=arguments.seed)
     _show(found)
     if arguments.json:
-        say(as_json(found))
+        every = [{"folder": name, **plain(asdict(one))} for name, one in found.items()]
+        say(json.dumps({"replay": every}, indent=2))
 
 
-def _show(found: list[Gains]) -> None:
+def _show(found: Mapping[str, LearningCurve]) -> None:
     out = Console(file=sys.stdout, highlight=False)
+    stretches = dict.fromkeys(part.label for one in found.values() for part in one.stretches)
     table = Table(Column("folder", no_wrap=True), box=SIMPLE)
-    for heading in ("NDCG@10", "gain", "95 %", "1 to 9", "from 25", "worse"):
+    for heading in ("NDCG@10", "gain", "95 %", *stretches, "worse"):
         table.add_column(heading, justify="right", no_wrap=True)
-    for one in found:
-        low, high = one.interval
+    for name, one in found.items():
+        low, high = one.whole.gain.interval
+        parts = {part.label: f"{part.gain.mean:+.1%}" for part in one.stretches}
         table.add_row(
-            one.folder,
-            f"{one.frozen:.3f} {one.learnt:.3f}",
-            f"{one.gain:+.1%}",
+            name,
+            f"{one.whole.frozen.mean:.3f} {one.whole.learnt.mean:.3f}",
+            f"{one.whole.gain.mean:+.1%}",
             f"{low:+.1%} {high:+.1%}",
-            f"{one.early:+.1%}",
-            f"{one.late:+.1%}",
+            *(parts.get(label, "–") for label in stretches),
             f"{one.worse:.0%}",
         )
     out.print(table)

@@ -29,7 +29,7 @@ from edge_rerank.formats.dataset import (
 from edge_rerank.formats.jsonl import Record, parse_object
 from edge_rerank.history.aggregates import MIN_PEOPLE
 from edge_rerank.types import Item
-from edge_rerank_export.datasets.lists import late_share
+from edge_rerank_export.datasets.late import late_share
 from edge_rerank_export.progress import Steps, silent
 
 T = TypeVar("T")

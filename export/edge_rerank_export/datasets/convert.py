@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.choice_lists import ChoiceList, draw_lists
 from edge_rerank.formats.dataset import ITEMS, TRAIN, USERS, VALID, DataSet
 from edge_rerank.formats.events import item_to_dict
 from edge_rerank.formats.layout import FileLayout
@@ -26,7 +27,6 @@ from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.tables.people import Choice, Deed, People, choices_of, read_people
 from edge_rerank.types import Item
 from edge_rerank_export.datasets.folder_people import described, people_of
-from edge_rerank_export.datasets.lists import ChoiceList, draw_lists
 from edge_rerank_export.datasets.packed import ENDING, write_packed
 from edge_rerank_export.datasets.summary import Summary, scripts_of
 from edge_rerank_export.errors import RecipeError

@@ -16,12 +16,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.choice_lists import ChoiceList, draw_lists
 from edge_rerank.formats.dataset import DataSet, Request, chosen, locate, parse_request
 from edge_rerank.formats.jsonl import Record, read_records
 from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.tables.people import Choice
 from edge_rerank_export.datasets.folder_people import number_of
-from edge_rerank_export.datasets.lists import ChoiceList, draw_lists, late_share
+from edge_rerank_export.datasets.late import late_share
 from edge_rerank_export.datasets.packed import write_packed
 from edge_rerank_export.files import new_file
 from edge_rerank_export.progress import Steps, silent
@@ -37,7 +38,7 @@ class Redrawn:
         undated: requests without a time, left out.
         unborn: choices of what nobody else had chosen before, left out.
         alone: choices beside which nothing else had been chosen by others, left out.
-        late: see :func:`~edge_rerank_export.datasets.lists.late_share`.
+        late: see :func:`~edge_rerank_export.datasets.late.late_share`.
     """
 
     lists: int

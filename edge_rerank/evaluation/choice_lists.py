@@ -12,8 +12,8 @@ from edge_rerank.tables.people import Choice
 
 _UNIFORM_SHARE = 10 / 19
 """Of the negatives, drawn with equal chances among the items there were; the rest is drawn by
-popularity to the power of 3/4, so that popularity alone does not win. As in training, see
-:mod:`edge_rerank_export.train.requests`."""
+popularity to the power of 3/4, so that popularity alone does not win. As lists for training
+are drawn by the toolchain."""
 
 _TRIES = 50
 """Draws a negative gets before all items there were are looked through."""
@@ -63,21 +63,6 @@ def draw_lists(
         rng.shuffle(items)
         popularity = tuple(before.count(item) for item in items)
         yield ChoiceList(choice, tuple(items), popularity)
-
-
-def late_share(learnt: Sequence[float], lists: Sequence[float]) -> float:
-    """Share of the choices to learn from that are later than a list, in the mean, 0 to 1.
-
-    What is learnt from them knows that much of the future. 0 where either has no time.
-
-    Args:
-        learnt: UTC seconds of these choices.
-        lists: UTC seconds of the lists.
-    """
-    if not (learnt and lists):
-        return 0.0
-    by_then = np.searchsorted(np.sort(learnt), lists, side="right").mean()
-    return 1 - float(by_then) / len(learnt)
 
 
 class _Before:

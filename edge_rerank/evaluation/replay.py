@@ -1,7 +1,7 @@
 """Replay: each choice of a person is asked for in turn, then learnt from.
 
 A choice stands among items that others had chosen by then (see
-:mod:`edge_rerank_export.datasets.lists`), with the popularity they had by then, and is ranked
+:mod:`edge_rerank.evaluation.choice_lists`), with the popularity they had by then, and is ranked
 twice: by the pack alone, and by the pack with the head that was learnt of the person's choices
 before. Then the head learns, as if the whole list had been looked at: logs of choices do not say
 what was. What a person's head learns is asked for before it is learnt (prequential evaluation,
@@ -16,9 +16,11 @@ from functools import partial
 
 import numpy as np
 
+from edge_rerank._progress import Progress
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.choice_lists import ChoiceList, draw_lists
 from edge_rerank.evaluation.metrics import ndcg
-from edge_rerank.formats.dataset import DataSet
+from edge_rerank.formats.dataset import DataSet, Withheld
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Lesson, Shown
@@ -26,12 +28,13 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.result import Ranking
 from edge_rerank.tables.people import Choice
 from edge_rerank.types import Event, Item
-from edge_rerank_export.datasets.lists import ChoiceList, draw_lists
-from edge_rerank_export.progress import Update
 
 NEGATIVES = 19
 LEAST_CHOICES = 12
 """Of a person who is replayed."""
+
+CHOICES = 60
+"""Of a person, at most, where nobody says another number."""
 
 PLACES = 10
 
@@ -61,6 +64,14 @@ class Person:
     """
 
     choices: tuple[tuple[Choice, ChoiceList | None], ...]
+
+    @property
+    def items(self) -> Iterator[str]:
+        """Ids of all that is ranked or learnt from, repeats included."""
+        for choice, listed in self.choices:
+            yield choice.item
+            if listed is not None:
+                yield from listed.items
 
 
 def draw_people(data: DataSet, *, people: int, choices: int, seed: int) -> list[Person]:
@@ -103,33 +114,34 @@ def draw_people(data: DataSet, *, people: int, choices: int, seed: int) -> list[
 
 
 def replay(
-    engine: RankingEngine, data: DataSet, people: Sequence[Person], *, update: Update
+    engine: RankingEngine, data: DataSet, people: Sequence[Person], *, progress: Progress
 ) -> list[list[Asked]]:
     """Ask and learn, person by person.
 
     Args:
         engine: ranks.
-        data: gives the items.
+        data: gives the items, and says whether anybody is to know how popular they are.
         people: see :func:`draw_people`.
-        update: told how many people are done.
+        progress: is told how many people are done.
 
     Returns:
         For each person what was asked, oldest first.
     """
     done = []
     for number, person in enumerate(people):
-        done.append(list(_replayed(engine, data.items, person)))
-        update(number + 1, len(people))
+        done.append(list(_replayed(engine, data, person)))
+        progress(number + 1, len(people))
     return done
 
 
-def _replayed(engine: RankingEngine, items: Mapping[str, Item], person: Person) -> Iterator[Asked]:
+def _replayed(engine: RankingEngine, data: DataSet, person: Person) -> Iterator[Asked]:
+    items, told = data.items, Withheld.POPULARITY not in data.withheld
     history: list[Event] = []
     head: Head | None = None
     for number, (choice, listed) in enumerate(person.choices):
         if listed is not None:
             candidates = [
-                _as_popular(items[name], count)
+                _as_popular(items[name], count) if told else items[name]
                 for name, count in zip(listed.items, listed.popularity, strict=True)
             ]
             plain = engine.answer(candidates, history=history, head_of=Head.blank, now=choice.at)
