@@ -29,8 +29,14 @@ def worth(chances: NDArray[np.float64], page: NDArray[np.intp]) -> float:
     return float(chances[page] @ discounts(len(page)))
 
 
-def variety(vectors: NDArray[np.float32], page: NDArray[np.intp]) -> float:
-    return -float(np.triu(vectors[page] @ vectors[page].T, 1).sum())
+def variety(
+    vectors: NDArray[np.float32], page: NDArray[np.intp], method: Method = Method.MMR
+) -> float:
+    """What a method is to raise: less of the cosines, or more of the volume."""
+    cosines = (vectors[page] @ vectors[page].T).astype(np.float64)
+    if method is Method.DPP:
+        return float(np.linalg.slogdet(cosines)[1])
+    return -float(np.triu(cosines, 1).sum())
 
 
 @given(
@@ -67,7 +73,7 @@ def test_what_may_cost_more_is_more_varied(method: Method) -> None:
         for seed in range(20):
             chances, vectors = case(50, seed, dim=40)
             page = vary(chances, vectors, cost=cost, places=10, method=method)[:10]
-            of_lists.append(variety(vectors, page))
+            of_lists.append(variety(vectors, page, method))
         means.append(float(np.mean(of_lists)))
     assert means == sorted(means)
     assert means[0] < means[-1]
@@ -82,20 +88,12 @@ def test_a_page_is_that_of_a_second_reading(
     for seed in range(5):
         chances, vectors = case(30, seed, dim=40)
         price = 0.9 * worth(chances, np.arange(10)) * 0.7
-        cosines = (vectors @ vectors.T).astype(np.float64)
-
-        def likeness(some: list[int], cosines: NDArray[np.float64] = cosines) -> float:
-            block = cosines[np.ix_(some, some)]
-            if method is Method.DPP:
-                return -float(np.linalg.slogdet(block)[1])
-            return float(np.triu(block, 1).sum())
-
         left, expected = set(range(30)), []
         for _ in range(2):
             page: list[int] = []
             for _ in range(10):
                 sums = {
-                    one: chances[[*page, one]].sum() - price * likeness([*page, one])
+                    one: chances[one] + price * variety(vectors, np.array([*page, one]), method)
                     for one in sorted(left - set(page))
                 }
                 page.append(max(sums, key=sums.__getitem__))
