@@ -38,7 +38,7 @@ from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Packs, folders_of, tables_of, the_one
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
 from edge_rerank.ranking.policies import POLICIES
-from edge_rerank.ranking.policies.block import without_blocked
+from edge_rerank.ranking.policies.block import Blocking
 from edge_rerank.ranking.relevance.relevance import Judge, Level
 from edge_rerank.ranking.request import Request, items_of
 from edge_rerank.ranking.signals.inputs import EVENTS
@@ -98,11 +98,9 @@ class RankingEngine:
         self._trust = trust
         self.scorer = scorer
         self.pair_scorer = pair_scorer
-        self.ratings = ratings
-        self.repeats = repeats
+        self.ratings, self.repeats = ratings, repeats
         self.policy = policy_of(policy)
-        self.providers = encoder.providers
-        self.threads = encoder.threads
+        self.providers, self.threads = encoder.providers, encoder.threads
         self._encoder = encoder
         self._comparer = TextComparer(encoder, cache_items=cache_items, queries=encoder.queries)
         self._history_model = history_model
@@ -127,6 +125,7 @@ class RankingEngine:
         if pair_scorer is not None:
             self._sources.append(PairSource(pair_scorer, beside_model=trained))
         self._sources.append(TimingSource())
+        self._blocking = Blocking()
         self._personal = PersonalSource(pack, self._columns())
         self._sources.append(self._personal)
         self._process = OwnProcess("the engine")
@@ -314,7 +313,7 @@ class RankingEngine:
             head=head,
             **options,
         )
-        request, blocked = without_blocked(request)
+        request, blocked = self._blocking.without(request)
         if not request.candidates:
             return Answer.empty(self.pack.manifest.name, blocked, request.locale)
         evidence = Evidence(self._columns(), len(request.candidates))
@@ -426,6 +425,7 @@ class RankingEngine:
 
     def _drop_traces(self, user: str | None = None) -> None:
         self._comparer.forget()
+        self._blocking.forget()
         for source in self._sources:
             source.forget(user)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from itertools import compress, repeat
+from operator import is_
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,24 +28,72 @@ _UNSPACED = ("\u0e00", "\u0eff"), ("\u1000", "\u109f"), ("\u1780", "\u17ff"), ("
 """Thai and Lao, Burmese, Khmer, Chinese, Japanese and their like: written without blanks."""
 
 
-def without_blocked(request: Request) -> tuple[Request, tuple[LeftOut, ...]]:
-    """The request less the items that its policy blocks, and these."""
-    block = request.policy.block
-    if not block:
-        return request, ()
+class Blocking:
+    """Leaves out what a policy blocks. Safe from several threads.
+
+    Hosts rank the same catalogue again and again: what came of the last list is remembered, and
+    holds for one of the very same objects, in their order. To look into 10,000 items takes ten
+    times as long as to see that they are these.
+    """
+
+    def __init__(self) -> None:
+        self._last: _Parted | None = None
+
+    def without(self, request: Request) -> tuple[Request, tuple[LeftOut, ...]]:
+        """The request less the items that its policy blocks, and these."""
+        block = request.policy.block
+        if not block:
+            return request, ()
+        parted = self._last
+        if parted is None or not parted.is_of(request.candidates, block):
+            parted = self._last = _parted(request, block)
+        if not parted.left:
+            return request, ()
+        keep = min(request.keep, len(parted.stay))
+        return replace(request, candidates=parted.stay, kept=parted.kept, keep=keep), parted.left
+
+    def forget(self) -> None:
+        """Drop what is remembered."""
+        self._last = None
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Parted:
+    """What came of a list.
+
+    Attributes:
+        items: as handed in.
+        block: what parts them.
+        stay: the items that do.
+        kept: row of each item among these, -1 for what is blocked, intp of shape (items,);
+            read-only.
+        left: the others.
+    """
+
+    items: tuple[Item, ...]
+    block: Block
+    stay: tuple[Item, ...]
+    kept: NDArray[np.intp]
+    left: tuple[LeftOut, ...]
+
+    def is_of(self, items: Sequence[Item], block: Block) -> bool:
+        """Whether it is what would come of these."""
+        same = len(items) == len(self.items) and block == self.block
+        return same and all(map(is_, items, self.items))
+
+
+def _parted(request: Request, block: Block) -> _Parted:
     items = request.candidates
     stays = np.ones(len(items), dtype=np.bool_)
     stays[_blocked_rows(request, block)] = False
-    gone = np.flatnonzero(~stays)
-    if not len(gone):
-        return request, ()
-    candidates = tuple(compress(items, stays.tolist()))
-    named = zip([items[row].id for row in gone.tolist()], repeat(ReasonCode.BLOCKED))
+    gone = np.flatnonzero(~stays).tolist()
+    stay = tuple(compress(items, stays.tolist())) if gone else items
+    named = zip([items[row].id for row in gone], repeat(ReasonCode.BLOCKED))
     # Past the check of a named tuple's arguments: there may be thousands.
     left = tuple(map(partial(tuple.__new__, LeftOut), named))
     kept = np.where(stays, np.cumsum(stays) - 1, -1)
-    keep = min(request.keep, len(candidates))
-    return replace(request, candidates=candidates, kept=kept, keep=keep), left
+    kept.flags.writeable = False
+    return _Parted(items, block, stay, kept, left)
 
 
 def _blocked_rows(request: Request, block: Block) -> NDArray[np.intp]:
