@@ -65,16 +65,40 @@ def with_moves(
     for code, which, weights in moves:
         for row, weight in zip(which.tolist(), weights.tolist(), strict=True):
             place = places.get(row)
-            if place is not None:
-                mine = moved.setdefault(place, {})
+            if place is None:
+                continue
+            mine = moved.get(place)
+            if mine is None:
+                moved[place] = {code: weight}
+            else:
                 mine[code] = mine.get(code, 0.0) + weight
     every = list(said)
     for place, mine in moved.items():
-        reasons = [Reason(code, weight) for code, weight in mine.items()]
-        reasons += [one for one in said[place] if one.code not in mine]
-        reasons.sort(key=_size, reverse=True)
+        reasons = [_by_rule(code, weight) for code, weight in mine.items()]
+        if said[place]:
+            reasons += [one for one in said[place] if one.code not in mine]
+        if len(reasons) > 1:
+            reasons.sort(key=_size, reverse=True)
         every[place] = tuple(reasons)
     return every
+
+
+_CODE, _WEIGHT, _ITEM, _CATEGORY = (
+    getattr(Reason, name).__set__ for name in ("code", "weight", "item_id", "category")
+)
+
+
+def _by_rule(code: ReasonCode, weight: float) -> Reason:
+    """A reason by its slots, past the constructor of frozen values, which takes twice as long.
+
+    A rule gives one to nearly every item of a list.
+    """
+    made = object.__new__(Reason)
+    _CODE(made, code)
+    _WEIGHT(made, weight)
+    _ITEM(made, None)
+    _CATEGORY(made, None)
+    return made
 
 
 def _size(reason: Reason) -> float:

@@ -7,7 +7,6 @@ and gives a reason. What a list policy says by its cost is in :mod:`~.pages`.
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +57,7 @@ class Diversity:
         )
         degraded = () if in_time else (Degradation.TIME_BUDGET,)
         moved = order.moved(rows[picked], order.scores)
-        return replace(moved, degraded=order.degraded + degraded)
+        return moved.but(degraded=order.degraded + degraded)
 
 
 def _by_rule(order: Arrangement, request: Request) -> Arrangement:
@@ -83,8 +82,7 @@ def _by_rule(order: Arrangement, request: Request) -> Arrangement:
         )
     rows = np.concatenate([pool[picked], order.rows[WINDOW:]])
     moved = order.moved_by(rows, (ReasonCode.VARIETY, pool))
-    degraded = () if in_time else (Degradation.TIME_BUDGET,)
-    return replace(moved, degraded=order.degraded + degraded)
+    return moved if in_time else moved.but(degraded=(*moved.degraded, Degradation.TIME_BUDGET))
 
 
 def determinantal(

@@ -16,7 +16,7 @@ from edge_rerank.ranking.list_rules import Method
 PAGE = 10
 """Places."""
 
-_RATES = {Method.MMR: np.geomspace(0.6, 4.5, 12), Method.DPP: np.geomspace(1.6, 20.0, 12)}
+_RATES = {Method.MMR: np.geomspace(0.6, 4.0, 10), Method.DPP: np.geomspace(2.0, 16.0, 8)}
 """Prices of likeness that are tried, times what may be given up of a page's worth: nearly all lists
 of 100 have theirs in this range, on the validation requests of three sets."""
 

@@ -12,7 +12,6 @@ import heapq
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from itertools import chain, repeat
 
 import numpy as np
@@ -46,7 +45,7 @@ class Places:
                 # Everything is wanted: what goes beyond stands as far behind as it can.
                 unmet = request.keep
             if unmet < request.keep:
-                order = replace(order, degraded=(*order.degraded, Degradation.RULES_NOT_MET))
+                order = order.but(degraded=(*order.degraded, Degradation.RULES_NOT_MET))
         return _with_pins(order, pinned) if pinned else order
 
 
