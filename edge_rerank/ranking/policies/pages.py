@@ -112,7 +112,7 @@ def _by_sums(
     picks = np.empty((len(prices), places), dtype=np.intp)
     for place in range(places):
         best = picks[:, place] = worth.argmax(axis=1)
-        worth -= cosines[best]
+        worth -= cosines.take(best, axis=0)
         worth[each, best] = -np.inf
     return picks
 
@@ -148,12 +148,16 @@ def _by_volumes(
     worth = odds.copy()
     for place in range(places):
         best = picks[:, place] = worth.argmax(axis=1)
+        if place + 1 == places:
+            break
         odds[each, best] = -1.0
         row, mine = factors[:, place], factors[each, :place, best][:, None]
-        np.subtract(cosines[best], np.matmul(mine, factors[:, :place])[:, 0], out=row)
+        np.matmul(mine, factors[:, :place], out=row[:, None])
+        np.subtract(cosines.take(best, axis=0), row, out=row)
         row *= np.maximum(volumes[each, best], _NO_VOLUME)[:, None] ** -0.5
         volumes -= row * row
-        np.multiply(np.maximum(volumes, _NO_VOLUME), odds, out=worth)
+        np.maximum(volumes, _NO_VOLUME, out=worth)
+        worth *= odds
     return picks
 
 
@@ -170,6 +174,8 @@ def _on_by_volumes(
     for place in range(places):
         best = int(worth.argmax())
         picks.append(best)
+        if place + 1 == places:
+            break
         odds[best] = -1.0
         row = factors[place]
         np.dot(factors[:place, best], factors[:place], out=row)
