@@ -124,6 +124,13 @@ def test_what_is_unlike_comes_onto_the_page_below_what_is_better(method: Method)
     assert off.ids == [item.id for item in items]
 
 
+def test_of_a_list_that_is_one_page_nothing_moves() -> None:
+    chances, vectors = case(10, 0)
+    for method in Method:
+        assert vary(chances, vectors, cost=0.9, places=50, method=method).tolist() == [*range(10)]
+        assert vary(chances, vectors, cost=0.9, places=3, method=method).tolist() != [*range(10)]
+
+
 def test_a_clear_favourite_leaves_the_others_to_variety() -> None:
     """Where one is all but sure to be chosen, the rest of the page costs next to nothing."""
     chances, vectors = case(40, 0)
