@@ -290,7 +290,8 @@ class Diversify:
     """Variety at the top: of the best 200 items the first 50 places are filled with an eye to it.
 
     As strong as ``cost`` allows: each ten places are the set that is most varied for the price,
-    the best of it first, and ten items or fewer stay as they are. Or as strong as ``strength`` says, place by place and whatever it costs.
+    the best of it first, and ten items or fewer stay as they are. Or as strong as ``strength``
+    says, place by place and whatever it costs.
 
     Attributes:
         strength: 0 keeps the order, 1 looks at variety only; ``None`` where the cost decides.
