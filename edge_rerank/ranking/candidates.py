@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from operator import is_
 from typing import Any, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
 
@@ -88,6 +89,12 @@ class Candidates(Sequence[Item]):
         part.find = self.find.part(rows, len(self))
         part._begin(self, rows)
         return part
+
+    def same_as(self, others: Sequence[Item]) -> bool:
+        """Whether these are the very same objects in the same order."""
+        if others is self:
+            return True
+        return len(others) == len(self) and all(map(is_, others, self._items))
 
     def _begin(self, whole: Candidates | None, rows: NDArray[np.intp]) -> None:
         self._whole, self._rows = whole, rows

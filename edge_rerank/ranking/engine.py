@@ -42,7 +42,7 @@ from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Models, Packs, refresh_tables
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
 from edge_rerank.ranking.policies import POLICIES
-from edge_rerank.ranking.policies.block import without_blocked
+from edge_rerank.ranking.policies.block import Blocking
 from edge_rerank.ranking.relevance.relevance import Judge, Level
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import EVENTS
@@ -90,17 +90,15 @@ class RankingEngine:
         policy: ListPolicy | None = None,
         trust: Trust = ANY_PACK,
     ) -> None:
-        self.pack = models.pack.without_files()
-        self.signed = models.signed
+        self.pack, self.signed = models.pack.without_files(), models.signed
         self._trust = trust
-        self.scorer = models.scorer
-        self.pair_scorer = models.pair_scorer
-        self.ratings = ratings
-        self.repeats = repeats
+        self.scorer, self.pair_scorer = models.scorer, models.pair_scorer
+        self.ratings, self.repeats = ratings, repeats
         self.policy = policy_of(policy)
         encoder = self._encoder = models.encoder
         self.providers, self.threads = encoder.providers, encoder.threads
         self._history = models.history
+        self._blocking = Blocking()
         self._interests = InterestReader()
         self._comparer = TextComparer(encoder, cache_items=cache_items, queries=encoder.queries)
         self._sources = _sources(models, cache_items)
@@ -263,7 +261,7 @@ class RankingEngine:
             head=head,
             **options,
         )
-        request, blocked = without_blocked(request)
+        request, blocked = self._blocking.without(request)
         if not request.candidates:
             return Answer.empty(self.pack.manifest.name, blocked, request.locale)
         evidence = Evidence(self._columns(), len(request.candidates))
@@ -403,6 +401,7 @@ class RankingEngine:
 
     def _drop_traces(self, user: str | None = None) -> None:
         self._comparer.forget()
+        self._blocking.forget()
         self._interests.forget()
         for source in self._sources:
             source.forget(user)

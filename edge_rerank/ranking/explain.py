@@ -127,8 +127,7 @@ def _with_moves(said: tuple[Reason, ...], moved: Mapping[ReasonCode, float]) -> 
     """Reasons and, in the place of any with the same code, what rules moved."""
     reasons = [Reason(code, weight) for code, weight in moved.items()]
     reasons += [one for one in said if one.code not in moved]
-    reasons.sort(key=_size, reverse=True)
-    return tuple(reasons)
+    return tuple(sorted(reasons, key=_size, reverse=True))
 
 
 def _size(reason: Reason) -> float:

@@ -70,8 +70,8 @@ class ListPolicy:
         floor: the least score from 0 to 1 (see :attr:`edge_rerank.RankedItem.score`) of an item
             by itself, before rules move it; what has less is left out.
         collapse: what is a near-duplicate.
-        diversity: how much variety counts; the strength of a call's own ``diversity`` comes before
-            this one's.
+        diversity: how much variety counts, or may cost; the strength of a call's own ``diversity``
+            comes before this one's.
         calibrate: how much the shares of categories count.
         had: "sink", what the person has bought, completed or rated stands behind all else, or
             "stay", it is not lowered for that.

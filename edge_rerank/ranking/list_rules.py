@@ -27,6 +27,9 @@ MAX_NAMES = 10_000
 """Of one kind in :class:`Block`."""
 
 MAX_DISTANCE = 100
+COST = 0.03
+"""Of variety, where a :class:`Diversify` says none; see EXPERIMENTS.md of the toolchain."""
+
 _MAX_WEIGHT = 10.0
 _MAX_DAYS = 36_500.0
 _TINY = 1e-6
@@ -286,23 +289,41 @@ class Collapse:
 class Diversify:
     """Variety at the top: of the best 200 items the first 50 places are filled with an eye to it.
 
+    As strong as ``cost`` allows: each ten places are the set that is most varied for the price,
+    the best of it first, and ten items or fewer stay as they are. Or as strong as ``strength``
+    says, place by place and whatever it costs.
+
     Attributes:
-        strength: 0 keeps the order, 1 looks at variety only; 0.65 gives ten of 100 films a fifth
-            more variety for about 1 % of NDCG@10, and costs games more.
-        method: "mmr", maximal marginal relevance, looks at the one item above that is most like a
-            candidate; "dpp", a determinantal point process, at all of them together, and loses
-            less for as much variety.
+        strength: 0 keeps the order, 1 looks at variety only; ``None`` where the cost decides.
+        method: "mmr", maximal marginal relevance, weighs how alike an item is to each of what is
+            chosen, or with a strength to the most alike; "dpp", a determinantal point process, what
+            all of them span together.
+        cost: share of the DCG that the first ten places are expected to have by the scores, 0 to 1,
+            which may be given up at most; 0.03 where neither is given.
 
     Raises:
-        InvalidRequest: when one is malformed.
+        InvalidRequest: when one is malformed, or both a strength and a cost given.
     """
 
-    strength: float = 0.3
-    method: Method = Method.DPP
+    strength: float | None = None
+    method: Method = Method.MMR
+    cost: float | None = None
 
-    def __init__(self, strength: float = 0.3, method: Method | str = Method.DPP) -> None:
+    def __init__(
+        self,
+        strength: float | None = None,
+        method: Method | str = Method.MMR,
+        cost: float | None = None,
+    ) -> None:
         put = object.__setattr__
-        put(self, "strength", within(strength, "diversity.strength", 0.0, 1.0))
+        if strength is not None and cost is not None:
+            raise InvalidRequest("diversity: expected either strength or cost")
+        if strength is None:
+            put(self, "strength", None)
+            put(self, "cost", within(COST if cost is None else cost, "diversity.cost", 0.0, 1.0))
+        else:
+            put(self, "strength", within(strength, "diversity.strength", 0.0, 1.0))
+            put(self, "cost", None)
         put(self, "method", one_of(Method, method, "diversity.method"))
 
 
@@ -314,14 +335,15 @@ class Calibrate:
     places. Without a history, and with a query that anything fits, nothing is done.
 
     Attributes:
-        strength: 0 keeps the order, 1 looks at the shares only; 0.3 takes a third off the
-            divergence for about 1 % of NDCG@10 on films.
+        strength: of the shares beside the chances of being chosen, which sum to 1: 0 keeps the
+            order, 1 looks at the shares only; 0.05 takes half off the divergence of ten of 100
+            films for about 3 % of NDCG@10.
 
     Raises:
         InvalidRequest: when it is malformed.
     """
 
-    strength: float = 0.3
+    strength: float = 0.05
 
     def __post_init__(self) -> None:
         strength = within(self.strength, "calibrate.strength", 0.0, 1.0)

@@ -123,7 +123,7 @@ class Request:
 
         Args:
             items: candidates, at most 10,000, each id once; neither they nor an item is changed.
-            history: the person's events with timestamps, oldest first, but for ratings of whole lists.
+            history: the person's events with timestamps, oldest first.
             comparer: compares candidates, history and query when a source first asks.
             reader: condenses the history; a new one if ``None``.
             liked: most recent liked items that the sources look at; all if ``None``.

@@ -74,7 +74,7 @@ POLICY = _rule(
         "collapse": _rule(
             {"cosine": {"type": "number", "minimum": -1, "maximum": 1}, "words": _PART}
         ),
-        "diversity": _rule({"strength": _PART, "method": {"enum": [*Method]}}),
+        "diversity": _rule({"strength": _PART, "method": {"enum": [*Method]}, "cost": _PART}),
         "calibrate": _rule({"strength": _PART}),
         "had": {"enum": [*Had]},
         "explore": {"type": "number", "minimum": 0, "maximum": MOST},

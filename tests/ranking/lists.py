@@ -15,7 +15,7 @@ from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.interests import Interests
 from edge_rerank.ranking.policies import POLICIES
-from edge_rerank.ranking.policies.block import without_blocked
+from edge_rerank.ranking.policies.block import Blocking
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.timing import TimingSource
@@ -102,7 +102,7 @@ def listed(
         now=NOW,
         **options,
     )
-    request, blocked = without_blocked(request)
+    request, blocked = Blocking().without(request)
     source = TimingSource()
     evidence = Evidence(source.columns, len(request.candidates))
     source.fill(request, evidence)

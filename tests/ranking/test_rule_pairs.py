@@ -58,7 +58,8 @@ RULES: dict[str, st.SearchStrategy[dict[str, Any]]] = {
     "fresh": st.builds(Fresh, st.floats(0.1, 100.0)),
     "floor": st.floats(0, 1),
     "collapse": st.builds(Collapse, st.floats(0.5, 1.0), st.floats(0.3, 1.0)),
-    "diversity": st.builds(Diversify, parts, st.sampled_from(["mmr", "dpp"])),
+    "diversity": st.builds(Diversify, parts, st.sampled_from(["mmr", "dpp"]))
+    | st.builds(Diversify, method=st.sampled_from(["mmr", "dpp"]), cost=parts),
     "calibrate": st.builds(Calibrate, parts),
     "had": st.sampled_from(["sink", "stay"]),
 }

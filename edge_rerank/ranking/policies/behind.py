@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import replace
 
 import numpy as np
 
@@ -34,7 +33,7 @@ class Behind:
             moved = order.moved(rows, order.scores)
         else:
             moved = order.moved_by(rows, (ReasonCode.REPEAT, had))
-        return replace(moved, behind=len(had))
+        return moved.but(behind=len(had))
 
 
 def _unwanted(request: Request) -> Collection[str]:

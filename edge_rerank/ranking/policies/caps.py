@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,11 +75,11 @@ class HardCaps:
         dropped = np.zeros(len(items), dtype=np.bool_)
         dropped[order.rows[beyond]] = True
         room = order.room(request.keep)
-        left = replace(order, rows=order.rows[:looked]).without(ReasonCode.CAP, dropped)
+        left = order.but(rows=order.rows[:looked]).without(ReasonCode.CAP, dropped)
         short = len(left.rows) < room and bool(beyond)
         cut = request.keep < len(items) or any(cap.share is not None for cap in caps)
         if any(over) or (short and cut):
-            left = replace(left, degraded=(*left.degraded, Degradation.RULES_NOT_MET))
+            left = left.but(degraded=(*left.degraded, Degradation.RULES_NOT_MET))
         return left
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 
@@ -42,7 +41,7 @@ def _decayed(order: Arrangement, request: Request, decay: Decay) -> Arrangement:
     rows = order.rows[np.argsort(-scores[order.rows], kind="stable")]
     lower = costs < 0
     moves = (*order.moves, Moves(ReasonCode.DECAY, pool[lower], costs[lower]))
-    return replace(order.moved(rows, scores), moves=moves)
+    return order.moved(rows, scores).but(moves=moves)
 
 
 def _repeats(values: Sequence[FieldValue]) -> list[int]:

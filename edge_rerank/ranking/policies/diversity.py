@@ -1,18 +1,18 @@
 """Diversity: fewer near-copies at the top, by maximal marginal relevance or a greedy DPP.
 
 A call's own ``diversity`` looks at 1,000 candidates; that of a list policy at 200, for 50 places,
-and gives a reason.
+and gives a reason. What a list policy says by its cost is in :mod:`~.pages`.
 """
 
 from __future__ import annotations
 
 import time
-from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.list_rules import Method
+from edge_rerank.ranking.policies.pages import chances_of, vary
 from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, ReasonCode
@@ -57,18 +57,24 @@ class Diversity:
         )
         degraded = () if in_time else (Degradation.TIME_BUDGET,)
         moved = order.moved(rows[picked], order.scores)
-        return replace(moved, degraded=order.degraded + degraded)
+        return moved.but(degraded=order.degraded + degraded)
 
 
 def _by_rule(order: Arrangement, request: Request) -> Arrangement:
     rule = request.policy.diversity
-    strength = request.diversity or (0.0 if rule is None else rule.strength)
-    if rule is None or strength <= 0:
+    if rule is None:
         return order
+    strength = request.diversity or rule.strength
     pool = order.rows[:WINDOW]
     scores, vectors = order.scores[pool], request.comparisons.vectors[pool]
     places, in_time = min(request.keep, RULE_PLACES), True
-    if rule.method is Method.DPP:
+    if strength is None:
+        cost = rule.cost or 0.0
+        chances = chances_of(scores)
+        picked = vary(chances, vectors, cost=cost, places=places, method=rule.method)
+    elif strength <= 0:
+        return order
+    elif rule.method is Method.DPP:
         picked = determinantal(scores, vectors, strength=strength, places=places)
     else:
         picked, in_time = diversify(
@@ -76,8 +82,7 @@ def _by_rule(order: Arrangement, request: Request) -> Arrangement:
         )
     rows = np.concatenate([pool[picked], order.rows[WINDOW:]])
     moved = order.moved_by(rows, (ReasonCode.VARIETY, pool))
-    degraded = () if in_time else (Degradation.TIME_BUDGET,)
-    return replace(moved, degraded=order.degraded + degraded)
+    return moved if in_time else moved.but(degraded=(*moved.degraded, Degradation.TIME_BUDGET))
 
 
 def determinantal(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from edge_rerank.ranking.list_policy import OFF
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.request import Request
@@ -19,4 +17,4 @@ class Foremost:
         """Let go of what would not be returned in any order."""
         if request.policy == OFF or len(order.rows) <= max(request.keep, POOL):
             return order
-        return replace(order, rows=order.rows[: max(request.keep, POOL)])
+        return order.but(rows=order.rows[: max(request.keep, POOL)])

@@ -6,7 +6,6 @@ The other half is in :mod:`~.places`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -38,7 +37,7 @@ class Pins:
         weights = weights_of(gaps, places <= before[taken])
         moves = (*order.moves, Moves(ReasonCode.PINNED, taken, weights))
         pinned = dict(zip(wanted.tolist(), taken.tolist(), strict=True))
-        return replace(order, rows=order.rows[stays], pinned=pinned, moves=moves)
+        return order.but(rows=order.rows[stays], pinned=pinned, moves=moves)
 
 
 def places_in(pinned: Mapping[int, int], count: int) -> dict[int, int]:

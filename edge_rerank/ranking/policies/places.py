@@ -12,7 +12,7 @@ import heapq
 import sys
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from itertools import chain, repeat
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +45,7 @@ class Places:
                 # Everything is wanted: what goes beyond stands as far behind as it can.
                 unmet = request.keep
             if unmet < request.keep:
-                order = replace(order, degraded=(*order.degraded, Degradation.RULES_NOT_MET))
+                order = order.but(degraded=(*order.degraded, Degradation.RULES_NOT_MET))
         return _with_pins(order, pinned) if pinned else order
 
 
@@ -62,28 +62,21 @@ class _Stand:
     """Where items of a value stand that a spread keeps apart.
 
     Attributes:
+        distance: places from one to the next; 0 keeps nothing apart.
         until: the first place that is far enough from the last one that was given.
         pinned: places that items have of their own, wherever they are.
     """
 
-    __slots__ = ("_distance", "pinned", "until")
+    __slots__ = ("distance", "pinned", "until")
 
     def __init__(self, distance: int) -> None:
-        self._distance = distance
+        self.distance = distance
         self.until = 0
         self.pinned: list[int] = []
 
-    def put(self, place: int) -> None:
-        """Note an item at the next place that is given."""
-        self.until = place + self._distance
-
-    def is_near(self, place: int) -> bool:
-        """Whether one stands too near to a place."""
-        if place < self.until:
-            return True
-        if not self.pinned:
-            return False
-        return any(abs(other - place) < self._distance for other in self.pinned)
+    def is_near_pinned(self, place: int) -> bool:
+        """Whether a pinned one stands too near to a place."""
+        return any(abs(other - place) < self.distance for other in self.pinned)
 
 
 class _Rooms(dict[FieldValue, _Room]):
@@ -119,7 +112,13 @@ class _Stands(dict[FieldValue, _Stand]):
 
 
 class _Queue:
-    """Candidates of the same values by their places so far, the best first."""
+    """Candidates of the same values by their places so far, the best first.
+
+    Attributes:
+        rooms: of their values, of each soft cap.
+        stands: of their values, of each spread.
+        waiting: places so far.
+    """
 
     __slots__ = ("rooms", "stands", "waiting")
 
@@ -127,33 +126,46 @@ class _Queue:
         self.rooms, self.stands = rooms, stands
         self.waiting: deque[int] = deque()
 
-    # Loops and no generators: most of a list's time is here, and they take half of it.
 
-    def has_room(self) -> bool:
-        """Whether caps let one more stand in the list."""
-        for one in self.rooms:  # noqa: SIM110
-            if one.left <= 0:
-                return False
-        return True
-
-    def is_near(self, place: int) -> bool:
-        """Whether one stands too near to a place."""
-        for one in self.stands:  # noqa: SIM110
-            if one.is_near(place):
-                return True
-        return False
-
-    def put(self, place: int) -> None:
-        """Take the best for a place."""
-        self.waiting.popleft()
-        for room in self.rooms:
-            room.left -= 1
-        for stand in self.stands:
-            stand.put(place)
+_Limits = tuple[tuple[_Room, ...], tuple[_Stand, ...]]
+"""Of one candidate: of each soft cap, and of each spread."""
 
 
-_Limits = tuple[_Room | _Stand, ...]
-"""Of one candidate: of each soft cap, then of each spread."""
+# Loops and no generators: most of a list's time is here, and they take half of it.
+
+
+def _has_room(rooms: Sequence[_Room]) -> bool:
+    """Whether caps let one more of some values stand in the list."""
+    for one in rooms:  # noqa: SIM110
+        if one.left <= 0:
+            return False
+    return True
+
+
+def _is_near(stands: Sequence[_Stand], place: int) -> bool:
+    """Whether one of some values stands too near to a place."""
+    for one in stands:  # noqa: SIM110
+        if place < one.until or (one.pinned and one.is_near_pinned(place)):
+            return True
+    return False
+
+
+def _put(rooms: Sequence[_Room], stands: Sequence[_Stand], place: int) -> None:
+    """Note an item of some values at the next place that is given."""
+    for room in rooms:
+        room.left -= 1
+    for stand in stands:
+        stand.until = place + stand.distance
+
+
+def _pin(place: int, limits: _Limits) -> bool:
+    """Count what has its place; whether it was one too many for any cap."""
+    rooms, stands = limits
+    for stand in stands:
+        stand.pinned.append(place)
+    for room in rooms:
+        room.left -= 1
+    return any(room.left < 0 for room in rooms)
 
 
 class _Places:
@@ -169,7 +181,7 @@ class _Places:
         self._spreads = [(spread.key, _Stands(spread.distance)) for spread in spreads]
         self._pinned = pinned
         limits = self._limits(list(pinned.values()))
-        over = [place for place, one in zip(pinned, limits, strict=True) if self._pin(place, one)]
+        over = [place for place, one in zip(pinned, limits, strict=True) if _pin(place, one)]
         self._unmet = min(over, default=len(items))
         self._unread: Iterator[tuple[int, _Limits]] = iter(())
         self._queues: dict[_Limits, _Queue] = {}
@@ -186,10 +198,15 @@ class _Places:
         taken: list[int] = []
         unmet = self._unmet
         for place in self._free_places(min(SEEN_PLACES, count)):
-            at, kept = self._take(place)
+            # What nobody waits for is taken as it comes: most of a list.
+            at = None if self._open else self._straight(place)
+            if at is None:
+                at, kept = self._take(place)
+                if not kept:
+                    unmet = min(unmet, place)
             taken.append(at)
-            if not kept:
-                unmet = min(unmet, place)
+        if taken == list(range(len(taken))):  # and so nothing was passed over
+            return order.moved(order.rows, order.scores), unmet
         left = np.ones(count, dtype=np.bool_)
         left[taken] = False
         # By their places so far: those that were given one first, then the others as they stood.
@@ -223,25 +240,47 @@ class _Places:
             map(stands.__getitem__, values_of(key, self._items, rows))
             for key, stands in self._spreads
         ]
-        return zip(*capped, *spread, strict=True)
+        # Of no columns zip() makes no rows.
+        return zip(
+            zip(*capped, strict=True) if capped else repeat((), len(rows)),
+            zip(*spread, strict=True) if spread else repeat((), len(rows)),
+            strict=True,
+        )
 
     def _read(self, front: NDArray[np.intp]) -> Iterator[tuple[int, _Limits]]:
         """Places so far and what limits them, read as far as somebody looks."""
-        for start in range(0, len(front), _CHUNK):
-            yield from enumerate(self._limits(front[start : start + _CHUNK].tolist()), start=start)
+        parts = (
+            self._limits(front[start : start + _CHUNK].tolist())
+            for start in range(0, len(front), _CHUNK)
+        )
+        return enumerate(chain.from_iterable(parts))
 
-    def _pin(self, place: int, limits: _Limits) -> bool:
-        """Count what has its place; whether it was one too many for any cap."""
-        queue = self._queue(limits)
-        for stand in queue.stands:
-            stand.pinned.append(place)
-        for room in queue.rooms:
-            room.left -= 1
-        return any(room.left < 0 for room in queue.rooms)
+    def _straight(self, place: int) -> int | None:
+        """The next candidate if it may stand at a place at once; else it waits, if there is one.
 
-    def _queue(self, limits: _Limits) -> _Queue:
-        caps = len(self._caps)
-        return _Queue(limits[:caps], limits[caps:])  # type: ignore[arg-type]
+        Only while none waits that has room.
+        """
+        for at, limits in self._unread:
+            rooms, stands = limits
+            queue = self._queues.get(limits)
+            if queue is None and _has_room(rooms) and not _is_near(stands, place):
+                _put(rooms, stands, place)
+                return at
+            if queue is None:
+                queue = self._queues[limits] = _Queue(rooms, stands)
+            if self._join(at, queue):
+                self._open.append((at, queue))
+            break
+        return None
+
+    def _join(self, at: int, queue: _Queue) -> bool:
+        """Let a candidate wait behind its like; whether it is the first."""
+        queue.waiting.append(at)
+        if len(queue.waiting) == 1:
+            return True
+        if not _has_room(queue.rooms):
+            self._capped.add(at)
+        return False
 
     def _take(self, place: int) -> tuple[int, bool]:
         """The candidate for a place, by its place so far, and whether every rule was kept."""
@@ -251,10 +290,11 @@ class _Places:
             head = heapq.heappop(self._open) if self._open else self._next()
             if head is None:
                 break
-            if not head[1].has_room():
-                self._capped.update(head[1].waiting)
+            queue = head[1]
+            if not _has_room(queue.rooms):
+                self._capped.update(queue.waiting)
                 heapq.heappush(self._beyond, head)
-            elif head[1].is_near(place):
+            elif _is_near(queue.stands, place):
                 self._apart.add(head[0])
                 passed.append(head)
             else:
@@ -268,7 +308,8 @@ class _Places:
         if found is None:
             source, found = self._beyond, self._first_apart(place)
         at, queue = found
-        queue.put(place)
+        queue.waiting.popleft()
+        _put(queue.rooms, queue.stands, place)
         if queue.waiting:
             heapq.heappush(source, (queue.waiting[0], queue))
         return at, kept
@@ -278,12 +319,9 @@ class _Places:
         for at, limits in self._unread:
             queue = self._queues.get(limits)
             if queue is None:
-                queue = self._queues[limits] = self._queue(limits)
-            queue.waiting.append(at)
-            if len(queue.waiting) == 1:
+                queue = self._queues[limits] = _Queue(*limits)
+            if self._join(at, queue):
                 return at, queue
-            if not queue.has_room():
-                self._capped.add(at)
         return None
 
     def _first_apart(self, place: int) -> tuple[int, _Queue]:
@@ -292,7 +330,7 @@ class _Places:
         found: tuple[int, _Queue] | None = None
         while self._beyond and found is None:
             head = heapq.heappop(self._beyond)
-            if head[1].is_near(place):
+            if _is_near(head[1].stands, place):
                 passed.append(head)
             else:
                 found = head

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Protocol, Self
+from dataclasses import dataclass, field, fields
+from typing import Any, NamedTuple, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -97,6 +97,19 @@ class Arrangement:
         """Best first; equal scores keep the order in which they came."""
         return cls(np.argsort(-scores, kind="stable"), scores, asked=asked, relevance=relevance)
 
+    def but(self, **changes: Any) -> Self:
+        """The same but for some attributes: ``dataclasses.replace`` at a third of the time.
+
+        Every rule makes one, and some two.
+        """
+        made = object.__new__(type(self))
+        put, change = object.__setattr__, changes.pop
+        for name in _ATTRIBUTES:
+            put(made, name, change(name) if name in changes else getattr(self, name))
+        if changes:
+            raise TypeError(f"an arrangement has no {', '.join(changes)}")
+        return made
+
     def moved(self, rows: NDArray[np.intp], scores: NDArray[np.float64]) -> Self:
         """The candidates in another order: what stands lower has no higher score.
 
@@ -104,9 +117,7 @@ class Arrangement:
             rows: all of them, best first, intp of shape (m,).
             scores: by their places in the request, float64 of shape (n,); not changed.
         """
-        lowered = scores.copy()
-        lowered[rows] = np.minimum.accumulate(scores[rows])
-        return replace(self, rows=rows, scores=lowered)
+        return self.but(rows=rows, scores=_falling(scores, rows))
 
     def moved_by(self, rows: NDArray[np.intp], *acted: tuple[ReasonCode, NDArray[np.intp]]) -> Self:
         """Like :meth:`moved`, by rules.
@@ -122,7 +133,8 @@ class Arrangement:
         noted = [
             Moves(code, *self._weighed(which, before, after)) for code, which in acted if len(which)
         ]
-        return replace(self.moved(rows, self.scores), moves=(*self.moves, *noted))
+        moves = (*self.moves, *noted)
+        return self.but(rows=rows, scores=_falling(self.scores, rows), moves=moves)
 
     def _weighed(
         self, which: NDArray[np.intp], before: NDArray[np.intp], after: NDArray[np.intp]
@@ -150,7 +162,7 @@ class Arrangement:
             return self
         stays = ~gone
         left = Dropped(code, self.rows[gone], np.cumsum(stays, dtype=np.int64)[gone])
-        return replace(self, rows=self.rows[stays], left_out=(*self.left_out, left))
+        return self.but(rows=self.rows[stays], left_out=(*self.left_out, left))
 
     def told(self, keep: int) -> list[tuple[int, ReasonCode]]:
         """What was left out, by which rule, and would have been among the first ``keep``."""
@@ -160,6 +172,16 @@ class Arrangement:
             for one in self.left_out
             for row in (one.rows if short else one.rows[one.ahead < keep]).tolist()
         ]
+
+
+_ATTRIBUTES = tuple(one.name for one in fields(Arrangement))
+
+
+def _falling(scores: NDArray[np.float64], rows: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Scores of which none in an order is above that before it, float64 of shape (n,)."""
+    lowered = scores.copy()
+    lowered[rows] = np.minimum.accumulate(scores[rows])
+    return lowered
 
 
 def weights_of(gaps: NDArray[np.float64], up: NDArray[np.bool_]) -> NDArray[np.float64]:

@@ -50,7 +50,7 @@ export interface ListPolicy {
   fresh?: { half_life_days?: number; weight?: number };
   floor?: number;
   collapse?: { cosine?: number; words?: number };
-  diversity?: { strength?: number; method?: "mmr" | "dpp" };
+  diversity?: { strength?: number; method?: "mmr" | "dpp"; cost?: number };
   calibrate?: { strength?: number };
   had?: "sink" | "stay";
   explore?: number;
