@@ -12,7 +12,6 @@ from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.learning.host_guard import HostGuard
 from edge_rerank.learning.stats import Stats
 from edge_rerank.profile import Profile, read_profile
-from edge_rerank.ranking.candidates import candidates_of
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.options import ListOptions, RankOptions
 from edge_rerank.result import Ranking
@@ -36,7 +35,7 @@ class GuestSession:
 
     def rank(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """Order ``items`` for the visitor, see :meth:`edge_rerank.Reranker.rank`."""
-        candidates = candidates_of(items)
+        candidates = self._engine.candidates(items)
         with self._feedback.in_flight():
             events = self._history.events(_GUEST, among=candidates)
             return self._feedback.rank(candidates, events, _GUEST, options)

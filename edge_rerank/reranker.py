@@ -29,7 +29,7 @@ from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.profile import Profile, read_profile
-from edge_rerank.ranking.candidates import Catalogue, candidates_of, items_of
+from edge_rerank.ranking.candidates import Catalogue, items_of
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.list_policy import ListPolicy
@@ -184,7 +184,7 @@ class Reranker:
                 its own.
         """
         self._check_open()
-        candidates = candidates_of(items)
+        candidates = self._engine.candidates(items)
         with self._feedback.in_flight():
             events, degraded = self._read_history(user, candidates)
             ranking = self._feedback.rank(candidates, events, None if degraded else user, options)

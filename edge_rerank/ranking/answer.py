@@ -17,13 +17,19 @@ from edge_rerank.ranked import RankedItem, RankedItems
 from edge_rerank.ranking.candidates import RowFinder
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.sources.history_model import HistoryModel
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, LeftOut, ListOrder, Reason, Unread
 
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
 degradation; a foreign title here and there is none."""
+
+ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
+"""Log-odds against a list's mean, where no history model was fitted that says more: somebody
+chooses one of about twenty."""
 
 HeadOf = Callable[[Layout], Head | None]
 """Gives what was learnt of a person, for features of a layout."""
@@ -124,6 +130,24 @@ def ranked(
         )
 
     return RankedItems(make, len(rows))
+
+
+def told_scores(
+    scores: NDArray[np.float64], evidence: Evidence, history: HistoryModel | None
+) -> NDArray[np.float64]:
+    """What a ranking says of its scores: 0 to 1, in their order, float64 of shape (n,).
+
+    Args:
+        scores: of all candidates, float64 of shape (n,).
+        evidence: about them.
+        history: says how likely each is to be chosen, where there is no query.
+    """
+    relevance = evidence.relevance(scores)
+    if relevance is not None:
+        return relevance
+    if history is not None:
+        return history.probabilities(scores)
+    return ONE_OF_TWENTY.of(scores - scores.mean())
 
 
 def ranking_id() -> str:

@@ -31,7 +31,7 @@ from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, HeadOf
-from edge_rerank.ranking.candidates import Catalogue, candidates_of, items_of
+from edge_rerank.ranking.candidates import Catalogue, items_of
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
@@ -106,7 +106,7 @@ class ChoosingEngine(RankingEngine):
     ) -> Answer:
         """See :meth:`RankingEngine.answer`."""
         self._check_open()
-        candidates = candidates_of(items)
+        candidates = self.candidates(items)
         second = self._chosen(candidates)
         if second is None:
             return super().answer(

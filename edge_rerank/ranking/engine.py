@@ -31,8 +31,9 @@ from edge_rerank.ranking.answer import (
     left_out_of,
     ranked,
     ranking_id,
+    told_scores,
 )
-from edge_rerank.ranking.candidates import Catalogue, items_of
+from edge_rerank.ranking.candidates import Candidates, Catalogue, LastList, items_of
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.explain import explain
@@ -43,7 +44,7 @@ from edge_rerank.ranking.opening import Models, Packs, refresh_tables
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import Blocking
-from edge_rerank.ranking.relevance.relevance import Judge, Level
+from edge_rerank.ranking.relevance.relevance import Judge
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.history_model import HistorySource
@@ -57,10 +58,6 @@ from edge_rerank.ranking.sources.timing import TimingSource
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item
-
-ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
-"""Log-odds against a list's mean, where no history model was fitted that says more: somebody
-chooses one of about twenty."""
 
 
 class RankingEngine:
@@ -98,7 +95,8 @@ class RankingEngine:
         encoder = self._encoder = models.encoder
         self.providers, self.threads = encoder.providers, encoder.threads
         self._history = models.history
-        self._blocking = Blocking()
+        self._liked = None if models.history is None else EVENTS
+        self._blocking, self._last_list = Blocking(), LastList()
         self._interests = InterestReader()
         self._comparer = TextComparer(encoder, cache_items=cache_items, queries=encoder.queries)
         self._sources = _sources(models, cache_items)
@@ -252,11 +250,11 @@ class RankingEngine:
             options = {**options, "policy": self.policy}
         head = None if head_of is None else head_of(self._personal.layout)
         request = Request.of(
-            items,
+            self.candidates(items),
             history=history,
             comparer=self._comparer,
             reader=self._interests,
-            liked=None if self._history is None else EVENTS,
+            liked=self._liked,
             ratings=self.ratings,
             head=head,
             **options,
@@ -270,14 +268,16 @@ class RankingEngine:
         note_truths(request, evidence)
         listed = Listed.of(request, evidence, trial_of, self._personal.layout)
         floor = request.policy.floor
-        relevance = None if floor is None else self._shown(evidence.scores(), evidence)
+        relevance = (
+            None if floor is None else told_scores(evidence.scores(), evidence, self._history)
+        )
         order = listed.arrangement(asked=bool(evidence[QUERY.name].any()), relevance=relevance)
         for policy in POLICIES:
             order = policy.arrange(order, request)
         rows = (kept := order.rows[: request.keep]).tolist()
         reasons = explain(listed.evidence, request.candidates, rows, order.moves)
         ranking = Ranking(
-            ranked(request, rows, self._shown(order.scores, evidence), reasons),
+            ranked(request, rows, told_scores(order.scores, evidence, self._history), reasons),
             id=ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(request.interests),
@@ -295,17 +295,12 @@ class RankingEngine:
         shown = self._personal.shown(request, evidence, rows, ranking.id, order.explored)
         return Answer(ranking, places, listed.noted(shown, rows, order.pinned))
 
+    def candidates(self, items: Iterable[Item]) -> Candidates:
+        """Items that are to be ranked, checked; the last call's, where they are the same."""
+        return self._last_list.of(items)
+
     def _columns(self) -> list[Column]:
         return [column for source in self._sources for column in source.columns]
-
-    def _shown(self, scores: NDArray[np.float64], evidence: Evidence) -> NDArray[np.float64]:
-        """What a ranking says of its scores: 0 to 1, in their order."""
-        relevance = evidence.relevance(scores)
-        if relevance is not None:
-            return relevance
-        if self._history is not None:
-            return self._history.probabilities(scores)
-        return ONE_OF_TWENTY.of(scores - scores.mean())
 
     def warmup(
         self,
@@ -401,8 +396,8 @@ class RankingEngine:
 
     def _drop_traces(self, user: str | None = None) -> None:
         self._comparer.forget()
-        self._blocking.forget()
-        self._interests.forget()
+        for memory in (self._blocking, self._interests, self._last_list):
+            memory.forget()
         for source in self._sources:
             source.forget(user)
 

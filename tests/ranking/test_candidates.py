@@ -195,3 +195,29 @@ def test_lists_of_categories_by_name() -> None:
     rows, leaves = lists.rows({"b": 0, "c": 1})
     np.testing.assert_allclose(rows[:, 0] ** 2, [0.5, 0, 1, 0, 0.5], rtol=1e-6)
     assert leaves.tolist() == [0, -1, 0, 1, 0]
+
+
+def test_the_same_objects_are_looked_at_once(engine: RankingEngine) -> None:
+    mine = things(6, seed=11)
+    first = engine.candidates(mine)
+    assert engine.candidates(list(mine)) is first
+    assert engine.candidates(tuple(mine)) is first
+    assert engine.candidates(mine[::-1]).items == tuple(mine[::-1])
+    again = engine.candidates(things(6, seed=11))
+    assert again is not first
+    mine = list(again)
+    mine[0] = Item("11-0", "something else")
+    assert engine.candidates(mine)[0].text == "something else"
+    engine.forget()
+    assert engine.candidates(mine).items == tuple(mine)
+    gone = weakref.ref(engine.candidates(mine))
+    engine.forget("anybody")
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_the_last_list_was_is_not_asked_of_what_is_no_list(engine: RankingEngine) -> None:
+    engine.candidates([ITEMS[0]])
+    with pytest.raises(InvalidRequest, match="expected only Item, got str at index 0"):
+        engine.candidates(["a"])  # type: ignore[list-item]
+    assert list(engine.candidates(item for item in ITEMS[:3])) == ITEMS[:3]
