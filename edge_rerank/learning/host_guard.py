@@ -34,9 +34,9 @@ MOST = 0.5
 ORDER = "order"
 """Kind of the states in the vault."""
 
-_VERSION = 1
+_VERSION = 2
 _START = struct.Struct("<B16sB")
-_TEST = struct.Struct("<?BBH")
+_TEST = struct.Struct("<?BBBH")
 _MOST_RETURNS = 2**16 - 1
 
 
@@ -97,7 +97,7 @@ class HostTests:
         return self.tests.get(self._name(surface), OrderTest())
 
     def after(self, shown: Shown, deeds: Deeds) -> HostTests:
-        """The tests after a list; these where it was not interleaved, or nobody won it.
+        """The tests after a list that was interleaved, these after any other.
 
         Args:
             shown: the list.
@@ -106,10 +106,9 @@ class HostTests:
         if shown.teams is None:
             return self
         won = winner(shown.teams, [deeds.success(one) for one in shown.ids])
-        if won is None:
-            return self
-        name = self._name(shown.surface)
-        return replace(self, tests={**self.tests, name: self.of(name).credited(won)})
+        name, before = self._name(shown.surface), self.of(shown.surface)
+        after = before.credited(won)
+        return self if after == before else replace(self, tests={**self.tests, name: after})
 
     def _name(self, surface: str) -> str:
         known = sum(1 for name in self.tests if name)
@@ -121,9 +120,8 @@ class HostTests:
         for surface, test in sorted(self.tests.items()):
             name = surface.encode()
             ours = test.shown is Side.OURS
-            counts = _TEST.pack(
-                ours, test.host_wins, test.our_wins, min(test.returns, _MOST_RETURNS)
-            )
+            returns = min(test.returns, _MOST_RETURNS)
+            counts = _TEST.pack(ours, test.host_wins, test.our_wins, test.looks, returns)
             parts.append(bytes([len(name)]) + name + counts)
         return b"".join(parts)
 

@@ -24,7 +24,13 @@ from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.learner import Learner
 from edge_rerank.learning.lessons import Deeds, Shown
 from edge_rerank.learning.open_lists import OPEN_S
-from edge_rerank.learning.sequential_test import CLOSELY, LONGEST, RESTING, OrderTest
+from edge_rerank.learning.sequential_test import (
+    CLOSELY,
+    LONGEST,
+    LOOKS,
+    RESTING,
+    OrderTest,
+)
 from tests.learning.test_learner import LAYOUT, START, USER, a_list, did, following, show, tell
 
 STATE = "order.pack"
@@ -118,6 +124,7 @@ def test_surfaces_are_tested_apart_and_few_by_name() -> None:
             st.sampled_from(Side),
             st.integers(0, LONGEST),
             st.integers(0, LONGEST),
+            st.integers(0, LOOKS),
             st.integers(0, 2**16 - 1),
         ),
         max_size=SURFACES + 1,
@@ -147,6 +154,24 @@ def test_seven_wins_bring_the_hosts_order_back_and_seven_ours(learner: Learner) 
         answer(learner, number, "b")
     assert trial(learner).shown is Side.OURS
     assert trial(learner, "elsewhere") == Trial(Side.OURS, 0.1, None)
+
+
+def test_after_two_early_wins_lists_that_nobody_wins_are_drafted_as_seldom_as_before(
+    learner: Learner,
+) -> None:
+    for number, item in enumerate("cc"):
+        answer(learner, number, item)
+    assert trial(learner).share == CLOSELY
+    for number in range(2, 10):
+        answer(learner, number, "a")  # what both began with
+    assert trial(learner) == Trial(Side.OURS, 0.1, None)
+    answer(learner, 10, "c")
+    assert trial(learner).share == CLOSELY
+
+
+def test_a_list_that_says_nothing_takes_no_surfaces_place() -> None:
+    for number in range(9):
+        assert HostTests().after(drafted(surface=f"s{number}"), chosen("a")) == HostTests()
 
 
 def test_a_dwell_time_that_comes_later_takes_the_win_back(learner: Learner) -> None:
