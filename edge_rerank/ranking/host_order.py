@@ -15,6 +15,7 @@ from edge_rerank.learning.interleaving import Side, team_draft
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.learning.list_record import Used
+from edge_rerank.learning.room_test import lifts, weights
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.exploring import is_known
 from edge_rerank.ranking.policies.near_copies import NearCopies
@@ -39,6 +40,8 @@ class Listed:
         order: whose.
         settled: whether only the rules of the list policy are to arrange it.
         teams: of an interleaved list, which row is whose choice.
+        lift: of each candidate, see :func:`~edge_rerank.learning.room_test.lifts`, float64 of
+            shape (n,); ``None`` where no room is tried.
     """
 
     evidence: Evidence
@@ -47,6 +50,7 @@ class Listed:
     order: ListOrder = ListOrder.PERSONAL
     settled: bool = False
     teams: Mapping[int, Side | None] = field(default_factory=dict)
+    lift: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -64,12 +68,13 @@ class Listed:
         trial = trial_of(layout, request.surface or "") if trial_of and host else None
         if trial is None or host is None:
             return cls(evidence, evidence.scores())
+        lift = None if trial.rooms is None else _lifts(evidence, trial.rooms)
         evidence = _bounded(evidence, trial.room)
         scores = evidence.scores()
         rng = np.random.default_rng(_seed(request))
         if rng.random() >= trial.share or not is_known(request):
             if trial.shown is Side.OURS:
-                return cls(evidence, scores, settled=trial.room is not None)
+                return cls(evidence, scores, settled=trial.room is not None, lift=lift)
             return cls._arranged(evidence, scores, host, ListOrder.HOST)
         ours = _ours(request, scores, settled=trial.room is not None)
         drafted = team_draft(host, ours, rng, places=SEEN_PLACES)
@@ -106,6 +111,13 @@ class Listed:
         rows = order.rows if self.rows is None else np.array(self.rows, dtype=np.intp)
         return replace(order, rows=rows, order=self.order, settled=True)
 
+    def _tilt(self, rows: Sequence[int], pinned: Mapping[int, int]) -> NDArray[np.float64] | None:
+        """See ``Shown.tilt``; what a rule put where it stands speaks for no order."""
+        if self.lift is None:
+            return None
+        free = ~np.isin(rows, list(pinned.values()))
+        return np.asarray(self.lift[list(rows)] * weights(len(rows)) * free)
+
     def noted(self, shown: Shown, rows: Sequence[int], pinned: Mapping[int, int]) -> Shown:
         """What the learner has to know of the list beside.
 
@@ -116,9 +128,9 @@ class Listed:
             rows: of the list, in its final order.
             pinned: rows by the places that a rule gave them: they are nobody's choice.
         """
-        if self.order is ListOrder.PERSONAL:
-            return shown
         count = len(shown.ids)
+        if self.order is ListOrder.PERSONAL:
+            return replace(shown, tilt=self._tilt(rows[:count], pinned))
         host = self.order is ListOrder.HOST
         used = Used.HOST if host else Used.MIXED
         apart = replace(shown, host=None, without=np.zeros(count, dtype=np.int64), used=used)
@@ -127,6 +139,12 @@ class Listed:
         fixed = frozenset(pinned.values())
         teams = tuple(None if row in fixed else self.teams.get(row) for row in rows[:count])
         return replace(apart, teams=teams)
+
+
+def _lifts(evidence: Evidence, rooms: tuple[float | None, ...]) -> NDArray[np.float64]:
+    """What a choice of each candidate says for more room, see ``lifts``."""
+    narrow, wide = (np.argsort(-_bounded(evidence, room).scores(), kind="stable") for room in rooms)
+    return lifts(narrow, wide)
 
 
 def host_order(request: Request) -> list[int] | None:

@@ -129,6 +129,38 @@ def test_scores_are_sums_of_columns_and_those_of_the_places(
         assert np.ptp(added.sum(axis=1)) == pytest.approx(trial.room)
 
 
+def test_a_list_of_ours_tells_what_more_room_would_have_made_of_a_choice(
+    engine: RankingEngine,
+) -> None:
+    rooms = (0.5, None)
+    narrow, wide = (ids(answer(engine, replace(NEVER, room=room))) for room in (0.5, 1e3))
+    for room in rooms:
+        got = answer(engine, replace(NEVER, room=room, rooms=rooms))
+        assert got.shown is not None
+        assert got.shown.tilt is not None
+        by_hand = [
+            (1 / np.log2(2 + wide.index(name)) - 1 / np.log2(2 + narrow.index(name)))
+            * (place + 1) ** 0.7
+            for place, name in enumerate(got.shown.ids)
+        ]
+        assert got.shown.tilt == pytest.approx(by_hand)
+        assert min(by_hand) < 0 < max(by_hand)
+    for trial in (NEVER, replace(ALWAYS, room=0.5, rooms=rooms), replace(HOST, rooms=rooms)):
+        got = answer(engine, trial)
+        assert got.shown is not None
+        assert got.shown.tilt is None
+
+
+def test_what_is_pinned_speaks_for_no_room(engine: RankingEngine) -> None:
+    policy = ListPolicy(pin={ITEMS[11].id: 1})
+    got = answer(engine, replace(NEVER, room=0.5, rooms=(0.5, None)), policy=policy)
+    assert got.shown is not None
+    assert got.shown.tilt is not None
+    assert got.shown.ids[0] == ITEMS[11].id
+    assert got.shown.tilt[0] == 0.0
+    assert got.shown.tilt.any()
+
+
 def test_reasons_are_true_to_the_hosts_order(engine: RankingEngine) -> None:
     got, ours = answer(engine, HOST), answer(engine, None)
     # What the host moves up says so; nothing that it has low is said to be recommended.
