@@ -22,7 +22,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.learning.examination import DECLINE, MAX_WEIGHT
 from edge_rerank.learning.sequential_test import REJECT_AT
 
 STAKE = 0.5
@@ -80,16 +79,3 @@ def lifts(narrow: NDArray[np.intp], wide: NDArray[np.intp]) -> NDArray[np.float6
     lift[wide] += worth
     lift[narrow] -= worth
     return lift
-
-
-def weights(places: int) -> NDArray[np.float64]:
-    """What a choice at each place counts: 1 / θ, at most 10, θ the usual chance of a look.
-
-    Args:
-        places: how many, from the top.
-
-    Returns:
-        Float64 of shape (places,).
-    """
-    usual = np.arange(1, places + 1, dtype=np.float64) ** DECLINE
-    return np.asarray(np.minimum(usual, MAX_WEIGHT))

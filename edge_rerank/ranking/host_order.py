@@ -10,12 +10,13 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.learning.examination import weights
 from edge_rerank.learning.host_guard import Trial
 from edge_rerank.learning.interleaving import Side, team_draft
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.learning.list_record import Used
-from edge_rerank.learning.room_test import lifts, weights
+from edge_rerank.learning.room_test import lifts
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.exploring import is_known
 from edge_rerank.ranking.policies.near_copies import NearCopies

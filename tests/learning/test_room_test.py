@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.learning.examination import weights
 from edge_rerank.learning.host_guard import HostGuard, HostTests, Trial
 from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.lessons import Deeds, Shown
-from edge_rerank.learning.room_test import STAKE, RoomTest, lifts, weights
+from edge_rerank.learning.room_test import STAKE, RoomTest, lifts
 from edge_rerank.learning.sequential_test import REJECT_AT, OrderTest
 from tests.learning.test_host_guard import chosen, drafted
 from tests.learning.test_learner import LAYOUT, a_list

@@ -135,7 +135,7 @@ def open_rankers(
     Raises:
         PackError: when the pack cannot be used.
     """
-    guards = {Order.GUARDED: HostGuard(), Order.BOUNDED: HostGuard(room=room)}
+    guards = {Order.GUARDED: HostGuard(), Order.BOUNDED: HostGuard(room=room, most=room)}
     rankers: dict[Order, Ranker] = {}
     for order in dict.fromkeys(orders):
         if order is Order.HOST:
