@@ -27,14 +27,18 @@ from edge_rerank.learning.sequential_test import REJECT_AT
 STAKE = 0.5
 """Part of the wealth that is bet on each list."""
 
-_MOST = math.log(REJECT_AT)
+FLOOR = 1 / REJECT_AT**2
+"""Wealth at which a try is given up: what was held against a room long ago does not count for ever.
+Higher, tries would be many, and a twentieth of them errs where neither room is better."""
+
+_LOWEST, _HIGHEST = math.log(FLOOR), math.log(REJECT_AT)
 
 
 @dataclass(frozen=True, slots=True)
 class RoomTest:
     """Whether a person's lists have more room beside the host's order.
 
-    A try ends at a wealth of 20, with the other room, or of 1/20, with this one; the next begins
+    A try ends at a wealth of 20, with the other room, or of 1/400, with this one; the next begins
     from 1. A value: each list gives the next.
 
     Attributes:
@@ -47,8 +51,8 @@ class RoomTest:
     wealth: float = 0.0
 
     def __post_init__(self) -> None:
-        if not abs(self.wealth) <= _MOST:
-            raise InvalidRequest(f"wealth of a room: expected at most {_MOST:.3f} from 0")
+        if not _LOWEST <= self.wealth <= _HIGHEST:
+            raise InvalidRequest(f"wealth of a room: expected {_LOWEST:.3f} to {_HIGHEST:.3f}")
 
     def after(self, gain: float) -> Self:
         """After a list.
@@ -58,7 +62,7 @@ class RoomTest:
         """
         won = min(max(-gain if self.earned else gain, -1.0), 1.0)
         wealth = float(np.float32(self.wealth + math.log1p(STAKE * won)))
-        if abs(wealth) < _MOST:
+        if _LOWEST < wealth < _HIGHEST:
             return type(self)(self.earned, wealth)
         return type(self)(self.earned is (wealth < 0))
 

@@ -15,7 +15,7 @@ from edge_rerank.learning.examination import weights
 from edge_rerank.learning.host_guard import HostGuard, HostTests, Trial
 from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.lessons import Deeds, Shown
-from edge_rerank.learning.room_test import STAKE, RoomTest, lifts
+from edge_rerank.learning.room_test import FLOOR, STAKE, RoomTest, lifts
 from edge_rerank.learning.sequential_test import REJECT_AT, OrderTest
 from tests.learning.test_host_guard import chosen, drafted
 from tests.learning.test_learner import LAYOUT, a_list
@@ -61,12 +61,24 @@ def test_eight_clear_lists_earn_room_and_eight_lose_it() -> None:
     assert test == RoomTest()
 
 
+def test_after_a_long_time_without_gain_it_is_earned_soon_all_the_same() -> None:
+    for long in range(40):
+        test = RoomTest()
+        for _ in range(long):
+            test = test.after(-1.0)
+        for _ in range(23):
+            test = test.after(1.0)
+            if test.earned:
+                break
+        assert test.earned
+
+
 @given(st.lists(st.floats(-2, 2), max_size=60))
 def test_what_is_held_against_a_room_is_bounded(gains: list[float]) -> None:
     test = RoomTest()
     for gain in gains:
         test = test.after(gain)
-        assert abs(test.wealth) < math.log(REJECT_AT)
+        assert math.log(FLOOR) < test.wealth < math.log(REJECT_AT)
         assert float(np.float32(test.wealth)) == test.wealth
 
 
@@ -82,8 +94,8 @@ def test_where_more_room_gains_nothing_it_is_earned_by_few() -> None:
 
 
 def test_a_room_beyond_its_bounds_is_refused() -> None:
-    for wealth in (3.1, -3.1, math.nan):
-        with pytest.raises(InvalidRequest, match=r"wealth of a room: expected at most 2\.996"):
+    for wealth in (3.1, -6.1, math.nan):
+        with pytest.raises(InvalidRequest, match=r"wealth of a room: expected -5\.991 to 2\.996"):
             RoomTest(wealth=wealth)
 
 
