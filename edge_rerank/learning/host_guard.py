@@ -3,7 +3,7 @@
 Where the host gives an order of its own, a share of a person's lists is drafted from that order
 and from ours in turn; what was chosen of such a list is a win for the order that brought it. A
 sequential test for each person and surface says when the host's order is better, and shows it
-until ours is.
+until ours is. Until more is earned, our order is bound to the host's.
 """
 
 from __future__ import annotations
@@ -14,12 +14,15 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
+import numpy as np
+
 from edge_rerank._check import check_number
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.history.history import History
 from edge_rerank.learning.interleaving import Side, winner
 from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.lessons import Deeds, Shown
+from edge_rerank.learning.room_test import RoomTest
 from edge_rerank.learning.sequential_test import OrderTest
 
 SURFACES = 4
@@ -34,9 +37,10 @@ MOST = 0.5
 ORDER = "order"
 """Kind of the states in the vault."""
 
-_VERSION = 1
+_VERSION = 2
+_OURS, _EARNED = 1, 2
 _START = struct.Struct("<B16sB")
-_TEST = struct.Struct("<?BBH")
+_TEST = struct.Struct("<BBBBHf")
 _MOST_RETURNS = 2**16 - 1
 
 
@@ -49,9 +53,14 @@ class HostGuard:
             turn, to find out which is better, 0 to 0.5: more of them where the one that is not
             shown seems better, fewer once yours has returned, none for people of whom fewer than
             five choices are known.
-        room: log-odds by which everything but your order may tell two items of a list apart; what
-            tells them further apart is made smaller in proportion. Your order itself has a
-            standard deviation of 1. ``None`` for no bound.
+        room: log-odds by which everything but your order may tell two items of a list apart at
+            first; what tells them further apart is made smaller in proportion, but for what the
+            person turned down. Your order itself has a standard deviation of 1. ``None`` for no
+            bound: then what a person does shows at once, and a host whose order is nearly perfect
+            loses more before it returns. With 0.75 less than 1 % is lost.
+        most: that they may once a person's choices have shown that it is better so, and until
+            they show that it is not, at least ``room``; ``None`` for no bound. With ``room``
+            nothing is earned: that holds whatever clicks say.
 
     Raises:
         InvalidRequest: when a number is out of range.
@@ -59,12 +68,16 @@ class HostGuard:
 
     share: float = 0.1
     room: float | None = None
+    most: float | None = None
 
     def __post_init__(self) -> None:
         share = check_number(self.share, "share", InvalidRequest, minimum=0.0)
         if share is None or share > MOST:
             raise InvalidRequest(f"share: expected a number from 0 to {MOST}, got {share}")
         check_number(self.room, "room", InvalidRequest, minimum=0.0)
+        check_number(self.most, "most", InvalidRequest, minimum=0.0)
+        if self.most is not None and (self.room is None or self.most < self.room):
+            raise InvalidRequest(f"most: expected at least room, {self.room}, got {self.most}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,12 +87,14 @@ class Trial:
     Attributes:
         shown: whose order it is in, unless it is interleaved.
         share: chance that it is.
-        room: see :class:`HostGuard`.
+        room: log-odds by which everything but the host's order may tell items apart.
+        rooms: before more was earned, and after; ``None`` where that makes no difference.
     """
 
     shown: Side
     share: float
     room: float | None
+    rooms: tuple[float, float | None] | None = None
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -88,28 +103,51 @@ class HostTests:
 
     Attributes:
         tests: by surface, empty for all that are not tested by name.
+        rooms: likewise.
     """
 
     tests: Mapping[str, OrderTest] = field(default_factory=dict)
+    rooms: Mapping[str, RoomTest] = field(default_factory=dict)
 
     def of(self, surface: str) -> OrderTest:
         """The test of a surface."""
         return self.tests.get(self._name(surface), OrderTest())
 
+    def room_of(self, surface: str) -> RoomTest:
+        """The test of a surface's room."""
+        return self.rooms.get(self._name(surface), RoomTest())
+
+    def trial(self, surface: str, guard: HostGuard) -> Trial:
+        """How the next list of a surface is to be ordered."""
+        order, room = self.of(surface), guard.room
+        rooms = None if room is None or room == guard.most else (room, guard.most)
+        if rooms is not None and self.room_of(surface).earned:
+            room = guard.most
+        return Trial(order.shown, order.share(guard.share), room, rooms)
+
     def after(self, shown: Shown, deeds: Deeds) -> HostTests:
-        """The tests after a list; these where it was not interleaved, or nobody won it.
+        """The tests after a list; these where it tells of neither order nor room.
+
+        What was earned is lost where the host's order returns. With another room ours is another
+        order, of which nothing is known yet.
 
         Args:
             shown: the list.
             deeds: what the person did with it; a choice counts as far as it was a success.
         """
-        if shown.teams is None:
-            return self
-        won = winner(shown.teams, [deeds.success(one) for one in shown.ids])
-        if won is None:
+        worth = [deeds.success(one) for one in shown.ids]
+        order, room = before = self.of(shown.surface), self.room_of(shown.surface)
+        if shown.teams is not None:
+            order = order.credited(winner(shown.teams, worth))
+            room = room if order.shown is before[0].shown else RoomTest()
+        if shown.tilt is not None and any(worth):
+            room = room.after(float(np.dot(worth, shown.tilt)))
+            if room.earned is not before[1].earned:
+                order = OrderTest(order.shown, returns=order.returns)
+        if (order, room) == before:
             return self
         name = self._name(shown.surface)
-        return replace(self, tests={**self.tests, name: self.of(name).credited(won)})
+        return HostTests({**self.tests, name: order}, {**self.rooms, name: room})
 
     def _name(self, surface: str) -> str:
         known = sum(1 for name in self.tests if name)
@@ -120,11 +158,11 @@ class HostTests:
         parts = [_START.pack(_VERSION, layout.mark, len(self.tests))]
         for surface, test in sorted(self.tests.items()):
             name = surface.encode()
-            ours = test.shown is Side.OURS
-            counts = _TEST.pack(
-                ours, test.host_wins, test.our_wins, min(test.returns, _MOST_RETURNS)
-            )
-            parts.append(bytes([len(name)]) + name + counts)
+            room = self.room_of(surface)
+            flags = _OURS * (test.shown is Side.OURS) + _EARNED * room.earned
+            returns = min(test.returns, _MOST_RETURNS)
+            counts = (test.host_wins, test.our_wins, test.looks, returns)
+            parts.append(bytes([len(name)]) + name + _TEST.pack(flags, *counts, room.wealth))
         return b"".join(parts)
 
     @classmethod
@@ -134,16 +172,17 @@ class HostTests:
             version, mark, count = _START.unpack_from(raw)
             if (version, mark) != (_VERSION, layout.mark):
                 return None
-            at, tests = _START.size, {}
+            at, tests, rooms = _START.size, {}, {}
             for _ in range(count):
                 end = at + 1 + raw[at]
                 name = raw[at + 1 : end].decode()
-                ours, *counts = _TEST.unpack_from(raw, end)
-                tests[name] = OrderTest(Side.OURS if ours else Side.HOST, *counts)
+                flags, *counts, wealth = _TEST.unpack_from(raw, end)
+                tests[name] = OrderTest(Side.OURS if flags & _OURS else Side.HOST, *counts)
+                rooms[name] = RoomTest(bool(flags & _EARNED), wealth)
                 at = end + _TEST.size
-        except (struct.error, IndexError, UnicodeDecodeError):
+        except (struct.error, IndexError, UnicodeDecodeError, InvalidRequest):
             return None
-        return cls(tests) if len(raw) == at else None
+        return cls(tests, rooms) if len(raw) == at else None
 
 
 class Answered(Protocol):

@@ -92,8 +92,8 @@ class Learner:
         if self._guard is None or not self._history.personalises(user):
             return None
         with self._lock:
-            test = self._tests.of(user, layout).of(surface)
-        return Trial(test.shown, test.share(self._guard.share), self._guard.room)
+            tests = self._tests.of(user, layout)
+        return tests.trial(surface, self._guard)
 
     def was_reset(self, user: str, layout: Layout) -> bool:
         """Whether what was learnt was dropped because the pack is another; said once."""

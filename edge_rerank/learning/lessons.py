@@ -85,6 +85,9 @@ class Shown:
         variety: of what it shows.
         teams: by place, whether the host's order or ours brought what stands there, where the list
             was drafted of both; ``None`` for what both began with, and for what was pinned.
+        tilt: by how much a choice of each item speaks for more room beside the host's order, see
+            :mod:`~edge_rerank.learning.room_test`, float64 of shape (m,); ``None`` where nothing
+            does.
     """
 
     ranking: str
@@ -101,6 +104,7 @@ class Shown:
     order: tuple[int, ...] = ()
     variety: Variety = NO_VARIETY
     teams: tuple[Side | None, ...] | None = None
+    tilt: NDArray[np.float64] | None = None
 
     @property
     def features(self) -> NDArray[np.float32]:

@@ -36,6 +36,11 @@ half where it is no better, and then nothing is lost by it."""
 CLOSELY = 0.5
 """Share of lists that are interleaved then."""
 
+LOOKS = 40
+"""Lists that a try interleaves so closely at most, those that nobody won counted: fewer where the
+wealth does not grow, for it has to be on its way from :data:`LEANING` to :data:`REJECT_AT`. Two
+orders that agree on what is chosen decide nothing, however many lists are spent on them."""
+
 RESTING = 0.25
 """Part of the usual share while the host's order is shown: it was proven to be better, so each of
 these lists costs something."""
@@ -83,16 +88,18 @@ class OrderTest:
         shown: whose order is shown, but for lists that are interleaved.
         host_wins: interleaved lists of this try that the host's order won.
         our_wins: that ours won.
+        looks: interleaved lists of this try that came while it was looked at closely.
         returns: how often the host's order has returned.
     """
 
     shown: Side = Side.OURS
     host_wins: int = 0
     our_wins: int = 0
+    looks: int = 0
     returns: int = 0
 
     def __post_init__(self) -> None:
-        if min(self.host_wins, self.our_wins, self.returns) < 0:
+        if min(self.host_wins, self.our_wins, self.looks, self.returns) < 0:
             raise InvalidRequest("test of the host's order: expected counts of at least 0")
 
     def evidence(self, side: Side) -> float:
@@ -106,20 +113,28 @@ class OrderTest:
         Args:
             usual: while nothing speaks for the order that is not shown, 0 to 1.
         """
-        if usual and self.evidence(self._other) >= LEANING:
+        if usual and self.close:
             return max(usual, CLOSELY)
         return usual if self.shown is Side.OURS else usual * RESTING
+
+    @property
+    def close(self) -> bool:
+        """Whether the order that is not shown leads, by as much as so many looks ask for."""
+        asked = LEANING * (REJECT_AT / LEANING) ** (self.looks / LOOKS)
+        return self.looks < LOOKS and self.evidence(self._other) >= asked
 
     def credited(self, won: Side | None) -> Self:
         """After an interleaved list.
 
         Args:
-            won: whose items were worth more; nothing changes where neither's were.
+            won: whose items were worth more; where neither's were it was looked at in vain.
         """
-        if won is None:
-            return self
-        host = self.host_wins + (won is Side.HOST)
-        told = replace(self, host_wins=host, our_wins=self.our_wins + (won is Side.OURS))
+        told = replace(
+            self,
+            host_wins=self.host_wins + (won is Side.HOST),
+            our_wins=self.our_wins + (won is Side.OURS),
+            looks=self.looks + self.close,
+        )
         if told.evidence(told._other) >= REJECT_AT:
             back = told._other is Side.HOST
             return type(self)(shown=told._other, returns=self.returns + back)

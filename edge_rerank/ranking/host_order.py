@@ -10,18 +10,20 @@ from hashlib import blake2b
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.learning.examination import weights
 from edge_rerank.learning.host_guard import Trial
 from edge_rerank.learning.interleaving import Side, team_draft
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.learning.list_record import Used
+from edge_rerank.learning.room_test import lifts
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.exploring import is_known
 from edge_rerank.ranking.policies.near_copies import NearCopies
 from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
 from edge_rerank.ranking.policies.proportions import Proportions
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.sources.rules import HOST
+from edge_rerank.ranking.sources.rules import HOST, REJECTED
 from edge_rerank.types import ListOrder
 
 TrialOf = Callable[[Layout, str], Trial | None]
@@ -39,6 +41,8 @@ class Listed:
         order: whose.
         settled: whether only the rules of the list policy are to arrange it.
         teams: of an interleaved list, which row is whose choice.
+        lift: of each candidate, see :func:`~edge_rerank.learning.room_test.lifts`, float64 of
+            shape (n,); ``None`` where no room is tried.
     """
 
     evidence: Evidence
@@ -47,6 +51,7 @@ class Listed:
     order: ListOrder = ListOrder.PERSONAL
     settled: bool = False
     teams: Mapping[int, Side | None] = field(default_factory=dict)
+    lift: NDArray[np.float64] | None = None
 
     @classmethod
     def of(
@@ -60,16 +65,17 @@ class Listed:
             trial_of: asked where the host gives an order; ``None`` where nothing is guarded.
             layout: of the pack that ranks.
         """
-        host = None if trial_of is None else host_order(request)
+        host = None if trial_of is None else host_order(request, evidence)
         trial = trial_of(layout, request.surface or "") if trial_of and host else None
         if trial is None or host is None:
             return cls(evidence, evidence.scores())
+        lift = None if trial.rooms is None else _lifts(evidence, trial.rooms)
         evidence = _bounded(evidence, trial.room)
         scores = evidence.scores()
         rng = np.random.default_rng(_seed(request))
         if rng.random() >= trial.share or not is_known(request):
             if trial.shown is Side.OURS:
-                return cls(evidence, scores, settled=trial.room is not None)
+                return cls(evidence, scores, settled=trial.room is not None, lift=lift)
             return cls._arranged(evidence, scores, host, ListOrder.HOST)
         ours = _ours(request, scores, settled=trial.room is not None)
         drafted = team_draft(host, ours, rng, places=SEEN_PLACES)
@@ -106,6 +112,13 @@ class Listed:
         rows = order.rows if self.rows is None else np.array(self.rows, dtype=np.intp)
         return replace(order, rows=rows, order=self.order, settled=True)
 
+    def _tilt(self, rows: Sequence[int], pinned: Mapping[int, int]) -> NDArray[np.float64] | None:
+        """See ``Shown.tilt``; what a rule put where it stands speaks for no order."""
+        if self.lift is None:
+            return None
+        free = ~np.isin(rows, list(pinned.values()))
+        return np.asarray(self.lift[list(rows)] * weights(len(rows)) * free)
+
     def noted(self, shown: Shown, rows: Sequence[int], pinned: Mapping[int, int]) -> Shown:
         """What the learner has to know of the list beside.
 
@@ -116,9 +129,9 @@ class Listed:
             rows: of the list, in its final order.
             pinned: rows by the places that a rule gave them: they are nobody's choice.
         """
-        if self.order is ListOrder.PERSONAL:
-            return shown
         count = len(shown.ids)
+        if self.order is ListOrder.PERSONAL:
+            return replace(shown, tilt=self._tilt(rows[:count], pinned))
         host = self.order is ListOrder.HOST
         used = Used.HOST if host else Used.MIXED
         apart = replace(shown, host=None, without=np.zeros(count, dtype=np.int64), used=used)
@@ -129,8 +142,16 @@ class Listed:
         return replace(apart, teams=teams)
 
 
-def host_order(request: Request) -> list[int] | None:
+def _lifts(evidence: Evidence, rooms: tuple[float | None, ...]) -> NDArray[np.float64]:
+    """What a choice of each candidate says for more room, see ``lifts``."""
+    narrow, wide = (np.argsort(-_bounded(evidence, room).scores(), kind="stable") for room in rooms)
+    return lifts(narrow, wide)
+
+
+def host_order(request: Request, evidence: Evidence) -> list[int] | None:
     """The host's order of the candidates, best first, as rows of the request.
+
+    What the person turned down stands last in whoever's order.
 
     By their scores where all have one, and not all the same; else as they came where the call says
     ``host_order``. ``None`` where the host gives none, and for what was asked for: what answers a
@@ -140,9 +161,14 @@ def host_order(request: Request) -> list[int] | None:
         return None
     scores = request.candidates.scores
     if scores.min() < scores.max():  # false where one has none, which is NaN
-        order: list[int] = np.argsort(-scores, kind="stable").tolist()
-        return order
-    return list(range(len(request.candidates))) if request.host_order else None
+        order = np.argsort(-scores, kind="stable")
+    elif request.host_order:
+        order = np.arange(len(scores))
+    else:
+        return None
+    turned_down = evidence[REJECTED.name] > 0
+    rows: list[int] = order[np.argsort(turned_down[order], kind="stable")].tolist()
+    return rows
 
 
 def _ours(request: Request, scores: NDArray[np.float64], *, settled: bool) -> tuple[int, ...]:
@@ -154,14 +180,15 @@ def _ours(request: Request, scores: NDArray[np.float64], *, settled: bool) -> tu
 
 
 def _bounded(evidence: Evidence, room: float | None) -> Evidence:
-    """With all columns but the host's made smaller, so that their sums differ by ``room`` at most.
+    """With what is a matter of taste made smaller, so that its sums differ by ``room`` at most.
 
-    Reasons keep their proportions.
+    Reasons keep their proportions. What steps back behind no query does not here either: the host's
+    order itself, and what the person said of this very item.
     """
     if room is None:
         return evidence
     added = evidence.contributions()
-    others = np.array([column.name != HOST.name for column in evidence.columns])
+    others = np.array([column.yields for column in evidence.columns])
     spread = float(np.ptp(added[:, others].sum(axis=1)))
     if spread <= room:
         return evidence

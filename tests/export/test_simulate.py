@@ -324,8 +324,8 @@ def test_the_arms_beside_a_host_are_guarded_as_they_say(world: World) -> None:
     assert guards == {
         Order.FROZEN: None,
         Order.LEARNING: None,
-        Order.GUARDED: HostGuard(),
-        Order.BOUNDED: HostGuard(room=0.0),
+        Order.GUARDED: HostGuard(room=0.0),
+        Order.BOUNDED: HostGuard(room=0.0, most=0.0),
     }
 
 

@@ -7,8 +7,6 @@ A new learner is held to the contract by one more subject in :data:`SUBJECTS`.
 
 from __future__ import annotations
 
-import json
-from base64 import b64decode, b64encode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -16,7 +14,6 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.learning.examination import PLACES, Examination
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.host_guard import HostTests
@@ -36,11 +33,9 @@ class Subject(Protocol):
 
     Attributes:
         largest: bytes that its state may take.
-        in_place: whether learning changes the learner, instead of giving the next.
     """
 
     largest: int
-    in_place: bool
 
     def fresh(self) -> Any:
         """One that has learnt nothing."""
@@ -69,7 +64,6 @@ class HeadSubject:
     """The personal head."""
 
     largest: int = 16 * 1024
-    in_place: bool = False
 
     def fresh(self) -> Head:
         return Head.blank(LAYOUT)
@@ -111,7 +105,6 @@ class LogSubject:
     """The counters of statistics, and the newest lists."""
 
     largest: int = 16 * 1024
-    in_place: bool = False
 
     def fresh(self) -> FeedbackLog:
         return FeedbackLog()
@@ -154,55 +147,10 @@ def _record(rng: np.random.Generator, at: float) -> ListRecord:
 
 
 @dataclass(frozen=True)
-class ExaminationSubject:
-    """Examination of places."""
-
-    largest: int = 16 * 1024
-    in_place: bool = True
-
-    def fresh(self) -> Examination:
-        return Examination()
-
-    def examples(self, count: int, *, seed: int) -> list[tuple[str, list[int], set[int]]]:
-        rng = np.random.default_rng(seed)
-        return [
-            (
-                f"surface {rng.integers(16)}",
-                rng.integers(PLACES, size=3).tolist(),
-                set(rng.integers(PLACES, size=2).tolist()),
-            )
-            for _ in range(count)
-        ]
-
-    def learn(self, learner: Examination, example: tuple[str, list[int], set[int]]) -> Examination:
-        learner.learn(*example)
-        return learner
-
-    def foretold(self, learner: Examination) -> NDArray[np.float64]:
-        return np.concatenate(
-            [learner.of(f"surface {number}").probabilities() for number in range(3)]
-        )
-
-    def save(self, learner: Examination) -> bytes:
-        return _packed(learner.state())
-
-    def load(self, raw: bytes) -> Examination:
-        return Examination.load(_unpacked(raw))
-
-    def damaged(self, raw: bytes) -> Iterator[bytes]:
-        state = _unpacked(raw)
-        name, counts = next(iter(state.items()))
-        yield from (_packed({**state, name: bad}) for bad in _bad(counts))
-        yield _packed({**state, "": counts})
-        yield _packed({f"surface {number}": counts for number in range(17)})
-
-
-@dataclass(frozen=True)
 class HostTestsSubject:
     """The tests of the host's order against ours, by surface."""
 
     largest: int = 512
-    in_place: bool = False
 
     def fresh(self) -> HostTests:
         return HostTests()
@@ -219,11 +167,16 @@ class HostTestsSubject:
         shown = Shown("r", START, ("a", "b"), base, Features(lambda: rows), LAYOUT, surface)
         deeds = Deeds()
         deeds.heed(Event("click", Item(item)))
+        if surface == "s0":  # one that tells of room, not of teams
+            return learner.after(replace(shown, tilt=np.array([-0.4, 0.9])), deeds)
         return learner.after(replace(shown, teams=(Side.HOST, Side.OURS)), deeds)
 
     def foretold(self, learner: HostTests) -> NDArray[np.float64]:
         tests = [learner.of(f"s{number}") for number in range(8)]
-        return np.array([[one.evidence(side) for side in Side] for one in tests])
+        rooms = [learner.room_of(f"s{number}").wealth for number in range(8)]
+        return np.array(
+            [[*map(one.evidence, Side), room] for one, room in zip(tests, rooms, strict=True)]
+        )
 
     def save(self, learner: HostTests) -> bytes:
         return learner.to_bytes(LAYOUT)
@@ -239,7 +192,6 @@ class HostTestsSubject:
 SUBJECTS: Mapping[str, Subject] = {
     "head": HeadSubject(),
     "counters": LogSubject(),
-    "examination": ExaminationSubject(),
     "host tests": HostTestsSubject(),
 }
 
@@ -255,27 +207,3 @@ def taught(subject: Subject, count: int, *, seed: int = 0) -> Any:
 def _cut(raw: bytes) -> Iterator[bytes]:
     """Bytes that are too few, too many, or of a later version."""
     yield from (b"", raw[:1], raw[: len(raw) // 2], raw[:-1], raw + b"\0", bytes([255]) + raw[1:])
-
-
-def _bad(counts: NDArray[np.int64]) -> Iterator[NDArray[Any]]:
-    """Arrays that are no such counts."""
-    yield counts[..., :-1]
-    yield counts.astype(np.float64)
-    yield counts - counts.max() - 1
-    yield np.zeros(0, dtype=np.int64)
-
-
-def _packed(state: Mapping[str, NDArray[Any]]) -> bytes:
-    """Arrays by name as bytes."""
-    rows = {
-        name: [array.dtype.str, array.shape, b64encode(array.tobytes()).decode()]
-        for name, array in state.items()
-    }
-    return json.dumps(rows).encode()
-
-
-def _unpacked(raw: bytes) -> dict[str, NDArray[Any]]:
-    return {
-        name: np.frombuffer(b64decode(content), dtype).reshape(shape)
-        for name, (dtype, shape, content) in json.loads(raw).items()
-    }

@@ -24,12 +24,21 @@ from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.learner import Learner
 from edge_rerank.learning.lessons import Deeds, Shown
 from edge_rerank.learning.open_lists import OPEN_S
-from edge_rerank.learning.sequential_test import CLOSELY, LONGEST, RESTING, OrderTest
+from edge_rerank.learning.room_test import RoomTest
+from edge_rerank.learning.sequential_test import (
+    CLOSELY,
+    LONGEST,
+    LOOKS,
+    RESTING,
+    OrderTest,
+)
 from tests.learning.test_learner import LAYOUT, START, USER, a_list, did, following, show, tell
 
 STATE = "order.pack"
 TEAMS = (None, Side.OURS, Side.HOST, Side.OURS, Side.HOST)
 """Of the items a to e."""
+
+USUAL = Trial(Side.OURS, 0.1, 0.75, (0.75, None))
 
 
 def drafted(number: int = 0, *, surface: str = "", at: float = START) -> Shown:
@@ -58,7 +67,7 @@ def learner(history: History) -> Learner:
 
 def guarding(history: History) -> Learner:
     """A learner that events of a history are told to, with a guard."""
-    learner = Learner(history, guard=HostGuard())
+    learner = Learner(history, guard=HostGuard(room=0.75))
     history.beside_record(learner.following)
     return learner
 
@@ -118,6 +127,7 @@ def test_surfaces_are_tested_apart_and_few_by_name() -> None:
             st.sampled_from(Side),
             st.integers(0, LONGEST),
             st.integers(0, LONGEST),
+            st.integers(0, LOOKS),
             st.integers(0, 2**16 - 1),
         ),
         max_size=SURFACES + 1,
@@ -125,10 +135,11 @@ def test_surfaces_are_tested_apart_and_few_by_name() -> None:
     st.integers(0, 400),
 )
 def test_bytes_are_few_and_come_back(tests: dict[str, OrderTest], cut: int) -> None:
-    raw = HostTests(tests).to_bytes(LAYOUT)
+    rooms = {name: RoomTest(bool(len(name) % 2), len(name) / 32) for name in tests}
+    raw = HostTests(tests, rooms).to_bytes(LAYOUT)
     assert len(raw) < 400 < MAX_STATE_BYTES
-    assert HostTests.from_bytes(raw, LAYOUT) == HostTests(tests)
-    assert HostTests(dict(reversed(tests.items()))).to_bytes(LAYOUT) == raw
+    assert HostTests.from_bytes(raw, LAYOUT) == HostTests(tests, rooms)
+    assert HostTests(dict(reversed(tests.items())), rooms).to_bytes(LAYOUT) == raw
     if cut < len(raw):
         assert HostTests.from_bytes(raw[:cut], LAYOUT) is None
     assert HostTests.from_bytes(raw + b"\0", LAYOUT) is None
@@ -136,17 +147,35 @@ def test_bytes_are_few_and_come_back(tests: dict[str, OrderTest], cut: int) -> N
 
 
 def test_seven_wins_bring_the_hosts_order_back_and_seven_ours(learner: Learner) -> None:
-    assert trial(learner) == Trial(Side.OURS, 0.1, None)
+    assert trial(learner) == USUAL
     for number in range(7):
         assert trial(learner).shown is Side.OURS
         answer(learner, number, "c")
         assert number != 1 or trial(learner).share == CLOSELY
-    assert trial(learner) == Trial(Side.HOST, 0.1 * RESTING, None)
+    assert trial(learner) == replace(USUAL, shown=Side.HOST, share=0.1 * RESTING)
     for number in range(7, 14):
         assert trial(learner).shown is Side.HOST
         answer(learner, number, "b")
     assert trial(learner).shown is Side.OURS
-    assert trial(learner, "elsewhere") == Trial(Side.OURS, 0.1, None)
+    assert trial(learner, "elsewhere") == USUAL
+
+
+def test_after_two_early_wins_lists_that_nobody_wins_are_drafted_as_seldom_as_before(
+    learner: Learner,
+) -> None:
+    for number, item in enumerate("cc"):
+        answer(learner, number, item)
+    assert trial(learner).share == CLOSELY
+    for number in range(2, 10):
+        answer(learner, number, "a")  # what both began with
+    assert trial(learner) == USUAL
+    answer(learner, 10, "c")
+    assert trial(learner).share == CLOSELY
+
+
+def test_a_list_that_says_nothing_takes_no_surfaces_place() -> None:
+    for number in range(9):
+        assert HostTests().after(drafted(surface=f"s{number}"), chosen("a")) == HostTests()
 
 
 def test_a_dwell_time_that_comes_later_takes_the_win_back(learner: Learner) -> None:
@@ -162,7 +191,7 @@ def test_what_is_written_is_what_holds_whenever_the_process_dies(
     for number, item in enumerate("cbcceacbbc"):
         answer(learner, number, item)
         raw = history.state(USER, STATE)
-        fresh = Learner(history, guard=HostGuard())
+        fresh = Learner(history, guard=HostGuard(room=0.75))
         assert trial(fresh) == trial(learner)
         # A list that closes while ranking changes nothing.
         show(learner, a_list(100 + number, at=START + 3_600.0 * number + OPEN_S + 9))
@@ -178,10 +207,10 @@ def test_it_is_there_in_the_next_process(tmp_path: Path) -> None:
         for number in range(7):
             answer(learner, number, "c")
     with History.open(tmp_path / "h.db", key) as kept:
-        assert trial(Learner(kept, guard=HostGuard())).shown is Side.HOST
+        assert trial(Learner(kept, guard=HostGuard(room=0.75))).shown is Side.HOST
         other = replace(LAYOUT, digest="b" * 64)
-        after_release = Learner(kept, guard=HostGuard()).trial(USER, other, "")
-        assert after_release == Trial(Side.OURS, 0.1, None)
+        after_release = Learner(kept, guard=HostGuard(room=0.75)).trial(USER, other, "")
+        assert after_release == USUAL
 
 
 def test_the_same_events_give_the_same_bytes_on_two_devices() -> None:
@@ -218,7 +247,7 @@ def test_it_is_gone_when_the_person_is_forgotten(learner: Learner, history: Hist
     assert not learner._tests._people
     history.consent(USER, True)
     assert history.state(USER, STATE) is None
-    assert trial(learner) == Trial(Side.OURS, 0.1, None)
+    assert trial(learner) == USUAL
 
 
 def test_few_people_are_held_in_memory(learner: Learner, history: History) -> None:
@@ -245,6 +274,6 @@ def test_what_cannot_be_written_does_not_hold(
 
 
 def test_a_guard_out_of_range_is_refused() -> None:
-    for wrong in ({"share": 0.6}, {"share": -0.1}, {"share": None}, {"room": -1.0}):
+    for wrong in ({"share": 0.6}, {"share": -0.1}, {"share": None}, {"room": -1.0}, {"most": -1.0}):
         with pytest.raises(InvalidRequest, match=f"{next(iter(wrong))}: expected"):
             HostGuard(**wrong)  # type: ignore[arg-type]

@@ -28,7 +28,7 @@ from tests.ranking.test_host_order import ITEMS
 
 USER = "alice"
 START = 1_700_000_000.0
-OFTEN = HostGuard(share=0.5)
+OFTEN = HostGuard(share=0.5, room=None)
 
 
 def life(

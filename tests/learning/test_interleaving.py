@@ -15,6 +15,7 @@ from edge_rerank.learning.sequential_test import (
     CLOSELY,
     LEANING,
     LONGEST,
+    LOOKS,
     REJECT_AT,
     RESTING,
     OrderTest,
@@ -174,7 +175,7 @@ def test_ours_comes_back_where_it_is_better_again() -> None:
     assert test.credited(Side.OURS) == OrderTest(Side.OURS, returns=1)
 
 
-def test_ties_change_nothing_and_who_is_shown_stays_where_it_wins() -> None:
+def test_ties_decide_nothing_and_who_is_shown_stays_where_it_wins() -> None:
     for side in Side:
         test = OrderTest(side)
         assert test.credited(None) == test
@@ -206,6 +207,44 @@ def test_more_lists_are_interleaved_where_the_other_order_seems_better_and_fewer
         assert leaning.evidence(Side.HOST if side is Side.OURS else Side.OURS) >= LEANING
         assert leaning.share(0.1) == CLOSELY
         assert leaning.share(0.0) == 0.0
+
+
+def drafted_of(test: OrderTest, results: list[Side | None], usual: float = 0.1) -> tuple[int, int]:
+    """Lists that are interleaved, of how many, until all results came of them."""
+    rng, drafted, lists = np.random.default_rng(3), 0, 0
+    while drafted < len(results):
+        lists += 1
+        if rng.random() < test.share(usual):
+            test = test.credited(results[drafted])
+            drafted += 1
+    return drafted, lists
+
+
+def test_orders_that_agree_on_what_is_chosen_are_drafted_as_seldom_as_usual() -> None:
+    """Two early wins of the other order, then nothing but lists that nobody wins."""
+    for usual in (0.1, 0.25):
+        drafted, lists = drafted_of(OrderTest(), [Side.HOST] * 2 + [None] * 200, usual)
+        assert drafted / lists < 1.2 * usual
+    # Nor where somebody wins one of five, each as often.
+    results = ([Side.HOST, None, None, None, None, Side.OURS, None, None, None, None]) * 40
+    drafted, lists = drafted_of(OrderTest(host_wins=2), results)
+    assert drafted / lists < 0.12
+
+
+def test_the_closer_look_goes_on_while_wins_come_in_and_ends_after_so_many_lists() -> None:
+    test = OrderTest(host_wins=2)
+    for _ in range(4):
+        test = test.credited(Side.HOST)
+        assert test.share(0.1) == CLOSELY
+    test = OrderTest(host_wins=2)
+    for won in [None, None, None, None, Side.HOST, Side.HOST]:
+        test = test.credited(won)
+    assert test.looks < 6  # it had ended before the next win
+    assert test.share(0.1) == CLOSELY
+    for looks in range(LOOKS + 1):
+        least = next(n for n in range(8) if OrderTest(host_wins=n, looks=looks).close or n == 7)
+        assert least == 7 or wealth(least, 0) >= LEANING * 10 ** (looks / LOOKS)
+    assert not OrderTest(host_wins=60, our_wins=20, looks=LOOKS).close
 
 
 def test_counts_below_zero_are_refused() -> None:

@@ -139,7 +139,7 @@ def said(answer: Answer, codes: frozenset[ReasonCode]) -> NDArray[np.float64]:
 
 def told(engine: RankingEngine, answer: Answer) -> NDArray[np.float64]:
     """Log-odds of the scores that the ranking tells, float64 of shape (places,)."""
-    model = engine._history_model
+    model = engine._history
     assert model is not None
     scores = np.array([one.score for one in answer.ranking])
     return np.asarray(np.log(scores / (1 - scores)) / model.spec.slope)

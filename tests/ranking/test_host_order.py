@@ -120,13 +120,45 @@ def test_scores_are_sums_of_columns_and_those_of_the_places(
     assert listed.evidence.scores() == pytest.approx(listed.scores, abs=1e-9)
     order = listed.arrangement(asked=False, relevance=None)
     assert (np.diff(order.scores[list(order.rows)]) <= 0).all()
-    others = [place for place, one in enumerate(evidence.columns) if one.name != "host"]
+    others = [place for place, one in enumerate(evidence.columns) if one.yields]
     added = listed.evidence.contributions()[:, others]
     if trial.room is None:
         assert (added == evidence.contributions()[:, others]).all()
         assert np.sort(listed.scores) == pytest.approx(np.sort(evidence.scores()))
     else:
         assert np.ptp(added.sum(axis=1)) == pytest.approx(trial.room)
+
+
+def test_a_list_of_ours_tells_what_more_room_would_have_made_of_a_choice(
+    engine: RankingEngine,
+) -> None:
+    rooms = (0.5, None)
+    narrow, wide = (ids(answer(engine, replace(NEVER, room=room))) for room in (0.5, 1e3))
+    for room in rooms:
+        got = answer(engine, replace(NEVER, room=room, rooms=rooms))
+        assert got.shown is not None
+        assert got.shown.tilt is not None
+        by_hand = [
+            (1 / np.log2(2 + wide.index(name)) - 1 / np.log2(2 + narrow.index(name)))
+            * (place + 1) ** 0.7
+            for place, name in enumerate(got.shown.ids)
+        ]
+        assert got.shown.tilt == pytest.approx(by_hand)
+        assert min(by_hand) < 0 < max(by_hand)
+    for trial in (NEVER, replace(ALWAYS, room=0.5, rooms=rooms), replace(HOST, rooms=rooms)):
+        got = answer(engine, trial)
+        assert got.shown is not None
+        assert got.shown.tilt is None
+
+
+def test_what_is_pinned_speaks_for_no_room(engine: RankingEngine) -> None:
+    policy = ListPolicy(pin={ITEMS[11].id: 1})
+    got = answer(engine, replace(NEVER, room=0.5, rooms=(0.5, None)), policy=policy)
+    assert got.shown is not None
+    assert got.shown.tilt is not None
+    assert got.shown.ids[0] == ITEMS[11].id
+    assert got.shown.tilt[0] == 0.0
+    assert got.shown.tilt.any()
 
 
 def test_reasons_are_true_to_the_hosts_order(engine: RankingEngine) -> None:
@@ -234,3 +266,19 @@ def test_long_lists_are_drafted_as_far_as_anybody_looks(engine: RankingEngine) -
     assert sorted(ids(got)) == sorted(ids(ours))
     there = set(ids(got)[:100])
     assert ids(got)[100:] == [one for one in ids(ours) if one not in there]
+
+
+@pytest.mark.parametrize("trial", [HOST, ALWAYS, replace(NEVER, room=0.75)])
+def test_what_a_person_turned_down_stands_last_in_whoevers_order(
+    engine: RankingEngine, trial: Trial
+) -> None:
+    turned_down = [
+        *KNOWN,
+        Event("dismiss", ITEMS[0], timestamp=KNOWN[-1].timestamp),
+        Event("dislike", ITEMS[2], timestamp=KNOWN[-1].timestamp),
+    ]
+    options: RankOptions = {**ORDERED}
+    ranking = engine.answer(
+        ITEMS, history=turned_down, trial_of=lambda *_: trial, head_of=Head.blank, **options
+    ).ranking
+    assert {one.item.id for one in ranking[-2:]} == {ITEMS[0].id, ITEMS[2].id}

@@ -128,14 +128,14 @@ def open_rankers(
         orders: which kinds.
         pack: a pack's folder.
         world: its items are going to be ranked.
-        room: log-odds beside the host's order in the bounded one.
+        room: log-odds beside the host's order in the guarded and the bounded one, at first.
         threads: inside one operator; ``None`` for the default.
         opened: closes them.
 
     Raises:
         PackError: when the pack cannot be used.
     """
-    guards = {Order.GUARDED: HostGuard(), Order.BOUNDED: HostGuard(room=room)}
+    guards = {Order.GUARDED: HostGuard(room=room), Order.BOUNDED: HostGuard(room=room, most=room)}
     rankers: dict[Order, Ranker] = {}
     for order in dict.fromkeys(orders):
         if order is Order.HOST:
