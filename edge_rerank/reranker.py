@@ -308,7 +308,13 @@ class Reranker:
         self._check_open()
         self._engine.warmup(items, progress=progress)
 
-    def prepare(self, items: Iterable[Item], *, progress: Progress | None = None) -> Catalogue:
+    def prepare(
+        self,
+        items: Iterable[Item],
+        *,
+        vectors: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Catalogue:
         """Look at your catalogue once, so that ranking it does not look at each item anew.
 
         ``rank(catalogue)`` ranks all of it, ``rank(catalogue.select(ids))`` a part, as the same
@@ -316,14 +322,17 @@ class Reranker:
 
         Args:
             items: any number, each id once.
+            vectors: a file that keeps what was read of their texts between processes, 1.5 KiB an
+                item and no text; made if missing.
             progress: called with (items done, items to do) after each batch of texts.
 
         Raises:
             InvalidRequest: when they are no sequence of items, or an id comes twice.
+            DataError: when the file is another one, or cannot be read or written.
             InferenceError: when a model fails.
         """
         self._check_open()
-        return self._engine.prepare(items, progress=progress)
+        return self._engine.prepare(items, vectors=vectors, progress=progress)
 
     def make_tables(
         self,

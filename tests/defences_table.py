@@ -618,7 +618,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/test_forgetting.py::test_a_ranking_in_flight_puts_nothing_back",
         "dropping once more",
-        "edge_rerank/ranking/engine.py",
+        "edge_rerank/ranking/traces.py",
         "if self._forgotten != before:",
         "if self._forgotten < before:",
         "within",

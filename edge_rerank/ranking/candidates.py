@@ -176,7 +176,8 @@ class Candidates(Sequence[Item]):
 
         Args:
             owner: whose it is; it goes when the owner does.
-            make: makes it, of shape (n, ...), each row of its item alone.
+            make: makes it, of shape (n, ...), each row of its item alone; or, of more items than
+                are ranked at once, something that gives such arrays of some rows.
         """
         found = self._derived.get(owner)
         if found is None:
@@ -198,7 +199,8 @@ class Candidates(Sequence[Item]):
     ) -> NDArray[_T]:
         whole = self._whole
         array = make(self) if whole is None or not whole.kept else taken(whole)[self._rows]
-        array.setflags(write=False)
+        if isinstance(array, np.ndarray):
+            array.setflags(write=False)
         return array
 
 
@@ -258,8 +260,9 @@ class LastList:
         self._last = found = candidates_of(items)
         return found
 
-    def forget(self) -> None:
-        """Let go of it."""
+    def forget(self, user: str | None = None) -> None:
+        """Let go of it, whoever it is about."""
+        del user
         self._last = None
 
 

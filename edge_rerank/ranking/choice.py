@@ -93,6 +93,7 @@ class ChoosingEngine(RankingEngine):
     def may_choose(self, opener: Callable[[], RankingEngine]) -> None:
         """Let the engine that ``opener`` makes rank what this one cannot read."""
         self._second = SecondEngine(opener)
+        self._traces.add(self._second)
         self._foreign = ForeignTexts(self._encoder.unreadable)
 
     def answer(
@@ -134,15 +135,21 @@ class ChoosingEngine(RankingEngine):
         second.warmup(catalogue, vectors=vectors, progress=progress)
         self._settled = True
 
-    def prepare(self, items: Iterable[Item], *, progress: Progress | None = None) -> Catalogue:
+    def prepare(
+        self,
+        items: Iterable[Item],
+        *,
+        vectors: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Catalogue:
         """See :meth:`RankingEngine.prepare`; from then on the pack that reads ``items`` ranks."""
         self._check_open()
         catalogue = items_of(items)
         second = self._chosen(catalogue)
         if second is None:
-            return super().prepare(catalogue, progress=progress)
+            return super().prepare(catalogue, vectors=vectors, progress=progress)
         self._settled = True
-        return second.prepare(catalogue, progress=progress)
+        return second.prepare(catalogue, vectors=vectors, progress=progress)
 
     def vectors(self, items: Iterable[Item]) -> NDArray[np.float32]:
         """See :meth:`RankingEngine.vectors`; by the pack that ranks these items."""
@@ -184,11 +191,6 @@ class ChoosingEngine(RankingEngine):
             return None
         return self._second.get()
 
-    def _drop_traces(self, user: str | None = None) -> None:
-        super()._drop_traces(user)
-        if self._second is not None:
-            self._second.forget(user)
-
 
 class SecondEngine:
     """An engine that is opened when it is first needed. Safe from several threads."""
@@ -216,7 +218,7 @@ class SecondEngine:
             if self._engine is not None:
                 self._engine.refresh_tables(tables)
 
-    def forget(self, user: str | None) -> None:
+    def forget(self, user: str | None = None) -> None:
         """Drop what was derived from a person; nothing was where it is not open."""
         if self._engine is not None:
             self._engine.forget(user)

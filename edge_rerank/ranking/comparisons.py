@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
@@ -13,6 +14,7 @@ from numpy.typing import NDArray
 from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
 from edge_rerank.inference.encoders.unrelated import Unrelated
+from edge_rerank.inference.encoders.vector_file import VectorFile, write_vectors
 from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.relevance.terms import terms
@@ -155,21 +157,67 @@ class TextComparer:
         vectors[[row for row, text in enumerate(texts) if not text.strip()]] = 0.0
         return vectors
 
-    def read(self, catalogue: Candidates, *, progress: Progress | None = None) -> None:
-        """Make the vectors of a catalogue now, which it keeps."""
-        catalogue.derived(self, partial(self._vectors_of, progress=progress))
+    def read(
+        self,
+        catalogue: Candidates,
+        *,
+        file: Path | None = None,
+        name: str = "",
+        progress: Progress | None = None,
+    ) -> None:
+        """Make the vectors of a catalogue now, which it keeps.
+
+        Args:
+            catalogue: whose.
+            file: has those that were made before, and gets those that are missing.
+            name: of the encoder, in the file.
+            progress: called with (texts done, texts to do).
+
+        Raises:
+            DataError: when something else lies there, or it cannot be read or written.
+        """
+        make = partial(self._vectors_of, progress=progress)
+        if file is not None:
+            make = partial(self._vectors_in, file=file, name=name, progress=progress)
+        catalogue.derived(self, make)
 
     def _vectors_of(
-        self, candidates: Candidates, *, progress: Progress | None = None
+        self,
+        candidates: Candidates,
+        *,
+        known: VectorFile | None = None,
+        progress: Progress | None = None,
     ) -> NDArray[np.float32]:
-        vectors = self._items.get(
-            candidates.texts,
-            keys=candidates.text_keys,
-            keep=not candidates.kept,
-            progress=progress,
-        )
+        """Vectors of the candidates' texts, some of which may be known."""
+        texts, keys, keep = candidates.texts, candidates.text_keys, not candidates.kept
+        if known is None:
+            vectors = self._items.get(texts, keys=keys, keep=keep, progress=progress)
+        else:
+            rows = known.rows(keys)
+            vectors = np.empty((len(keys), known.vectors.shape[1]), dtype=np.float32)
+            vectors[rows >= 0] = known.vectors[rows[rows >= 0]]
+            new = np.flatnonzero(rows < 0).tolist()
+            vectors[new] = self._items.get(
+                [texts[row] for row in new],
+                keys=[keys[row] for row in new],
+                keep=keep,
+                progress=progress,
+            )
         vectors[~candidates.told] = 0.0
         return vectors
+
+    def _vectors_in(
+        self, candidates: Candidates, *, file: Path, name: str, progress: Progress | None
+    ) -> NDArray[np.float32]:
+        """The same, from a file that then has them."""
+        dim = self._items.dim
+        known = VectorFile.open(file, encoder=name, dim=dim)
+        if known is not None and list(known.keys) == candidates.text_keys:
+            return known.vectors
+        vectors = self._vectors_of(candidates, known=known, progress=progress)
+        write_vectors(file, candidates.text_keys, vectors, encoder=name)
+        written = VectorFile.open(file, encoder=name, dim=dim)
+        return vectors if written is None else written.vectors
 
     def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Take vectors that the same encoder made earlier.
@@ -183,8 +231,9 @@ class TextComparer:
         """Do now what the first query would wait for."""
         self._unrelated.prepare()
 
-    def forget(self) -> None:
-        """Drop what was derived from people's words."""
+    def forget(self, user: str | None = None) -> None:
+        """Drop what was derived from people's words, whoever it is about."""
+        del user
         self._words.clear()
 
     def clear(self) -> None:

@@ -7,18 +7,18 @@ this; evaluation and batch jobs use it directly.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._check import check_kind
+from edge_rerank._check import check_kind, check_path
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
-from edge_rerank.errors import ClosedError
+from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.packs.tables import Tables
@@ -55,6 +55,7 @@ from edge_rerank.ranking.sources.rules import Rules
 from edge_rerank.ranking.sources.scorer import ScorerSource
 from edge_rerank.ranking.sources.search import QUERY, SearchSource
 from edge_rerank.ranking.sources.timing import TimingSource
+from edge_rerank.ranking.traces import Traces
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item
@@ -102,9 +103,10 @@ class RankingEngine:
         self._sources = _sources(models, cache_items)
         self._personal = PersonalSource(models.pack, self._columns())
         self._sources.append(self._personal)
+        memories = self._comparer, self._blocking, self._interests, self._last_list
+        self._traces = Traces(*memories, *self._sources)
         self._process = OwnProcess("the engine")
         self._closed = False
-        self._forgotten = 0
 
     @classmethod
     def open(
@@ -330,12 +332,21 @@ class RankingEngine:
         if self.scorer is not None:
             self.scorer.prepare(texts)
 
-    def prepare(self, items: Iterable[Item], *, progress: Progress | None = None) -> Catalogue:
+    def prepare(
+        self,
+        items: Iterable[Item],
+        *,
+        vectors: str | Path | None = None,
+        progress: Progress | None = None,
+    ) -> Catalogue:
         """Look at the host's items once, so that ranking them does not look at each anew.
 
         Args:
             items: the catalogue, any number, each id once; what is said of an item later is
                 another item, and another catalogue.
+            vectors: a file that keeps the vectors of their texts between processes, made if
+                missing, readable by its owner alone: 1.5 KiB an item and no text. Those of texts
+                that it has are not made again, and are read from the disk as they are needed.
             progress: called with (items done, items to do) after each batch of texts.
 
         Returns:
@@ -344,12 +355,15 @@ class RankingEngine:
 
         Raises:
             InvalidRequest: when they are no sequence of items, or an id comes twice.
+            DataError: when the file is another one, or cannot be read or written.
             InferenceError: when a model fails.
             ClosedError: after :meth:`close`.
         """
         self._check_open()
+        file = vectors and check_path(vectors, "vectors", InvalidRequest, wanted="a path or None")
         catalogue = Catalogue(items_of(items))
-        self._comparer.read(catalogue, progress=progress)
+        name = self.pack.digest
+        self._comparer.read(catalogue, file=file or None, name=name, progress=progress)
         self._comparer.prepare()
         if self.scorer is not None:
             self.scorer.prepare(catalogue.texts)
@@ -378,28 +392,11 @@ class RankingEngine:
         Args:
             user: whose; everybody's if ``None``.
         """
-        self._forgotten += 1
-        self._drop_traces(user)
+        self._traces.forget(user)
 
-    @contextmanager
-    def in_flight(self) -> Iterator[None]:
-        """Around what reads a history and ranks: if anyone is forgotten meanwhile, again after it.
-
-        What was computed from the history that was read before would else be kept.
-        """
-        before = self._forgotten
-        try:
-            yield
-        finally:
-            if self._forgotten != before:
-                self._drop_traces()
-
-    def _drop_traces(self, user: str | None = None) -> None:
-        self._comparer.forget()
-        for memory in (self._blocking, self._interests, self._last_list):
-            memory.forget()
-        for source in self._sources:
-            source.forget(user)
+    def in_flight(self) -> AbstractContextManager[None]:
+        """Around what reads a history and ranks, see :meth:`~.traces.Traces.in_flight`."""
+        return self._traces.in_flight()
 
     def close(self) -> None:
         """Free the model and the vectors; every later call raises ClosedError."""

@@ -252,8 +252,9 @@ class InterestReader:
                 self._remember(history, ages, digest)
         return digest.interests(now)
 
-    def forget(self) -> None:
-        """Let go of all histories."""
+    def forget(self, user: str | None = None) -> None:
+        """Let go of all histories, whoever it is about."""
+        del user
         with self._lock:
             self._known.clear()
 

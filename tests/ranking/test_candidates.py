@@ -132,10 +132,13 @@ def test_what_select_refuses(engine: RankingEngine) -> None:
 
 
 def test_a_catalogue_may_hold_more_than_is_ranked(engine: RankingEngine) -> None:
-    many = Catalogue([Item(str(n), "a lamp") for n in range(10_001)])
+    many = Catalogue([Item(str(n), f"a {WORDS[n % 10]}") for n in range(10_001)])
     with pytest.raises(InvalidRequest, match="at most 10000 candidates, got 10001"):
         engine.rank(many)
-    assert len(engine.rank(many.select(range(30)))) == 30
+    some = [many[row] for row in (3, 9_999, 10_000, 7)]
+    clicked = [Event("click", many[4], timestamp=1.0)]
+    chosen = many.select(item.id for item in some)
+    assert engine.rank(chosen, history=clicked) == engine.rank(some, history=clicked)
 
 
 def test_a_catalogue_is_a_sequence_that_says_nothing_of_its_items() -> None:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from edge_rerank.ranking.signals import words as words_module
 from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.counts import Counts, CountTable, OwnShown
 from edge_rerank.ranking.signals.inputs import (
@@ -25,6 +26,7 @@ from edge_rerank.ranking.signals.sequence import SequenceTable, Successions
 from edge_rerank.ranking.signals.signal import Axes
 from edge_rerank.ranking.signals.situation import Side, Situation, places
 from edge_rerank.ranking.signals.table import item_key, item_keys
+from edge_rerank.ranking.signals.words import Lexicon, SparseRows
 
 NAMES = sorted(["a", "b", "c", "d"], key=item_key)
 DAY = 86_400.0
@@ -375,3 +377,13 @@ def test_what_is_disliked_says_nothing_of_what_the_history_is_like() -> None:
     for name in ("context", "popularity", "known", "succession"):
         np.testing.assert_allclose(arrays[name], silent[name], atol=1e-6, err_msg=name)
     assert arrays["content"][:, :, 1].any()
+
+
+def test_sparse_rows_are_those_of_the_texts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(words_module, "_BLOCK", 3)
+    lexicon = Lexicon.count(["red lamp", "blue lamp", "teapot"])
+    texts = ["red lamp", "", "blue teapot of old", "lamp", "...", "red red teapot", "new"]
+    dense, sparse = lexicon.encode(texts), SparseRows.of(lexicon.encode, texts)
+    for rows in ([0], [6, 2, 2, 1], [], range(7)):
+        asked = np.array(list(rows), dtype=np.intp)
+        np.testing.assert_array_equal(sparse[asked], dense[asked])

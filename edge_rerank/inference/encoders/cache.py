@@ -56,6 +56,11 @@ class VectorCache:
     def __len__(self) -> int:
         return len(self._rows)
 
+    @property
+    def dim(self) -> int:
+        """Length of the vectors."""
+        return self._encoder.dim
+
     def get(
         self,
         texts: Sequence[str],

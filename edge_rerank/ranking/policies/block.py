@@ -52,8 +52,9 @@ class Blocking:
         keep = min(request.keep, len(parted.stay))
         return replace(request, candidates=parted.stay, keep=keep), parted.left
 
-    def forget(self) -> None:
-        """Drop what is remembered."""
+    def forget(self, user: str | None = None) -> None:
+        """Drop what is remembered, whoever it is about."""
+        del user
         self._last = None
 
 

@@ -30,6 +30,9 @@ MAX_WORDS = 64
 
 _WORD = re.compile(r"[^\W_]+")
 _UNSPACED = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+_BLOCK = 4_096
+"""Texts whose rows are dense at the same time."""
+
 _SPREAD = 2_654_435_761
 """Knuth's multiplicative hash: the fold must not follow the buckets."""
 
@@ -113,6 +116,58 @@ class Lexicon:
         if progress is not None:
             progress(len(texts), len(texts))
         return vectors
+
+
+class SparseRows:
+    """Rows most of which are zeros, as those of words are: one takes 100 bytes and not 2,048.
+
+    Args:
+        starts: where each row begins, int64 of shape (n + 1,).
+        columns: of what is not 0, uint16 of shape (m,), rising within a row.
+        values: float32 of shape (m,).
+        width: columns of a row.
+    """
+
+    def __init__(
+        self,
+        starts: NDArray[np.int64],
+        columns: NDArray[np.uint16],
+        values: NDArray[np.float32],
+        width: int,
+    ) -> None:
+        self._starts, self._columns, self._values, self._width = starts, columns, values, width
+
+    @classmethod
+    def of(
+        cls, encode: Callable[[Sequence[str]], NDArray[np.float32]], texts: Sequence[str]
+    ) -> Self:
+        """Rows of texts, made a block at a time.
+
+        Args:
+            encode: gives those of some texts, float32 of shape (texts, width).
+            texts: n of them, at least one.
+        """
+        counts, columns, values, width = [], [], [], 0
+        for start in range(0, len(texts), _BLOCK):
+            rows = encode(texts[start : start + _BLOCK])
+            row, column = np.nonzero(rows)
+            counts.append(np.bincount(row, minlength=len(rows)))
+            columns.append(column.astype(np.uint16))
+            values.append(rows[row, column])
+            width = rows.shape[1]
+        starts = np.concatenate([[0], np.cumsum(np.concatenate(counts))]).astype(np.int64)
+        return cls(starts, np.concatenate(columns), np.concatenate(values), width)
+
+    def __getitem__(self, rows: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Some of the rows, float32 of shape (rows, width)."""
+        begin = self._starts[rows]
+        counts = self._starts[rows + 1] - begin
+        # By place among what is asked for: its row there, and where its values lie here.
+        row = np.repeat(np.arange(len(rows)), counts)
+        lies = np.repeat(begin - np.cumsum(counts) + counts, counts) + np.arange(counts.sum())
+        dense = np.zeros((len(rows), self._width), dtype=np.float32)
+        dense[row, self._columns[lies]] = self._values[lies]
+        return dense
 
 
 def words(text: str) -> list[str]:

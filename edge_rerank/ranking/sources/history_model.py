@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +22,7 @@ from edge_rerank.inference.session import Session, TensorType, finite
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.tables import Tables
-from edge_rerank.ranking.candidates import Candidates
+from edge_rerank.ranking.candidates import MAX_CANDIDATES, Candidates
 from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.request import Request
@@ -38,7 +39,7 @@ from edge_rerank.ranking.signals.inputs import (
 from edge_rerank.ranking.signals.situation import Side, Situation, places
 from edge_rerank.ranking.signals.strength import Strength
 from edge_rerank.ranking.signals.table import Table, item_keys
-from edge_rerank.ranking.signals.words import Lexicon
+from edge_rerank.ranking.signals.words import Lexicon, SparseRows
 from edge_rerank.types import Item, ReasonCode
 
 CHUNK = 1_000
@@ -233,6 +234,9 @@ class HistorySource:
         )
 
     def _words_of(self, candidates: Candidates) -> NDArray[np.float32]:
+        if len(candidates) > MAX_CANDIDATES:
+            rows = SparseRows.of(self._model.lexicon.encode, candidates.texts)
+            return cast("NDArray[np.float32]", rows)  # gives those of the rows that are ranked
         return self._words.get(
             candidates.texts, keys=candidates.text_keys, keep=not candidates.kept
         )
