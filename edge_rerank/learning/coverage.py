@@ -33,6 +33,25 @@ _MOST = 255
 
 
 @dataclass(frozen=True, slots=True, repr=False)
+class Offer:
+    """What was offered: the same for every list of the same candidates.
+
+    Attributes:
+        items, kinds: see :attr:`Sketch.offered` and :attr:`Sketch.kinds`.
+        categories: how many different ones.
+    """
+
+    items: bytes
+    kinds: bytes
+    categories: int
+
+    @classmethod
+    def of(cls, items: NDArray[np.uint32], kinds: NDArray[np.uint32]) -> Self:
+        """By the hashes of ids, and of different categories, see :func:`hashed`."""
+        return cls(_marked(items, OFFERED), _marked(kinds, CATEGORIES), len(kinds))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Sketch:
     """What was offered and what came to the first places, in buckets. A value.
 
@@ -66,15 +85,17 @@ class Sketch:
             categories: of the items at the first places, each as often as it is there.
             kinds: of all candidates.
         """
-        # All at once: most of what few names cost is the calls.
-        hashed = _hashed(itertools.chain(shown, categories, kinds, offered))
-        first, second = len(shown), len(shown) + len(categories)
-        third = second + len(kinds)
+        return cls.beside(shown, categories, Offer.of(hashed(offered), hashed(kinds)))
+
+    @classmethod
+    def beside(cls, shown: Sequence[str], categories: Sequence[str], offer: Offer) -> Self:
+        """Of one list, where what was offered is counted already."""
+        both = hashed(itertools.chain(shown, categories))
         return cls(
-            _counted(hashed[:first], ITEMS),
-            _marked(hashed[third:], OFFERED),
-            _counted(hashed[first:second], CATEGORIES),
-            _marked(hashed[second:third], CATEGORIES),
+            _counted(both[: len(shown)], ITEMS),
+            offer.items,
+            _counted(both[len(shown) :], CATEGORIES),
+            offer.kinds,
         )
 
     def __add__(self, other: Sketch) -> Sketch:
@@ -164,7 +185,7 @@ def _marked(hashed: NDArray[np.uint32], buckets: int) -> bytes:
     return np.packbits(marks).tobytes()
 
 
-def _hashed(names: Iterable[str]) -> NDArray[np.uint32]:
+def hashed(names: Iterable[str]) -> NDArray[np.uint32]:
     """A checksum of each, mixed as MurmurHash3 ends: numbered names alone spread too evenly."""
     mixed = np.array([*map(crc32, map(str.encode, names))], dtype=np.uint32)
     mixed ^= mixed >> np.uint32(16)

@@ -10,7 +10,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.learning.coverage import Sketch
+from edge_rerank.learning.coverage import Offer, Sketch
 from edge_rerank.types import Item
 
 PLACES = 10
@@ -42,27 +42,22 @@ class Variety:
     sketch: Sketch = field(default_factory=Sketch)
 
     @classmethod
-    def of(
-        cls, shown: Sequence[Item], offered: Sequence[Item], vectors: NDArray[np.float32]
-    ) -> Self:
+    def of(cls, shown: Sequence[Item], offer: Offer, vectors: NDArray[np.float32]) -> Self:
         """Of a list.
 
         Args:
             shown: its items, in their order.
-            offered: all candidates.
+            offer: of all candidates.
             vectors: of the first ``PLACES`` items, unit rows, float32 of shape (m, dim); 0 where
                 a text could not be read. The items' own count where all have them, of one length.
         """
         first = shown[:PLACES]
-        kinds = set().union(*{one.categories for one in offered})
         there = [name for one in first for name in one.categories]
         return cls(
             categories=_by_categories([set(one.categories) for one in first if one.categories]),
             vectors=_by_vectors(_own(first, vectors[:PLACES])),
-            recall=len(set(there)) / len(kinds) if kinds else None,
-            sketch=Sketch.of(
-                [one.id for one in first], [one.id for one in offered], there, sorted(kinds)
-            ),
+            recall=len(set(there)) / offer.categories if offer.categories else None,
+            sketch=Sketch.beside([one.id for one in first], there, offer),
         )
 
 

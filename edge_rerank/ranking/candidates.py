@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from edge_rerank._check import check_id, check_sequence
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.inference.encoders.cache import text_keys
+from edge_rerank.learning.coverage import Offer, hashed
 from edge_rerank.ranking.signals.categories import CategoryLists
 from edge_rerank.ranking.signals.table import item_keys
 from edge_rerank.types import Item
@@ -160,6 +161,12 @@ class Candidates(Sequence[Item]):
         if whole is not None and whole.kept:
             return whole.categories.part(self._rows)
         return CategoryLists.of([item.categories for item in self._items])
+
+    @cached_property
+    def offer(self) -> Offer:
+        """What they are of what is shown, for statistics."""
+        ids = self._column("hashed", lambda own: hashed(item.id for item in own))
+        return Offer.of(ids, self.categories.used_hashes())
 
     @cached_property
     def texts(self) -> list[str]:

@@ -8,42 +8,49 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_rerank import Item
-from edge_rerank.learning.coverage import SKETCH_BYTES, Sketch, gini
+from edge_rerank.learning.coverage import SKETCH_BYTES, Offer, Sketch, gini, hashed
 from edge_rerank.learning.variety import PLACES, Variety
 
 LAMP, TEAPOT = Item("1", "lamp", ["home", "light"]), Item("2", "teapot", ["home", "kitchen"])
 SCARF, PLAIN = Item("3", "scarf", ["clothes"]), Item("4", "plain")
+
+
+def offer(items: list[Item]) -> Offer:
+    kinds = {name for item in items for name in item.categories}
+    return Offer.of(hashed(item.id for item in items), hashed(sorted(kinds)))
+
+
 AXES = np.eye(4, dtype=np.float32)
 
 
 def test_variety_by_hand() -> None:
-    found = Variety.of([LAMP, TEAPOT], [LAMP, TEAPOT, SCARF, PLAIN], AXES[:2])
+    found = Variety.of([LAMP, TEAPOT], offer([LAMP, TEAPOT, SCARF, PLAIN]), AXES[:2])
     # One category of three in common; three of the four that were offered.
     assert found.categories == pytest.approx(1 - 1 / 3)
     assert found.recall == 3 / 4
     assert found.vectors == 1.0
     alike = np.array([[1, 0], [0.6, 0.8]], dtype=np.float32)
-    assert Variety.of([LAMP, TEAPOT], [LAMP, TEAPOT], alike).vectors == pytest.approx(0.4)
+    assert Variety.of([LAMP, TEAPOT], offer([LAMP, TEAPOT]), alike).vectors == pytest.approx(0.4)
 
 
 def test_what_cannot_be_compared_is_left_out() -> None:
     nothing = np.zeros((2, 4), dtype=np.float32)
-    found = Variety.of([SCARF, PLAIN], [SCARF, PLAIN], nothing)
+    found = Variety.of([SCARF, PLAIN], offer([SCARF, PLAIN]), nothing)
     assert (found.categories, found.vectors, found.recall) == (None, None, 1.0)
-    assert Variety.of([PLAIN], [PLAIN], AXES[:1]).recall is None
+    assert Variety.of([PLAIN], offer([PLAIN]), AXES[:1]).recall is None
 
 
 def test_the_hosts_own_vectors_count_where_all_have_them() -> None:
     own = [Item(f"{n}", "a text", vector=[1, n]) for n in (0, 1)]
     texts = np.ones((2, 4), dtype=np.float32) / 2
-    assert Variety.of(own, own, texts).vectors == pytest.approx(1 - 1 / np.sqrt(2))
+    assert Variety.of(own, offer(own), texts).vectors == pytest.approx(1 - 1 / np.sqrt(2))
     mixed = [own[0], PLAIN]
-    assert Variety.of(mixed, mixed, texts).vectors == 0.0
+    assert Variety.of(mixed, offer(mixed), texts).vectors == 0.0
 
 
 def test_only_the_first_places_count() -> None:
     items = [Item(f"{n}", "", ["kind", f"{n}"]) for n in range(30)]
-    found = Variety.of(items, items, np.zeros((PLACES, 4), dtype=np.float32))
+    found = Variety.of(items, offer(items), np.zeros((PLACES, 4), dtype=np.float32))
     assert found.recall == (PLACES + 1) / 31
     assert found.sketch.of_items().shown == PLACES
 

@@ -9,6 +9,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.learning.coverage import hashed
 from edge_rerank.ranking.signals.signal import Axes, Signal
 from edge_rerank.ranking.signals.situation import Array, Situation, cosines
 
@@ -43,6 +44,7 @@ class CategoryLists:
         sizes: different categories of each list, int64 of shape (lists,).
         leaves: number of the most specific one of each, int64 of shape (lists,); -1 for none.
         pairs: a list and the number of one of its categories, intp of shape (2, pairs).
+        hashes: of the different categories, uint32 of shape (names,).
     """
 
     lists: tuple[tuple[str, ...], ...]
@@ -51,6 +53,7 @@ class CategoryLists:
     sizes: NDArray[np.int64]
     leaves: NDArray[np.int64]
     pairs: NDArray[np.intp]
+    hashes: NDArray[np.uint32]
 
     @classmethod
     def of(cls, every: Sequence[Sequence[str]]) -> Self:
@@ -68,15 +71,20 @@ class CategoryLists:
             sizes=sizes,
             leaves=np.array([names[one[-1]] if one else -1 for one in numbering], dtype=np.int64),
             pairs=np.array([np.repeat(np.arange(len(sizes)), sizes), which], dtype=np.intp),
+            hashes=hashed(names),
         )
 
     def part(self, rows: NDArray[np.intp]) -> CategoryLists:
         """Those of some of the items."""
         return replace(self, of_item=self.of_item[rows])
 
-    def used(self) -> list[tuple[str, ...]]:
-        """The different lists that an item has."""
-        return [self.lists[one] for one in np.unique(self.of_item).tolist()]
+    def used_hashes(self) -> NDArray[np.uint32]:
+        """Hashes of the different categories that an item has, uint32 of shape (names,)."""
+        used = np.zeros(len(self.lists), dtype=np.bool_)
+        used[self.of_item] = True
+        lists, names = self.pairs
+        hashes: NDArray[np.uint32] = self.hashes[np.unique(names[used[lists]])]
+        return hashes
 
     def rows(self, numbers: Mapping[str, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Categories of the items as arrays, see :func:`category_rows`."""

@@ -19,5 +19,9 @@ class Content(Signal):
         """Shape (..., 2, C, H)."""
         own, before = situation.candidates, situation.history
         other = own.items[..., :, None] != before.items[..., None, :]
-        words = cosines(own.words, before.words) * other
-        return np.stack([situation.cosine, words], axis=-3) * situation.pairs[..., None, :, :]
+        pairs = situation.pairs
+        both = np.empty((*pairs.shape[:-2], 2, *pairs.shape[-2:]), dtype=np.float32)
+        np.multiply(situation.cosine, pairs, out=both[..., 0, :, :], casting="same_kind")
+        words = cosines(own.words, before.words)
+        np.multiply(words, pairs * other, out=both[..., 1, :, :])
+        return both

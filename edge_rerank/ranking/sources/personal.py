@@ -121,7 +121,7 @@ class PersonalSource:
             pairs=explored.pairs,
             order=explored.order,
             variety=Variety.of(
-                items, request.candidates, request.comparisons.vectors[seen[:PLACES]]
+                items, request.candidates.offer, request.comparisons.vectors[seen[:PLACES]]
             ),
         )
 
