@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import gc
 import os
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +43,25 @@ def _has_room(folder: Path) -> bool:
 
 if "bench" not in sys.argv and os.environ.get("EDGE_RERANK_FULL") != "1" and _has_room(MEMORY):
     os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", str(MEMORY))
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave the order of files to what follows, not to how many tests each has."""
+    if hasattr(config.option, "loadscopereorder"):  # of pytest-xdist
+        config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the files with most slow tests first: a long one begun last keeps all waiting for it."""
+    tests = Counter(item.path for item in items)
+    slow = Counter(item.path for item in items if item.get_closest_marker("slow"))
+    items.sort(key=lambda item: (-slow[item.path], -tests[item.path]))
+
+
+def pytest_collection_finish() -> None:
+    """Let the collector of garbage pass over what stays: torch, and five thousand tests."""
+    gc.freeze()
+
 
 DATA = Path(os.environ.get("EDGE_RERANK_DATA", Path(__file__).parents[2] / "shared" / "data"))
 
