@@ -25,7 +25,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module", autouse=True)
 def judged_once() -> Iterator[None]:
-    """What providers make of a pack takes 2 s, and is the same at each look at the same pack."""
+    """What providers make of a pack is a third of a look, and the same at each."""
     known: dict[str, tuple[Verdict, ...]] = {}
 
     def judge(pack: Pack) -> tuple[Verdict, ...]:
