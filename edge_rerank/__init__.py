@@ -72,13 +72,10 @@ from typing import TYPE_CHECKING
 
 from edge_rerank import errors
 from edge_rerank._discreet import discreet as _discreet
-from edge_rerank.formats.layout import FileLayout
-from edge_rerank.formats.logs import BadLine
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.guest import GuestSession
 from edge_rerank.history.aggregates import Aggregate
 from edge_rerank.history.history import History
-from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.history.keys.sources import KeyCallback, KeyEnv, KeyFile, KeySource
 from edge_rerank.history.overview import HistoryOverview
 from edge_rerank.history.personal_data import PersonalData
@@ -95,18 +92,7 @@ from edge_rerank.history.vault.receipts import (
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.learning.coverage import Covered
-from edge_rerank.learning.figures import Figure
 from edge_rerank.learning.host_guard import HostGuard
-from edge_rerank.learning.order_estimates import OrderEstimate
-from edge_rerank.learning.stats import (
-    Comparison,
-    ListCoverage,
-    ListDiversity,
-    ListFigures,
-    Note,
-    NoteCode,
-    Stats,
-)
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
 from edge_rerank.privacy.scrub import Scrubber
@@ -147,8 +133,22 @@ from edge_rerank.types import (
 if TYPE_CHECKING:
     from edge_rerank.compliance.inspection import inspect_history
     from edge_rerank.compliance.report import ComplianceReport
+    from edge_rerank.formats.layout import FileLayout
+    from edge_rerank.formats.logs import BadLine
+    from edge_rerank.history.import_log import ImportSummary
     from edge_rerank.history.keys.keyring import KeyringKey
     from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
+    from edge_rerank.learning.figures import Figure
+    from edge_rerank.learning.order_estimates import OrderEstimate
+    from edge_rerank.learning.stats import (
+        Comparison,
+        ListCoverage,
+        ListDiversity,
+        ListFigures,
+        Note,
+        NoteCode,
+        Stats,
+    )
     from edge_rerank.learning.stats_page import stats_as_html
     from edge_rerank.learning.stats_words import StatsWords
     from edge_rerank.render.cards import Banner, Card, as_table
@@ -250,13 +250,25 @@ __all__ = [
 if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a name that is none
     _WHEN_ASKED_FOR = {
         "Argon2Cost": "history.keys.passphrase",
+        "BadLine": "formats.logs",
         "Banner": "render.cards",
         "Card": "render.cards",
+        "Comparison": "learning.stats",
         "ComplianceReport": "compliance.report",
+        "Figure": "learning.figures",
+        "FileLayout": "formats.layout",
+        "ImportSummary": "history.import_log",
         "KeyringKey": "history.keys.keyring",
+        "ListCoverage": "learning.stats",
+        "ListDiversity": "learning.stats",
+        "ListFigures": "learning.stats",
+        "Note": "learning.stats",
+        "NoteCode": "learning.stats",
+        "OrderEstimate": "learning.order_estimates",
         "Passphrase": "history.keys.passphrase",
         "Presentation": "render.presentation",
         "Reporting": "render.presentation",
+        "Stats": "learning.stats",
         "StatsWords": "learning.stats_words",
         "Words": "render.words",
         "as_html": "render.html",

@@ -7,7 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from edge_rerank.errors import ClosedError, HistoryError
 from edge_rerank.history.history import History
@@ -15,12 +15,14 @@ from edge_rerank.learning.head import Head
 from edge_rerank.learning.host_guard import HostGuard, Trial
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.learner import Learner
-from edge_rerank.learning.stats import Stats, read_stats
 from edge_rerank.ranking.answer import NO_PLACES, Places
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.options import RankOptions
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Event, Item
+
+if TYPE_CHECKING:
+    from edge_rerank.learning.stats import Stats
 
 REMEMBERED_RANKINGS = 256
 
@@ -177,6 +179,8 @@ class Feedback:
 
     def stats(self, user: str) -> Stats:
         """How the person's lists did, see :meth:`edge_rerank.Reranker.stats`."""
+        from edge_rerank.learning.stats import read_stats  # noqa: PLC0415 - few hosts ask for it
+
         log = None if self._learner is None else self._learner.log(user)
         return read_stats(self._history, user, beside=log)
 

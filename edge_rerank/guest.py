@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from edge_rerank._process import OwnProcess
 from edge_rerank.feedback import Feedback
 from edge_rerank.formats.attributes import Value
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.learning.host_guard import HostGuard
-from edge_rerank.learning.stats import Stats
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.options import ListOptions, RankOptions
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Event, Item
+
+if TYPE_CHECKING:
+    from edge_rerank.learning.stats import Stats
 
 _GUEST = "guest"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
-from typing import Self, Unpack
+from typing import TYPE_CHECKING, Self, Unpack
 
 from edge_rerank._check import check_bool, check_kind, check_path
 from edge_rerank._process import OwnProcess
@@ -24,7 +24,6 @@ from edge_rerank.history.vault.receipts import ErasureReceipt
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.learning.host_guard import HostGuard
-from edge_rerank.learning.stats import Stats
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.privacy.scrub import Scrubber
@@ -38,6 +37,9 @@ from edge_rerank.ranking.options import ListOptions, RankOptions, Repeats
 from edge_rerank.result import Ranking
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Degradation, Event, Item
+
+if TYPE_CHECKING:
+    from edge_rerank.learning.stats import Stats
 
 logger = logging.getLogger(__name__)
 

@@ -16,12 +16,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from edge_rerank._check import check_id, check_text, kind_of
 from edge_rerank.errors import DataError, InvalidInput, InvalidRequest
-from edge_rerank.formats.jsonl import Record, read_records
+
+if TYPE_CHECKING:
+    from edge_rerank.formats.jsonl import Record
 
 MAX_ATTRIBUTES = 32
 """Of one person."""
@@ -150,6 +153,8 @@ def read_users(path: Path) -> Iterator[Person]:
             is there again.
     """
     seen: set[str] = set()
+    from edge_rerank.formats.jsonl import read_records  # noqa: PLC0415 - hosts have no such file
+
     for line, person in read_records(path, parse_person):
         if person.user in seen:
             raise DataError(path, "user: expected each person once, got one again", line=line)

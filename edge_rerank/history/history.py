@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 from edge_rerank._check import (
     check_bool,
@@ -21,10 +21,7 @@ from edge_rerank._check import (
 )
 from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
-from edge_rerank.formats.layout import FileLayout
-from edge_rerank.formats.logs import read_log
 from edge_rerank.history.aggregates import Aggregate, release_counts
-from edge_rerank.history.import_log import ImportSummary, ingest
 from edge_rerank.history.keys.sources import KeySource
 from edge_rerank.history.personal_data import PersonalData, read_export
 from edge_rerank.history.recent import RecentEvents
@@ -38,6 +35,10 @@ from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.types import Event, EventType, Item
+
+if TYPE_CHECKING:
+    from edge_rerank.formats.layout import FileLayout
+    from edge_rerank.history.import_log import ImportSummary
 
 __all__ = ["PERSONALISATION", "History"]
 
@@ -198,13 +199,14 @@ class History(Standing):
             DataError: when the file cannot be read at all; a bad line is only counted.
             HistoryError: when the history cannot be written; batches before it are kept.
         """
+        # Most hosts never read a log, and what reads one is a tenth of what the package loads.
+        from edge_rerank.history.import_log import ingest, log_at  # noqa: PLC0415
+
         owner = None if user is None else check_user(user)
-        if layout is not None:
-            check_kind(layout, "layout", FileLayout, example='FileLayout({"user": "userId"})')
         wanted = "a sequence of items"
         known = check_sequence(items, "items", InvalidRequest, wanted=wanted, of=Item)
         everybody = check_bool(consent_all, "consent_all", InvalidRequest)
-        log = read_log(check_path(path, "path", InvalidRequest), layout, known)
+        log = log_at(path, layout, known)
         now = time.time()
         return ingest(
             log,

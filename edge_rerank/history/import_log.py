@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from edge_rerank._check import check_kind, check_path
 from edge_rerank._progress import Progress
-from edge_rerank.errors import ConsentRequired, InvalidEvent
-from edge_rerank.formats.logs import BadLine, Log
+from edge_rerank.errors import ConsentRequired, InvalidEvent, InvalidRequest
+from edge_rerank.formats.layout import FileLayout
+from edge_rerank.formats.logs import BadLine, Log, read_log
 from edge_rerank.history.clean import clean
-from edge_rerank.types import Event
+from edge_rerank.types import Event, Item
 
 BATCH_EVENTS = 500
 """Events of one person stored in one transaction."""
@@ -68,6 +71,18 @@ class ImportSummary:
     def to_json(self, *, indent: int | None = None) -> str:
         """All attributes as one JSON object; bad lines as ``{"line", "reason"}``."""
         return json.dumps(asdict(self), ensure_ascii=False, indent=indent)
+
+
+def log_at(path: str | Path, layout: FileLayout | None, items: Sequence[Item]) -> Log:
+    """Open a log file, see :meth:`edge_rerank.History.import_log`.
+
+    Raises:
+        InvalidRequest: when an argument is malformed.
+        DataError: when the file cannot be read at all.
+    """
+    if layout is not None:
+        check_kind(layout, "layout", FileLayout, example='FileLayout({"user": "userId"})')
+    return read_log(check_path(path, "path", InvalidRequest), layout, items)
 
 
 def ingest(

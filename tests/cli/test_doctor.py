@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,11 +13,29 @@ from edge_rerank.cli import doctor
 from edge_rerank.errors import PackNotFound
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault.sqlite import sqlite_facts
+from edge_rerank.inference import providers
+from edge_rerank.inference.providers import Verdict
+from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
 
 from .conftest import Run
 
 ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def judged_once() -> Iterator[None]:
+    """What providers make of a pack is a third of a look, and the same at each."""
+    known: dict[str, tuple[Verdict, ...]] = {}
+
+    def judge(pack: Pack) -> tuple[Verdict, ...]:
+        if pack.digest not in known:
+            known[pack.digest] = tuple(providers.judge(pack))
+        return known[pack.digest]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(doctor, "judge", judge)
+        yield
 
 
 def findings(text: str) -> dict[str, dict[str, object]]:

@@ -27,6 +27,8 @@ from edge_rerank import (
 )
 from tests.examples.browser import chromium, faults
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 KIOSK = ROOT / "examples" / "kiosk"
 ITEMS = json.loads((KIOSK / "page" / "items.json").read_text(encoding="utf-8"))

@@ -14,6 +14,8 @@ from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.verify.texts import texts_of
 from tests.inference.tiny import tiny_llama, tokenizer
 
+pytestmark = pytest.mark.slow
+
 ITEMS = ["bread", "sourdough", "telescope", "mars", "garden roses", "river maps"]
 
 

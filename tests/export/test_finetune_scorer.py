@@ -51,6 +51,8 @@ from edge_rerank_export.train.scorer.train import ScorerTask, loss
 from edge_rerank_export.train.scorer.weight import MAX_WEIGHT, fit_weight
 from tests.inference.tiny import tokenizer
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple", "grand")
 

@@ -20,6 +20,8 @@ from edge_rerank_export.studies.results.ledger import Entry, Ledger, mark_of
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.run import finetune_history
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("old", "quick", "small", "bright", "simple", "heavy")
 SHOPS = {"garden": ("rose", "spade", "apple"), "music": ("violin", "drum", "flute")}
 DAY = 86_400
