@@ -216,7 +216,7 @@ def without_list_ratings(history: Sequence[Event]) -> Sequence[Event]:
     Returns:
         The same object where there is nothing else in it.
     """
-    if not any(event.of_list for event in history):
+    if all(event.item is not None or event.type is EventType.SEARCH for event in history):
         return history
     return tuple(event for event in history if not event.of_list)
 

@@ -33,7 +33,7 @@ class Categories(Signal):
         return np.stack([alike, same], axis=-3) * situation.pairs[..., None, :, :]
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class CategoryLists:
     """Lists of categories of n items: many items have the same one.
 
@@ -44,7 +44,6 @@ class CategoryLists:
         sizes: different categories of each list, int64 of shape (lists,).
         leaves: number of the most specific one of each, int64 of shape (lists,); -1 for none.
         pairs: a list and the number of one of its categories, intp of shape (2, pairs).
-        hashes: of the different categories, uint32 of shape (names,).
     """
 
     lists: tuple[tuple[str, ...], ...]
@@ -53,7 +52,6 @@ class CategoryLists:
     sizes: NDArray[np.int64]
     leaves: NDArray[np.int64]
     pairs: NDArray[np.intp]
-    hashes: NDArray[np.uint32]
 
     @classmethod
     def of(cls, every: Sequence[Sequence[str]]) -> Self:
@@ -71,7 +69,6 @@ class CategoryLists:
             sizes=sizes,
             leaves=np.array([names[one[-1]] if one else -1 for one in numbering], dtype=np.int64),
             pairs=np.array([np.repeat(np.arange(len(sizes)), sizes), which], dtype=np.intp),
-            hashes=hashed(names),
         )
 
     def part(self, rows: NDArray[np.intp]) -> CategoryLists:
@@ -83,7 +80,7 @@ class CategoryLists:
         used = np.zeros(len(self.lists), dtype=np.bool_)
         used[self.of_item] = True
         lists, names = self.pairs
-        hashes: NDArray[np.uint32] = self.hashes[np.unique(names[used[lists]])]
+        hashes: NDArray[np.uint32] = hashed(self.names)[np.unique(names[used[lists]])]
         return hashes
 
     def rows(self, numbers: Mapping[str, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

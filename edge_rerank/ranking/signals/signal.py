@@ -37,23 +37,28 @@ class Axes(Enum):
     @property
     def of_candidates(self) -> int | None:
         """The axis of the candidates, from the end; ``None`` where there is none."""
-        return {Axes.PAIRS: -2, Axes.CANDIDATES: -2, Axes.CANDIDATE: -1}.get(self)
+        return _OF_CANDIDATES.get(self.value)
 
     @property
     def of_history(self) -> int | None:
         """The axis of the history, from the end; ``None`` where there is none."""
-        return {Axes.PAIRS: -1, Axes.EVENTS: -2, Axes.EVENT: -1}.get(self)
+        return _OF_HISTORY.get(self.value)
 
     def shape(self, candidates: int, history: int, width: int) -> tuple[int, ...]:
         """The shape without leading axes."""
         return {
-            Axes.PAIRS: (width, candidates, history),
-            Axes.CANDIDATES: (candidates, width),
-            Axes.CANDIDATE: (candidates,),
-            Axes.EVENTS: (history, width),
-            Axes.EVENT: (history,),
-            Axes.REQUEST: (width,),
-        }[self]
+            "pairs": (width, candidates, history),
+            "candidates": (candidates, width),
+            "candidate": (candidates,),
+            "events": (history, width),
+            "event": (history,),
+            "request": (width,),
+        }[self.value]
+
+
+# By value, whose hash is known; that of a member is computed in Python each time, as above.
+_OF_CANDIDATES = {"pairs": -2, "candidates": -2, "candidate": -1}
+_OF_HISTORY = {"pairs": -1, "events": -2, "event": -1}
 
 
 class Signal(ABC):
