@@ -278,6 +278,29 @@ class People:
         whole = [person for person in found if person is not None]
         return whole, len(found) - len(whole)
 
+    def some_of(self, bucket: int, start: bytes, limit: int) -> list[bytes]:
+        """The first pseudonyms of a bucket from ``start`` on, in their order."""
+        found = self._file.execute(
+            "SELECT pseudonym FROM people WHERE pseudonym BETWEEN ? AND ?"
+            " ORDER BY pseudonym LIMIT ?",
+            (start, bucket_range(bucket)[1], limit),
+        )
+        return [bytes(pseudonym) for (pseudonym,) in found]
+
+    def survivors_among(self, root: Root, some: Sequence[bytes]) -> tuple[list[Person], int]:
+        """Those of ``some`` whose records can be opened, and how many others there are."""
+        whole: list[Person] = []
+        for pseudonym in some:
+            try:
+                with typed_errors():
+                    self.verify_bucket(root, bucket_of(pseudonym))
+                found = self.opened(pseudonym)
+            except HistoryCorrupt:
+                continue
+            if found is not None:
+                whole.append(found)
+        return whole, len(some) - len(whole)
+
     def opened(self, pseudonym: bytes) -> Person | None:
         """The person's record, ``None`` where it cannot be opened; it need not be the newest."""
         known = self._known.get(pseudonym)
