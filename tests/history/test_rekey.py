@@ -45,7 +45,7 @@ from tests.history.reader import (
 
 NEW = bytes(range(1, 33))
 PEOPLE = ("alice", "bob", "carol", "dave")
-TABLES = ("rings", "wrapped_keys", "people", "events", "states", "notes", "audit")
+TABLES = ("rings", "wrapped_keys", "people", "events", "states", "notes", "audit", "sums")
 
 
 def clicks(count: int, *, start: int = 0) -> list[Event]:

@@ -10,7 +10,7 @@ from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.epochs import PSEUDONYM_BYTES
 from edge_rerank.history.vault.file import typed_errors
-from edge_rerank.history.vault.people import Person
+from edge_rerank.history.vault.person import Person
 from edge_rerank.history.vault.retention import DAY_S, Retention
 from edge_rerank.history.vault.root import BUCKETS, Root
 from edge_rerank.history.vault.vault import Change, Vault
@@ -172,7 +172,7 @@ def _expire_people(vault: Vault, change: Change, people: Sequence[Person], damag
     """Delete what has expired of people, beside whom ``damaged`` ones were found."""
     removed = 0
     for known in people:
-        sums, saved = list(change.root.sums), len(change.saved)
+        tally, saved = change.root.tally(), len(change.saved)
         try:
             with typed_errors(), vault.file.part():
                 person = known.draft()
@@ -181,7 +181,7 @@ def _expire_people(vault: Vault, change: Change, people: Sequence[Person], damag
                     change.save(person)
                     removed += gone
         except HistoryCorrupt:
-            change.root.sums[:] = sums
+            change.root.restore(tally)
             del change.saved[saved:]
             damaged += 1
     return Swept(len(people) + damaged, removed, damaged)
