@@ -184,14 +184,23 @@ class People:
         bucket, leaf = bucket_of(pseudonym), leaf_of(pseudonym)
         if leaf in self._vouched or bucket in self._verified - self._unsure:
             return
-        leaves = root.leaves.get(bucket) or self.sums.read(root, bucket)
+        leaves = self._known_leaves(root, bucket)
         if leaves is not None:
-            root.leaves[bucket] = leaves
             found = self._sum(self._rows_between(*leaf_range(leaf)))
             if found == leaves.sums[leaf % LEAVES]:
                 self._vouched.add(leaf)
                 return
         self.verify_bucket(root, bucket)
+
+    def _known_leaves(self, root: Root, bucket: int) -> Leaves | None:
+        if bucket not in root.leaves:
+            found = self.sums.read(root, bucket)
+            if found is None:
+                return None
+            root.leaves[bucket] = found
+            if not found.fine:  # by now
+                root.changed.add(bucket)
+        return root.leaves[bucket]
 
     def verify_bucket(self, root: Root, bucket: int, *, again: bool = False) -> None:
         """Compare a bucket with the root, once; from then on the exclusive lock guards it.
@@ -213,7 +222,7 @@ class People:
         self._verified.add(bucket)
         if leaves is not None and fits and bucket not in root.leaves:
             root.leaves[bucket] = leaves
-            if leaves.fine and self.sums.read(root, bucket) is None:
+            if leaves.fine != (self.sums.read(root, bucket) is not None):
                 root.changed.add(bucket)
 
     def learn_sums(self, root: Root) -> None:
