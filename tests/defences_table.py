@@ -195,8 +195,8 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/history/test_rights.py::test_what_has_expired_is_in_no_file_any_more",
         "the emptied log after a sweep",
         f"{_VAULT}/expiry.py",
-        "break\n        _note(vault, change, removed, damaged)\n    if removed:",
-        "break\n        _note(vault, change, removed, damaged)\n    if not removed:",
+        "* STEP_S)\n        _note(vault, change, removed, damaged)\n    if removed:",
+        "* STEP_S)\n        _note(vault, change, removed, damaged)\n    if not removed:",
     ),
     Defence(
         "tests/history/test_rights.py::test_what_the_old_outer_key_wrapped_is_in_no_file_any_more",
