@@ -22,6 +22,11 @@ pytestmark = pytest.mark.bench
 
 PEOPLE = 100_000
 FEWER = 10_000
+DEARER = 1.3
+"""How many times as much a first look at somebody and a record may cost the store alone, of ten
+times as many people: ``record()`` and ``rank()`` do as much again besides, so that it is within a
+fifth there. 1.15 to 1.2 were measured; with 24 heads of a leaf in place of 2, 0.2 ms."""
+
 LOOKED_AT = 120
 OPENED = 6
 MOVED = 5_000
@@ -66,6 +71,12 @@ def busy_ms(call: Callable[[], object]) -> float:
     return 1e3 * (time.process_time() - used)
 
 
+def look_anew(store: HistoryStore) -> None:
+    """Have it compare everybody with the root once more, as after opening."""
+    store._vault.people.reset()
+    store._vault.root.leaves.clear()
+
+
 def tenth(times: list[float]) -> float:
     """The 10 % quantile: what a call takes that nobody disturbed."""
     return sorted(times)[len(times) // 10]
@@ -90,7 +101,9 @@ def test_nobody_pays_for_the_others(crowds: dict[int, Path], report: Callable[[s
         click = Event("click", Item(f"turn {turn}", "text"), timestamp=5000.0 + turn)
         for people, store in stores.items():
             user, another = (f"user {rng.randrange(people)}" for _ in range(2))
+            look_anew(store)
             found[people].append(busy_ms(partial(store.load, user)))
+            look_anew(store)
             wrote[people].append(busy_ms(partial(store.append, another, [click])))
     for store in stores.values():
         store.close()
@@ -101,7 +114,7 @@ def test_nobody_pays_for_the_others(crowds: dict[int, Path], report: Callable[[s
     report(f"find and record: {few:.2f} ms of {FEWER:,} people, {many:.2f} ms of {PEOPLE:,}")
     assert min(opened[PEOPLE]) <= 2.0 * min(opened[FEWER])
     both = [sorted(map(sum, zip(found[n], wrote[n], strict=True))) for n in (FEWER, PEOPLE)]
-    assert tenth(both[1]) <= 1.2 * tenth(both[0])
+    assert tenth(both[1]) <= DEARER * tenth(both[0])
 
 
 @pytest.mark.parametrize(("people", "words"), [(1, 8), (500, 8), (1, 30)])

@@ -13,7 +13,7 @@ import json
 from dataclasses import dataclass, field, fields, replace
 from typing import Self
 
-from edge_rerank.history.crypto import derive, imprint, keyed_hash
+from edge_rerank.history.crypto import derive, hash_of_sealed
 
 BUCKETS = 64
 LEAVES = 64
@@ -182,7 +182,7 @@ class Hasher:
 
     def __call__(self, place: bytes, sealed: bytes) -> int:
         """The hash of a sealed value in its place, below :data:`MODULUS`."""
-        return int.from_bytes(keyed_hash(self._key, place + imprint(sealed), SUM_BYTES), "big")
+        return int.from_bytes(hash_of_sealed(self._key, place, sealed, SUM_BYTES), "big")
 
 
 def bucket_of(pseudonym: bytes) -> int:
