@@ -25,12 +25,14 @@ from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryError
 from edge_rerank.history.keys.sources import KeyFile
 from edge_rerank.history.vault import rekey as rekeying
+from edge_rerank.history.vault import root
 from edge_rerank.history.vault.retention import Retention
 from edge_rerank.history.vault.store import HistoryStore
 
 PEOPLE = ("alice", "bob", "carol")
 RUNS_PER_FILE = 25
 PATIENCE_S = 10.0
+root.FINE_FROM = 0  # sums of leaves, which only files of many people have
 
 
 def event(number: int) -> Event:

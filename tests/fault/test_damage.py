@@ -10,6 +10,7 @@ import pytest
 from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryError
 from edge_rerank.history.crypto import SealingKey, Unsealable
+from edge_rerank.history.vault import root
 from edge_rerank.history.vault.store import HistoryStore
 from tests.fault.conftest import FULL
 
@@ -27,8 +28,9 @@ def answers(path: Path) -> dict[str, object]:
 
 
 @pytest.fixture
-def path(tmp_path: Path) -> Path:
+def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A closed file with something in every table."""
+    monkeypatch.setattr(root, "FINE_FROM", 0)
     path = tmp_path / "me.db"
     with HistoryStore.open(path, KEY) as store:
         for user in ("alice", "bob"):
@@ -91,6 +93,7 @@ COLUMNS = {
     "states": ("person", "seq", "sealed"),
     "notes": ("name", "sealed"),
     "audit": ("sealed",),
+    "sums": ("sealed",),
 }
 
 

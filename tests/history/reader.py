@@ -192,11 +192,34 @@ class Reader:
             content += self.open(key, sealed, b"states", pseudonym, seq)
         return content
 
-    def root_holds(self) -> bool:
-        found = [0] * 64
+    def leaves(self) -> list[int]:
+        """What the heads of each of the 4,096 leaves add up to."""
+        found = [0] * 4096
         for pseudonym, head, epoch in self.db.execute("SELECT pseudonym, head, epoch FROM people"):
             addend = keyed_hash(self.rings[epoch].key(b"heads"), pseudonym + imprint(head))
-            found[pseudonym[0] // 4] = (found[pseudonym[0] // 4] + addend) % MODULUS
+            leaf = int.from_bytes(pseudonym[:2], "big") // 16
+            found[leaf] = (found[leaf] + addend) % MODULUS
+        return found
+
+    def fine_sums(self) -> int:
+        """How many buckets have sums of their leaves, all of which are right."""
+        rows = self.db.execute("SELECT bucket, sealed FROM sums").fetchall()
+        leaves = self.leaves()
+        for bucket, sealed in rows:
+            assert number_of(sealed) == self.newest.number
+            content = self.open("sums", sealed, b"sums", b"", bucket)
+            found = leaves[64 * bucket : 64 * bucket + 64]
+            assert content[4:] == b"".join(one.to_bytes(16, "big") for one in found)
+            (people,) = self.db.execute(
+                "SELECT count(*) FROM people WHERE substr(pseudonym, 1, 1) BETWEEN ? AND ?",
+                [bytes([4 * bucket]), bytes([4 * bucket + 3])],
+            ).fetchone()
+            assert int.from_bytes(content[:4], "big") == people
+        return len(rows)
+
+    def root_holds(self) -> bool:
+        leaves = self.leaves()
+        found = [sum(leaves[at : at + 64]) % MODULUS for at in range(0, 4096, 64)]
         packed = b"".join(one.to_bytes(16, "big") for one in found)
         notes = sum(
             keyed_hash(self.newest.key(b"notes sum"), name.encode() + imprint(sealed))

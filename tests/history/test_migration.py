@@ -2,7 +2,7 @@
 
 ``files/version_N.db.gz`` was closed in peace, with its anchor beside it; ``version_N_cut.db.gz``
 was left while both the outer key and alice's data key were being replaced, and
-``version_2_rekeyed.db.gz`` in the middle of a rekey.
+``version_2_rekeyed.db.gz``, ``version_3_rekeyed.db.gz`` in the middle of a rekey.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 
 from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryCorrupt, HistoryKeyError
-from edge_rerank.history.vault import schema
+from edge_rerank.history.vault import root, schema
 from edge_rerank.history.vault.file import HistoryFile
 from edge_rerank.history.vault.store import HistoryStore
 from tests.history.reader import Reader
@@ -108,8 +108,29 @@ def test_a_file_without_states_takes_them(tmp_path: Path, anchored: bool) -> Non
     reader.db.close()
 
 
-def test_a_rekey_of_an_older_version_goes_on(tmp_path: Path) -> None:
-    path = unpack("version_2_rekeyed.db.gz", tmp_path)
+@pytest.mark.parametrize("anchored", [True, False])
+def test_a_file_without_sums_of_leaves_is_added_up(
+    tmp_path: Path, anchored: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(root, "FINE_FROM", 0)
+    path = unpack("version_3.db.gz", tmp_path)
+    anchor = tmp_path / "anchor" if anchored else None
+    assert version(path) == 3
+    HistoryStore.open(path, KEY, anchor=anchor).close()
+    assert version(path) == schema.VERSION
+    reader = Reader(path, KEY)
+    assert reader.fine_sums() == 2  # alice and bob have a bucket each
+    assert reader.root_holds()
+    assert reader.state("alice", "head") == b"learnt"
+    reader.db.close()
+    with HistoryStore.open(path, KEY, anchor=tmp_path / "anchor") as store:
+        expect_all(store)
+        assert store.state("alice", "head") == b"learnt"
+
+
+@pytest.mark.parametrize("name", ["version_2_rekeyed.db.gz", "version_3_rekeyed.db.gz"])
+def test_a_rekey_of_an_older_version_goes_on(tmp_path: Path, name: str) -> None:
+    path = unpack(name, tmp_path)
     with HistoryStore.open(path, KEY) as store:
         assert store.rekeying
         expect_all(store)
@@ -120,7 +141,7 @@ def test_a_rekey_of_an_older_version_goes_on(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, NEW])
-@pytest.mark.parametrize("name", ["version_1_cut.db.gz", "version_2_cut.db.gz"])
+@pytest.mark.parametrize("name", [f"version_{n}_cut.db.gz" for n in (1, 2, 3)])
 def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes, name: str) -> None:
     path = unpack(name, tmp_path)
     with HistoryStore.open(path, key) as store:
@@ -132,7 +153,7 @@ def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes, name: str) -> 
         expect_all(store)
 
 
-@pytest.mark.parametrize("name", ["version_1.db.gz", "version_2.db.gz"])
+@pytest.mark.parametrize("name", [f"version_{n}.db.gz" for n in (1, 2, 3)])
 def test_a_wrong_key_changes_nothing(tmp_path: Path, name: str) -> None:
     path = unpack(name, tmp_path)
     before = path.read_bytes()
@@ -143,7 +164,7 @@ def test_a_wrong_key_changes_nothing(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    ["version_1.db.gz", "version_1_cut.db.gz", "version_2.db.gz", "version_2_cut.db.gz"],
+    [f"version_{n}{cut}.db.gz" for n in (1, 2, 3) for cut in ("", "_cut")],
 )
 def test_cut_off_at_any_statement_it_begins_again(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

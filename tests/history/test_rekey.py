@@ -26,7 +26,7 @@ from edge_rerank import Event, Item
 from edge_rerank.errors import HistoryCorrupt, HistoryError, HistoryKeyError, HistoryUnavailable
 from edge_rerank.history.history import History
 from edge_rerank.history.keys.sources import HeldKey, KeyFile, KeySource
-from edge_rerank.history.vault import rekey
+from edge_rerank.history.vault import rekey, root
 from edge_rerank.history.vault.anchor import AnchorCallback
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.file import HistoryFile
@@ -45,7 +45,7 @@ from tests.history.reader import (
 
 NEW = bytes(range(1, 33))
 PEOPLE = ("alice", "bob", "carol", "dave")
-TABLES = ("rings", "wrapped_keys", "people", "events", "states", "notes", "audit")
+TABLES = ("rings", "wrapped_keys", "people", "events", "states", "notes", "audit", "sums")
 
 
 def clicks(count: int, *, start: int = 0) -> list[Event]:
@@ -95,7 +95,7 @@ class Thief:
             own.keys |= {ring.secret, ring.names, *ring.buckets}
             own.keys |= {
                 ring.key(purpose)
-                for purpose in (b"root", b"audit", b"notes", b"ring", b"heads", b"anchor")
+                for purpose in (b"root", b"audit", b"notes", b"sums", b"ring", b"heads", b"anchor")
             }
             own.buckets += ring.buckets
             for user in PEOPLE:
@@ -195,6 +195,7 @@ class Thief:
         db.execute("UPDATE people SET head = ? WHERE pseudonym = ?", [new_head, alice])
         db.execute("UPDATE notes SET sealed = ? WHERE name = 'budget'", [note])
         db.execute("UPDATE meta SET value = ? WHERE name = 'root'", [sealed])
+        db.execute("DELETE FROM sums")  # whole buckets are added up then
         return True
 
 
@@ -213,6 +214,7 @@ def sealed_values(path: Path) -> list[tuple[str, bytes, bytes, int]]:
             ("SELECT sealed, person, seq FROM states", "states"),
             ("SELECT sealed, CAST(name AS BLOB), 0 FROM notes", "notes"),
             ("SELECT sealed, x'', seq FROM audit", "audit"),
+            ("SELECT sealed, x'', bucket FROM sums", "sums"),
         ):
             found += [(table, *row) for row in db.execute(query)]
     db.close()
@@ -226,6 +228,12 @@ def copy_of(path: Path, target: Path) -> Path:
     for file in path.parent.glob(f"{path.name}*"):
         shutil.copy(file, target / file.name)
     return target / path.name
+
+
+@pytest.fixture(autouse=True)
+def sums(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Sums of leaves are kept of few people, too."""
+    monkeypatch.setattr(root, "FINE_FROM", 0)
 
 
 @pytest.fixture(params=["key file", "held by the host"])

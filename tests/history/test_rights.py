@@ -24,6 +24,7 @@ from edge_rerank.errors import (
 from edge_rerank.history.history import PERSONALISATION, History
 from edge_rerank.history.keys.sources import HeldKey, KeyCallback, KeyFile
 from edge_rerank.history.personal_data import SCHEMA, PersonalData, read_export
+from edge_rerank.history.vault import expiry
 from edge_rerank.history.vault.anchor import AnchorCallback
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.retention import DAY_S, Retention
@@ -290,9 +291,46 @@ class TestRetention:
             assert max(before - after for before, after in pairwise(left)) < 128 + 30
             assert store.overdue() == 0
             assert store.verify().ok
+            for _ in range(600 // 128 + 1):  # turns in which nobody is left to be seen
+                store.tend()
             generation = store.verify().generation
             store.tend()
             assert store.verify().generation == generation
+
+    def test_a_sweep_goes_on_within_a_bucket(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """What a call costs does not grow with the people of a bucket."""
+        monkeypatch.setattr(expiry, "SWEPT_AT_ONCE", 3)
+        clock = Clock()
+        users = [f"user {n}" for n in range(300)]  # four or five a bucket
+        with self.open(tmp_path / "a.db", clock, Retention(30, None)) as store:
+            for user in users:
+                store.append(user, clicks(1))
+            clock.now += 31 * DAY_S
+            left = [300]
+            while left[-1] and len(left) < 300:
+                store.tend()
+                left.append(sum(store.count(user) for user in users))
+            assert max(before - after for before, after in pairwise(left)) == 3
+            assert left[100:] == [0]
+
+    def test_a_file_that_is_seldom_open_comes_round(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """At the same hour of every day it would see the same people, and others never."""
+        monkeypatch.setattr(expiry, "SWEPT_AT_ONCE", 8)
+        path, clock = tmp_path / "a.db", Clock()
+        users = [f"user {n}" for n in range(60)]
+        with self.open(path, clock, Retention(30, None)) as store:
+            for user in users:
+                store.append(user, clicks(1))
+        clock.now += 30 * DAY_S
+        for _ in range(9):
+            clock.now += DAY_S
+            self.open(path, clock, None).close()
+        with self.open(path, clock, None) as store:
+            assert not any(map(store.count, users))
 
     def test_everyone_is_looked_at_within_a_day(self, tmp_path: Path) -> None:
         path, clock = tmp_path / "a.db", Clock()

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import key_id_of
 from edge_rerank.history.vault.audit import AuditAction
-from edge_rerank.history.vault.people import Person
+from edge_rerank.history.vault.person import Person
 from edge_rerank.history.vault.receipts import RepairReceipt
 from edge_rerank.history.vault.root import BUCKETS, bucket_of
 from edge_rerank.history.vault.vault import Change, Vault
@@ -30,6 +30,7 @@ def repair_vault(vault: Vault) -> RepairReceipt:
                 states = found is not None and _mend_states(vault, found)
                 people += bool(mended or rows or states)
                 events += rows
+        vault.people.mend_sums(change.root)
         if people:
             change.audit(AuditAction.REPAIRED, count=people)
     vault.people.reset()
@@ -53,6 +54,7 @@ def quarantine_vault(vault: Vault) -> RepairReceipt:
                     change.save(draft)
                     people, events = people + 1, events + (lost or 0)
             people += vault.people.accept(change.root, bucket)
+        vault.people.mend_sums(change.root)
         events += vault.rows.delete_orphans()
         if vault.states.delete_orphans() or people or events:
             change.audit(AuditAction.QUARANTINED, count=people)

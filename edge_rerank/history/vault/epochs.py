@@ -27,7 +27,7 @@ class Epoch:
             host could hash them again.
         buckets: wrap the data keys of the people of a bucket, one each; an erasure replaces
             one of them.
-        root, audit, notes: seal what they are called after.
+        root, audit, notes, sums: seal what they are called after.
         ring: seals the rings of the epochs before, while there are any.
         heads, noted: hash heads and notes for the sums in the root.
         anchor: for the anchor.
@@ -40,6 +40,7 @@ class Epoch:
     root: SealingKey = field(init=False)
     audit: SealingKey = field(init=False)
     notes: SealingKey = field(init=False)
+    sums: SealingKey = field(init=False)
     ring: SealingKey = field(init=False)
     heads: Hasher = field(init=False)
     noted: Hasher = field(init=False)
@@ -48,7 +49,7 @@ class Epoch:
     _wrapping: dict[int, SealingKey] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
-        for purpose in ("root", "audit", "notes", "ring"):
+        for purpose in ("root", "audit", "notes", "sums", "ring"):
             setattr(self, purpose, SealingKey(derive(self.secret, purpose), self.id))
         self.heads = Hasher(self.secret, "heads")
         self.noted = Hasher(self.secret, "notes sum")

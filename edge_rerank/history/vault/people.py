@@ -2,117 +2,47 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
 
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import SealingKey, Unsealable, fresh_key, key_id_of
 from edge_rerank.history.vault.binding import Binding
-from edge_rerank.history.vault.consents import Decision
 from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.keybook import KeyBook
+from edge_rerank.history.vault.person import Person, dump_head, parse_head
 from edge_rerank.history.vault.root import (
     BUCKETS,
+    LEAVES,
     MODULUS,
-    Hasher,
+    Leaves,
     Root,
     bucket_of,
     bucket_range,
+    leaf_of,
+    leaf_range,
 )
+from edge_rerank.history.vault.sums import FineSums
 
 MAX_KNOWN_PEOPLE = 256
 SUBJECT_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
-class State:
-    """Where a small sealed state of a person lies.
-
-    Attributes:
-        first: number of the row of its first part.
-        parts: how many rows it has.
-        recorded: store clock when it was put there.
-    """
-
-    first: int
-    parts: int
-    recorded: int
-
-    @property
-    def last(self) -> int:
-        """Number of the row of its last part."""
-        return self.first + self.parts - 1
-
-
-@dataclass(slots=True)
-class Person:
-    """One person's opened head. Changed only on a copy that a transaction writes.
-
-    Attributes:
-        name: keyed hash of the host's identifier, 16 bytes, the same in every epoch.
-        epoch: the epoch that the record belongs to.
-        pseudonym: keyed hash of ``name`` under which the epoch keeps the record, 16 bytes.
-        subject: random, names the person in the audit log; means nothing once erased.
-        keys: data keys by id; two while they are being rotated.
-        current: id of the key that seals what is new.
-        tag_key: keys the tags that find duplicates, and the sum over the rows.
-        head: the sealed head as it lies in the file, empty before the first.
-        count: number of events.
-        last_seq: highest sequence number ever given.
-        oldest: store clock when the oldest event was recorded, 0 without any.
-        total: sum of a keyed hash of every row.
-        consents: decisions by purpose.
-        paused: whether recording is paused.
-        states: where the person's small states lie, by name.
-        last_state: highest number ever given to a row of theirs.
-        verified: whether the rows were compared with ``total`` since the file was opened.
-    """
-
-    name: bytes
-    epoch: int
-    pseudonym: bytes
-    subject: str
-    keys: Mapping[int, SealingKey]
-    current: int
-    tag_key: bytes = field(repr=False)
-    head: bytes = b""
-    count: int = 0
-    last_seq: int = 0
-    oldest: int = 0
-    total: int = 0
-    consents: Mapping[str, Decision] = field(default_factory=dict)
-    paused: bool = False
-    states: Mapping[str, State] = field(default_factory=dict)
-    last_state: int = 0
-    verified: bool = False
-    row_hash: Hasher = field(init=False, repr=False)
-
-    def __post_init__(self) -> None:
-        self.row_hash = Hasher(self.tag_key, "rows")
-
-    @property
-    def key(self) -> SealingKey:
-        """The key that seals what is new."""
-        return self.keys[self.current]
-
-    def draft(self) -> Person:
-        """A copy to change."""
-        return replace(self)
-
-
 class People:
-    """The table ``people``. Nothing is believed before its bucket matches the root."""
+    """The table ``people``. Nothing is believed before its bucket, or leaf, matches the root."""
 
     def __init__(self, file: HistoryFile, binding: Binding, keybook: KeyBook) -> None:
         self._file = file
         self._binding = binding
         self._keybook = keybook
+        self.sums = FineSums(file, binding, keybook)
         self._known: dict[bytes, Person] = {}
         self._verified: set[int] = set()
         self._unsure: set[int] = set()
         """Buckets that do not fit the root, with records in them that cannot be opened."""
+        self._vouched: set[int] = set()
+        """Leaves that fit theirs."""
 
     def name(self, user: str) -> bytes:
         """The keyed hash of ``user``, the same in every epoch."""
@@ -143,12 +73,12 @@ class People:
         known = self._known.get(pseudonym)
         if known is not None:
             return known
-        self.verify_bucket(root, bucket_of(pseudonym))
+        self.vouch(root, pseudonym)
         row = self._file.execute(
             "SELECT head, epoch FROM people WHERE pseudonym = ?", (pseudonym,)
         ).fetchone()
         if row is None:
-            if bucket_of(pseudonym) in self._unsure:
+            if bucket_of(pseudonym) in self._unsure and leaf_of(pseudonym) not in self._vouched:
                 raise HistoryCorrupt("a person's record may be gone: quarantine() what is damaged")
             return None
         person = self._open(pseudonym, *row)
@@ -171,7 +101,7 @@ class People:
         """
         epoch = self._keybook.newest
         pseudonym = epoch.pseudonym(name)
-        self.verify_bucket(root, bucket_of(pseudonym))
+        self.vouch(root, pseudonym)
         return Person(
             name=name,
             epoch=epoch.id,
@@ -185,14 +115,11 @@ class People:
 
     def write(self, root: Root, person: Person) -> None:
         """Seal the head anew and put it into the root, inside a transaction."""
-        bucket = bucket_of(person.pseudonym)
-        if person.head:
-            root.sums[bucket] -= self._hash(person.pseudonym, person.head, person.epoch)
+        gone = self._addend(person)
+        new = not person.head
         context = self._context(person.current, person.pseudonym)
-        person.head = person.key.seal(_dump(person), context)
-        root.sums[bucket] = (
-            root.sums[bucket] + self._hash(person.pseudonym, person.head, person.epoch)
-        ) % MODULUS
+        person.head = person.key.seal(dump_head(person), context)
+        root.shift(person.pseudonym, self._addend(person) - gone, people=int(new))
         self._file.execute(
             "INSERT INTO people (pseudonym, head, epoch) VALUES (?, ?, ?)"
             " ON CONFLICT (pseudonym) DO UPDATE SET head = excluded.head",
@@ -201,11 +128,9 @@ class People:
 
     def delete(self, root: Root, person: Person) -> None:
         """Take the person out, inside a transaction; the events must be gone already."""
-        bucket = bucket_of(person.pseudonym)
         self._file.execute("DELETE FROM people WHERE pseudonym = ?", (person.pseudonym,))
         self._keybook.discard(person.pseudonym)
-        gone = self._hash(person.pseudonym, person.head, person.epoch)
-        root.sums[bucket] = (root.sums[bucket] - gone) % MODULUS
+        root.shift(person.pseudonym, -self._addend(person), people=-1)
 
     def remember(self, person: Person) -> None:
         """Keep an opened record at hand, once what it says is in the file."""
@@ -248,6 +173,35 @@ class People:
         )
         return [bytes(pseudonym) for (pseudonym,) in found]
 
+    def vouch(self, root: Root, pseudonym: bytes) -> None:
+        """See that the root vouches for what is, or is not, kept under a pseudonym.
+
+        Its leaf is compared where the leaves of the bucket are known, else the whole bucket.
+
+        Raises:
+            HistoryCorrupt: as :meth:`verify_bucket`.
+        """
+        bucket, leaf = bucket_of(pseudonym), leaf_of(pseudonym)
+        if leaf in self._vouched or bucket in self._verified - self._unsure:
+            return
+        leaves = self._known_leaves(root, bucket)
+        if leaves is not None:
+            found = self._sum(self._rows_between(*leaf_range(leaf)))
+            if found == leaves.sums[leaf % LEAVES]:
+                self._vouched.add(leaf)
+                return
+        self.verify_bucket(root, bucket)
+
+    def _known_leaves(self, root: Root, bucket: int) -> Leaves | None:
+        if bucket not in root.leaves:
+            found = self.sums.read(root, bucket)
+            if found is None:
+                return None
+            root.leaves[bucket] = found
+            if not found.fine:  # by now
+                root.changed.add(bucket)
+        return root.leaves[bucket]
+
     def verify_bucket(self, root: Root, bucket: int, *, again: bool = False) -> None:
         """Compare a bucket with the root, once; from then on the exclusive lock guards it.
 
@@ -260,11 +214,26 @@ class People:
         if bucket in self._verified and not again:
             return
         rows = self.rows_of(bucket)
-        fits = self._sum(rows) == root.sums[bucket]
+        leaves = self._leaves(rows)
+        fits = leaves is not None and leaves.total == root.sums[bucket]
         if not fits and all(self.opens(*row) for row in rows):
             raise HistoryCorrupt("a person's record was added, removed or replaced")
         (self._unsure.discard if fits else self._unsure.add)(bucket)
         self._verified.add(bucket)
+        if leaves is not None and fits and bucket not in root.leaves:
+            root.leaves[bucket] = leaves
+            if leaves.fine != (self.sums.read(root, bucket) is not None):
+                root.changed.add(bucket)
+
+    def learn_sums(self, root: Root) -> None:
+        """Add up every bucket, for a file that has no sums of leaves yet, inside a transaction."""
+        for bucket in range(BUCKETS):
+            with suppress(HistoryCorrupt), typed_errors():  # it is told when somebody is looked for
+                self.verify_bucket(root, bucket)
+
+    def mend_sums(self, root: Root) -> None:
+        """Make anew, or drop, the sums of leaves that tell nothing, inside a transaction."""
+        root.changed.update(b for b in range(BUCKETS) if self.sums.is_broken(root, b))
 
     def survivors(self, root: Root, bucket: int) -> tuple[list[Person], int]:
         """The people of a bucket whose records can be opened, and how many others there are."""
@@ -277,6 +246,29 @@ class People:
         found = [self.opened(pseudonym) for pseudonym, _, _ in rows]
         whole = [person for person in found if person is not None]
         return whole, len(found) - len(whole)
+
+    def some_of(self, bucket: int, start: bytes, limit: int) -> list[bytes]:
+        """The first pseudonyms of a bucket from ``start`` on, in their order."""
+        found = self._file.execute(
+            "SELECT pseudonym FROM people WHERE pseudonym BETWEEN ? AND ?"
+            " ORDER BY pseudonym LIMIT ?",
+            (start, bucket_range(bucket)[1], limit),
+        )
+        return [bytes(pseudonym) for (pseudonym,) in found]
+
+    def survivors_among(self, root: Root, some: Sequence[bytes]) -> tuple[list[Person], int]:
+        """Those of ``some`` whose records can be opened, and how many others there are."""
+        whole: list[Person] = []
+        for pseudonym in some:
+            try:
+                with typed_errors():
+                    self.vouch(root, pseudonym)
+                found = self.opened(pseudonym)
+            except HistoryCorrupt:
+                continue
+            if found is not None:
+                whole.append(found)
+        return whole, len(some) - len(whole)
 
     def opened(self, pseudonym: bytes) -> Person | None:
         """The person's record, ``None`` where it cannot be opened; it need not be the newest."""
@@ -326,17 +318,17 @@ class People:
         rows = self.rows_of(bucket)
         after = self._sum(rows)
         if bucket in self._unsure and all(self.opens(*row) for row in rows):
-            root.sums[bucket] = after or 0
+            root.settle(bucket, after or 0)
             self._unsure.discard(bucket)
         elif before is not None and after is not None:
-            root.sums[bucket] = (root.sums[bucket] - before + after) % MODULUS
+            root.settle(bucket, (root.sums[bucket] - before + after) % MODULUS)
 
     def accept(self, root: Root, bucket: int) -> bool:
         """Take a bucket as it is, inside a transaction; whether the root said otherwise."""
         total = self._sum(self.rows_of(bucket)) or 0
         if root.sums[bucket] == total:
             return False
-        root.sums[bucket] = total
+        root.settle(bucket, total)
         return True
 
     def reset(self) -> None:
@@ -344,12 +336,16 @@ class People:
         self._known.clear()
         self._verified.clear()
         self._unsure.clear()
+        self._vouched.clear()
 
     def rows_of(self, bucket: int) -> list[tuple[bytes, bytes, int]]:
         """Pseudonym, head and epoch of everybody in a bucket, unopened."""
+        return self._rows_between(*bucket_range(bucket))
+
+    def _rows_between(self, first: bytes, last: bytes) -> list[tuple[bytes, bytes, int]]:
         return self._file.execute(
             "SELECT pseudonym, head, epoch FROM people WHERE pseudonym BETWEEN ? AND ?",
-            bucket_range(bucket),
+            (first, last),
         ).fetchall()
 
     def _sum(self, rows: Sequence[tuple[bytes, bytes, int]]) -> int | None:
@@ -359,6 +355,21 @@ class People:
                 return sum(self._hash(*row) for row in rows) % MODULUS
         except HistoryCorrupt:
             return None
+
+    def _leaves(self, rows: Sequence[tuple[bytes, bytes, int]]) -> Leaves | None:
+        """What the leaves of a bucket add up to, ``None`` where a record has an unknown epoch."""
+        sums = [0] * LEAVES
+        try:
+            with typed_errors():
+                for pseudonym, head, epoch in rows:
+                    sums[leaf_of(pseudonym) % LEAVES] += self._hash(pseudonym, head, epoch)
+        except HistoryCorrupt:
+            return None
+        return Leaves(tuple(one % MODULUS for one in sums), len(rows))
+
+    def _addend(self, person: Person) -> int:
+        """What a person's head adds to the sums, 0 before there is one."""
+        return self._hash(person.pseudonym, person.head, person.epoch) if person.head else 0
 
     def _hash(self, pseudonym: bytes, head: bytes, epoch: int) -> int:
         known = self._keybook.epochs.get(epoch)
@@ -373,58 +384,10 @@ class People:
         }
         current = key_id_of(head)
         try:
-            fields = json.loads(keys[current].open(head, self._context(current, pseudonym)))
-            return Person(
-                name=bytes.fromhex(fields["name"]) if epoch > 1 else pseudonym,
-                epoch=epoch,
-                pseudonym=pseudonym,
-                subject=str(fields["subject"]),
-                keys=keys,
-                current=current,
-                tag_key=bytes.fromhex(fields["tag_key"]),
-                head=head,
-                count=int(fields["count"]),
-                last_seq=int(fields["last_seq"]),
-                oldest=int(fields["oldest"]),
-                total=int(fields["sum"], 16),
-                consents={
-                    str(purpose): Decision(bool(granted), int(at))
-                    for purpose, (granted, at) in fields["consents"].items()
-                },
-                paused=bool(fields["paused"]),
-                states={
-                    str(name): State(*map(int, where))
-                    for name, where in fields.get("states", {}).items()
-                },
-                last_state=int(fields.get("last_state", 0)),
-            )
+            content = keys[current].open(head, self._context(current, pseudonym))
+            return parse_head(content, head, pseudonym, epoch, keys)
         except (Unsealable, ValueError, TypeError, KeyError):
             raise HistoryCorrupt("a person's record cannot be opened") from None
 
     def _context(self, key_id: int, pseudonym: bytes) -> bytes:
         return self._binding("people", key_id, pseudonym)
-
-
-def _dump(person: Person) -> bytes:
-    fields: dict[str, object] = {
-        "subject": person.subject,
-        "tag_key": person.tag_key.hex(),
-        "count": person.count,
-        "last_seq": person.last_seq,
-        "oldest": person.oldest,
-        "sum": f"{person.total:x}",
-        "consents": {
-            purpose: [decision.granted, decision.at]
-            for purpose, decision in person.consents.items()
-        },
-        "paused": person.paused,
-    }
-    if person.last_state:
-        fields["last_state"] = person.last_state
-        fields["states"] = {
-            name: [state.first, state.parts, state.recorded]
-            for name, state in person.states.items()
-        }
-    if person.epoch > 1:
-        fields["name"] = person.name.hex()
-    return json.dumps(fields, separators=(",", ":")).encode()

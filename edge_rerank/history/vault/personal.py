@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.locked import LockedVault
-from edge_rerank.history.vault.people import Person
+from edge_rerank.history.vault.person import Person
 from edge_rerank.history.vault.rights import (
     change_state,
     drop_state,

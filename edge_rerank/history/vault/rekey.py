@@ -99,6 +99,7 @@ def begin_epoch(vault: Vault, key: bytes | None = None) -> None:
             change.audit(AuditAction.OUTER_KEY_ROTATED)
         vault.keybook.begin_epoch()
         vault.notes.rewrite(change.root, contents)
+        vault.people.sums.begin_epoch(change.root)
         change.root.rekeying = change.root.wall
     vault.file.empty_log()
 

@@ -95,6 +95,13 @@ MIGRATIONS: tuple[str, ...] = (
         PRIMARY KEY (person, seq)
     ) STRICT, WITHOUT ROWID;
     """,
+    # What the leaves of a bucket of many people add up to.
+    f"""
+    CREATE TABLE sums (
+        bucket INTEGER PRIMARY KEY CHECK (bucket BETWEEN 0 AND 63),
+        sealed BLOB NOT NULL CHECK (length(sealed) IN ({_SIZES}))
+    ) STRICT;
+    """,
 )
 VERSION = len(MIGRATIONS)
 

@@ -14,7 +14,7 @@ from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import MAX_PLAINTEXT, Unsealable, key_id_of
 from edge_rerank.history.vault.binding import Binding
 from edge_rerank.history.vault.file import HistoryFile, is_whole
-from edge_rerank.history.vault.people import Person, State
+from edge_rerank.history.vault.person import Person, State
 
 MAX_STATES = 8
 """Of one person."""

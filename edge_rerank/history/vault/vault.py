@@ -27,7 +27,8 @@ from edge_rerank.history.vault.file import HistoryFile
 from edge_rerank.history.vault.keybook import KeyBook
 from edge_rerank.history.vault.migration import RINGS, FormerKeys, upgrade
 from edge_rerank.history.vault.notes import Notes
-from edge_rerank.history.vault.people import People, Person
+from edge_rerank.history.vault.people import People
+from edge_rerank.history.vault.person import Person
 from edge_rerank.history.vault.root import Root, bucket_of
 from edge_rerank.history.vault.rows import Rows
 from edge_rerank.history.vault.states import States
@@ -111,10 +112,11 @@ class Vault:
         try:
             with self.file.transaction():
                 yield change
+                self.people.sums.save(change.root)
                 change.root.generation += 1
                 sealed = self._seal_root(change.root)
         except BaseException:
-            self.people.forget()
+            self.people.reset()
             self.keybook.restore(keys)
             raise
         self.root = change.root
@@ -319,6 +321,7 @@ class Vault:
         if self.file.schema_version() < schema.VERSION:
             with self.write() as change:
                 upgrade(self.file, self.keybook, self.audit, change.root, self._former)
+                self.people.learn_sums(change.root)
             self._former = None
             self.file.empty_log()
 

@@ -20,19 +20,7 @@ def verify_vault(vault: Vault) -> Verification:
 
     try:
         with typed_errors():
-            report = vault.file.execute("PRAGMA integrity_check").fetchall()
-            if report != [("ok",)]:
-                findings.append(f"SQLite finds {len(report)} faults in its pages or indexes")
-            orphans = vault.file.execute(
-                "SELECT count(*) FROM events WHERE person NOT IN (SELECT pseudonym FROM people)"
-            ).fetchone()[0]
-            if orphans:
-                findings.append(f"{orphans} events belong to nobody")
-            orphans = vault.file.execute(
-                "SELECT count(*) FROM states WHERE person NOT IN (SELECT pseudonym FROM people)"
-            ).fetchone()[0]
-            if orphans:
-                findings.append(f"{orphans} parts of states belong to nobody")
+            findings += _file_findings(vault)
             vault.notes.verify(vault.root, again=True)
     except HistoryError as error:
         note(error)
@@ -42,6 +30,8 @@ def verify_vault(vault: Vault) -> Verification:
     for bucket in range(BUCKETS):
         try:
             with typed_errors():
+                if vault.people.sums.is_broken(vault.root, bucket):
+                    note(HistoryCorrupt("sums over people were changed: repair() makes them anew"))
                 vault.people.verify_bucket(vault.root, bucket, again=True)
                 if vault.people.unsure(bucket):
                     note(HistoryCorrupt("a person's record was added, removed or replaced"))
@@ -73,3 +63,18 @@ def verify_vault(vault: Vault) -> Verification:
         anchored=vault.anchored,
         findings=tuple(findings),
     )
+
+
+def _file_findings(vault: Vault) -> list[str]:
+    """What SQLite finds, and what belongs to nobody."""
+    findings = []
+    report = vault.file.execute("PRAGMA integrity_check").fetchall()
+    if report != [("ok",)]:
+        findings.append(f"SQLite finds {len(report)} faults in its pages or indexes")
+    for table, what in (("events", "events"), ("states", "parts of states")):
+        orphans = vault.file.execute(
+            f"SELECT count(*) FROM {table} WHERE person NOT IN (SELECT pseudonym FROM people)"  # noqa: S608
+        ).fetchone()[0]
+        if orphans:
+            findings.append(f"{orphans} {what} belong to nobody")
+    return findings
