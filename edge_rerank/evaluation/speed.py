@@ -74,7 +74,7 @@ class BenchReport:
     """All figures of one run, and what it ran on.
 
     Attributes:
-        threads: inside one operator.
+        threads: that compute at once in one call.
         providers: what the models ran on.
         figures: what was measured.
         share: the least share of the processor that this process got when it asked for its

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.inference.pace import LEAST_TOKENS, Pace
 from edge_rerank.inference.pair_prompt import PairPrompt
 from edge_rerank.inference.prefix_cache import chain
 from edge_rerank.inference.prompt import Tokens
@@ -31,11 +32,6 @@ BATCH_TOKENS = 256
 INPUTS = ("input_ids", "attention_mask", "token_type_ids")
 """What a model may take; the last where its family has types of tokens."""
 
-_UNKNOWN_PACE_S = 1e-3
-"""Seconds a token takes, until the first run says better."""
-
-_PACE_WEIGHT = 0.3
-
 
 class PairScorer:
     """Runs the ``pair_scorer`` part of a pack. Safe from several threads.
@@ -49,7 +45,8 @@ class PairScorer:
         pack: a pack whose manifest has a scorer of pairs.
         providers: execution providers by preference, see
             :func:`edge_rerank.inference.session.resolve_providers`.
-        threads: threads inside one operator.
+        threads: batches that are read at once, each on one thread.
+        last: see :meth:`edge_rerank.packs.pack.Pack.model`.
 
     Raises:
         PackUnsupported: when the pack has no scorer of pairs.
@@ -62,7 +59,12 @@ class PairScorer:
     """Its scores are a trained head's."""
 
     def __init__(
-        self, pack: Pack, *, providers: Sequence[str] | None = None, threads: int | None = None
+        self,
+        pack: Pack,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        last: bool = False,
     ) -> None:
         spec = pack.manifest.pair_scorer
         if spec is None:
@@ -70,16 +72,20 @@ class PairScorer:
         self._spec = spec
         self.weight = spec.weight
         self.query_weight = spec.query_weight
-        model = pack.model(spec.model, _feed(spec))
+        pack.check_runs(spec.model, _feed(spec))
         self.prompt = PairPrompt(spec, pack.read(spec.tokenizer))
-        self._session = Session(model, providers=providers, threads=threads)
+        self._session = Session(
+            lambda: pack.model(spec.model, last=last),
+            providers=providers,
+            threads=threads,
+        )
         self._inputs = set(self._session.inputs)
         if self._inputs not in (set(INPUTS), set(INPUTS[:2])):
             raise PackInvalid(f"pair_scorer: expected a model with the inputs {', '.join(INPUTS)}")
         self.providers = self._session.providers
         self.threads = self._session.threads
         self._scores = ScoreCache()
-        self._pace = _UNKNOWN_PACE_S
+        self._pace = Pace(self._session.at_once)
 
     @property
     def cached_scores(self) -> int:
@@ -118,21 +124,43 @@ class PairScorer:
         found = dict(zip(keys, self._scores.get(list(keys.values())), strict=True))
         missing = [item for item, score in found.items() if math.isnan(score)]
         lengths = [self.prompt.pair_tokens(before, item) for item in missing]
-        for batch in _batches(lengths):
-            width = max(lengths[place] for place in batch)
-            if stop_at is None or time.perf_counter() + len(batch) * width * self._pace <= stop_at:
-                read = [missing[place] for place in batch]
-                scores = self._run(before, read, width)
-                found.update(zip(read, scores, strict=True))
-                self._scores.put([keys[item] for item in read], scores)
+        at_once = self._session.at_once
+        batches = _batches(lengths, at_once)
+        for some in (batches[start : start + at_once] for start in range(0, len(batches), at_once)):
+            widths = [max(lengths[place] for place in batch) for batch in some]
+            padded = sum(len(batch) * width for batch, width in zip(some, widths, strict=True))
+            needed = self._pace.seconds(padded, alone=len(some) == 1)
+            if stop_at is None or time.perf_counter() + needed <= stop_at:
+                read = [[missing[place] for place in batch] for batch in some]
+                for lines, scores in zip(read, self._run(before, read, widths), strict=True):
+                    found.update(zip(lines, scores, strict=True))
+                    self._scores.put([keys[item] for item in lines], scores)
         return np.array([found[item] for item in items], dtype=np.float64)
 
     def forget(self) -> None:
         """Drop every score: they were derived from people's words and histories."""
         self._scores.clear()
 
-    def _run(self, before: Tokens, items: Sequence[Tokens], width: int) -> list[float]:
-        """Scores of a batch of pairs of at most ``width`` tokens."""
+    def _run(
+        self, before: Tokens, batches: Sequence[Sequence[Tokens]], widths: Sequence[int]
+    ) -> list[list[float]]:
+        """Scores of each batch of pairs, of at most so many tokens a pair; all run at once."""
+        feeds = [
+            self._padded(before, items, width) for items, width in zip(batches, widths, strict=True)
+        ]
+        started = time.perf_counter()
+        found = self._session.run_each(feeds)
+        tokens = sum(feed["input_ids"].size for feed in feeds)
+        self._pace.note(tokens, time.perf_counter() - started, parts=len(feeds))
+        return [
+            finite(outputs, 0, (len(items), 1), "the scorer of pairs")[:, 0].tolist()
+            for items, outputs in zip(batches, found, strict=True)
+        ]
+
+    def _padded(
+        self, before: Tokens, items: Sequence[Tokens], width: int
+    ) -> dict[str, NDArray[np.int64]]:
+        """What the model takes for a batch of pairs of at most ``width`` tokens."""
         shape = (len(items), width)
         ids = np.full(shape, self._spec.pad_id, dtype=np.int64)
         mask, types = np.zeros(shape, dtype=np.int64), np.zeros(shape, dtype=np.int64)
@@ -142,24 +170,19 @@ class PairScorer:
             mask[place, : len(tokens)] = 1
             types[place, : len(tokens)] = kinds
         feeds = dict(zip(INPUTS, (ids, mask, types), strict=True))
-        started = time.perf_counter()
-        outputs = self._session.run({name: feeds[name] for name in self._inputs})
-        pace = (time.perf_counter() - started) / ids.size
-        self._pace += _PACE_WEIGHT * (pace - self._pace)
-        scores: list[float] = finite(outputs, 0, (len(items), 1), "the scorer of pairs")[
-            :, 0
-        ].tolist()
-        return scores
+        return {name: feeds[name] for name in self._inputs}
 
 
-def _batches(lengths: Sequence[int]) -> list[list[int]]:
+def _batches(lengths: Sequence[int], at_once: int = 1) -> list[list[int]]:
     """Group places of like length within :data:`BATCH_TOKENS`; those with the first places first.
 
-    Time may end before all are read, and the first are the most promising.
+    Time may end before all are read, and the first are the most promising. A few make as many
+    batches as run at once, unless these would be too small.
     """
+    most = max(LEAST_TOKENS, min(BATCH_TOKENS, -(-sum(lengths) // at_once)))
     batches: list[list[int]] = []
     for place in sorted(range(len(lengths)), key=lengths.__getitem__):
-        if batches and (len(batches[-1]) + 1) * lengths[place] <= BATCH_TOKENS:
+        if batches and (len(batches[-1]) + 1) * lengths[place] <= most:
             batches[-1].append(place)
         else:
             batches.append([place])

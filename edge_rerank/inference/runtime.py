@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 DEFAULT_CACHE_ITEMS = 20_000
-DEFAULT_PREFIX_BYTES = 64 * 1024 * 1024
+DEFAULT_PREFIX_BYTES = 48 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +16,8 @@ class Runtime:
     Attributes:
         providers: execution providers by preference, "cuda" or "CUDAExecutionProvider"; CPU
             if ``None``. No silent fallback.
-        threads: threads inside one operator; ``None`` for up to four.
+        threads: threads that compute at once in one call, models and numpy together; with 1 no
+            other begins. ``None`` for one a processor, four at most.
         cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
         prefix_bytes: memory for the histories that a scorer has read.
     """

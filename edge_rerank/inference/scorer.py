@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import time
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from itertools import chain as concatenate
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackInvalid, PackUnsupported
+from edge_rerank.inference.pace import Pace
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
 from edge_rerank.inference.prompt import Prompt, Tokens
 from edge_rerank.inference.runtime import DEFAULT_PREFIX_BYTES
@@ -34,11 +36,6 @@ beside 295 short ones would take 7,400, and what a run may cost is counted by th
 
 _MIN_WIDTH = 2
 """Products of a single column are summed in another order, and the last bit would differ."""
-
-_UNKNOWN_PACE_S = 1e-3
-"""Seconds a token takes, until the first run says better."""
-
-_PACE_WEIGHT = 0.3
 
 
 INPUTS = frozenset(
@@ -76,9 +73,10 @@ class Scorer:
         pack: a pack whose manifest has a scorer.
         providers: execution providers by preference, see
             :func:`edge_rerank.inference.session.resolve_providers`.
-        threads: threads inside one operator.
+        threads: runs at once; candidates are split among them, a history is read by one.
         prefix_bytes: memory for histories that were read, about 46 KB a token for a model of
             135 million weights.
+        last: see :meth:`edge_rerank.packs.pack.Pack.model`.
 
     Raises:
         PackUnsupported: when the pack has no scorer.
@@ -94,11 +92,12 @@ class Scorer:
         providers: Sequence[str] | None = None,
         threads: int | None = None,
         prefix_bytes: int = DEFAULT_PREFIX_BYTES,
+        last: bool = False,
     ) -> None:
         spec = pack.manifest.scorer
         if spec is None:
             raise PackUnsupported("the pack has no scorer")
-        model = pack.model(spec.model, *_feeds(spec))
+        pack.check_runs(spec.model, *_feeds(spec))
         self.weight = spec.weight
         self._causal = spec.causal
         self.by_likelihood = spec.scoring is Scoring.LIKELIHOOD
@@ -108,11 +107,15 @@ class Scorer:
         # Apart from the others, because nothing in it is personal.
         self._priors = ScoreCache()
         self.prompt = Prompt(spec, pack.read(spec.tokenizer))
-        self._session = Session(model, providers=providers, threads=threads)
+        self._session = Session(
+            lambda: pack.model(spec.model, last=last),
+            providers=providers,
+            threads=threads,
+        )
         self.providers = self._session.providers
         self.threads = self._session.threads
         self._nothing = _nothing_read(self._session)
-        self._pace = _UNKNOWN_PACE_S
+        self._pace = Pace(self._session.at_once)
         self._unread = _Past(b"", self._nothing)
         self._bare = self._read(self._unread, spec.prefix, chain(b"", spec.prefix))
 
@@ -214,7 +217,7 @@ class Scorer:
         if not lines:
             return start
         tokens = tuple(concatenate.from_iterable(lines))
-        if not self._in_time(len(tokens), stop_at):
+        if not self._in_time(len(tokens), stop_at, alone=True):
             return None
         past = self._read(start, tokens, versions[-1])
         self._prefixes.put(past.version, past.prefix, replaces=replaces)
@@ -223,49 +226,51 @@ class Scorer:
     def _read(self, start: _Past, tokens: Tokens, version: bytes) -> _Past:
         """``start`` followed by ``tokens``, read by the model."""
         last = [len(tokens) - 1]
-        _, end, keys, values = self._feed(start.prefix, [tokens], Reading(extend=True, scored=last))
+        reading = Reading(extend=True, scored=last)
+        started = time.perf_counter()
+        (outputs,) = self._session.run_each([self._feed(start.prefix, [tokens], reading)])
+        self._pace.note(len(tokens), time.perf_counter() - started, parts=1)
+        _, end, keys, values = self._checked(outputs, len(tokens), reading)
         return _Past(version, start.prefix.extended(keys, values, end))
 
     def _run(self, past: _Past, lines: Sequence[Tokens]) -> list[float]:
         """One score a line, read by the model after ``past``."""
-        rows, reading = self._kind.reading(lines)
-        return self._kind.scores(self._feed(past.prefix, rows, reading)[0], lines)
+        tokens = sum(map(len, lines))
+        parts = _shares(lines, self._pace.parts(tokens))
+        read = [self._kind.reading(part) for part in parts]
+        started = time.perf_counter()
+        found = self._session.run_each([self._feed(past.prefix, *one) for one in read])
+        self._pace.note(tokens, time.perf_counter() - started, parts=len(parts))
+        scores: list[float] = []
+        for part, (rows, reading), outputs in zip(parts, read, found, strict=True):
+            checked = self._checked(outputs, sum(map(len, rows)), reading)
+            scores += self._kind.scores(checked[0], part)
+        return scores
 
     def _feed(
-        self,
-        past: Prefix,
-        rows: Sequence[Tokens],
-        reading: Reading,
-    ) -> list[NDArray[Any]]:
-        """Run the model on sequences, see :class:`~edge_rerank.packs.specs.ScorerSpec`."""
+        self, past: Prefix, rows: Sequence[Tokens], reading: Reading
+    ) -> dict[str, NDArray[Any]]:
+        """What the model takes, see :class:`~edge_rerank.packs.specs.ScorerSpec`."""
         lengths = np.array([len(row) for row in rows])
         width = max(_MIN_WIDTH, int(lengths.max()))
         offsets = np.arange(width)
         real = offsets < lengths[:, None]
         starts = np.cumsum(lengths) - lengths
         count = int(lengths.sum())
-        started = time.perf_counter()
-        outputs = self._session.run(
-            {
-                "input_ids": np.fromiter(concatenate.from_iterable(rows), np.int64, count),
-                "position_ids": past.tokens + np.nonzero(real)[1],
-                "layout": np.where(real, starts[:, None] + offsets, starts[:, None]),
-                "places": np.flatnonzero(real),
-                "mask": self._mask(real),
-                "past_keys": past.keys,
-                "past_values": past.values,
-                "extend": np.array(int(reading.extend)),
-                "start": past.end,
-                "scored": np.array(reading.scored, dtype=np.int64),
-                "predictors": np.array(reading.predictors, dtype=np.int64),
-                "targets": np.array(
-                    reading.targets or [0] * len(reading.predictors), dtype=np.int64
-                ),
-            }
-        )
-        pace = (time.perf_counter() - started) / count
-        self._pace += _PACE_WEIGHT * (pace - self._pace)
-        return self._checked(outputs, count, reading)
+        return {
+            "input_ids": np.fromiter(concatenate.from_iterable(rows), np.int64, count),
+            "position_ids": past.tokens + np.nonzero(real)[1],
+            "layout": np.where(real, starts[:, None] + offsets, starts[:, None]),
+            "places": np.flatnonzero(real),
+            "mask": self._mask(real),
+            "past_keys": past.keys,
+            "past_values": past.values,
+            "extend": np.array(int(reading.extend)),
+            "start": past.end,
+            "scored": np.array(reading.scored, dtype=np.int64),
+            "predictors": np.array(reading.predictors, dtype=np.int64),
+            "targets": np.array(reading.targets or [0] * len(reading.predictors), dtype=np.int64),
+        }
 
     def _checked(
         self, outputs: list[NDArray[Any]], count: int, reading: Reading
@@ -291,8 +296,9 @@ class Scorer:
             seen = np.broadcast_to(real[:, None, :], (*real.shape, width))
         return np.where(seen, 0.0, -np.inf).astype(self._nothing.keys.dtype)
 
-    def _in_time(self, tokens: int, stop_at: float | None) -> bool:
-        return stop_at is None or time.perf_counter() + tokens * self._pace <= stop_at
+    def _in_time(self, tokens: int, stop_at: float | None, *, alone: bool = False) -> bool:
+        needed = self._pace.seconds(tokens, alone=alone)
+        return stop_at is None or time.perf_counter() + needed <= stop_at
 
 
 class _Wanted:
@@ -334,6 +340,14 @@ def _runs(lines: Iterable[Tokens]) -> Iterator[list[Tokens]]:
         used += len(line)
     if run:
         yield run
+
+
+def _shares(lines: Sequence[Tokens], count: int) -> list[Sequence[Tokens]]:
+    """Cut into at most ``count`` runs of like many tokens, none of them empty."""
+    ends = list(accumulate(map(len, lines)))
+    cuts = [bisect_left(ends, ends[-1] * part / count) + 1 for part in range(1, count)]
+    places = sorted({0, *cuts, len(lines)})
+    return [lines[start:end] for start, end in pairwise(places)]
 
 
 def _feeds(spec: ScorerSpec) -> list[dict[str, Shape]]:

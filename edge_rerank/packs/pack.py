@@ -64,7 +64,7 @@ class Pack:
     digest: str
     signed: bool = False
     pinned: bool = False
-    _files: Mapping[str, bytes] = field(default_factory=dict, repr=False, compare=False)
+    _files: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
     def open(
@@ -135,11 +135,31 @@ class Pack:
         except KeyError:
             raise PackInvalid(f"{name}: not among the files of the pack") from None
 
-    def model(self, name: str, *feeds: Mapping[str, Shape]) -> Model:
+    def model(self, name: str, *feeds: Mapping[str, Shape], last: bool = False) -> Model:
         """The checked content of a model whose runs cost no more than one of its size may.
 
-        The weights beside it, if there are any, come along. What a shipped pack's models cost is
-        known, and is not computed again.
+        The weights beside it, if there are any, come along.
+
+        Args:
+            name: of the file.
+            feeds: see :meth:`check_runs`.
+            last: whether nobody will ask for it again: the pack then lets go of its bytes.
+
+        Raises:
+            PackInvalid: when the pack has no such file, or its cost is too high or not bounded.
+        """
+        self.check_runs(name, *feeds)
+        content, beside = self.read(name), self.manifest.external_data.get(name, "")
+        data = self.read(beside) if beside else b""
+        if last:
+            for done in {name, beside} - {""}:
+                del self._files[done]
+        return Model(content, data, beside)
+
+    def check_runs(self, name: str, *feeds: Mapping[str, Shape]) -> None:
+        """See that a model's runs cost no more than one of its size may.
+
+        What a shipped pack's models cost is known, and is not computed again.
 
         Args:
             name: of the file.
@@ -150,13 +170,12 @@ class Pack:
             PackInvalid: when the pack has no such file, or its cost is too high or not bounded.
         """
         content, beside = self.read(name), self.manifest.external_data.get(name, "")
-        data = self.read(beside) if beside else b""
+        size = len(self.read(beside)) if beside else 0
         for feed in () if self.pinned else feeds:
             try:
-                check_cost(content, feed, beside=len(data))
+                check_cost(content, feed, beside=size)
             except Malformed as error:
                 raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
-        return Model(content, data, beside)
 
     def without_files(self) -> Pack:
         """The same pack with its contents dropped, to free memory once they are loaded."""

@@ -20,6 +20,7 @@ from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.formats.rating_scale import RatingScale
+from edge_rerank.inference.numpy_threads import ONE_THREAD
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
@@ -233,7 +234,7 @@ class RankingEngine:
         Raises:
             InvalidRequest, InferenceError, ClosedError: see :meth:`rank`.
         """
-        with self.in_flight():
+        with self.in_flight(), ONE_THREAD:
             return self._answer(items, history, head_of, trial_of, options)
 
     def _answer(

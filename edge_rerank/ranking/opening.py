@@ -13,6 +13,7 @@ from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.inference.scorer import Scorer
+from edge_rerank.inference.trim import TRIMMER
 from edge_rerank.packs.installed import find_pack
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
@@ -66,21 +67,28 @@ class Models:
         if with_encoder is None:
             with_encoder = Pack.open(shipped_pack())
         providers, threads = runtime.providers, runtime.threads
-        encoder = TextEncoder(with_encoder, providers=providers, threads=threads)
+        # The largest first, and the bytes of each let go of: what is loaded beside them peaks.
         scorer = None
         if with_scorer is not None:
             scorer = Scorer(
-                with_scorer, providers=providers, threads=threads, prefix_bytes=runtime.prefix_bytes
+                with_scorer,
+                providers=providers,
+                threads=threads,
+                prefix_bytes=runtime.prefix_bytes,
+                last=True,
             )
+            TRIMMER.now()
         pair_scorer = None
         if with_pairs is not None:
-            pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads)
+            pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads, last=True)
+        encoder = TextEncoder(with_encoder, providers=providers, threads=threads, last=True)
         read = None if tables is None else tables_of(tables, trust)
         history = None
         if with_encoder.manifest.history_encoder is not None:
             history = HistoryModel(with_encoder, providers=providers, tables=read)
         elif read is not None:
             raise PackUnsupported(_NO_MODEL)
+        TRIMMER.now()
         return cls(
             pack=with_encoder,
             encoder=encoder,

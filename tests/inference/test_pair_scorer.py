@@ -14,8 +14,10 @@ import pytest
 from edge_rerank import Degradation, Event, Item, Reranker
 from edge_rerank.errors import InvalidRequest, PackInvalid, PackUnsupported
 from edge_rerank.inference import pair_scorer as module
+from edge_rerank.inference.pace import UNKNOWN_S
 from edge_rerank.inference.pair_prompt import PairPrompt
 from edge_rerank.inference.pair_scorer import PairScorer, _batches
+from edge_rerank.inference.workers import Workers
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
@@ -89,6 +91,8 @@ def test_what_was_read_is_read_once_and_can_be_forgotten(
 
 def test_time_ends_between_batches(scorer: PairScorer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "BATCH_TOKENS", 1)
+    monkeypatch.setattr(module, "LEAST_TOKENS", 1)
+    monkeypatch.setattr(scorer._session, "_workers", Workers(1))
     assert np.isnan(scorer.score(CANDIDATES, (), query=QUERY, stop_at=0.0)).all()
     run, done = scorer._session.run, []
 
@@ -343,5 +347,5 @@ def test_two_of_them_are_refused(folder: Path) -> None:
 def test_reading_costs_what_was_said(scorer: PairScorer) -> None:
     started = time.perf_counter()
     scorer.score(CANDIDATES * 20, (), query=QUERY)
-    assert scorer._pace != module._UNKNOWN_PACE_S
-    assert 0 < scorer._pace < time.perf_counter() - started
+    assert 0 < scorer._pace.seconds(1) < time.perf_counter() - started
+    assert scorer._pace.seconds(1) != UNKNOWN_S

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from edge_rerank import Degradation, Event, Item, Reranker
 from edge_rerank.errors import InvalidRequest, PackInvalid, PackUnsupported
 from edge_rerank.inference.prefix_cache import Prefix, PrefixCache, chain
-from edge_rerank.inference.scorer import RUN_PLACES, RUN_TOKENS, Scorer, _runs
+from edge_rerank.inference.scorer import RUN_PLACES, RUN_TOKENS, Scorer, _runs, _shares
 from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
@@ -141,6 +141,32 @@ def test_special_tokens_in_a_text_are_text(scorer: Scorer) -> None:
 
 def test_half_an_emoji_is_no_error(scorer: Scorer) -> None:
     assert np.isfinite(scorer.score(["\ud83d"], HISTORY)).all()
+
+
+@pytest.mark.parametrize("scheme", ["none", "int8", "int7"])
+def test_candidates_that_are_split_among_threads_get_the_same_bits(
+    scheme: str, tmp_path: Path
+) -> None:
+    pack = Pack.open(make_pack(tmp_path / "pack", scheme=scheme))
+    texts = [f"{CANDIDATES[n % 5]} {n}" for n in range(40)]
+    whole = Scorer(pack, threads=1).score(texts, HISTORY)
+    split, sizes = Scorer(pack, threads=3), []
+    run = split._session.run_each
+    split._session.run_each = lambda feeds: (sizes.append(len(feeds)), run(feeds))[1]  # type: ignore[method-assign]
+    assert np.array_equal(split.score(texts, HISTORY), whole)
+    assert max(sizes) == 3
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4])
+@pytest.mark.parametrize("lengths", [[5], [1, 1], [300, 1, 1, 1], [1, 1, 1, 300], [12] * 20])
+def test_shares_hold_every_line_once_and_none_is_empty(lengths: list[int], count: int) -> None:
+    lines = [tuple(range(length)) for length in lengths]
+    shares = _shares(lines, count)
+    assert [line for share in shares for line in share] == lines
+    assert 1 <= len(shares) <= count
+    assert all(shares)
+    if lengths == [12] * 20:
+        assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_four_threads_get_what_one_gets(make: Callable[..., Scorer]) -> None:

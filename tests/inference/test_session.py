@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from edge_rerank import Reranker
-from edge_rerank.errors import InferenceError, InvalidRequest, ProviderUnavailable
+from edge_rerank.errors import InferenceError, InvalidRequest, PackInvalid, ProviderUnavailable
+from edge_rerank.inference import arena
+from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.inference.session import (
     MAX_DEFAULT_THREADS,
@@ -12,6 +15,8 @@ from edge_rerank.inference.session import (
     default_threads,
     resolve_providers,
 )
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
 
 
 def test_the_cpu_is_the_default_whatever_else_is_there() -> None:
@@ -42,6 +47,37 @@ def test_threads_are_what_was_asked_for() -> None:
     with Reranker.open(runtime=Runtime(threads=1)) as reranker:
         assert reranker.engine.threads == 1
         assert reranker.engine.providers[0] == "CPUExecutionProvider"
+
+
+def test_a_session_without_the_arena_computes_the_same_bits(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    pack, texts = Pack.open(shipped_pack()), ["a title of a few words", "another"]
+    within = TextEncoder(pack).encode(texts)
+    monkeypatch.setattr(arena, "_arena", lambda: False)
+    without = TextEncoder(pack)
+    assert without._session._each_run is None
+    assert np.array_equal(within, without.encode(texts))
+
+
+def test_an_arena_that_onnxruntime_refuses_is_done_without(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr("onnxruntime.create_and_register_allocator", refuse)
+    assert arena._arena.__wrapped__() is False
+
+
+def test_a_pack_lets_go_of_a_model_that_nobody_will_ask_for_again() -> None:
+    pack = Pack.open(shipped_pack())
+    assert pack.manifest.encoder is not None
+    name = pack.manifest.encoder.model
+    assert pack.model(name).graph == pack.read(name)
+    assert pack.model(name, last=True).size > 0
+    with pytest.raises(PackInvalid, match="not among the files"):
+        pack.read(name)
 
 
 def test_bytes_that_are_no_model() -> None:

@@ -14,6 +14,7 @@ from edge_rerank._progress import Progress
 from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.inference.encoders.cache import Encoder
 from edge_rerank.inference.encoders.scripts import ScriptReader
+from edge_rerank.inference.pace import LEAST_TOKENS
 from edge_rerank.inference.session import Session, finite
 from edge_rerank.inference.tokenizing import read_tokenizer, token_ids
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
@@ -38,7 +39,8 @@ class TextEncoder:
         pack: a pack whose manifest has an encoder.
         providers: execution providers by preference, see
             :func:`edge_rerank.inference.session.resolve_providers`.
-        threads: threads inside one operator.
+        threads: batches that are read at once, each on one thread.
+        last: see :meth:`edge_rerank.packs.pack.Pack.model`.
 
     Raises:
         PackUnsupported: when the pack has no encoder.
@@ -47,14 +49,19 @@ class TextEncoder:
     """
 
     def __init__(
-        self, pack: Pack, *, providers: Sequence[str] | None = None, threads: int | None = None
+        self,
+        pack: Pack,
+        *,
+        providers: Sequence[str] | None = None,
+        threads: int | None = None,
+        last: bool = False,
     ) -> None:
         spec = pack.manifest.encoder
         if spec is None:
             raise PackUnsupported("the pack has no text encoder")
         self._spec = spec
         self.dim: int = spec.dim
-        model = pack.model(spec.model, _feed(spec))
+        pack.check_runs(spec.model, _feed(spec))
         self._tokenizer = read_tokenizer(pack.read(spec.tokenizer), spec.tokenizer)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(spec.max_tokens)
@@ -67,7 +74,11 @@ class TextEncoder:
                 raise PackInvalid("encoder.query_prompt: not one of this tokeniser's texts")
         self._unknown_id = _unknown_id(self._tokenizer, pack.read(spec.tokenizer))
         self._scripts = ScriptReader(self._tokenizer)
-        self._session = Session(model, providers=providers, threads=threads)
+        self._session = Session(
+            lambda: pack.model(spec.model, last=last),
+            providers=providers,
+            threads=threads,
+        )
         self.providers = self._session.providers
         self.threads = self._session.threads
         self.queries: Encoder = self if spec.query_prompt is None else _QueryEncoder(self)
@@ -95,15 +106,12 @@ class TextEncoder:
         items = [self._tokenize(text) for text in texts]
         tokens = [self._as_query(ids) for ids in items] if query else items
         done = 0
-        for rows in self._batches([len(ids) for ids in tokens]):
-            width = max(len(tokens[row]) for row in rows)
-            ids = np.full((len(rows), width), self._spec.pad_id, dtype=np.int64)
-            mask = np.zeros((len(rows), width), dtype=np.int64)
-            for place, row in enumerate(rows):
-                ids[place, : len(tokens[row])] = tokens[row]
-                mask[place, : len(tokens[row])] = 1
-            vectors[rows] = self._run(ids, mask)
-            done += len(rows)
+        batches = self._batches([len(ids) for ids in tokens], self._session.at_once)
+        for some in _several(batches, self._session.at_once):
+            found = self._run([self._padded([tokens[row] for row in rows]) for rows in some])
+            for rows, vectors_of_rows in zip(some, found, strict=True):
+                vectors[rows] = vectors_of_rows
+            done += sum(map(len, some))
             if progress is not None:
                 progress(done, len(texts))
         vectors[
@@ -115,12 +123,28 @@ class TextEncoder:
         ] = 0.0
         return vectors
 
-    def _run(self, ids: NDArray[np.int64], mask: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Vectors of rows of tokens, none of which is NaN or infinite."""
-        if not ids.shape[1]:
-            return np.zeros((len(ids), self.dim), dtype=np.float32)  # no token, no text
-        outputs = self._session.run({"input_ids": ids, "attention_mask": mask})
-        return finite(outputs, 0, (len(ids), self.dim), "the text encoder")
+    def _padded(self, tokens: Sequence[list[int]]) -> dict[str, NDArray[np.int64]]:
+        """What the model takes for rows of tokens."""
+        width = max(map(len, tokens))
+        ids = np.full((len(tokens), width), self._spec.pad_id, dtype=np.int64)
+        mask = np.zeros((len(tokens), width), dtype=np.int64)
+        for place, row in enumerate(tokens):
+            ids[place, : len(row)] = row
+            mask[place, : len(row)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _run(self, feeds: Sequence[dict[str, NDArray[np.int64]]]) -> list[NDArray[np.float32]]:
+        """Vectors of the rows of each feed, none of which is NaN or infinite."""
+        with_tokens = [feed for feed in feeds if feed["input_ids"].shape[1]]
+        outputs = iter(self._session.run_each(with_tokens))
+        vectors = []
+        for feed in feeds:
+            rows, width = feed["input_ids"].shape
+            if width:
+                vectors.append(finite(next(outputs), 0, (rows, self.dim), "the text encoder"))
+            else:
+                vectors.append(np.zeros((rows, self.dim), dtype=np.float32))  # no token, no text
+        return vectors
 
     def is_word(self, word: str) -> bool:
         """Whether the tokeniser knows a word as a whole: one that people write, no typo."""
@@ -154,11 +178,15 @@ class TextEncoder:
         return self._scripts.reads(self._cut(text))
 
     @staticmethod
-    def _batches(lengths: Sequence[int]) -> list[list[int]]:
-        """Group rows of like length so that padding stays small; longest last."""
+    def _batches(lengths: Sequence[int], at_once: int = 1) -> list[list[int]]:
+        """Group rows of like length so that padding stays small; longest last.
+
+        A few rows make as many batches as run at once, unless these would be too small.
+        """
+        most = max(LEAST_TOKENS, min(BATCH_TOKENS, -(-sum(lengths) // at_once)))
         batches: list[list[int]] = []
         for row in sorted(range(len(lengths)), key=lengths.__getitem__):
-            if batches and (len(batches[-1]) + 1) * lengths[row] <= BATCH_TOKENS:
+            if batches and (len(batches[-1]) + 1) * lengths[row] <= most:
                 batches[-1].append(row)
             else:
                 batches.append([row])
@@ -177,6 +205,11 @@ class _QueryEncoder:
     ) -> NDArray[np.float32]:
         """See :meth:`TextEncoder.encode`."""
         return self._encoder.encode(texts, query=True, progress=progress)
+
+
+def _several(batches: Sequence[list[int]], count: int) -> list[Sequence[list[int]]]:
+    """Batches that run at once, ``count`` together."""
+    return [batches[start : start + count] for start in range(0, len(batches), count)]
 
 
 def _feed(spec: EncoderSpec) -> dict[str, Shape]:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.inference.encoders.cache import Encoder
+from edge_rerank.inference.numpy_threads import ONE_THREAD
 
 TEXTS = (
     "How to bake rye bread",
@@ -69,7 +70,8 @@ class Unrelated:
         asked = vectors
         if self._queries is not self._encoder:
             asked = self._queries.encode(TEXTS).astype(np.float64)
-        cosines = (asked @ vectors.T)[np.triu_indices(len(TEXTS), k=1)]
+        with ONE_THREAD:
+            cosines = (asked @ vectors.T)[np.triu_indices(len(TEXTS), k=1)]
         return float(cosines.mean()), float(max(cosines.std(), _LEAST_SPREAD))
 
 

@@ -129,7 +129,7 @@ def open_rankers(
         pack: a pack's folder.
         world: its items are going to be ranked.
         room: log-odds beside the host's order in the guarded and the bounded one, at first.
-        threads: inside one operator; ``None`` for the default.
+        threads: that compute at once; ``None`` for the default.
         opened: closes them.
 
     Raises:

@@ -61,7 +61,7 @@ def simulate(
         plans: at most one for each scenario, alike in ``room``.
         out: gets ``SCENARIO.jsonl``, a line for each person.
         work: where vectors are kept, see :func:`~edge_rerank_export.train.item_vectors`.
-        threads: inside one operator; ``None`` for the default.
+        threads: that compute at once; ``None`` for the default.
         steps: told of each plan.
 
     Raises:

@@ -75,7 +75,7 @@ class World:
             folder: see :mod:`edge_rerank.formats.dataset`; its requests are not read.
             pack: its encoder makes the vectors.
             work: where vectors are kept from one run to the next.
-            threads: inside one operator; ``None`` for the default.
+            threads: that compute at once; ``None`` for the default.
             steps: told of each step.
 
         Raises:

@@ -196,7 +196,7 @@ def read_domains(
         folders: data sets, see :mod:`edge_rerank.formats.dataset`.
         base: the pack with the text encoder.
         work: where vectors are kept from one run to the next.
-        threads: inside one operator; ``None`` for the default.
+        threads: that compute at once; ``None`` for the default.
         steps: told of each step.
 
     Raises:

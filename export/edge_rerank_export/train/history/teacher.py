@@ -34,7 +34,7 @@ class Teacher:
     Args:
         recipe: names the scorer, and how much it counts.
         work: what it said is kept here from one run to the next.
-        threads: inside one operator; ``None`` for the default.
+        threads: that compute at once; ``None`` for the default.
 
     Raises:
         PackError: when the pack cannot be used.
