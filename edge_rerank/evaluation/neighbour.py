@@ -68,7 +68,9 @@ def neighbour(cores: int | None = None) -> Iterator[None]:
     others: list[subprocess.Popen[bytes]] = []
     try:
         others.extend(
-            subprocess.Popen(command, stdout=subprocess.PIPE)  # noqa: S603
+            subprocess.Popen(  # noqa: S603
+                command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+            )
             for _ in range(usable_processors() if cores is None else cores)
         )
         for other in others:

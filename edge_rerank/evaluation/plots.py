@@ -24,6 +24,9 @@ _VALUES = 38
 _GAP = 13
 """Least distance of two lines of text."""
 
+_LABEL_GAP = 26
+"""Least distance of two numbers below an axis, from middle to middle."""
+
 _STEPS = (0.01, 0.02, 0.05, 0.1, 0.2)
 """Between the levels of an axis for what lies between 0 and 1."""
 
@@ -268,6 +271,56 @@ def curves(title: str, lines: Sequence[Line], across: str) -> str:
     return _svg(title, max(lower + 24, floor + 6), grid + drawn)
 
 
+def growth(title: str, lines: Sequence[Line], across: str, *, logarithmic: bool = False) -> str:
+    """What something costs against how much there is: curves with a dot at each measurement.
+
+    Args:
+        title: what is drawn.
+        lines: all of them, at least one; they need no intervals.
+        across: what the horizontal axis counts.
+        logarithmic: whether both axes are, for sizes and costs above 0; else the vertical one
+            begins at 0.
+    """
+    left, right, upper, lower = 40.0, 272.0, 10.0, 210.0
+    sizes = sorted({x for one in lines for x in one.x})
+    costs = [y for one in lines for y in one.y]
+    ticks = _decades(costs) if logarithmic else _ticks(max(costs))
+    turn = math.log10 if logarithmic else float
+    (first, last), (low, high) = ((turn(ends[0]), turn(ends[-1])) for ends in (sizes, ticks))
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        across_it = left + (right - left) * (turn(x) - first) / max(last - first, 1e-9)
+        return across_it, lower - (lower - upper) * (turn(y) - low) / (high - low)
+
+    grid = ""
+    for value in ticks:
+        _, y = at(sizes[0], value)
+        grid += _line("axis", left, y, right, y)
+        grid += f'<text class="s e" x="{left - 6}" y="{y + 4:.1f}">{value:g}</text>'
+    before = -math.inf
+    for value in sizes:
+        x, _ = at(value, ticks[0])
+        grid += _line("axis", x, lower, x, lower + 4)
+        if x - before >= _LABEL_GAP:
+            grid += f'<text class="s m" x="{x:.1f}" y="{lower + 16}">{value:,g}</text>'
+            before = x
+    grid += f'<text class="s m" x="{(left + right) / 2}" y="{lower + 34}">{escape(across)}</text>'
+    drawn, floor = "", 0.0
+    for one in sorted(lines, key=lambda one: -one.y[-1]):
+        places = [at(x, y) for x, y in zip(one.x, one.y, strict=True)]
+        end, height = places[-1]
+        floor = max(height + 4, floor + _GAP)
+        weight = " b" if one.kind == "own" else ""
+        dots = "".join(
+            f'<circle class="dot {one.kind}" cx="{x:.1f}" cy="{y:.1f}" r="3"/>' for x, y in places
+        )
+        drawn += (
+            f'<polyline class="path {one.kind or "quiet"}" points="{_points(places)}"/>{dots}'
+            f'<text class="s{weight}" x="{end + 8:.1f}" y="{floor:.1f}">{escape(one.name)}</text>'
+        )
+    return _svg(title, max(lower + 40, floor + 6), grid + drawn)
+
+
 def _points(places: Sequence[tuple[float, float]]) -> str:
     return " ".join(f"{x:.1f},{y:.1f}" for x, y in places)
 
@@ -308,6 +361,20 @@ def _levels(values: Sequence[float]) -> list[float]:
         if last - first <= _MOST_STEPS:
             break
     return [level * step for level in range(first, max(last, first + 1) + 1)]
+
+
+def _ticks(most: float) -> list[float]:
+    """Round levels from 0 to beyond ``most``, 3 to 6 of them."""
+    top = _nice(max(most, 1e-9))
+    step = next(one for one in (_nice(top / 4), _nice(top / 5)) if round(top / one, 6) % 1 == 0)
+    return [step * level for level in range(round(top / step) + 1)]
+
+
+def _decades(values: Sequence[float]) -> list[float]:
+    """Powers of ten, the first at most the least of the values above 0, the last at least all."""
+    first = math.floor(math.log10(min(values)))
+    last = max(math.ceil(math.log10(max(values))), first + 1)
+    return [10.0**power for power in range(first, last + 1)]
 
 
 def _svg(title: str, height: float, inside: str) -> str:

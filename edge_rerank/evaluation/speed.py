@@ -1,116 +1,96 @@
 """Speed: the figures the README promises, measured on the machine at hand.
 
-Times are medians. What a fresh process costs (import, open, memory) is measured in fresh
-processes, because this one has everything loaded. Before and after each step a look is taken at how
-much of the processor this process is given: on a busy machine a bound that is missed says nothing.
+Times that pass are medians, beside what they take of the processor; a loaded run takes them once
+more beside a neighbour on every core. Before and after each step a look is taken at how much of
+the processor this process is given: on a busy machine a bound that is missed says nothing.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
-import random
-import statistics
-import subprocess
-import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_rerank._progress import Progress
-from edge_rerank.errors import InferenceError
+from edge_rerank.evaluation.fresh_process import fresh_process
+from edge_rerank.evaluation.invented import (
+    KEY,
+    add_people,
+    has_scorer,
+    invented_items,
+    make_known,
+)
+from edge_rerank.evaluation.neighbour import ROUNDS, cost, costs
+from edge_rerank.evaluation.speed_report import BenchReport, Figure
 from edge_rerank.history.keys.sources import KeyFile
-from edge_rerank.history.vault.file import HistoryFile
 from edge_rerank.history.vault.retention import DAY_S
 from edge_rerank.history.vault.store import HistoryStore
-from edge_rerank.history.vault.vault import Vault
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.reranker import Reranker
 from edge_rerank.types import Event, Item
-
-_WORDS = (
-    *("quiet", "river", "garden", "night", "paper", "copper", "winter", "engine", "orange"),
-    *("signal", "market", "harbour", "stone", "window", "forest", "kettle", "bicycle", "letter"),
-    *("island", "mirror", "violin", "planet", "ladder", "thunder", "basket"),
-)
-
-
-BUSY_SHARE = 0.9
-"""Of the processor time asked for; with less, a figure may be a tenth too long and more."""
 
 _LOOK_S = 0.2
 
 PEOPLE = 10_000
 ROWS = 10_000
+KNOWN = 1_000
+CATALOGUE = 10_000
+
+_LISTS = 50
+"""So many lists in turn: of the last one, what was looked at is remembered."""
+
+_COLD = 5
+"""Batches of texts that were never seen."""
 
 
 @dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured value against its bound.
+class _Meter:
+    """Measures calls.
 
     Attributes:
-        name: what was measured.
-        value: the median, in ``unit``.
-        unit: "ms", "s" or "MiB".
-        bound: the most it may be.
+        loaded: whether to measure beside a neighbour, too.
     """
 
-    name: str
-    value: float
-    unit: str
-    bound: float
+    loaded: bool
 
-    @property
-    def ok(self) -> bool:
-        """Whether the value is within its bound."""
-        return self.value <= self.bound
+    def figure(
+        self,
+        name: str,
+        call: Callable[[int], object],
+        repeats: int,
+        *,
+        bound: float,
+        per: float = 1.0,
+        unit: str = "ms",
+    ) -> Figure:
+        """The figure of ``call(turn)``, made ``repeats`` times or a few more.
 
-
-@dataclass(frozen=True, slots=True)
-class BenchReport:
-    """All figures of one run, and what it ran on.
-
-    Attributes:
-        threads: that compute at once in one call.
-        providers: what the models ran on.
-        figures: what was measured.
-        share: the least share of the processor that this process got when it asked for its
-            threads' worth, 0 to 1.
-    """
-
-    threads: int
-    providers: tuple[str, ...]
-    figures: tuple[Figure, ...]
-    share: float = 1.0
-
-    @property
-    def busy(self) -> bool:
-        """Whether other work took so much that a missed bound says nothing."""
-        return self.share < BUSY_SHARE
-
-    @property
-    def missed(self) -> bool:
-        """Whether a bound was missed on a machine that was not busy."""
-        return not self.busy and not all(figure.ok for figure in self.figures)
-
-    def to_json(self, *, indent: int | None = 2) -> str:
-        """All of it.
-
-        ``{"threads", "providers", "share", "busy", "figures": [{"name", "value", "unit",
-        "bound", "ok"}]}``.
+        Args:
+            name: of the figure.
+            call: gets another turn each time, from 0.
+            repeats: ≥ 1.
+            bound: in ``unit``.
+            per: milliseconds of a call are divided by it.
+            unit: of what that gives.
         """
-        figures = [{**asdict(figure), "ok": figure.ok} for figure in self.figures]
-        report = {**asdict(self), "busy": self.busy, "figures": figures}
-        return json.dumps(report, indent=indent)
+        if not self.loaded:
+            quiet, beside = cost(call, repeats), None
+        else:
+            rounds = min(ROUNDS, repeats)
+            both = costs(call, calls=-(-repeats // rounds), rounds=rounds)
+            quiet, beside = both.quiet, both.loaded.wall_ms / per
+        return Figure(name, quiet.wall_ms / per, unit, bound, quiet.cpu_ms / per, beside)
 
 
 def run(
     pack: str | Path | None = None,
     *,
     quick: bool = False,
+    loaded: bool = False,
     progress: Progress | None = None,
 ) -> BenchReport:
     """Measure ranking, encoding, the store, and what a fresh process costs.
@@ -118,6 +98,7 @@ def run(
     Args:
         pack: a pack folder; ``None`` for the shipped one.
         quick: fewer repetitions, for a first look.
+        loaded: whether to measure each time once more beside a neighbour that burns every core.
         progress: called with (measurements done, measurements to do).
 
     Raises:
@@ -125,15 +106,16 @@ def run(
         InferenceError: when a measurement process fails.
     """
     repeats = 20 if quick else 200
-    figures: list[Figure] = []
+    meter = _Meter(loaded)
     with RankingEngine.open(pack) as engine:
         threads, providers = engine.threads, engine.providers
-    steps: tuple[Callable[[], Sequence[Figure]], ...] = (
-        lambda: _ranking(pack, repeats),
-        lambda: _encoding(pack, 64 if quick else 512),
-        lambda: _store(repeats),
-        lambda: _fresh_process(pack, 3 if quick else 7),
+    steps: tuple[Callable[[], Iterable[Figure]], ...] = (
+        lambda: _ranking(pack, repeats, meter),
+        lambda: _encoding(pack, 64 if quick else 512, meter),
+        lambda: _store(repeats, meter),
+        lambda: fresh_process(pack, 3 if quick else 7, loaded=loaded),
     )
+    figures: list[Figure] = []
     share = _share(threads)
     for done, step in enumerate(steps, start=1):
         figures.extend(step())
@@ -161,58 +143,68 @@ def _share(threads: int) -> float:
     return min((time.process_time() - spent) / wanted, 1.0)
 
 
-def _items(count: int, *, words: int = 12, seed: int = 0) -> list[Item]:
-    rng = random.Random(seed)  # noqa: S311 - invented item titles, not secrets
-    return [
-        Item(
-            f"{seed}-{number}",
-            " ".join(rng.choices(_WORDS, k=words)),
-            rng.sample(_WORDS, 2),
-            popularity=rng.randrange(1000),
-        )
-        for number in range(count)
-    ]
-
-
-def _median_ms(call: Callable[[int], object], repeats: int) -> float:
-    times = []
-    for turn in range(repeats):
-        start = time.perf_counter()
-        call(turn)
-        times.append((time.perf_counter() - start) * 1e3)
-    return statistics.median(times)
-
-
-def _ranking(pack: str | Path | None, repeats: int) -> list[Figure]:
-    items = _items(150)
-    now = time.time()
+def _ranking(pack: str | Path | None, repeats: int, meter: _Meter) -> Iterator[Figure]:
     with Reranker.open(pack) as reranker:
-        reranker.consent("bench", True)
-        reranker.record(
-            [Event("click", item, timestamp=now - 60 * n) for n, item in enumerate(items[100:])],
-            user="bench",
+        long = not has_scorer(reranker)  # a language model takes a minute for 10,000 items
+        items = invented_items((CATALOGUE if long else 100) + _LISTS)
+        _accustom(reranker, items)
+
+        def some(count: int) -> Callable[[int], object]:
+            return lambda turn: reranker.rank(items[turn % _LISTS :][:count], user="bench")
+
+        yield meter.figure(
+            "rank 100 known items, 50 events of history", some(100), repeats, bound=4.0
         )
-        reranker.warmup(items)
-        value = _median_ms(lambda _: reranker.rank(items[:100], user="bench"), repeats)
-        click = _median_ms(
-            lambda turn: (
-                reranker.record(Event("click", items[turn % 100], timestamp=turn), user="bench"),
-                reranker.rank(items[:100], user="bench"),
-            ),
-            repeats,
-        )
-    return [
-        Figure("rank 100 known items, 50 events of history", value, "ms", 5.0),
-        Figure("one more click, then rank 100 known items", click, "ms", 8.0),
-    ]
+        yield _from_click_to_list(reranker, items[:100], repeats, meter)
+        if long:
+            yield meter.figure("rank 1,000 known items", some(KNOWN), repeats // 4, bound=8.0)
+            catalogue = reranker.prepare(items[:CATALOGUE])
+            yield meter.figure(
+                "rank a prepared catalogue of 10,000 items",
+                lambda _: reranker.rank(catalogue, user="bench"),
+                max(repeats // 20, 3),
+                bound=45.0,
+            )
 
 
-def _encoding(pack: str | Path | None, count: int) -> list[Figure]:
+def _accustom(reranker: Reranker, items: list[Item]) -> None:
+    """Have the reranker know these items, and a person who clicked 50 others."""
+    now = time.time()
+    others = invented_items(50, seed=1)
+    make_known(reranker, [*items, *others])
+    reranker.consent("bench", True)
+    reranker.record(
+        [Event("click", item, timestamp=now - 60 * n) for n, item in enumerate(others, start=1)],
+        user="bench",
+    )
+
+
+def _from_click_to_list(
+    reranker: Reranker, items: list[Item], repeats: int, meter: _Meter
+) -> Figure:
+    """What a person waits for: the click, which teaches, and the list as it is then."""
+    shown = reranker.rank(items, user="bench")
+
+    def click(turn: int) -> None:
+        nonlocal shown
+        chosen = shown[turn % 10].item
+        reranker.record(Event("click", chosen, ranking=shown.id), user="bench")
+        shown = reranker.rank(items, user="bench")
+
+    return meter.figure("one more click, then rank 100 known items", click, repeats, bound=8.0)
+
+
+def _encoding(pack: str | Path | None, count: int, meter: _Meter) -> Iterator[Figure]:
     with RankingEngine.open(pack) as engine:
         engine.warmup()
-        rounds = [_items(count, seed=seed) for seed in range(1, 6)]
-        value = _median_ms(lambda turn: engine.vectors(rounds[turn]), len(rounds)) / count
-    return [Figure("cold item vector (12 words)", value, "ms", 1.5 if _has_vnni() else 2.5)]
+        rounds = [invented_items(count, seed=seed) for seed in range(1, _COLD * 4)]
+        yield meter.figure(
+            "cold item vector (12 words)",
+            lambda turn: engine.vectors(rounds[turn]),
+            _COLD,
+            bound=1.5 if _has_vnni() else 2.5,
+            per=count,
+        )
 
 
 def _has_vnni() -> bool:
@@ -224,117 +216,64 @@ def _has_vnni() -> bool:
     return any(name in flags for name in ("avx512_vnni", "avx_vnni", "asimddp"))
 
 
-def _store(repeats: int) -> list[Figure]:
-    return [*_one_person(repeats), _many_people(max(repeats // 20, 3)), _erasure()]
+def _store(repeats: int, meter: _Meter) -> Iterator[Figure]:
+    yield from _one_person(repeats, meter)
+    yield _many_people(max(repeats // 20, 3), meter)
+    yield _erasure(meter)
 
 
-def _one_person(repeats: int) -> list[Figure]:
-    items = _items(100)
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bench.db"
-        key = bytes(range(32))
-        with HistoryStore.open(path, key) as store:
-            store.set_consent("bench", "personalisation", True)
-            append = _median_ms(
-                lambda turn: store.append(
-                    "bench", [Event("click", items[turn % 100], timestamp=float(turn))]
-                ),
-                max(repeats, 60),
-            )
-            load = _median_ms(lambda _: store.load("bench", limit=50), repeats)
-    return [
-        Figure("append one event, on disk when it returns", append, "ms", 1.0),
-        Figure("load and open the last 50 events", load, "ms", 0.5 if _has_vnni() else 0.8),
-    ]
+def _one_person(repeats: int, meter: _Meter) -> Iterator[Figure]:
+    items = invented_items(100)
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        HistoryStore.open(Path(folder) / "bench.db", KEY) as store,
+    ):
+        store.set_consent("bench", "personalisation", True)
+        yield meter.figure(
+            "append one event, on disk when it returns",
+            lambda turn: store.append(
+                "bench", [Event("click", items[turn % 100], timestamp=float(turn))]
+            ),
+            max(repeats, 60),
+            bound=1.0,
+        )
+        yield meter.figure(
+            "load and open the last 50 events",
+            lambda _: store.load("bench", limit=50),
+            repeats,
+            bound=0.5 if _has_vnni() else 0.8,
+        )
 
 
-def _many_people(repeats: int) -> Figure:
+def _many_people(repeats: int, meter: _Meter) -> Figure:
     """Opening a file with 10,000 people a day later each time, and looking one of them up."""
     now = time.time()
-    key, event = bytes(range(32)), Event("click", _items(1)[0], timestamp=0.0)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bench.db"
-        HistoryStore.open(path, key).close()
-        vault = Vault(HistoryFile(path), key, None, time.time)
-        with vault.write() as change:  # in one transaction, which no public call does
-            for number in range(PEOPLE):
-                person = change.person(f"user {number}", create=True)
-                vault.rows.insert(person, [event], recorded=change.root.clock)
-                change.save(person)
-        vault.close()
+        add_people(path, 0, PEOPLE)
 
         def open_and_load(turn: int) -> None:
             # Retention looks for what has expired once a day.
-            with HistoryStore.open(path, key, _clock=lambda: now + turn * DAY_S) as store:
+            with HistoryStore.open(path, KEY, _clock=lambda: now + turn * DAY_S) as store:
                 store.load(f"user {turn}")
 
-        value = _median_ms(open_and_load, repeats)
-    return Figure("open a file of 10,000 people, load one of them", value, "ms", 50.0)
+        name = "open a file of 10,000 people, load one of them"
+        return meter.figure(name, open_and_load, repeats, bound=50.0)
 
 
-def _erasure() -> Figure:
-    events = [Event("click", _items(1)[0], timestamp=float(n)) for n in range(ROWS)]
+def _erasure(meter: _Meter) -> Figure:
+    events = [Event("click", invented_items(1)[0], timestamp=float(n)) for n in range(ROWS)]
     with tempfile.TemporaryDirectory() as folder:
         path, key = Path(folder) / "bench.db", KeyFile.create(Path(folder) / "key")
         with HistoryStore.open(path, key) as store:
-            store.append("bench", events)
-            value = _median_ms(lambda _: store.erase("bench"), 1) / 1e3
-    return Figure("erase 10,000 events and replace the key", value, "s", 1.0)
-
-
-_IMPORT = """
-import time
-start = time.perf_counter()
-import edge_rerank
-print(time.perf_counter() - start)
-"""
-
-_OPEN = """
-import sys, time
-from edge_rerank import Item, Reranker
-start = time.perf_counter()
-with Reranker.open(sys.argv[1] or None) as reranker:
-    reranker.rank([Item(str(n), f"an item called {n}") for n in range(20)])
-    print(time.perf_counter() - start)
-"""
-
-_MEMORY = """
-import random, resource, sys
-from edge_rerank import Event, Item, Reranker
-rng = random.Random(0)
-with Reranker.open(sys.argv[1] or None) as reranker:
-    reranker.consent("bench", True)
-    for turn in range(int(sys.argv[2])):
-        words = "quiet river garden " * rng.randrange(1, 9)
-        items = [Item(f"{turn}-{n}", words + str(n)) for n in range(rng.randrange(1, 100))]
-        ranking = reranker.rank(items, user="bench")
-        reranker.record(Event("click", ranking[0].item), user="bench")
-    with open("/proc/self/status") as status:
-        peak = next(line for line in status if line.startswith("VmHWM"))
-    print(int(peak.split()[1]) / 1024)
-"""
-
-
-def _fresh_process(pack: str | Path | None, repeats: int) -> list[Figure]:
-    place = str(pack) if pack is not None else ""
-    figures = [
-        Figure("import edge_rerank", _python(_IMPORT, repeats), "s", 0.25),
-        Figure("open to first result", _python(_OPEN, repeats, place), "s", 1.0),
-    ]
-    if Path("/proc/self/status").exists():
-        peak = _python(_MEMORY, 1, place, str(10 * repeats))
-        figures.append(Figure("peak memory of the process", peak, "MiB", 300.0))
-    return figures
-
-
-def _python(script: str, repeats: int, *arguments: str) -> float:
-    """Median of what ``script`` prints in fresh interpreters."""
-    values = []
-    for _ in range(repeats):
-        done = subprocess.run(  # noqa: S603 - our own scripts, see above
-            [sys.executable, "-c", script, *arguments], capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            raise InferenceError(f"a measurement process ended with code {done.returncode}")
-        values.append(float(done.stdout))
-    return statistics.median(values)
+            people = ["quiet", "loaded"] if meter.loaded else ["quiet"]
+            for person in people:
+                store.append(person, events)
+            return meter.figure(
+                "erase 10,000 events and replace the key",
+                lambda turn: store.erase(people[turn]),
+                1,
+                bound=1.0,
+                per=1e3,
+                unit="s",
+            )

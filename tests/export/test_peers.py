@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,6 +78,39 @@ def test_rows_are_named_by_the_manifest_and_differ(pack: Pack, recorder: Recorde
         "recorder",
     ]
     assert all(one.runs == measure.QUICK_ROUNDS for one in report.timings)
+    assert all(one.loaded_ms is None for one in report.timings)
+
+
+def test_a_loaded_run_stands_beside_the_quiet_one(
+    pack: Pack, recorder: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    there = [False]
+
+    @contextmanager
+    def burning() -> Iterator[None]:
+        there[0] = True
+        yield
+        there[0] = False
+
+    class Sleeper(Recorder):
+        def rank(self, candidates: Sequence[str]) -> None:
+            super().rank(candidates)
+            time.sleep(0.05 if there[0] else 0.02)
+
+    sleeper = Sleeper()
+    monkeypatch.setattr(measure, "neighbour", burning)
+    monkeypatch.setattr(measure, "_peers", lambda *_: {"sleeper": lambda: sleeper})
+    report = compare(pack, quick=True, loaded=True, shapes=[SHORT])
+    *ours, asleep = report.timings
+    assert all(one.processor_ms and one.loaded_ms for one in ours)
+    assert asleep.median_ms is not None
+    assert asleep.loaded_ms is not None
+    assert asleep.processor_ms is not None
+    assert 20 <= asleep.median_ms < asleep.loaded_ms
+    # What sleeps takes nothing of the processor.
+    assert asleep.processor_ms < 10
+    # Nobody is asked the same twice in rounds that count: the first of either is not.
+    assert len(set(sleeper.ranked)) == (2 * measure.QUICK_ROUNDS + 1) * SHORT.candidates
 
 
 def test_a_candidate_has_twelve_tokens_with_the_line_break_a_head_reads(
@@ -241,22 +276,36 @@ def test_peers_are_shown_with_what_is_not_installed(
     report = PeerReport(
         2,
         (
-            measure.Timing("ours", 20, 200, 50.0, 5),
-            measure.Timing("slow", 20, 200, 500.0, 5),
+            measure.Timing("ours", 20, 200, 50.0, 5, "", 40.0, 60.0),
+            measure.Timing("slow", 20, 200, 500.0, 5, "", 1000.0, 1250.0),
             measure.Timing("absent", 20, 200, None, 0, "not installed: pip install absent"),
         ),
         ("50 candidates: skipped, too long",),
     )
-    monkeypatch.setattr(peers, "compare", lambda *_, **__: report)
+    monkeypatch.setattr(
+        peers, "compare", lambda *_, loaded, **__: report if loaded else plain(report)
+    )
     plot = tmp_path / "peers.svg"
-    assert main(["peers", "--pack", str(shipped_pack()), "--plot", str(plot)]) == 0
+    monkeypatch.setenv("COLUMNS", "120")
+    called = ["peers", "--pack", str(shipped_pack()), "--loaded", "--plot", str(plot)]
+    assert main(called) == 0
     table = capsys.readouterr().out
-    assert "10.0 ×" in table
+    row = next(line for line in table.splitlines() if "slow" in line)
+    cells = [cell.strip() for cell in row.strip("│ ").split("│")]
+    assert cells == ["slow", "500 ms", "10.0 ×", "1,000 ms", "25.0 ×", "1,250 ms", "2.5 ×", "5"]
     assert "not installed" in table
     assert table.rstrip().endswith("50 candidates: skipped, too long")
     assert "not installed: pip install absent" in plot.read_text(encoding="utf-8")
-    assert main(["peers", "--pack", str(shipped_pack()), "--json"]) == 0
+    assert main(["peers", "--pack", str(shipped_pack()), "--json", "--loaded"]) == 0
     assert capsys.readouterr().out == f"{report.to_json()}\n"
+    assert main(["peers", "--pack", str(shipped_pack())]) == 0
+    assert "loaded" not in capsys.readouterr().out
+
+
+def plain(report: PeerReport) -> PeerReport:
+    """The report of a run without the neighbour."""
+    timings = tuple(replace(one, loaded_ms=None) for one in report.timings)
+    return replace(report, timings=timings)
 
 
 def test_peers_need_a_pack_with_a_scorer(capsys: pytest.CaptureFixture[str]) -> None:

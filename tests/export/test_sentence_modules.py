@@ -27,6 +27,7 @@ from edge_rerank.packs.specs import (
     EncoderSpec,
     QueryPrompt,
 )
+from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.interests import Interests
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
@@ -323,7 +324,7 @@ def test_a_pack_reads_queries_and_items_after_prompts_of_their_own(
             return made.queries.encode(texts, progress=progress)
 
     comparer = TextComparer(made, cache_items=9, queries=Spy())
-    comparer.compare([Item("1", text)], Interests((), ()), "what they ask")
+    comparer.compare(Candidates([Item("1", text)]), Interests((), ()), "what they ask")
     assert asked == ["what they ask"]
 
 

@@ -27,8 +27,9 @@ def register(commands: Commands) -> None:
         "peers",
         run,
         "measure a pack's language-model scorer beside other ways of ranking",
-        "Medians of calls in turn, of the scorer and of what a user would pick in its place: "
-        "cross-encoders through sentence-transformers, FlashRank and fastembed, and llama.cpp. "
+        "Medians of calls in turn, and what the processor works for one in all threads: of the "
+        "scorer and of what a user would pick in its place, cross-encoders through "
+        "sentence-transformers, FlashRank and fastembed, and llama.cpp. "
         "What is not installed is named, and left out.",
     )
     parser.add_argument(
@@ -39,6 +40,11 @@ def register(commands: Commands) -> None:
         help="a pack with a scorer",
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, for a first look")
+    parser.add_argument(
+        "--loaded",
+        action="store_true",
+        help="measure once more beside a neighbour process that burns every core",
+    )
     parser.add_argument("--plot", type=Path, metavar="FILE", help="also write an SVG file")
     add_json(parser)
 
@@ -53,7 +59,9 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     from edge_rerank_export.studies import peers
 
     with on_console(console)("compare") as update:
-        report = peers.compare(pack, quick=arguments.quick, progress=update)
+        report = peers.compare(
+            pack, quick=arguments.quick, loaded=arguments.loaded, progress=update
+        )
     if arguments.plot is not None:
         write_whole(arguments.plot, peers.as_svg(report))
     if arguments.json:
@@ -64,25 +72,39 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
 def _show(report: PeerReport) -> None:
     out = Console(file=sys.stdout, highlight=False)
+    loaded = any(timing.loaded_ms is not None for timing in report.timings)
     for shape in report.shapes:
         out.print(f"{shape.label}, {report.threads} threads", style="bold")
         table = Table("contender")
-        for heading in ("median", "to ours", "runs"):
+        beside = ("loaded", "longer") if loaded else ()
+        for heading in ("median", "to ours", "processor", "to ours", *beside, "runs"):
             table.add_column(heading, justify="right")
         ours, *_ = timings = report.of(shape)
         for timing in timings:
-            table.add_row(*_row(timing, ours))
+            table.add_row(*_row(timing, ours, loaded=loaded))
         out.print(table)
     for line in report.skipped:
         out.print(line, soft_wrap=True)
 
 
-def _row(timing: Timing, ours: Timing) -> tuple[str, ...]:
-    if timing.median_ms is None or ours.median_ms is None:
-        return (timing.contender, timing.note, "", "")
+def _row(timing: Timing, ours: Timing, *, loaded: bool) -> tuple[str, ...]:
+    if timing.median_ms is None:
+        return (timing.contender, timing.note)
+    beside = (_ms(timing.loaded_ms), _times(timing.loaded_ms, timing.median_ms)) if loaded else ()
     return (
         timing.contender,
-        f"{timing.median_ms:,.0f} ms",
-        f"{timing.median_ms / ours.median_ms:.1f} ×",
+        _ms(timing.median_ms),
+        _times(timing.median_ms, ours.median_ms),
+        _ms(timing.processor_ms),
+        _times(timing.processor_ms, ours.processor_ms),
+        *beside,
         str(timing.runs),
     )
+
+
+def _ms(value: float | None) -> str:
+    return "" if value is None else f"{value:,.0f} ms"
+
+
+def _times(value: float | None, of: float | None) -> str:
+    return f"{value / of:.1f} ×" if value is not None and of else ""

@@ -1,4 +1,4 @@
-"""Measurement: interleaved medians of every contender on every shape."""
+"""Measurement: every contender on every shape in turn, quiet and beside a neighbour."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import json
 import statistics
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import cast
 
 from edge_rerank.errors import PackUnsupported
+from edge_rerank.evaluation.neighbour import neighbour
 from edge_rerank.inference.prompt import Prompt
 from edge_rerank.inference.session import default_threads
 from edge_rerank.packs.pack import Pack
@@ -56,9 +57,13 @@ class Timing:
     Attributes:
         contender: its name.
         candidates, history_tokens: see :class:`~.task.Shape`.
-        median_ms: milliseconds a call; ``None`` when it could not be run.
+        median_ms: milliseconds that a call lasts; ``None`` when it could not be run.
         runs: how many calls that is the median of.
         note: why it could not be run.
+        processor_ms: milliseconds of the processor that a call takes in all threads, the 10 %
+            quantile; ``None`` likewise.
+        loaded_ms: like ``median_ms``, beside a neighbour that burns every core; ``None`` where
+            that was not run.
     """
 
     contender: str
@@ -67,6 +72,8 @@ class Timing:
     median_ms: float | None
     runs: int
     note: str = ""
+    processor_ms: float | None = None
+    loaded_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +102,10 @@ class PeerReport:
         return [one for one in self.timings if (one.candidates, one.history_tokens) == size]
 
     def to_json(self, *, indent: int | None = 2) -> str:
-        """``{"threads", "timings": [{"contender", "candidates", …}], "skipped": […]}``."""
+        """``{"threads", "timings": [{"contender", "candidates", …}], "skipped": […]}``.
+
+        A timing has its attributes; what was not measured is null.
+        """
         return json.dumps(asdict(self), indent=indent)
 
 
@@ -103,6 +113,7 @@ def compare(
     pack: Pack,
     *,
     quick: bool = False,
+    loaded: bool = False,
     shapes: Sequence[Shape] = SHAPES,
     progress: Update = lambda _done, _total: None,
 ) -> PeerReport:
@@ -112,11 +123,13 @@ def compare(
         pack: has a scorer. llama.cpp runs beside it if its weights are those of the recipe
             ``smollm2``, for which there is a GGUF file.
         quick: fewer rounds, for a first look.
+        loaded: whether to measure once more beside a neighbour that burns every core.
         shapes: what is ranked; those with a longer history than the scorer reads are skipped.
         progress: called with (shapes done, shapes to do).
 
     Raises:
         PackUnsupported: when the pack has no scorer.
+        InferenceError: when the neighbour cannot be started.
         SourceError: when the peers' weights cannot be fetched.
     """
     spec = pack.manifest.scorer
@@ -140,6 +153,7 @@ def compare(
                     shape,
                     QUICK_ROUNDS if quick else ROUNDS,
                     ends=spec.scoring is Scoring.HEAD,
+                    loaded=loaded,
                 )
                 progress(done, len(fitting))
     return PeerReport(default_threads(), tuple(timings), skipped)
@@ -216,33 +230,76 @@ def _made(make: Callable[[], Contender]) -> Contender | str:
 
 
 def _measure(
-    contenders: dict[str, Contender | str], shape: Shape, rounds: int, *, ends: bool
+    contenders: Mapping[str, Contender | str],
+    shape: Shape,
+    rounds: int,
+    *,
+    ends: bool,
+    loaded: bool,
 ) -> list[Timing]:
-    times: dict[str, list[float]] = {name: [] for name in contenders}
     running = {name: one for name, one in contenders.items() if not isinstance(one, str)}
     for one in running.values():
         one.read(history(shape))
-    for turn in range(rounds + 1):
-        texts = candidates(shape, turn, ends=ends)
-        for name, one in running.items():
-            if sum(times[name]) > _ENOUGH_S:
-                continue
-            one.meet(texts)
-            time.sleep(_REST_S)
-            started = time.perf_counter()
-            one.rank(texts)
-            took = time.perf_counter() - started
-            # The first round warms up, unless it took so long that it says enough.
-            if turn or took > _ENOUGH_S:
-                times[name].append(took)
+    texts = [candidates(shape, turn, ends=ends) for turn in range(2 * rounds + 1)]
+    quiet = _in_turn(running, texts[: rounds + 1])
+    beside: dict[str, list[_Call]] = {}
+    if loaded:
+        with neighbour():
+            # Nothing has to warm up any more, but a first round is left out here, too.
+            beside = _in_turn(running, [texts[0], *texts[rounds + 1 :]])
     return [
         Timing(
             name,
             shape.candidates,
             shape.history_tokens,
-            statistics.median(times[name]) * 1e3 if times[name] else None,
-            len(times[name]),
+            _median([call.wall_ms for call in quiet.get(name, ())]),
+            len(quiet.get(name, ())),
             one if isinstance(one, str) else "",
+            _low([call.processor_ms for call in quiet.get(name, ())]),
+            _median([call.wall_ms for call in beside.get(name, ())]),
         )
         for name, one in contenders.items()
     ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """Milliseconds that one call lasted, and that it took of the processor."""
+
+    wall_ms: float
+    processor_ms: float
+
+
+def _in_turn(
+    running: Mapping[str, Contender], rounds: Sequence[Sequence[str]]
+) -> dict[str, list[_Call]]:
+    """Calls of each contender, one a round, without the first round.
+
+    That warms up, unless it took so long that it says enough.
+    """
+    calls: dict[str, list[_Call]] = {name: [] for name in running}
+    for turn, texts in enumerate(rounds):
+        for name, one in running.items():
+            if sum(call.wall_ms for call in calls[name]) > _ENOUGH_S * 1e3:
+                continue
+            one.meet(texts)
+            time.sleep(_REST_S)
+            call = _timed(one, texts)
+            if turn or call.wall_ms > _ENOUGH_S * 1e3:
+                calls[name].append(call)
+    return calls
+
+
+def _timed(one: Contender, texts: Sequence[str]) -> _Call:
+    began, spent = time.perf_counter(), time.process_time()
+    one.rank(texts)
+    wall, processor = time.perf_counter() - began, time.process_time() - spent
+    return _Call(wall * 1e3, processor * 1e3)
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return statistics.median(values) if values else None
+
+
+def _low(values: Sequence[float]) -> float | None:
+    return sorted(values)[len(values) // 10] if values else None

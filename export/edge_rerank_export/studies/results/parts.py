@@ -47,7 +47,7 @@ class Wanted:
         tuned: recipe of the packs made for one folder.
         bases: base pack by the name of a folder, in place of the tuned recipe's.
         split: which requests.
-        threads: inside one operator; ``None`` for the libraries' own choice.
+        threads: that compute at once in one call; ``None`` for the libraries' own choice.
 
     Raises:
         RecipeError: when a name is there twice or not at all, or nothing is left to learn from.

@@ -37,7 +37,7 @@ class Tuning:
         base: base pack in place of the recipe's.
         seed: of the search.
         work: folder for item vectors; ``None`` for one beside ``out``.
-        threads: inside one operator; ``None`` for the libraries' own choice.
+        threads: that compute at once in one call; ``None`` for the libraries' own choice.
     """
 
     recipe: HistoryFinetuneRecipe
