@@ -824,8 +824,8 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/packs/test_costs.py::test_a_costly_model_is_refused",
         "the type of what costs too much",
         "edge_rerank/packs/pack.py",
-        "check_cost(content, feed, beside=len(data))\n            except Malformed as error:\n                raise PackInvalid(",
-        "check_cost(content, feed, beside=len(data))\n            except Malformed as error:\n                raise ValueError(",
+        "check_cost(content, feed, beside=size)\n            except Malformed as error:\n                raise PackInvalid(",
+        "check_cost(content, feed, beside=size)\n            except Malformed as error:\n                raise ValueError(",
         "doubled 31 times",
     ),
     Defence(

@@ -133,6 +133,7 @@ class Setting:
 @pytest.fixture(scope="module")
 def setting(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Setting]:
     made = Setting(tmp_path_factory.mktemp("tracebacks"))
+    made.calls()["events"]()  # the first look of all sweeps, and calls much that later ones do not
     yield made
     made.reranker.close()
 
