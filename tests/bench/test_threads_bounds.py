@@ -24,8 +24,8 @@ _RANK = """
 import json, sys, time
 from edge_rerank import Event, Item, Reranker
 from edge_rerank.evaluation.neighbour import cost, costs
-from edge_rerank.evaluation.speed import _items
-items = _items(150)
+from edge_rerank.evaluation.invented import invented_items
+items = invented_items(150)
 with Reranker.open() as reranker:
     reranker.consent("bench", True)
     clicks = [Event("click", item, timestamp=time.time() - n) for n, item in enumerate(items[100:])]
