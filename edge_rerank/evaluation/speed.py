@@ -157,7 +157,7 @@ def _ranking(pack: str | Path | None, repeats: int, meter: _Meter) -> Iterator[F
         )
         yield _from_click_to_list(reranker, items[:100], repeats, meter)
         if long:
-            yield meter.figure("rank 1,000 known items", some(KNOWN), repeats // 4, bound=8.0)
+            yield meter.figure("rank 1,000 known items", some(KNOWN), repeats // 4, bound=10.0)
             catalogue = reranker.prepare(items[:CATALOGUE])
             yield meter.figure(
                 "rank a prepared catalogue of 10,000 items",
