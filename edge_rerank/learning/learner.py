@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from edge_rerank.history.history import History
 from edge_rerank.history.recording import Follow
+from edge_rerank.inference.numpy_threads import ONE_THREAD
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.host_guard import ORDER, HeldTests, HostGuard, HostTestBook, Trial
@@ -121,7 +122,7 @@ class Learner:
 
         Gives what says which states follow, for ``History.beside_record()``.
         """
-        with self._lock:
+        with ONE_THREAD, self._lock:
             drafts = {
                 pack: one.open.draft() for (who, pack), one in self._pupils.items() if who == user
             }
