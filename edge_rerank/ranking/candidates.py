@@ -166,7 +166,7 @@ class Candidates(Sequence[Item]):
     def offer(self) -> Offer:
         """What they are of what is shown, for statistics."""
         ids = self._column("hashed", lambda own: hashed(item.id for item in own))
-        return Offer.of(ids, self.categories.used_hashes())
+        return Offer.of(ids, hashed(self.categories.names))
 
     @cached_property
     def texts(self) -> list[str]:

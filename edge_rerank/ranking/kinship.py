@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.signals.categories import CategoryLists, category_rows, numbered
+from edge_rerank.ranking.signals.categories import CategoryLists
 from edge_rerank.types import Item
 
 SAME_SORT = 0.5
@@ -43,9 +43,8 @@ class Sorted:
 
 def sort_items(candidates: CategoryLists, history: Sequence[Item]) -> tuple[Sorted, Sorted]:
     """Categories of candidates and of a history's items; only the history's are told apart."""
-    before = [item.categories for item in history]
-    numbers = numbered(before)
-    return Sorted(*candidates.rows(numbers)), Sorted(*category_rows(before, numbers))
+    past = CategoryLists.of([item.categories for item in history])
+    return Sorted(*candidates.rows(past.names)), Sorted(*past.rows(past.names))
 
 
 def kinship(

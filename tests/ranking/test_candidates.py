@@ -224,3 +224,11 @@ def test_what_the_last_list_was_is_not_asked_of_what_is_no_list(engine: RankingE
     with pytest.raises(InvalidRequest, match="expected only Item, got str at index 0"):
         engine.candidates(["a"])  # type: ignore[list-item]
     assert list(engine.candidates(item for item in ITEMS[:3])) == ITEMS[:3]
+
+
+def test_a_part_has_no_lists_of_categories_but_its_own() -> None:
+    whole = Catalogue([Item(str(n), "", ["all", f"shelf {n}"]) for n in range(400)])
+    part = whole.part(np.array([7, 3, 7 + 3])).categories
+    assert sorted(part.lists) == [("all", "shelf 10"), ("all", "shelf 3"), ("all", "shelf 7")]
+    assert set(part.names) == {"all", "shelf 3", "shelf 7", "shelf 10"}
+    assert [part.lists[n][1] for n in part.of_item] == ["shelf 7", "shelf 3", "shelf 10"]

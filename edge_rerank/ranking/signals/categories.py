@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.learning.coverage import hashed
 from edge_rerank.ranking.signals.signal import Axes, Signal
 from edge_rerank.ranking.signals.situation import Array, Situation, cosines
 
@@ -33,7 +32,7 @@ class Categories(Signal):
         return np.stack([alike, same], axis=-3) * situation.pairs[..., None, :, :]
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, slots=True, repr=False)
 class CategoryLists:
     """Lists of categories of n items: many items have the same one.
 
@@ -72,16 +71,10 @@ class CategoryLists:
         )
 
     def part(self, rows: NDArray[np.intp]) -> CategoryLists:
-        """Those of some of the items."""
-        return replace(self, of_item=self.of_item[rows])
-
-    def used_hashes(self) -> NDArray[np.uint32]:
-        """Hashes of the different categories that an item has, uint32 of shape (names,)."""
-        used = np.zeros(len(self.lists), dtype=np.bool_)
-        used[self.of_item] = True
-        lists, names = self.pairs
-        hashes: NDArray[np.uint32] = hashed(self.names)[np.unique(names[used[lists]])]
-        return hashes
+        """Those of some of the items, with no other lists: a part costs as much as it is."""
+        used, of_item = np.unique(self.of_item[rows], return_inverse=True)
+        lists = CategoryLists.of([self.lists[one] for one in used.tolist()])
+        return replace(lists, of_item=of_item)
 
     def rows(self, numbers: Mapping[str, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Categories of the items as arrays, see :func:`category_rows`."""

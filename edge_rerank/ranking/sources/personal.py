@@ -71,9 +71,7 @@ class PersonalSource:
             lift += _along(request.comparisons.vectors, direction)
         moment = moment_of(request.context)
         lists = request.candidates.categories
-        folded = np.zeros(len(lists.lists))
-        for used in np.unique(lists.of_item).tolist():
-            folded[used] = float(self._fold(lists.lists[used], moment) @ slots)
+        folded = np.array([float(self._fold(one, moment) @ slots) for one in lists.lists])
         lift += folded[lists.of_item]
         evidence[PERSONAL.name] = lift - lift.mean()
 
