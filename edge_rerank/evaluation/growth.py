@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,7 @@ from edge_rerank.evaluation.invented import (
     KEY,
     add_people,
     has_scorer,
+    have_clicked,
     invented_items,
     make_known,
 )
@@ -102,7 +103,7 @@ def _candidates(
     reranker: Reranker, items: list[Item], sizes: tuple[int, ...], repeats: int
 ) -> tuple[Curve, ...]:
     user = "candidates"
-    _clicks(reranker, user, items[:50])
+    have_clicked(reranker, user, items[:50])
     catalogue = reranker.prepare(items)
 
     def plain(size: int) -> _Call:
@@ -124,7 +125,7 @@ def _events(reranker: Reranker, items: list[Item], repeats: int) -> tuple[Curve,
 
     def at(count: int) -> _Call:
         user = f"{count} events"
-        _clicks(reranker, user, [others[n % _RANKED] for n in range(count)])
+        have_clicked(reranker, user, [others[n % _RANKED] for n in range(count)])
         return lambda turn: reranker.rank(_list(items, turn, _RANKED), user)
 
     return (_curve("rank 100", EVENTS, at, repeats),)
@@ -189,13 +190,3 @@ def _curve(name: str, sizes: tuple[int, ...], at: Callable[[int], _Call], repeat
 def _list(items: list[Item], turn: int, count: int) -> list[Item]:
     """Another list at each turn: of the last one, what was looked at is remembered."""
     return items[turn % _LISTS :][:count]
-
-
-def _clicks(reranker: Reranker, user: str, chosen: Sequence[Item]) -> None:
-    """Have a person click items, a minute between two, the last a minute ago."""
-    now = time.time()
-    reranker.consent(user, True)
-    reranker.record(
-        [Event("click", item, timestamp=now - 60 * n) for n, item in enumerate(chosen, start=1)],
-        user=user,
-    )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,16 @@ def make_known(reranker: Reranker, items: list[Item]) -> None:
         reranker.warmup(items)
         return
     engine.warmup(items, vectors=_mixtures(read, len(items)))
+
+
+def have_clicked(reranker: Reranker, user: str, chosen: Sequence[Item]) -> None:
+    """Have a person click items, a minute between two, the last a minute ago."""
+    now = time.time()
+    reranker.consent(user, True)
+    reranker.record(
+        [Event("click", item, timestamp=now - 60 * n) for n, item in enumerate(chosen, start=1)],
+        user=user,
+    )
 
 
 def has_scorer(reranker: Reranker) -> bool:

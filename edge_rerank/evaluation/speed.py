@@ -21,6 +21,7 @@ from edge_rerank.evaluation.invented import (
     KEY,
     add_people,
     has_scorer,
+    have_clicked,
     invented_items,
     make_known,
 )
@@ -169,14 +170,9 @@ def _ranking(pack: str | Path | None, repeats: int, meter: _Meter) -> Iterator[F
 
 def _accustom(reranker: Reranker, items: list[Item]) -> None:
     """Have the reranker know these items, and a person who clicked 50 others."""
-    now = time.time()
     others = invented_items(50, seed=1)
     make_known(reranker, [*items, *others])
-    reranker.consent("bench", True)
-    reranker.record(
-        [Event("click", item, timestamp=now - 60 * n) for n, item in enumerate(others, start=1)],
-        user="bench",
-    )
+    have_clicked(reranker, "bench", others)
 
 
 def _from_click_to_list(

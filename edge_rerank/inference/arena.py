@@ -33,7 +33,6 @@ def use_arena(options: SessionOptions) -> RunOptions | None:
         What is to be passed with each run, which gives back what the run took.
     """
     if not _arena():
-        options.enable_cpu_mem_arena = False
         return None
     import onnxruntime  # noqa: PLC0415
 

@@ -97,7 +97,7 @@ class TextEncoder:
         Returns:
             float32 of shape (len(texts), dim); rows have length 1, or are zero for a text
             that the tokeniser cannot read or only spells out, and do not depend on which other
-            texts are in the call.
+            texts are in the call, but for the last bit.
 
         Raises:
             InferenceError: when the model fails.

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.list_rules import Method
-from edge_rerank.ranking.policies.pages import chances_of, vary
+from edge_rerank.ranking.policies.pages import NO_VOLUME, chances_of, vary
 from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, ReasonCode
@@ -30,10 +30,6 @@ POOL = 1_000
 
 _LEAST_STRENGTH = 0.002
 """Of a DPP; less is taken for as much, so that no weight is too small for a float64."""
-
-_NO_VOLUME = 1e-4
-"""Squared volume that what lies in what is chosen is taken to add, so that copies follow by score;
-cosines of float32 tell no less apart."""
 
 
 class Diversity:
@@ -113,12 +109,12 @@ def determinantal(
     root = np.exp((1 - weight) / weight / 2 * (scores - scores.max()) / (spread or 1.0))
     kernel = (vectors @ vectors.T) * root * root[:, None]
     worth = root * root
-    least = _NO_VOLUME * worth
+    least = NO_VOLUME * worth
     factor = np.empty((places, len(scores)))
     chosen: list[int] = []
     for place in range(places):
         best = int(worth.argmax())
-        if worth[best] < _NO_VOLUME:  # only then is anything worth less than the least
+        if worth[best] < NO_VOLUME:  # only then is anything worth less than the least
             best = int(np.maximum(worth, least).argmax())
         added, bound = worth[best], least[best]
         worth[best] = least[best] = -np.inf

@@ -23,8 +23,9 @@ of 100 have theirs in this range, on the validation requests of three sets."""
 _LEAST_PRICE = 1e-6
 """Below which likeness is lost in the last bit of a float32."""
 
-_NO_VOLUME = 1e-4
-"""See :mod:`~.diversity`."""
+NO_VOLUME = 1e-4
+"""Squared volume that what lies in what is chosen is taken to add, so that copies follow by score;
+cosines of float32 tell no less apart."""
 
 _MOST_LOG = 80.0
 """Beyond which a float32 is infinite."""
@@ -154,9 +155,9 @@ def _by_volumes(
         row, mine = factors[:, place], factors[each, :place, best][:, None]
         np.matmul(mine, factors[:, :place], out=row[:, None])
         np.subtract(cosines.take(best, axis=0), row, out=row)
-        row *= np.maximum(volumes[each, best], _NO_VOLUME)[:, None] ** -0.5
+        row *= np.maximum(volumes[each, best], NO_VOLUME)[:, None] ** -0.5
         volumes -= row * row
-        np.maximum(volumes, _NO_VOLUME, out=worth)
+        np.maximum(volumes, NO_VOLUME, out=worth)
         worth *= odds
     return picks
 
@@ -180,8 +181,8 @@ def _on_by_volumes(
         row = factors[place]
         np.dot(factors[:place, best], factors[:place], out=row)
         np.subtract(cosines[best], row, out=row)
-        row *= max(float(volumes[best]), _NO_VOLUME) ** -0.5
+        row *= max(float(volumes[best]), NO_VOLUME) ** -0.5
         volumes -= row * row
-        np.maximum(volumes, _NO_VOLUME, out=worth)
+        np.maximum(volumes, NO_VOLUME, out=worth)
         worth *= odds
     return picks
