@@ -360,7 +360,7 @@ def described_long_ago(site: Site) -> None:
 
 
 def damaged(site: Site) -> None:
-    planted("UPDATE events SET sealed = zeroblob(length(sealed)) WHERE seq = 1")(site)
+    planted("UPDATE events SET sealed = zeroblob(length(sealed))")(site)
 
 
 def log_lost(site: Site) -> None:

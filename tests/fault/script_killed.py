@@ -153,7 +153,8 @@ def main(mode: str, folder: Path, kills: int, seed: int, archive: int) -> dict[s
                 settled = store._vault.root.resealing == 0 and len(store._vault.keybook.epochs) == 1
                 stale = store._vault.file.execute(
                     "SELECT count(DISTINCT substr(sealed, 3, 4)) > 1 FROM events"
-                    " WHERE person = (SELECT person FROM events WHERE seq = ?)",
+                    " WHERE key >> 34 ="
+                    " (SELECT key >> 34 FROM events WHERE (key >> 2 & 4294967295) = ?)",
                     (max(archive, 1),),
                 ).fetchone()[0]
         except HistoryError:

@@ -39,8 +39,9 @@ def path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
                 user,
                 [
                     Event("click", Item(f"{user}{n}", "text"), timestamp=n, id=str(n))
-                    for n in range(4)
-                ],
+                    for n in range(3)
+                ]
+                + [Event("click", Item(f"{user}3", "a long text " * 80), timestamp=3, id="3")],
             )
             store.set_state(user, "head", b"learnt" * 50)
         store.write_note("note", b"content")
@@ -67,7 +68,7 @@ def test_every_byte_of_a_file_inverted_in_turn(path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "column", ["events.sealed", "people.head", "notes.sealed", "states.sealed"]
+    "column", ["events.sealed", "parts.part", "people.head", "notes.sealed", "states.sealed"]
 )
 def test_one_bit_of_a_sealed_value_in_the_file(path: Path, column: str) -> None:
     """A letter that becomes another letter: nothing but the seal can tell."""
@@ -88,8 +89,10 @@ COLUMNS = {
     "outer_keys": ("commitment",),
     "rings": ("id", "outer_id", "wrapped"),
     "wrapped_keys": ("owner", "id", "wrapped"),
-    "people": ("pseudonym", "head", "epoch"),
-    "events": ("person", "seq", "content_tag", "id_tag", "sealed"),
+    "people": ("pseudonym", "head", "epoch", "number"),
+    "events": ("content_tag", "id_tag", "sealed"),
+    "parts": ("part",),
+    "hints": ("person", "hint", "seq"),
     "states": ("person", "seq", "sealed"),
     "notes": ("name", "sealed"),
     "audit": ("sealed",),

@@ -29,7 +29,8 @@ class Clock:
 
 def clicks(count: int, *, start: int = 0) -> list[Event]:
     return [
-        Event("click", Item(f"i{n}"), timestamp=1000.0 + n) for n in range(start, start + count)
+        Event("click", Item(f"i{n}", "a long text " * 80 * (n == 1)), timestamp=1000.0 + n)
+        for n in range(start, start + count)
     ]
 
 
@@ -63,15 +64,20 @@ class Place:
 
     def flip(self, table: str, column: str, bit: int) -> None:
         """Flip one bit of the victim's first row, from the end if negative."""
-        owner = {"people": "pseudonym", "wrapped_keys": "owner"}.get(table, "person")
+        mine = {
+            "people": "pseudonym = ?",
+            "wrapped_keys": "owner = ?",
+            "events": "key >> 34 = (SELECT number FROM people WHERE pseudonym = ?)",
+            "parts": "key >> 34 = (SELECT number FROM people WHERE pseudonym = ?)",
+        }[table]
         with sqlite3.connect(self.path) as connection:
             rows = connection.execute(
-                f"SELECT {column} FROM {table} WHERE {owner} = ?", [self.pseudonym]
+                f"SELECT {column} FROM {table} WHERE {mine}", [self.pseudonym]
             ).fetchall()
             value = bytearray(rows[0][0])
             value[bit // 8] ^= 1 << bit % 8
             connection.execute(
-                f"UPDATE {table} SET {column} = ? WHERE {owner} = ? AND {column} = ?",
+                f"UPDATE {table} SET {column} = ? WHERE {mine} AND {column} = ?",
                 [bytes(value), self.pseudonym, rows[0][0]],
             )
         connection.close()
@@ -90,6 +96,7 @@ DAMAGE = {
     "a bit of the data key": lambda place: place.flip("wrapped_keys", "wrapped", 8 * 50),
     "a bit of an event": lambda place: place.flip("events", "sealed", 8 * 100),
     "a bit of an event's nonce": lambda place: place.flip("events", "sealed", 8 * 20),
+    "a bit of a part of an event": lambda place: place.flip("parts", "part", 8 * 20),
     "the record is zeros": lambda place: place.run(
         "UPDATE people SET head = zeroblob(length(head)) WHERE pseudonym = ?"
     ),
@@ -97,7 +104,10 @@ DAMAGE = {
         "UPDATE people SET epoch = 77 WHERE pseudonym = ?"
     ),
     "the data key is gone": lambda place: place.run("DELETE FROM wrapped_keys WHERE owner = ?"),
-    "an event is gone": lambda place: place.run("DELETE FROM events WHERE person = ? AND seq = 2"),
+    "an event is gone": lambda place: place.run(
+        "DELETE FROM events WHERE key ="
+        " (SELECT (number << 34) | (2 << 2) FROM people WHERE pseudonym = ?)"
+    ),
 }
 BITS = [what for what in DAMAGE if what.startswith("a bit")]
 
@@ -190,7 +200,10 @@ def test_somebody_missing_beside_damage_is_no_stranger(place: Place) -> None:
     with place.open() as store:
         neighbour = store._vault.people.pseudonym(place.neighbour)
     with sqlite3.connect(place.path) as connection:
-        connection.execute("DELETE FROM events WHERE person = ?", [neighbour])
+        connection.execute(
+            "DELETE FROM events WHERE key >> 34 = (SELECT number FROM people WHERE pseudonym = ?)",
+            [neighbour],
+        )
         connection.execute("DELETE FROM people WHERE pseudonym = ?", [neighbour])
     connection.close()
     with place.open() as store, pytest.raises(HistoryCorrupt, match="may be gone"):

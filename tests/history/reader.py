@@ -145,11 +145,11 @@ class Reader:
         }
 
     def person(self, user: str) -> tuple[dict[str, Any], list[Any]]:
-        pseudonym, head = next(
+        pseudonym, head, number = next(
             row
             for ring in self.rings.values()
             for row in self.db.execute(
-                "SELECT pseudonym, head FROM people WHERE pseudonym = ? AND epoch = ?",
+                "SELECT pseudonym, head, number FROM people WHERE pseudonym = ? AND epoch = ?",
                 [ring.pseudonym(user), ring.number],
             )
         )
@@ -158,14 +158,15 @@ class Reader:
         assert fields.get("name", pseudonym.hex()) == self.newest.name(user).hex()
         row_key = derive(bytes.fromhex(fields["tag_key"]), b"rows")
         total, events = 0, []
-        for seq, tag, id_tag, sealed in self.db.execute(
-            "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ? ORDER BY seq",
-            [pseudonym],
-        ):
+        hints = set()
+        for seq, tag, id_tag, sealed in self.events(number):
+            hints |= {(one[:4], seq) for one in (tag, id_tag) if one}
             place = seq.to_bytes(8, "big") + tag + (id_tag or bytes(16))
             total += keyed_hash(row_key, place + imprint(sealed))
             key = keys[number_of(sealed)]
             events.append(json.loads(self.open(key, sealed, b"events", pseudonym, seq)))
+        found = self.db.execute("SELECT hint, seq FROM hints WHERE person = ?", [number])
+        assert set(found) == hints
         states = fields.get("states", {}).values()
         known = [seq for first, parts, _ in states for seq in range(first, first + parts)]
         found = self.db.execute("SELECT seq FROM states WHERE person = ?", [pseudonym])
@@ -174,6 +175,22 @@ class Reader:
         assert int(fields["sum"], 16) == total % MODULUS
         assert fields["count"] == len(events)
         return fields, events
+
+    def events(self, number: int) -> list[tuple[int, bytes, bytes | None, bytes]]:
+        """Sequence number, tags and sealed event of each row of a person."""
+        rows, first = [], number << 34
+        for key, tag, id_tag, start in self.db.execute(
+            "SELECT key, content_tag, id_tag, sealed FROM events WHERE key BETWEEN ? AND ?"
+            " ORDER BY key",
+            [first, first + (1 << 34) - 1],
+        ):
+            parts = self.db.execute(
+                "SELECT part FROM parts WHERE key BETWEEN ? AND ? ORDER BY key", [key, key + 3]
+            )
+            sealed = start + b"".join(part for (part,) in parts)
+            assert len(start) == len(sealed) % 1005
+            rows.append(((key - first) // 4, tag, id_tag, sealed))
+        return rows
 
     def state(self, user: str, name: str) -> bytes:
         fields, _ = self.person(user)

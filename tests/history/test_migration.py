@@ -2,7 +2,8 @@
 
 ``files/version_N.db.gz`` was closed in peace, with its anchor beside it; ``version_N_cut.db.gz``
 was left while both the outer key and alice's data key were being replaced, and
-``version_2_rekeyed.db.gz``, ``version_3_rekeyed.db.gz`` in the middle of a rekey.
+``version_2_rekeyed.db.gz`` and those of later versions in the middle of a rekey. Version 4 also has
+carol, whose four events are padded to 256, 1,024, 2,048 and 4,096 bytes.
 """
 
 from __future__ import annotations
@@ -128,7 +129,75 @@ def test_a_file_without_sums_of_leaves_is_added_up(
         assert store.state("alice", "head") == b"learnt"
 
 
-@pytest.mark.parametrize("name", ["version_2_rekeyed.db.gz", "version_3_rekeyed.db.gz"])
+LONG = [
+    Event("click", Item(f"i{n}", "茶" * 300 * n), timestamp=2000.0 + n, id=f"e{n}")
+    for n in range(4)
+]
+
+
+@pytest.mark.parametrize("name", ["version_4.db.gz", "version_4_cut.db.gz"])
+def test_long_events_are_cut_into_parts(tmp_path: Path, name: str) -> None:
+    path = unpack(name, tmp_path)
+    anchor = None if "cut" in name else tmp_path / "anchor"
+    assert version(path) == 4
+    with HistoryStore.open(path, KEY, anchor=anchor) as store:
+        expect_all(store)
+        assert store.load("carol") == tuple(LONG)
+        assert not store.append("carol", LONG).stored
+    assert version(path) == schema.VERSION
+    reader = Reader(path, KEY)
+    assert [one[4][0] for one in reader.person("carol")[1]] == ["i0", "i1", "i2", "i3"]
+    assert reader.db.execute("SELECT count(*) FROM parts").fetchone() == (7,)
+    assert reader.root_holds()
+    reader.db.close()
+    numbers = [number for (number,) in select(path, "SELECT number FROM people")]
+    assert len(set(numbers) - {0}) == 3
+    with HistoryStore.open(path, KEY, anchor=anchor) as store:
+        store.rekey(NEW)
+        assert store.load("carol") == tuple(LONG)
+    renamed = {number for (number,) in select(path, "SELECT number FROM people")}
+    assert len(renamed - set(numbers)) == 3  # a thief of before finds nobody by the number
+
+
+@pytest.mark.parametrize(
+    "damage",
+    ["SET sealed = 'text' WHERE", "SET content_tag = 5 WHERE", "SET sealed = x'00' WHERE"],
+)
+def test_a_damaged_event_is_one_persons(tmp_path: Path, damage: str) -> None:
+    """A value of another type or size would have no place in the new tables."""
+    path = unpack("version_4.db.gz", tmp_path)
+    with sqlite3.connect(path) as connection:
+        schema_of = "SELECT sql FROM sqlite_schema WHERE name = 'events'"
+        (sql,) = connection.execute(schema_of).fetchone()
+        lax = sql[: sql.rindex(")") + 1] + " WITHOUT ROWID"
+        change = "UPDATE sqlite_schema SET sql = ? WHERE name = 'events'"
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(change, [lax])
+    connection.close()
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA ignore_check_constraints = ON")
+        connection.execute(f"UPDATE events {damage} seq = 10")  # alice's last
+        connection.execute("PRAGMA writable_schema = ON")
+        connection.execute(change, [sql])
+    connection.close()
+    with HistoryStore.open(path, KEY) as store:
+        assert store.load("bob") == tuple(clicks(5))
+        with pytest.raises(HistoryCorrupt):
+            store.load("alice")
+        assert store.quarantine().events == 1
+        assert store.load("alice") == tuple(clicks(9))
+        assert store.verify().ok
+
+
+def select(path: Path, sql: str) -> list[tuple[int, ...]]:
+    connection = sqlite3.connect(path)
+    try:
+        return connection.execute(sql).fetchall()
+    finally:
+        connection.close()
+
+
+@pytest.mark.parametrize("name", [f"version_{n}_rekeyed.db.gz" for n in (2, 3, 4)])
 def test_a_rekey_of_an_older_version_goes_on(tmp_path: Path, name: str) -> None:
     path = unpack(name, tmp_path)
     with HistoryStore.open(path, KEY) as store:
@@ -141,7 +210,7 @@ def test_a_rekey_of_an_older_version_goes_on(tmp_path: Path, name: str) -> None:
 
 
 @pytest.mark.parametrize("key", [KEY, NEW])
-@pytest.mark.parametrize("name", [f"version_{n}_cut.db.gz" for n in (1, 2, 3)])
+@pytest.mark.parametrize("name", [f"version_{n}_cut.db.gz" for n in (1, 2, 3, 4)])
 def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes, name: str) -> None:
     path = unpack(name, tmp_path)
     with HistoryStore.open(path, key) as store:
@@ -153,7 +222,7 @@ def test_what_was_cut_off_is_finished(tmp_path: Path, key: bytes, name: str) -> 
         expect_all(store)
 
 
-@pytest.mark.parametrize("name", [f"version_{n}.db.gz" for n in (1, 2, 3)])
+@pytest.mark.parametrize("name", [f"version_{n}.db.gz" for n in (1, 2, 3, 4)])
 def test_a_wrong_key_changes_nothing(tmp_path: Path, name: str) -> None:
     path = unpack(name, tmp_path)
     before = path.read_bytes()
@@ -164,7 +233,7 @@ def test_a_wrong_key_changes_nothing(tmp_path: Path, name: str) -> None:
 
 @pytest.mark.parametrize(
     "name",
-    [f"version_{n}{cut}.db.gz" for n in (1, 2, 3) for cut in ("", "_cut")],
+    [f"version_{n}{cut}.db.gz" for n in (1, 2, 3, 4) for cut in ("", "_cut")],
 )
 def test_cut_off_at_any_statement_it_begins_again(
     tmp_path: Path, name: str, monkeypatch: pytest.MonkeyPatch

@@ -127,7 +127,7 @@ class Thief:
                 for query in (
                     "SELECT pseudonym FROM people",
                     "SELECT owner FROM wrapped_keys",
-                    "SELECT person FROM events",
+                    "SELECT person FROM states",
                 )
                 for (owner,) in db.execute(query)
             }
@@ -191,7 +191,9 @@ class Thief:
         root["notes"] = f"{keyed_hash(derive(secret, b'notes sum'), b'budget' + imprint(note)):x}"
         new_root = json.dumps(root).encode()
         sealed = seal(derive(secret, b"root"), 1, new_root, self.store, b"meta", b"root", 0)
-        db.execute("INSERT INTO events VALUES (?, ?, ?, NULL, ?)", [alice, seq, tag, row])
+        (number,) = db.execute("SELECT number FROM people WHERE pseudonym = ?", [alice]).fetchone()
+        db.execute("INSERT INTO events VALUES (?, ?, NULL, ?)", [number << 34 | seq << 2, tag, row])
+        db.execute("INSERT INTO hints VALUES (?, ?, ?)", [number, tag[:4], seq])
         db.execute("UPDATE people SET head = ? WHERE pseudonym = ?", [new_head, alice])
         db.execute("UPDATE notes SET sealed = ? WHERE name = 'budget'", [note])
         db.execute("UPDATE meta SET value = ? WHERE name = 'root'", [sealed])
@@ -210,7 +212,11 @@ def sealed_values(path: Path) -> list[tuple[str, bytes, bytes, int]]:
             ("SELECT wrapped, x'', id FROM rings", "rings"),
             ("SELECT wrapped, owner, id FROM wrapped_keys", "wrapped_keys"),
             ("SELECT head, pseudonym, 0 FROM people", "people"),
-            ("SELECT sealed, person, seq FROM events", "events"),
+            (
+                "SELECT sealed, pseudonym, key >> 2 & 4294967295 FROM events JOIN people"
+                " ON key >> 34 = number",
+                "events",
+            ),
             ("SELECT sealed, person, seq FROM states", "states"),
             ("SELECT sealed, CAST(name AS BLOB), 0 FROM notes", "notes"),
             ("SELECT sealed, x'', seq FROM audit", "audit"),
@@ -348,14 +354,15 @@ def _own_ring(new: sqlite3.Connection, old: sqlite3.Connection, thief: Thief) ->
 def _event(new: sqlite3.Connection, old: sqlite3.Connection, thief: Thief) -> None:
     """For every person of the new file, under the keys that alice had."""
     content = json.dumps([1, 9, "search", 9, None, None, None, "planted", *[None] * 4]).encode()
-    for (person,) in new.execute("SELECT pseudonym FROM people").fetchall():
+    found = new.execute("SELECT pseudonym, (number << 34) | (99 << 2) FROM people").fetchall()
+    for person, key in found:
         for number in (1, 2):
             sealed = seal(
                 thief.data_keys["alice"][1], number, content, thief.store, b"events", person, 99
             )
             new.execute(
-                "INSERT OR REPLACE INTO events VALUES (?, 99, randomblob(16), NULL, ?)",
-                [person, sealed],
+                "INSERT OR REPLACE INTO events VALUES (?, randomblob(16), NULL, ?)",
+                [key, sealed],
             )
 
 
@@ -638,7 +645,11 @@ def test_somebody_damaged_is_left_behind_and_it_ends_once_that_is_erased(tmp_pat
         fill(store)
         alice = store._vault.people.pseudonym("alice")
     with sqlite3.connect(path) as connection:
-        connection.execute("DELETE FROM events WHERE person = ? AND seq = 3", [alice])
+        connection.execute(
+            "DELETE FROM events WHERE key ="
+            " (SELECT (number << 34) | (3 << 2) FROM people WHERE pseudonym = ?)",
+            [alice],
+        )
     connection.close()
     with HistoryStore.open(path, source) as store:
         with pytest.raises(HistoryCorrupt, match="1 damaged records were left behind"):

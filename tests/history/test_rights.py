@@ -190,8 +190,8 @@ def test_one_event_is_removed(path: Path) -> None:
     with HistoryStore.open(path, KEY) as store:
         stored = store.access("alice").events[3]
         sealed = store._vault.file.execute(
-            "SELECT sealed FROM events WHERE seq = ? AND person IN"
-            " (SELECT person FROM events WHERE seq = 10)",
+            "SELECT sealed FROM events WHERE key = 4 * (? - 10) +"
+            " (SELECT key FROM events WHERE (key >> 2 & 4294967295) = 10)",
             (stored.record,),
         ).fetchone()[0]
         assert store.remove_event("alice", stored.record)
@@ -204,6 +204,32 @@ def test_one_event_is_removed(path: Path) -> None:
     with HistoryStore.open(path, KEY) as store:
         assert len(store.load("alice")) == 10
         assert store.verify().ok
+
+
+def test_of_a_long_event_that_is_removed_no_part_is_left(path: Path) -> None:
+    with HistoryStore.open(path, KEY) as store:
+        text = "a text that fills two parts, and some of a third. " * 20
+        store.append("alice", [Event("click", Item("long", text), timestamp=5.0)])
+        parts = store._vault.file.execute("SELECT part FROM parts").fetchall()
+        assert len(parts) == 2
+        (record,) = (
+            one.record
+            for one in store.access("alice").events
+            if one.event.item == Item("long", text[:1000])
+        )
+        assert store.remove_event("alice", record)
+        assert not store._vault.file.execute("SELECT 1 FROM parts").fetchall()
+        for file in path.parent.iterdir():
+            assert not any(part in file.read_bytes() for (part,) in parts)
+        assert store.verify().ok
+
+
+@pytest.mark.parametrize("record", [-1, 0, 1 << 32, 1 << 40])
+def test_a_number_of_no_event_reaches_nobody_elses(path: Path, record: int) -> None:
+    """Keys hold a person's number above an event's."""
+    with HistoryStore.open(path, KEY) as store:
+        assert not store.remove_event("alice", record)
+        assert [store.count(user) for user in ("alice", "bob")] == [10, 5]
 
 
 def test_consent_by_purpose_and_pause(path: Path) -> None:
@@ -556,7 +582,7 @@ class TestErasure:
 
     def test_of_a_person_whose_rows_are_damaged(self, path: Path) -> None:
         with sqlite3.connect(path) as connection:
-            connection.execute("DELETE FROM events WHERE seq = 7")
+            connection.execute("DELETE FROM events WHERE (key >> 2 & 4294967295) = 7")
         connection.close()
         with HistoryStore.open(path, KEY) as store:
             with pytest.raises(HistoryCorrupt):

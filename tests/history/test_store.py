@@ -127,42 +127,67 @@ def test_nothing_readable_is_in_the_file(tmp_path: Path) -> None:
             assert not any(form.decode("latin-1") in statement for statement in statements)
 
 
-ALICE = "(SELECT person FROM events WHERE seq = 10)"
+ALICE = (
+    "(SELECT pseudonym FROM people WHERE number ="
+    " (SELECT key >> 34 FROM events WHERE (key >> 2 & 4294967295) = 10))"
+)
 BOB = f"(SELECT pseudonym FROM people EXCEPT SELECT {ALICE})"
 
+
+def key(person: str, seq: int) -> str:
+    """Of somebody's event, in SQL."""
+    return f"(((SELECT number FROM people WHERE pseudonym = {person}) << 34) | ({seq} << 2))"
+
+
 TAMPERING: dict[str, tuple[str, ...]] = {
-    "a row is dropped": (f"DELETE FROM events WHERE person = {ALICE} AND seq = 4",),
-    "the last row is dropped": (f"DELETE FROM events WHERE person = {ALICE} AND seq = 10",),
+    "a row is dropped": (f"DELETE FROM events WHERE key = {key(ALICE, 4)}",),
+    "the last row is dropped": (f"DELETE FROM events WHERE key = {key(ALICE, 10)}",),
     "two rows are exchanged": (
-        f"UPDATE events SET seq = 100 WHERE person = {ALICE} AND seq = 1",
-        f"UPDATE events SET seq = 1 WHERE person = {ALICE} AND seq = 2",
-        f"UPDATE events SET seq = 2 WHERE person = {ALICE} AND seq = 100",
+        f"UPDATE events SET key = key + 396 WHERE key = {key(ALICE, 1)}",
+        f"UPDATE events SET key = key - 4 WHERE key = {key(ALICE, 2)}",
+        f"UPDATE events SET key = key - 392 WHERE key = {key(ALICE, 100)}",
     ),
     "a row is given to another person": (
-        f"UPDATE events SET person = {BOB}, seq = 6 WHERE person = {ALICE} AND seq = 10",
+        f"UPDATE events SET key = {key(BOB, 6)} WHERE key = {key(ALICE, 10)}",
     ),
     "a sealed value is changed": (
-        f"UPDATE events SET sealed = zeroblob(length(sealed)) WHERE person = {ALICE} AND seq = 3",
+        f"UPDATE events SET sealed = zeroblob(length(sealed)) WHERE key = {key(ALICE, 3)}",
     ),
     "a ciphertext is changed": (
         "UPDATE events SET sealed = CAST(substr(sealed, 1, 40) || x'00' || substr(sealed, 42)"
         " AS BLOB)"
-        f" WHERE person = {ALICE} AND seq = 3",
+        f" WHERE key = {key(ALICE, 3)}",
     ),
     "a key id is changed": (
         "UPDATE events SET sealed = CAST(substr(sealed, 1, 2) || x'00000002' || substr(sealed, 7)"
         " AS BLOB)"
-        f" WHERE person = {ALICE} AND seq = 3",
+        f" WHERE key = {key(ALICE, 3)}",
     ),
     "a duplicate's mark is changed": (
-        f"UPDATE events SET content_tag = randomblob(16) WHERE person = {ALICE} AND seq = 3",
+        f"UPDATE events SET content_tag = randomblob(16) WHERE key = {key(ALICE, 3)}",
+    ),
+    "a duplicate is not found any more": ("DELETE FROM hints WHERE seq = 10",),
+    "a duplicate is looked for in vain": ("UPDATE hints SET hint = randomblob(4) WHERE seq = 10",),
+    "a hint is added": (
+        f"INSERT INTO hints SELECT number, randomblob(4), 3 FROM people WHERE pseudonym = {BOB}",
+    ),
+    "a part is added": (f"INSERT INTO parts VALUES ({key(ALICE, 3)}, zeroblob(1005))",),
+    "a part of no event is added": (
+        f"INSERT INTO parts VALUES ({key(ALICE, 77)}, zeroblob(1005))",
+    ),
+    "somebody else's events are taken for a person's": (
+        f"UPDATE people SET number = 0 WHERE pseudonym = {BOB}",
+        "UPDATE people SET number = (SELECT number + 1 FROM people WHERE number > 0)"
+        " WHERE number > 0",
+        "UPDATE people SET number = (SELECT number - 1 FROM people WHERE number > 0)"
+        " WHERE number = 0",
     ),
     "a head is replaced": (
         f"UPDATE people SET head = (SELECT head FROM people WHERE pseudonym = {BOB})",
     ),
     "a person is removed": (
         f"DELETE FROM people WHERE pseudonym = {BOB}",
-        "DELETE FROM events WHERE person NOT IN (SELECT pseudonym FROM people)",
+        "DELETE FROM events WHERE key >> 34 NOT IN (SELECT number FROM people)",
     ),
     "a person's key is removed": (f"DELETE FROM wrapped_keys WHERE owner = {BOB}",),
     "two people change names": (
@@ -194,7 +219,7 @@ def test_an_earlier_head_is_detected(path: Path) -> None:
         store.append("alice", clicks(1, start=50))
     with sqlite3.connect(path) as connection:
         connection.execute(f"UPDATE people SET head = ? WHERE pseudonym = {ALICE}", [head])
-        connection.execute("DELETE FROM events WHERE seq = 11")
+        connection.execute("DELETE FROM events WHERE (key >> 2 & 4294967295) = 11")
     connection.close()
     with pytest.raises(HistoryCorrupt):
         read_all(path)
@@ -203,7 +228,7 @@ def test_an_earlier_head_is_detected(path: Path) -> None:
 def test_unsealed_values_cannot_be_inserted(path: Path) -> None:
     for column, value in (("sealed", b"plain"), ("sealed", "text"), ("content_tag", b"short")):
         with pytest.raises(sqlite3.IntegrityError), sqlite3.connect(path) as connection:
-            connection.execute(f"UPDATE events SET {column} = ? WHERE seq = 1", [value])
+            connection.execute(f"UPDATE events SET {column} = ?", [value])
         connection.close()
 
 

@@ -147,7 +147,10 @@ def test_what_was_put_back_beside_its_sums_shows(place: Place, what: str, with_s
     if what == "put back":
         place.put_head(head)
     elif what == "removed":
-        place.run("DELETE FROM events WHERE person = ?", place.pseudonym)
+        place.run(
+            "DELETE FROM events WHERE key >> 34 = (SELECT number FROM people WHERE pseudonym = ?)",
+            place.pseudonym,
+        )
         place.run("DELETE FROM people WHERE pseudonym = ?", place.pseudonym)
     else:
         place.put_head(place.get("SELECT head FROM people WHERE pseudonym = ?", twin))

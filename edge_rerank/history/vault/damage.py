@@ -66,7 +66,7 @@ def quarantine_vault(vault: Vault) -> RepairReceipt:
 
 def remove_damaged(vault: Vault, change: Change, pseudonym: bytes) -> int:
     """Delete whatever is stored under a pseudonym, unopened; how many events."""
-    events = vault.rows.delete_under(pseudonym)
+    events = vault.rows.delete_under(vault.people.number_of(pseudonym))
     vault.states.delete_under(pseudonym)
     vault.people.delete_damaged(change.root, pseudonym)
     change.root.resealing -= int(change.root.resealing > 0 and vault.keybook.copies(pseudonym) > 1)

@@ -87,7 +87,7 @@ def upgrade(
         former: of a file of version 1.
     """
     keys = former.of_people() if former is not None else []
-    schema.migrate(file.db)
+    schema.migrate(file.execute)
     if former is None:
         return
     keybook.keep_only(keybook.current)

@@ -9,6 +9,7 @@ from contextlib import suppress
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import SealingKey, Unsealable, fresh_key, key_id_of
 from edge_rerank.history.vault.binding import Binding
+from edge_rerank.history.vault.eventtables import fresh_number
 from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.keybook import KeyBook
 from edge_rerank.history.vault.person import Person, dump_head, parse_head
@@ -75,7 +76,7 @@ class People:
             return known
         self.vouch(root, pseudonym)
         row = self._file.execute(
-            "SELECT head, epoch FROM people WHERE pseudonym = ?", (pseudonym,)
+            "SELECT head, epoch, number FROM people WHERE pseudonym = ?", (pseudonym,)
         ).fetchone()
         if row is None:
             if bucket_of(pseudonym) in self._unsure and leaf_of(pseudonym) not in self._vouched:
@@ -106,6 +107,7 @@ class People:
             name=name,
             epoch=epoch.id,
             pseudonym=pseudonym,
+            number=self._fresh_number(),
             subject=subject,
             keys={1: SealingKey(key, 1)},
             current=1,
@@ -121,9 +123,9 @@ class People:
         person.head = person.key.seal(dump_head(person), context)
         root.shift(person.pseudonym, self._addend(person) - gone, people=int(new))
         self._file.execute(
-            "INSERT INTO people (pseudonym, head, epoch) VALUES (?, ?, ?)"
+            "INSERT INTO people (pseudonym, head, epoch, number) VALUES (?, ?, ?, ?)"
             " ON CONFLICT (pseudonym) DO UPDATE SET head = excluded.head",
-            (person.pseudonym, person.head, person.epoch),
+            (person.pseudonym, person.head, person.epoch, person.number),
         )
 
     def delete(self, root: Root, person: Person) -> None:
@@ -161,8 +163,11 @@ class People:
 
     def in_bucket(self, bucket: int) -> Iterator[Person]:
         """The people of one bucket, which has been verified."""
-        for pseudonym, head, epoch in self.rows_of(bucket):
-            yield self._known.get(pseudonym) or self._open(pseudonym, head, epoch)
+        for row in self._file.execute(
+            "SELECT pseudonym, head, epoch, number FROM people WHERE pseudonym BETWEEN ? AND ?",
+            bucket_range(bucket),
+        ).fetchall():
+            yield self._known.get(row[0]) or self._open(*row)
 
     def left_behind(self, after: bytes, limit: int) -> list[bytes]:
         """Up to ``limit`` people, behind the pseudonym ``after``, who are in an older epoch."""
@@ -276,7 +281,7 @@ class People:
         if known is not None:
             return known
         row = self._file.execute(
-            "SELECT head, epoch FROM people WHERE pseudonym = ?", (pseudonym,)
+            "SELECT head, epoch, number FROM people WHERE pseudonym = ?", (pseudonym,)
         ).fetchone()
         try:
             with typed_errors():
@@ -377,7 +382,23 @@ class People:
             raise HistoryCorrupt("a person's record was added, removed or replaced")
         return known.heads(pseudonym, head)
 
-    def _open(self, pseudonym: bytes, head: bytes, epoch: int) -> Person:
+    def number_of(self, pseudonym: bytes) -> int:
+        """Under which number the events of a person lie, 0 where that cannot be told."""
+        row = self._file.execute("SELECT number FROM people WHERE pseudonym = ?", (pseudonym,))
+        found = row.fetchone()
+        return found[0] if found and isinstance(found[0], int) else 0
+
+    def _fresh_number(self) -> int:
+        """A number that nobody has."""
+        while True:
+            number = fresh_number()
+            taken = self._file.execute(
+                "SELECT 1 FROM people WHERE number = ? AND number > 0", (number,)
+            )
+            if number and taken.fetchone() is None:
+                return number
+
+    def _open(self, pseudonym: bytes, head: bytes, epoch: int, number: int = 0) -> Person:
         keys = {
             key_id: SealingKey(key, key_id)
             for key_id, key in self._keybook.unwrap(pseudonym).items()
@@ -385,7 +406,7 @@ class People:
         current = key_id_of(head)
         try:
             content = keys[current].open(head, self._context(current, pseudonym))
-            return parse_head(content, head, pseudonym, epoch, keys)
+            return parse_head(content, head, pseudonym, epoch, number=number, keys=keys)
         except (Unsealable, ValueError, TypeError, KeyError):
             raise HistoryCorrupt("a person's record cannot be opened") from None
 

@@ -39,6 +39,7 @@ class Person:
         name: keyed hash of the host's identifier, 16 bytes, the same in every epoch.
         epoch: the epoch that the record belongs to.
         pseudonym: keyed hash of ``name`` under which the epoch keeps the record, 16 bytes.
+        number: random, under which the record's events lie; means nothing elsewhere.
         subject: random, names the person in the audit log; means nothing once erased.
         keys: data keys by id; two while they are being rotated.
         current: id of the key that seals what is new.
@@ -58,6 +59,7 @@ class Person:
     name: bytes
     epoch: int
     pseudonym: bytes
+    number: int
     subject: str
     keys: Mapping[int, SealingKey]
     current: int
@@ -88,7 +90,13 @@ class Person:
 
 
 def parse_head(
-    content: bytes, head: bytes, pseudonym: bytes, epoch: int, keys: Mapping[int, SealingKey]
+    content: bytes,
+    head: bytes,
+    pseudonym: bytes,
+    epoch: int,
+    *,
+    number: int,
+    keys: Mapping[int, SealingKey],
 ) -> Person:
     """Undo :func:`dump_head`.
 
@@ -97,6 +105,7 @@ def parse_head(
         head: as it lies in the file.
         pseudonym: under which it lies there.
         epoch: that it belongs to.
+        number: under which the events lie.
         keys: the person's data keys by id.
 
     Raises:
@@ -107,6 +116,7 @@ def parse_head(
         name=bytes.fromhex(fields["name"]) if epoch > 1 else pseudonym,
         epoch=epoch,
         pseudonym=pseudonym,
+        number=number,
         subject=str(fields["subject"]),
         keys=keys,
         current=key_id_of(head),

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import Unsealable, key_id_of, keyed_hash
 from edge_rerank.history.vault.binding import SEQ_BYTES, Binding
 from edge_rerank.history.vault.codec import Undecodable, decode, encode, minimise
+from edge_rerank.history.vault.eventtables import EventTables, Row
 from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.person import Person
 from edge_rerank.history.vault.root import MODULUS
@@ -16,18 +17,15 @@ from edge_rerank.types import Event
 
 _TAG_BYTES = 16
 _NO_TAG = bytes(_TAG_BYTES)
-_TAGS_AT_ONCE = 64
-"""Tags that one statement looks for."""
-
-Row = tuple[int, bytes, bytes | None, bytes]
-"""Sequence number, content tag, id tag, sealed event."""
+_READ_AT_ONCE = 64
+"""Rows that are read together where most of the time few of them are needed."""
 
 
 class Rows:
-    """The table ``events``. What changes it belongs into a transaction."""
+    """The events of people. What changes them belongs into a transaction."""
 
     def __init__(self, file: HistoryFile, binding: Binding) -> None:
-        self._file = file
+        self._tables = EventTables(file)
         self._binding = binding
         self.removals = 0
         """How often rows were deleted, or would have been had the transaction succeeded."""
@@ -55,7 +53,7 @@ class Rows:
         rows: list[Row] = [
             (seq, *tags[at], value) for seq, at, value in zip(seqs, new, sealed, strict=True)
         ]
-        self._put(person.pseudonym, rows)
+        self._tables.put(person.number, rows)
         person.last_seq = seqs[-1]
         person.count += len(rows)
         person.oldest = person.oldest or recorded
@@ -63,25 +61,9 @@ class Rows:
         return {at: event for at, (_, event) in zip(new, encoded, strict=True)}
 
     def _known(self, person: Person, tags: Iterable[tuple[bytes, bytes | None]]) -> set[bytes]:
-        """Those of the tags that rows of the person have."""
-        known: set[bytes] = set()
-        for column, wanted in zip(("content_tag", "id_tag"), zip(*tags, strict=True), strict=False):
-            asked = [tag for tag in wanted if tag is not None]
-            for start in range(0, len(asked), _TAGS_AT_ONCE):
-                some = asked[start : start + _TAGS_AT_ONCE]
-                marks = ", ".join("?" * len(some))
-                found = self._file.execute(
-                    f"SELECT {column} FROM events WHERE person = ? AND {column} IN ({marks})",  # noqa: S608
-                    (person.pseudonym, *some),
-                )
-                known.update(tag for (tag,) in found)
-        return known
-
-    def _put(self, pseudonym: bytes, rows: Iterable[Row]) -> None:
-        self._file.execute_many(
-            "INSERT INTO events (person, seq, content_tag, id_tag, sealed) VALUES (?, ?, ?, ?, ?)",
-            [(pseudonym, *row) for row in rows],
-        )
+        """Those of the tags that rows of the person have, and others of theirs."""
+        wanted = [tag for pair in tags for tag in pair if tag is not None]
+        return self._tables.known(person.number, wanted)
 
     def load(self, person: Person, *, limit: int | None = None) -> list[tuple[int, Event, int]]:
         """Sequence number, event and time of recording, by sequence number.
@@ -94,12 +76,8 @@ class Rows:
             HistoryCorrupt: when a row is missing, damaged or out of place.
         """
         self.verify(person)
-        rows = self._file.execute(
-            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq DESC LIMIT ?",
-            (person.pseudonym, -1 if limit is None else limit),
-        ).fetchall()
-        rows.reverse()
-        return self._open(person, rows)
+        rows = self._tables.read(person.number, limit=limit, newest=limit is not None)
+        return self._open(person, _numbered(rows))
 
     def remove(self, person: Person, first: int, last: int) -> int:
         """Delete the events with sequence numbers from ``first`` to ``last``; how many.
@@ -108,13 +86,8 @@ class Rows:
             HistoryCorrupt: when a row is missing, damaged or out of place.
         """
         self.verify(person)
-        where = "WHERE person = ? AND seq BETWEEN ? AND ?"
-        span = (person.pseudonym, first, last)
-        gone: list[Row] = self._file.execute(
-            f"SELECT seq, content_tag, id_tag, sealed FROM events {where}",  # noqa: S608
-            span,
-        ).fetchall()
-        self._file.execute(f"DELETE FROM events {where}", span)  # noqa: S608
+        gone = self._tables.read(person.number, first, last)
+        self._tables.delete(person.number, gone)
         self.removals += bool(gone)
         person.count -= len(gone)
         person.total = (person.total - sum(_hash(person, row) for row in gone)) % MODULUS
@@ -122,10 +95,7 @@ class Rows:
         return len(gone)
 
     def _oldest(self, person: Person) -> int:
-        oldest = self._file.execute(
-            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq LIMIT 1",
-            (person.pseudonym,),
-        ).fetchall()
+        oldest = _numbered(self._tables.read(person.number, limit=1))
         return self._open(person, oldest)[0][2] if oldest else 0
 
     def first_kept(self, person: Person, *, recorded_after: int, at_most: int | None) -> int:
@@ -138,44 +108,41 @@ class Rows:
         """
         first = 0
         if at_most is not None and person.count > at_most:
-            row = self._file.execute(
-                "SELECT seq FROM events WHERE person = ? ORDER BY seq DESC LIMIT 1 OFFSET ?",
-                (person.pseudonym, at_most - 1),
-            ).fetchone()
-            first = int(row[0])
+            first = self._tables.nth_newest(person.number, at_most - 1)
         if person.count and person.oldest < recorded_after:
             # Recorded in the order of their sequence numbers: stop at the first that stays.
-            for seq, sealed in self._file.execute(
-                "SELECT seq, sealed FROM events WHERE person = ? AND seq >= ? ORDER BY seq",
-                (person.pseudonym, first),
-            ):
+            for seq, sealed in self._from(person, first):
                 if self._open(person, [(seq, sealed)])[0][2] >= recorded_after:
                     return int(max(first, seq))
             return person.last_seq + 1
         return first
 
+    def _from(self, person: Person, first: int) -> Iterator[tuple[int, bytes]]:
+        """The person's events from a sequence number on, some at a time."""
+        while rows := self._tables.read(person.number, first, limit=_READ_AT_ONCE):
+            yield from _numbered(rows)
+            first = rows[-1][0] + 1
+
     def delete_all(self, person: Person) -> int:
         """Delete every event of the person, in whatever state they are; how many."""
-        return self.delete_under(person.pseudonym)
+        return self.delete_under(person.number)
 
-    def delete_under(self, pseudonym: bytes) -> int:
-        """Delete every event that is stored under a pseudonym; how many."""
-        done = self._file.execute("DELETE FROM events WHERE person = ?", (pseudonym,))
+    def delete_under(self, number: int) -> int:
+        """Delete every event that is stored under a person's number; how many."""
         self.removals += 1
-        return int(done.rowcount)
+        return self._tables.delete_all(number)
+
+    def orphans(self) -> int:
+        """How many rows belong to nobody."""
+        return self._tables.orphans()
 
     def delete_orphans(self) -> int:
-        """Delete the events that belong to nobody; how many."""
-        done = self._file.execute(
-            "DELETE FROM events WHERE person NOT IN (SELECT pseudonym FROM people)"
-        )
-        return int(done.rowcount)
+        """Delete the rows that belong to nobody; how many."""
+        return self._tables.delete_orphans()
 
     def sealed(self, person: Person) -> list[tuple[int, bytes]]:
         """The person's events as they lie in the file, with their sequence numbers."""
-        return self._file.execute(
-            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq", (person.pseudonym,)
-        ).fetchall()
+        return _numbered(self._tables.read(person.number))
 
     def opens(self, person: Person, seq: int, sealed: bytes) -> bool:
         """Whether ``sealed`` is the person's event of that number."""
@@ -188,10 +155,7 @@ class Rows:
 
     def rewrite(self, person: Person, seq: int, sealed: bytes) -> None:
         """Put a sealed event in the place of a damaged one, inside a transaction."""
-        self._file.execute(
-            "UPDATE events SET sealed = ? WHERE person = ? AND seq = ?",
-            (sealed, person.pseudonym, seq),
-        )
+        self._tables.rewrite(person.number, seq, sealed)
 
     def salvage(self, person: Person) -> int | None:
         """Delete what cannot be opened and count the rest anew, inside a transaction.
@@ -199,8 +163,8 @@ class Rows:
         Returns:
             How many events are missing now; ``None`` where all is as the head says.
         """
-        rows = self.sealed(person)
-        damaged = [seq for seq, sealed in rows if not self.opens(person, seq, sealed)]
+        rows = self._tables.read(person.number)
+        damaged = [row[0] for row in rows if not self.opens(person, row[0], row[3])]
         person.verified = False
         try:
             self.verify(person)
@@ -209,29 +173,20 @@ class Rows:
         except HistoryCorrupt:
             pass
         before = person.count
-        for seq, sealed in rows:
-            tags: tuple[bytes | None, bytes | None] = (None, None)
-            if seq not in damaged:
-                event = self._open(person, [(seq, sealed)])[0][1]
-                tags = _tags(person, minimise(event), event.id)
-            kept = self._file.execute(
-                "SELECT content_tag, id_tag FROM events WHERE person = ? AND seq = ?",
-                (person.pseudonym, seq),
-            ).fetchone()
-            if kept != tags:
-                self._file.execute(
-                    "DELETE FROM events WHERE person = ? AND seq = ?", (person.pseudonym, seq)
-                )
+        left = [row for row in rows if row[0] not in damaged and self._is_tagged(person, row)]
+        self._tables.delete_all(person.number)
+        self._tables.put(person.number, left)
         self.removals += 1
-        left: list[Row] = self._file.execute(
-            "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ? ORDER BY seq",
-            (person.pseudonym,),
-        ).fetchall()
         person.count = len(left)
         person.total = sum(_hash(person, row) for row in left) % MODULUS
         person.last_seq = max([person.last_seq, *(row[0] for row in left)])
         person.oldest = self._oldest(person)
         return max(before - person.count, 0)
+
+    def _is_tagged(self, person: Person, row: Row) -> bool:
+        """Whether a row that opens has the tags of its event."""
+        event = self._open(person, [(row[0], row[3])])[0][1]
+        return row[1:3] == _tags(person, minimise(event), event.id)
 
     def reseal(self, person: Person, after: int, limit: int) -> int:
         """Seal up to ``limit`` events behind ``after`` under the current key.
@@ -239,11 +194,7 @@ class Rows:
         Returns:
             The last sequence number looked at, 0 when there are no more.
         """
-        rows: list[Row] = self._file.execute(
-            "SELECT seq, content_tag, id_tag, sealed FROM events"
-            " WHERE person = ? AND seq > ? ORDER BY seq LIMIT ?",
-            (person.pseudonym, after, limit),
-        ).fetchall()
+        rows = self._tables.read(person.number, after + 1, limit=limit)
         if not rows:
             return 0
         stale = [row for row in rows if key_id_of(row[3]) != person.current]
@@ -251,10 +202,8 @@ class Rows:
         contexts = self._contexts(person, person.current, [row[0] for row in stale])
         sealed = person.key.seal_many(payloads, contexts)
         fresh = [(*row[:3], value) for row, value in zip(stale, sealed, strict=True)]
-        self._file.execute_many(
-            "UPDATE events SET sealed = ? WHERE person = ? AND seq = ?",
-            [(row[3], person.pseudonym, row[0]) for row in fresh],
-        )
+        for row in fresh:
+            self._tables.rewrite(person.number, row[0], row[3])
         change = sum(_hash(person, row) for row in fresh) - sum(_hash(person, row) for row in stale)
         person.total = (person.total + change) % MODULUS
         last: int = rows[-1][0]
@@ -274,9 +223,7 @@ class Rows:
             HistoryCorrupt: when a row is missing, damaged or out of place.
         """
         self.verify(person)
-        rows = self._file.execute(
-            "SELECT seq, sealed FROM events WHERE person = ? ORDER BY seq", (person.pseudonym,)
-        ).fetchall()
+        rows = self.sealed(person)
         payloads = self._payloads(person, rows)
         contexts = self._contexts(fresh, fresh.current, [seq for seq, _ in rows])
         resealed = fresh.key.seal_many(payloads, contexts)
@@ -296,8 +243,8 @@ class Rows:
 
     def replace(self, person: Person, fresh: Person, rows: Sequence[Row]) -> None:
         """Put rows of :meth:`move` in the place of the person's, once both heads are there."""
-        self._file.execute("DELETE FROM events WHERE person = ?", (person.pseudonym,))
-        self._put(fresh.pseudonym, rows)
+        self._tables.delete_all(person.number)
+        self._tables.put(fresh.number, rows)
 
     def verify(self, person: Person, *, again: bool = False) -> None:
         """Compare the head with all rows, once; from then on the exclusive lock guards them.
@@ -307,33 +254,13 @@ class Rows:
         """
         if person.verified and not again:
             return
-        count = total = last = 0
-        tags: list[tuple[int, bytes | None]] = []
-        for row in self._file.execute(
-            "SELECT seq, content_tag, id_tag, sealed FROM events WHERE person = ?",
-            (person.pseudonym,),
-        ):
-            count += 1
-            last = max(last, row[0])
-            total += _hash(person, row)
-            tags += (row[0], row[1]), (row[0], row[2])
-        if count != person.count or total % MODULUS != person.total or last > person.last_seq:
+        rows = self._tables.read(person.number)
+        total = sum(_hash(person, row) for row in rows) % MODULUS
+        last = rows[-1][0] if rows else 0
+        if len(rows) != person.count or total != person.total or last > person.last_seq:
             raise HistoryCorrupt("an event was added, removed or replaced")
-        if set(tags) != set(self._indexed_tags(person)):
-            raise HistoryCorrupt("an index of events was changed")
+        self._tables.verify(person.number, rows)
         person.verified = True
-
-    def _indexed_tags(self, person: Person) -> list[tuple[int, bytes | None]]:
-        """The tags as the indexes that find duplicates hold them, read from those alone."""
-        return [
-            row
-            for column, index in (("content_tag", 2), ("id_tag", 3))
-            for row in self._file.execute(
-                f"SELECT seq, {column} FROM events"  # noqa: S608
-                f" INDEXED BY sqlite_autoindex_events_{index} WHERE person = ?",
-                (person.pseudonym,),
-            )
-        ]
 
     def _open(
         self, person: Person, rows: Sequence[tuple[int, bytes]]
@@ -394,3 +321,8 @@ def _hash(person: Person, row: Row) -> int:
     seq, content_tag, id_tag, sealed = row
     place = seq.to_bytes(8, "big") + content_tag + (id_tag or _NO_TAG)
     return person.row_hash(place, sealed)
+
+
+def _numbered(rows: Iterable[Row]) -> list[tuple[int, bytes]]:
+    """Sequence number and sealed event of each row."""
+    return [(row[0], row[3]) for row in rows]

@@ -120,6 +120,13 @@ class States:
         """Delete every state that is stored under a pseudonym, in whatever condition."""
         self._file.execute("DELETE FROM states WHERE person = ?", (pseudonym,))
 
+    def orphans(self) -> int:
+        """How many rows belong to nobody."""
+        found = self._file.execute(
+            "SELECT count(*) FROM states WHERE person NOT IN (SELECT pseudonym FROM people)"
+        )
+        return int(found.fetchone()[0])
+
     def delete_orphans(self) -> int:
         """Delete what belongs to nobody; how many rows."""
         done = self._file.execute(

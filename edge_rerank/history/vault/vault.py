@@ -304,7 +304,7 @@ class Vault:
     def _create(self, store: bytes, key: bytes) -> None:
         self.keybook.epochs = {1: Epoch.fresh(1)}
         with self.write() as change:
-            schema.migrate(self.file.db)
+            schema.migrate(self.file.execute)
             self.file.execute("INSERT INTO meta (name, value) VALUES ('store', ?)", (store,))
             self.keybook.create(key)
             change.root.anchored = self.anchored

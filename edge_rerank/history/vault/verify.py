@@ -71,10 +71,6 @@ def _file_findings(vault: Vault) -> list[str]:
     report = vault.file.execute("PRAGMA integrity_check").fetchall()
     if report != [("ok",)]:
         findings.append(f"SQLite finds {len(report)} faults in its pages or indexes")
-    for table, what in (("events", "events"), ("states", "parts of states")):
-        orphans = vault.file.execute(
-            f"SELECT count(*) FROM {table} WHERE person NOT IN (SELECT pseudonym FROM people)"  # noqa: S608
-        ).fetchone()[0]
-        if orphans:
-            findings.append(f"{orphans} {what} belong to nobody")
+    orphans = {"events": vault.rows.orphans(), "parts of states": vault.states.orphans()}
+    findings += [f"{count} {what} belong to nobody" for what, count in orphans.items() if count]
     return findings
