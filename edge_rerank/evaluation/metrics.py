@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from edge_rerank.learning.examination import discounts
+
 
 def ndcg(clicked: ArrayLike, k: int) -> float:
     """Normalised discounted cumulative gain of the first ``k`` places, with gains 0 and 1.
@@ -20,9 +22,9 @@ def ndcg(clicked: ArrayLike, k: int) -> float:
     Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002.
     """
     gains = np.asarray(clicked, dtype=bool)
-    discounts = 1.0 / np.log2(np.arange(min(k, gains.size)) + 2.0)
-    ideal = discounts[: int(gains.sum())].sum()
-    return float(discounts @ gains[: discounts.size] / ideal) if ideal > 0 else 0.0
+    worth = discounts(min(k, gains.size))
+    ideal = worth[: int(gains.sum())].sum()
+    return float(worth @ gains[: worth.size] / ideal) if ideal > 0 else 0.0
 
 
 def graded_ndcg(gains: ArrayLike, k: int) -> float:
@@ -36,9 +38,9 @@ def graded_ndcg(gains: ArrayLike, k: int) -> float:
         0 where no item has a gain.
     """
     values = np.asarray(gains, dtype=np.float64)
-    discounts = 1.0 / np.log2(np.arange(min(k, values.size)) + 2.0)
-    ideal = float(discounts @ np.sort(values)[::-1][: discounts.size])
-    return float(discounts @ values[: discounts.size] / ideal) if ideal > 0 else 0.0
+    worth = discounts(min(k, values.size))
+    ideal = float(worth @ np.sort(values)[::-1][: worth.size])
+    return float(worth @ values[: worth.size] / ideal) if ideal > 0 else 0.0
 
 
 def reciprocal_rank(clicked: ArrayLike) -> float:

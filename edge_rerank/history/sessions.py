@@ -24,3 +24,8 @@ def session_ages(timestamps: ArrayLike, *, now: float) -> NDArray[np.int64]:
     times = np.asarray(timestamps, dtype=np.float64)
     gaps = np.diff(times, append=max(now, times[-1]) if times.size else now)
     return np.cumsum((gaps > SESSION_GAP_S)[::-1])[::-1].astype(np.int64)
+
+
+def is_over(last: float, now: float) -> bool:
+    """Whether the session of the last event, at ``last`` in UTC seconds, is over at ``now``."""
+    return now - last > SESSION_GAP_S

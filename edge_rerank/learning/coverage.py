@@ -197,8 +197,10 @@ def hashed(names: Iterable[str]) -> NDArray[np.uint32]:
 
 
 def _added(one: bytes, other: bytes) -> bytes:
-    sums = np.frombuffer(one, np.uint8).astype(np.int64) + np.frombuffer(other, np.uint8)
-    return np.minimum(sums, _MOST).astype(np.uint8).tobytes()
+    counts = np.frombuffer(one, np.uint8)
+    sums = counts + np.frombuffer(other, np.uint8)
+    sums[sums < counts] = _MOST  # it went past the most that a count holds
+    return sums.tobytes()
 
 
 def _either(one: bytes, other: bytes) -> bytes:

@@ -1,5 +1,7 @@
 """Examination of places: how likely a person looks at each, as is usual of lists.
 
+Beside it stands what places count in metrics, which is a convention and no chance.
+
 Place k is looked at with a chance of k^−0.7 of the first's. It is the same for everybody and on all
 surfaces: what one person clicks on swapped neighbours is too little to learn it from
 (export/EXPERIMENTS.md, "Judging orders on the device").
@@ -28,3 +30,17 @@ def weights(places: int) -> NDArray[np.float64]:
     """
     usual = np.arange(1, places + 1, dtype=np.float64) ** DECLINE
     return np.asarray(np.minimum(usual, MAX_WEIGHT))
+
+
+def discounts(places: int) -> NDArray[np.float64]:
+    """What the places of a list count in DCG: 1 / log2(1 + place).
+
+    Järvelin and Kekäläinen, "Cumulated gain-based evaluation of IR techniques", TOIS 2002.
+
+    Args:
+        places: how many, from the top.
+
+    Returns:
+        Float64 of shape (places,).
+    """
+    return np.asarray(1.0 / np.log2(np.arange(2, places + 2)))

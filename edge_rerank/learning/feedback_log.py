@@ -174,12 +174,16 @@ class FeedbackLog:
             sketch: of what it was made of and showed.
         """
         month = month_of(record.at)
-        return self.merged(
-            FeedbackLog(
-                {(month, surface): Tally.of(record)},
-                record.to_bytes(),
-                {} if sketch is None else {month: sketch},
-            )
+        found = self.tallies.get((month, surface))
+        if found is None or any(later > month for later, _ in self.tallies):
+            covered = {} if sketch is None else {month: sketch}
+            tallies = {(month, surface): Tally.of(record)}
+            return self.merged(FeedbackLog(tallies, record.to_bytes(), covered))
+        # Of a month and a surface that are counted already: nothing grows too old, none is new.
+        return FeedbackLog(
+            {**self.tallies, (month, surface): found + Tally.of(record)},
+            (self.newest + record.to_bytes())[-NEWEST * RECORD_BYTES :],
+            self.covered if sketch is None else _latest(self.covered, {month: sketch}),
         )
 
     def after_list(self, shown: Shown, deeds: Deeds) -> FeedbackLog:

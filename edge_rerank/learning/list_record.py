@@ -33,6 +33,8 @@ _SHARE, _UNKNOWN = 254, 255
 
 RECORD_BYTES = _FORM.size
 
+_EVERY, _NONE = (True,) * PLACES, (0.0,) * PLACES
+
 
 class Used(StrEnum):
     """Which order a list was shown in."""
@@ -99,28 +101,22 @@ class ListRecord:
             shown: the list.
             deeds: what the person did with it.
         """
-        count = len(shown.ids)
-        own = np.arange(1, count + 1)
-        without = own if shown.without is None else shown.without
-        touched = {
-            row: deeds.success(one)
-            for row, one in enumerate(shown.ids)
-            if one in deeds.visited or one in deeds.done
-        }
+        without = shown.without
+        touched = _touched(shown.ids, deeds)
         chosen = max(touched, key=lambda row: (touched[row], -row), default=None)
         tried, swapped = shown.pairs[:PLACES], _swapped(shown.order)
         return cls(
             at=shown.at,
-            refused=sum(one in deeds.refused for one in shown.ids),
+            refused=len(deeds.refused.intersection(shown.ids)) if deeds.refused else 0,
             place=0 if chosen is None else chosen + 1,
             success=0.0 if chosen is None else touched[chosen],
             host=0 if chosen is None or shown.host is None else int(shown.host[chosen]),
-            without=0 if chosen is None else int(without[chosen]),
+            without=_place_without(without, chosen),
             used=Used(shown.used) if shown.used else _used(shown),
             rating=deeds.rating,
-            same=_filled((without == own).tolist(), True),
-            within=_filled(_within(shown, without), True),
-            rewards=tuple(touched.get(row, 0.0) for row in range(PLACES)),
+            same=_EVERY if without is None else _same(without),
+            within=_within(shown),
+            rewards=tuple(touched.get(row, 0.0) for row in range(PLACES)) if touched else _NONE,
             epsilon=max(tried, default=0.0),
             tried=_filled([one > 0 for one in tried], False),
             swapped=_filled(swapped, False),
@@ -209,8 +205,34 @@ def _used(shown: Shown) -> Used:
     return Used.PACK if np.array_equal(shown.without, before + 1) else Used.LEARNT
 
 
-def _within(shown: Shown, without: NDArray[np.int64]) -> list[bool]:
+def _touched(ids: Sequence[str], deeds: Deeds) -> dict[int, float]:
+    """Successes of what was chosen, by row."""
+    if not (deeds.visited or deeds.done):
+        return {}
+    return {
+        row: deeds.success(one)
+        for row, one in enumerate(ids)
+        if one in deeds.visited or one in deeds.done
+    }
+
+
+def _place_without(without: NDArray[np.int64] | None, chosen: int | None) -> int:
+    if chosen is None:
+        return 0
+    return chosen + 1 if without is None else int(without[chosen])
+
+
+def _same(without: NDArray[np.int64]) -> tuple[bool, ...]:
+    """By place, whether the order without the head has the same item there."""
+    return _filled((without == np.arange(1, len(without) + 1)).tolist(), True)
+
+
+def _within(shown: Shown) -> tuple[bool, ...]:
     """By place, whether swaps reach the item that the order without the head has there."""
+    if shown.without is None and not shown.order:
+        return _EVERY
+    own = np.arange(1, len(shown.ids) + 1)
+    without = own if shown.without is None else shown.without
     reached = [False] * min(len(shown.ids), PLACES)
     # Only the first places are asked for, and few items are for one of them.
     (rows,) = np.nonzero(without <= PLACES)
@@ -220,7 +242,7 @@ def _within(shown: Shown, without: NDArray[np.int64]) -> list[bool]:
         near = 0 <= upper < len(shown.pairs) and shown.pairs[upper] > 0
         if target < len(reached) and (target == before or (abs(target - before) == 1 and near)):
             reached[target] = True
-    return reached
+    return _filled(reached, True)
 
 
 def _swapped(order: Sequence[int]) -> list[bool]:
@@ -246,7 +268,8 @@ def _filled(values: Iterable[T], filling: T) -> tuple[T, ...]:
     return (*values, *[filling] * PLACES)[:PLACES]
 
 
-def _bits(flags: Iterable[bool]) -> int:
+@lru_cache(maxsize=256)
+def _bits(flags: tuple[bool, ...]) -> int:
     return sum(1 << place for place, flag in enumerate(flags) if flag)
 
 

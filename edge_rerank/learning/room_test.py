@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.learning.examination import discounts
 from edge_rerank.learning.sequential_test import REJECT_AT
 
 STAKE = 0.5
@@ -78,7 +79,7 @@ def lifts(narrow: NDArray[np.intp], wide: NDArray[np.intp]) -> NDArray[np.float6
         Of each candidate, 1 / log2(1 + place) in ``wide`` less that in ``narrow``, in between -1
         and 1, float64 of shape (n,).
     """
-    worth = 1 / np.log2(np.arange(2, len(wide) + 2))
+    worth = discounts(len(wide))
     lift = np.zeros(len(wide))
     lift[wide] += worth
     lift[narrow] -= worth

@@ -54,7 +54,7 @@ class Variety:
         first = shown[:PLACES]
         there = [name for one in first for name in one.categories]
         return cls(
-            categories=_by_categories([set(one.categories) for one in first if one.categories]),
+            categories=_by_categories([one.categories for one in first if one.categories]),
             vectors=_by_vectors(_own(first, vectors[:PLACES])),
             recall=len(set(there)) / offer.categories if offer.categories else None,
             sketch=Sketch.beside([one.id for one in first], there, offer),
@@ -74,10 +74,15 @@ def _own(items: Sequence[Item], vectors: NDArray[np.float32]) -> NDArray[np.floa
     return np.asarray(own / np.where(lengths > 0, lengths, 1.0), dtype=np.float32)
 
 
-def _by_categories(kinds: Sequence[set[str]]) -> float | None:
-    if len(kinds) < 2:
+def _by_categories(lists: Sequence[Sequence[str]]) -> float | None:
+    if len(lists) < 2:
         return None
-    likeness = [len(a & b) / len(a | b) for a, b in itertools.combinations(kinds, 2)]
+    # A bit a name: what two lists have in common is one operation.
+    bits: dict[str, int] = {}
+    kinds = [sum({1 << bits.setdefault(name, len(bits)) for name in one}) for one in lists]
+    likeness = [
+        (a & b).bit_count() / (a | b).bit_count() for a, b in itertools.combinations(kinds, 2)
+    ]
     return 1 - sum(likeness) / len(likeness)
 
 

@@ -10,7 +10,6 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from edge_rerank.errors import PackNotFound
@@ -31,6 +30,9 @@ _SEPARATORS = frozenset({"/", os.sep})
 
 def installed_packs() -> dict[str, Path]:
     """Folders of the installed packs by name; ``Pack.open`` says whether they are sound."""
+    # It loads what reads e-mail and archives, and most hosts name no installed pack.
+    from importlib.metadata import entry_points  # noqa: PLC0415
+
     found: dict[str, Path] = {}
     for entry in entry_points(group=GROUP):
         place = _PLACE.fullmatch(entry.value)

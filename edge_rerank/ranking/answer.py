@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
+from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.ranked import RankedItem, RankedItems
-from edge_rerank.ranking.candidates import RowFinder
+from edge_rerank.ranking.candidates import Candidates, RowFinder
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.sources.history_model import HistoryModel
+from edge_rerank.ranking.sources.history_model import probabilities_of
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, LeftOut, ListOrder, Reason, Unread
 
@@ -108,45 +109,44 @@ def left_out_of(order: Arrangement, request: Request) -> list[LeftOut]:
 
 
 def ranked(
-    request: Request,
-    rows: Sequence[int],
-    scores: NDArray[np.float64],
+    candidates: Candidates,
+    rows: NDArray[np.intp],
+    told: Callable[[], NDArray[np.float64]],
     reasons: Sequence[tuple[Reason, ...]],
 ) -> RankedItems:
     """The candidates of ``rows`` in their places.
 
     Args:
-        request: the call.
-        rows: best first.
-        scores: of all candidates, float64 of shape (n,); not changed any more.
+        candidates: of the call.
+        rows: best first, intp of shape (m,).
+        told: gives what is told of the scores of all candidates, float64 of shape (n,); asked when
+            the first place is read.
         reasons: of each of ``rows``.
     """
-    candidates = request.candidates
 
     def make() -> tuple[RankedItem, ...]:
-        placed = enumerate(zip(rows, scores[list(rows)].tolist(), strict=True), start=1)
-        return tuple(
-            RankedItem(candidates[row], rank, score, reasons) for rank, (row, score) in placed
-        )
+        items = candidates.items
+        placed = enumerate(zip(rows.tolist(), told()[rows].tolist(), strict=True), start=1)
+        return tuple(RankedItem(items[row], rank, score, reasons) for rank, (row, score) in placed)
 
     return RankedItems(make, len(rows))
 
 
 def told_scores(
-    scores: NDArray[np.float64], evidence: Evidence, history: HistoryModel | None
+    scores: NDArray[np.float64], evidence: Evidence, model: HistoryEncoderSpec | None
 ) -> NDArray[np.float64]:
     """What a ranking says of its scores: 0 to 1, in their order, float64 of shape (n,).
 
     Args:
         scores: of all candidates, float64 of shape (n,).
         evidence: about them.
-        history: says how likely each is to be chosen, where there is no query.
+        model: says how likely each is to be chosen, where there is no query.
     """
     relevance = evidence.relevance(scores)
     if relevance is not None:
         return relevance
-    if history is not None:
-        return history.probabilities(scores)
+    if model is not None:
+        return probabilities_of(model, scores)
     return ONE_OF_TWENTY.of(scores - scores.mean())
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Self, Unpack
 
@@ -269,18 +270,23 @@ class RankingEngine:
         for source in self._sources:
             source.fill(request, evidence)
         note_truths(request, evidence)
-        listed = Listed.of(request, evidence, trial_of, self._personal.layout)
+        scores = evidence.scores()
+        listed = Listed.of(request, evidence, scores, trial_of, self._personal.layout)
+        spec = None if self._history is None else self._history.spec
         floor = request.policy.floor
-        relevance = (
-            None if floor is None else told_scores(evidence.scores(), evidence, self._history)
-        )
+        relevance = None if floor is None else told_scores(scores, evidence, spec)
         order = listed.arrangement(asked=bool(evidence[QUERY.name].any()), relevance=relevance)
         for policy in POLICIES:
             order = policy.arrange(order, request)
-        rows = (kept := order.rows[: request.keep]).tolist()
+        rows = order.rows[: request.keep]
         reasons = explain(listed.evidence, request.candidates, rows, order.moves)
         ranking = Ranking(
-            ranked(request, rows, told_scores(order.scores, evidence, self._history), reasons),
+            ranked(
+                request.candidates,
+                rows,
+                partial(told_scores, order.scores, evidence, spec),
+                reasons,
+            ),
             id=ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(request.interests),
@@ -292,10 +298,12 @@ class RankingEngine:
             order=order.order,
             locale=request.locale,
         )
-        places = Places(request.candidates.find, kept)
+        places = Places(request.candidates.find, rows)
         if head is None or not request.shown:
             return Answer(ranking, places)
-        shown = self._personal.shown(request, evidence, rows, ranking.id, order.explored)
+        shown = self._personal.shown(
+            request, evidence, scores, rows=rows, ranking=ranking.id, explored=order.explored
+        )
         return Answer(ranking, places, listed.noted(shown, rows, order.pinned))
 
     def candidates(self, items: Iterable[Item]) -> Candidates:

@@ -9,7 +9,7 @@ from typing import overload
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import CODES, Column, Evidence
+from edge_rerank.ranking.evidence import CODES, Column, Evidence, Truths
 from edge_rerank.ranking.policies.policy import Moves
 from edge_rerank.types import Item, Reason, ReasonCode
 
@@ -24,8 +24,8 @@ _NOTHING = 1e-9
 class Explanation(Sequence[tuple[Reason, ...]]):
     """Reasons of a list's places, found when they are first read, a block at a time.
 
-    Of the history it holds ids and numbers alone. Safe from several threads: whatever two of them
-    find is the same.
+    Of the history it holds ids, names of categories and numbers alone. Safe from several threads:
+    whatever two of them find is the same.
 
     Args:
         evidence: about all candidates; not changed any more.
@@ -38,7 +38,7 @@ class Explanation(Sequence[tuple[Reason, ...]]):
         self,
         evidence: Evidence,
         candidates: Sequence[Item],
-        rows: Sequence[int],
+        rows: NDArray[np.intp] | Sequence[int],
         moves: Sequence[Moves] = (),
     ) -> None:
         self._evidence = evidence
@@ -69,13 +69,13 @@ class Explanation(Sequence[tuple[Reason, ...]]):
         """Reasons of a block of places."""
         rows = self._rows[first : first + BLOCK]
         grouped = self._grouped[rows]
-        evidence = self._evidence
-        true = np.where(grouped > 0, evidence.lifts[rows], evidence.lowers[rows])
+        truths = self._evidence.truths
+        true = np.where(grouped > 0, truths.lifts[rows], truths.lowers[rows])
         grouped = np.where(true, grouped, 0.0)
         order = np.argsort(-np.abs(grouped), axis=1, kind="stable")[:, :MAX_REASONS].tolist()
         told = zip(rows.tolist(), grouped.tolist(), order, strict=True)
         said = [
-            _reasons(evidence, self._candidates[row], row, weights, groups)
+            _reasons(truths, self._candidates[row], row, weights, groups)
             for row, weights, groups in told
         ]
         for place, row in enumerate(rows.tolist()):
@@ -102,7 +102,10 @@ class Explanation(Sequence[tuple[Reason, ...]]):
 
 
 def explain(
-    evidence: Evidence, candidates: Sequence[Item], rows: Sequence[int], moves: Sequence[Moves] = ()
+    evidence: Evidence,
+    candidates: Sequence[Item],
+    rows: NDArray[np.intp] | Sequence[int],
+    moves: Sequence[Moves] = (),
 ) -> Explanation:
     """The largest contributions of each candidate whose words hold, relative to the average.
 
@@ -141,7 +144,7 @@ def _membership(columns: tuple[Column, ...]) -> NDArray[np.float64]:
 
 
 def _reasons(
-    evidence: Evidence, candidate: Item, place: int, weights: list[float], groups: list[int]
+    truths: Truths, candidate: Item, place: int, weights: list[float], groups: list[int]
 ) -> tuple[Reason, ...]:
     reasons = []
     for group in groups:
@@ -149,14 +152,12 @@ def _reasons(
         if abs(weight) <= _NOTHING:
             break
         if code is ReasonCode.SIMILAR and weight > 0:
-            near = evidence.nearest[place]
-            code = ReasonCode.SESSION if evidence.present[place] else code
-            reasons.append(Reason(code, weight, evidence.chosen[near] if near >= 0 else None))
+            near = truths.nearest[place]
+            code = ReasonCode.SESSION if truths.present[place] else code
+            reasons.append(Reason(code, weight, truths.chosen[near] if near >= 0 else None))
         elif code is ReasonCode.CATEGORY and weight > 0:
             held = (
-                name
-                for name in reversed(candidate.categories)
-                if name in evidence.chosen_categories
+                name for name in reversed(candidate.categories) if name in truths.chosen_categories
             )
             reasons.append(Reason(code, weight, category=next(held, None)))
         else:

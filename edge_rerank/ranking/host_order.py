@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
@@ -17,7 +16,7 @@ from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.learning.list_record import Used
 from edge_rerank.learning.room_test import lifts
-from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.evidence import Evidence, falling
 from edge_rerank.ranking.policies.exploring import is_known
 from edge_rerank.ranking.policies.near_copies import NearCopies
 from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
@@ -55,23 +54,30 @@ class Listed:
 
     @classmethod
     def of(
-        cls, request: Request, evidence: Evidence, trial_of: TrialOf | None, layout: Layout
+        cls,
+        request: Request,
+        evidence: Evidence,
+        scores: NDArray[np.float64],
+        trial_of: TrialOf | None,
+        layout: Layout,
     ) -> Listed:
         """In our order, unless a trial says otherwise.
 
         Args:
             request: the call.
             evidence: as all sources filled it in; not changed.
+            scores: what it adds up to, float64 of shape (n,).
             trial_of: asked where the host gives an order; ``None`` where nothing is guarded.
             layout: of the pack that ranks.
         """
         host = None if trial_of is None else host_order(request, evidence)
         trial = trial_of(layout, request.surface or "") if trial_of and host else None
         if trial is None or host is None:
-            return cls(evidence, evidence.scores())
+            return cls(evidence, scores)
         lift = None if trial.rooms is None else _lifts(evidence, trial.rooms)
-        evidence = _bounded(evidence, trial.room)
-        scores = evidence.scores()
+        bounded = _bounded(evidence, trial.room)
+        if bounded is not evidence:
+            evidence, scores = bounded, bounded.scores()
         rng = np.random.default_rng(_seed(request))
         if rng.random() >= trial.share or not is_known(request):
             if trial.shown is Side.OURS:
@@ -99,8 +105,7 @@ class Listed:
         """
         given = scores.copy()
         given[list(rows)] = -np.sort(-scores)
-        moved = copy.copy(evidence)
-        moved.values = evidence.values.copy()
+        moved = evidence.but(evidence.values.copy())
         moved[HOST.name] += (given - scores) / HOST.weight
         return cls(moved, given, tuple(rows), order, settled=True)
 
@@ -119,32 +124,34 @@ class Listed:
         free = ~np.isin(rows, list(pinned.values()))
         return np.asarray(self.lift[list(rows)] * weights(len(rows)) * free)
 
-    def noted(self, shown: Shown, rows: Sequence[int], pinned: Mapping[int, int]) -> Shown:
+    def noted(self, shown: Shown, rows: NDArray[np.intp], pinned: Mapping[int, int]) -> Shown:
         """What the learner has to know of the list beside.
 
         A list that is not in our order is compared with no other.
 
         Args:
             shown: what it has to know of one in our order.
-            rows: of the list, in its final order.
+            rows: of the list, in its final order, intp of shape (m,).
             pinned: rows by the places that a rule gave them: they are nobody's choice.
         """
         count = len(shown.ids)
+        first: list[int] = rows[:count].tolist()
         if self.order is ListOrder.PERSONAL:
-            return replace(shown, tilt=self._tilt(rows[:count], pinned))
+            tilt = self._tilt(first, pinned)
+            return shown if tilt is None else replace(shown, tilt=tilt)
         host = self.order is ListOrder.HOST
         used = Used.HOST if host else Used.MIXED
         apart = replace(shown, host=None, without=np.zeros(count, dtype=np.int64), used=used)
         if host:
             return apart
         fixed = frozenset(pinned.values())
-        teams = tuple(None if row in fixed else self.teams.get(row) for row in rows[:count])
+        teams = tuple(None if row in fixed else self.teams.get(row) for row in first)
         return replace(apart, teams=teams)
 
 
 def _lifts(evidence: Evidence, rooms: tuple[float | None, ...]) -> NDArray[np.float64]:
     """What a choice of each candidate says for more room, see ``lifts``."""
-    narrow, wide = (np.argsort(-_bounded(evidence, room).scores(), kind="stable") for room in rooms)
+    narrow, wide = (falling(_bounded(evidence, room).scores()) for room in rooms)
     return lifts(narrow, wide)
 
 
@@ -161,7 +168,7 @@ def host_order(request: Request, evidence: Evidence) -> list[int] | None:
         return None
     scores = request.candidates.scores
     if scores.min() < scores.max():  # false where one has none, which is NaN
-        order = np.argsort(-scores, kind="stable")
+        order = falling(scores)
     elif request.host_order:
         order = np.arange(len(scores))
     else:
@@ -192,9 +199,7 @@ def _bounded(evidence: Evidence, room: float | None) -> Evidence:
     spread = float(np.ptp(added[:, others].sum(axis=1)))
     if spread <= room:
         return evidence
-    bounded = copy.copy(evidence)
-    bounded.values = np.where(others, evidence.values * (room / spread), evidence.values)
-    return bounded
+    return evidence.but(np.where(others, evidence.values * (room / spread), evidence.values))
 
 
 def _seed(request: Request) -> int:

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Self
+from itertools import chain
+from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._check import check_sequence
+from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.rating_scale import RatingScale
-from edge_rerank.history.sessions import session_ages
+from edge_rerank.history.sessions import is_over, session_ages
 from edge_rerank.ranking.signals.situation import places
 from edge_rerank.ranking.strength import CHOSEN, Standing, guess_scale
 from edge_rerank.types import Event, EventType, Item
@@ -56,8 +59,6 @@ _DAY_S = 86_400.0
 _REMEMBERED = 16
 """Histories that are remembered: those of people who are there now."""
 
-_Ages = NDArray[np.int64]
-
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Interest:
@@ -68,7 +69,7 @@ class Interest:
         strength: signed, at most 2.5 in size; an ordinary click is 1.
         recency: 1 for the newest, halved every 20 items and every 20 sessions, or 6 of what was
             turned down.
-        age_s: seconds since the person last touched it; ``None`` where no time is known.
+        when: UTC seconds at which the person last touched it; ``None`` where no time is known.
         session: how many sessions ago that was, 0 for the present one.
         later: how much the person turned to others that are liked since, in clicks.
     """
@@ -76,9 +77,32 @@ class Interest:
     item: Item
     strength: float
     recency: float
-    age_s: float | None = None
+    when: float | None = None
     session: int = 0
     later: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Met:
+    """What a history has anything of, whatever that says.
+
+    Attributes:
+        ids: of items.
+        categories: that these have.
+    """
+
+    ids: frozenset[str] = frozenset()
+    categories: frozenset[str] = frozenset()
+
+    @classmethod
+    def of(cls, history: Iterable[Event]) -> Self:
+        """Of events."""
+        items = [event.item for event in history if event.item is not None]
+        lists = {item.categories for item in items}
+        return cls(frozenset([item.id for item in items]), frozenset(chain.from_iterable(lists)))
+
+
+NOTHING_MET = Met()
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -97,6 +121,8 @@ class Interests:
             rated and come back to.
         visits: the sessions in which each item was chosen, by id, as for :attr:`Interest.session`,
             newest first; not of what is liked no more.
+        met: whatever there was, liked or not.
+        described: whether each liked or disliked item has a text and categories.
     """
 
     liked: tuple[Interest, ...] = ()
@@ -105,10 +131,33 @@ class Interests:
     shown: Mapping[str, float] = field(default_factory=dict)
     done: Mapping[str, float] = field(default_factory=dict)
     visits: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    met: Met = NOTHING_MET
+    described: bool = False
+    _kept: dict[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
 
     def newest(self, most: int) -> Interests:
         """The same with no more than ``most`` liked items: those that count most by now."""
-        return self if len(self.liked) <= most else replace(self, liked=_heaviest(self.liked, most))
+        return self if len(self.liked) <= most else self.but(_heaviest(self.liked, most))
+
+    def but(
+        self, liked: tuple[Interest, ...], disliked: tuple[Interest, ...] | None = None
+    ) -> Interests:
+        """The same with other items, of which nothing follows yet."""
+        disliked = self.disliked if disliked is None else disliked
+        return replace(self, liked=liked, disliked=disliked, described=False, _kept={})
+
+    def derived(self, name: str, make: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
+        """What follows from liked and disliked items alone, made once for each history.
+
+        Args:
+            name: of what it is.
+            make: makes it, an array that nobody changes.
+        """
+        found = self._kept.get(name)
+        if found is None:
+            found = self._kept[name] = make()
+            found.setflags(write=False)
+        return found
 
     def __bool__(self) -> bool:
         return bool(self.liked or self.disliked or self.searches or self.shown)
@@ -130,21 +179,38 @@ class _Touched:
     strength: float = 0.0
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Digest:
-    """What a history says that does not change while nobody does anything.
+class _Had(NamedTuple):
+    """Something that the person had.
 
     Attributes:
-        touched: items by id, the last touched last.
-        repeated: those that were touched several times.
-        searches: all words, in the order in which they were last searched for.
-        shown: see :attr:`Interests.shown`.
+        name: id of the item.
+        when: UTC seconds; 0 where no time is known.
+        session: how many sessions ago.
+        half: days after which it counts half.
     """
 
-    touched: Mapping[str, _Touched]
-    repeated: frozenset[str]
-    searches: tuple[str, ...]
-    shown: Mapping[str, float]
+    name: str
+    when: float
+    session: int
+    half: float
+
+    def freshness(self, now: float) -> float:
+        """1 for what was had just now to 0 for long ago; sessions stand in for unknown days."""
+        days = (now - self.when) / _DAY_S if self.when else float(self.session)
+        return float(2.0 ** (-days / self.half))
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Digest:
+    """What a history says that does not change while nobody does anything and no session ends.
+
+    Attributes:
+        interests: but for :attr:`Interests.done`, which fades by the hour.
+        had: what that is of.
+    """
+
+    interests: Interests
+    had: tuple[_Had, ...]
 
     @classmethod
     def of(cls, history: Sequence[Event], ages: Sequence[int], scale: RatingScale) -> Self:
@@ -180,31 +246,35 @@ class _Digest:
                 touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
         for one in touched.values():
             one.strength = one.standing.strength
-        return cls(touched, frozenset(repeated), tuple(searches), shown)
-
-    def interests(self, now: float) -> Interests:
-        """What it comes to at a moment, UTC seconds."""
-        touched = self.touched
-        interests = _heaviest(_interests(list(touched.values()), now), MAX_ITEMS)
+        heaviest = _heaviest(_interests(list(touched.values())), MAX_ITEMS)
         chosen = {name: one for name, one in touched.items() if one.strength >= CHOSEN}
         visits = {
-            name: (name in self.repeated and tuple(sorted(one.standing.sessions))) or (one.session,)
+            name: (name in repeated and tuple(sorted(one.standing.sessions))) or (one.session,)
             for name, one in chosen.items()
         }
         half = _half_life_days([len(one.standing.had) for one in chosen.values()])
-        return Interests(
-            liked=tuple(one for one in interests if one.strength > 0),
-            disliked=tuple(one for one in interests if one.strength < 0),
-            searches=self.searches[-MAX_SEARCHES:],
-            shown=self.shown,
-            done={
-                name: _freshness(one, now, half)
-                for name, one in chosen.items()
-                # Stars for what somebody plays each evening do not end it.
-                if one.standing.had or (one.standing.done and len(visits[name]) == 1)
-            },
+        interests = Interests(
+            liked=tuple(one for one in heaviest if one.strength > 0),
+            disliked=tuple(one for one in heaviest if one.strength < 0),
+            searches=tuple(searches)[-MAX_SEARCHES:],
+            shown=shown,
             visits=visits,
+            met=Met.of(history),
+            described=all(one.item.text and one.item.categories for one in heaviest),
         )
+        had = tuple(
+            _Had(name, one.when, one.session, _rhythm_days(one.standing.had, half))
+            for name, one in chosen.items()
+            # Stars for what somebody plays each evening do not end it.
+            if one.standing.had or (one.standing.done and len(visits[name]) == 1)
+        )
+        return cls(interests, had)
+
+    def at(self, now: float) -> Interests:
+        """What it comes to at a moment, UTC seconds; the same object where nothing fades."""
+        if not self.had:
+            return self.interests
+        return replace(self.interests, done={one.name: one.freshness(now) for one in self.had})
 
 
 def without_list_ratings(history: Sequence[Event]) -> Sequence[Event]:
@@ -221,12 +291,51 @@ def without_list_ratings(history: Sequence[Event]) -> Sequence[Event]:
     return tuple(event for event in history if not event.of_list)
 
 
+class _Known(NamedTuple):
+    """What is remembered of a history.
+
+    Attributes:
+        history: as it came.
+        tastes: what of it says something of items, see :func:`without_list_ratings`.
+        over: whether its last session was.
+        digest: of that; ``None`` where it was not condensed yet.
+    """
+
+    history: tuple[Event, ...]
+    tastes: Sequence[Event]
+    over: bool = False
+    digest: _Digest | None = None
+
+
 class InterestReader:
-    """Condenses histories, and remembers the last ones. Safe from several threads."""
+    """Condenses histories, and remembers the last ones. Safe from several threads.
+
+    A history that is a tuple is remembered: it is neither checked nor read again when it comes
+    again, unless a session ended since.
+    """
 
     def __init__(self) -> None:
-        self._known: OrderedDict[int, tuple[Sequence[Event], _Ages, _Digest]] = OrderedDict()
+        self._known: OrderedDict[int, _Known] = OrderedDict()
         self._lock = threading.Lock()
+
+    def tastes(self, history: object) -> Sequence[Event]:
+        """What of a history says something of items.
+
+        Args:
+            history: events with timestamps, oldest first.
+
+        Raises:
+            InvalidRequest: when it is something else.
+        """
+        known = self._remembered(history)
+        if known is not None:
+            return known.tastes
+        wanted = "a sequence of Event"
+        events = check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
+        tastes = without_list_ratings(events)
+        if isinstance(history, tuple) and history:
+            self._remember(_Known(history, tastes))
+        return tastes
 
     def read(
         self, history: Sequence[Event], *, now: float, ratings: RatingScale | None = None
@@ -234,23 +343,22 @@ class InterestReader:
         """Condense a history.
 
         Args:
-            history: events with timestamps, oldest first; ratings of whole lists are passed over. A
-                tuple is remembered: it is not read
-                again when it comes again, unless a session ended since.
+            history: events with timestamps, oldest first; ratings of whole lists are passed over.
             now: UTC seconds, at least the last timestamp.
             ratings: the host's scale, the same in each call; guessed if ``None``.
         """
-        history = without_list_ratings(history)
-        if not history:
+        tastes = self.tastes(history)
+        if not tastes:
             return Interests()
-        ages = session_ages([event.timestamp or 0.0 for event in history], now=now)
-        digest = self._remembered(history, ages)
-        if digest is None:
-            scale = ratings or guess_scale(history)
-            digest = _Digest.of(history, ages.tolist(), scale)
-            if isinstance(history, tuple):
-                self._remember(history, ages, digest)
-        return digest.interests(now)
+        over = is_over(tastes[-1].timestamp or 0.0, now)
+        known = self._remembered(history)
+        if known is not None and known.digest is not None and known.over == over:
+            return known.digest.at(now)
+        ages = session_ages([event.timestamp or 0.0 for event in tastes], now=now)
+        digest = _Digest.of(tastes, ages.tolist(), ratings or guess_scale(tastes))
+        if known is not None:
+            self._remember(known._replace(over=over, digest=digest))
+        return digest.at(now)
 
     def forget(self, user: str | None = None) -> None:
         """Let go of all histories, whoever it is about."""
@@ -258,16 +366,17 @@ class InterestReader:
         with self._lock:
             self._known.clear()
 
-    def _remembered(self, history: Sequence[Event], ages: _Ages) -> _Digest | None:
+    def _remembered(self, history: object) -> _Known | None:
+        # By identity, which is safe because what is remembered stays as long as its number.
         with self._lock:
-            # By identity, which is safe because what is remembered stays as long as its number.
-            known = self._known.get(id(history))
-        return known[2] if known is not None and np.array_equal(known[1], ages) else None
+            return self._known.get(id(history))
 
-    def _remember(self, history: Sequence[Event], ages: _Ages, digest: _Digest) -> None:
+    def _remember(self, known: _Known) -> None:
         with self._lock:
-            self._known[id(history)] = history, ages, digest
-            if len(self._known) > _REMEMBERED:
+            # What passes for a history by itself, for a call may hand on what says something.
+            for one in {id(known.history), id(known.tastes)}:
+                self._known[one] = known
+            while len(self._known) > _REMEMBERED:
                 self._known.popitem(last=False)
 
 
@@ -278,7 +387,7 @@ def read_interests(
     return InterestReader().read(history, now=now, ratings=ratings)
 
 
-def _interests(touched: Sequence[_Touched], now: float) -> list[Interest]:
+def _interests(touched: Sequence[_Touched]) -> list[Interest]:
     strengths = np.array([one.strength for one in touched])
     later = places(strengths)
     sessions = np.array([one.session for one in touched])
@@ -287,9 +396,7 @@ def _interests(touched: Sequence[_Touched], now: float) -> list[Interest]:
     recency = np.exp2(-later / _HALF_LIFE_ITEMS - sessions / _HALF_LIFE_SESSIONS)
     return [
         # Data sets without times give 0: the beginning of 1970 is no time to reckon with.
-        Interest(
-            one.item, strength, weight, now - one.when if one.when else None, one.session, since
-        )
+        Interest(one.item, strength, weight, one.when or None, one.session, since)
         for one, strength, weight, since in zip(
             touched, strengths.tolist(), recency.tolist(), later.tolist(), strict=True
         )
@@ -312,10 +419,9 @@ def _half_life_days(times: Sequence[int]) -> float:
     return max(float(_DONE_DAYS * new**_REPEATING), _LEAST_DAYS)
 
 
-def _freshness(one: _Touched, now: float, half: float) -> float:
-    """1 for what was had just now to 0 for long ago; sessions stand in for unknown days."""
-    days = (now - one.when) / _DAY_S if one.when else float(one.session)
-    had = [time for time in one.standing.had.values() if time]
-    if len(had) >= _RHYTHM_TIMES:
-        half = _RHYTHM_PART * (max(had) - min(had)) / (len(had) - 1) / _DAY_S
-    return float(2.0 ** (-days / half))
+def _rhythm_days(had: Mapping[Any, float], half: float) -> float:
+    """Days after which something counts half that was had at these times."""
+    times = [time for time in had.values() if time]
+    if len(times) < _RHYTHM_TIMES:
+        return half
+    return _RHYTHM_PART * (max(times) - min(times)) / (len(times) - 1) / _DAY_S

@@ -37,7 +37,7 @@ class Sorted:
     rows: NDArray[np.float32]
     leaves: NDArray[np.int64]
 
-    def __getitem__(self, part: slice) -> Sorted:
+    def __getitem__(self, part: slice | NDArray[np.intp]) -> Sorted:
         return Sorted(self.rows[part], self.leaves[part])
 
 
@@ -61,7 +61,15 @@ def kinship(
     Returns:
         0 to 1, float64 of shape (n, h): what categories or texts say, whichever says more.
     """
-    sorts = (left.rows @ right.rows.T - SAME_SORT) / (1 - SAME_SORT)
-    leaf = (left.leaves[:, None] == right.leaves) & (right.leaves >= 0)
-    texts = (cosines - STRANGE_TEXTS) / (ALIKE_TEXTS - STRANGE_TEXTS)
-    return np.asarray(np.where(same | leaf, 1.0, np.maximum(sorts, texts).clip(0.0, 1.0)))
+    sorts = left.rows @ right.rows.T
+    sorts -= SAME_SORT
+    sorts /= 1 - SAME_SORT
+    kin = cosines - STRANGE_TEXTS
+    kin /= ALIKE_TEXTS - STRANGE_TEXTS
+    np.maximum(sorts, kin, out=kin)
+    np.clip(kin, 0.0, 1.0, out=kin)
+    leaf = left.leaves[:, None] == right.leaves
+    leaf &= right.leaves >= 0
+    leaf |= same
+    kin[leaf] = 1.0
+    return kin

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import compress
+from operator import is_
 from typing import Unpack
 
 import numpy as np
@@ -19,7 +20,6 @@ from edge_rerank._check import (
     check_kind,
     check_moment,
     check_number,
-    check_sequence,
     check_text,
 )
 from edge_rerank.errors import InvalidRequest
@@ -34,7 +34,6 @@ from edge_rerank.ranking.interests import (
     InterestReader,
     Interests,
     weights_of,
-    without_list_ratings,
 )
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
@@ -138,17 +137,15 @@ class Request:
         started = time.perf_counter()
         _check_names(options)
         candidates = candidates_of(items)
-        wanted = "a sequence of Event"
-        history = without_list_ratings(
-            check_sequence(history, "history", InvalidRequest, wanted=wanted, of=Event)
-        )
+        reader = reader or InterestReader()
+        history = reader.tastes(history)
         policy = policy_of(options.get("policy"))
         exposures = exposures_of(options.get("exposures"))
         if not exposures and (policy.fatigue or policy.rotate):
             exposures = exposures_in(history)
         budget_ms = check_number(options.get("budget_ms"), "budget_ms", InvalidRequest, minimum=0.0)
         now = _moment(options.get("now"), history)
-        interests = (reader or InterestReader()).read(history, now=now, ratings=ratings)
+        interests = reader.read(history, now=now, ratings=ratings)
         interests = _completed(interests, candidates)
         return cls(
             candidates=candidates,
@@ -229,12 +226,25 @@ class Request:
         numbers, before = self.numbers
         return kinship(own, history[part], cosines, numbers[:, None] == before[part])
 
+    def kin_of(self, rows: NDArray[np.intp]) -> NDArray[np.float64]:
+        """:attr:`kin` of some candidates alone, intp of shape (m,): shape (m, liked)."""
+        if len(rows) == len(self.candidates) or "kin" in self.__dict__:
+            return self.kin[rows]
+        own, history = self.sorts
+        numbers, before = self.numbers
+        liked = slice(len(self.interests.liked))
+        same = numbers[rows][:, None] == before[liked]
+        return kinship(own[rows], history[liked], self.comparisons.liked[rows], same)
+
     @cached_property
     def support(self) -> NDArray[np.float64]:
         """What of each liked item's strength is left beside what was turned down of its kind.
 
         0 to 1, float64 of shape (liked,): the share of its kind's strength that is for it.
         """
+        return self.interests.derived("support", self._support)
+
+    def _support(self) -> NDArray[np.float64]:
         liked, disliked = self.interests.liked, self.interests.disliked
         if not disliked or not liked:
             return np.ones(len(liked))
@@ -274,27 +284,30 @@ def _completed(interests: Interests, candidates: Candidates) -> Interests:
         if one.item.text and one.item.categories:
             return one
         row = candidates.find.row(one.item.id)
-        return one if row < 0 else replace(one, item=_filled_in(one.item, candidates[row]))
+        if row < 0:
+            return one
+        filled = _filled_in(one.item, candidates[row])
+        return one if filled is one.item else replace(one, item=filled)
 
-    touched = (*interests.liked, *interests.disliked)
-    if all(one.item.text and one.item.categories for one in touched):
+    if interests.described:
         return interests
-    return replace(
-        interests,
-        liked=tuple(map(complete, interests.liked)),
-        disliked=tuple(map(complete, interests.disliked)),
-    )
+    liked = tuple(map(complete, interests.liked))
+    disliked = tuple(map(complete, interests.disliked))
+    same = all(map(is_, (*liked, *disliked), (*interests.liked, *interests.disliked)))
+    return interests if same else interests.but(liked, disliked)
 
 
 def _filled_in(item: Item, known: Item) -> Item:
-    popularity = known.popularity if item.popularity is None else item.popularity
-    return replace(
-        item,
-        text=item.text or known.text,
-        categories=item.categories or known.categories,
-        popularity=popularity,
-        vector=known.vector if item.vector is None else item.vector,
-    )
+    """The item with what it lacks; the very same where the other one does not have it either."""
+    lacks = {
+        name: getattr(known, name)
+        for name in ("text", "categories")
+        if getattr(known, name) and not getattr(item, name)
+    }
+    for name in ("popularity", "vector"):
+        if getattr(item, name) is None and getattr(known, name) is not None:
+            lacks[name] = getattr(known, name)
+    return replace(item, **lacks) if lacks else item
 
 
 def _query(query: object) -> str | None:

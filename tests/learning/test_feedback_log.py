@@ -163,6 +163,16 @@ def test_equal_lists_give_equal_bytes_in_one_go_or_in_two() -> None:
     assert sum(tally.lists for tally in whole.tallies.values()) == 60
 
 
+def test_another_list_gives_what_it_gives_as_a_log_of_its_own() -> None:
+    sketch = Sketch.of(["a", "b"], ["a", "b", "c"], ["x"], ["x", "y"])
+    log = FeedbackLog()
+    for number, month in enumerate([0, 0, 0, 1, 1, 0, 2, 20, 20, 3, 20]):
+        one, surface = record(number % 7, at=START + month * MONTH_S), f"{number % 2}"
+        apart = log.merged(FeedbackLog().after(one, surface, sketch))
+        log = log.after(one, surface, sketch)
+        assert log.to_bytes() == apart.to_bytes()
+
+
 def test_what_was_not_written_here_is_nothing() -> None:
     raw = filled(30).to_bytes()
     assert FeedbackLog.from_bytes(raw) is not None

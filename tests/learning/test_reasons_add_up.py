@@ -118,8 +118,8 @@ def explained(monkeypatch: pytest.MonkeyPatch) -> Explained:
     of = Listed.of
 
     def spy(request: Request, evidence: Evidence, *rest: object) -> Listed:
-        evidence.lifts[:] = True
-        evidence.lowers[:] = True
+        evidence.truths.lifts[:] = True
+        evidence.truths.lowers[:] = True
         listed = of(request, evidence, *rest)  # type: ignore[arg-type]
         names = (item.id for item in request.candidates)
         seen.scores = dict(zip(names, listed.scores.tolist(), strict=True))

@@ -106,3 +106,12 @@ def test_a_full_bucket_stays_full() -> None:
 def test_nothing_of_a_name_is_in_the_bytes() -> None:
     raw = Sketch.of(["a secret item"], ["a secret item"], ["secret"], ["secret"]).to_bytes()
     assert b"secret" not in raw
+
+
+def test_counts_that_are_full_stay_so() -> None:
+    once = Sketch.of(["a"], ["a"], ["x"], ["x"])
+    many = once
+    for _ in range(300):
+        many += once
+    assert max(many.items) == max(many.categories) == 255
+    assert (many + many).to_bytes() == many.to_bytes()

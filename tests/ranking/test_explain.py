@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_rerank import Item, ReasonCode
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Column, Evidence, blend, falling
 from edge_rerank.ranking.explain import MAX_REASONS, explain
 from edge_rerank.ranking.sources.history_model import PARTS
 from edge_rerank.ranking.sources.rules import ALWAYS, UNTRAINED
@@ -38,7 +38,7 @@ def test_the_largest_come_first_and_similarity_names_its_item() -> None:
     evidence["disliked"][0] = -6.0
     evidence["host"][0] = 1.0
     evidence["shown"][0] = 0.1
-    evidence.chosen, evidence.nearest = ("near",), np.array([0, -1])
+    evidence.truths.chosen, evidence.truths.nearest = ("near",), np.array([0, -1])
     (reasons,) = explain(evidence, ITEMS, [0])
     assert [reason.code for reason in reasons] == [
         ReasonCode.DISLIKED,
@@ -70,8 +70,8 @@ def test_what_is_not_true_is_not_said_however_much_it_weighs() -> None:
 def test_likeness_to_what_was_chosen_just_now_is_said_as_such() -> None:
     evidence = Evidence(PLAIN, 2)
     evidence["similar-max"][:] = [2.0, -2.0]
-    evidence.chosen, evidence.nearest = ("near",), np.array([0, 0])
-    evidence.present[:] = True
+    evidence.truths.chosen, evidence.truths.nearest = ("near",), np.array([0, 0])
+    evidence.truths.present[:] = True
     first, second = explain(evidence, ITEMS, [0, 1])
     assert first == (Reason(ReasonCode.SESSION, 2.0, "near"),)
     assert second == (Reason(ReasonCode.SIMILAR, -2.0),)
@@ -80,7 +80,7 @@ def test_likeness_to_what_was_chosen_just_now_is_said_as_such() -> None:
 def test_the_category_that_was_chosen_is_named() -> None:
     evidence = Evidence(PLAIN, 2)
     evidence["category"][0] = 2.0
-    evidence.chosen_categories = frozenset({"Food"})
+    evidence.truths.chosen_categories = frozenset({"Food"})
     assert list(explain(evidence, ITEMS, [0])) == [
         (Reason(ReasonCode.CATEGORY, 1.0, category="Food"),)
     ]
@@ -98,3 +98,21 @@ def test_a_score_is_the_sum_of_its_contributions_whatever_the_company() -> None:
         alone[column.name][:] = [0.1 / number]
     assert many.scores()[0] == alone.scores()[0]
     assert abs(many.contributions().sum(axis=1) - many.scores()).max() < 1e-12
+
+
+def test_a_score_is_to_the_last_bit_what_all_columns_add_up_to_from_left_to_right() -> None:
+    rng = np.random.default_rng(5)
+    for count in (1, 2, 100, 3_000):
+        evidence = Evidence(EVERY, count)
+        for column in EVERY[::2]:
+            evidence[column.name] = rng.normal(size=count)
+        assert (evidence.scores() == blend(evidence.contributions())).all()
+        few = evidence.contributions_of([0, 2, 3])
+        assert (few == evidence.contributions()[:, [0, 2, 3]]).all()
+
+
+def test_equal_scores_keep_their_order_in_lists_of_any_length() -> None:
+    rng = np.random.default_rng(6)
+    for count in (1, 100, 5_000):
+        for scores in (rng.normal(size=count), rng.integers(0, 9, count).astype(float)):
+            assert (falling(scores) == np.argsort(-scores, kind="stable")).all()

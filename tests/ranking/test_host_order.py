@@ -115,7 +115,9 @@ def test_scores_are_sums_of_columns_and_those_of_the_places(
     for source in engine._sources:
         source.fill(request, evidence)
     before = evidence.values.copy()
-    listed = Listed.of(request, evidence, lambda *_: trial, engine._personal.layout)
+    listed = Listed.of(
+        request, evidence, evidence.scores(), lambda *_: trial, engine._personal.layout
+    )
     assert (evidence.values == before).all()
     assert listed.evidence.scores() == pytest.approx(listed.scores, abs=1e-9)
     order = listed.arrangement(asked=False, relevance=None)

@@ -1,9 +1,16 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from edge_rerank import Event, Item, RatingScale
-from edge_rerank.ranking.interests import MAX_ITEMS, MAX_SEARCHES, read_interests
+from edge_rerank.errors import InvalidRequest
+from edge_rerank.ranking.interests import (
+    MAX_ITEMS,
+    MAX_SEARCHES,
+    InterestReader,
+    read_interests,
+)
 
 A, B, C = Item("a", "A"), Item("b", "B"), Item("c", "C")
 HOUR = 3600.0
@@ -141,3 +148,36 @@ def test_only_the_newest_items_take_part() -> None:
 
 def test_nobody() -> None:
     assert not read_interests([], now=0)
+
+
+def test_a_history_that_comes_again_gives_the_very_same_until_its_session_ends() -> None:
+    reader = InterestReader()
+    history = (Event("click", Item("a", "text", ["x"]), timestamp=1_000.0),)
+    first = reader.read(history, now=1_010.0)
+    assert reader.read(history, now=1_020.0) is first
+    assert first.derived("ones", lambda: np.ones(1)) is first.derived("ones", lambda: np.zeros(1))
+    later = reader.read(history, now=1_000.0 + 1_801.0)
+    assert later is not first
+    assert [one.session for one in (*first.liked, *later.liked)] == [0, 1]
+    reader.forget()
+    assert reader.read(history, now=1_010.0) is not first
+
+
+def test_what_was_had_fades_while_nothing_is_done() -> None:
+    reader = InterestReader()
+    history = (Event("purchase", Item("a"), timestamp=1_000.0),)
+    soon, later = (reader.read(history, now=now) for now in (1_000.0, 1_500.0))
+    assert soon.done["a"] == 1.0 > later.done["a"]
+    assert later.liked is soon.liked
+
+
+def test_a_remembered_history_is_not_looked_at_again_and_another_is() -> None:
+    reader = InterestReader()
+    rated = Event("rating", value=4.0, ranking="r", timestamp=1_000.0)
+    history = (Event("click", Item("a"), timestamp=1_000.0), rated)
+    tastes = reader.tastes(history)
+    assert tastes == history[:1]
+    assert reader.tastes(history) is tastes
+    assert reader.read(tastes, now=1_000.0) == reader.read(history, now=1_000.0)
+    with pytest.raises(InvalidRequest, match="only Event, got str"):
+        reader.tastes((history[0], "nothing"))

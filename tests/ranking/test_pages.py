@@ -10,9 +10,10 @@ from numpy.typing import NDArray
 
 from edge_rerank import Diversify, Item, ListPolicy
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.learning.examination import discounts
 from edge_rerank.ranking.list_rules import COST, Method
 from edge_rerank.ranking.policies import pages
-from edge_rerank.ranking.policies.pages import PAGE, chances_of, discounts, vary
+from edge_rerank.ranking.policies.pages import PAGE, chances_of, vary
 from tests.ranking.lists import listed, unit
 
 methods = st.sampled_from(Method)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import gc
 from collections.abc import Sequence
+from types import FunctionType, ModuleType
 
 import numpy as np
 import pytest
@@ -8,7 +10,7 @@ from numpy.typing import NDArray
 
 from edge_rerank import Event, Item, ReasonCode
 from edge_rerank.ranking.comparisons import Comparisons
-from edge_rerank.ranking.evidence import CODES, Evidence
+from edge_rerank.ranking.evidence import CODES, Evidence, Truths
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.repeats import RepeatSource
 from edge_rerank.ranking.sources.rules import Rules
@@ -43,21 +45,21 @@ class Strange:
         raise AssertionError("nothing was asked for")
 
 
-def noted(*history: Event, items: Sequence[Item] = EVERY) -> Evidence:
+def noted(*history: Event, items: Sequence[Item] = EVERY) -> Truths:
     request = Request.of(items, history=history, comparer=Strange(), now=10 * DAY)
     sources = Rules(), RepeatSource()
     evidence = Evidence((column for one in sources for column in one.columns), len(items))
     for source in sources:
         source.fill(request, evidence)
     note_truths(request, evidence)
-    return evidence
+    return evidence.truths
 
 
 def event(kind: EventType | str, item: Item, day: float = 10.0, **more: float) -> Event:
     return Event(kind, item, timestamp=day * DAY, **more)  # type: ignore[arg-type]
 
 
-def true(evidence: Evidence, code: ReasonCode, *, up: bool = True) -> list[str]:
+def true(evidence: Truths, code: ReasonCode, *, up: bool = True) -> list[str]:
     held = (evidence.lifts if up else evidence.lowers)[:, CODES.index(code)]
     return [item.id for item, one in zip(EVERY, held.tolist(), strict=True) if one]
 
@@ -124,3 +126,53 @@ def test_what_was_had_and_what_was_shown_is_said_of_those_alone() -> None:
     assert true(evidence, ReasonCode.REPEAT) == ["bread"]
     assert true(evidence, ReasonCode.SEEN, up=False) == ["bread", "soup"]
     assert true(evidence, ReasonCode.SEEN) == ["rolls", "moon"]
+
+
+def test_truths_are_found_when_they_are_read_and_without_the_history() -> None:
+    words = "sour and personal"
+    liked = Event("click", Item("rye", words, ["Food", "Baking"]), timestamp=10 * DAY)
+    request = Request.of(EVERY, history=(liked,), comparer=Strange(), now=10 * DAY)
+    sources = Rules(), RepeatSource()
+    evidence = Evidence((column for one in sources for column in one.columns), len(EVERY))
+    for source in sources:
+        source.fill(request, evidence)
+    note_truths(request, evidence)
+    assert words not in _texts_reached_from(evidence)
+    copied = evidence.but(np.zeros_like(evidence.values))  # of other values the same is true
+    assert true(copied.truths, ReasonCode.CATEGORY) == ["bread", "rolls"]
+    assert true(evidence.truths, ReasonCode.CATEGORY) == ["bread", "rolls"]
+    assert evidence.truths is evidence.truths
+
+
+def _texts_reached_from(root: object) -> set[str]:
+    """Every string that something leads to, but for modules, classes and functions."""
+    seen: set[int] = set()
+    found: set[str] = set()
+    left = [root]
+    while left:
+        one = left.pop()
+        if id(one) in seen or isinstance(one, type | ModuleType | FunctionType):
+            continue
+        seen.add(id(one))
+        if isinstance(one, str):
+            found.add(one)
+        left += gc.get_referents(one)
+    return found
+
+
+def test_kin_of_some_candidates_is_what_it_is_among_all() -> None:
+    rng = np.random.default_rng(3)
+    names = [f"c{number}" for number in range(30)]
+    items = [
+        Item(str(number), categories=[names[one] for one in rng.integers(0, 30, number % 5)])
+        for number in range(700)
+    ]
+    history = tuple(
+        Event("click", Item(f"h{number}", categories=items[number * 9].categories), timestamp=DAY)
+        for number in range(50)
+    )
+    request, alone = (
+        Request.of(items, history=history, comparer=Strange(), now=10 * DAY) for _ in range(2)
+    )
+    rows = rng.permutation(len(items))[:200]
+    assert (alone.kin_of(rows) == request.kin[rows]).all()

@@ -78,7 +78,12 @@ def near_copies(
         cosine: from which on two may be.
         overlap: part of the shorter one's words that the other has from which on they are.
     """
-    close = np.argwhere(np.triu(vectors @ vectors.T >= cosine, 1))
+    alike = vectors @ vectors.T >= cosine
+    first, second = np.nonzero(alike)
+    above = first < second
+    close = np.stack([first[above], second[above]], axis=1)
+    if not len(close):
+        return set()
     # Read once each: where all are alike, that is a tenth of reading them by pairs.
     said = {place: set(words(items[place].text)) for place in np.unique(close).tolist()}
     found: set[tuple[int, int]] = set()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.learning.examination import discounts
 from edge_rerank.ranking.list_rules import Method
 
 PAGE = 10
@@ -41,11 +42,6 @@ def chances_of(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     falling = np.minimum.accumulate(scores)
     odds = np.exp(falling - falling[0])
     return np.asarray(odds / odds.sum())
-
-
-def discounts(places: int) -> NDArray[np.float64]:
-    """What the places of a list count in DCG, float64 of shape (places,)."""
-    return np.asarray(1 / np.log2(np.arange(2, places + 2)))
 
 
 def vary(

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.ranking.evidence import falling
 from edge_rerank.ranking.request import NOTHING_EXPLORED, Explored, Request
 from edge_rerank.types import Degradation, ListOrder, ReasonCode
 
@@ -95,7 +96,7 @@ class Arrangement:
         relevance: NDArray[np.float64] | None = None,
     ) -> Self:
         """Best first; equal scores keep the order in which they came."""
-        return cls(np.argsort(-scores, kind="stable"), scores, asked=asked, relevance=relevance)
+        return cls(falling(scores), scores, asked=asked, relevance=relevance)
 
     def but(self, **changes: Any) -> Self:
         """The same but for some attributes: ``dataclasses.replace`` at a third of the time.

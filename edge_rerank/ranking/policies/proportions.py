@@ -52,13 +52,13 @@ class Proportions:
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Share out the first places."""
-        liked = request.interests.liked
-        if not liked or order.asked or order.settled or len(order.rows) < 2:
+        interests = request.interests
+        if not interests.liked or order.asked or order.settled or len(order.rows) < 2:
             return order
         pool = order.rows[:POOL]
         scores = order.scores[pool]
-        belongs = request.kin[pool]
-        done = request.interests.done
+        belongs = request.kin_of(pool)
+        done = interests.done
         if done:
             # What somebody has already does not stand for its kind, however much that is due.
             fresh = [done.get(request.candidates[row].id, 0.0) for row in pool.tolist()]
@@ -66,7 +66,7 @@ class Proportions:
         picked, worth = share_out(
             scores,
             belongs,
-            shares_of(liked, request.support),
+            interests.derived("shares", lambda: shares_of(interests.liked, request.support)),
             places=min(request.keep, PLACES),
         )
         if (picked == np.arange(len(picked))).all():
@@ -130,19 +130,27 @@ def share_out(
     responsible = belongs * shares
     nobody = (1 - belongs.max(axis=1)) * (1 - shares.sum())
     responsible /= (responsible.sum(axis=1) + nobody + _TINY)[:, None]
-    # By how much each pick serves what another candidate belongs to.
-    serves = belongs @ responsible.T
+    # By how much each pick, a row, serves what another candidate belongs to.
+    serves = np.ascontiguousarray((belongs @ responsible.T).T)
     due = belongs @ shares
     served = np.zeros(len(scores))
     left = scores.copy()
     picked = np.empty(places, dtype=np.intp)
     worth = np.empty(places)
+    dues = np.arange(places)[:, None] * due
+    ahead, value = np.empty_like(left), np.empty_like(left)
     for place in range(places):
-        ahead = served - place * due
-        value = left - COST * np.maximum(ahead - SLACK, 0.0)
-        value += np.minimum(GAIN * np.maximum(-ahead, 0.0), MOST_GAIN)
+        np.subtract(served, dues[place], out=ahead)
+        np.subtract(ahead, SLACK, out=value)
+        np.maximum(value, 0.0, out=value)
+        value *= COST
+        np.subtract(left, value, out=value)
+        np.minimum(ahead, 0.0, out=ahead)
+        ahead *= GAIN
+        np.maximum(ahead, -MOST_GAIN, out=ahead)
+        value -= ahead
         best = int(value.argmax())
         picked[place], worth[place] = best, value[best]
         left[best] = -np.inf
-        served += serves[:, best]
+        served += serves[best]
     return picked, worth

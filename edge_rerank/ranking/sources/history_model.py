@@ -21,6 +21,7 @@ from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.session import Session, TensorType, finite
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.packs.tables import Tables
 from edge_rerank.ranking.candidates import MAX_CANDIDATES, Candidates
 from edge_rerank.ranking.evidence import Column, Evidence
@@ -184,8 +185,7 @@ class HistoryModel:
         Platt's sigmoid (1999) over the distance from the list's mean, fitted on validation
         requests when the pack was made.
         """
-        logits = self.spec.slope * (scores - scores.mean()) + self.spec.intercept
-        return np.asarray(1 / (1 + np.exp(-logits.clip(-500, 500))))
+        return probabilities_of(self.spec, scores)
 
 
 class HistorySource:
@@ -227,7 +227,7 @@ class HistorySource:
             likeness=likeness,
             strength=strength,
             place=places(strength),
-            age_s=np.array([one.age_s for one in touched], dtype=np.float32),
+            age_s=ages_of(touched, request.now),
             present=np.ones(len(request.candidates), dtype=np.bool_),
             now=np.array(request.now or np.nan),
             tables=tables,
@@ -300,6 +300,18 @@ def looked_at(
     every = (*liked, *(replace(one, strength=one.strength * one.recency) for one in disliked))
     rows.sort(key=lambda row: -every[row].later)
     return tuple(every[row] for row in rows), np.array(rows, dtype=np.int64)
+
+
+def probabilities_of(spec: HistoryEncoderSpec, scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """See :meth:`HistoryModel.probabilities`; without the model, of what its pack says of it."""
+    logits = spec.slope * (scores - scores.mean()) + spec.intercept
+    return np.asarray(1 / (1 + np.exp(-logits.clip(-500, 500))))
+
+
+def ages_of(touched: Sequence[Interest], now: float) -> NDArray[np.float32]:
+    """Seconds since each was last touched, float32 of shape (touched,); NaN where unknown."""
+    when = np.array([one.when for one in touched], dtype=np.float64)  # None becomes NaN
+    return (now - when).astype(np.float32)
 
 
 def _bits(takes: Mapping[str, TensorType]) -> int:

@@ -22,7 +22,7 @@ from edge_rerank.learning.lessons import Features, Shown
 from edge_rerank.learning.variety import PLACES, Variety
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
-from edge_rerank.ranking.evidence import Column, Evidence, blend
+from edge_rerank.ranking.evidence import Column, Evidence, falling
 from edge_rerank.ranking.request import Explored, Request
 from edge_rerank.types import ReasonCode
 
@@ -65,7 +65,7 @@ class PersonalSource:
         if head is None or not head.lists:
             return
         columns, texts, slots = self._split(head.weights)
-        lift = self._weighed(evidence.contributions()) @ columns
+        lift = self._weighed(evidence) @ columns
         if self._axes.shape[1]:
             direction = self._axes @ texts.astype(np.float32)
             lift += _along(request.comparisons.vectors, direction)
@@ -82,7 +82,9 @@ class PersonalSource:
         self,
         request: Request,
         evidence: Evidence,
-        rows: Sequence[int],
+        scores: NDArray[np.float64],
+        *,
+        rows: NDArray[np.intp],
         ranking: str,
         explored: Explored,
     ) -> Shown:
@@ -91,24 +93,25 @@ class PersonalSource:
         Args:
             request: the call.
             evidence: as all sources filled it in.
-            rows: places of the candidates in the request, in the order of the list.
+            scores: what it adds up to, float64 of shape (n,).
+            rows: places of the candidates in the request, in the order of the list, intp of shape
+                (m,).
             ranking: its id.
             explored: what of the list was left to chance.
         """
-        seen = list(rows[:SHOWN_ITEMS])
-        added = evidence.contributions()
-        scores = blend(added)
+        seen = rows[:SHOWN_ITEMS]
         lift = evidence[PERSONAL.name]
         base = scores - lift * PERSONAL.weight if lift.any() else scores
-        items = [request.candidates[row] for row in seen]
+        candidates, vectors = request.candidates, request.comparisons.vectors
+        items = [candidates.items[row] for row in seen.tolist()]
         return Shown(
             ranking=ranking,
             at=request.now,
-            ids=tuple(item.id for item in items),
+            ids=tuple([item.id for item in items]),
             base=base[seen].astype(np.float32),
             made=self._features(
-                self._weighed(added)[seen],
-                _along(request.comparisons.vectors[seen], self._axes),
+                self._weighed(evidence)[seen],
+                _along(vectors[seen], self._axes),
                 [item.categories for item in items],
                 moment_of(request.context),
             ),
@@ -118,9 +121,7 @@ class PersonalSource:
             without=_places_without(base, scores, seen, explored.before),
             pairs=explored.pairs,
             order=explored.order,
-            variety=Variety.of(
-                items, request.candidates.offer, request.comparisons.vectors[seen[:PLACES]]
-            ),
+            variety=Variety.of(items[:PLACES], candidates.offer, vectors[seen[:PLACES]]),
         )
 
     def _features(
@@ -145,9 +146,9 @@ class PersonalSource:
 
         return Features(make)
 
-    def _weighed(self, added: NDArray[np.float64]) -> NDArray[np.float64]:
+    def _weighed(self, evidence: Evidence) -> NDArray[np.float64]:
         """What the columns add that may be weighed anew, against their means, (n, columns)."""
-        weighed = added[:, self._places]
+        weighed = evidence.contributions_of(self._places)
         return np.asarray(weighed - weighed.mean(axis=0))
 
     def _split(self, weights: NDArray[np.float64]) -> list[NDArray[np.float64]]:
@@ -170,20 +171,20 @@ def _along(vectors: NDArray[np.float32], axes: NDArray[np.float32]) -> NDArray[n
     return along
 
 
-def _places_of_host(request: Request, seen: Sequence[int]) -> NDArray[np.int64] | None:
+def _places_of_host(request: Request, seen: NDArray[np.intp]) -> NDArray[np.int64] | None:
     """Places from 1 that the host's scores, else its order, give the items; 0 for no score."""
     scores = request.candidates.scores
     known = ~np.isnan(scores)
     if not known.any():
-        return np.array(seen, dtype=np.int64) + 1 if request.host_order else None
+        return seen.astype(np.int64) + 1 if request.host_order else None
     places = _places(np.where(known, scores, -np.inf))
-    return np.where(known, places, 0)[list(seen)]
+    return np.where(known, places, 0)[seen]
 
 
 def _places_without(
     base: NDArray[np.float64],
     scores: NDArray[np.float64],
-    seen: Sequence[int],
+    seen: NDArray[np.intp],
     unexplored: Sequence[int],
 ) -> NDArray[np.int64] | None:
     """Places from 1 without head and chance: moved as far as the head moves them by the scores.
@@ -192,17 +193,17 @@ def _places_without(
     """
     if not unexplored and base is scores:
         return None
-    order, rows = list(unexplored or seen), list(seen)
+    order = list(unexplored) if unexplored else seen
     own = np.empty(len(base), dtype=np.int64)
     own[order] = np.arange(1, len(order) + 1)
     moved = _places(base) - _places(scores)
-    return np.clip((own + moved)[rows], 1, len(base))
+    return np.clip((own + moved)[seen], 1, len(base))
 
 
 def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     """Places from 1 by falling score; equal ones keep their order."""
     places = np.empty(len(scores), dtype=np.int64)
-    places[np.argsort(-scores, kind="stable")] = np.arange(1, len(scores) + 1)
+    places[falling(scores)] = np.arange(1, len(scores) + 1)
     return places
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Column, Evidence, falling
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import NOT_CHOSEN, Degradation, Event, EventType, ReasonCode
 
@@ -80,7 +80,7 @@ class ScorerSource:
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Refine the best of the scores so far, as far as time allows."""
-        best = np.argsort(-evidence.scores(), kind="stable")[: self._refined]
+        best = falling(evidence.scores())[: self._refined]
         candidates = request.candidates
         refined: NDArray[np.float64] = self._scorer.score(
             [candidates[row].text for row in best.tolist()],

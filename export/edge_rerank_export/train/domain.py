@@ -281,7 +281,7 @@ def _rated(requests: Sequence[Request], rows: dict[str, int]) -> Rated | None:
         known = [one for one in looked_at(interests, dislikes=True)[0] if one.item.id in rows]
         choices.extend(rows[one.item.id] for one in known)
         strength.extend(one.strength for one in known)
-        times.extend(np.nan if one.age_s is None else request.now - one.age_s for one in known)
+        times.extend(np.nan if one.when is None else one.when for one in known)
         starts.append(len(choices))
     if not choices:
         return None
