@@ -10,23 +10,29 @@ stand for the same integers, and the sums are the same to the last bit.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
-from typing import TypeAlias
 
 import numpy as np
 
 from edge_rerank.packs.external_data import Extent, Model, extent_of, is_external
 from edge_rerank.packs.onnx_wire import Malformed, Message, bytes_field, integer_field, split
+from edge_rerank.packs.onnx_write import (
+    INT8,
+    INT32,
+    UINT8,
+    Pieces,
+    input_field,
+    model_bytes,
+    node_field,
+    output_field,
+    tensor_field,
+)
 
-_UINT8, _INT8, _INT32 = 2, 3, 6
 _SIGN = 0x80
 """Taken off an unsigned byte around 128 by turning this bit, and the same the other way."""
 
 _ZERO_PLACES = {"MatMulInteger": 3, "MatMulIntegerToFloat": 5}
 """Where each product of integers has its weights' zero among its inputs."""
-
-Pieces: TypeAlias = list[bytes | memoryview]
 
 _TRIAL_DEPTH, _TRIAL_COLUMNS = 64, 48
 _TRIAL_ROWS = (1, 2, 7, 40)
@@ -104,7 +110,7 @@ def _weights(graph: Message) -> tuple[set[str], set[str]]:
     unsigned = {
         tensor.text(8): tensor
         for tensor in graph.messages(5, "tensor")
-        if tensor.integer(2) == _UINT8 and (9 in tensor or is_external(tensor))
+        if tensor.integer(2) == UINT8 and (9 in tensor or is_external(tensor))
     }
     zeros = {name for name, tensor in unsigned.items() if tensor.data(9) == bytes([_SIGN])}
     turned: set[str] = set()
@@ -145,7 +151,7 @@ def _signed_tensor(
     parts: Pieces = []
     for number, _, value, field in split(tensor):
         if number == 2:
-            parts.append(integer_field(2, _INT8))
+            parts.append(integer_field(2, INT8))
         elif number == 9 and isinstance(value, memoryview):
             turned = np.frombuffer(value, np.uint8) ^ np.uint8(_SIGN)
             parts += bytes_field(9, turned.data)
@@ -156,32 +162,12 @@ def _signed_tensor(
 
 def _trial() -> bytes:
     """The bytes of a model of one product, of unsigned rows with the largest signed weights."""
-
-    def text(number: int, value: str) -> Pieces:
-        return bytes_field(number, value.encode())
-
-    def value(number: int, name: str, kind: int, sizes: Iterable[int | str]) -> Pieces:
-        dimensions: Pieces = []
-        for size in sizes:
-            inner = text(2, size) if isinstance(size, str) else [integer_field(1, size)]
-            dimensions += bytes_field(1, *inner)
-        tensor = bytes_field(1, integer_field(1, kind), *bytes_field(2, *dimensions))
-        return bytes_field(number, *text(1, name), *bytes_field(2, *tensor))
-
     shape = (_TRIAL_DEPTH, _TRIAL_COLUMNS)
-    weights = np.full(shape, 127, np.int8).tobytes()
-    graph = [
-        *bytes_field(1, *text(1, "x"), *text(1, "w"), *text(2, "y"), *text(4, "MatMulInteger")),
-        *text(2, "trial"),
-        *bytes_field(
-            5,
-            *(integer_field(1, size) for size in shape),
-            integer_field(2, _INT8),
-            *text(8, "w"),
-            *bytes_field(9, weights),
-        ),
-        *value(11, "x", _UINT8, ("rows", _TRIAL_DEPTH)),
-        *value(12, "y", _INT32, ("rows", _TRIAL_COLUMNS)),
-    ]
-    opset = bytes_field(8, *text(1, ""), integer_field(2, 21))
-    return b"".join([integer_field(1, 10), *bytes_field(7, *graph), *opset])
+    return model_bytes(
+        "trial",
+        21,
+        node_field("MatMulInteger", ["x", "w"], "y"),
+        tensor_field("w", INT8, shape, np.full(shape, 127, np.int8).tobytes()),
+        input_field("x", UINT8, ("rows", _TRIAL_DEPTH)),
+        output_field("y", INT32, ("rows", _TRIAL_COLUMNS)),
+    )

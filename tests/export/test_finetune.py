@@ -185,7 +185,7 @@ def test_training_and_runtime_see_the_same(
     seen: list[dict[str, np.ndarray]] = []
     real = HistoryModel.parts
 
-    def parts(self: HistoryModel, signals: dict[str, np.ndarray]) -> object:
+    def parts(self: HistoryModel, signals: dict[str, np.ndarray], kinds: object) -> object:
         seen.append(signals)
         return real(self, signals)
 

@@ -28,8 +28,11 @@ class Categories(Signal):
         own, before = situation.candidates, situation.history
         leaves = before.leaves[..., None, :]
         same = (own.leaves[..., :, None] == leaves) & (leaves >= 0)
-        alike = cosines(own.categories, before.categories)
-        return np.stack([alike, same], axis=-3) * situation.pairs[..., None, :, :]
+        pairs = situation.pairs
+        both = np.empty((*pairs.shape[:-2], 2, *pairs.shape[-2:]), dtype=np.float32)
+        np.multiply(cosines(own.categories, before.categories), pairs, out=both[..., 0, :, :])
+        np.multiply(same, pairs, out=both[..., 1, :, :])
+        return both
 
 
 @dataclass(frozen=True, slots=True, repr=False)

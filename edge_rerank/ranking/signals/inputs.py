@@ -86,12 +86,12 @@ class Context(Signal):
         """Shape (..., 13); the last five come from popularity."""
         weight, sink, present = situation.weight, situation.sink, situation.present
         others = weight[..., None, :] * ~np.eye(weight.shape[-1], dtype=bool)
-        nearest = (situation.likeness.clip(min=0) * others).max(axis=-1, initial=0.0)
+        nearest = (situation.likeness * others).max(axis=-1, initial=0.0)
         self_max = weighted_mean(nearest, weight, sink)
         within = _flat(weight[..., :, None] * others)
         self_mean = weighted_mean(_flat(situation.likeness), within, sink)
         all_mean = weighted_mean(mean(situation.cosine, present[..., None], axis=-2), weight, sink)
-        best = (situation.cosine.clip(min=0) * weight[..., None, :]).max(axis=-1, initial=0.0)
+        best = (situation.cosine * weight[..., None, :]).max(axis=-1, initial=0.0)
         best_mean = mean(best, present)
         own = np.stack(
             [
@@ -173,7 +173,9 @@ def inputs(
     for signal in SIGNALS:
         if signal.name in names:
             values = signal.raw(situation)
-            if signal.bit:
+            if signal.table is not None and signal.name not in situation.tables:
+                there[signal.bit] = np.zeros(situation.now.shape, dtype=np.bool_)
+            elif signal.bit:
                 there[signal.bit] = signal.known(situation, values)
             made[signal.name] = np.ascontiguousarray(values, dtype=np.float32)
     for place, bit in enumerate(KNOWN_BITS):

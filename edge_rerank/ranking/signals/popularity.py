@@ -38,8 +38,10 @@ def _rank(values: Array, present: NDArray[np.bool_]) -> Array:
     ranks = np.zeros(values.shape)
     for at in np.ndindex(values.shape[:-1]):
         own = values[at][present[at]]
-        order = np.sort(own)
-        below = np.searchsorted(order, own, side="left")
-        not_above = np.searchsorted(order, own, side="right")
-        ranks[at][present[at]] = (below + not_above) / (2 * max(len(own), 1))
+        order = own.argsort()
+        # What is looked for in its order is found near the one before.
+        own = own[order]
+        below = np.searchsorted(own, own, side="left")
+        not_above = np.searchsorted(own, own, side="right")
+        ranks[at][np.flatnonzero(present[at])[order]] = (below + not_above) / (2 * max(len(own), 1))
     return ranks

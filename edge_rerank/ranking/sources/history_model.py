@@ -41,6 +41,7 @@ from edge_rerank.ranking.signals.situation import Side, Situation, places
 from edge_rerank.ranking.signals.strength import Strength
 from edge_rerank.ranking.signals.table import Table, item_keys
 from edge_rerank.ranking.signals.words import Lexicon, SparseRows
+from edge_rerank.ranking.sources.history_graphs import SmallGraphs
 from edge_rerank.types import Item, ReasonCode
 
 CHUNK = 1_000
@@ -102,12 +103,16 @@ class HistoryModel:
         self._own_tables = _read_tables(pack.read, spec.tables)
         self.tables: Mapping[str, Table] = self._own_tables
         # Too small to share: a second thread costs more than it brings.
-        self._session = Session(model, providers=providers, threads=1)
-        takes = self._session.inputs
+        session = Session(model, providers=providers, threads=1)
+        takes = session.inputs
         self.inputs = tuple(takes)
         self._bits = _bits(takes)
         self.judges_dislikes = Strength.name in takes
         self.columns = PARTS if self.judges_dislikes else PARTS[:-1]
+        self._session: Session | None = session
+        self._small = self._tried(model.graph, session.providers)
+        if self._small is not None:
+            self._session = None
         if tables is not None:
             self.take(tables)
 
@@ -134,11 +139,23 @@ class HistoryModel:
         self.tables = {**self._own_tables, **_read_tables(tables.read, files)}
         return tuple(files)
 
-    def parts(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+    def _tried(self, graph: bytes, providers: tuple[str, ...]) -> SmallGraphs | None:
+        """Its parts in graphs of their own, where they give what it gives."""
+        if self.inputs != tuple(BY_NAME) or self._bits != len(KNOWN_BITS):
+            return None  # of an earlier version
+        return SmallGraphs.of(graph, self._run, providers=providers)
+
+    def parts(
+        self,
+        arrays: Mapping[str, NDArray[np.float32]],
+        kinds: NDArray[np.intp] | None = None,
+    ) -> NDArray[np.float64]:
         """Judge the candidates of one request.
 
         Args:
             arrays: without leading axes, see :func:`edge_rerank.ranking.signals.inputs.inputs`.
+            kinds: a number for each candidate, the same where the categories are, from 0 without
+                gaps, of shape (candidates,); ``None`` where nothing is known of that.
 
         Returns:
             float64 of shape (candidates, parts), by ``columns``; 0 in the column of a kind of
@@ -147,6 +164,17 @@ class HistoryModel:
         Raises:
             InferenceError: when the model fails or returns something that is no number.
         """
+        if self._small is None:
+            return self._run(arrays)
+        known = {**arrays, Known.name: arrays[Known.name][: self._bits]}
+        parts = self._small.parts(known, kinds)
+        shape = (arrays["popularity"].shape[0], len(self.columns))
+        return finite([parts], 0, shape, "the history encoder").astype(np.float64)
+
+    def _run(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
+        """Judge by the graph as it is in the pack."""
+        session = self._session
+        assert session is not None  # noqa: S101 - kept where the small graphs are not
         feed = {name: arrays[name][None] for name in self.inputs}
         # Bits are added at the end: a model knows those that there were when it was trained.
         feed[Known.name] = feed[Known.name][:, : self._bits]
@@ -175,7 +203,7 @@ class HistoryModel:
                 rows = (slice(None),) * axis + (slice(start, start + CHUNK),)
                 chunk[name] = feed[name][rows]
             shape = (1, min(CHUNK, count - start), len(self.columns))
-            outputs = self._session.run(chunk)
+            outputs = session.run(chunk)
             parts[start : start + CHUNK] = finite(outputs, 0, shape, "the history encoder")[0]
         return parts
 
@@ -204,7 +232,8 @@ class HistorySource:
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates before the history."""
         arrays = inputs(self.situation(request), self._model.inputs)
-        for column, values in zip(self.columns, self._model.parts(arrays).T, strict=True):
+        parts = self._model.parts(arrays, request.candidates.categories.of_item)
+        for column, values in zip(self.columns, parts.T, strict=True):
             evidence[column.name] = values
 
     def forget(self, user: str | None = None) -> None:
