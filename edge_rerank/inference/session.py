@@ -20,7 +20,7 @@ from edge_rerank._check import check_integer
 from edge_rerank._process import keep_for_ever, when_forked
 from edge_rerank.errors import InferenceError, InvalidRequest, ProviderUnavailable
 from edge_rerank.inference.arena import use_arena
-from edge_rerank.inference.signed_products import multiplies_signed, signed_weights
+from edge_rerank.inference.signed_products import exact_products, signed_weights
 from edge_rerank.inference.trim import TRIMMER
 from edge_rerank.inference.workers import Workers
 from edge_rerank.packs.external_data import Model
@@ -171,8 +171,8 @@ class Session:
             model = Model(model)
         elif callable(model):
             model = model()
-        if on_cpu and multiplies_signed():
-            model = signed_weights(model)
+        if on_cpu and (exact := exact_products()) is not None:
+            model = signed_weights(model, exact)
         if model.location:
             _add_external(options, model)
         try:

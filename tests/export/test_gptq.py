@@ -60,6 +60,35 @@ def test_quantising_rounds_nothing_more(tmp_path: Path) -> None:
     assert run(tmp_path / "q.onnx", x) == pytest.approx(run(tmp_path / "r.onnx", x), abs=1e-6)
 
 
+@pytest.mark.parametrize("inputs", [32, 33])
+def test_paired_weights_fit_in_pairs_and_quantising_rounds_nothing_more(
+    tmp_path: Path, inputs: int
+) -> None:
+    matrix = RNG.normal(size=(inputs, 16)).astype(np.float32)
+    matrix[:, 0] *= 0.01
+    matrix[4, 0] = 5.0  # a column whose scale is its largest weight's
+    matrix[:, 1] = 0.0
+    source = product(tmp_path / "f.onnx", matrix)
+    moments = second_moments(source, [{"x": correlated(100, inputs)[None]}])
+    round_products(source, tmp_path / "r.onnx", moments, limit=127, paired=True)
+    quantize(tmp_path / "r.onnx", tmp_path / "q.onnx")
+    model = onnx.load(str(tmp_path / "q.onnx"))
+    assert not model.metadata_props, "what was noted on the way"
+    (weights,) = [
+        numpy_helper.to_array(one) for one in model.graph.initializer if one.name == "w.uint8"
+    ]
+    sizes = np.abs(np.pad(weights.astype(np.int32) - 128, ((0, inputs % 2), (0, 0))))
+    sums = sizes.reshape(-1, 2, 16).sum(axis=1)
+    assert sums.max() == 128
+    assert sizes[:, 0].max() == 127
+    rows = np.eye(inputs, dtype=np.float32)[None]
+    assert run(tmp_path / "q.onnx", rows) == pytest.approx(run(tmp_path / "r.onnx", rows), abs=1e-6)
+    # Those of fine products, which take inputs of seven bits, keep their whole range.
+    round_products(source, tmp_path / "w.onnx", moments, limit=127, paired=True, fine="product")
+    round_products(source, tmp_path / "o.onnx", moments, limit=127)
+    assert (tmp_path / "w.onnx").read_bytes() == (tmp_path / "o.onnx").read_bytes()
+
+
 def test_matrices_of_one_input_keep_their_own_grids_and_others_stay(tmp_path: Path) -> None:
     left, right, other = (RNG.normal(size=(8, 4)).astype(np.float32) for _ in range(3))
     graph = helper.make_graph(

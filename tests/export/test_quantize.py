@@ -11,7 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.quantize.integers import quantize
+from edge_rerank_export.quantize.integers import quantize, scheme_of
 from edge_rerank_export.quantize.rows import SIGNED_SIZE, SignedRows
 from edge_rerank_export.quantize.scheme import Embedding, Scheme
 
@@ -21,7 +21,7 @@ RNG = np.random.default_rng(0)
 def product(path: Path, matrix: NDArray[np.float32], *, opset: int = 21) -> Path:
     """y = x @ matrix as an ONNX file; x is (batch, tokens, k)."""
     graph = helper.make_graph(
-        [helper.make_node("MatMul", ["x", "w"], ["y"])],
+        [helper.make_node("MatMul", ["x", "w"], ["y"], name="product")],
         "product",
         [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["b", "t", matrix.shape[0]])],
         [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["b", "t", matrix.shape[1]])],
@@ -78,6 +78,71 @@ def test_smoothing_tames_a_large_channel(tmp_path: Path) -> None:
     plain = np.abs(run(tmp_path / "plain.onnx", x) - exact).mean()
     smooth = np.abs(run(tmp_path / "smooth.onnx", x) - exact).mean()
     assert smooth < plain / 2
+
+
+def even_product(path: Path, matrix: NDArray[np.float32]) -> Path:
+    """y = norm(x) @ matrix as an ONNX file; the norm's rows all have one length."""
+    width, result = matrix.shape
+    kind = TensorProto.FLOAT
+    graph = helper.make_graph(
+        [
+            helper.make_node(
+                "SkipSimplifiedLayerNormalization",
+                ["x", "skip", "ones"],
+                ["even"],
+                domain="com.microsoft",
+                epsilon=1e-6,
+            ),
+            helper.make_node("MatMul", ["even", "w"], ["y"], name="product"),
+        ],
+        "even",
+        [helper.make_tensor_value_info(name, kind, ["b", "t", width]) for name in ("x", "skip")],
+        [helper.make_tensor_value_info("y", kind, ["b", "t", result])],
+        [
+            numpy_helper.from_array(matrix, "w"),
+            numpy_helper.from_array(np.ones(width, np.float32), "ones"),
+        ],
+    )
+    opsets = [helper.make_opsetid("", 21), helper.make_opsetid("com.microsoft", 1)]
+    model = helper.make_model(graph, opset_imports=opsets)
+    model.ir_version = 10
+    onnx.save(model, str(path))
+    return path
+
+
+@pytest.mark.parametrize("even", [False, True])
+def test_fine_inputs_have_seven_bits_twice_and_signed_weights(tmp_path: Path, even: bool) -> None:
+    """With these no processor overflows, and the runtime's fastest form is there everywhere."""
+    matrix = RNG.normal(size=(64, 16)).astype(np.float32)
+    make = even_product if even else product
+    source = make(tmp_path / "f.onnx", matrix)
+    quantize(source, tmp_path / "coarse.onnx")
+    quantize(source, tmp_path / "q.onnx", fine=".")
+    graph = onnx.load(str(tmp_path / "q.onnx")).graph
+    kinds = {one.name: one.data_type for one in graph.initializer}
+    products = [node for node in graph.node if node.op_type == "MatMulIntegerToFloat"]
+    assert [kinds[node.input[1]] for node in products] == [TensorProto.INT8] * 2
+    assert scheme_of(tmp_path / "q.onnx") is scheme_of(tmp_path / "coarse.onnx") is Scheme.INT8
+    parts = [
+        helper.make_tensor_value_info(node.input[0], TensorProto.UINT8, None) for node in products
+    ]
+    model = onnx.load(str(tmp_path / "q.onnx"))
+    model.graph.output.extend(parts)
+    session = onnxruntime.InferenceSession(
+        model.SerializeToString(), providers=["CPUExecutionProvider"]
+    )
+    x = RNG.normal(size=(1, 40, 64)).astype(np.float32)
+    x[0, 0] = 0.0
+    x[0, 0, 3] = -7.0  # the largest value that a row of one length can hold
+    fed = {"x": x, "skip": np.zeros_like(x)} if even else {"x": x}
+    got, first, second = session.run(None, fed)
+    assert int(first.min()) == 1
+    assert max(int(first.max()), int(second.max())) < 128
+    rows = x / np.sqrt((x * x).mean(axis=-1, keepdims=True)) if even else x
+    # Both keep the weights to eight bits: what is left of the error comes from those.
+    weights = np.abs(matrix).max(axis=0) / 127
+    exact = rows @ (np.rint(matrix / weights) * weights)
+    assert np.abs(got - exact).max() < 4e-3 * np.abs(exact).max()
 
 
 def test_rows_of_zeros_stay_zero(tmp_path: Path) -> None:

@@ -179,6 +179,8 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
                     rounded,
                     moments,
                     limit=scheme.limit,
+                    paired=scheme is Scheme.INT8,
+                    fine=self.recipe.scorer.fine or "",
                     inline_bytes=self.inline_bytes,
                     progress=update,
                 )

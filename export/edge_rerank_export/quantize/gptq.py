@@ -4,7 +4,7 @@ GPTQ (Frantar et al., ICLR 2023): column by column, what rounding one weight cos
 for by those not yet rounded, measured on the inputs that the matrix really sees. The result of
 :func:`round_products` lies on the grid of :mod:`edge_rerank_export.quantize.integers`: one scale an
 output channel, its largest weight at the end of the range, so that quantising it later rounds
-nothing more. Four bits have a grid of :mod:`~.blocks`.
+nothing more. Paired weights have a grid of :mod:`~.paired`, four bits one of :mod:`~.blocks`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from onnx import numpy_helper
 from edge_rerank_export.models import onnx_file
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.calibrate import SecondMoments, products_by_input
+from edge_rerank_export.quantize.paired import PairGrid, mark_paired
+from edge_rerank_export.quantize.products import fine_inputs
 
 _DAMPING = 0.01
 _BLOCK = 32
@@ -41,6 +43,8 @@ def round_products(
     moments: SecondMoments,
     *,
     limit: int,
+    paired: bool = False,
+    fine: str = "",
     inline_bytes: int = onnx_file.INLINE_BYTES,
     progress: Update = lambda _done, _total: None,
 ) -> None:
@@ -54,19 +58,25 @@ def round_products(
         moments: see :func:`~.calibrate.second_moments`; a product whose input is not among
             them stays as it is.
         limit: the largest integer of the grid.
+        paired: whether matrices lie on a grid of :mod:`~.paired`, all but those of products that
+            are to be ``fine``; for 127 alone.
+        fine: see :func:`~edge_rerank_export.quantize.integers.quantize`.
         inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         progress: called with (inputs done, inputs to do).
     """
     model = onnx_file.load(source)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     groups = products_by_input(model)
+    coarse = set(groups) - fine_inputs(model.graph, fine) if paired else set()
     for done, (name, matrices) in enumerate(groups.items(), start=1):
         if name in moments:
             values = [onnx_file.array_of(constants[matrix]) for matrix in matrices]
             with torch.no_grad(), one_thread():
                 # As GPTQ has them: (out, in).
                 stacked = torch.from_numpy(np.concatenate(values, axis=1).T.copy())
-                grid = _ChannelGrid.fit(stacked, limit)
+                grid: Grid = (
+                    PairGrid.fit(stacked) if name in coarse else _ChannelGrid.fit(stacked, limit)
+                )
                 moment = torch.from_numpy(moments[name])
                 rounded = round_weights(stacked, moment, grid).T.numpy()
             ends = np.cumsum([value.shape[1] for value in values])[:-1]
@@ -75,6 +85,7 @@ def round_products(
                     numpy_helper.from_array(np.ascontiguousarray(value), matrix)
                 )
         progress(done, len(groups))
+    mark_paired(model, [one for name in coarse & moments.keys() for one in groups[name]])
     onnx_file.save(model, target, inline_bytes=inline_bytes)
 
 

@@ -15,7 +15,7 @@ Embedding tables keep int8 rows with one scale each; that of the tokens may have
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -31,9 +31,15 @@ from edge_rerank_export.models import onnx_file
 from edge_rerank_export.progress import Update
 from edge_rerank_export.quantize.calibrate import ChannelMaxima, SecondMoments
 from edge_rerank_export.quantize.int4 import INT4_PRODUCT, rewrite_in_four_bits
-from edge_rerank_export.quantize.products import looked_up, resolve_copies, weighty_products
+from edge_rerank_export.quantize.paired import pair_scales, take_paired
+from edge_rerank_export.quantize.products import (
+    fine_inputs,
+    looked_up,
+    resolve_copies,
+    weighty_products,
+)
 from edge_rerank_export.quantize.rows import SIGNED_SIZE, SignedRows
-from edge_rerank_export.quantize.scheme import LIMIT, Embedding, Scheme
+from edge_rerank_export.quantize.scheme import LIMIT, SAFE_LIMIT, Embedding, Scheme
 from edge_rerank_export.quantize.weight_only import to_float16
 
 MIN_OPSET = 21
@@ -47,10 +53,10 @@ on the default encoder, mean Kendall τ to float32 on item lists of four data se
 _TINY = 1e-5
 _SPREAD = 4.0
 """Largest value, in standard deviations, of rows that all have one length and no outliers."""
-_FINE_SPREAD = 8.0
 _ZERO = np.array(128, dtype=np.uint8)
-_FINER = 254
-"""What rounding leaves over is at most half a step, and a half is 127 of these steps."""
+_FINE_ZERO = np.array(SAFE_LIMIT + 1, dtype=np.uint8)
+_FINER = 2 * SAFE_LIMIT
+"""What rounding leaves over is at most half a step, and a half is 63 of these steps."""
 _CONTRIB = "com.microsoft"
 _FINE_KEY = "fine"
 """Of the model's metadata: names of nodes do not outlive quantisation, the pattern does."""
@@ -93,8 +99,8 @@ def quantize(
         maxima: see :func:`edge_rerank_export.quantize.calibrate.channel_maxima`; ``None`` for no
             smoothing.
         fine: for int8 and int7, a regular expression; products with a node of such a name take
-            their inputs in two int8 parts, which is as good as 16 bits, and twice the work.
-            Empty for none.
+            their inputs in two parts of seven bits, which is as good as 13, and twice the
+            products. Empty for none.
         moments: for int4, see :func:`edge_rerank_export.quantize.calibrate.second_moments`; where
             there are none, weights go to the nearest value each.
         embedding: for int8 and int7, how the table of tokens is kept.
@@ -111,7 +117,7 @@ def quantize(
         raise UnsupportedModel(f"expected ONNX opset {MIN_OPSET} or newer, got {opset}")
     resolve_copies(model.graph)
     if scheme.limit is not None:
-        rewriter = _Rewriter(model.graph, scheme, maxima or {}, fine, embedding)
+        rewriter = _Rewriter(model, scheme, maxima or {}, fine, embedding)
         if fine and not rewriter.fine:
             raise UnsupportedModel("fine: expected the name of a product, found none like it")
         if fine:
@@ -132,15 +138,24 @@ def quantize(
 def scheme_of(model: Path) -> Scheme:
     """How the ONNX file ``model`` was quantised by :func:`quantize`."""
     graph = onnx_file.load(model).graph
-    kinds = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    tensors = {tensor.name: tensor for tensor in graph.initializer}
+    kinds = {name: tensor.data_type for name, tensor in tensors.items()}
     for node in graph.node:
         if node.op_type == "MatMulIntegerToFloat":
-            return Scheme.INT7 if kinds[node.input[1]] == TensorProto.INT8 else Scheme.INT8
+            return _grid_of(tensors[node.input[1]])
         if node.op_type == INT4_PRODUCT:
             return Scheme.INT4
         if node.op_type == "MatMul" and kinds.get(node.input[1]) == TensorProto.FLOAT16:
             return Scheme.FLOAT16
     return Scheme.NONE
+
+
+def _grid_of(weights: onnx.TensorProto) -> Scheme:
+    """The scheme of a product's weights: every column has one at the end of its range."""
+    if weights.data_type == TensorProto.UINT8:
+        return Scheme.INT8
+    integers = onnx_file.array_of(weights).astype(np.int16)
+    return Scheme.INT8 if np.abs(integers).max(initial=0) > SAFE_LIMIT else Scheme.INT7
 
 
 def fine_of(model: Path) -> str:
@@ -167,40 +182,46 @@ def _unheard(done: int, total: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Rows:
-    """A quantised input: each part with its step, and the scales of rows that have their own."""
+    """A quantised input.
+
+    Attributes:
+        parts: each with its step; two for a fine one.
+        scale: those of rows that have their own.
+        zero: what stands for 0.
+    """
 
     parts: tuple[tuple[str, str], ...]
     scale: str | None
+    zero: str
 
 
 class _Rewriter:
-    """Replaces MatMul and Gather nodes of one graph; keeps the nodes in topological order."""
+    """Replaces MatMul and Gather nodes of one model; keeps the nodes in topological order."""
 
     def __init__(
         self,
-        graph: onnx.GraphProto,
+        model: onnx.ModelProto,
         scheme: Scheme,
         maxima: ChannelMaxima,
         fine: str,
         embedding: Embedding,
     ) -> None:
-        self._graph = graph
+        self._graph = graph = model.graph
+        self._paired = take_paired(model)
         self._scheme = scheme
         self._fed = {entry.name for entry in graph.input} if embedding is Embedding.INT4 else set()
         self._maxima = maxima
         self._factors: dict[str, NDArray[np.float32]] = {}
         self._constants = {tensor.name: tensor for tensor in graph.initializer}
-        self.fine = {
-            node.input[0]
-            for node in graph.node
-            if fine and node.op_type == "MatMul" and re.search(fine, node.name) is not None
-        }
+        self.fine = fine_inputs(graph, fine)
         # The exporter keeps equal constants once and names the others as copies.
         self._copies = {
             node.output[0]: node.input[0] for node in graph.node if node.op_type == "Identity"
         }
         self._tables = looked_up(graph)
-        self._even = {node.output[0] for node in graph.node if self._is_even(node)}
+        self._even = {
+            node.output[0]: width for node in graph.node if (width := self._even_width(node))
+        }
         self._nodes: list[onnx.NodeProto] = []
         self._new: dict[str, onnx.TensorProto] = {}
         self._rows: dict[str, _Rows] = {}
@@ -235,12 +256,14 @@ class _Rewriter:
             tensor is not None and len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
         )
 
-    def _is_even(self, node: onnx.NodeProto) -> bool:
-        """Whether ``node`` is an RMS norm without weights: all its rows have one length."""
+    def _even_width(self, node: onnx.NodeProto) -> int:
+        """Channels of an RMS norm without weights, whose rows all have one length; 0 of others."""
         if node.op_type != "SkipSimplifiedLayerNormalization":
-            return False
+            return 0
         weights = self._constants.get(self._copies.get(node.input[2], node.input[2]))
-        return weights is not None and bool((onnx_file.array_of(weights) == 1.0).all())
+        if weights is None or not (onnx_file.array_of(weights) == 1.0).all():
+            return 0
+        return math.prod(weights.dims)
 
     def _choose_factors(self, nodes: Sequence[onnx.NodeProto]) -> None:
         """One factor per channel for each input, from it and all matrices it is multiplied by."""
@@ -266,14 +289,13 @@ class _Rewriter:
         rows = self._quantised_rows(source)
         integers, scales = self._integers(matrix, axis=0, factors=self._factors.get(source))
         column_scale = self._constant(f"{matrix}.column_scales", scales[0])
-        zero = self._constant("zero", _ZERO)
-        if self._scheme is Scheme.INT7:
+        if self._scheme is Scheme.INT7 or source in self.fine:
             weights = [self._constant(f"{matrix}.int8", integers)]
-            zeros = [zero]
+            zeros = [rows.zero]
         else:
             # Unsigned by unsigned: see Scheme.
             weights = [self._constant(f"{matrix}.uint8", integers.view(np.uint8) ^ _ZERO)]
-            zeros = [zero, zero]
+            zeros = [rows.zero, rows.zero]
         scaled = self._sum(
             [
                 self._node(
@@ -294,32 +316,41 @@ class _Rewriter:
         return terms[0] if len(terms) == 1 else self._node("Add", list(terms), output)
 
     def _quantised_rows(self, source: str) -> _Rows:
-        """``source`` in unsigned int8, made once for all its readers.
-
-        Where the rows are fine, a second part holds what the first leaves over, in steps
-        ``_FINER`` times smaller.
-        """
+        """``source`` in unsigned int8, made once for all its readers."""
         if source not in self._rows:
             values, scale, largest = self._scaled_rows(source)
-            zero = self._constant("zero", _ZERO)
-            step = self._constant(f"step.{largest:g}", np.float32(largest / LIMIT))
-            first = self._node("QuantizeLinear", [values, step, zero], f"{source}.uint8")
-            parts = [(first, step)]
-            if source in self.fine:
-                known = self._node("DequantizeLinear", [first, step, zero], f"{source}.known")
-                rest = self._node("Sub", [values, known], f"{source}.rest")
-                finer = self._constant(
-                    f"finer_step.{largest:g}", np.float32(largest / LIMIT / _FINER)
-                )
-                second = self._node("QuantizeLinear", [rest, finer, zero], f"{source}.finer")
-                parts.append((second, finer))
-            self._rows[source] = _Rows(tuple(parts), scale)
+            rounded = self._fine_parts if source in self.fine else self._coarse_part
+            self._rows[source] = replace(rounded(source, values, largest), scale=scale)
         return self._rows[source]
+
+    def _coarse_part(self, source: str, values: str, largest: float) -> _Rows:
+        zero = self._constant("zero", _ZERO)
+        step = self._constant(f"step.{largest:g}", np.float32(largest / LIMIT))
+        part = self._node("QuantizeLinear", [values, step, zero], f"{source}.uint8")
+        return _Rows(((part, step),), None, zero)
+
+    def _fine_parts(self, source: str, values: str, largest: float) -> _Rows:
+        """Two parts of seven bits: the second holds what the first leaves over.
+
+        Pairs of their products with signed weights of eight bits fit 16 bits on any processor, so
+        that fine products run in the form which is faster everywhere. ``largest`` bounds the
+        values, for nothing else would keep the first part below 128.
+        """
+        zero = self._constant("fine_zero", _FINE_ZERO)
+        step = self._constant(f"fine_step.{largest:g}", np.float32(largest / SAFE_LIMIT))
+        first = self._node("QuantizeLinear", [values, step, zero], f"{source}.uint8")
+        known = self._node("DequantizeLinear", [first, step, zero], f"{source}.known")
+        rest = self._node("Sub", [values, known], f"{source}.rest")
+        finer = self._constant(f"finer_step.{largest:g}", np.float32(largest / SAFE_LIMIT / _FINER))
+        second = self._node("QuantizeLinear", [rest, finer, zero], f"{source}.finer")
+        return _Rows(((first, step), (second, finer)), None, zero)
 
     def _scaled_rows(self, source: str) -> tuple[str, str | None, float]:
         """Rows fit for one step, what they were divided by, and the largest value in them."""
         if source in self._even:
-            return source, None, _FINE_SPREAD if source in self.fine else _SPREAD
+            # No value of a row of one length is larger than that length.
+            length = math.sqrt(self._even[source])
+            return source, None, length if source in self.fine else _SPREAD
         smooth = source
         if source in self._factors:
             inverse = self._constant(f"{source}.inverse", 1 / self._factors[source])
@@ -374,8 +405,11 @@ class _Rewriter:
             matrix = matrix * factors[:, None]
         # The rows of a table are looked up, not multiplied.
         limit = LIMIT if axis else self._scheme.limit or LIMIT
-        largest = np.abs(matrix).max(axis=axis, keepdims=True)
-        scales = (np.maximum(largest, limit * _SMALLEST_SCALE) / limit).astype(np.float32)
+        if name in self._paired:
+            scales = pair_scales(matrix)
+        else:
+            largest = np.abs(matrix).max(axis=axis, keepdims=True)
+            scales = (np.maximum(largest, limit * _SMALLEST_SCALE) / limit).astype(np.float32)
         return np.clip(np.rint(matrix / scales), -limit, limit).astype(np.int8), scales
 
     def _constant(self, name: str, value: NDArray[np.generic] | np.generic) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 
 import onnx
 from onnx import TensorProto
@@ -42,6 +43,15 @@ def matrices_of(graph: onnx.GraphProto) -> dict[str, onnx.TensorProto]:
         tensor.name: tensor
         for tensor in graph.initializer
         if len(tensor.dims) == 2 and tensor.data_type == TensorProto.FLOAT
+    }
+
+
+def fine_inputs(graph: onnx.GraphProto, fine: str) -> set[str]:
+    """What the products with a node of a name like ``fine`` multiply; nothing for an empty one."""
+    return {
+        node.input[0]
+        for node in graph.node
+        if fine and node.op_type == "MatMul" and re.search(fine, node.name) is not None
     }
 
 

@@ -8,7 +8,13 @@ LIMIT = 127
 """Largest magnitude of a value in eight bits, the same on both sides of 0."""
 
 SAFE_LIMIT = 63
-"""Largest magnitude of a signed weight whose pairs of products fit 16 bits on any processor."""
+"""Largest magnitude of one factor, if the other is in eight bits, for pairs of their products, one
+factor signed, to fit 16 bits on any processor."""
+
+
+PAIR_LIMIT = 128
+"""Largest sum of the magnitudes of two neighbouring signed weights for the products of both with
+inputs in eight bits to fit 16 bits together."""
 
 
 class Embedding(StrEnum):
@@ -29,7 +35,8 @@ class Scheme(StrEnum):
     ``INT8`` uses -127..127, stored unsigned around 128: processors without VNNI add pairs
     of unsigned-by-signed products in 16 bits, where these would overflow, but multiply
     unsigned by unsigned exactly. Where unsigned by signed is exact, and faster, the runtime turns
-    the weights into that form when it loads them.
+    the weights into that form when it loads them. Weights of fine products are signed from the
+    start: their inputs come in seven bits, with which no pair overflows.
 
     ``INT7`` uses -63..63, stored signed: nothing overflows on any processor, and without
     VNNI it takes three quarters of the time. It costs a bit of accuracy, which

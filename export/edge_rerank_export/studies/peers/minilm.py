@@ -13,7 +13,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from edge_rerank.inference.session import default_threads
-from edge_rerank.inference.signed_products import multiplies_signed
+from edge_rerank.inference.signed_products import exact_products
 from edge_rerank_export.models.text_encoder import quiet
 from edge_rerank_export.studies.peers.contender import NotRunnable, optional
 
@@ -49,7 +49,8 @@ def make_graph(checkpoint: Path, folder: Path) -> None:
     configurations: Any = optional("optimum.onnxruntime.configuration", "optimum-onnx[onnxruntime]")
     choice: Any = configurations.AutoQuantizationConfig
     # Signed weights where they are multiplied exactly, which with AMX is much faster.
-    choose = choice.avx512_vnni if multiplies_signed() else choice.avx2
+    exact = exact_products()
+    choose = choice.avx2 if exact is None or exact.in_pairs else choice.avx512_vnni
     with quiet():
         exported = folder / "float32"
         model = runtime.ORTModelForSequenceClassification.from_pretrained(checkpoint, export=True)
