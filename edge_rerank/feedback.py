@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
 REMEMBERED_RANKINGS = 256
 
+REMEMBERED_PLACES = 1 << 20
+"""In all of them together, 8 bytes each: a hundred lists of 10,000."""
+
 
 class ShownRankings:
     """Where items stood in the last rankings, to fill in ``Event.position``.
@@ -35,15 +38,17 @@ class ShownRankings:
 
     def __init__(self) -> None:
         self._rankings: OrderedDict[str, Places] = OrderedDict()
+        self._places = 0
         self._lock = threading.Lock()
         self._cleared = 0
 
     def remember(self, ranking: str, places: Places) -> None:
-        """Keep the places of a ranking by its id; the oldest known one makes room."""
+        """Keep the places of a ranking by its id, another each time; the oldest makes room."""
         with self._lock:
             self._rankings[ranking] = places
-            if len(self._rankings) > REMEMBERED_RANKINGS:
-                self._rankings.popitem(last=False)
+            self._places += len(places)
+            while len(self._rankings) > REMEMBERED_RANKINGS or self._places > REMEMBERED_PLACES:
+                self._places -= len(self._rankings.popitem(last=False)[1])
 
     def place(self, event: Event) -> Event:
         """The event with its position filled in, where the ranking it names is known."""
@@ -58,7 +63,7 @@ class ShownRankings:
         """Forget all of them."""
         with self._lock:
             self._cleared += 1
-            self._rankings.clear()
+            self._drop()
 
     @contextmanager
     def in_flight(self) -> Iterator[None]:
@@ -69,7 +74,11 @@ class ShownRankings:
         finally:
             with self._lock:
                 if self._cleared != before:
-                    self._rankings.clear()
+                    self._drop()
+
+    def _drop(self) -> None:
+        self._rankings.clear()
+        self._places = 0
 
 
 class _Known:

@@ -17,8 +17,10 @@ class Runtime:
         providers: execution providers by preference, "cuda" or "CUDAExecutionProvider"; CPU
             if ``None``. No silent fallback.
         threads: threads that compute at once in one call, models and numpy together; with 1 no
-            other begins. ``None`` for one a processor, four at most.
-        cache_items: item vectors kept in memory, 1.5 KB each in the shipped pack.
+            other begins, so that nobody gives memory back when no call comes, only calls do.
+            ``None`` for one a processor, four at most.
+        cache_items: item vectors kept in memory, 1.8 KB each in the shipped pack with the words of
+            the item and the keys of both.
         prefix_bytes: memory for the histories that a scorer has read.
     """
 

@@ -196,7 +196,7 @@ class Session:
                 f"providers: {names[0]!r} could not be initialised; "
                 f"onnxruntime offered {self.providers[0]!r} instead"
             )
-        self._workers = Workers(self.threads if on_cpu else 1)
+        self._workers = Workers(self.threads if on_cpu else 1, when_idle=TRIMMER.idle)
 
     @property
     def inputs(self) -> Mapping[str, TensorType]:
@@ -254,6 +254,10 @@ class Session:
         found = self._workers.map(self.run, feeds)
         TRIMMER.settle()
         return found
+
+    def rest(self) -> None:
+        """Have a worker thread, where there is one, give memory back if no call comes soon."""
+        self._workers.rest()
 
 
 def _add_external(options: SessionOptions, model: Model) -> None:

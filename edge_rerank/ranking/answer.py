@@ -15,7 +15,7 @@ from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.ranked import RankedItem, RankedItems
-from edge_rerank.ranking.candidates import Candidates, RowFinder
+from edge_rerank.ranking.candidates import Candidates, mark
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.relevance.relevance import Level
@@ -37,26 +37,28 @@ HeadOf = Callable[[Layout], Head | None]
 
 
 class Places:
-    """Places of items in a list, by id: it holds ids alone, and looks when it is asked.
+    """Places of items in a list, by id: it holds 8 bytes an item, and no id.
 
     Args:
-        find: rows of the candidates by id.
-        rows: of those in the list, in its order, intp of shape (m,).
+        marks: of the items in the list, in its order, see
+            :attr:`~edge_rerank.ranking.candidates.Candidates.marks`; int64 of shape (m,).
     """
 
-    __slots__ = ("_find", "_rows")
+    __slots__ = ("_marks",)
 
-    def __init__(self, find: RowFinder, rows: NDArray[np.intp]) -> None:
-        self._find = find
-        self._rows = rows
+    def __init__(self, marks: NDArray[np.int64]) -> None:
+        self._marks = marks
+
+    def __len__(self) -> int:
+        return len(self._marks)
 
     def of(self, name: str) -> int | None:
         """The item's place from 1; ``None`` where it is not in the list."""
-        (found,) = np.nonzero(self._rows == self._find.row(name))
+        (found,) = np.nonzero(self._marks == mark(name))
         return int(found[0]) + 1 if len(found) else None
 
 
-NO_PLACES = Places(RowFinder({}), np.zeros(0, dtype=np.intp))
+NO_PLACES = Places(np.zeros(0, dtype=np.int64))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

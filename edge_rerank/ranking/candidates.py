@@ -31,6 +31,11 @@ NOBODY = -1
 """Row of an id that is no candidate."""
 
 
+def mark(name: str) -> int:
+    """A number of 64 bits for an id, another in each process: Python's own, with a secret key."""
+    return hash(name)
+
+
 class RowFinder:
     """Rows of items by their ids. It holds ids alone.
 
@@ -143,6 +148,11 @@ class Candidates(Sequence[Item]):
     def keys(self) -> NDArray[np.uint64]:
         """By which tables know the items, uint64 of shape (n,): hashed once for all."""
         return self._column("keys", lambda own: item_keys(item.id for item in own))
+
+    @property
+    def marks(self) -> NDArray[np.int64]:
+        """By which this process knows the items, int64 of shape (n,), see :func:`mark`."""
+        return self._column("marks", lambda own: np.array([mark(one.id) for one in own], np.int64))
 
     @property
     def carrying(self) -> NDArray[np.bool_]:

@@ -75,7 +75,7 @@ class TextComparer:
         self._items = VectorCache(encoder, capacity=cache_items)
         # Apart from the items', because these words are personal: see forget().
         self._words = VectorCache(queries or encoder, capacity=CACHED_QUERIES)
-        self._spelling = VectorCache(Lexicon.plain(terms), capacity=cache_items)
+        self._spelling = VectorCache(Lexicon.plain(terms), capacity=cache_items, sparse=True)
         self._unrelated = Unrelated(encoder, queries)
 
     def compare(

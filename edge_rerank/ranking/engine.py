@@ -23,6 +23,7 @@ from edge_rerank.errors import ClosedError, InvalidRequest
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.numpy_threads import ONE_THREAD
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
+from edge_rerank.inference.trim import TRIMMER
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import (
@@ -235,7 +236,7 @@ class RankingEngine:
         Raises:
             InvalidRequest, InferenceError, ClosedError: see :meth:`rank`.
         """
-        with self.in_flight(), ONE_THREAD:
+        with TRIMMER.call(self._encoder.rest), self.in_flight(), ONE_THREAD:
             return self._answer(items, history, head_of, trial_of, options)
 
     def _answer(
@@ -298,7 +299,7 @@ class RankingEngine:
             order=order.order,
             locale=request.locale,
         )
-        places = Places(request.candidates.find, rows)
+        places = Places(request.candidates.marks[rows])
         if head is None or not request.shown:
             return Answer(ranking, places)
         shown = self._personal.shown(
@@ -340,6 +341,7 @@ class RankingEngine:
         self._comparer.prepare()
         if self.scorer is not None:
             self.scorer.prepare(texts)
+        TRIMMER.now()
 
     def prepare(
         self,
@@ -379,6 +381,7 @@ class RankingEngine:
         if len(catalogue):
             # Whatever part is ranked first makes the columns of the whole.
             self.rank(catalogue.part(np.zeros(1, dtype=np.intp)))
+        TRIMMER.now()
         return catalogue
 
     def vectors(self, items: Iterable[Item]) -> NDArray[np.float32]:

@@ -16,7 +16,7 @@ import pytest
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.numpy_threads import ONE_THREAD, OneThread, Setting, openblas
 from edge_rerank.inference.pace import LEAST_TOKENS, UNKNOWN_S, Pace
-from edge_rerank.inference.workers import Workers
+from edge_rerank.inference.workers import QUIET_S, Workers
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 
@@ -172,6 +172,96 @@ def test_threads_end_with_what_they_work_for() -> None:
     for thread in begun:
         thread.join(SHORT_S)
         assert not thread.is_alive()
+
+
+def test_workers_do_what_is_to_be_done_once_when_no_work_comes() -> None:
+    idle, woken = threading.Event(), []
+
+    def when_idle() -> None:
+        woken.append(threading.current_thread())
+        idle.set()
+
+    workers = Workers(2, when_idle=when_idle)
+    began = time.perf_counter()
+    workers.map(lambda _: time.sleep(0.01), range(4))
+    assert idle.wait(SHORT_S)
+    assert time.perf_counter() - began >= QUIET_S
+    time.sleep(1.5 * QUIET_S)
+    assert len(woken) == 1  # it sleeps, and does not wake for ever
+    assert woken[0] is not threading.current_thread()
+    idle.clear()
+    workers.map(abs, [1, 2])
+    assert idle.wait(SHORT_S)
+
+
+def test_a_rest_after_work_that_was_not_shared_is_noticed_too() -> None:
+    idle, woken = threading.Event(), []
+
+    def when_idle() -> None:
+        woken.append(1)
+        idle.set()
+
+    workers = Workers(2, when_idle=when_idle)
+    workers.map(abs, [1])
+    for _ in range(5):
+        workers.rest()
+    assert idle.wait(SHORT_S)
+    time.sleep(1.5 * QUIET_S)
+    assert len(woken) == 1
+
+
+def test_a_worker_waits_for_as_long_as_it_is_told_to() -> None:
+    idle, told = threading.Event(), [0.1, 0.1, None]
+
+    def when_idle() -> float | None:
+        left = told.pop(0)
+        if left is None:
+            idle.set()
+        return left
+
+    workers = Workers(2, when_idle=when_idle)
+    began = time.perf_counter()
+    workers.rest()
+    assert idle.wait(SHORT_S)
+    assert time.perf_counter() - began >= QUIET_S + 0.2
+    assert told == []
+
+
+def test_one_worker_begins_no_thread_to_wait_for_a_rest() -> None:
+    before = threading.active_count()
+    workers = Workers(1, when_idle=lambda: pytest.fail("there is nobody to do it"))
+    workers.map(abs, [1, 2])
+    workers.rest()
+    assert threading.active_count() == before
+    time.sleep(1.5 * QUIET_S)
+
+
+def test_a_worker_that_waits_for_a_rest_ends_with_what_it_works_for() -> None:
+    before = set(threading.enumerate())
+    workers = Workers(2, when_idle=lambda: None)
+    workers.rest()
+    (thread,) = set(threading.enumerate()) - before
+    del workers
+    thread.join(SHORT_S)
+    assert not thread.is_alive()
+
+
+_WAITING = """
+from edge_rerank.inference import workers
+workers.QUIET_S = 60.0
+held = workers.Workers(2, when_idle=print)
+held.map(abs, [1, 2])
+held.rest()
+"""
+
+
+def test_a_worker_that_waits_holds_no_process() -> None:
+    began = time.perf_counter()
+    done = subprocess.run(
+        [sys.executable, "-c", _WAITING], capture_output=True, check=False, timeout=50
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+    assert time.perf_counter() - began < 50
 
 
 def test_the_faster_way_is_taken_and_the_other_tried_now_and_then() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable, Sequence
 from hashlib import blake2b
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_rerank._check import check_integer
 from edge_rerank._progress import Progress
 from edge_rerank.errors import InvalidRequest
+from edge_rerank.inference.encoders.rows import DenseRows, PackedRows, Rows
 
 _FIRST_ROWS = 256
 
@@ -36,20 +37,23 @@ class VectorCache:
 
     Args:
         encoder: computes what is not cached.
-        capacity: vectors kept, ≥ 1; each takes ``4 * dim`` bytes, and memory grows as needed.
+        capacity: vectors kept, ≥ 1; each takes ``4 * dim`` bytes and about 140 for its key, and
+            memory grows as needed.
+        sparse: whether most of their numbers are 0, which are then not kept.
 
     Raises:
         InvalidRequest: when ``capacity`` is below 1.
     """
 
-    def __init__(self, encoder: Encoder, *, capacity: int) -> None:
+    def __init__(self, encoder: Encoder, *, capacity: int, sparse: bool = False) -> None:
         self._encoder = encoder
         self._capacity = check_integer(capacity, "cache_items", InvalidRequest, minimum=1)
         self._rows: dict[bytes, int] = {}
-        self._table = np.empty((min(_FIRST_ROWS, capacity), encoder.dim), dtype=np.float32)
+        dim = encoder.dim
+        self._table: Rows = PackedRows(dim) if sparse else DenseRows(dim, self._capacity)
         # By row: whose it is, and when it was last asked for.
         self._keys: list[bytes] = []
-        self._asked = np.zeros(len(self._table), dtype=np.int64)
+        self._asked = np.zeros(min(_FIRST_ROWS, self._capacity), dtype=np.int64)
         self._calls = 0
         self._lock = threading.Lock()
 
@@ -83,18 +87,16 @@ class VectorCache:
         keys = text_keys(texts) if keys is None else keys
         with self._lock:
             found = self._find(keys)
-            if None not in found:
-                hit: NDArray[np.float32] = self._table[np.array(found, dtype=np.intp)]
-                return hit
+            known = [row for row in found if row is not None]
+            kept = self._table.take(known)
+        if len(known) == len(found):
+            return kept
         vectors = np.empty((len(texts), self._encoder.dim), dtype=np.float32)
+        vectors[[place for place, row in enumerate(found) if row is not None]] = kept
         missing: dict[bytes, list[int]] = {}
-        with self._lock:
-            for place, key in enumerate(keys):
-                row = self._rows.get(key)
-                if row is None:
-                    missing.setdefault(key, []).append(place)
-                else:
-                    vectors[place] = self._table[row]
+        for place, (key, row) in enumerate(zip(keys, found, strict=True)):
+            if row is None:
+                missing.setdefault(key, []).append(place)
         # Outside the lock: encoding is long, and other threads may be served meanwhile.
         fresh = self._encoder.encode(
             [texts[places[0]] for places in missing.values()], progress=progress
@@ -124,6 +126,7 @@ class VectorCache:
         with self._lock:
             self._rows.clear()
             self._keys.clear()
+            self._table.clear()
 
     def _find(self, keys: Sequence[bytes]) -> list[int | None]:
         """Rows of what is cached, noting that it was asked for."""
@@ -140,7 +143,7 @@ class VectorCache:
             self._keys[row] = key
         self._calls += 1
         self._asked[row] = self._calls
-        self._table[row] = vector
+        self._table.put(row, vector)
 
     def _free_row(self) -> int:
         used = len(self._rows)
@@ -148,17 +151,15 @@ class VectorCache:
             oldest = int(self._asked[:used].argmin())
             del self._rows[self._keys[oldest]]
             return oldest
-        if used == len(self._table):
-            size = min(2 * used, self._capacity)
-            self._table = _grown(self._table, size)
-            self._asked = _grown(self._asked, size)
+        if used == len(self._asked):
+            self._asked = _grown(self._asked, min(2 * used, self._capacity))
         self._keys.append(b"")
         return used
 
 
-def _grown(array: NDArray[Any], size: int) -> NDArray[Any]:
-    """A longer copy along the first axis; what is new is 0."""
-    longer = np.zeros((size, *array.shape[1:]), dtype=array.dtype)
+def _grown(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
+    """A longer copy; what is new is 0."""
+    longer = np.zeros(size, dtype=array.dtype)
     longer[: len(array)] = array
     return longer
 

@@ -81,6 +81,7 @@ class TextEncoder:
         )
         self.providers = self._session.providers
         self.threads = self._session.threads
+        self.rest = self._session.rest
         self.queries: Encoder = self if spec.query_prompt is None else _QueryEncoder(self)
         """Encodes what people ask for, where that has a prompt of its own."""
 

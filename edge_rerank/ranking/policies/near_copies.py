@@ -85,7 +85,7 @@ def near_copies(
     if not len(close):
         return set()
     # Read once each: where all are alike, that is a tenth of reading them by pairs.
-    said = {place: set(words(items[place].text)) for place in np.unique(close).tolist()}
+    said = {place: set(words(items[place].text)) for place in set(close.ravel().tolist())}
     found: set[tuple[int, int]] = set()
     for one, other in close.tolist():
         left, right = said[one], said[other]

@@ -227,7 +227,7 @@ class HistorySource:
     def __init__(self, model: HistoryModel, *, cache_items: int) -> None:
         self.columns: tuple[Column, ...] = model.columns
         self._model = model
-        self._words = VectorCache(model.lexicon, capacity=cache_items)
+        self._words = VectorCache(model.lexicon, capacity=cache_items, sparse=True)
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates before the history."""
