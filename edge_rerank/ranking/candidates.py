@@ -130,6 +130,13 @@ class Candidates(Sequence[Item]):
         return self._items
 
     @property
+    def catalogue(self) -> Candidates | None:
+        """The catalogue that they are, or are a part of; ``None`` for others."""
+        if not self.kept:
+            return None
+        return self if self._whole is None else self._whole.catalogue
+
+    @property
     def popularity(self) -> NDArray[np.float64]:
         """Float64 of shape (n,); NaN where unknown."""
         return self._column("popularity", lambda own: _numbers(item.popularity for item in own))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import compress
 from pathlib import Path
 from typing import Protocol
 
@@ -91,7 +92,7 @@ class TextComparer:
         touched = [*interests.liked, *interests.disliked]
         words = interests.searches
         past = [one.item.text for one in touched]
-        own, others = candidates.derived(self, self._vectors_of), self.vectors(past)
+        own, others = candidates.derived(self, self._vectors_of), self._of_past(candidates, touched)
         cosines = (own @ others.T).astype(np.float64)
         likes = len(interests.liked)
         if interests.disliked:
@@ -118,6 +119,22 @@ class TextComparer:
                 query=float(bool(query) and not asked[-1].any()),
             ),
         )
+
+    def _of_past(self, candidates: Candidates, touched: Sequence[Interest]) -> NDArray[np.float32]:
+        """Vectors of the history's texts: of a catalogue's items those that it has already."""
+        texts = [one.item.text for one in touched]
+        catalogue = candidates.catalogue
+        if catalogue is None:
+            return self.vectors(texts)
+        found = catalogue.find.rows(one.item.id for one in touched).tolist()
+        same = [
+            row >= 0 and catalogue[row].text == text for row, text in zip(found, texts, strict=True)
+        ]
+        known, rows = np.array(same, dtype=np.bool_), np.array(found, dtype=np.intp)
+        vectors = np.empty((len(rows), self._items.dim), dtype=np.float32)
+        vectors[known] = catalogue.derived(self, self._vectors_of)[rows[known]]
+        vectors[~known] = self.vectors(list(compress(texts, ~known)))
+        return vectors
 
     def _compare_spelling(
         self,

@@ -97,6 +97,25 @@ def test_a_catalogue_is_read_once(engine: RankingEngine, monkeypatch: pytest.Mon
     assert sum(asked) == len(mine)
 
 
+def test_what_a_history_has_of_a_catalogue_is_not_read_again(
+    engine: RankingEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = [Item(f"6-{n}", f"another thing number {n}") for n in range(12)]
+    catalogue = engine.prepare(mine)
+    asked: list[str] = []
+    encode = engine._encoder.encode
+    monkeypatch.setattr(
+        engine._encoder, "encode", lambda texts, **_: asked.extend(texts) or encode(texts)
+    )
+    told = [Event("click", mine[2], timestamp=1.0), Event("dislike", mine[7], timestamp=2.0)]
+    part = catalogue.select(["6-1", "6-3"]).select(["6-3"])
+    engine.rank(part, history=told)
+    assert asked == []
+    # What an item was called when it was chosen may be something else.
+    engine.rank(part, history=[*told, Event("click", Item("6-4", "as it was"), timestamp=3.0)])
+    assert asked == ["as it was"]
+
+
 def test_progress_of_preparing(engine: RankingEngine) -> None:
     steps: list[tuple[int, int]] = []
     engine.prepare(things(30, seed=8), progress=lambda done, total: steps.append((done, total)))
