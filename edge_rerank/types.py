@@ -29,6 +29,7 @@ from edge_rerank._check import (
     check_text,
     kind_of,
 )
+from edge_rerank._media import Picture, Sound, picture_of, sound_of
 from edge_rerank.errors import InvalidEvent, InvalidItem
 
 MAX_CATEGORIES = 64
@@ -94,6 +95,12 @@ class Item:
             of a list policy that name one.
         published: when it came out, UTC seconds since 1970, given as such or as a datetime with a
             time zone; for :class:`edge_rerank.Fresh`, never stored.
+        image: a picture, for packs that look at pictures: uint8 of shape (height, width, 3), or,
+            with the extra ``images``, the bytes of a file, its path, or a ``data:`` URL. Nothing
+            is ever fetched. Never stored.
+        audio: a sound, for packs that listen: a pair of float32 of shape (samples,), one channel
+            from -1 to 1, and its rate in Hz; or, with the extra ``audio``, as for a picture.
+            Never stored.
 
     Raises:
         InvalidItem: when a field has the wrong type or is out of range.
@@ -107,6 +114,8 @@ class Item:
     vector: NDArray[np.float32] | None = field(default=None, compare=False)
     fields: Mapping[str, FieldValue] = field(default_factory=dict, hash=False)
     published: float | None = None
+    image: Picture | None = field(default=None, compare=False)
+    audio: Sound | None = field(default=None, compare=False)
 
     def __init__(  # noqa: PLR0917 - in the order of the fields, as documented
         self,
@@ -118,6 +127,8 @@ class Item:
         vector: ArrayLike | Iterable[float] | None = None,
         fields: Mapping[str, FieldValue] | None = None,
         published: float | datetime | None = None,
+        image: Picture | str | None = None,
+        audio: Sound | str | None = None,
     ) -> None:
         put = object.__setattr__
         put(self, "id", check_id(id, "item id", InvalidItem))
@@ -128,11 +139,14 @@ class Item:
         put(self, "vector", None if vector is None else _vector(vector))
         put(self, "fields", _fields(fields))
         put(self, "published", check_moment(published, "published", InvalidItem))
+        put(self, "image", None if image is None else picture_of(image))
+        put(self, "audio", None if audio is None else sound_of(audio))
 
     def __reduce__(self) -> tuple[type[Self], tuple[Any, ...]]:
         """Copied and pickled by what it is made of: neither knows read-only mappings."""
         kept = (self.id, self.text, self.categories, self.popularity, self.score, self.vector)
-        return type(self), (*kept, dict(self.fields), self.published)
+        told = (dict(self.fields), self.published, self.image, self.audio)
+        return type(self), (*kept, *told)
 
     def __repr__(self) -> str:
         """Id and shape only: a repr ends up in logs, an item's text must not."""
@@ -259,6 +273,8 @@ class ReasonCode(StrEnum):
         "often chosen along with what you chose",
         "seldom chosen along with what you chose",
     )
+    LOOKS = ("looks", "looks like what you chose", "looks like what you turned down")
+    SOUNDS = ("sounds", "sounds like what you chose", "sounds like what you turned down")
     FRESH = ("fresh", "new", "no longer new")
     FATIGUE = ("fatigue", "not shown to you too often", "shown to you often, never chosen")
     ROTATED = ("rotated", "not shown to you a moment ago", "shown to you a moment ago")

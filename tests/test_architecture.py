@@ -19,6 +19,7 @@ RUNTIME = (
     "_process",
     "_progress",
     "_check",
+    "_media",
     "_resampling",
     "_files",
     "types",
@@ -191,7 +192,7 @@ def test_rooms_that_know_little() -> None:
     def below(name: str) -> set[str]:
         return {one.removeprefix("edge_rerank.") for one in edges[f"edge_rerank.{name}"]}
 
-    assert below("types") <= {"errors", "_check"}
+    assert below("types") <= {"errors", "_check", "_media"}
     assert below("privacy") <= {"errors", "types", "_check"}
     assert not below("history") & {"packs", "inference", "ranking", "render", "result"}
     assert not below("inference") & {"types", "formats", "privacy", "history"}

@@ -41,7 +41,9 @@ from edge_rerank import (
     errors,
 )
 
-ITEM = Item("a", "Tea", ["Drinks"], 3, 0.5, [1, 2.5], {"price": 5, "new": True, "note": None}, 9)
+ITEM = Item(
+    "a", "Tea", ["Drinks"], 3, 0.5, [1, 2.5], {"price": 5, "new": True, "note": None}, 9, b"a", b"b"
+)
 EVENT = Event("view", ITEM, timestamp=5, dwell_s=2, scroll=0.5, ranking="r", position=2, id="e")
 REASON = Reason(ReasonCode.SIMILAR, 0.5, "b")
 RANKED = RankedItem(ITEM, 1, 0.75, (REASON,))

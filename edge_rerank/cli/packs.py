@@ -123,6 +123,8 @@ def _models(manifest: Manifest) -> tuple[str, ...]:
         "encoder": manifest.encoder,
         "scorer": manifest.scorer,
         "pairs": manifest.pair_scorer,
+        "pictures": manifest.image_encoder,
+        "sounds": manifest.audio_encoder,
     }
     models = [
         f"{name} ({_UNQUANTISED if part.quantisation == 'none' else part.quantisation})"

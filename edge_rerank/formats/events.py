@@ -13,6 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge_rerank._check import kind_of
+from edge_rerank._media import check_from_text
 from edge_rerank.errors import InvalidEvent, InvalidItem
 from edge_rerank.formats.times import read_timestamp
 from edge_rerank.types import Event, Item
@@ -52,6 +53,9 @@ ITEM_MEMBERS: Mapping[str, Schema] = {
 
 HOST_MEMBERS = ("score", "fields", "published")
 """What else an item has: it is the host's, and never kept."""
+
+MEDIA_MEMBERS = ("image", "audio")
+"""Likewise, of a request: ``data:`` URLs, for a path would name a file of this machine."""
 
 EVENT_MEMBERS: Mapping[str, Schema] = {
     "type": {"type": "string", "description": "click, view, search, like, purchase, ..."},
@@ -133,13 +137,16 @@ def item_from_dict(
 
 
 def item_of(members: Mapping[str, Any]) -> Item:
-    """The item of members of :data:`ITEM_MEMBERS` and :data:`HOST_MEMBERS` alone.
+    """The item of members of :data:`ITEM_MEMBERS`, :data:`HOST_MEMBERS` and :data:`MEDIA_MEMBERS`.
 
     "published" may be whatever :func:`~edge_rerank.formats.times.read_timestamp` reads.
 
     Raises:
         InvalidItem: when one is missing or malformed.
     """
+    for name in MEDIA_MEMBERS:
+        if name in members:
+            check_from_text(members[name], name)
     published = members.get("published")
     if isinstance(published, str):
         try:

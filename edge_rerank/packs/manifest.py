@@ -12,15 +12,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, NoReturn
 
+from edge_rerank._media import MAX_RATE, MIN_RATE
 from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.packs.json_objects import JsonObject
 from edge_rerank.packs.specs import (
     LIKELIHOOD_WEIGHT,
+    LIKENESS_WEIGHT,
+    MAX_SIDE,
     PAIR_QUERY_WEIGHT,
     PAIR_WEIGHT,
+    AudioEncoderSpec,
     AxesSpec,
     EncoderSpec,
     HistoryEncoderSpec,
+    ImageEncoderSpec,
     PairScorerSpec,
     QueryPrompt,
     ScorerSpec,
@@ -35,6 +40,9 @@ EXTERNAL_FORMAT = 2
 """The same for a pack with weights beside a model, which earlier versions of this package do not
 look for: they read format 1 alone, and say so."""
 
+MEDIA_FORMAT = 3
+"""The same for a pack that reads pictures or sounds, which earlier versions know no part for."""
+
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
 
@@ -45,6 +53,8 @@ MAX_EXTERNAL_BYTES = 64 << 30
 MAX_DIM = 4096
 MAX_TOKENS = 32_768
 MAX_PREFIX = 256
+MAX_SECONDS = 120
+"""Of sound that a model listens to."""
 
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TABLE_NAME = re.compile(r"[a-z][a-z_]{0,31}")
@@ -90,6 +100,8 @@ class Manifest:
         pair_scorer: the scorer of pairs, if the pack has one.
         history_encoder: the history encoder, if the pack has one; it needs a text encoder.
         axes: principal axes of its item vectors, if it has them; they need a text encoder.
+        image_encoder: the picture encoder, if the pack has one.
+        audio_encoder: the sound encoder, if the pack has one.
         verification: figures measured when the pack was made, by name.
     """
 
@@ -103,6 +115,8 @@ class Manifest:
     pair_scorer: PairScorerSpec | None = None
     history_encoder: HistoryEncoderSpec | None = None
     axes: AxesSpec | None = None
+    image_encoder: ImageEncoderSpec | None = None
+    audio_encoder: AudioEncoderSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
@@ -111,13 +125,19 @@ class Manifest:
         What is ``None`` is left out, so that versions which do not know a part yet can read
         the packs that have none.
         """
-        version = EXTERNAL_FORMAT if self.external_data else FORMAT
-        members = {"format": version, **_present(asdict(self))}
+        members = {"format": self.format, **_present(asdict(self))}
         if self.history_encoder is not None:
             history = members["history_encoder"]
             members["history_encoder"] = {**history.pop("tables"), **history}
         text = json.dumps(members, indent=2, sort_keys=True, ensure_ascii=False, allow_nan=False)
         return text.encode() + b"\n"
+
+    @property
+    def format(self) -> int:
+        """The lowest version of the format that has all that the pack needs."""
+        if self.image_encoder is not None or self.audio_encoder is not None:
+            return MEDIA_FORMAT
+        return EXTERNAL_FORMAT if self.external_data else FORMAT
 
     @property
     def external_data(self) -> dict[str, str]:
@@ -139,9 +159,9 @@ class Manifest:
         """
         top = JsonObject.parse(raw, "manifest", MANIFEST_NAME, most=MAX_MANIFEST_BYTES)
         version = top.integer("format", 1, 1_000_000)
-        if version > EXTERNAL_FORMAT:
+        if version > MEDIA_FORMAT:
             raise PackUnsupported(
-                f"{MANIFEST_NAME}: this version reads formats {FORMAT} and {EXTERNAL_FORMAT}, "
+                f"{MANIFEST_NAME}: this version reads formats {FORMAT} to {MEDIA_FORMAT}, "
                 f"the pack has {version}"
             )
         manifest = cls(
@@ -155,13 +175,18 @@ class Manifest:
             pair_scorer=top.optional("pair_scorer", _pair_scorer),
             history_encoder=top.optional("history_encoder", _history_encoder),
             axes=top.optional("axes", _axes),
+            image_encoder=top.optional("image_encoder", _image_encoder),
+            audio_encoder=top.optional("audio_encoder", _audio_encoder),
             verification=top.object("verification", JsonObject.other_numbers),
         )
         top.ignore("architecture")  # written by versions before this one, and never read
         top.nothing_else()
         manifest._check()
-        if version != (EXTERNAL_FORMAT if manifest.external_data else FORMAT):
-            _refuse(f"expected format {EXTERNAL_FORMAT} with external data, {FORMAT} without")
+        if version != manifest.format:
+            _refuse(
+                f"expected format {MEDIA_FORMAT} with an encoder of pictures or sounds, "
+                f"{EXTERNAL_FORMAT} with external data, {FORMAT} without"
+            )
         return manifest
 
     def _check(self) -> None:
@@ -173,10 +198,13 @@ class Manifest:
             "scorer": self.scorer,
             "pair_scorer": self.pair_scorer,
         }
-        if not any(parts.values()):
-            _refuse(f"expected at least one part: {', '.join(parts)}")
-        for part, spec in parts.items():
-            if spec is not None and not {spec.model, spec.tokenizer} <= set(names):
+        media = {"image_encoder": self.image_encoder, "audio_encoder": self.audio_encoder}
+        if not any((*parts.values(), *media.values())):
+            _refuse(f"expected at least one part: {', '.join((*parts, *media))}")
+        used = {part: {spec.model, spec.tokenizer} for part, spec in parts.items() if spec}
+        used |= {part: {spec.model} for part, spec in media.items() if spec}
+        for part, files in used.items():
+            if not files <= {*names}:
                 _refuse(f"{part}: names a file that is not among the pack's files")
         self._check_external(names)
         if (pairs := self.pair_scorer) is not None and pairs.item_tokens >= pairs.max_tokens:
@@ -202,6 +230,7 @@ class Manifest:
             others |= {history.model, history.lexicon, *history.tables.values()}
         if self.axes is not None:
             others.add(self.axes.file)
+        others |= {one.model for one in (self.image_encoder, self.audio_encoder) if one is not None}
         if not {*outside} <= {*names} - others or len({*outside}) != len(outside):
             _refuse("external_data: expected a file of the pack that is used for nothing else")
         models = [part.model for part in parts]
@@ -307,6 +336,29 @@ def _history_encoder(members: JsonObject) -> HistoryEncoderSpec:
 
 def _axes(members: JsonObject) -> AxesSpec:
     return AxesSpec(members.text("file", _FILE_NAME))
+
+
+def _image_encoder(members: JsonObject) -> ImageEncoderSpec:
+    return ImageEncoderSpec(
+        model=members.text("model", _FILE_NAME),
+        dim=members.integer("dim", 1, MAX_DIM),
+        side=members.integer("side", 1, MAX_SIDE),
+        opset=members.integer("opset", 1, 1_000),
+        quantisation=members.text("quantisation"),
+        weight=members.optional_number("weight", LIKENESS_WEIGHT),
+    )
+
+
+def _audio_encoder(members: JsonObject) -> AudioEncoderSpec:
+    return AudioEncoderSpec(
+        model=members.text("model", _FILE_NAME),
+        dim=members.integer("dim", 1, MAX_DIM),
+        rate=members.integer("rate", MIN_RATE, MAX_RATE),
+        seconds=members.integer("seconds", 1, MAX_SECONDS),
+        opset=members.integer("opset", 1, 1_000),
+        quantisation=members.text("quantisation"),
+        weight=members.optional_number("weight", LIKENESS_WEIGHT),
+    )
 
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:

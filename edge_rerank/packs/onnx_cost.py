@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
+from edge_rerank.packs.onnx_media import EFFORTS, Effort
 from edge_rerank.packs.onnx_nodes import (
     FLOAT,
     INT32,
@@ -95,12 +97,17 @@ class Cost:
     work_s: float
 
 
-def check_cost(model: bytes, feeds: Mapping[str, Shape], *, beside: int = 0) -> Cost:
+Feeds: TypeAlias = Mapping[str, Shape | Size]
+"""Shapes of the inputs that a model is given, by name; a size stands for a whole number without
+axes, which lies within its bounds."""
+
+
+def check_cost(model: bytes, feeds: Feeds, *, beside: int = 0) -> Cost:
     """Bound what a model costs, to load and to run once.
 
     Args:
         model: the bytes of an ONNX file, which :func:`~.onnx_check.check_model` has passed.
-        feeds: the shapes of the inputs that it will be given, by name.
+        feeds: the inputs that it will be given.
         beside: bytes of its weights in another file, see :mod:`~.external_data`.
 
     Raises:
@@ -123,7 +130,7 @@ def check_cost(model: bytes, feeds: Mapping[str, Shape], *, beside: int = 0) -> 
 class _Bound:
     """Follows a graph from its inputs to its outputs."""
 
-    def __init__(self, size: int, feeds: Mapping[str, Shape]) -> None:
+    def __init__(self, size: int, feeds: Feeds) -> None:
         self.bytes = _Limit("memory", BYTES + BYTES_A_BYTE * size)
         self.peak = _Limit("memory at once", PEAK_BYTES + PEAK_A_BYTE * size)
         self.work = _Limit("time", WORK_S + WORK_S_A_MIB * size / (1 << 20))
@@ -147,7 +154,10 @@ class _Bound:
         alive = 0.0
         freed: dict[int, float] = {}
         for at, node in enumerate(nodes):
-            for name, tensor in self._run(node):
+            made, held = self._run(node)
+            self.bytes.add(held)
+            self.peak.reach(alive + held)
+            for name, tensor in made:
                 size = _bytes_of(tensor)
                 if tensor.constant:
                     alive += FOLDED * size
@@ -176,13 +186,15 @@ class _Bound:
         if fed is None:
             self.unknown = True
             return Tensor(kind, tuple(Size(size or 1) for size in shape or ()))
+        if isinstance(fed, Size):
+            return Tensor(kind, (), (fed,) if kind in {INT32, INT64} else None)
         if shape is not None and len(shape) == len(fed):
             pairs = zip(shape, fed, strict=True)
             fed = tuple(Size(size) if size > 0 else axis for size, axis in pairs)
         return Tensor(kind, fed)
 
-    def _run(self, message: Message) -> list[tuple[str, Tensor]]:
-        """The outputs of a node with their names."""
+    def _run(self, message: Message) -> tuple[list[tuple[str, Tensor]], float]:
+        """The outputs of a node with their names, and the bytes that it holds for itself."""
         operator = message.text(4)
         inputs = [self._input(name) for name in message.texts(1)]
         names = message.texts(2)
@@ -205,7 +217,9 @@ class _Bound:
                 self._name(name, tensor)
                 outputs.append((name, tensor))
         self.work.add(_work(operator, inputs, [tensor for _, tensor in outputs]))
-        return outputs
+        effort = EFFORTS[operator](node, made[0]) if operator in EFFORTS else Effort()
+        self.work.add(effort.products * _SLOW_PRODUCT_S + effort.elements * _ELEMENT_S)
+        return outputs, effort.scratch * BITS[FLOAT] / 8
 
     def _input(self, name: str) -> Tensor | None:
         if not name:
@@ -226,10 +240,11 @@ class _Bound:
 def _node(operator: str, inputs: list[Tensor | None], outputs: int, message: Message) -> Node:
     numbers: dict[str, int] = {}
     lists: dict[str, list[int]] = {}
+    texts: dict[str, str] = {}
     tensor = None
     for attribute in message.messages(5, "attribute"):
         name = attribute.text(1)
-        if name in numbers or name in lists:
+        if name in numbers or name in lists or name in texts:
             raise Malformed("an attribute twice")
         if 8 in attribute:
             lists[name] = attribute.integers(8)
@@ -237,9 +252,11 @@ def _node(operator: str, inputs: list[Tensor | None], outputs: int, message: Mes
             lists[name] = [0] * attribute.count_fixed(7, 4)
         elif 3 in attribute:
             numbers[name] = attribute.integer(3)
+        elif 4 in attribute:
+            texts[name] = attribute.text(4)
         for found in attribute.messages(5, "tensor"):
             tensor = constant_tensor(found)
-    return Node(operator, inputs, outputs, numbers=numbers, lists=lists, tensor=tensor)
+    return Node(operator, inputs, outputs, numbers=numbers, lists=lists, texts=texts, tensor=tensor)
 
 
 def constant_tensor(tensor: Message) -> Tensor:
@@ -283,6 +300,6 @@ _WITHOUT_READING = {"Constant", "Identity", "Shape", "Size", "Squeeze", "Unsquee
 _READING = {
     *("ReduceL1", "ReduceL2", "ReduceLogSum", "ReduceLogSumExp", "ReduceMax", "ReduceMean"),
     *("ReduceMin", "ReduceProd", "ReduceSum", "ReduceSumSquare", "ArgMax", "ArgMin", "NonZero"),
-    *("ScatterElements", "ScatterND"),
+    *("ScatterElements", "ScatterND", "GlobalAveragePool", "GlobalMaxPool"),
 }
 """Operators whose work is that of their inputs; others look at no more than they make."""

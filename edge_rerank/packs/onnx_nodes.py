@@ -50,7 +50,7 @@ class Node:
     Attributes:
         operator, domain: its kind.
         outputs: how many it has.
-        numbers, lists: its attributes of integers, and of several.
+        numbers, lists, texts: its attributes of integers, of several, and of words.
         tensor: of an attribute, if there is one.
     """
 
@@ -62,12 +62,14 @@ class Node:
         *,
         numbers: dict[str, int],
         lists: dict[str, list[int]],
+        texts: dict[str, str],
         tensor: Tensor | None,
     ) -> None:
         self.operator = operator
         self.outputs = outputs
         self.numbers = numbers
         self.lists = lists
+        self.texts = texts
         self.tensor = tensor
         self._inputs = inputs
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from edge_rerank.packs import onnx_arithmetic as compute
 from edge_rerank.packs import onnx_layout as layout
+from edge_rerank.packs.onnx_media import MEDIA
 from edge_rerank.packs.onnx_nodes import FLOAT, INT32, Rule
 
 _AS_FIRST = """
-    Abs Acos Asin Atan Ceil Celu Clip Cos Cosh CumSum Elu Erf Exp Floor Gelu HardSigmoid HardSwish
-    LayerNormalization LeakyRelu Log LogSoftmax Mish PRelu RMSNormalization Reciprocal Relu Round
-    ScatterElements ScatterND Selu Sigmoid Sign SimplifiedLayerNormalization Sin Sinh Softmax
+    Abs Acos Asin Atan BatchNormalization Ceil Celu Clip Cos Cosh CumSum Elu Erf Exp Floor Gelu
+    HardSigmoid HardSwish LayerNormalization LeakyRelu Log LogSoftmax Mish PRelu RMSNormalization
+    Reciprocal Relu Round ScatterElements ScatterND Selu Sigmoid Sign
+    SimplifiedLayerNormalization Sin Sinh Softmax
     Softplus Softsign Sqrt Swish Tan Tanh ThresholdedRelu Trilu
     """
 _PAIRWISE = """
@@ -27,6 +29,7 @@ _REDUCTIONS = """
     """
 
 PLAIN: dict[str, Rule] = {
+    **MEDIA,
     **dict.fromkeys(_AS_FIRST.split(), compute.as_first),
     **dict.fromkeys(_PAIRWISE.split(), compute.pairwise),
     **dict.fromkeys(_REDUCTIONS.split(), compute.reduce),

@@ -26,8 +26,7 @@ from edge_rerank.packs.manifest import (
     Manifest,
 )
 from edge_rerank.packs.onnx_check import check_model
-from edge_rerank.packs.onnx_cost import check_cost
-from edge_rerank.packs.onnx_sizes import Shape
+from edge_rerank.packs.onnx_cost import Feeds, check_cost
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.read_files import check_signature, read_entry, read_file
 from edge_rerank.packs.shipped import pinned_digest
@@ -135,7 +134,7 @@ class Pack:
         except KeyError:
             raise PackInvalid(f"{name}: not among the files of the pack") from None
 
-    def model(self, name: str, *feeds: Mapping[str, Shape], last: bool = False) -> Model:
+    def model(self, name: str, *feeds: Feeds, last: bool = False) -> Model:
         """The checked content of a model whose runs cost no more than one of its size may.
 
         The weights beside it, if there are any, come along.
@@ -156,15 +155,15 @@ class Pack:
                 del self._files[done]
         return Model(content, data, beside)
 
-    def check_runs(self, name: str, *feeds: Mapping[str, Shape]) -> None:
+    def check_runs(self, name: str, *feeds: Feeds) -> None:
         """See that a model's runs cost no more than one of its size may.
 
         What a shipped pack's models cost is known, and is not computed again.
 
         Args:
             name: of the file.
-            feeds: shapes of the inputs that it will be given, by name; several where bounds of
-                all cases together would be too wide.
+            feeds: the inputs that it will be given; several where bounds of all cases together
+                would be too wide.
 
         Raises:
             PackInvalid: when the pack has no such file, or its cost is too high or not bounded.

@@ -130,13 +130,6 @@ class Candidates(Sequence[Item]):
         return self._items
 
     @property
-    def catalogue(self) -> Candidates | None:
-        """The catalogue that they are, or are a part of; ``None`` for others."""
-        if not self.kept:
-            return None
-        return self if self._whole is None else self._whole.catalogue
-
-    @property
     def popularity(self) -> NDArray[np.float64]:
         """Float64 of shape (n,); NaN where unknown."""
         return self._column("popularity", lambda own: _numbers(item.popularity for item in own))
@@ -165,6 +158,18 @@ class Candidates(Sequence[Item]):
     def carrying(self) -> NDArray[np.bool_]:
         """Which items carry a vector of the host's, bool of shape (n,)."""
         return self._column("carrying", lambda own: _flags(item.vector is not None for item in own))
+
+    def carried(self, part: str) -> NDArray[np.bool_]:
+        """Which items have an ``image`` or ``audio``, bool of shape (n,)."""
+        return self._column(
+            part, lambda own: _flags(getattr(item, part) is not None for item in own)
+        )
+
+    @property
+    def whole(self) -> Candidates:
+        """The catalogue that they are a part of; themselves, where there is none."""
+        whole = self._whole
+        return self if whole is None or not whole.kept else whole.whole
 
     @property
     def told(self) -> NDArray[np.bool_]:

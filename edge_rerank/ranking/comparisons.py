@@ -16,8 +16,10 @@ from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
 from edge_rerank.inference.encoders.unrelated import Unrelated
 from edge_rerank.inference.encoders.vector_file import VectorFile, write_vectors
+from edge_rerank.ranking.alignment import LEAST_PAIRS, Alignment
 from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.interests import Interest, Interests
+from edge_rerank.ranking.media_comparisons import MediaComparer
 from edge_rerank.ranking.relevance.terms import terms
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item, Unread
@@ -68,16 +70,24 @@ class TextComparer:
         encoder: makes the vectors.
         cache_items: item vectors kept in memory.
         queries: makes those of what people ask for; ``None`` for the same.
+        looks: compares pictures; in a catalogue, those of items without a text then give them
+            vectors as texts have, see :mod:`~.alignment`.
     """
 
     def __init__(
-        self, encoder: Encoder, *, cache_items: int, queries: Encoder | None = None
+        self,
+        encoder: Encoder,
+        *,
+        cache_items: int,
+        queries: Encoder | None = None,
+        looks: MediaComparer | None = None,
     ) -> None:
         self._items = VectorCache(encoder, capacity=cache_items)
         # Apart from the items', because these words are personal: see forget().
         self._words = VectorCache(queries or encoder, capacity=CACHED_QUERIES)
         self._spelling = VectorCache(Lexicon.plain(terms), capacity=cache_items, sparse=True)
         self._unrelated = Unrelated(encoder, queries)
+        self._looks = looks
 
     def compare(
         self, candidates: Candidates, interests: Interests, query: str | None
@@ -123,8 +133,8 @@ class TextComparer:
     def _of_past(self, candidates: Candidates, touched: Sequence[Interest]) -> NDArray[np.float32]:
         """Vectors of the history's texts: of a catalogue's items those that it has already."""
         texts = [one.item.text for one in touched]
-        catalogue = candidates.catalogue
-        if catalogue is None:
+        catalogue = candidates.whole
+        if not catalogue.kept:
             return self.vectors(texts)
         found = catalogue.find.rows(one.item.id for one in touched).tolist()
         same = [
@@ -199,6 +209,12 @@ class TextComparer:
         catalogue.derived(self, make)
 
     def _vectors_of(
+        self, candidates: Candidates, *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Vectors of the candidates' texts, or as their texts may have."""
+        return self._aligned(candidates, self._read(candidates, progress=progress))
+
+    def _read(
         self,
         candidates: Candidates,
         *,
@@ -223,6 +239,24 @@ class TextComparer:
         vectors[~candidates.told] = 0.0
         return vectors
 
+    def _aligned(self, candidates: Candidates, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The same with rows of a catalogue's items that have a picture and no text."""
+        looks = self._looks
+        if looks is None or not candidates.kept:
+            return vectors
+        pictured = looks.carried(candidates)
+        wanted = pictured & ~candidates.told
+        pairs = np.flatnonzero(pictured & candidates.told & (vectors[:, 0] != 0))
+        if not wanted.any() or len(pairs) < LEAST_PAIRS:
+            return vectors
+        pictures = looks.vectors(candidates)
+        alignment = Alignment.of(pictures[pairs], vectors[pairs])
+        if alignment is None:
+            return vectors
+        vectors = np.array(vectors)  # those of a file are read-only
+        vectors[wanted] = alignment.texts(pictures[wanted])
+        return vectors
+
     def _vectors_in(
         self, candidates: Candidates, *, file: Path, name: str, progress: Progress | None
     ) -> NDArray[np.float32]:
@@ -230,11 +264,11 @@ class TextComparer:
         dim = self._items.dim
         known = VectorFile.open(file, encoder=name, dim=dim)
         if known is not None and list(known.keys) == candidates.text_keys:
-            return known.vectors
-        vectors = self._vectors_of(candidates, known=known, progress=progress)
+            return self._aligned(candidates, known.vectors)
+        vectors = self._read(candidates, known=known, progress=progress)
         write_vectors(file, candidates.text_keys, vectors, encoder=name)
         written = VectorFile.open(file, encoder=name, dim=dim)
-        return vectors if written is None else written.vectors
+        return self._aligned(candidates, vectors if written is None else written.vectors)
 
     def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Take vectors that the same encoder made earlier.

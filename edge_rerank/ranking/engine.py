@@ -38,7 +38,7 @@ from edge_rerank.ranking.answer import (
 )
 from edge_rerank.ranking.candidates import Candidates, Catalogue, LastList, items_of
 from edge_rerank.ranking.comparisons import TextComparer
-from edge_rerank.ranking.evidence import Column, Evidence, Source
+from edge_rerank.ranking.evidence import Column, Evidence
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.host_order import Listed, TrialOf
 from edge_rerank.ranking.interests import InterestReader
@@ -47,17 +47,11 @@ from edge_rerank.ranking.opening import Models, Packs, refresh_tables
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import Blocking
-from edge_rerank.ranking.relevance.relevance import Judge
+from edge_rerank.ranking.registry import media_of, sources_of
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import EVENTS
-from edge_rerank.ranking.sources.history_model import HistorySource
-from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
 from edge_rerank.ranking.sources.personal import PersonalSource
-from edge_rerank.ranking.sources.repeats import RepeatSource
-from edge_rerank.ranking.sources.rules import Rules
-from edge_rerank.ranking.sources.scorer import ScorerSource
-from edge_rerank.ranking.sources.search import QUERY, SearchSource
-from edge_rerank.ranking.sources.timing import TimingSource
+from edge_rerank.ranking.sources.search import QUERY
 from edge_rerank.ranking.traces import Traces
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
@@ -102,8 +96,11 @@ class RankingEngine:
         self._liked = None if models.history is None else EVENTS
         self._blocking, self._last_list = Blocking(), LastList()
         self._interests = InterestReader()
-        self._comparer = TextComparer(encoder, cache_items=cache_items, queries=encoder.queries)
-        self._sources = _sources(models, cache_items)
+        self._media = media_of(models, cache_items)
+        self._comparer = TextComparer(
+            encoder, cache_items=cache_items, queries=encoder.queries, looks=self._media.looks
+        )
+        self._sources = sources_of(models, cache_items)
         self._personal = PersonalSource(models.pack, self._columns())
         self._sources.append(self._personal)
         memories = self._comparer, self._blocking, self._interests, self._last_list
@@ -267,7 +264,11 @@ class RankingEngine:
         request, blocked = self._blocking.without(request)
         if not request.candidates:
             return Answer.empty(self.pack.manifest.name, blocked, request.locale)
-        evidence = Evidence(self._columns(), len(request.candidates))
+        media = self._media.known(request)
+        seen = (column for source, _ in media for column in source.columns)
+        evidence = Evidence((*self._columns(), *seen), len(request.candidates))
+        for one, known in media:
+            one.fill(request, evidence, known)
         for source in self._sources:
             source.fill(request, evidence)
         note_truths(request, evidence)
@@ -338,6 +339,7 @@ class RankingEngine:
             self._comparer.put([item.text for item in items], vectors)
         texts = [item.text for item in items if item.vector is None]
         self._comparer.vectors(texts or ["warm up"], progress=progress)
+        self._media.warm(items, progress=progress)
         self._comparer.prepare()
         if self.scorer is not None:
             self.scorer.prepare(texts)
@@ -358,7 +360,9 @@ class RankingEngine:
             vectors: a file that keeps the vectors of their texts between processes, made if
                 missing, readable by its owner alone: 1.5 KiB an item and no text. Those of texts
                 that it has are not made again, and are read from the disk as they are needed.
-            progress: called with (items done, items to do) after each batch of texts.
+                Those of pictures and sounds lie beside it, in ``.image`` and ``.audio``.
+            progress: called with (items done, items to do) after each batch of pictures, of
+                sounds, and of texts, which each begin from 0.
 
         Returns:
             The items, for :meth:`rank`: as they are, or some of them by
@@ -373,6 +377,7 @@ class RankingEngine:
         self._check_open()
         file = vectors and check_path(vectors, "vectors", InvalidRequest, wanted="a path or None")
         catalogue = Catalogue(items_of(items))
+        self._media.read(catalogue, file=file or None, progress=progress)
         name = self.pack.digest
         self._comparer.read(catalogue, file=file or None, name=name, progress=progress)
         self._comparer.prepare()
@@ -416,6 +421,7 @@ class RankingEngine:
             return
         self._closed = True
         self._comparer.clear()
+        self._media.clear()
         self.forget()
 
     def __enter__(self) -> Self:
@@ -428,26 +434,3 @@ class RankingEngine:
         self._process.check()
         if self._closed:
             raise ClosedError("the engine is closed")
-
-
-def _sources(models: Models, cache_items: int) -> list[Source]:
-    """What scores, in its order, but for the personal head."""
-    history = models.history
-    trained = history is not None
-    judged = history is not None and history.judges_dislikes
-    sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged), RepeatSource()]
-    if history is not None:
-        sources.append(HistorySource(history, cache_items=cache_items))
-    judge = Judge(
-        cache_items=cache_items,
-        is_word=models.encoder.is_word,
-        rarity=None if history is None else history.lexicon.rarity,
-    )
-    pairs = models.pair_scorer
-    sources.append(SearchSource(judge, None if pairs is None else PairRelevance(pairs).refine))
-    if models.scorer is not None:
-        sources.append(ScorerSource(models.scorer, beside_model=trained))
-    if pairs is not None:
-        sources.append(PairSource(pairs, beside_model=trained))
-    sources.append(TimingSource())
-    return sources

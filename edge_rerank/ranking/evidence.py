@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,10 @@ class Column:
     adapts: bool = False
 
 
+Likest: TypeAlias = tuple[tuple[str, ...], NDArray[np.intp]]
+"""Ids of items of the history, and by candidate the place of one of them, -1 for none."""
+
+
 class Truths:
     """Which reasons can be said of n candidates, and what with.
 
@@ -60,6 +64,8 @@ class Truths:
         present: whether that was chosen in the present session, and others before, bool of
             shape (n,).
         chosen_categories: all that they have.
+        likest: by what else items can be alike in, ids of items of the history, and which of them
+            each candidate is most like, intp of shape (n,); -1 for none.
         lifts: whether a reason that moves a candidate up is true of it, by :data:`CODES`, bool of
             shape (n, codes).
         lowers: likewise down.
@@ -70,6 +76,7 @@ class Truths:
         self.nearest: NDArray[np.integer[Any]] = np.full(count, -1)
         self.present = np.zeros(count, dtype=np.bool_)
         self.chosen_categories: frozenset[str] = frozenset()
+        self.likest: dict[ReasonCode, Likest] = {}
         self.lifts = np.ones((count, len(CODES)), dtype=np.bool_)
         self.lowers = self.lifts.copy()
 
@@ -107,6 +114,7 @@ class Evidence:
         self.degraded: tuple[Degradation, ...] = ()
         self._notes: list[tuple[ReasonCode, NDArray[np.bool_] | bool, NDArray[np.bool_] | bool]]
         self._notes = []
+        self._likest: dict[ReasonCode, Likest] = {}
         self._judge: Callable[[Truths], None] | None = None
         self._truths: Truths | None = None
         self._level: Level | None = None
@@ -137,6 +145,16 @@ class Evidence:
         """
         self._notes.append((code, lifts, lowers))
 
+    def likens(self, code: ReasonCode, names: tuple[str, ...], nearest: NDArray[np.intp]) -> None:
+        """Note what candidates are most like, where that is not what texts say.
+
+        Args:
+            code: in which respect.
+            names: ids of items of the history.
+            nearest: which of them, intp of shape (n,); -1 for none.
+        """
+        self._likest[code] = names, nearest
+
     def judged_by(self, judge: Callable[[Truths], None]) -> None:
         """Note what else finds out which reasons hold: asked when they are first read.
 
@@ -153,6 +171,7 @@ class Evidence:
             found = Truths(len(self.values))
             for code, lifts, lowers in self._notes:
                 found.holds(code, lifts=lifts, lowers=lowers)
+            found.likest = self._likest
             if judge is not None:
                 judge(found)
             self._truths = found

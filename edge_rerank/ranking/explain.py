@@ -155,6 +155,10 @@ def _reasons(
             near = truths.nearest[place]
             code = ReasonCode.SESSION if truths.present[place] else code
             reasons.append(Reason(code, weight, truths.chosen[near] if near >= 0 else None))
+        elif code in truths.likest and weight > 0:
+            names, rows = truths.likest[code]
+            near = rows[place]
+            reasons.append(Reason(code, weight, names[near] if near >= 0 else None))
         elif code is ReasonCode.CATEGORY and weight > 0:
             held = (
                 name for name in reversed(candidate.categories) if name in truths.chosen_categories

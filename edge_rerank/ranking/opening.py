@@ -9,6 +9,8 @@ from typing import Self
 
 from edge_rerank._check import check_path, kind_of
 from edge_rerank.errors import InvalidRequest, PackUnsupported, PackUntrusted
+from edge_rerank.inference.encoders.audio import AudioEncoder
+from edge_rerank.inference.encoders.image import ImageEncoder
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.inference.pair_scorer import PairScorer
 from edge_rerank.inference.runtime import Runtime
@@ -36,6 +38,8 @@ class Models:
         history: judges candidates before a history, where that pack has one.
         scorer: where one of the packs has one.
         pair_scorer: likewise.
+        images: looks at pictures, likewise.
+        sounds: listens, likewise.
         signed: releases by name of the packs that a trusted key signed.
     """
 
@@ -44,6 +48,8 @@ class Models:
     history: HistoryModel | None
     scorer: Scorer | None
     pair_scorer: PairScorer | None
+    images: ImageEncoder | None
+    sounds: AudioEncoder | None
     signed: Mapping[str, int]
 
     @classmethod
@@ -63,6 +69,12 @@ class Models:
         ]
         with_scorer = the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
         with_pairs = the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
+        with_eyes = the_one(
+            [pack for pack in packs if pack.manifest.image_encoder], "image_encoder"
+        )
+        with_ears = the_one(
+            [pack for pack in packs if pack.manifest.audio_encoder], "audio_encoder"
+        )
         with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
         if with_encoder is None:
             with_encoder = Pack.open(shipped_pack())
@@ -81,6 +93,11 @@ class Models:
         pair_scorer = None
         if with_pairs is not None:
             pair_scorer = PairScorer(with_pairs, providers=providers, threads=threads, last=True)
+        images = sounds = None
+        if with_eyes is not None:
+            images = ImageEncoder(with_eyes, providers=providers, threads=threads, last=True)
+        if with_ears is not None:
+            sounds = AudioEncoder(with_ears, providers=providers, threads=threads, last=True)
         encoder = TextEncoder(with_encoder, providers=providers, threads=threads, last=True)
         read = None if tables is None else tables_of(tables, trust)
         history = None
@@ -95,6 +112,8 @@ class Models:
             history=history,
             scorer=scorer,
             pair_scorer=pair_scorer,
+            images=images,
+            sounds=sounds,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
         )
 

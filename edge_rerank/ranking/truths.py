@@ -43,6 +43,8 @@ _OF_LIKING = (
     ReasonCode.NEXT,
     ReasonCode.TOGETHER,
     ReasonCode.MODEL,
+    ReasonCode.LOOKS,
+    ReasonCode.SOUNDS,
 )
 
 SAME_SHARE = 0.5

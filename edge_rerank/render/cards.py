@@ -264,7 +264,9 @@ def _looks(item: Item, presentation: Presentation) -> _Looks:
 def _phrase(reason: Reason, titles: Titles, words: Words) -> str:
     title = titles.get(reason.item_id) if reason.item_id is not None else None
     if reason.weight > 0 and title:
-        return words.because.format(title=shorten(title, _TITLE_IN_PHRASE))
+        alike = {ReasonCode.LOOKS: words.looks, ReasonCode.SOUNDS: words.sounds}
+        phrase = alike.get(reason.code, words.because)
+        return phrase.format(title=shorten(title, _TITLE_IN_PHRASE))
     if reason.weight > 0 and reason.category:
         category = shorten(one_line(reason.category), _TITLE_IN_PHRASE)
         return words.of_category.format(category=category)

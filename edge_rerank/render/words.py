@@ -27,23 +27,27 @@ class Words:
         empty: what an empty ranking says.
         why: what the list of reasons is called; only a screen reader says it.
         because: likeness to an item of the history, whose title takes the place of ``{title}``.
+        looks, sounds: likewise, where that is what they have in common.
         of_category: a category that is known by name, which takes the place of ``{category}``.
         reasons: by :class:`~edge_rerank.ReasonCode` or its value, words for what moves an item up
             and for what moves it down.
 
     Raises:
-        InvalidRequest: when ``because`` or ``of_category`` has another place to fill in.
+        InvalidRequest: when one of them has another place to fill in.
     """
 
     heading: str = "Picked for you"
     empty: str = "Nothing to show."
     why: str = "Why you see this"
     because: str = "because you chose {title}"
+    looks: str = "looks like {title}"
+    sounds: str = "sounds like {title}"
     of_category: str = "from {category}, which you like"
     reasons: Mapping[str, tuple[str, str]] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
-        for name, place in (("because", "title"), ("of_category", "category")):
+        titled = (("because", "title"), ("looks", "title"), ("sounds", "title"))
+        for name, place in (*titled, ("of_category", "category")):
             try:
                 found = {one[1] for one in Formatter().parse(getattr(self, name))} - {None}
             except ValueError:
@@ -73,6 +77,8 @@ CHINESE = Words(
     empty="暂无内容。",
     why="推荐理由",
     because="因为您选择了“{title}”",
+    looks="外观像“{title}”",
+    sounds="听起来像“{title}”",
     of_category="来自您喜欢的“{category}”",
     reasons={
         ReasonCode.SIMILAR: ("与您之前选择的相似", "与您之前选择的不同"),
@@ -91,6 +97,8 @@ CHINESE = Words(
         ReasonCode.MODEL: ("与您之前的选择相配", "与您之前的选择不同"),
         ReasonCode.LEARNT: ("与您常从列表中选的相似", "与您常在列表中略过的相似"),
         ReasonCode.TOGETHER: ("常与您选择的一同被选", "很少与您选择的一同被选"),
+        ReasonCode.LOOKS: ("外观与您选择的相似", "外观与您拒绝的相似"),
+        ReasonCode.SOUNDS: ("听起来与您选择的相似", "听起来与您拒绝的相似"),
         ReasonCode.FRESH: ("新发布", "发布已久"),
         ReasonCode.FATIGUE: ("未向您过多展示", "多次展示而您未选择"),
         ReasonCode.ROTATED: ("刚才未向您展示", "刚才已向您展示"),

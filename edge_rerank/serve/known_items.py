@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from edge_rerank.types import Item
@@ -13,7 +14,7 @@ MAX_ITEMS = 20_000
 MAX_CHARACTERS = 32 << 20
 """Of all texts together: what a request may hold, twice."""
 
-_READ_ANEW = frozenset({"vector", "fields"})
+_READ_ANEW = frozenset({"vector", "fields", "image", "audio"})
 """Members that are read each time: to compare them takes as long, or they go back as they came."""
 
 
@@ -71,7 +72,7 @@ class KnownItems:
 
     def _keep(self, seen: Iterable[_Kept]) -> None:
         with self._lock:
-            for one in seen:
+            for one in map(_lean, seen):
                 item = one.item
                 former = self._kept.get(item.id)
                 if former is not one and item.text:
@@ -82,6 +83,14 @@ class KnownItems:
             while len(self._kept) > MAX_ITEMS or self._characters > MAX_CHARACTERS:
                 _, oldest = self._kept.popitem(last=False)
                 self._characters -= len(oldest.item.text)
+
+
+def _lean(one: _Kept) -> _Kept:
+    """Without pictures and sounds, of which some would take all the memory."""
+    item = one.item
+    if item.image is None and item.audio is None:
+        return one
+    return _Kept(replace(item, image=None, audio=None), one.record)
 
 
 def _read(record: object, read: Callable[[object], Item]) -> _Kept:

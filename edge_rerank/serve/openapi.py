@@ -167,6 +167,7 @@ _CATEGORIES: Schema = {
     "maxItems": MAX_CATEGORIES,
     "items": {"type": "string", "minLength": 1, "maxLength": MAX_ID_CHARS},
 }
+_DATA_URL = "^data:[a-z0-9/+.-]{0,60};base64,(?:[A-Za-z0-9+/]{4})+$"
 _ITEM: Mapping[str, Schema] = {
     "id": _ID,
     "text": _TEXT,
@@ -174,6 +175,8 @@ _ITEM: Mapping[str, Schema] = {
     "popularity": _COUNT,
     "score": _NUMBER,
     "published": {"anyOf": [_COUNT, {"type": "string", "description": "ISO 8601"}]},
+    "image": {"type": "string", "pattern": _DATA_URL, "description": "for packs that see"},
+    "audio": {"type": "string", "pattern": _DATA_URL, "description": "for packs that listen"},
     "vector": {"type": "array", "minItems": 1, "maxItems": MAX_VECTOR_DIM, "items": _NUMBER},
     "fields": {
         "type": "object",

@@ -14,6 +14,7 @@ from edge_rerank.formats.events import (
     EVENT_MEMBERS,
     HOST_MEMBERS,
     ITEM_MEMBERS,
+    MEDIA_MEMBERS,
     event_from_dict,
     item_of,
 )
@@ -25,7 +26,7 @@ from edge_rerank.types import Event, Item
 MAX_BYTES = 16 << 20
 """The largest request: 10,000 candidates with 1,600 bytes of text each."""
 
-ITEM = (*ITEM_MEMBERS, *HOST_MEMBERS)
+ITEM = (*ITEM_MEMBERS, *HOST_MEMBERS, *MEDIA_MEMBERS)
 """Members of an item."""
 
 DOCUMENT = ("id", "text", "categories", "popularity", "score", "published")

@@ -218,8 +218,8 @@ def test_the_format_is_raised_where_weights_lie_beside_a_model_alone(tmp_path: P
     assert [Manifest.from_json(one).to_json() for one in raw] == raw
     assert b"external_data" not in raw[0]
     assert json.loads((shipped_pack() / MANIFEST_NAME).read_bytes())["format"] == 1
-    newer = raw[1].replace(b'"format": 2', b'"format": 3')
-    with pytest.raises(PackUnsupported, match="reads formats 1 and 2, the pack has 3"):
+    newer = raw[1].replace(b'"format": 2', b'"format": 4')
+    with pytest.raises(PackUnsupported, match="reads formats 1 to 3, the pack has 4"):
         Manifest.from_json(newer)
 
 

@@ -10,11 +10,13 @@ from hypothesis import strategies as st
 
 from edge_rerank.errors import PackError, PackInvalid, PackUnsupported
 from edge_rerank.packs.manifest import (
-    EXTERNAL_FORMAT,
     FORMAT,
+    MEDIA_FORMAT,
     Manifest,
 )
 from edge_rerank.packs.specs import (
+    LIKENESS_WEIGHT,
+    ImageEncoderSpec,
     QueryPrompt,
     Template,
 )
@@ -89,6 +91,65 @@ def test_round_trip_with_a_prompt_of_queries() -> None:
         changed["encoder"]["query_prompt"] = {"at": 1, "replaces": 2, "ids": [7], **wrong}
         with pytest.raises(PackInvalid, match="query_prompt"):
             Manifest.from_json(json.dumps(changed).encode())
+
+
+def with_media() -> dict[str, Any]:
+    changed = members()
+    del changed["encoder"]
+    changed["format"] = MEDIA_FORMAT
+    changed["image_encoder"] = {
+        "model": "encoder.onnx",
+        "dim": 8,
+        "side": 224,
+        "opset": 20,
+        "quantisation": "int8",
+        "weight": 0.5,
+    }
+    changed["audio_encoder"] = {
+        "model": "tokenizer.json",
+        "dim": 8,
+        "rate": 16_000,
+        "seconds": 10,
+        "opset": 20,
+        "quantisation": "none",
+    }
+    return changed
+
+
+def test_round_trip_with_encoders_of_pictures_and_sounds_alone() -> None:
+    manifest = Manifest.from_json(json.dumps(with_media()).encode())
+    assert manifest.image_encoder == ImageEncoderSpec("encoder.onnx", 8, 224, 20, "int8", 0.5)
+    assert manifest.audio_encoder is not None
+    assert manifest.audio_encoder.weight == LIKENESS_WEIGHT
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert json.loads(manifest.to_json())["format"] == MEDIA_FORMAT
+    plain = Manifest.from_json(json.dumps(members()).encode()).to_json()
+    assert json.loads(plain)["format"] == FORMAT
+    assert not {"image_encoder", "audio_encoder"} & {*json.loads(plain)}
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda made: made.update(format=FORMAT),
+        lambda made: made["image_encoder"].update(side=0),
+        lambda made: made["image_encoder"].update(side=1_025),
+        lambda made: made["image_encoder"].update(model="absent.onnx"),
+        lambda made: made["image_encoder"].update(tokenizer="tokenizer.json"),
+        lambda made: made["image_encoder"].update(weight="much"),
+        lambda made: made["audio_encoder"].update(rate=3_999),
+        lambda made: made["audio_encoder"].update(rate=192_001),
+        lambda made: made["audio_encoder"].update(seconds=121),
+        lambda made: made["audio_encoder"].update(seconds=1.5),
+        lambda made: made["audio_encoder"].update(model="absent.onnx"),
+        lambda made: (made.pop("image_encoder"), made.pop("audio_encoder")),
+    ],
+)
+def test_malformed_encoders_of_pictures_and_sounds(change: Callable[[Any], None]) -> None:
+    changed = with_media()
+    change(changed)
+    with pytest.raises(PackInvalid):
+        Manifest.from_json(json.dumps(changed).encode())
 
 
 def test_what_is_absent_is_not_written() -> None:
@@ -221,7 +282,7 @@ def test_a_table_is_any_name_with_a_file_of_the_pack() -> None:
             Manifest.from_json(json.dumps(changed).encode())
 
 
-@pytest.mark.parametrize("change", [{"format": EXTERNAL_FORMAT + 1}])
+@pytest.mark.parametrize("change", [{"format": MEDIA_FORMAT + 1}])
 def test_unsupported(change: dict[str, Any]) -> None:
     with pytest.raises(PackUnsupported):
         Manifest.from_json(json.dumps({**members(), **change}).encode())

@@ -198,3 +198,39 @@ def test_the_shapes_of_others_have_no_policy() -> None:
         given = {shape.texts: ["a"], "policy": {"floor": 0.1}}
         with pytest.raises(InvalidRequest, match="params: expected only"):
             read_texts(given, None, known=shape.members)
+
+
+@pytest.mark.parametrize("name", ["image", "audio"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        "/etc/passwd",
+        "secret.png",
+        "https://example.org/secret.png",
+        "file:///etc/secret",
+        "data:image/png;base64,secret!",
+        "data:",
+        " data:,secret",
+        7,
+        ["data:,secret"],
+        {"path": "secret"},
+    ],
+)
+def test_no_request_reads_a_file_or_fetches_anything(name: str, value: object) -> None:
+    with pytest.raises(InvalidInput, match="expected") as raised:
+        read_items([{"id": "a", name: value}], KnownItems())
+    assert "secret" not in str(raised.value)
+    event = {"event": {"type": "click", "item": {"id": "a", name: value}}}
+    with pytest.raises(InvalidInput, match="expected"):
+        read_events(event, lambda _: None)
+
+
+def test_pictures_of_requests_are_read_and_not_kept() -> None:
+    known = KnownItems()
+    record = {"id": "a", "text": "a vase", "image": "data:image/png;base64,YWJj", "audio": None}
+    for _ in range(2):
+        (item,) = read_items([record], known)
+        assert (item.image, item.audio) == (b"abc", None)
+        kept = known.get("a")
+        assert kept is not None
+        assert (kept.text, kept.image) == ("a vase", None)

@@ -67,7 +67,8 @@ def minimise(event: Event) -> Event:
 
 def _minimised(item: Item) -> Item:
     text = _valid(item.text[:MAX_TEXT_CHARS])
-    bare = item.vector is None and item.score is None and not item.fields
+    seen = item.image is None and item.audio is None  # neither is stored
+    bare = seen and item.vector is None and item.score is None and not item.fields
     if bare and text == item.text:
         return item
     vector = None if item.vector is None else _half(item.vector)
@@ -134,7 +135,7 @@ def _items(records: Iterable[Sequence[Any] | None]) -> list[Item | None]:
     values["vector"] = map(_vector, values["vector"])
     values["score"] = repeat(None)
     values["fields"] = repeat(_NO_FIELDS)
-    values["published"] = repeat(None)
+    values["published"] = values["image"] = values["audio"] = repeat(None)
     made = iter(_unchecked(Item, values, len(present)))
     return [None if record is None else next(made) for record in records]
 

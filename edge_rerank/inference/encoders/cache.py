@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import blake2b
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,36 +17,57 @@ from edge_rerank.inference.encoders.rows import DenseRows, PackedRows, Rows
 
 _FIRST_ROWS = 256
 
+_T = TypeVar("_T")
+_In_contra = TypeVar("_In_contra", contravariant=True)
 
-class Encoder(Protocol):
-    """Turns texts into vectors of one length, each text by itself."""
+
+def text_keys(texts: Iterable[str]) -> list[bytes]:
+    """By which caches know texts: BLAKE2b hashes of 16 bytes."""
+    return [blake2b(text.encode("utf-8", "replace"), digest_size=16).digest() for text in texts]
+
+
+class MediaEncoder(Protocol[_In_contra]):
+    """Turns things of one kind into vectors of one length, each by itself."""
 
     dim: int
 
     def encode(
-        self, texts: Sequence[str], *, progress: Progress | None = None
+        self, things: Sequence[_In_contra], /, *, progress: Progress | None = None
     ) -> NDArray[np.float32]:
-        """Float32 of shape (len(texts), dim)."""
+        """Float32 of shape (len(things), dim)."""
 
 
-class VectorCache:
-    """Unit vectors of texts, least recently used out first. Safe from several threads.
+class Encoder(MediaEncoder[str], Protocol):
+    """Turns texts into vectors of one length, each text by itself."""
 
-    Texts are known by their BLAKE2b hash, so the cache holds no text. One cache belongs to
-    one encoder, hence to one pack digest.
+
+class VectorCache(Generic[_T]):
+    """Unit vectors of things, least recently used out first. Safe from several threads.
+
+    Things, texts by default, are known by their BLAKE2b hash, so the cache holds none of them. One
+    cache belongs to one encoder, hence to one pack digest.
 
     Args:
         encoder: computes what is not cached.
         capacity: vectors kept, ≥ 1; each takes ``4 * dim`` bytes and about 140 for its key, and
             memory grows as needed.
+        keys_of: hashes of things, 16 bytes each.
         sparse: whether most of their numbers are 0, which are then not kept.
 
     Raises:
         InvalidRequest: when ``capacity`` is below 1.
     """
 
-    def __init__(self, encoder: Encoder, *, capacity: int, sparse: bool = False) -> None:
+    def __init__(
+        self,
+        encoder: MediaEncoder[_T],
+        *,
+        capacity: int,
+        keys_of: Callable[[Sequence[Any]], list[bytes]] = text_keys,
+        sparse: bool = False,
+    ) -> None:
         self._encoder = encoder
+        self._keys_of = keys_of
         self._capacity = check_integer(capacity, "cache_items", InvalidRequest, minimum=1)
         self._rows: dict[bytes, int] = {}
         dim = encoder.dim
@@ -67,31 +88,31 @@ class VectorCache:
 
     def get(
         self,
-        texts: Sequence[str],
+        things: Sequence[_T],
         *,
         keys: Sequence[bytes] | None = None,
         keep: bool = True,
         progress: Progress | None = None,
     ) -> NDArray[np.float32]:
-        """Vectors of ``texts``, float32 of shape (len(texts), dim), a copy of the caller's own.
+        """Vectors of ``things``, float32 of shape (len(things), dim), a copy of the caller's own.
 
         Args:
-            texts: any strings.
-            keys: of the texts, see :func:`text_keys`, where the caller has them already.
+            things: any.
+            keys: of the things, as ``keys_of`` gives them, where the caller has them already.
             keep: whether to cache what is not cached yet.
-            progress: called with (texts done, texts to do) while some are encoded.
+            progress: called with (things done, things to do) while some are encoded.
 
         Raises:
             InferenceError: when the model fails; nothing is cached then.
         """
-        keys = text_keys(texts) if keys is None else keys
+        keys = self._keys_of(things) if keys is None else keys
         with self._lock:
             found = self._find(keys)
             known = [row for row in found if row is not None]
             kept = self._table.take(known)
         if len(known) == len(found):
             return kept
-        vectors = np.empty((len(texts), self._encoder.dim), dtype=np.float32)
+        vectors = np.empty((len(things), self._encoder.dim), dtype=np.float32)
         vectors[[place for place, row in enumerate(found) if row is not None]] = kept
         missing: dict[bytes, list[int]] = {}
         for place, (key, row) in enumerate(zip(keys, found, strict=True)):
@@ -99,7 +120,7 @@ class VectorCache:
                 missing.setdefault(key, []).append(place)
         # Outside the lock: encoding is long, and other threads may be served meanwhile.
         fresh = self._encoder.encode(
-            [texts[places[0]] for places in missing.values()], progress=progress
+            [things[places[0]] for places in missing.values()], progress=progress
         )
         with self._lock:
             for (key, places), vector in zip(missing.items(), fresh, strict=True):
@@ -108,17 +129,17 @@ class VectorCache:
                     self._put(key, vector)
         return vectors
 
-    def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
-        """Take vectors that the same encoder made earlier, float32 of shape (len(texts), dim).
+    def put(self, things: Sequence[_T], vectors: NDArray[np.float32]) -> None:
+        """Take vectors that the same encoder made earlier, float32 of shape (len(things), dim).
 
         Raises:
             InvalidRequest: when they have another shape.
         """
-        expected = (len(texts), self._encoder.dim)
+        expected = (len(things), self._encoder.dim)
         if vectors.shape != expected:
             raise InvalidRequest(f"vectors: expected shape {expected}, got {vectors.shape}")
         with self._lock:
-            for key, vector in zip(text_keys(texts), vectors, strict=True):
+            for key, vector in zip(self._keys_of(things), vectors, strict=True):
                 self._put(key, vector)
 
     def clear(self) -> None:
@@ -162,8 +183,3 @@ def _grown(array: NDArray[np.int64], size: int) -> NDArray[np.int64]:
     longer = np.zeros(size, dtype=array.dtype)
     longer[: len(array)] = array
     return longer
-
-
-def text_keys(texts: Iterable[str]) -> list[bytes]:
-    """By which caches know texts: BLAKE2b hashes of 16 bytes."""
-    return [blake2b(text.encode("utf-8", "replace"), digest_size=16).digest() for text in texts]

@@ -1,0 +1,122 @@
+"""Alignment of pictures with texts: text-like vectors for items that have a picture and no text.
+
+A ridge regression (Hoerl and Kennard, Technometrics 1970) from vectors of pictures to vectors of
+texts, on the host's own items that have both. How strong the ridge is, each pair left out in turn
+says; where pictures tell nothing of the texts, there is none.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+LEAST_PAIRS = 200
+"""Fewer items with both say too little of the others."""
+
+MOST_PAIRS = 4_000
+"""More take seconds and bring little; they are spread evenly over the catalogue."""
+
+LEAST_EXPLAINED = 0.02
+"""Part of the texts' variance that pictures have to tell, of pairs that were left out."""
+
+RIDGES = tuple(10.0**power for power in range(-4, 2))
+"""Strengths that are tried, by the sum of the variances of the pictures over their number."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Alignment:
+    """A map from pictures to texts.
+
+    Attributes:
+        picture: mean vector of the pictures, float32 of shape (p,).
+        text: of the texts, float32 of shape (t,).
+        weights: float32 of shape (p, t).
+        explained: part of the texts' variance that it tells of pairs that were left out.
+    """
+
+    picture: NDArray[np.float32]
+    text: NDArray[np.float32]
+    weights: NDArray[np.float32]
+    explained: float
+
+    @classmethod
+    def of(cls, pictures: NDArray[np.float32], texts: NDArray[np.float32]) -> Self | None:
+        """Fit one.
+
+        Args:
+            pictures: unit rows, float32 of shape (n, p).
+            texts: of the same items, float32 of shape (n, t).
+
+        Returns:
+            ``None`` where there are too few, or pictures tell nothing of the texts.
+        """
+        if len(pictures) < LEAST_PAIRS:
+            return None
+        some = np.linspace(0, len(pictures) - 1, min(len(pictures), MOST_PAIRS)).astype(np.intp)
+        left, right = pictures[some].astype(np.float64), texts[some].astype(np.float64)
+        picture, text = left.mean(axis=0), right.mean(axis=0)
+        left, right = left - picture, right - text
+        whole = float((right**2).sum())
+        variances, rows = _directions(left)
+        if not len(variances) or not whole:
+            return None
+        told = rows.T @ right
+        unit = float(variances.sum()) / len(variances)
+        errors = [
+            _error_left_out(right, rows, told, variances / (variances + ridge * unit))
+            for ridge in RIDGES
+        ]
+        best = int(np.argmin(errors))
+        explained = 1 - errors[best] / whole
+        if explained < LEAST_EXPLAINED:
+            return None
+        weights = left.T @ (rows @ (told / (variances + RIDGES[best] * unit)[:, None]))
+        means = picture.astype(np.float32), text.astype(np.float32)
+        return cls(*means, weights.astype(np.float32), explained)
+
+    def texts(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Vectors of texts that would go with pictures.
+
+        As far from the mean of all texts as those are: what a ridge gives lies nearer to it, and so
+        would be like everything.
+
+        Args:
+            pictures: unit rows, float32 of shape (n, p).
+
+        Returns:
+            Unit rows, float32 of shape (n, t).
+        """
+        away = (pictures - self.picture) @ self.weights
+        # Of |text + scale * away| = 1 the positive root.
+        size = np.maximum((away**2).sum(axis=1), np.finfo(np.float32).tiny)
+        along = away @ self.text
+        missing = 1 - float(self.text @ self.text)
+        scale = (np.sqrt(along**2 + size * missing) - along) / size
+        made = self.text + scale[:, None] * away
+        made /= np.linalg.norm(made, axis=1, keepdims=True)
+        return np.asarray(made, dtype=np.float32)
+
+
+def _directions(left: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Variances along the axes of centred rows, and the rows along them, each of length 1."""
+    count, dim = left.shape
+    small = left @ left.T if count <= dim else left.T @ left
+    variances, axes = np.linalg.eigh(small)
+    there = variances > variances.max(initial=0.0) * 1e-9
+    variances, axes = variances[there], axes[:, there]
+    return variances, axes if count <= dim else left @ axes / np.sqrt(variances)
+
+
+def _error_left_out(
+    right: NDArray[np.float64],
+    rows: NDArray[np.float64],
+    told: NDArray[np.float64],
+    kept: NDArray[np.float64],
+) -> float:
+    """Sum of squares of what each pair is missed by, if all others were fitted (PRESS)."""
+    missed = right - rows @ (kept[:, None] * told)
+    leverage = (rows**2) @ kept + 1 / len(rows)
+    return float(((missed / (1 - leverage).clip(1e-6)[:, None]) ** 2).sum())

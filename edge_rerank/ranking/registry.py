@@ -1,0 +1,54 @@
+"""All sources of evidence of an engine, in their order."""
+
+from __future__ import annotations
+
+from edge_rerank.ranking.evidence import Source
+from edge_rerank.ranking.media_comparisons import MediaComparer
+from edge_rerank.ranking.opening import Models
+from edge_rerank.ranking.relevance.relevance import Judge
+from edge_rerank.ranking.sources.history_model import HistorySource
+from edge_rerank.ranking.sources.media import MediaSources
+from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
+from edge_rerank.ranking.sources.repeats import RepeatSource
+from edge_rerank.ranking.sources.rules import Rules
+from edge_rerank.ranking.sources.scorer import ScorerSource
+from edge_rerank.ranking.sources.search import SearchSource
+from edge_rerank.ranking.sources.timing import TimingSource
+
+
+def sources_of(models: Models, cache_items: int) -> list[Source]:
+    """What scores in every call, but for the personal head.
+
+    Args:
+        models: loaded.
+        cache_items: vectors that each of them keeps in memory.
+    """
+    history = models.history
+    trained = history is not None
+    judged = history is not None and history.judges_dislikes
+    sources: list[Source] = [Rules(beside_model=trained, dislikes=not judged), RepeatSource()]
+    if history is not None:
+        sources.append(HistorySource(history, cache_items=cache_items))
+    judge = Judge(
+        cache_items=cache_items,
+        is_word=models.encoder.is_word,
+        rarity=None if history is None else history.lexicon.rarity,
+    )
+    pairs = models.pair_scorer
+    sources.append(SearchSource(judge, None if pairs is None else PairRelevance(pairs).refine))
+    if models.scorer is not None:
+        sources.append(ScorerSource(models.scorer, beside_model=trained))
+    if pairs is not None:
+        sources.append(PairSource(pairs, beside_model=trained))
+    sources.append(TimingSource())
+    return sources
+
+
+def media_of(models: Models, cache_items: int) -> MediaSources:
+    """What scores where items carry pictures or sounds that a pack reads."""
+    readers = (("image", models.images), ("audio", models.sounds))
+    return MediaSources(
+        MediaComparer(reader, part, cache_items=cache_items)
+        for part, reader in readers
+        if reader is not None
+    )
