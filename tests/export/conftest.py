@@ -73,7 +73,7 @@ def tiny_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
 def tiny_pack(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The tiny model's pack, a base that opens in 18 ms; the shipped one takes 127."""
     from edge_rerank_export.packing.build import build
-    from edge_rerank_export.recipes.pack import read_recipe
+    from edge_rerank_export.recipes.read import read_recipe
 
     folder = tmp_path_factory.mktemp("tiny-pack")
     build(read_recipe(_tiny_recipe(tiny_bert, folder)), folder / "pack")
@@ -101,7 +101,7 @@ def few_lists() -> Iterator[None]:
     if MISSING is not None:
         yield
         return
-    from edge_rerank_export.packing.builder import PackBuilder
+    from edge_rerank_export.packing.language import LanguageBuilder
     from edge_rerank_export.packing.pairs import PairBuilder
     from edge_rerank_export.packing.scorer import ScorerBuilder
     from edge_rerank_export.verify.texts import own_texts
@@ -114,7 +114,7 @@ def few_lists() -> Iterator[None]:
         return verify(builder, pack, replace(texts, cases=few), **steps)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(PackBuilder, "search_lists", 5)
+        patch.setattr(LanguageBuilder, "search_lists", 5)
         patch.setattr(ScorerBuilder, "build_cases", 13)
         patch.setattr(ScorerBuilder, "verify", verified)
         patch.setattr(PairBuilder, "build_cases", 8)

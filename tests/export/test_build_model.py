@@ -31,9 +31,9 @@ from edge_rerank_export.recipes.pack import (
     ScorerPackRecipe,
     ScorerRecipe,
     SourceRecipe,
-    read_recipe,
     written,
 )
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.sources.languages import Language
 from edge_rerank_export.train.scorer.weight import fit_weight
 from tests.inference.tiny import tiny_llama, tokenizer

@@ -32,7 +32,7 @@ from edge_rerank_export.models.pair_model import (
     longest_pair,
 )
 from edge_rerank_export.packing.build import build
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.verify.layers import layer_errors
 from edge_rerank_export.verify.orders import kendall_tau
 from edge_rerank_export.verify.readings import readings_of

@@ -7,7 +7,8 @@ from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank_export.errors import SourceError
 from edge_rerank_export.models.text_encoder import load_encoder
 from edge_rerank_export.recipes.file import find_recipe
-from edge_rerank_export.recipes.pack import EncoderPackRecipe, read_recipe
+from edge_rerank_export.recipes.pack import EncoderPackRecipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.sources.fetch import Fetched, fetch
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.verify.encoder import verify_encoder

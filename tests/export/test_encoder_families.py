@@ -23,7 +23,7 @@ from edge_rerank_export.models.encoder_description import describe_encoder
 from edge_rerank_export.models.encoder_families import ACTIVATIONS, FAMILIES
 from edge_rerank_export.models.text_encoder import convert, load_encoder
 from edge_rerank_export.packing.build import build
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.verify.texts import RankingCase, Texts, own_texts
 from tests.export.encoders import HIDDEN, POSITIONS, VOCABULARY, recipe_file, save_encoder
 

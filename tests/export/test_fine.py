@@ -12,7 +12,7 @@ import torch
 import transformers
 
 from edge_rerank_export.cli import main
-from edge_rerank_export.packing.builder import PackBuilder
+from edge_rerank_export.packing.language import LanguageBuilder
 from edge_rerank_export.quantize.fine import (
     ALL,
     NONE,
@@ -23,7 +23,7 @@ from edge_rerank_export.quantize.fine import (
     pattern_of,
     product_groups,
 )
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.read import read_recipe
 from tests.export.encoders import recipe_file, save_encoder
 
 
@@ -117,7 +117,7 @@ def test_a_model_with_outliers_falls_short_plain_and_passes_as_searched(
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(PackBuilder, "search_lists", 16)
+    monkeypatch.setattr(LanguageBuilder, "search_lists", 16)
     plain = recipe_file(with_outliers, tmp_path / "plain.toml", "fine = ''", _BOUNDS)
     assert main(["build", str(plain), "--out", str(tmp_path / "plain")]) == 3
     searched = recipe_file(with_outliers, tmp_path / "searched.toml", "", _BOUNDS)

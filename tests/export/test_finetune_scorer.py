@@ -33,7 +33,9 @@ from edge_rerank_export.models.adapter import apply_adapter, keep_layers
 from edge_rerank_export.models.language_model import load_language_model, read_head
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.scorer import scorer_spec
-from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter, read_recipe
+from edge_rerank_export.recipes.adapter import find_adapter
+from edge_rerank_export.recipes.pack import ScorerPackRecipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.recipes.train import Precision
 from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.train.domain import Batch

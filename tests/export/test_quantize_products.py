@@ -17,7 +17,7 @@ from edge_rerank_export.progress import silent
 from edge_rerank_export.quantize.calibrate import products_by_input
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.products import resolve_copies
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.read import read_recipe
 from tests.export.encoders import recipe_file
 
 RNG = np.random.default_rng(0)

@@ -8,7 +8,7 @@ from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import RecipeFile, find_recipe, recipes_folder
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.recipes.train import CheckpointRecipe, TrainingRecipe
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.scorer.recipe import ScorerFinetuneRecipe
@@ -114,9 +114,8 @@ def test_without_a_kind_the_line_to_add_is_said(tmp_path: Path, text: str, kind:
 
 
 def test_a_kind_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(
-        RecipeError, match="kind: expected one of encoder, scorer, pair, history, text"
-    ):
+    known = "encoder, scorer, pair, image, audio, history, text"
+    with pytest.raises(RecipeError, match=f"kind: expected one of {known}"):
         RecipeFile.read(written(tmp_path, GOOD.replace('"encoder"', '"decoder"')))
     with pytest.raises(RecipeError, match="kind: expected one of"):
         RecipeFile.read(written(tmp_path, GOOD.replace('"encoder"', '["encoder"]')))

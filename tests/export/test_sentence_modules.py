@@ -39,7 +39,7 @@ from edge_rerank_export.models.text_tokenizer import read_tokenizer
 from edge_rerank_export.packing.build import build
 from edge_rerank_export.packing.encoder import quantize_encoder
 from edge_rerank_export.quantize.scheme import Scheme
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.verify.encoder import encoder_rows
 from edge_rerank_export.verify.texts import own_texts
 from tests.export.encoders import (

@@ -10,12 +10,10 @@ import torch
 from transformers import LlamaConfig, LlamaModel
 
 from edge_rerank_export.models.adapter import apply_adapter
+from edge_rerank_export.recipes.adapter import find_adapter
 from edge_rerank_export.recipes.file import find_recipe
-from edge_rerank_export.recipes.pack import (
-    ScorerPackRecipe,
-    find_adapter,
-    read_recipe,
-)
+from edge_rerank_export.recipes.pack import ScorerPackRecipe
+from edge_rerank_export.recipes.read import read_recipe
 
 
 def test_it_changes_every_product_of_the_layers_that_stay() -> None:

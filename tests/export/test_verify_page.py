@@ -22,7 +22,8 @@ from edge_rerank_export.packing.build import builder_of
 from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.bounds import EncoderBounds
-from edge_rerank_export.recipes.pack import PackRecipe, read_recipe
+from edge_rerank_export.recipes.pack import PackRecipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.verify.advice import advice, pattern
 from edge_rerank_export.verify.cost import Cost, cost_of
 from edge_rerank_export.verify.encoder import verify_encoder

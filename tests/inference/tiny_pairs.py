@@ -151,7 +151,8 @@ def make_pack(folder: Path, model: Path, **options: str) -> Path:
     from edge_rerank_export.packing.folder import write_manifest
     from edge_rerank_export.packing.pairs import PAIRS_NAME, pair_builder
     from edge_rerank_export.progress import silent
-    from edge_rerank_export.recipes.pack import PairPackRecipe, read_recipe
+    from edge_rerank_export.recipes.pack import PairPackRecipe
+    from edge_rerank_export.recipes.read import read_recipe
 
     with tempfile.TemporaryDirectory() as work:
         recipe = read_recipe(write_recipe(model, Path(work) / "recipe.toml", **options))

@@ -184,7 +184,7 @@ def pack_recipe(arguments: argparse.Namespace) -> PackRecipe:
         RecipeError: when there is none, or it cannot be used.
         SourceError: when its model is to lie in a folder that is not there.
     """
-    from edge_rerank_export.recipes.pack import read_recipe
+    from edge_rerank_export.recipes.read import read_recipe
 
     recipe = read_recipe(find_recipe(arguments.recipe))
     for uri, subfolder in ((recipe.source.uri, recipe.source.subfolder), (recipe.source.base, "")):

@@ -29,7 +29,12 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import Steps, on_console
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.file import Kind
-from edge_rerank_export.recipes.pack import EncoderPackRecipe, PackRecipe, written
+from edge_rerank_export.recipes.pack import (
+    PackRecipe,
+    PairPackRecipe,
+    ScorerPackRecipe,
+    written,
+)
 from edge_rerank_export.sources.fetch import SCHEMES
 from edge_rerank_export.sources.languages import Language
 
@@ -46,6 +51,9 @@ configuration and said; the recipe that was followed lies in the pack, as recipe
 """
 _WEIGHT_REQUESTS = 200
 """Of each data set, as many as a training takes for the same number."""
+
+_KINDS = tuple(kind for kind in Kind.of_packs() if kind is not Kind.AUDIO)
+"""Of a model by itself; one that hears is told by its recipe alone."""
 
 _WISHES = (
     "kind",
@@ -77,9 +85,7 @@ def register(commands: Commands) -> None:
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("for a model without a recipe")
-    group.add_argument(
-        "--kind", type=Kind, choices=Kind.of_packs(), metavar="K", help="what to make of it"
-    )
+    group.add_argument("--kind", type=Kind, choices=_KINDS, metavar="K", help="what to make of it")
     group.add_argument("--name", metavar="N", help="the pack's name (default: the model's)")
     group.add_argument(
         "--licence",
@@ -156,7 +162,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
             work=work,
             ignore_memory=arguments.ignore_memory,
         )
-    console.print(f"packed {arguments.out.name}, verified on {verification.texts} texts")
+    console.print(f"packed {arguments.out.name}, verified on {verification.extent}")
     say_figures(verification, arguments)
 
 
@@ -190,7 +196,7 @@ def _settle(recipe: PackRecipe, folders: Sequence[Path], steps: Steps) -> Settle
     """
     if not folders:
         return None
-    if isinstance(recipe, EncoderPackRecipe):
+    if not isinstance(recipe, ScorerPackRecipe | PairPackRecipe):
         raise RecipeError("--data: expected only with a scorer: vectors have no weight to fit")
     if not any(DataSet.open(folder).has(VALID) for folder in folders):
         raise RecipeError("--data: expected a data set with validation requests, got none")

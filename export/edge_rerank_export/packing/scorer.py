@@ -47,17 +47,18 @@ from edge_rerank_export.models.language_model import (
 from edge_rerank_export.models.memory import give_back
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.builder import PackBuilder, Writer
 from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import ScorerFacts, scorer_card
 from edge_rerank_export.packing.expected import expect_memory
+from edge_rerank_export.packing.language import LanguageBuilder, Writer
 from edge_rerank_export.packing.prior import prior_weight
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.calibrate import SecondMoments, second_moments
 from edge_rerank_export.quantize.gptq import round_products
 from edge_rerank_export.quantize.int4 import came_in_blocks
 from edge_rerank_export.quantize.scheme import Scheme
-from edge_rerank_export.recipes.pack import ScorerPackRecipe, find_adapter
+from edge_rerank_export.recipes.adapter import find_adapter
+from edge_rerank_export.recipes.pack import ScorerPackRecipe
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.scorer import (
     CONVERSION_TEXTS,
@@ -86,7 +87,7 @@ _PROMPT_TOKENS = 128
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
+class ScorerBuilder(LanguageBuilder[ScorerPackRecipe]):
     """A scorer on its way to a pack.
 
     The model as it was loaded is in memory only until it is converted, and again while the
@@ -110,10 +111,10 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
     model: Callable[[], ScoringModel]
     original: Callable[[], Original]
 
-    def verify(self, pack: Pack, texts: Texts, *, steps: Steps = silent) -> Verification:
+    def verify(self, pack: Pack, material: Texts, *, steps: Steps = silent) -> Verification:
         """Compare ``pack`` with the model."""
         exact = self.exact(steps)
-        rows = [self.tokenizer(text).input_ids for text in texts.texts[:CONVERSION_TEXTS]]
+        rows = [self.tokenizer(text).input_ids for text in material.texts[:CONVERSION_TEXTS]]
         with steps("compare"):
             error = self._conversion_error(exact / SCORER_NAME, [row for row in rows if row[1:]])
         # What the first was loaded from is let go of before the second is loaded.
@@ -122,7 +123,7 @@ class ScorerBuilder(PackBuilder[ScorerPackRecipe]):
             return verify_scorer(
                 reference,
                 Scorer(pack),
-                texts,
+                material,
                 self.recipe.bounds,
                 error=error,
                 progress=update,

@@ -21,14 +21,14 @@ from edge_rerank_export.packing.builder import PackBuilder
 from edge_rerank_export.packing.card import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, Update, silent
-from edge_rerank_export.quantize.integers import fine_of, scheme_of
+from edge_rerank_export.quantize.integers import scheme_of
 from edge_rerank_export.recipes.pack import (
     RECIPE_NAME,
+    LanguagePackRecipe,
     PackRecipe,
     written,
 )
 from edge_rerank_export.verify.figures import Verification
-from edge_rerank_export.verify.report import advice_on
 from edge_rerank_export.verify.texts import Texts
 
 Report = Callable[[Verification], None]
@@ -56,7 +56,7 @@ def giving_back(steps: Steps) -> Steps:
 
 
 def make_pack(
-    builder: PackBuilder[Any],
+    builder: PackBuilder[Any, Any],
     stage: Path,
     *,
     texts: Texts | None = None,
@@ -86,7 +86,7 @@ def make_pack(
 
 
 def write_pack(
-    builder: PackBuilder[Any],
+    builder: PackBuilder[Any, Any],
     model: Path,
     stage: Path,
     *,
@@ -117,14 +117,11 @@ def write_pack(
     builder = builder.quantised_as(scheme_of(model))
     onnx_file.copy(model, stage / builder.model_name)
     pack = write_manifest(stage, builder.describe(stage))
-    checked = builder.check_texts(texts)
-    verification = builder.verify(pack, checked, steps=steps)
+    material = builder.material(texts, new=True)
+    verification = builder.verify(pack, material, steps=steps)
     report(verification)
     if not verification.ok:
-        exact = builder.exact(steps) / builder.model_name
-        verification.require(
-            advice_on(verification, builder.recipe, pack, exact, checked, steps=steps)
-        )
+        verification.require(builder.advice(verification, pack, material, steps=steps))
     manifest = pack.manifest if settle is None else settle(pack)
     with steps("pack"):
         card = builder.card(verification, training=training)
@@ -132,8 +129,7 @@ def write_pack(
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         if recipe is not None:
             followed = recipe if settle is None else _weighed(recipe, manifest)
-            if followed.model.fine is None:
-                followed = followed.with_fine(fine_of(model))
+            followed = builder.followed(followed, model)
             (stage / RECIPE_NAME).write_text(written(followed), encoding="utf-8")
         final = replace(
             manifest, files=file_entries(stage), verification=verification.for_manifest()
@@ -145,4 +141,6 @@ def write_pack(
 def _weighed(recipe: PackRecipe, manifest: Manifest) -> PackRecipe:
     """The recipe with the weight that was measured."""
     scorer = manifest.scorer or manifest.pair_scorer
-    return recipe if scorer is None else recipe.weighed(scorer.weight)
+    if scorer is None or not isinstance(recipe, LanguagePackRecipe):
+        return recipe
+    return recipe.weighed(scorer.weight)

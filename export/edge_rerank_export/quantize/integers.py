@@ -145,6 +145,8 @@ def scheme_of(model: Path) -> Scheme:
             return _grid_of(tensors[node.input[1]])
         if node.op_type == INT4_PRODUCT:
             return Scheme.INT4
+        if node.op_type == "Conv" and node.input[1] not in kinds:
+            return Scheme.INT8  # of convolutions, whose weights are read from steps
         if node.op_type == "MatMul" and kinds.get(node.input[1]) == TensorProto.FLOAT16:
             return Scheme.FLOAT16
     return Scheme.NONE

@@ -62,3 +62,20 @@ class PairBounds:
     max_conversion_error: float = 1e-4
     max_batch_effect: float = 1e-5
     max_ndcg_loss: float = 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class MediaBounds:
+    """What the packed encoder of pictures or sounds must reach.
+
+    Attributes:
+        min_cosine: smallest cosine of the two vectors of a picture or sound, original against
+            packed.
+        min_mean_cosine: the mean of these cosines.
+        max_conversion_error: what the cosine of the original's vector and that of the converted
+            float32 model may lack to 1, at most.
+    """
+
+    min_cosine: float = 0.99
+    min_mean_cosine: float = 0.99
+    max_conversion_error: float = 1e-3

@@ -18,21 +18,23 @@ T = TypeVar("T")
 class Kind(StrEnum):
     """What a recipe is of.
 
-    ``ENCODER``, ``PAIR`` and ``SCORER`` with a ``[source]`` are packs that ``build`` makes of a
-    model as it is. ``HISTORY``, ``TEXT``, and ``SCORER`` with a ``checkpoint`` are trainings for
-    ``finetune``.
+    ``ENCODER``, ``PAIR``, ``IMAGE``, ``AUDIO``, and ``SCORER`` with a ``[source]`` are packs that
+    ``build`` makes of a model as it is. ``HISTORY``, ``TEXT``, and ``SCORER`` with a
+    ``checkpoint`` are trainings for ``finetune``.
     """
 
     ENCODER = "encoder"
     SCORER = "scorer"
     PAIR = "pair"
+    IMAGE = "image"
+    AUDIO = "audio"
     HISTORY = "history"
     TEXT = "text"
 
     @classmethod
     def of_packs(cls) -> tuple[Kind, ...]:
         """Those that ``build`` makes."""
-        return cls.ENCODER, cls.SCORER, cls.PAIR
+        return cls.ENCODER, cls.SCORER, cls.PAIR, cls.IMAGE, cls.AUDIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,8 +154,9 @@ def _likely(members: Mapping[str, Any], folder: Path) -> Kind:
     """The kind that a recipe looks like, for whoever forgot to write it."""
     if "scorer" in members or "adapter" in members:
         return Kind.SCORER
-    if "pair" in members:
-        return Kind.PAIR
+    for kind in (Kind.PAIR, Kind.IMAGE, Kind.AUDIO):
+        if kind in members:
+            return kind
     if "source" in members:
         return Kind.ENCODER
     if "checkpoint" not in members:

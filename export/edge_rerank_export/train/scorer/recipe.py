@@ -23,7 +23,8 @@ from typing import ClassVar
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.file import Kind
-from edge_rerank_export.recipes.pack import ScorerPackRecipe, read_recipe
+from edge_rerank_export.recipes.pack import ScorerPackRecipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.recipes.train import CheckpointRecipe, Precision, Schedule
 
 

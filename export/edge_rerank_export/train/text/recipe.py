@@ -22,7 +22,8 @@ from typing import ClassVar
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.file import Kind
-from edge_rerank_export.recipes.pack import EncoderPackRecipe, read_recipe
+from edge_rerank_export.recipes.pack import EncoderPackRecipe
+from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.recipes.train import CheckpointRecipe, Precision, Schedule
 
 
