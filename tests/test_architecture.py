@@ -39,6 +39,7 @@ RUNTIME = (
     "texts",
     "guest",
     "reranker",
+    "batch",
     "integrations",
     "serve",
     "compliance",
@@ -63,6 +64,7 @@ TOOLCHAIN = (
     "packing",
     "train",
     "studies",
+    "fleet",
     "commands",
     "cli",
 )

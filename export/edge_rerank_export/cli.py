@@ -11,6 +11,7 @@ import edge_rerank
 from edge_rerank.errors import EdgeRerankError
 from edge_rerank_export.commands import (
     baselines,
+    batch,
     build,
     convert,
     data,
@@ -31,7 +32,7 @@ from edge_rerank_export.errors import VerificationFailed
 
 COMMANDS = (
     *(build, convert, quantize, verify, pack, finetune, tune, results, baselines, peers, sign),
-    *(wheel, data, replay, simulate),
+    *(wheel, data, replay, simulate, batch),
 )
 
 EXIT_INTERRUPTED = 130

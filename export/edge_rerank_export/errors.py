@@ -7,6 +7,7 @@
     ├── SourceError        weights cannot be fetched or are not the pinned ones; exit code 2
     ├── UnsupportedModel   a model type this toolchain cannot convert; exit code 2
     ├── NotEnoughMemory    this machine has less than a build takes; exit code 2
+    ├── WorkerLost         processes of a batch die again and again; exit code 2
     └── VerificationFailed the result does not rank like the original; exit code 3
 """
 
@@ -33,6 +34,10 @@ class UnsupportedModel(ExportError):  # noqa: N818
 
 class NotEnoughMemory(ExportError):  # noqa: N818
     """This machine has less memory than a build takes at most."""
+
+
+class WorkerLost(ExportError):  # noqa: N818
+    """The processes of a batch die again and again."""
 
 
 class VerificationFailed(ExportError):  # noqa: N818

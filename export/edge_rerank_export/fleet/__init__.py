@@ -1,0 +1,1 @@
+"""Internal: many people and many devices, on engines that are there already."""

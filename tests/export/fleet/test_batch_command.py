@@ -1,0 +1,188 @@
+"""``batch``: each row once, whatever is killed, and nothing of another question mixed in."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from edge_rerank.batch import BatchRanker
+from edge_rerank.evaluation.invented import invented_items
+from edge_rerank_export.cli import EXIT_USAGE, main
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+ITEMS = invented_items(12)
+NOW = 1_700_000_000.0
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a catalogue and 40 people in two files."""
+    folder = tmp_path_factory.mktemp("shop")
+    with (folder / "items.jsonl").open("w", encoding="utf-8") as stream:
+        for item in ITEMS:
+            stream.write(json.dumps({"id": item.id, "text": item.text}) + "\n")
+    (folder / "people").mkdir()
+    for part in range(2):
+        rows = [person(20 * part + number) for number in range(20)]
+        pq.write_table(pa.Table.from_pylist(rows), folder / "people" / f"{part}.parquet")
+    return folder
+
+
+def person(number: int) -> dict[str, Any]:
+    liked = [ITEMS[number % 12].id, ITEMS[(5 * number + 1) % 12].id]
+    return {
+        "person": f"p{number}",
+        "history": liked,
+        "types": ["click", "like"],
+        "timestamps": [NOW - 60.0, NOW - 30.0],
+        "candidates": [item.id for item in ITEMS] if number != 7 else ["gone"],
+    }
+
+
+def command(shop: Path, out: Path, *more: str) -> list[str]:
+    return [
+        "batch",
+        *("--in", str(shop / "people"), "--out", str(out), "--items", str(shop / "items.jsonl")),
+        *("--now", str(NOW), "--rows", "4", *more),
+    ]
+
+
+def read(out: Path) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = pq.read_table(out).to_pylist()
+    return rows
+
+
+def test_every_row_is_ranked_once_and_in_order(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(command(shop, out, "--json")) == 0
+    told = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (told["rows"], told["marked"], told["before"]) == (40, 1, 0)
+    assert told["per_second"] > 0
+    rows = read(out)
+    assert [row["person"] for row in rows] == [f"p{number}" for number in range(40)]
+    assert rows[7]["ids"] is None
+    assert rows[7]["error"].startswith("ids: expected those of the catalogue")
+    expected = BatchRanker(ITEMS, now=NOW)
+    one = expected({name: [value] for name, value in person(11).items()})
+    assert rows[11]["ids"] == one["ids"][0]
+    assert rows[11]["scores"] == one["scores"][0]
+    expected.close()
+    for file in out.iterdir():
+        assert file.stat().st_mode & 0o077 == 0, file.name
+
+
+def test_a_run_goes_on_where_another_was_killed(shop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    started = subprocess.Popen(
+        [sys.executable, "-m", "edge_rerank.export", *command(shop, out)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    while not list(out.glob("part-*")):
+        assert started.poll() is None
+        time.sleep(0.01)
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    done = {file.name: file.stat().st_mtime_ns for file in out.glob("part-*")}
+    first = min(done)
+    (out / "part-000009.parquet").write_bytes((out / first).read_bytes()[:100])  # cut off
+    assert main(command(shop, out, "--resume", "--workers", "2")) == 0
+    assert (out / first).stat().st_mtime_ns == done[first]
+    assert [row["person"] for row in read(out)] == [f"p{number}" for number in range(40)]
+    assert not list(out.glob("_part*"))
+
+
+def test_workers_that_are_killed_are_replaced(shop: Path, tmp_path: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    out = tmp_path / "out"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "edge_rerank.export", *command(shop, out, "--workers", "2")],
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+    )
+    killed = 0
+    while running.poll() is None:
+        if killed < 2 and len(list(out.glob("part-*"))) > 2 * killed:
+            workers = [
+                one
+                for one in psutil.Process(running.pid).children()
+                if "spawn_main" in " ".join(one.cmdline())
+            ]
+            if workers:
+                workers[-1].kill()
+                killed += 1
+        time.sleep(0.01)
+    assert running.returncode == 0, running.stderr.read() if running.stderr else ""
+    assert killed == 2
+    assert [row["person"] for row in read(out)] == [f"p{number}" for number in range(40)]
+
+
+def test_workers_leave_when_the_driver_is_gone(shop: Path, tmp_path: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    out = tmp_path / "out"
+    running = subprocess.Popen(
+        [sys.executable, "-m", "edge_rerank.export", *command(shop, out)],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    while not list(out.glob("part-*")):
+        time.sleep(0.01)
+    children = psutil.Process(running.pid).children(recursive=True)
+    running.kill()
+    running.wait()
+    assert children
+    _, left = psutil.wait_procs(children, timeout=30)
+    assert not left
+
+
+def test_another_question_is_refused(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    assert main(command(shop, out)) == 0
+    assert main(command(shop, out)) == EXIT_USAGE
+    assert "or --resume" in capsys.readouterr().err.replace("\n", " ")
+    assert main(command(shop, out, "--top-k", "3", "--resume")) == EXIT_USAGE
+    assert "found something else" in capsys.readouterr().err.replace("\n", " ")
+    assert main(command(shop, out, "--resume")) == 0
+
+
+def test_an_input_without_a_column_or_that_is_none(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lacking = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"person": [1]}), lacking)
+    arguments = command(shop, tmp_path / "out")
+    arguments[2] = str(lacking)
+    assert main(arguments) == EXIT_USAGE
+    assert "expected a column history" in capsys.readouterr().err.replace("\n", " ")
+    lacking.write_bytes(b"no table")
+    assert main(arguments) == EXIT_USAGE
+    assert "cannot be read" in capsys.readouterr().err.replace("\n", " ")
+    assert not (tmp_path / "out" / "part-000000.parquet").exists()
+
+
+def test_a_worker_that_always_dies_ends_the_run(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edge_rerank_export.fleet import local
+
+    monkeypatch.setattr(local, "_rank", dies)
+    assert main(command(shop, tmp_path / "out")) == EXIT_USAGE
+    assert "workers died 5 times" in capsys.readouterr().err.replace("\n", " ")
+
+
+def dies(*_: object) -> None:
+    os._exit(1)
