@@ -102,9 +102,9 @@ class BatchRanker:
     and may have ``dwell_s`` and ``values``, a number or ``None`` an event, and ``queries``, the
     words of an event that is a search, whose id does not matter; and ``query``, ``context`` and
     ``now`` of the list, see :class:`~edge_rerank.RankOptions`. The newest 500 events of a person
-    count, as for :meth:`edge_rerank.Reranker.rank`, which gives the same list to the last bit of
-    its scores where nothing was learnt on the device. What is in a history and not in the catalogue
-    is known by its id alone.
+    count, as for :meth:`edge_rerank.Reranker.rank`, which gives the same list of a catalogue that
+    was prepared with the same vectors, to the last bit of its scores, where nothing was learnt on
+    the device. What is in a history and not in the catalogue is known by its id alone.
 
     Args:
         items: the catalogue, or a file of items as ``python -m edge_rerank rank`` reads them, which

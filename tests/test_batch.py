@@ -42,12 +42,15 @@ def ranker() -> Iterator[BatchRanker]:
     ranker.close()
 
 
-def test_lists_are_those_of_rank_to_the_last_bit(ranker: BatchRanker) -> None:
+def test_lists_are_those_of_rank_to_the_last_bit(tmp_path: Path) -> None:
     batch = rows()
+    ranker = BatchRanker(ITEMS, now=NOW, vectors=tmp_path / "vectors")
     found = ranker(batch)
+    ranker.close()
     assert found["person"].tolist() == batch["person"]
     known = {item.id: item for item in ITEMS}
     with Reranker.open(learning=False) as reranker:
+        catalogue = reranker.prepare(ITEMS, vectors=tmp_path / "vectors")
         for row, person in enumerate(map(str, batch["person"])):
             reranker.consent(person, True)
             history, times = batch["history"][row], batch["timestamps"][row]
@@ -56,7 +59,7 @@ def test_lists_are_those_of_rank_to_the_last_bit(ranker: BatchRanker) -> None:
                 for name, when in sorted(zip(history, times, strict=True), key=lambda one: one[1])
             ]
             reranker.record(events, user=person)
-            candidates = [known[name] for name in batch["candidates"][row]]
+            candidates = catalogue.select(batch["candidates"][row])
             ranking = reranker.rank(candidates, user=person, now=NOW)
             assert found["ids"][row] == [one.item.id for one in ranking]
             assert found["scores"][row] == [one.score for one in ranking]

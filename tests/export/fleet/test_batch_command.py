@@ -74,7 +74,7 @@ def test_every_row_is_ranked_once_and_in_order(
     assert [row["person"] for row in rows] == [f"p{number}" for number in range(40)]
     assert rows[7]["ids"] is None
     assert rows[7]["error"].startswith("ids: expected those of the catalogue")
-    expected = BatchRanker(ITEMS, now=NOW)
+    expected = BatchRanker(shop / "items.jsonl", now=NOW, vectors=out / "_vectors")
     one = expected({name: [value] for name, value in person(11).items()})
     assert rows[11]["ids"] == one["ids"][0]
     assert rows[11]["scores"] == one["scores"][0]
