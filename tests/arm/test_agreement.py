@@ -53,9 +53,21 @@ def test_what_is_apart_is_missed() -> None:
     for further, holds in [(5, True), (15, False)]:
         scores = np.arange(1000.0) + 0.01 * (np.arange(1000) < further)
         assert all(one.holds for one in compare(many, {**many, "shipped.scores": scores})) == holds
-    assert misses(places=np.array([1, 2, 3, 2, 1])) == ["shipped: 2 lists of 2, Kendall's τ"]
+    assert misses(places=np.array([1, 2, 3, 2, 1])) == []  # of so few lists
     assert misses(scores=HERE["shipped.scores"] * np.nan) == ["shipped: 2 lists of 2, scores apart"]
     assert "MISSED" in table(compare(HERE, {**HERE, "vectors": turned}))
+
+
+@pytest.mark.parametrize(("turned", "holds"), [(1, True), (2, False)])
+def test_orders_that_differ_are_missed(turned: int, holds: bool) -> None:
+    places = np.tile([1, 2], 100)
+    here = {**HERE, "shipped.places": places, "shipped.lengths": np.full(100, 2)}
+    here["shipped.scores"] = np.zeros(200)
+    there = {**here, "shipped.places": places.copy()}
+    there["shipped.places"][: 2 * turned] = np.tile([2, 1], turned)
+    order = next(one for one in compare(here, there) if one.name.endswith("Kendall's τ"))
+    assert order.wanted and order.holds == holds
+    assert order.found == f"{1 - turned * 0.02:.5f}"
 
 
 def test_other_texts_or_lists_are_no_comparison() -> None:

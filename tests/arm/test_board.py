@@ -43,7 +43,7 @@ def test_both_sides_have_the_versions_installed_here_or_named() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("processor", sorted(PROCESSORS))
 def test_an_emulated_board_agrees_with_this_machine(processor: str) -> None:
-    """EDGE_RERANK_ARM=1 runs it: most of an hour on two slow cores, and it asks the registries."""
+    """EDGE_RERANK_ARM=1 runs it: half an hour on a busy machine, and it asks the registries."""
     if os.environ.get("EDGE_RERANK_ARM") != "1":
         pytest.skip("only with EDGE_RERANK_ARM=1 is an ARM board emulated")
     if lacking := missing():
