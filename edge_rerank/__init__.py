@@ -17,6 +17,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`HostGuard`: returns to your own order where that is better.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
 - :class:`Tables`: what the host's own log says of its items.
+- :class:`FleetRound`: terms on which a device adds to where a fleet's learning begins.
 
 **What goes in and what comes out**
 
@@ -140,6 +141,7 @@ if TYPE_CHECKING:
     from edge_rerank.history.keys.passphrase import Argon2Cost, Passphrase
     from edge_rerank.learning.figures import Figure
     from edge_rerank.learning.order_estimates import OrderEstimate
+    from edge_rerank.learning.share import FleetRound
     from edge_rerank.learning.stats import (
         Comparison,
         ListCoverage,
@@ -186,6 +188,7 @@ __all__ = [
     "Fatigue",
     "Figure",
     "FileLayout",
+    "FleetRound",
     "Fresh",
     "GuestSession",
     "History",
@@ -264,6 +267,7 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a nam
         "ListFigures": "learning.stats",
         "Note": "learning.stats",
         "NoteCode": "learning.stats",
+        "FleetRound": "learning.share",
         "OrderEstimate": "learning.order_estimates",
         "Passphrase": "history.keys.passphrase",
         "Presentation": "render.presentation",

@@ -22,6 +22,7 @@ from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Event, Item
 
 if TYPE_CHECKING:
+    from edge_rerank.learning.share import FleetRound
     from edge_rerank.learning.stats import Stats
 
 REMEMBERED_RANKINGS = 256
@@ -192,6 +193,14 @@ class Feedback:
 
         log = None if self._learner is None else self._learner.log(user)
         return read_stats(self._history, user, beside=log)
+
+    def share(self, user: str, terms: FleetRound) -> bytes:
+        """What goes to a fleet, see :meth:`edge_rerank.Reranker.share`."""
+        from edge_rerank.learning.share import share  # noqa: PLC0415 - few hosts ask for it
+
+        learner = self._learner
+        head = None if learner is None else learner.head(user, self._engine.layout)
+        return share(self._history, user, head, terms)
 
     def close(self) -> None:
         """Write what came of lists that nobody will answer any more."""

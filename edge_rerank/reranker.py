@@ -39,6 +39,7 @@ from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Degradation, Event, Item
 
 if TYPE_CHECKING:
+    from edge_rerank.learning.share import FleetRound
     from edge_rerank.learning.stats import Stats
 
 logger = logging.getLogger(__name__)
@@ -290,6 +291,34 @@ class Reranker:
         """Erase everything about ``user``: rows, keys, consent, memory."""
         self._check_open()
         return self._history.forget(user)
+
+    def share(self, user: str, terms: FleetRound) -> bytes:
+        """What was learnt of ``user``, as one vector for a fleet's prior, sealed for its server.
+
+        The only way in which anything of it leaves this device, and only where the person agreed
+        to the purpose "fleet" as well. The vector is clipped; the server adds those of at least
+        100 devices up and adds noise, as the terms promise. Each round is paid for from the
+        file's lifetime budget of ε = 8, and noted in the audit log.
+
+        Args:
+            user: whose.
+            terms: of the round, which the server hands out.
+
+        Returns:
+            For you to send; nobody but the server can open it.
+
+        Raises:
+            ConsentRequired: when the person has not agreed.
+            NotEnoughRecords: when less than 10 lists were learnt from.
+            PrivacyBudgetSpent: when less is left of the budget.
+            InvalidRequest: when an argument is malformed.
+            HistoryError: when the price cannot be noted; nothing is made then.
+        """
+        from edge_rerank.learning.share import FleetRound  # noqa: PLC0415 - few hosts ask for it
+
+        self._check_open()
+        check_kind(terms, "terms", FleetRound, example="FleetRound.from_json(text)")
+        return self._feedback.share(user, terms)
 
     def guest_session(self) -> GuestSession:
         """A visitor who leaves no trace: memory only, let go of at exit.

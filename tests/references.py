@@ -13,6 +13,9 @@ _DOTTED = re.compile(r"\bedge_rerank(?:_export)?(?:\.\w+)+")
 _ELSEWHERE = {"time"}
 """Modules of the standard library that are referred to."""
 
+_APART = {"flwr"}
+"""Libraries with environments of their own, which are missing here as a rule."""
+
 
 def unresolved(package: str, root: Path) -> Iterator[str]:
     """References in the modules of ``package``, which lies at ``root``, that lead nowhere."""
@@ -22,11 +25,13 @@ def unresolved(package: str, root: Path) -> Iterator[str]:
             continue  # they run something
         here = name.removesuffix(".__init__")
         parent = here if path.name == "__init__.py" else here.rpartition(".")[0]
-        classes = [
-            one
-            for one, value in vars(importlib.import_module(here)).items()
-            if inspect.isclass(value)
-        ]
+        try:
+            members = vars(importlib.import_module(here))
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in _APART:
+                continue
+            raise
+        classes = [one for one, value in members.items() if inspect.isclass(value)]
         text = path.read_text(encoding="utf-8")
         for target in {*_ROLE.findall(text), *_DOTTED.findall(text)}:
             if target.startswith("."):
@@ -48,7 +53,9 @@ def exists(name: str) -> bool:
     for count in range(len(parts), 0, -1):
         try:
             found = importlib.import_module(".".join(parts[:count]))
-        except ModuleNotFoundError:
+        except ModuleNotFoundError as error:
+            if (error.name or "").partition(".")[0] in _APART:
+                return True
             continue
         for place, part in enumerate(parts[count:], start=count):
             if not hasattr(found, part):

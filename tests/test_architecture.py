@@ -80,6 +80,7 @@ HISTORY = (
     "personal_data",
     "transfer",
     "releases",
+    "budget",
     "aggregates",
     "import_log",
     "recent",

@@ -23,22 +23,22 @@ from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Protocol
 
 from edge_rerank._check import check_label, check_number, check_sequence
-from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PrivacyBudgetSpent
+from edge_rerank.errors import InvalidRequest, PrivacyBudgetSpent
+from edge_rerank.history.budget import COUNTS, LIFETIME_EPSILON, spent, spent_on_counts
+from edge_rerank.history.budget import MICRO as _MICRO
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.types import Event, EventType
 
-AGGREGATES = "aggregates"
+AGGREGATES = COUNTS
 """The purpose without whose consent a person is not counted."""
 
 MIN_PEOPLE = 20
 FALSE_RELEASE = 1e-6
 """How likely a count with fewer than :data:`MIN_PEOPLE` behind it is released all the same."""
 
-LIFETIME_EPSILON = 8.0
 MAX_CELLS = 16
 
-_NOTE = "aggregates"
-_MICRO = 1_000_000
+_NOTE = COUNTS
 _BITS = 64
 
 RandomBits = Callable[[int], int]
@@ -138,7 +138,7 @@ def epsilon_left(people: People) -> float:
     Raises:
         HistoryCorrupt: when the note is not one of ours.
     """
-    return (LIFETIME_EPSILON * _MICRO - _spent(people)) / _MICRO
+    return (LIFETIME_EPSILON * _MICRO - spent(people)) / _MICRO
 
 
 class Coin:
@@ -195,26 +195,14 @@ def _spend(people: People, epsilon: object) -> float:
     epsilon = check_number(epsilon, "epsilon", InvalidRequest)
     if epsilon is None or not 1 / _MICRO <= epsilon <= LIFETIME_EPSILON:
         raise InvalidRequest(f"epsilon: expected more than 0 and at most {LIFETIME_EPSILON}")
-    spent = _spent(people) + math.ceil(epsilon * _MICRO)
-    left = LIFETIME_EPSILON * _MICRO - spent
+    price = math.ceil(epsilon * _MICRO)
+    left = LIFETIME_EPSILON * _MICRO - spent(people) - price
     if left < 0:
         raise PrivacyBudgetSpent(
             f"aggregates: expected {epsilon} of the lifetime budget, "
             f"{epsilon_left(people):.6g} is left"
         )
-    people.write_note(_NOTE, json.dumps({"spent_micro_epsilon": spent}).encode())
+    noted = spent_on_counts(people) + price
+    people.write_note(_NOTE, json.dumps({"spent_micro_epsilon": noted}).encode())
     people.log(AuditAction.RELEASED, purpose=AGGREGATES)
     return left / _MICRO
-
-
-def _spent(people: People) -> int:
-    note = people.read_note(_NOTE)
-    if note is None:
-        return 0
-    try:
-        spent = json.loads(note)["spent_micro_epsilon"]
-    except (ValueError, TypeError, KeyError):
-        raise HistoryCorrupt("the budget of aggregates cannot be read") from None
-    if not isinstance(spent, int) or spent < 0:
-        raise HistoryCorrupt("the budget of aggregates cannot be read")
-    return spent

@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 
 from edge_rerank._check import check_id
 from edge_rerank._process import OwnLock
-from edge_rerank.errors import InvalidRequest
+from edge_rerank.errors import ConsentRequired, InvalidRequest
 from edge_rerank.formats.attributes import Value, Values, check_values
+from edge_rerank.history.budget import ROUNDS, spend_round
 from edge_rerank.history.description import NOBODY
 from edge_rerank.history.recording import Follow, Recorder
 from edge_rerank.history.safekeeping import Safekeeping
@@ -118,6 +119,42 @@ class Standing(Safekeeping):
         person = check_user(user)
         with self._lock.checked():
             return self._store.has_consent(person, PERSONALISATION)
+
+    def check_agreed(self, user: str, purpose: str) -> None:
+        """Internal: see that the person has agreed to personalisation and to a purpose.
+
+        Raises:
+            ConsentRequired: when they have not agreed to both.
+            InvalidRequest: when ``user`` is malformed.
+            HistoryError: when the history cannot be read.
+        """
+        person = check_user(user)
+        with self._lock.checked():
+            decisions = self._store.consents(person)
+        if not (decisions.get(PERSONALISATION, False) and decisions.get(purpose, False)):
+            raise ConsentRequired(
+                f"expected consent to {PERSONALISATION} and to the purpose {purpose}"
+            )
+
+    def spend_round(self, user: str, noise: float) -> float:
+        """Internal: note the price of a fleet's round, and in the audit log that it was given.
+
+        Args:
+            user: whose vector it is for.
+            noise: multiplier of the round.
+
+        Returns:
+            The ε that is left for the life of the file.
+
+        Raises:
+            PrivacyBudgetSpent: when there is not enough left; nothing is noted then.
+            HistoryError: when it cannot be noted.
+        """
+        person = check_user(user)
+        with self._lock.checked():
+            left = spend_round(self._store, noise)
+            self._store.log(AuditAction.RELEASED, user=person, purpose=ROUNDS)
+            return left
 
     def state(self, user: str, name: str) -> bytes | None:
         """Internal: a small sealed state of the person, ``None`` without one or without consent.

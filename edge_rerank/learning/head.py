@@ -11,6 +11,11 @@ A guard weighs none, half and all of what was learnt by how well each foretold t
 (prequential log loss, with forgetting), so that whom learning does not help falls back to what
 the pack says. A change of taste shows as a run of lists that all of it foretold worse than none
 (Page, "Continuous inspection schemes", 1954), and makes the head forget most of what it knows.
+
+What a head knows is counted from where its layout says that weights begin: from 0, or from the
+prior of a fleet, which is then part of ``base``. With another prior it knows the same of the
+person, to the letter: a Gaussian times what the lists said is divided by the one prior and
+multiplied with the other.
 """
 
 from __future__ import annotations
@@ -24,6 +29,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Lesson
+from edge_rerank.learning.prior import Prior
 
 FADES_LISTS, FADES_DAYS = 90.0, 60.0
 """After so many lists, or days, half of the certainty beyond the prior is left."""
@@ -42,7 +48,7 @@ _ALARM = 3.0
 _KEPT_AFTER_ALARM = 0.25
 _DAY_S = 86_400.0
 
-_VERSION = 1
+_VERSION, _VERSION_WITH_PRIOR = 1, 2
 _START = struct.Struct("<B16sHIIddddd")
 
 
@@ -52,7 +58,8 @@ class Head:
 
     Attributes:
         layout: of the features that the weights belong to.
-        mean: of the weights, float32 of shape (width,).
+        mean: of the weights, counted from where the layout lets them begin, float32 of shape
+            (width,).
         precision: inverse of their covariance, symmetric, float32 of shape (width, width).
         trust: weights of ``TRUSTED``, which sum to 1.
         strain: log loss by which what was learnt was worse than nothing, of late; ≥ 0.
@@ -83,7 +90,10 @@ class Head:
 
     @property
     def weights(self) -> NDArray[np.float64]:
-        """What a unit of each feature adds to the log-odds, float64 of shape (width,)."""
+        """What a unit of each feature adds to the log-odds, float64 of shape (width,).
+
+        Counted from where the layout lets them begin.
+        """
         return self.share * self.mean.astype(np.float64)
 
     def learn(self, lesson: Lesson) -> Head:
@@ -137,35 +147,74 @@ class Head:
         return (none, half, whole), float(losses[-1] - losses[0])
 
     def to_bytes(self) -> bytes:
-        """The head for the vault, little-endian: a version, the layout's mark, and the numbers."""
-        width = self.layout.width
+        """The head for the vault, little-endian: a version, the layout's mark, and the numbers.
+
+        Where it begins with a prior, that stands at the end.
+        """
+        width, prior = self.layout.width, self.layout.start
+        version = _VERSION if prior is None else _VERSION_WITH_PRIOR
         start = _START.pack(
-            _VERSION, self.layout.mark, width, self.lists, self.alarms, self.at, self.strain,
+            version, self.layout.mark, width, self.lists, self.alarms, self.at, self.strain,
             *self.trust,
         )  # fmt: skip
         upper = self.precision.ravel()[_upper(width)]
-        return start + self.mean.astype("<f4").tobytes() + upper.astype("<f4").tobytes()
+        end = b"" if prior is None else prior.to_bytes()
+        return start + self.mean.astype("<f4").tobytes() + upper.astype("<f4").tobytes() + end
 
     @classmethod
     def from_bytes(cls, raw: bytes, layout: Layout) -> Head | None:
-        """Read what :meth:`to_bytes` wrote; ``None`` where it is of another layout or version."""
+        """Read what :meth:`to_bytes` wrote; ``None`` where it is of another layout or version.
+
+        One that began elsewhere is counted from where the layout begins.
+        """
         width = layout.width
         upper = _upper(width)
-        if len(raw) != _START.size + 4 * (width + len(upper)):
+        size = _START.size + 4 * (width + len(upper))
+        if len(raw) not in {size, size + 8 * width}:
             return None
         version, mark, wide, lists, alarms, at, strain, *trust = _START.unpack_from(raw)
-        if (version, mark, wide) != (_VERSION, layout.mark, width):
+        began = None if len(raw) == size else Prior.from_bytes(raw[size:])
+        expected = _VERSION if len(raw) == size else _VERSION_WITH_PRIOR
+        if (version, mark, wide) != (expected, layout.mark, width):
             return None
-        numbers = np.frombuffer(raw, "<f4", offset=_START.size).astype(np.float32)
+        if expected == _VERSION_WITH_PRIOR and began is None:
+            return None
+        numbers = np.frombuffer(raw[:size], "<f4", offset=_START.size).astype(np.float32)
         if not np.isfinite(numbers).all() or not np.isfinite((at, strain, *trust)).all():
             return None
         precision = np.zeros((width, width), dtype=np.float32)
         precision.ravel()[upper] = numbers[width:]
         precision = np.where(precision == 0, precision.T, precision)
         none, half, whole = trust
-        return cls(
-            layout, numbers[:width], precision, (none, half, whole), strain, lists, alarms, at
+        of = replace(layout, start=began)
+        head = cls(of, numbers[:width], precision, (none, half, whole), strain, lists, alarms, at)
+        return head.begun_at(layout)
+
+    def begun_at(self, layout: Layout) -> Head:
+        """The same knowledge of the person, counted from where a layout begins.
+
+        Args:
+            layout: of the same features.
+        """
+        if layout == self.layout:
+            return replace(self, layout=layout)
+        known = self.precision - np.diag(self.layout.prior())
+        moved = _start_of(self.layout) - _start_of(layout)
+        precision = known + np.diag(layout.prior())
+        pull = self.precision @ self.mean.astype(np.float64) + known @ moved
+        return replace(
+            self,
+            layout=layout,
+            mean=np.linalg.solve(precision, pull).astype(np.float32),
+            precision=precision.astype(np.float32),
         )
+
+
+def _start_of(layout: Layout) -> NDArray[np.float64]:
+    """Where weights begin, float64 of shape (width,)."""
+    if layout.start is None:
+        return np.zeros(layout.width)
+    return layout.start.mean.astype(np.float64)
 
 
 @lru_cache(maxsize=4)

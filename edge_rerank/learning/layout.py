@@ -8,6 +8,8 @@ from hashlib import sha256
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.learning.prior import Prior
+
 AXES = 48
 """Most principal axes of item vectors that a head reads."""
 
@@ -38,12 +40,15 @@ class Layout:
         digest: of that pack.
         columns: names of the columns of evidence, at most ``MOST_COLUMNS``.
         axes: principal axes of item vectors, at most ``AXES``; 0 for a pack without them.
+        start: where the weights begin, of ``width`` numbers; ``None`` for 0, with the precisions
+            of this module.
     """
 
     pack: str
     digest: str
     columns: tuple[str, ...]
     axes: int
+    start: Prior | None = None
 
     @property
     def width(self) -> int:
@@ -52,12 +57,14 @@ class Layout:
 
     @property
     def mark(self) -> bytes:
-        """16 bytes that are others for any other layout."""
+        """16 bytes that are others for any other features, wherever the weights begin."""
         slots = (self.axes, CATEGORY_SLOTS, CROSS_SLOTS)
         return sha256(repr((self.digest, self.columns, slots)).encode()).digest()[:16]
 
     def prior(self) -> NDArray[np.float64]:
         """Precisions of the weights before anything is learnt, float64 of shape (width,)."""
+        if self.start is not None:
+            return self.start.precision.astype(np.float64)
         precisions = np.full(self.width, SLOT_PRECISION)
         precisions[: len(self.columns)] = COLUMN_PRECISION
         return precisions

@@ -27,6 +27,7 @@ from edge_rerank.packs.specs import (
     HistoryEncoderSpec,
     ImageEncoderSpec,
     PairScorerSpec,
+    PriorSpec,
     QueryPrompt,
     ScorerSpec,
     Scoring,
@@ -40,8 +41,9 @@ EXTERNAL_FORMAT = 2
 """The same for a pack with weights beside a model, which earlier versions of this package do not
 look for: they read format 1 alone, and say so."""
 
-MEDIA_FORMAT = 3
-"""The same for a pack that reads pictures or sounds, which earlier versions know no part for."""
+PARTS_FORMAT = 3
+"""The same for a pack with parts that earlier versions do not know: encoders of pictures or sounds,
+or a prior of personal heads."""
 
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
@@ -50,6 +52,7 @@ MAX_MANIFEST_BYTES = 1 << 20
 MAX_FILES = 64
 MAX_FILE_BYTES = 2 << 30
 MAX_EXTERNAL_BYTES = 64 << 30
+MAX_PRIOR_BYTES = 1 << 16
 MAX_DIM = 4096
 MAX_TOKENS = 32_768
 MAX_PREFIX = 256
@@ -59,6 +62,7 @@ MAX_SECONDS = 120
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _TABLE_NAME = re.compile(r"[a-z][a-z_]{0,31}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
+_MARK = re.compile(r"[0-9a-f]{32}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +106,7 @@ class Manifest:
         axes: principal axes of its item vectors, if it has them; they need a text encoder.
         image_encoder: the picture encoder, if the pack has one.
         audio_encoder: the sound encoder, if the pack has one.
+        prior: where personal heads begin; nothing else is in such a pack.
         verification: figures measured when the pack was made, by name.
     """
 
@@ -117,6 +122,7 @@ class Manifest:
     axes: AxesSpec | None = None
     image_encoder: ImageEncoderSpec | None = None
     audio_encoder: AudioEncoderSpec | None = None
+    prior: PriorSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
     def to_json(self) -> bytes:
@@ -135,8 +141,8 @@ class Manifest:
     @property
     def format(self) -> int:
         """The lowest version of the format that has all that the pack needs."""
-        if self.image_encoder is not None or self.audio_encoder is not None:
-            return MEDIA_FORMAT
+        if any((self.image_encoder, self.audio_encoder, self.prior)):
+            return PARTS_FORMAT
         return EXTERNAL_FORMAT if self.external_data else FORMAT
 
     @property
@@ -159,9 +165,9 @@ class Manifest:
         """
         top = JsonObject.parse(raw, "manifest", MANIFEST_NAME, most=MAX_MANIFEST_BYTES)
         version = top.integer("format", 1, 1_000_000)
-        if version > MEDIA_FORMAT:
+        if version > PARTS_FORMAT:
             raise PackUnsupported(
-                f"{MANIFEST_NAME}: this version reads formats {FORMAT} to {MEDIA_FORMAT}, "
+                f"{MANIFEST_NAME}: this version reads formats {FORMAT} to {PARTS_FORMAT}, "
                 f"the pack has {version}"
             )
         manifest = cls(
@@ -177,6 +183,7 @@ class Manifest:
             axes=top.optional("axes", _axes),
             image_encoder=top.optional("image_encoder", _image_encoder),
             audio_encoder=top.optional("audio_encoder", _audio_encoder),
+            prior=top.optional("prior", _prior),
             verification=top.object("verification", JsonObject.other_numbers),
         )
         top.ignore("architecture")  # written by versions before this one, and never read
@@ -184,7 +191,7 @@ class Manifest:
         manifest._check()
         if version != manifest.format:
             _refuse(
-                f"expected format {MEDIA_FORMAT} with an encoder of pictures or sounds, "
+                f"expected format {PARTS_FORMAT} with pictures, sounds or a prior, "
                 f"{EXTERNAL_FORMAT} with external data, {FORMAT} without"
             )
         return manifest
@@ -199,8 +206,9 @@ class Manifest:
             "pair_scorer": self.pair_scorer,
         }
         media = {"image_encoder": self.image_encoder, "audio_encoder": self.audio_encoder}
-        if not any((*parts.values(), *media.values())):
-            _refuse(f"expected at least one part: {', '.join((*parts, *media))}")
+        self._check_prior()
+        if not any((*parts.values(), *media.values(), self.prior)):
+            _refuse(f"expected at least one part: {', '.join((*parts, *media, 'prior'))}")
         used = {part: {spec.model, spec.tokenizer} for part, spec in parts.items() if spec}
         used |= {part: {spec.model} for part, spec in media.items() if spec}
         for part, files in used.items():
@@ -220,6 +228,16 @@ class Manifest:
                 _refuse("axes: expected an encoder beside it")
             if self.axes.file not in names:
                 _refuse("axes: names a file that is not among the pack's files")
+
+    def _check_prior(self) -> None:
+        if self.prior is None:
+            return
+        others = (self.encoder, self.scorer, self.pair_scorer, self.history_encoder, self.axes)
+        media = (self.image_encoder, self.audio_encoder)
+        if any((*others, *media)) or [entry.name for entry in self.files] != [self.prior.file]:
+            _refuse("prior: expected a pack of its own, with that file alone")
+        if self.files[0].size > MAX_PRIOR_BYTES:
+            _refuse(f"prior: expected at most {MAX_PRIOR_BYTES} bytes")
 
     def _check_external(self, names: Sequence[str]) -> None:
         parts = [part for part in (self.encoder, self.scorer, self.pair_scorer) if part is not None]
@@ -359,6 +377,10 @@ def _audio_encoder(members: JsonObject) -> AudioEncoderSpec:
         quantisation=members.text("quantisation"),
         weight=members.optional_number("weight", LIKENESS_WEIGHT),
     )
+
+
+def _prior(members: JsonObject) -> PriorSpec:
+    return PriorSpec(members.text("file", _FILE_NAME), members.text("layout", _MARK))
 
 
 def _present(members: Mapping[str, Any]) -> dict[str, Any]:

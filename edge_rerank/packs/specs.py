@@ -290,3 +290,18 @@ class AudioEncoderSpec:
 
 MAX_SIDE = 1_024
 """Pixels along a side of a picture that a model is given."""
+
+
+@dataclass(frozen=True, slots=True)
+class PriorSpec:
+    """Where personal heads begin, as a fleet of devices found it; a pack of its own.
+
+    Attributes:
+        file: name of a ``.npy`` file of float32, shape (2, width): mean and precision of each
+            weight.
+        layout: mark of the heads' layout, 32 hexadecimal digits: it is of those that one pack and
+            the packs beside it give.
+    """
+
+    file: str
+    layout: str

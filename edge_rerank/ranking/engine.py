@@ -24,6 +24,7 @@ from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.numpy_threads import ONE_THREAD
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.trim import TRIMMER
+from edge_rerank.learning.layout import Layout
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import (
@@ -101,7 +102,7 @@ class RankingEngine:
             encoder, cache_items=cache_items, queries=encoder.queries, looks=self._media.looks
         )
         self._sources = sources_of(models, cache_items)
-        self._personal = PersonalSource(models.pack, self._columns())
+        self._personal = PersonalSource(models.pack, self._columns(), prior=models.prior)
         self._sources.append(self._personal)
         memories = self._comparer, self._blocking, self._interests, self._last_list
         self._traces = Traces(*memories, *self._sources)
@@ -186,6 +187,11 @@ class RankingEngine:
     def tables(self) -> tuple[str, ...]:
         """Names of the tables that take part, the pack's own among them."""
         return () if self._history is None else tuple(self._history.tables)
+
+    @property
+    def layout(self) -> Layout:
+        """Internal: of the personal heads."""
+        return self._personal.layout
 
     def rank(
         self,

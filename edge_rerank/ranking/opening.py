@@ -40,6 +40,7 @@ class Models:
         pair_scorer: likewise.
         images: looks at pictures, likewise.
         sounds: listens, likewise.
+        prior: the pack with the prior of personal heads, where there is one.
         signed: releases by name of the packs that a trusted key signed.
     """
 
@@ -50,6 +51,7 @@ class Models:
     pair_scorer: PairScorer | None
     images: ImageEncoder | None
     sounds: AudioEncoder | None
+    prior: Pack | None
     signed: Mapping[str, int]
 
     @classmethod
@@ -76,6 +78,7 @@ class Models:
             [pack for pack in packs if pack.manifest.audio_encoder], "audio_encoder"
         )
         with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
+        with_prior = the_one([pack for pack in packs if pack.manifest.prior], "prior")
         if with_encoder is None:
             with_encoder = Pack.open(shipped_pack())
         providers, threads = runtime.providers, runtime.threads
@@ -114,6 +117,7 @@ class Models:
             pair_scorer=pair_scorer,
             images=images,
             sounds=sounds,
+            prior=with_prior,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
         )
 

@@ -15,6 +15,7 @@ from edge_rerank_export.commands import (
     build,
     convert,
     data,
+    federate,
     finetune,
     pack,
     peers,
@@ -32,7 +33,7 @@ from edge_rerank_export.errors import VerificationFailed
 
 COMMANDS = (
     *(build, convert, quantize, verify, pack, finetune, tune, results, baselines, peers, sign),
-    *(wheel, data, replay, simulate, batch),
+    *(wheel, data, replay, simulate, batch, federate),
 )
 
 EXIT_INTERRUPTED = 130
@@ -83,4 +84,6 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def _complain(console: Console, reason: str) -> None:
-    console.print(f"edge-rerank.export: {reason}", style="red", highlight=False, soft_wrap=True)
+    console.print(
+        f"edge-rerank.export: {reason}", style="red", highlight=False, markup=False, soft_wrap=True
+    )

@@ -28,7 +28,7 @@ def test_every_command_says_its_exit_codes_and_what_its_arguments_are() -> None:
     assert set(parsers()) == {
         *("build", "convert", "quantize", "verify", "pack", "finetune", "tune", "results"),
         *("baselines", "peers", "keygen", "sign", "wheel", "data", "replay"),
-        *("simulate", "batch"),
+        *("simulate", "batch", "federate"),
     }
     for name, parser in parsers().items():
         assert parser.epilog == EXIT_CODES, name

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from edge_rerank.errors import PackError, PackInvalid, PackUnsupported
 from edge_rerank.packs.manifest import (
     FORMAT,
-    MEDIA_FORMAT,
+    PARTS_FORMAT,
     Manifest,
 )
 from edge_rerank.packs.specs import (
@@ -96,7 +96,7 @@ def test_round_trip_with_a_prompt_of_queries() -> None:
 def with_media() -> dict[str, Any]:
     changed = members()
     del changed["encoder"]
-    changed["format"] = MEDIA_FORMAT
+    changed["format"] = PARTS_FORMAT
     changed["image_encoder"] = {
         "model": "encoder.onnx",
         "dim": 8,
@@ -122,7 +122,7 @@ def test_round_trip_with_encoders_of_pictures_and_sounds_alone() -> None:
     assert manifest.audio_encoder is not None
     assert manifest.audio_encoder.weight == LIKENESS_WEIGHT
     assert Manifest.from_json(manifest.to_json()) == manifest
-    assert json.loads(manifest.to_json())["format"] == MEDIA_FORMAT
+    assert json.loads(manifest.to_json())["format"] == PARTS_FORMAT
     plain = Manifest.from_json(json.dumps(members()).encode()).to_json()
     assert json.loads(plain)["format"] == FORMAT
     assert not {"image_encoder", "audio_encoder"} & {*json.loads(plain)}
@@ -282,7 +282,7 @@ def test_a_table_is_any_name_with_a_file_of_the_pack() -> None:
             Manifest.from_json(json.dumps(changed).encode())
 
 
-@pytest.mark.parametrize("change", [{"format": MEDIA_FORMAT + 1}])
+@pytest.mark.parametrize("change", [{"format": PARTS_FORMAT + 1}])
 def test_unsupported(change: dict[str, Any]) -> None:
     with pytest.raises(PackUnsupported):
         Manifest.from_json(json.dumps({**members(), **change}).encode())

@@ -1,15 +1,20 @@
-"""Evidence by the personal head: what one person's choices from lists taught on this device."""
+"""Evidence by the personal head: what one person's choices from lists taught on this device.
+
+Where a pack brings a prior, the head begins with what a fleet of devices found of people together;
+that is a column of its own, and part of the scores that the head is learnt upon.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import lru_cache
 from zlib import crc32
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.errors import PackInvalid
+from edge_rerank.errors import PackInvalid, PackUnsupported
 from edge_rerank.formats.attributes import Values
 from edge_rerank.learning.layout import (
     AXES,
@@ -19,6 +24,7 @@ from edge_rerank.learning.layout import (
     Layout,
 )
 from edge_rerank.learning.lessons import Features, Shown
+from edge_rerank.learning.prior import Prior
 from edge_rerank.learning.variety import PLACES, Variety
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
@@ -28,6 +34,10 @@ from edge_rerank.types import ReasonCode
 
 PERSONAL = Column("personal", 1.0, ReasonCode.LEARNT)
 """Log-odds by the head, against their mean over the candidates."""
+
+FLEET = Column("fleet", 1.0, ReasonCode.LEARNT)
+"""Log-odds by the prior, likewise. Its words are those of the person's own part, and are said where
+that goes the same way."""
 
 SHOWN_ITEMS = 100
 """Items of a list that are learnt from; nobody looks at many more."""
@@ -44,27 +54,47 @@ class PersonalSource:
     Args:
         pack: gives name, digest and axes.
         columns: of the sources before.
+        prior: a pack with a prior, where there is one.
+
+    Attributes:
+        columns: what it fills in.
+        layout: of the heads.
 
     Raises:
-        PackInvalid: when the pack's axes cannot be read.
+        PackInvalid: when the pack's axes, or the prior, cannot be read.
+        PackUnsupported: when the prior is of heads of another pack, or beside other packs.
     """
 
-    columns: tuple[Column, ...] = (PERSONAL,)
-
-    def __init__(self, pack: Pack, columns: Iterable[Column]) -> None:
+    def __init__(self, pack: Pack, columns: Iterable[Column], *, prior: Pack | None = None) -> None:
         before = [(place, column.name) for place, column in enumerate(columns) if column.adapts]
         self._places = [place for place, _ in before[:MOST_COLUMNS]]
         weighed = tuple(name for _, name in before[:MOST_COLUMNS])
         self._axes = read_axes(pack)
         self._fold = lru_cache(maxsize=4096)(fold)
-        self.layout = Layout(pack.manifest.name, pack.digest, weighed, self._axes.shape[1])
+        layout = Layout(pack.manifest.name, pack.digest, weighed, self._axes.shape[1])
+        self.layout = layout if prior is None else begun(layout, prior)
+        self.columns: tuple[Column, ...] = (PERSONAL,) if prior is None else (FLEET, PERSONAL)
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates by what was learnt; nothing is said before anything was."""
-        head = request.head
-        if head is None or not head.lists:
+        head, start = request.head, self.layout.start
+        if head is None:
             return
-        columns, texts, slots = self._split(head.weights)
+        if start is not None:
+            evidence[FLEET.name] = self._lift(start.mean.astype(np.float64), request, evidence)
+            evidence.holds(ReasonCode.LEARNT, lifts=False, lowers=False)
+        if not head.lists:
+            return
+        lift = self._lift(head.weights, request, evidence)
+        evidence[PERSONAL.name] = lift
+        if start is not None:
+            evidence.holds(ReasonCode.LEARNT, lifts=lift > 0, lowers=lift < 0)
+
+    def _lift(
+        self, weights: NDArray[np.float64], request: Request, evidence: Evidence
+    ) -> NDArray[np.float64]:
+        """Log-odds by weights against their mean over the candidates, float64 of shape (n,)."""
+        columns, texts, slots = self._split(weights)
         lift = self._weighed(evidence) @ columns
         if self._axes.shape[1]:
             direction = self._axes @ texts.astype(np.float32)
@@ -73,7 +103,7 @@ class PersonalSource:
         lists = request.candidates.categories
         folded = np.array([float(self._fold(one, moment) @ slots) for one in lists.lists])
         lift += folded[lists.of_item]
-        evidence[PERSONAL.name] = lift - lift.mean()
+        return np.asarray(lift - lift.mean())
 
     def forget(self, user: str | None = None) -> None:
         """Nothing is kept."""
@@ -205,6 +235,28 @@ def _places(scores: NDArray[np.float64]) -> NDArray[np.int64]:
     places = np.empty(len(scores), dtype=np.int64)
     places[falling(scores)] = np.arange(1, len(scores) + 1)
     return places
+
+
+def begun(layout: Layout, pack: Pack) -> Layout:
+    """The layout, with the prior of a pack that has one.
+
+    Raises:
+        PackInvalid: when the file is no prior.
+        PackUnsupported: when it is of another layout.
+    """
+    spec = pack.manifest.prior
+    assert spec is not None  # noqa: S101 - the pack was chosen for it
+    if spec.layout != layout.mark.hex():
+        raise PackUnsupported(
+            f"prior: expected one of heads of {layout.pack} beside the same packs, got another"
+        )
+    numbers = read_array(pack.read(spec.file), np.float32, what="prior")
+    if numbers.shape != (2, layout.width):
+        raise PackInvalid(f"prior: expected numbers of shape (2, {layout.width})")
+    try:
+        return replace(layout, start=Prior.of(*numbers))
+    except ValueError as error:
+        raise PackInvalid(f"prior: {error}") from None
 
 
 def read_axes(pack: Pack) -> NDArray[np.float32]:

@@ -1,4 +1,4 @@
-"""A batch on Ray Data: actors on one machine or many, whose results a later run does not make again.
+"""A batch on Ray Data: actors on one machine or many, whose work a later run does not do again.
 
 A cluster is used where ``RAY_ADDRESS`` names one; the files then have to lie where all of it sees
 them. Which people are done is noted by Ray's checkpoints, by the column ``person``, in which each

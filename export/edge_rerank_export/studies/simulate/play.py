@@ -129,14 +129,19 @@ def play(
     Raises:
         RecipeError: when the catalogue has not items enough for one list.
     """
+    return play_arms(world, plan, person, [(arm, rankers[arm.order]) for arm in plan.arms])
+
+
+def play_arms(
+    world: World, plan: Plan, person: Person, arms: Sequence[tuple[Arm, Ranker]]
+) -> tuple[Course, ...]:
+    """:func:`play` with arms of one's own, each with who orders its lists."""
     if len(world.items) - len(person.before) < plan.candidates:
         raise RecipeError(
             f"candidates: expected at most {len(world.items) - len(person.before)}, all items "
             f"that the person had not had, got {plan.candidates}"
         )
-    players = [
-        _Player(arm, rankers[arm.order], f"{person.user}-{arm.name}", plan) for arm in plan.arms
-    ]
+    players = [_Player(arm, ranker, f"{person.user}-{arm.name}", plan) for arm, ranker in arms]
     stock = _Stock(world, plan, person)
     for player in players:
         player.begin([world.items[row] for row in person.before])

@@ -1,0 +1,240 @@
+"""The command ``federate``: where personal heads begin, learnt by a fleet without collecting."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+
+from edge_rerank.cli.options import positive
+from edge_rerank.errors import MissingExtra
+from edge_rerank_export.commands._arguments import (
+    Commands,
+    add_command,
+    add_json,
+    add_pack_option,
+    add_threads,
+)
+from edge_rerank_export.commands._output import say
+from edge_rerank_export.progress import on_console
+
+_INSTALL = "Flower is not installed: pip install 'edge-rerank-export[fleet]'"
+
+
+def register(commands: Commands) -> None:
+    """Add the command."""
+    parser = add_command(
+        commands,
+        "federate",
+        run,
+        "learn where personal heads begin from a fleet of devices, without collecting",
+        "Devices send one clipped, sealed vector a round; their sum gets noise before anybody "
+        "reads it, and a ledger stops the rounds at epsilon.",
+    )
+    roles = parser.add_subparsers(
+        title="roles", metavar="ROLE", required=True, help="whose part of it"
+    )
+    _add_server(roles)
+    _add_client(roles)
+    _add_simulate(roles)
+
+
+def _add_server(roles: Commands) -> None:
+    parser = roles.add_parser(
+        "server",
+        help="ask devices for rounds, and write a signed prior after each",
+        description="Run the rounds of a fleet on a Flower SuperLink that is there already. What "
+        "was asked for is kept in --out, and is not asked again.",
+    )
+    parser.set_defaults(role=_serve)
+    parser.add_argument(
+        "--pack",
+        action="append",
+        required=True,
+        metavar="PACK",
+        help="what the devices rank with, without a prior; repeatable",
+    )
+    parser.add_argument(
+        "--key", type=Path, required=True, metavar="KEYFILE", help="X25519, opens what devices send"
+    )
+    parser.add_argument(
+        "--sign", type=Path, required=True, metavar="KEYFILE", help="signs the priors, see keygen"
+    )
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="state, priors and report"
+    )
+    parser.add_argument("--name", default="fleet", metavar="NAME", help="of the priors (fleet)")
+    parser.add_argument(
+        "--superlink", required=True, metavar="NAME", help="as Flower's own configuration calls it"
+    )
+    parser.add_argument(
+        "--epsilon", type=float, default=8.0, metavar="E", help="of a device in all rounds (8)"
+    )
+    for name, default, what in (
+        ("rounds", 20, "how many"),
+        ("clients", 100, "devices a round, at least 100"),
+        ("timeout", 3600, "seconds to wait for a round's answers"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help=f"{what} ({default})"
+        )
+
+
+def _add_client(roles: Commands) -> None:
+    parser = roles.add_parser(
+        "client",
+        help="carry rounds to the application of a device, and its sealed answers back",
+        description="The courier beside a device, on a Flower SuperNode. It shares a folder with "
+        "the application and nothing else: see Reranker.share.",
+    )
+    parser.set_defaults(role=_carry)
+    parser.add_argument(
+        "--exchange", type=Path, required=True, metavar="FOLDER", help="shared with the application"
+    )
+    parser.add_argument(
+        "--superlink", required=True, metavar="HOST:PORT", help="where the server's SuperLink is"
+    )
+    parser.add_argument(
+        "--certificates", type=Path, metavar="FILE", help="root certificates of the SuperLink, PEM"
+    )
+    parser.add_argument(
+        "--insecure", action="store_true", help="without TLS; answers are sealed all the same"
+    )
+    parser.add_argument(
+        "--seconds",
+        type=positive,
+        default=600,
+        metavar="N",
+        help="to wait for the application's answer (600)",
+    )
+
+
+def _add_simulate(roles: Commands) -> None:
+    parser = roles.add_parser(
+        "simulate",
+        help="simulated people of a data set folder: what a fleet's prior gains, and gives away",
+        description="Heads of simulated people, rounds of their devices through Flower's "
+        "strategies in one process, then the first lists of other people with and without the "
+        "prior. Heads are kept in --out, so that a run that was broken off goes on.",
+    )
+    parser.set_defaults(role=_simulate)
+    parser.add_argument("data", type=Path, metavar="FOLDER", help="a data set folder")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="heads, priors and reports"
+    )
+    add_pack_option(parser)
+    for name, default, what in (
+        ("devices", 200, "people who may be asked"),
+        ("others", 200, "people who are not, by whom the prior is judged"),
+        ("clients", 100, "devices a round, at least 100"),
+        ("rounds", 20, "how many"),
+        ("lists", 40, "that each head learns from"),
+        ("first", 10, "lists of each of the others, over which the prior is judged"),
+    ):
+        parser.add_argument(
+            f"--{name}", type=positive, default=default, metavar="N", help=f"{what} ({default})"
+        )
+    parser.add_argument(
+        "--epsilon",
+        type=float,
+        action="append",
+        metavar="E",
+        help="of a device that takes part in every round, at most 8; repeatable (8 and 1)",
+    )
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
+    )
+    parser.add_argument(
+        "--work", type=Path, metavar="FOLDER", help="where item vectors are kept (default: --out)"
+    )
+    add_threads(parser)
+    add_json(parser)
+
+
+def run(arguments: argparse.Namespace, console: Console) -> None:
+    """Do what the role asks for.
+
+    Raises:
+        MissingExtra: when Flower is not installed.
+        EdgeRerankError: see the roles.
+    """
+    role: Callable[[argparse.Namespace, Console], None] = arguments.role
+    try:
+        role(arguments, console)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] == "flwr":
+            raise MissingExtra(_INSTALL) from error
+        raise
+
+
+def _serve(arguments: argparse.Namespace, console: Console) -> None:
+    from edge_rerank_export.fleet.federate_app import SETTINGS_AT, run_tool, write_app
+    from edge_rerank_export.fleet.federate_server import SETTINGS, Settings
+
+    settings = Settings(
+        packs=tuple(arguments.pack),
+        key=str(arguments.key.resolve()),
+        signing=str(arguments.sign.resolve()),
+        out=str(arguments.out.resolve()),
+        name=arguments.name,
+        timeout=float(arguments.timeout),
+        epsilon=arguments.epsilon,
+        rounds=arguments.rounds,
+        clients=arguments.clients,
+    )
+    noise = settings.promise.noise
+    app = write_app(settings)
+    console.print(f"noise {noise:g} times the clip on the sum of a round", highlight=False)
+    config = f'{SETTINGS_AT}="{app / SETTINGS}"'
+    run_tool("flwr", ["run", str(app), arguments.superlink, "--run-config", config, "--stream"])
+
+
+def _carry(arguments: argparse.Namespace, console: Console) -> None:
+    from edge_rerank_export.fleet.federate_app import EXCHANGE, SECONDS, run_tool
+
+    exchange = arguments.exchange.resolve()
+    console.print(f"rounds come to {exchange.name}", highlight=False)
+    config = f'{EXCHANGE}="{exchange}" {SECONDS}={arguments.seconds}'
+    trust = (
+        []
+        if arguments.certificates is None
+        else ["--root-certificates", str(arguments.certificates)]
+    )
+    plain = ["--insecure"] if arguments.insecure else []
+    link = ["--superlink", arguments.superlink]
+    run_tool("flower-supernode", [*plain, *trust, *link, "--node-config", config])
+
+
+def _simulate(arguments: argparse.Namespace, console: Console) -> None:
+    import json
+
+    from edge_rerank_export.files import write_whole
+    from edge_rerank_export.fleet.federate_simulate import FleetPlan, as_lines, simulate_fleet
+
+    plan = FleetPlan(
+        devices=arguments.devices,
+        others=arguments.others,
+        lists=arguments.lists,
+        first=arguments.first,
+        epsilons=tuple(arguments.epsilon or FleetPlan().epsilons),
+        rounds=arguments.rounds,
+        clients=arguments.clients,
+        seed=arguments.seed,
+    )
+    figures = simulate_fleet(
+        arguments.data,
+        arguments.pack,
+        plan,
+        out=arguments.out,
+        work=arguments.work or arguments.out,
+        threads=arguments.threads,
+        steps=on_console(console),
+    )
+    text = json.dumps(figures, indent=2, sort_keys=True) + "\n"
+    write_whole(arguments.out / "fleet.json", text)
+    for line in as_lines(figures):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if arguments.json:
+        say(text.rstrip())

@@ -1,0 +1,102 @@
+"""Flower's two apps: what a SuperLink runs of the server, and a SuperNode of the courier."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from flwr.app import Context, Message
+from flwr.clientapp import ClientApp
+from flwr.serverapp import Grid, ServerApp
+
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import made_folder, write_whole
+from edge_rerank_export.fleet.federate_courier import carry
+from edge_rerank_export.fleet.federate_server import SETTINGS, Settings, serve
+from edge_rerank_export.fleet.federate_strategy import ROUND, answered
+
+EXCHANGE, SECONDS, SETTINGS_AT = "exchange", "seconds", "settings"
+"""Names in a SuperNode's and in the server's configuration."""
+
+_APP = """\
+[build-system]
+requires = ["hatchling"]
+build-backend = "hatchling.build"
+
+[project]
+name = "edge-rerank-fleet"
+version = "1.0.0"
+description = "Where personal heads begin"
+license = "Apache-2.0"
+dependencies = []
+
+[tool.flwr.app]
+publisher = "edge-rerank"
+fab-format-version = 1
+flwr-version-target = "1.42.0"
+
+[tool.flwr.app.components]
+serverapp = "edge_rerank_export.fleet.federate_app:server"
+clientapp = "edge_rerank_export.fleet.federate_app:client"
+
+[tool.flwr.app.config]
+settings = ""
+"""
+
+client = ClientApp()
+server = ServerApp()
+
+
+@client.train()
+def answer(message: Message, context: Context) -> Message:
+    """Carry a round to the device's application, and its sealed answer back.
+
+    Raises:
+        RecipeError: when nobody answers in time, or nothing was to be answered.
+    """
+    (config,) = message.content.config_records.values()
+    names = [name for name in config if name.startswith("prior/")]
+    sealed = carry(
+        Path(str(context.node_config[EXCHANGE])),
+        str(config[ROUND]),
+        {name.removeprefix("prior/"): _bytes(config[name]) for name in names},
+        seconds=float(context.node_config.get(SECONDS, 600)),
+    )
+    if sealed is None:
+        raise RecipeError("exchange: no answer in time")
+    return answered(message, sealed)
+
+
+@server.main()
+def main(grid: Grid, context: Context) -> None:
+    """Serve the fleet whose settings the run's configuration names."""
+    serve(grid, Settings.read(Path(str(context.run_config[SETTINGS_AT]))))
+
+
+def write_app(settings: Settings) -> Path:
+    """Write the folder that ``flwr run`` hands to a SuperLink, and return it."""
+    folder = made_folder(Path(settings.out).resolve() / "app")
+    settings.write(folder / SETTINGS)
+    write_whole(folder / "pyproject.toml", _APP)
+    return folder
+
+
+def run_tool(name: str, arguments: Sequence[str]) -> None:
+    """Run one of Flower's programs until it ends, without its telemetry.
+
+    Raises:
+        RecipeError: when it fails.
+    """
+    program = Path(sys.executable).with_name(name)
+    environment = {**os.environ, "FLWR_TELEMETRY_ENABLED": "0"}
+    command = [str(program), *arguments]
+    done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - Flower's own
+    if done.returncode:
+        raise RecipeError(f"{name}: ended with {done.returncode}")
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else b""

@@ -1,0 +1,127 @@
+"""Simulated people of a fleet: the heads they come to, kept from run to run, and their devices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+from flwr.app import Message
+
+from edge_rerank import Event, History, Item, Reranker
+from edge_rerank.learning.head import Head
+from edge_rerank.learning.layout import Layout, state_of
+from edge_rerank.learning.share import FLEET, FleetRound, share
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import write_whole
+from edge_rerank_export.fleet.federate_strategy import ROUND, answered
+from edge_rerank_export.studies.simulate.plan import Arm, Order, Plan
+from edge_rerank_export.studies.simulate.play import make_person, play_arms
+from edge_rerank_export.studies.simulate.ranker import PackRanker
+from edge_rerank_export.studies.simulate.world import World
+
+ARM = Arm("device", Order.LEARNING)
+
+CANARY = "canary-{number}-7f3a9c"
+"""In a text, a category, an id and a query of every simulated person: never to be on the wire."""
+
+
+class HeadKeeper(PackRanker):
+    """A ranker that keeps the head of whoever leaves.
+
+    Args:
+        reranker: at work.
+    """
+
+    def __init__(self, reranker: Reranker) -> None:
+        super().__init__(reranker)
+        self.heads: dict[str, Head] = {}
+
+    def part(self, user: str) -> None:
+        """Keep the head, then forget the person."""
+        layout = self._reranker.engine.layout
+        raw = self._reranker.history.state(user, state_of("head", layout.pack))
+        head = None if raw is None else Head.from_bytes(raw, layout)
+        self.heads[user] = Head.blank(layout) if head is None else head
+        super().part(user)
+
+
+class Shelf:
+    """Heads of people who are finished, kept in a file.
+
+    Args:
+        path: JSON lines, the first of them a mark.
+        mark: stands for what a head depends on.
+        layout: of the heads.
+
+    Raises:
+        RecipeError: when the file is there and is something else.
+    """
+
+    def __init__(self, path: Path, mark: str, layout: Layout) -> None:
+        self._path = path
+        self._heads: dict[int, Head] = {}
+        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        try:
+            records = [json.loads(line) for line in lines]
+            if records and records[0]["mark"] == mark:
+                for one in records[1:]:
+                    head = Head.from_bytes(bytes.fromhex(one["head"]), layout)
+                    if head is not None:
+                        self._heads[one["person"]] = head
+                return
+        except (ValueError, TypeError, KeyError) as error:
+            raise RecipeError(f"{path.name}: no heads: {type(error).__name__}") from error
+        write_whole(path, json.dumps({"mark": mark}) + "\n")
+
+    def get(self, number: int) -> Head | None:
+        """The head of a person who is finished."""
+        return self._heads.get(number)
+
+    def put(self, number: int, head: Head) -> None:
+        """Keep a head; on disk when this returns."""
+        self._heads[number] = head
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps({"person": number, "head": head.to_bytes().hex()}) + "\n")
+
+
+def head_of(world: World, plan: Plan, number: int, keeper: HeadKeeper) -> Head:
+    """The head that a person's lists come to."""
+    person = make_person(world, plan, number)
+    play_arms(world, plan, person, [(ARM, keeper)])
+    return keeper.heads.pop(f"{person.user}-{ARM.name}")
+
+
+class SimulatedDevice:
+    """One person's device: a history, a head, and the only function by which anything leaves.
+
+    Args:
+        number: of the person.
+        head: as it was learnt, begun with no prior.
+        layout: gives the layout that heads begin with in the round.
+    """
+
+    def __init__(self, number: int, head: Head, layout: Callable[[], Layout]) -> None:
+        self.user = f"person {CANARY.format(number=number)}"
+        self.history = History.open()
+        self.history.consent(self.user, True)
+        self.history.consent(self.user, True, FLEET)
+        canary = CANARY.format(number=number)
+        secret = Item(canary, f"text {canary}", [f"kind {canary}"])
+        self.history.record(
+            [Event("click", secret), Event("search", query=f"query {canary}")], user=self.user
+        )
+        self._head, self._layout = head, layout
+
+    def __call__(self, message: Message) -> Message:
+        """Answer a round's question."""
+        (config,) = message.content.config_records.values()
+        terms = FleetRound.from_json(str(config[ROUND]))
+        head = self._head.begun_at(self._layout())
+        return answered(message, share(self.history, self.user, head, terms))
+
+
+def canaries_in(wire: list[bytes], opened: list[bytes], people: list[int]) -> int:
+    """How many canaries are among what was sent, sealed or opened by the server."""
+    haystack = b"\0".join([*wire, *opened])
+    return sum(CANARY.format(number=number).encode() in haystack for number in people)

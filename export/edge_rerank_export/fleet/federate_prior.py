@@ -1,0 +1,162 @@
+"""A fleet's prior on the server: the position that rounds move, and the pack that devices take.
+
+The position is one vector: the mean of each weight, then :data:`~edge_rerank.learning.share.SPREAD`
+times the logarithm of how much wider people differ in it than the runtime supposes by itself. What
+devices send is added to it as it is. Whatever is made of it costs no privacy any more.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+import edge_rerank
+from edge_rerank.errors import PackInvalid
+from edge_rerank.learning.layout import CATEGORY_SLOTS, Layout
+from edge_rerank.learning.prior import MOST_MEAN, Prior
+from edge_rerank.learning.share import SPREAD
+from edge_rerank.packs.array_files import read_array, write_array
+from edge_rerank.packs.manifest import MANIFEST_NAME, FileEntry, Manifest, Source
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import PriorSpec
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import made_folder
+
+FILE = "prior.npy"
+
+STEP = 0.3
+"""Part of what a round says by which the position moves: noise of 20 rounds then adds up to that of
+less than two, and four fifths of what half-known weights have in common are found by then."""
+
+WIDEST = math.log(4.0)
+"""Most that a variance leaves the runtime's own, in logarithms."""
+
+
+def start_of(layout: Layout) -> NDArray[np.float64]:
+    """The position that stands for a layout's beginning, float64 of shape (2 width,)."""
+    position = np.zeros(2 * layout.width)
+    if layout.start is not None:
+        usual = replace(layout, start=None).prior()
+        position[: layout.width] = layout.start.mean
+        position[layout.width :] = SPREAD * np.log(usual / layout.start.precision)
+    return position
+
+
+def moved(
+    position: NDArray[np.float64], said: NDArray[np.float64], layout: Layout
+) -> NDArray[np.float64]:
+    """The position after a round, within bounds; variances are one number for weights of a kind.
+
+    Args:
+        position: before it, float64 of shape (2 width,).
+        said: the same with what the round added, noise and all.
+        layout: of the weights.
+    """
+    after = position + STEP * (said - position)
+    mean, wider = after[: layout.width], after[layout.width :]
+    np.clip(mean, -MOST_MEAN, MOST_MEAN, out=mean)
+    for kind in kinds(layout):
+        wider[kind] = np.clip(wider[kind].mean(), -SPREAD * WIDEST, SPREAD * WIDEST)
+    return after
+
+
+def prior_of(position: NDArray[np.float64], layout: Layout, *, noise: float = 0.0) -> Prior:
+    """The prior that a position stands for, shrunk by what noise alone would give.
+
+    Means of a kind together, by the positive part of James and Stein ("Estimation with quadratic
+    loss", 1961): where they are no longer than their noise, they become 0. Likewise how much wider
+    people differ, which is one number for a kind.
+
+    Args:
+        position: float64 of shape (2 width,).
+        layout: of the weights.
+        noise: standard deviation of the noise in each mean.
+    """
+    mean, wider = np.split(position.copy(), 2)
+    for kind in kinds(layout):
+        size = mean[kind].size
+        mean[kind] *= _kept(float(mean[kind] @ mean[kind]), max(size - 2, 0) * noise**2)
+        wider[kind] *= _kept(float(wider[kind][0] ** 2), noise**2 / size)
+    usual = replace(layout, start=None).prior()
+    return Prior.of(mean, usual * np.exp(-wider / SPREAD))
+
+
+def _kept(square: float, noise: float) -> float:
+    """What is left of something of this squared length, of which so much is noise."""
+    return max(0.0, 1.0 - noise / square) if square else 0.0
+
+
+def noise_after(rounds: int, each: float) -> float:
+    """Standard deviation of the noise in a mean after rounds, at most.
+
+    Args:
+        rounds: that moved the position.
+        each: the noise of one.
+    """
+    return STEP * each * math.sqrt(rounds)
+
+
+def kinds(layout: Layout) -> tuple[slice, ...]:
+    """Weights of a kind: columns, axes, categories, crosses."""
+    columns = len(layout.columns)
+    slots = columns + layout.axes
+    crosses = slots + CATEGORY_SLOTS
+    found = slice(0, columns), slice(columns, slots), slice(slots, crosses)
+    return tuple(one for one in (*found, slice(crosses, layout.width)) if one.start < one.stop)
+
+
+def write_prior(
+    folder: Path, prior: Prior, layout: Layout, *, name: str, release: int, report: bytes
+) -> Path:
+    """Write the pack of a prior to a new folder, checked as a device would; sign it with ``sign``.
+
+    Args:
+        folder: must not exist, or be empty.
+        prior: of the layout.
+        layout: of the heads that it is for.
+        name: of the pack; devices guard against roll-back by it.
+        release: from 1, higher each time.
+        report: the privacy report, whose digest the manifest has as its source's.
+
+    Raises:
+        RecipeError: when the folder has something in it.
+        PackInvalid: when a device would not take it.
+    """
+    made_folder(folder)
+    if any(folder.iterdir()):
+        raise RecipeError(f"{folder.name}: expected an empty folder for the prior")
+    raw = write_array(np.array([prior.mean, prior.precision], dtype=np.float32))
+    (folder / FILE).write_bytes(raw)
+    manifest = Manifest(
+        name=name,
+        release=release,
+        licence="LicenseRef-fleet",
+        source=Source(f"fleet:{name}", edge_rerank.__version__, sha256(report).hexdigest()),
+        files=(FileEntry(FILE, len(raw), sha256(raw).hexdigest()),),
+        prior=PriorSpec(FILE, layout.mark.hex()),
+    )
+    (folder / MANIFEST_NAME).write_bytes(manifest.to_json())
+    Pack.open(folder)
+    return folder
+
+
+def read_prior(folder: Path, layout: Layout) -> tuple[Layout, int]:
+    """The layout with the prior of a pack, and its release.
+
+    Raises:
+        PackError: when the pack cannot be read, or is of other heads.
+    """
+    pack = Pack.open(folder)
+    spec = pack.manifest.prior
+    if spec is None or spec.layout != layout.mark.hex():
+        raise PackInvalid("prior: expected a pack with one, of the heads of this pack")
+    numbers = read_array(pack.read(spec.file), np.float32, what="prior")
+    try:
+        return replace(layout, start=Prior.of(*numbers)), pack.manifest.release
+    except (ValueError, TypeError) as error:
+        raise PackInvalid(f"prior: {error}") from None

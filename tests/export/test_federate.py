@@ -1,0 +1,224 @@
+"""A fleet's arithmetic: its ledger, its position, the pack that devices take, and its report."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_rerank import Reranker
+from edge_rerank.errors import PackError, PackUnsupported, PrivacyBudgetSpent
+from edge_rerank.history.budget import epsilon_of, rho_of_noise
+from edge_rerank.learning.head import Head
+from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.prior import Prior
+from edge_rerank.learning.share import SPREAD, vector_of
+from edge_rerank_export.cli import main
+from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.fleet.federate_attack import auc, membership_auc
+from edge_rerank_export.fleet.federate_gain import figures_of
+from edge_rerank_export.fleet.federate_ledger import Ledger, Promise, noise_for
+from edge_rerank_export.fleet.federate_prior import (
+    STEP,
+    kinds,
+    moved,
+    noise_after,
+    prior_of,
+    read_prior,
+    start_of,
+    write_prior,
+)
+from edge_rerank_export.fleet.federate_report import as_json, as_text, report_of
+
+LAYOUT = Layout("pack", "a" * 64, ("content", "popularity"), 4)
+WIDTH = LAYOUT.width
+
+
+# -- the ledger -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("epsilon", [8.0, 1.0])
+def test_the_least_noise_is_just_enough(epsilon: float) -> None:
+    noise = noise_for(epsilon, 20)
+    assert epsilon_of(20 * rho_of_noise(noise)) <= epsilon
+    assert epsilon_of(20 * rho_of_noise(noise - 2e-3)) > epsilon
+
+
+def test_a_ledger_stops_at_epsilon() -> None:
+    ledger = Ledger(Promise())
+    for _ in range(20):
+        ledger.spend()
+    assert 7.9 < ledger.epsilon <= 8.0
+    with pytest.raises(PrivacyBudgetSpent, match="with another round"):
+        ledger.spend()
+    assert ledger.rounds == 20
+    again = Ledger(Promise(), rounds=20)
+    with pytest.raises(PrivacyBudgetSpent):
+        again.check()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"epsilon": 0.0}, "epsilon"),
+        ({"epsilon": 8.1}, "epsilon"),
+        ({"clients": 99}, "clients"),
+        ({"rounds": 0}, "rounds"),
+        ({"noise": 1.0}, "noise"),
+        ({"noise": float("nan")}, "noise"),
+    ],
+)
+def test_promises_that_are_too_weak_are_refused(change: dict[str, float], reason: str) -> None:
+    with pytest.raises(RecipeError, match=reason):
+        Promise(**change)  # type: ignore[arg-type]
+
+
+def test_noise_is_never_below_the_clip() -> None:
+    assert Promise(epsilon=8.0, rounds=1).noise == 1.0
+
+
+# -- the position ---------------------------------------------------------------------
+
+
+def test_a_position_is_a_prior_and_back() -> None:
+    usual = prior_of(start_of(LAYOUT), LAYOUT)
+    assert not usual.mean.any()
+    assert usual.precision == pytest.approx(LAYOUT.prior(), rel=1e-6)
+    begun = replace(LAYOUT, start=Prior.of(np.full(WIDTH, 0.2), LAYOUT.prior() / 2))
+    position = start_of(begun)
+    assert position[WIDTH:] == pytest.approx(np.full(WIDTH, SPREAD * np.log(2)), rel=1e-5)
+    again = prior_of(position, LAYOUT)
+    assert again.mean == pytest.approx(np.full(WIDTH, 0.2))
+    assert again.precision == pytest.approx(LAYOUT.prior() / 2, rel=1e-5)
+
+
+def test_a_round_moves_means_alone_and_variances_by_kind() -> None:
+    said = np.zeros(2 * WIDTH)
+    said[0], said[WIDTH] = 1.0, 0.01
+    after = moved(start_of(LAYOUT), said, LAYOUT)
+    assert after[0] == STEP
+    assert not after[1:WIDTH].any()
+    # Two columns share what was said of one.
+    assert after[WIDTH : WIDTH + 2] == pytest.approx(np.full(2, STEP * 0.01 / 2))
+    assert not after[WIDTH + 2 :].any()
+    far = moved(start_of(LAYOUT), np.full(2 * WIDTH, 1e6), LAYOUT)
+    prior_of(far, LAYOUT)  # within bounds, or it raised
+
+
+def test_kinds_are_all_weights_once() -> None:
+    assert [place for kind in kinds(LAYOUT) for place in range(WIDTH)[kind]] == list(range(WIDTH))
+
+
+def test_means_that_are_no_longer_than_their_noise_become_zero() -> None:
+    rng = np.random.default_rng(0)
+    position = np.concatenate([rng.normal(0, 0.1, WIDTH), np.zeros(WIDTH)])
+    position[6:22] = 1.0
+    shrunk = prior_of(position, LAYOUT, noise=0.2).mean
+    slots, crosses = slice(6, 22), slice(22, WIDTH)
+    assert 0.9 < shrunk[slots].mean() < 1.0
+    assert not shrunk[crosses].any()
+    assert noise_after(4, 0.5) == pytest.approx(STEP * 1.0)
+
+
+def test_rounds_without_noise_find_what_people_have_in_common() -> None:
+    """Twenty rounds of heads that know their weights well end near the mean of the weights."""
+    rng = np.random.default_rng(0)
+    common = np.zeros(WIDTH)
+    common[:2] = 0.3, -0.2
+    precision = np.diag(LAYOUT.prior() + 200).astype(np.float32)
+    people = []
+    for _ in range(60):
+        weights = common + rng.normal(0, 0.05, WIDTH)
+        mean = (200 * weights / (LAYOUT.prior() + 200)).astype(np.float32)
+        people.append(Head(LAYOUT, mean, precision, lists=40))
+    position = start_of(LAYOUT)
+    for _ in range(20):
+        begun = replace(LAYOUT, start=prior_of(position, LAYOUT))
+        said = np.mean([vector_of(one.begun_at(begun)) for one in people], axis=0)
+        position = moved(position, position + said, LAYOUT)
+    found = prior_of(position, LAYOUT)
+    assert found.mean == pytest.approx(common, abs=0.03)
+    # People differ less than the runtime supposes.
+    assert (found.precision[2:] > LAYOUT.prior()[2:]).all()
+
+
+# -- attacks and gains ----------------------------------------------------------------
+
+
+def test_the_area_under_a_curve_by_hand() -> None:
+    assert auc(np.array([1.0, 2.0]), np.array([0.0, 1.0])) == 3.5 / 4
+    assert auc(np.zeros(3), np.zeros(2)) == 0.5
+
+
+def test_a_prior_of_one_person_tells_that_person() -> None:
+    """The attacks work: of a prior without noise, of few people, membership shows."""
+    rng = np.random.default_rng(0)
+    people = [
+        Head(LAYOUT, rng.normal(0, 0.2, WIDTH).astype(np.float32), np.diag(LAYOUT.prior()))  # type: ignore[arg-type]
+        for _ in range(60)
+    ]
+    members, others = people[:3], people[3:]
+    mean = np.mean([one.mean for one in members], axis=0)
+    told = membership_auc(Prior.of(mean, LAYOUT.prior()), members, others)
+    assert min(told.values()) > 0.9
+
+
+def test_gains_are_paired_and_against_the_first_arm() -> None:
+    ndcg = np.array([[0.5, 0.55, 0.5], [0.3, 0.33, 0.3], [0.4, 0.44, 0.4]])
+    better, same = figures_of(ndcg)
+    assert better["gain"] == pytest.approx(0.1)
+    assert better["gain_interval"] == pytest.approx([0.1, 0.1])
+    assert same["gain"] == 0.0
+    assert better["people_judged_by"] == 3
+
+
+# -- what comes of it -----------------------------------------------------------------
+
+
+def test_the_pack_of_a_prior_is_taken_by_a_device(tmp_path: Path) -> None:
+    with Reranker.open("shipped") as plain:
+        layout = plain.engine.layout
+    prior = Prior.of(np.full(layout.width, 0.1), layout.prior())
+    folder = write_prior(tmp_path / "p", prior, layout, name="fleet", release=4, report=b"{}")
+    begun, release = read_prior(folder, layout)
+    assert begun.start == prior
+    assert release == 4
+    with Reranker.open(["shipped", folder]) as device:
+        assert device.engine.layout == begun
+    with pytest.raises(PackError):
+        read_prior(folder, LAYOUT)
+    with pytest.raises(RecipeError, match="an empty folder"):
+        write_prior(folder, prior, layout, name="fleet", release=5, report=b"{}")
+    other = write_prior(tmp_path / "o", prior_of(start_of(LAYOUT), LAYOUT), LAYOUT,
+                        name="fleet", release=5, report=b"{}")  # fmt: skip
+    with pytest.raises(PackUnsupported):
+        Reranker.open(["shipped", other])
+
+
+def test_the_report_says_what_was_spent_and_who_sees_what() -> None:
+    ledger = Ledger(Promise(epsilon=2.0, rounds=3))
+    ledger.spend()
+    report = report_of(ledger, layout=LAYOUT.mark.hex(), taken=(98,))
+    assert report["spent_epsilon"] == pytest.approx(epsilon_of(rho_of_noise(ledger.promise.noise)))
+    assert report["clip"] == 1.0
+    assert report["secure_aggregation"] is False
+    said = json.loads(as_json(report))
+    assert {"epsilon", "delta", "noise", "clients", "rounds", "who_sees_what"} <= said.keys()
+    assert "the server: each clipped vector" in as_text(report)
+    assert "98 to 98 a round" in as_text(report)
+
+
+def test_without_flower_the_command_says_what_to_install(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sys
+
+    monkeypatch.setitem(sys.modules, "flwr", None)
+    for name in [name for name in sys.modules if name.startswith("edge_rerank_export.fleet")]:
+        monkeypatch.delitem(sys.modules, name)
+    code = main(["federate", "simulate", str(tmp_path), "--out", str(tmp_path / "o")])
+    assert code == 2
+    assert "edge-rerank-export[fleet]" in capsys.readouterr().err
