@@ -210,6 +210,10 @@ class Judge:
         """By a rule of a list policy: no life here has one."""
         return False
 
+    def _seen_or_heard(self, row: int, lifts: bool, reason: Reason) -> bool:
+        """By a picture or a sound: no life here has one."""
+        return False
+
     def _similar(self, row: int, lifts: bool, reason: Reason) -> bool:
         return self._like(row, self.past.chosen, lifts, reason)
 
@@ -396,6 +400,8 @@ _READINGS: dict[str, _Reading] = {
     "seen": Judge._seen,
     "model": Judge._learned,
     "together": Judge._together,
+    "looks": Judge._seen_or_heard,
+    "sounds": Judge._seen_or_heard,
     **dict.fromkeys(
         (
             *("fresh", "fatigue", "rotated", "blocked", "floor", "copy", "decay", "cap"),

@@ -140,7 +140,11 @@ def key(person: str, seq: int) -> str:
 
 
 TAMPERING: dict[str, tuple[str, ...]] = {
-    "a row is dropped": (f"DELETE FROM events WHERE key = {key(ALICE, 4)}",),
+    "a row is dropped": (
+        f"DELETE FROM hints WHERE seq = 4 AND person ="
+        f" (SELECT number FROM people WHERE pseudonym = {ALICE})",
+        f"DELETE FROM events WHERE key = {key(ALICE, 4)}",
+    ),
     "the last row is dropped": (f"DELETE FROM events WHERE key = {key(ALICE, 10)}",),
     "two rows are exchanged": (
         f"UPDATE events SET key = key + 396 WHERE key = {key(ALICE, 1)}",
