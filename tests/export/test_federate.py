@@ -124,7 +124,7 @@ def test_means_that_are_no_longer_than_their_noise_become_zero() -> None:
 
 
 def test_rounds_without_noise_find_what_people_have_in_common() -> None:
-    """Twenty rounds of heads that know their weights well end near the mean of the weights."""
+    """Rounds of heads that know their weights well end near the mean of the weights."""
     rng = np.random.default_rng(0)
     common = np.zeros(WIDTH)
     common[:2] = 0.3, -0.2
@@ -135,7 +135,7 @@ def test_rounds_without_noise_find_what_people_have_in_common() -> None:
         mean = (200 * weights / (LAYOUT.prior() + 200)).astype(np.float32)
         people.append(Head(LAYOUT, mean, precision, lists=40))
     position = start_of(LAYOUT)
-    for _ in range(20):
+    for _ in range(60):
         begun = replace(LAYOUT, start=prior_of(position, LAYOUT))
         said = np.mean([vector_of(one.begun_at(begun)) for one in people], axis=0)
         position = moved(position, position + said, LAYOUT)

@@ -59,9 +59,10 @@ def people(count: int, common: float = 0.3) -> list[Head]:
 
 def test_flower_tells_nobody() -> None:
     assert os.environ["FLWR_TELEMETRY_ENABLED"] == "0"
-    from flwr.supercore import telemetry
+    from flwr.supercore import constant, telemetry
 
     assert telemetry.FLWR_TELEMETRY_ENABLED == "0"
+    assert os.environ[constant.FLWR_DISABLE_UPDATE_CHECK] == "1"
 
 
 def test_a_round_is_the_clipped_mean_with_flowers_noise() -> None:

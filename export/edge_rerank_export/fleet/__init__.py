@@ -2,4 +2,6 @@
 
 import os
 
-os.environ["FLWR_TELEMETRY_ENABLED"] = "0"  # Flower looks when it is imported
+# Flower looks when it is imported; its programs inherit both.
+os.environ["FLWR_TELEMETRY_ENABLED"] = "0"
+os.environ["FLWR_DISABLE_UPDATE_CHECK"] = "1"

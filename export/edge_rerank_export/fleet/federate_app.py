@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -30,8 +29,8 @@ build-backend = "hatchling.build"
 name = "edge-rerank-fleet"
 version = "1.0.0"
 description = "Where personal heads begin"
-license = "Apache-2.0"
-dependencies = []
+license = { file = "LICENSE" }
+dependencies = ["flwr>=1.42,<1.43"]
 
 [tool.flwr.app]
 publisher = "edge-rerank"
@@ -81,19 +80,21 @@ def write_app(settings: Settings) -> Path:
     folder = made_folder(Path(settings.out).resolve() / "app")
     settings.write(folder / SETTINGS)
     write_whole(folder / "pyproject.toml", _APP)
+    write_whole(folder / "LICENSE", "Apache-2.0\n")
     return folder
 
 
 def run_tool(name: str, arguments: Sequence[str]) -> None:
-    """Run one of Flower's programs until it ends, without its telemetry.
+    """Run one of Flower's programs until it ends.
+
+    It inherits that Flower tells nobody and asks for no updates, see this package.
 
     Raises:
         RecipeError: when it fails.
     """
     program = Path(sys.executable).with_name(name)
-    environment = {**os.environ, "FLWR_TELEMETRY_ENABLED": "0"}
     command = [str(program), *arguments]
-    done = subprocess.run(command, env=environment, check=False)  # noqa: S603 - Flower's own
+    done = subprocess.run(command, check=False)  # noqa: S603 - Flower's own
     if done.returncode:
         raise RecipeError(f"{name}: ended with {done.returncode}")
 
