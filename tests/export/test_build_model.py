@@ -278,7 +278,6 @@ REFUSED = {
     "t5": "T5ForConditionalGeneration",
     "bart": "BartForConditionalGeneration",
     "gpt2": "GPT2LMHeadModel",
-    "clip": "CLIPModel",
     "vit": "ViTModel",
     "whisper": "WhisperForConditionalGeneration",
     "mamba": "MambaForCausalLM",

@@ -404,9 +404,11 @@ def test_a_pack_of_an_earlier_release_is_shown_what_is_liked_alone(
     shown: list[Mapping[str, np.ndarray]] = []
     judge = RuntimeModel.parts
 
-    def parts(self: RuntimeModel, arrays: Mapping[str, np.ndarray]) -> np.ndarray:
+    def parts(
+        self: RuntimeModel, arrays: Mapping[str, np.ndarray], kinds: np.ndarray | None = None
+    ) -> np.ndarray:
         shown.append(arrays)
-        return judge(self, arrays)
+        return judge(self, arrays, kinds)
 
     monkeypatch.setattr(RuntimeModel, "parts", parts)
     candidates, history = visits(folder)

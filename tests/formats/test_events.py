@@ -16,6 +16,7 @@ from edge_rerank.formats.events import (
     EVENT_MEMBERS,
     HOST_MEMBERS,
     ITEM_MEMBERS,
+    MEDIA_MEMBERS,
     event_from_dict,
     event_to_dict,
     item_from_dict,
@@ -97,7 +98,8 @@ def test_an_event_comes_back_whole(event: Event) -> None:
 
 def test_the_members_are_the_fields() -> None:
     """Who adds a field to an item or an event decides here how it is written."""
-    assert set(WHOLE) == {field.name for field in dataclasses.fields(Item)}
+    fields = {field.name for field in dataclasses.fields(Item)}
+    assert {*WHOLE, *MEDIA_MEMBERS} == fields
     assert set(EVENT_MEMBERS) == {field.name for field in dataclasses.fields(Event)}
 
 

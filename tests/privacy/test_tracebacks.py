@@ -107,7 +107,8 @@ class Setting:
             "guest.rank": lambda: g.rank([fresh], query=QUERY),
             "guest.record": lambda: g.record(Event("view", fresh)),
             "guest.profile": g.profile,
-            "ranking": self.ranking.to_json,
+            # A ranking of its own each time: its reasons are found when they are first read.
+            "ranking": lambda: self.reranker.rank(self.items, USER, query=QUERY).to_json(),
             "cards": lambda: self.ranking.to_cards({LIKED: TITLE}),
             "as_html": lambda: as_html(self.ranking, {LIKED: TITLE}),
             "as_table": lambda: as_table(self.ranking, {LIKED: TITLE}),

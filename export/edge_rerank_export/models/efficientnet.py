@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -145,7 +146,8 @@ class EfficientNetLite(nn.Module):
         values = self.stem(pixels)
         for block in self.blocks:
             values = block(values)
-        return self.head(values).mean((2, 3))
+        features: torch.Tensor = self.head(values)
+        return features.mean((2, 3))
 
 
 def read_weights(folder: Path) -> dict[str, torch.Tensor]:
@@ -221,7 +223,7 @@ def emit(network: EfficientNetLite, writer: GraphWriter, pixels: str, side: int)
     values, side = _emit_layer(network.stem, writer, pixels, side, "stem")
     for at, block in enumerate(network.blocks):
         came = values
-        for place, layer in enumerate(block.layers):
+        for place, layer in enumerate(cast(Iterable[Convolution], block.layers)):
             values, side = _emit_layer(layer, writer, values, side, f"block.{at}.{place}")
         if block.added:
             values = writer.add("Add", values, came, name=f"block.{at}.sum")
