@@ -13,6 +13,7 @@ Everything that an application needs is importable from here; every other module
   :class:`Fresh`, :class:`Rotate`, :class:`Spread`; :class:`Exposure`, how an item was shown so far.
 - :class:`RankingEngine`: ranks without storage, for batches and evaluations.
 - :class:`Catalogue`: the host's items, looked at once for many rankings.
+- :class:`BatchRanker`: ranks for many people over columns, in any process it is sent to.
 - :class:`Runtime`: execution providers, threads, memory for caches.
 - :class:`HostGuard`: returns to your own order where that is better.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
@@ -132,6 +133,7 @@ from edge_rerank.types import (
 )
 
 if TYPE_CHECKING:
+    from edge_rerank.batch import BatchRanker
     from edge_rerank.compliance.inspection import inspect_history
     from edge_rerank.compliance.report import ComplianceReport
     from edge_rerank.formats.layout import FileLayout
@@ -169,6 +171,7 @@ __all__ = [
     "AuditEntry",
     "BadLine",
     "Banner",
+    "BatchRanker",
     "Block",
     "Calibrate",
     "Cap",
@@ -255,6 +258,7 @@ if not TYPE_CHECKING:  # a type checker reads the imports above, and knows a nam
         "Argon2Cost": "history.keys.passphrase",
         "BadLine": "formats.logs",
         "Banner": "render.cards",
+        "BatchRanker": "batch",
         "Card": "render.cards",
         "Comparison": "learning.stats",
         "ComplianceReport": "compliance.report",

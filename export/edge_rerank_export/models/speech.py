@@ -233,7 +233,7 @@ def _layers(network: onnx.ModelProto) -> list[onnx.NodeProto]:
         node.op_type for node in nodes
     } <= _OPERATORS:
         raise UnsupportedModel(f"{NETWORK_NAME}: expected convolutions between two reshapes")
-    return nodes
+    return list(nodes)
 
 
 def _windows(network: onnx.ModelProto, frames: int) -> int:

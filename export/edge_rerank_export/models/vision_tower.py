@@ -150,7 +150,7 @@ def preparation(said: Mapping[str, Any], *, side: int, fit: Fit | None) -> Prepa
 
 def _emit(tower: Tower, pixels: torch.Tensor, writer: GraphWriter, name: str) -> str:
     """Write the tower as PyTorch exports it, to look at ``name``; its features' name comes back."""
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()  # which torch takes, and its types do not say
     with quiet(), torch.no_grad():
         torch.onnx.export(
             tower,

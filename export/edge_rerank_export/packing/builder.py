@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar, Generic, Self, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, Self, TypeAlias, TypeVar
 
 from edge_rerank.packs.manifest import Manifest, Source
 from edge_rerank.packs.pack import Pack
@@ -155,7 +155,8 @@ def described(recipe: PackRecipe, fetched: Fetched, folder: Path, spec: ModelSpe
         source=Source(fetched.uri, fetched.revision, fetched.sha256),
         files=file_entries(folder),
     )
-    return replace(manifest, **{_PARTS[type(spec)]: spec})
+    part: Any = {_PARTS[type(spec)]: spec}
+    return replace(manifest, **part)
 
 
 _PARTS: dict[type, str] = {

@@ -106,13 +106,14 @@ class _Seen:
     @property
     def means(self) -> Array:
         """Of what weights are multiplied by, (channels, kernel, kernel)."""
-        return self.sums / max(self.count, 1)
+        return np.asarray(self.sums / max(self.count, 1))
 
     @property
     def moments(self) -> Array:
         """Of its channels less their means, (channels, channels)."""
         means = self.means.reshape(-1)
-        return (self.products / max(self.count, 1) - np.outer(means, means)).astype(np.float32)
+        moments = self.products / max(self.count, 1) - np.outer(means, means)
+        return np.asarray(moments, dtype=np.float32)
 
 
 def quantize_convolutions(
@@ -328,7 +329,7 @@ class _Rewriter:
         """Nodes that put ``name`` on a grid, as ``made``.values."""
         scale, zero = f"{made}.scale", f"{made}.zero"
         self._graph.initializer.append(numpy_helper.from_array(np.array(grid.scale), scale))
-        self._graph.initializer.append(numpy_helper.from_array(np.uint8(grid.zero), zero))
+        self._graph.initializer.append(numpy_helper.from_array(np.array(grid.zero, np.uint8), zero))
         steps, values = f"{made}.steps", f"{made}.values"
         return [
             helper.make_node("QuantizeLinear", [name, scale, zero], [steps], name=steps),
