@@ -11,7 +11,6 @@ import re
 from base64 import b64decode
 from pathlib import Path
 from typing import TypeAlias, TypeVar
-from urllib.parse import unquote_to_bytes
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,7 @@ MIN_RATE, MAX_RATE = 4_000, 192_000
 _T = TypeVar("_T", bound=np.generic)
 
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")
+_QUOTED = re.compile(rb"%([0-9A-Fa-f]{2})")
 _DATA = re.compile(r"data:[^,]*?(;base64)?,", re.IGNORECASE)
 _LONGEST_HEAD = 256
 
@@ -137,8 +137,14 @@ def _data_of(url: str, name: str) -> bytes:
         )
     content = url[head.end() :]
     if head[1] is None:
-        return unquote_to_bytes(content)
+        return _unquoted(content)
     try:
-        return b64decode(unquote_to_bytes(content), validate=True)
+        return b64decode(_unquoted(content), validate=True)
     except (binascii.Error, ValueError):
         raise InvalidItem(f"{name}: expected a data: URL in base64, got something else") from None
+
+
+def _unquoted(text: str) -> bytes:
+    """The bytes of a text in which %XX stands for one of them (RFC 3986); others stay."""
+    raw = text.encode()
+    return _QUOTED.sub(lambda found: bytes.fromhex(found[1].decode()), raw) if b"%" in raw else raw
