@@ -35,9 +35,7 @@ def test_a_whole_history(run: Run, arguments: list[str]) -> None:
 
 def test_a_changed_history(run: Run, arguments: list[str]) -> None:
     with sqlite3.connect(arguments[1]) as connection:
-        connection.execute(
-            "DELETE FROM events WHERE seq = 1 AND person = (SELECT max(person) FROM events)"
-        )
+        connection.execute("DELETE FROM events WHERE key = (SELECT max(key) FROM events)")
     connection.close()
     result = run("audit", "verify", *arguments)
     assert result.code == 1
@@ -98,9 +96,7 @@ def test_a_rekey_that_was_cut_short_goes_on(run: Run, arguments: list[str]) -> N
 
 def test_a_rekey_leaves_what_is_damaged_behind(run: Run, arguments: list[str]) -> None:
     with sqlite3.connect(arguments[1]) as connection:
-        connection.execute(
-            "DELETE FROM events WHERE seq = 1 AND person = (SELECT max(person) FROM events)"
-        )
+        connection.execute("DELETE FROM events WHERE key = (SELECT max(key) FROM events)")
     connection.close()
     result = run("audit", "rekey", *arguments)
     assert result.code == 1
