@@ -6,6 +6,8 @@ import hashlib
 import json
 import time
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -13,8 +15,13 @@ from pathlib import Path
 import edge_rerank
 from edge_rerank.batch import BatchRanker
 from edge_rerank.errors import DataError
+from edge_rerank_export.errors import WorkerLost
 from edge_rerank_export.fleet.parts import JOB, Parts, Source
 from edge_rerank_export.progress import Steps
+
+MOST_LOST = 5
+"""Times that workers may die with nothing done between: of what kills each of them, or of too
+little memory, no sixth will be better off."""
 
 VECTORS = "_vectors"
 """The file that keeps the vectors of the items, in the folder of the result."""
@@ -111,9 +118,14 @@ def _prepared(ranker: BatchRanker) -> str:
     """The digest of the pack; the vectors of the items then lie in their file.
 
     In a process of its own, whose memory goes with it.
+
+    Raises:
+        WorkerLost: when that dies again and again.
     """
-    with ProcessPoolExecutor(1, get_context("spawn")) as pool:
-        return pool.submit(ranker.prepare).result()
+    for _ in range(MOST_LOST):
+        with suppress(BrokenProcessPool), ProcessPoolExecutor(1, get_context("spawn")) as pool:
+            return pool.submit(ranker.prepare).result()
+    raise WorkerLost(f"what reads the items died {MOST_LOST} times: expected enough memory for it")
 
 
 def _noted_now(folder: Path) -> float | None:

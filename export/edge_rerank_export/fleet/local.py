@@ -15,13 +15,9 @@ import pyarrow as pa
 
 from edge_rerank.batch import BatchRanker
 from edge_rerank_export.errors import WorkerLost
-from edge_rerank_export.fleet.job import Job
+from edge_rerank_export.fleet.job import MOST_LOST, Job
 from edge_rerank_export.fleet.parts import Counts, write_part
 from edge_rerank_export.progress import Update
-
-MOST_LOST = 5
-"""Times that workers may die with no part done between: of a part that kills each of them, or of
-too little memory, no sixth will be better off."""
 
 _AHEAD = 2
 """Batches that wait for each worker."""

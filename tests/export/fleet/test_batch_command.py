@@ -16,6 +16,7 @@ import pytest
 from edge_rerank.batch import BatchRanker
 from edge_rerank.evaluation.invented import invented_items
 from edge_rerank_export.cli import EXIT_USAGE, main
+from edge_rerank_export.fleet import job
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -186,3 +187,38 @@ def test_a_worker_that_always_dies_ends_the_run(
 
 def dies(*_: object) -> None:
     os._exit(1)
+
+
+def test_a_process_that_is_killed_while_it_reads_the_items_is_replaced(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marker = tmp_path / "died"
+    monkeypatch.setenv("DIE_ONCE", str(marker))
+    assert job._prepared(DiesOnce(shop / "items.jsonl")) == "prepared"
+    assert marker.exists()
+
+
+def test_what_always_dies_while_it_reads_the_items_is_one_line(
+    shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(job, "BatchRanker", Dies)
+    assert main(command(shop, tmp_path / "out")) == EXIT_USAGE
+    assert "what reads the items died 5 times" in capsys.readouterr().err.replace("\n", " ")
+
+
+class Dies(BatchRanker):
+    """One that no process survives."""
+
+    def prepare(self) -> str:
+        os._exit(1)
+
+
+class DiesOnce(BatchRanker):
+    """One that the first process does not survive."""
+
+    def prepare(self) -> str:
+        marker = Path(os.environ["DIE_ONCE"])
+        if marker.exists():
+            return "prepared"
+        marker.touch()
+        os._exit(1)
