@@ -27,6 +27,10 @@ MAX_ELEMENTS = 2**28
 
 _SMALLEST_ORT_FORMAT = 8
 
+_FIELDS = {1: 4, 7: 7, 11: 10, 12: 11, 13: 11}
+"""In which field of ``TensorProto`` numbers stand one by one, by ``TensorProto.DataType``; those of
+all other types in the fifth."""
+
 
 def check_model(model: bytes, *, location: str = "", size: int = 0) -> None:
     """Check the bytes of an ONNX model.
@@ -92,19 +96,21 @@ def _check_tensor(tensor: Message) -> None:
     if is_external(tensor):
         raise Malformed("data outside the file")
     elements, bits = _elements(tensor.integers(1)), _bits(tensor)
-    counts = [
-        tensor.count_fixed(4, 4),
-        len(tensor.integers(5)),
-        len(tensor.integers(7)),
-        tensor.count_fixed(10, 8),
-        len(tensor.integers(11)),
-    ]
-    filled = sum(count > 0 for count in counts)
+    counts = {
+        4: tensor.count_fixed(4, 4),
+        5: len(tensor.integers(5)),
+        7: len(tensor.integers(7)),
+        10: tensor.count_fixed(10, 8),
+        11: len(tensor.integers(11)),
+    }
+    filled = sum(count > 0 for count in counts.values())
     if 9 in tensor:
         there = len(tensor.data(9)) == (elements * bits + 7) // 8 and filled == 0
     else:
         values = -(-elements // 2) if bits == 4 else elements
-        there = filled <= 1 and sum(counts) == values
+        # In the field of its type alone: others are read by nobody.
+        own = counts[_FIELDS.get(tensor.integer(2), 5)]
+        there = filled <= 1 and own == values and sum(counts.values()) == values
     if not there:
         raise Malformed("a tensor whose dimensions are not those of its data")
 

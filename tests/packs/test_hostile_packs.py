@@ -514,6 +514,17 @@ def test_no_damaged_model_does_anything_but_pass_or_be_refused(data: st.DataObje
         check_cost(bytes(raw), packs.FEED)
 
 
+def test_numbers_in_the_field_of_another_type_are_refused() -> None:
+    onnx = pytest.importorskip("onnx")
+    proto = onnx.load_from_string(model())
+    tensor = next(one for one in proto.graph.initializer if one.data_type == 7)
+    values = onnx.numpy_helper.to_array(tensor).ravel().tolist()
+    tensor.ClearField("raw_data")
+    tensor.double_data.extend(map(float, values))
+    with pytest.raises(Malformed, match="whose dimensions are not those of its data"):
+        check_model(proto.SerializeToString())
+
+
 @given(st.binary(max_size=300))
 def test_no_bytes_do_anything_but_pass_or_be_refused(raw: bytes) -> None:
     with pytest.raises(Malformed):
