@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.cache import Encoder, VectorCache
 from edge_rerank.inference.encoders.unrelated import Unrelated
-from edge_rerank.inference.encoders.vector_file import VectorFile, write_vectors
+from edge_rerank.inference.encoders.vector_file import kept_vectors
 from edge_rerank.ranking.alignment import LEAST_PAIRS, Alignment
 from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.interests import Interest, Interests
@@ -212,31 +212,21 @@ class TextComparer:
         self, candidates: Candidates, *, progress: Progress | None = None
     ) -> NDArray[np.float32]:
         """Vectors of the candidates' texts, or as their texts may have."""
-        return self._aligned(candidates, self._read(candidates, progress=progress))
+        every = range(len(candidates))
+        return self._aligned(candidates, self._read(candidates, every, progress=progress))
 
     def _read(
-        self,
-        candidates: Candidates,
-        *,
-        known: VectorFile | None = None,
-        progress: Progress | None = None,
+        self, candidates: Candidates, rows: Sequence[int], *, progress: Progress | None = None
     ) -> NDArray[np.float32]:
-        """Vectors of the candidates' texts, some of which may be known."""
-        texts, keys, keep = candidates.texts, candidates.text_keys, not candidates.kept
-        if known is None:
-            vectors = self._items.get(texts, keys=keys, keep=keep, progress=progress)
-        else:
-            rows = known.rows(keys)
-            vectors = np.empty((len(keys), known.vectors.shape[1]), dtype=np.float32)
-            vectors[rows >= 0] = known.vectors[rows[rows >= 0]]
-            new = np.flatnonzero(rows < 0).tolist()
-            vectors[new] = self._items.get(
-                [texts[row] for row in new],
-                keys=[keys[row] for row in new],
-                keep=keep,
-                progress=progress,
-            )
-        vectors[~candidates.told] = 0.0
+        """Vectors of some of the candidates' texts."""
+        texts, keys = candidates.texts, candidates.text_keys
+        vectors = self._items.get(
+            [texts[row] for row in rows],
+            keys=[keys[row] for row in rows],
+            keep=not candidates.kept,
+            progress=progress,
+        )
+        vectors[~candidates.told[rows]] = 0.0
         return vectors
 
     def _aligned(self, candidates: Candidates, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -261,14 +251,9 @@ class TextComparer:
         self, candidates: Candidates, *, file: Path, name: str, progress: Progress | None
     ) -> NDArray[np.float32]:
         """The same, from a file that then has them."""
-        dim = self._items.dim
-        known = VectorFile.open(file, encoder=name, dim=dim)
-        if known is not None and list(known.keys) == candidates.text_keys:
-            return self._aligned(candidates, known.vectors)
-        vectors = self._read(candidates, known=known, progress=progress)
-        write_vectors(file, candidates.text_keys, vectors, encoder=name)
-        written = VectorFile.open(file, encoder=name, dim=dim)
-        return self._aligned(candidates, vectors if written is None else written.vectors)
+        read = partial(self._read, candidates, progress=progress)
+        keys, dim = candidates.text_keys, self._items.dim
+        return self._aligned(candidates, kept_vectors(file, keys, read, encoder=name, dim=dim))
 
     def put(self, texts: Sequence[str], vectors: NDArray[np.float32]) -> None:
         """Take vectors that the same encoder made earlier.

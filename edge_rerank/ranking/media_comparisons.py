@@ -20,7 +20,7 @@ from edge_rerank._progress import Progress
 from edge_rerank.errors import InvalidItem
 from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.encoders.media_files import media_key
-from edge_rerank.inference.encoders.vector_file import VectorFile, write_vectors
+from edge_rerank.inference.encoders.vector_file import kept_vectors
 from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.types import Item
 
@@ -149,34 +149,21 @@ class MediaComparer:
     ) -> NDArray[np.float32]:
         rows = np.flatnonzero(self.carried(candidates))
         having = [candidates[row] for row in rows.tolist()]
-        read = self._read if file is None else partial(self._read_with, file=file)
-        made = read(having, progress=progress, keep=not candidates.kept)
+
+        def read(places: Sequence[int]) -> NDArray[np.float32]:
+            some = [having[place] for place in places]
+            return self._read(some, progress=progress, keep=not candidates.kept)
+
+        if file is None:
+            made = read(range(len(having)))
+        else:
+            name, dim = self._reader.name, self._reader.dim
+            made = kept_vectors(file, self._keys(having), read, encoder=name, dim=dim)
         self._note(having, made)
         if len(rows) == len(candidates):
             return made
         vectors = np.zeros((len(candidates), self._reader.dim), dtype=np.float32)
         vectors[rows] = made
-        return vectors
-
-    def _read_with(
-        self, items: Sequence[Item], *, file: Path, progress: Progress | None, keep: bool
-    ) -> NDArray[np.float32]:
-        """Vectors of items, from a file that then has them."""
-        name, dim = self._reader.name, self._reader.dim
-        keys = self._keys(items)
-        known = VectorFile.open(file, encoder=name, dim=dim)
-        if known is not None and list(known.keys) == keys:
-            return known.vectors
-        vectors = np.empty((len(items), dim), dtype=np.float32)
-        new = np.arange(len(items))
-        if known is not None:
-            rows = known.rows(keys)
-            vectors[rows >= 0] = known.vectors[rows[rows >= 0]]
-            new = np.flatnonzero(rows < 0)
-        vectors[new] = self._read(
-            [items[place] for place in new.tolist()], progress=progress, keep=keep
-        )
-        write_vectors(file, keys, vectors, encoder=name)
         return vectors
 
     def _read(

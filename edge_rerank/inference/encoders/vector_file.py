@@ -12,7 +12,7 @@ bytes, of the encoder's name and all that follows; keys of the texts, 16 bytes e
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -88,6 +88,43 @@ class VectorFile:
         """Rows of texts by their keys, intp of shape (keys,); -1 for those that are missing."""
         known = {key: row for row, key in enumerate(self.keys)}
         return np.array([known.get(key, -1) for key in keys], dtype=np.intp)
+
+
+def kept_vectors(
+    path: Path,
+    keys: Sequence[bytes],
+    read: Callable[[Sequence[int]], NDArray[np.float32]],
+    *,
+    encoder: str,
+    dim: int,
+) -> NDArray[np.float32]:
+    """Vectors of things, from a file that then has them.
+
+    Args:
+        path: the file, made if missing.
+        keys: of n things.
+        read: gives the vectors of those of them that the file lacks, by their places.
+        encoder: names what it reads with.
+        dim: length of its vectors.
+
+    Returns:
+        Float32 of shape (n, dim), mapped from the file.
+
+    Raises:
+        DataError: when something else lies there, or it cannot be read or written.
+    """
+    known = VectorFile.open(path, encoder=encoder, dim=dim)
+    if known is not None and list(known.keys) == list(keys):
+        return known.vectors
+    rows = np.full(len(keys), -1) if known is None else known.rows(keys)
+    there, new = np.flatnonzero(rows >= 0), np.flatnonzero(rows < 0)
+    vectors = np.empty((len(keys), dim), dtype=np.float32)
+    if known is not None:
+        vectors[there] = known.vectors[rows[there]]
+    vectors[new] = read(new.tolist())
+    write_vectors(path, keys, vectors, encoder=encoder)
+    written = VectorFile.open(path, encoder=encoder, dim=dim)
+    return vectors if written is None else written.vectors
 
 
 def write_vectors(

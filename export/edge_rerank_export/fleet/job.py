@@ -16,7 +16,7 @@ import edge_rerank
 from edge_rerank.batch import BatchRanker
 from edge_rerank.errors import DataError
 from edge_rerank_export.errors import WorkerLost
-from edge_rerank_export.fleet.parts import JOB, Parts, Source
+from edge_rerank_export.fleet.parts import JOB, Parts, Source, check_free
 from edge_rerank_export.progress import Steps
 
 MOST_LOST = 5
@@ -47,11 +47,11 @@ class Question:
     out: Path
     items: Path
     pack: Path
-    vectors: Path | None = None
-    rows: int = 2_000
-    top_k: int | None = None
-    now: float | None = None
-    engine: str = "local"
+    vectors: Path | None
+    rows: int
+    top_k: int | None
+    now: float | None
+    engine: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,20 +83,22 @@ def begin(question: Question, *, resume: bool, steps: Steps) -> Job:
         DataError: when a file cannot be used, or what lies in the folder is of another question.
         PackError: when the pack cannot be used.
     """
+    if not resume:
+        check_free(question.out)  # before what takes long
     source = Source.open(question.source)
     now = question.now
     if now is None:
         now = (_noted_now(question.out) if resume else None) or time.time()
+    vectors = question.vectors or question.out / VECTORS
     ranker = BatchRanker(
         question.items,
         bad_rows="mark",
         pack=question.pack,
-        vectors=question.vectors or question.out / VECTORS,
+        vectors=vectors,
         top_k=question.top_k,
         now=now,
     )
-    known = question.vectors or question.out / VECTORS
-    known.parent.mkdir(parents=True, exist_ok=True)
+    vectors.parent.mkdir(parents=True, exist_ok=True)
     with steps("read the items"):
         pack = _prepared(ranker)
     asked = {

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_rerank._check import kind_of
 from edge_rerank._files import open_new, replace_file
 from edge_rerank.batch import OF_CALLS, OF_EVENTS, PERSON, REQUIRED, BatchRanker
 from edge_rerank.errors import DataError
@@ -116,6 +115,22 @@ def _hash_of_end(file: Path) -> str:
         return hashlib.sha256(stream.read()).hexdigest()
 
 
+def check_free(folder: Path) -> None:
+    """See that a new result may be made in a folder.
+
+    Raises:
+        DataError: when something lies there that it would get mixed up with.
+    """
+    if _is_taken(folder):
+        raise DataError(folder, "expected nothing there yet, or --resume")
+
+
+def _is_taken(folder: Path) -> bool:
+    if not folder.is_dir():
+        return folder.exists()
+    return any(file.name == JOB or file.name[0] not in "_." for file in folder.iterdir())
+
+
 class Parts:
     """The folder of a result.
 
@@ -142,22 +157,17 @@ class Parts:
             DataError: when there is something else, or nothing may be there.
         """
         note = self.folder / JOB
-        if self._taken():
-            if not resume:
-                raise DataError(self.folder, "expected nothing there yet, or --resume")
-            if not note.is_file() or note.read_text(encoding="utf-8") != self._asked:
-                wanted = "expected what the same input, items, pack and options began"
-                raise DataError(self.folder, f"{wanted}, found something else")
+        if not resume:
+            check_free(self.folder)
+        elif _is_taken(self.folder) and not (
+            note.is_file() and note.read_text(encoding="utf-8") == self._asked
+        ):
+            wanted = "expected what the same input, items, pack and options began"
+            raise DataError(self.folder, f"{wanted}, found something else")
         self.folder.mkdir(parents=True, exist_ok=True)
         replace_file(note, self._asked.encode())
         for draft in self.folder.glob("_part-*"):
             draft.unlink(missing_ok=True)
-
-    def _taken(self) -> bool:
-        """Whether something lies there that a new result would get mixed up with."""
-        if not self.folder.is_dir():
-            return self.folder.exists()
-        return any(file.name == JOB or file.name[0] not in "_." for file in self.folder.iterdir())
 
     def path(self, number: int) -> Path:
         """Where part ``number`` is, or will be."""
@@ -198,7 +208,7 @@ def write_part(path: Path, job: str, batch: pa.RecordBatch, ranker: BatchRanker)
         EdgeRerankError: see :class:`~edge_rerank.batch.BatchRanker`.
         OSError: when it cannot be written.
     """
-    table = ranked_table(batch.column(PERSON), ranker(_by_name(batch)))
+    table = ranked_table(batch.column(PERSON), ranker(batch))
     marked = table.num_rows - table.column("error").null_count
     told = {_DIGEST: job.encode(), _MARKED: str(marked).encode()}
     table = table.replace_schema_metadata(told)
@@ -225,9 +235,3 @@ def ranked_table(people: pa.Array, ranked: Mapping[str, np.ndarray[Any, Any]]) -
             "error": pa.array(ranked["error"].tolist(), pa.string()),
         }
     )
-
-
-def _by_name(batch: pa.RecordBatch) -> dict[str, Sequence[Any]]:
-    if not isinstance(batch, pa.RecordBatch):
-        raise TypeError(f"expected a record batch, got {kind_of(batch)}")
-    return {name: batch.column(name) for name in batch.schema.names}
