@@ -335,11 +335,13 @@ class TestRetention:
                 store.append(user, clicks(1))
             clock.now += 31 * DAY_S
             left = [300]
-            while left[-1] and len(left) < 300:
+            while users and len(left) < 300:
                 store.tend()
-                left.append(sum(store.count(user) for user in users))
+                users = [user for user in users if store.count(user)]
+                left.append(len(users))
             assert max(before - after for before, after in pairwise(left)) == 3
-            assert left[100:] == [0]
+            # Someone in the slice in which the last call ended is looked at twice.
+            assert len(left) - 1 <= 110
 
     def test_a_file_that_is_seldom_open_comes_round(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

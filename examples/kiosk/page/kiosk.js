@@ -89,6 +89,8 @@ async function begin(language) {
 
 /* The session ends here and on the server; a fresh page knows nothing. */
 async function anew() {
+  clearInterval(counting);
+  if (!guest) return;
   const ended = guest;
   guest = null;
   await call(`/guest/${ended}`, null, "DELETE").catch(() => {});
@@ -171,3 +173,4 @@ for (const item of items.filter((_, n) => n % 4 === 1)) {
   find("#drift").append(image);
 }
 call("/warmup", { items: candidates }).catch(troubled);
+for (const one of document.querySelectorAll("[data-begin]")) one.disabled = false;
