@@ -99,18 +99,18 @@ def test_a_trained_cross_encoder_keeps_its_order_in_rank(trained: Path, pack: Pa
             wanted = original_scores(trained, query, texts)
             assert wanted.std() > 1
             items = [Item(str(place), text) for place, text in enumerate(texts)]
-            orders = []
+            orders, firsts = [], []
             for opened in (reranker, without):
                 ranking = opened.rank(items, query=query)
                 assert not ranking.degraded
+                firsts.append(texts[int(ranking[0].item.id)])
                 places = np.array(
                     [-one.rank for one in sorted(ranking, key=lambda x: int(x.item.id))]
                 )
                 orders.append(kendall_tau(wanted, places))
             taus.append(orders[0])
             plain.append(orders[1])
-            top = texts[int(reranker.rank(items, query=query)[0].item.id)]
-            hits.append(sum(word in KINDS[query] for word in top.split()) >= 3)
+            hits.append(sum(word in KINDS[query] for word in firsts[0].split()) >= 3)
     assert np.mean(taus) >= 0.95
     assert min(taus) >= 0.9
     assert np.mean(plain) < 0.5, "the control: words and vectors alone know another order"
