@@ -100,13 +100,15 @@ def check_moment(value: object, name: str, error: type[InvalidInput]) -> float |
 
     A datetime without a time zone is refused: which moment it means depends on where it is read.
     """
+    if value is None or type(value) is float:
+        return check_number(value, name, error, minimum=0.0)
     wanted = "UTC seconds, a datetime with a time zone, or None"
     if isinstance(value, datetime):
         if value.utcoffset() is None:
             remedy = "datetime.now(timezone.utc) has one"
             raise error(f"{name}: expected {wanted}, got a datetime without one: {remedy}")
         value = value.timestamp()
-    elif value is not None and not _is_number(value):
+    elif not _is_number(value):
         remedy = _MOMENTS.get(kind_of(value), "")
         raise error(f"{name}: expected {wanted}, got {kind_of(value)}{remedy}")
     return check_number(value, name, error, minimum=0.0)

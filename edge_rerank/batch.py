@@ -22,6 +22,7 @@ from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.history.recent import MAX_EVENTS
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.trust import ANY_PACK, Trust
+from edge_rerank.ranked import items_and_scores
 from edge_rerank.ranking.candidates import Catalogue, items_of
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.ranking.engine import RankingEngine
@@ -236,7 +237,8 @@ class _Open:
         asked["query"], asked["context"] = row.get("query"), row.get("context")
         candidates = self._catalogue.select(_listed(row, CANDIDATES))
         ranking = self.engine.rank(candidates, history=events, **asked)
-        return [one.item.id for one in ranking], [one.score for one in ranking]
+        items, scores = items_and_scores(ranking.items)
+        return [item.id for item in items], list(scores)
 
     def _events(self, row: Mapping[str, Any]) -> list[Event]:
         """The newest events of a row, oldest first."""

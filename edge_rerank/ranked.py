@@ -84,24 +84,38 @@ class RankedItems(Sequence[RankedItem]):
     """The places of a list, made when they are first read. Equal to a tuple of the same.
 
     Args:
-        make: makes all of them; asked once, and let go of then.
-        count: how many they are.
+        told: gives items and their scores, best first; let go of once places are made.
+        reasons: of each.
     """
 
-    __slots__ = ("_count", "_made", "_make")
+    __slots__ = ("_count", "_made", "_reasons", "_told")
 
-    def __init__(self, make: Callable[[], tuple[RankedItem, ...]], count: int) -> None:
-        self._make: Callable[[], tuple[RankedItem, ...]] | None = make
+    def __init__(
+        self,
+        told: Callable[[], tuple[Sequence[Item], Sequence[float]]],
+        reasons: Sequence[tuple[Reason, ...]],
+    ) -> None:
+        self._told: Callable[[], tuple[Sequence[Item], Sequence[float]]] | None = told
+        self._reasons = reasons
         self._made: tuple[RankedItem, ...] = ()
-        self._count = count
+        self._count = len(reasons)
 
     def read(self) -> tuple[RankedItem, ...]:
         """All of them."""
-        make = self._make
-        if make is not None:
-            self._made = make()
-            self._make = None  # last: another thread that sees it has what was made
+        told = self._told
+        if told is not None:
+            reasons = self._reasons
+            placed = enumerate(zip(*told(), strict=True), start=1)
+            self._made = tuple(
+                RankedItem(one, rank, score, reasons) for rank, (one, score) in placed
+            )
+            self._told = None  # last: another thread that sees it has what was made
         return self._made
+
+    def told(self) -> tuple[Sequence[Item], Sequence[float]]:
+        """Items and their scores, of which no places are made."""
+        told = self._told
+        return told() if told is not None else _told(self._made)
 
     def __len__(self) -> int:
         return self._count
@@ -130,3 +144,14 @@ class RankedItems(Sequence[RankedItem]):
 
     def __repr__(self) -> str:
         return repr(self.read())
+
+
+def items_and_scores(
+    places: Sequence[RankedItem],
+) -> tuple[Sequence[Item], Sequence[float]]:
+    """Items of a ranking and their scores, best first, for whoever needs nothing else of it."""
+    return places.told() if isinstance(places, RankedItems) else _told(places)
+
+
+def _told(places: Sequence[RankedItem]) -> tuple[list[Item], list[float]]:
+    return [one.item for one in places], [one.score for one in places]

@@ -22,8 +22,10 @@ def session_ages(timestamps: ArrayLike, *, now: float) -> NDArray[np.int64]:
         An event older than the gap is never in session 0.
     """
     times = np.asarray(timestamps, dtype=np.float64)
-    gaps = np.diff(times, append=max(now, times[-1]) if times.size else now)
-    return np.cumsum((gaps > SESSION_GAP_S)[::-1])[::-1].astype(np.int64)
+    gaps = np.empty_like(times)
+    np.subtract(times[1:], times[:-1], out=gaps[:-1])
+    gaps[-1:] = max(now - times[-1], 0.0) if times.size else 0.0
+    return np.cumsum((gaps > SESSION_GAP_S)[::-1], dtype=np.int64)[::-1]
 
 
 def is_over(last: float, now: float) -> bool:

@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Self
 
 from edge_rerank.learning.coverage import SKETCH_BYTES, Sketch
@@ -35,6 +36,8 @@ RATED = 256
 
 COVERED_MONTHS = 2
 """Months of which it is counted what was offered and shown: the last ones."""
+
+_DAY_S = 86_400
 
 _VERSION = 2
 _START = struct.Struct("<BBBHB")
@@ -285,5 +288,10 @@ def _latest(earlier: Mapping[int, Sketch], later: Mapping[int, Sketch]) -> dict[
 def month_of(at: float) -> int:
     """Months since the year 0, in UTC, of UTC seconds."""
     # Far from our days a platform's clock may know no year.
-    then = time.gmtime(min(max(at, 0.0), 2**32 - 1))
+    return _month_of_day(int(min(max(at, 0.0), 2**32 - 1)) // _DAY_S)
+
+
+@lru_cache(maxsize=64)
+def _month_of_day(day: int) -> int:
+    then = time.gmtime(day * _DAY_S)
     return then.tm_year * 12 + then.tm_mon - 1

@@ -14,7 +14,7 @@ from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Shown
 from edge_rerank.packs.specs import HistoryEncoderSpec
-from edge_rerank.ranked import RankedItem, RankedItems
+from edge_rerank.ranked import RankedItems
 from edge_rerank.ranking.candidates import Candidates, mark
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.policies.policy import Arrangement
@@ -22,7 +22,7 @@ from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.history_model import probabilities_of
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, LeftOut, ListOrder, Reason, Unread
+from edge_rerank.types import Degradation, Item, LeftOut, ListOrder, Reason, Unread
 
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
@@ -126,12 +126,11 @@ def ranked(
         reasons: of each of ``rows``.
     """
 
-    def make() -> tuple[RankedItem, ...]:
+    def listed() -> tuple[list[Item], list[float]]:
         items = candidates.items
-        placed = enumerate(zip(rows.tolist(), told()[rows].tolist(), strict=True), start=1)
-        return tuple(RankedItem(items[row], rank, score, reasons) for rank, (row, score) in placed)
+        return [items[row] for row in rows.tolist()], told()[rows].tolist()
 
-    return RankedItems(make, len(rows))
+    return RankedItems(listed, reasons)
 
 
 def told_scores(

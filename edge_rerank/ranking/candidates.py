@@ -26,6 +26,7 @@ from edge_rerank.types import Item
 MAX_CANDIDATES = 10_000
 
 _T = TypeVar("_T", bound=np.generic)
+_V = TypeVar("_V")
 
 NOBODY = -1
 """Row of an id that is no candidate."""
@@ -40,31 +41,20 @@ class RowFinder:
     """Rows of items by their ids. It holds ids alone.
 
     Args:
-        rows: of all items, by id.
-        among: by such a row, and last for no row, the row among those that are looked for, intp,
-            :data:`NOBODY` for what is not among them; ``None`` where all are.
+        rows: by id.
     """
 
-    def __init__(self, rows: Mapping[str, int], among: NDArray[np.intp] | None = None) -> None:
+    def __init__(self, rows: Mapping[str, int]) -> None:
         self._rows = rows
-        self._among = among
-
-    def part(self, rows: NDArray[np.intp], count: int) -> RowFinder:
-        """Finds some rows of ``count`` alone, and numbers them anew; intp of shape (m,)."""
-        among = np.full(count + 1, NOBODY, dtype=np.intp)
-        among[rows] = np.arange(len(rows))
-        return RowFinder(self._rows, among if self._among is None else among[self._among])
 
     def row(self, name: str) -> int:
         """Row of an id, :data:`NOBODY` for what is not among them."""
-        row = self._rows.get(name, NOBODY)
-        return row if self._among is None else int(self._among[row])
+        return self._rows.get(name, NOBODY)
 
     def rows(self, names: Iterable[str]) -> NDArray[np.intp]:
         """Rows of ids, intp of shape (names,), likewise."""
         find = self._rows.get
-        rows = np.array([find(name, NOBODY) for name in names], dtype=np.intp)
-        return rows if self._among is None else self._among[rows]
+        return np.array([find(name, NOBODY) for name in names], dtype=np.intp)
 
 
 class Candidates(Sequence[Item]):
@@ -92,7 +82,7 @@ class Candidates(Sequence[Item]):
         """Some of them, in the order of ``rows``, intp of shape (m,), each once."""
         part = object.__new__(type(self))
         part._items = tuple(map(self._items.__getitem__, rows.tolist()))
-        part.find = self.find.part(rows, len(self))
+        part.find = RowFinder({item.id: row for row, item in enumerate(part._items)})
         part._begin(self, rows)
         return part
 
@@ -106,6 +96,7 @@ class Candidates(Sequence[Item]):
         self._whole, self._rows = whole, rows
         self._columns: dict[str, NDArray[Any]] = {}
         self._derived: WeakKeyDictionary[Any, NDArray[Any]] = WeakKeyDictionary()
+        self._together: WeakKeyDictionary[Any, Any] = WeakKeyDictionary()
 
     def __len__(self) -> int:
         return len(self._items)
@@ -132,17 +123,17 @@ class Candidates(Sequence[Item]):
     @property
     def popularity(self) -> NDArray[np.float64]:
         """Float64 of shape (n,); NaN where unknown."""
-        return self._column("popularity", lambda own: _numbers(item.popularity for item in own))
+        return self._column("popularity", lambda own: _numbers([item.popularity for item in own]))
 
     @property
     def scores(self) -> NDArray[np.float64]:
         """The host's own, float64 of shape (n,); NaN where it gave none."""
-        return self._column("scores", lambda own: _numbers(item.score for item in own))
+        return self._column("scores", lambda own: _numbers([item.score for item in own]))
 
     @property
     def published(self) -> NDArray[np.float64]:
         """UTC seconds, float64 of shape (n,); NaN where unknown."""
-        return self._column("published", lambda own: _numbers(item.published for item in own))
+        return self._column("published", lambda own: _numbers([item.published for item in own]))
 
     @property
     def keys(self) -> NDArray[np.uint64]:
@@ -157,12 +148,14 @@ class Candidates(Sequence[Item]):
     @property
     def carrying(self) -> NDArray[np.bool_]:
         """Which items carry a vector of the host's, bool of shape (n,)."""
-        return self._column("carrying", lambda own: _flags(item.vector is not None for item in own))
+        return self._column(
+            "carrying", lambda own: _flags([item.vector is not None for item in own])
+        )
 
     def carried(self, part: str) -> NDArray[np.bool_]:
         """Which items have an ``image`` or ``audio``, bool of shape (n,)."""
         return self._column(
-            part, lambda own: _flags(getattr(item, part) is not None for item in own)
+            part, lambda own: _flags([getattr(item, part) is not None for item in own])
         )
 
     @property
@@ -174,7 +167,12 @@ class Candidates(Sequence[Item]):
     @property
     def told(self) -> NDArray[np.bool_]:
         """Which items have a text that is not blank, bool of shape (n,)."""
-        return self._column("told", lambda own: _flags(bool(item.text.strip()) for item in own))
+        return self._column("told", lambda own: _flags([bool(item.text.strip()) for item in own]))
+
+    @property
+    def ascii(self) -> NDArray[np.bool_]:
+        """Which items have no text but in ASCII, bool of shape (n,)."""
+        return self._column("ascii", lambda own: _flags([item.text.isascii() for item in own]))
 
     @cached_property
     def categories(self) -> CategoryLists:
@@ -212,6 +210,18 @@ class Candidates(Sequence[Item]):
         if found is None:
             found = self._made(make, lambda whole: whole.derived(owner, make))
             self._derived[owner] = found
+        return found
+
+    def together(self, owner: object, make: Callable[[Candidates], _V]) -> _V:
+        """What all of them together come to, made once for an owner: of a part it is another.
+
+        Args:
+            owner: whose it is; it goes when the owner does.
+            make: makes it, a value.
+        """
+        found: _V | None = self._together.get(owner)
+        if found is None:
+            found = self._together[owner] = make(self)
         return found
 
     def _column(self, name: str, make: Callable[[Candidates], NDArray[_T]]) -> NDArray[_T]:
@@ -256,12 +266,12 @@ class Catalogue(Candidates):
         given = check_sequence(ids, "ids", InvalidRequest, wanted=wanted)
         names = [check_id(one, "ids", InvalidRequest) for one in given]
         rows = self.find.rows(names)
-        missing = int((rows == NOBODY).sum())
+        missing = np.count_nonzero(rows == NOBODY)
         if missing:
             raise InvalidRequest(
                 f"ids: expected those of the catalogue, got {missing} that are not in it"
             )
-        if len(np.unique(rows)) < len(rows):
+        if len(set(names)) < len(names):
             raise InvalidRequest("ids: expected each once, got one twice")
         return self.part(rows)
 
@@ -349,9 +359,9 @@ def _each_once(items: Sequence[Item]) -> dict[str, int]:
     return rows
 
 
-def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
-    return np.array(list(values), dtype=np.float64)  # None becomes NaN
+def _numbers(values: list[float | None]) -> NDArray[np.float64]:
+    return np.array(values, dtype=np.float64)  # None becomes NaN
 
 
-def _flags(values: Iterable[bool]) -> NDArray[np.bool_]:
-    return np.array(list(values), dtype=np.bool_)
+def _flags(values: list[bool]) -> NDArray[np.bool_]:
+    return np.array(values, dtype=np.bool_)

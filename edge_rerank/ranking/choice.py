@@ -31,7 +31,7 @@ from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, HeadOf
-from edge_rerank.ranking.candidates import Catalogue, items_of
+from edge_rerank.ranking.candidates import Candidates, Catalogue, items_of
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
@@ -108,7 +108,7 @@ class ChoosingEngine(RankingEngine):
         """See :meth:`RankingEngine.answer`."""
         self._check_open()
         candidates = self.candidates(items)
-        second = self._chosen(candidates)
+        second = self._chosen_where(lambda: candidates.together(self._foreign, self._foreign_of))
         if second is None:
             return super().answer(
                 candidates, history=history, head_of=head_of, trial_of=trial_of, **options
@@ -181,13 +181,27 @@ class ChoosingEngine(RankingEngine):
             self._second.close()
 
     def _chosen(self, items: Sequence[Item]) -> RankingEngine | None:
-        return self._chosen_for([item.text for item in items if item.vector is None])
+        return self._chosen_where(lambda: self._foreign_in(items))
 
     def _chosen_for(self, texts: Sequence[str]) -> RankingEngine | None:
-        """The second engine where it is to rank, ``None`` for this one."""
+        return self._chosen_where(lambda: self._foreign.share(texts))
+
+    def _foreign_in(self, items: Sequence[Item]) -> float:
+        return self._foreign.share([item.text for item in items if item.vector is None])
+
+    def _foreign_of(self, candidates: Candidates) -> float:
+        # Nothing in ASCII is in Chinese, and a catalogue knows of each part that it is.
+        return 0.0 if candidates.ascii.all() else self._foreign_in(candidates)
+
+    def _chosen_where(self, foreign: Callable[[], float]) -> RankingEngine | None:
+        """The second engine where it is to rank, ``None`` for this one.
+
+        Args:
+            foreign: gives the share of the texts that only the second reads; asked where that says.
+        """
         if self._second is None:
             return None
-        if not self._settled and self._foreign.share(texts) < CHOICE_SHARE:
+        if not self._settled and foreign() < CHOICE_SHARE:
             return None
         return self._second.get()
 

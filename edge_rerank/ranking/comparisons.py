@@ -8,6 +8,7 @@ from functools import partial
 from itertools import compress
 from pathlib import Path
 from typing import Protocol
+from weakref import ref
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from edge_rerank.inference.encoders.unrelated import Unrelated
 from edge_rerank.inference.encoders.vector_file import kept_vectors
 from edge_rerank.ranking.alignment import LEAST_PAIRS, Alignment
 from edge_rerank.ranking.candidates import Candidates
-from edge_rerank.ranking.interests import Interest, Interests
+from edge_rerank.ranking.interests import Interests
 from edge_rerank.ranking.media_comparisons import MediaComparer
 from edge_rerank.ranking.relevance.terms import terms
 from edge_rerank.ranking.signals.words import Lexicon
@@ -34,19 +35,30 @@ class Comparisons:
 
     Attributes:
         vectors: of the candidates, unit rows, float32 of shape (n, dim); 0 without a text.
-        liked: float64 of shape (n, liked items); 0 for an item with itself.
-        disliked: float64 of shape (n, disliked items), likewise.
+        cosines: with the liked, then the disliked items, float64 of shape (n, items); 0 for an
+            item with itself.
+        likes: how many of these are liked.
         likeness: among the liked items, float64 of shape (liked, liked).
         aversion: of the liked with the disliked items, float64 of shape (liked, disliked).
         unread: how much of all that could not be read.
     """
 
     vectors: NDArray[np.float32]
-    liked: NDArray[np.float64]
-    disliked: NDArray[np.float64]
+    cosines: NDArray[np.float64]
+    likes: int
     likeness: NDArray[np.float64]
     aversion: NDArray[np.float64]
     unread: Unread = _ALL_READ
+
+    @property
+    def liked(self) -> NDArray[np.float64]:
+        """With the liked items, float64 of shape (n, liked items)."""
+        return self.cosines[:, : self.likes]
+
+    @property
+    def disliked(self) -> NDArray[np.float64]:
+        """With the disliked items, float64 of shape (n, disliked items)."""
+        return self.cosines[:, self.likes :]
 
 
 class Comparer(Protocol):
@@ -61,6 +73,28 @@ class Comparer(Protocol):
     def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
         """Compare vectors with the words of a query, float64 of shape (n,)."""
         ...
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Past:
+    """What vectors say of a history alone.
+
+    Attributes:
+        texts: of the liked, then the disliked items.
+        vectors: of these, float32 of shape (items, dim).
+        likeness: see :class:`Comparisons`.
+        aversion: likewise.
+        unread: how many of the texts say something that no vector of the host's does, and how many
+            of those could not be read.
+        given: vectors of the host's by place.
+    """
+
+    texts: Sequence[str]
+    vectors: NDArray[np.float32]
+    likeness: NDArray[np.float64]
+    aversion: NDArray[np.float64]
+    unread: tuple[int, int]
+    given: Mapping[int, NDArray[np.float32]]
 
 
 class TextComparer:
@@ -99,44 +133,69 @@ class TextComparer:
         or runs of signs, with others of that kind: a cosine of 0 would say that nothing was meant.
         Likes are not, for a history model judges words beside texts.
         """
-        touched = [*interests.liked, *interests.disliked]
-        words = interests.searches
-        past = [one.item.text for one in touched]
-        own, others = candidates.derived(self, self._vectors_of), self._of_past(candidates, touched)
-        cosines = (own @ others.T).astype(np.float64)
+        own, past = candidates.derived(self, self._vectors_of), self._of_past(candidates, interests)
+        cosines = (own @ past.vectors.T).astype(np.float64)
         likes = len(interests.liked)
         if interests.disliked:
-            self._compare_spelling(
-                cosines[:, likes:], (candidates.texts, own), (past[likes:], others[likes:])
-            )
-        _compare_host_vectors(cosines, candidates, touched)
+            left, right = (candidates.texts, own), (past.texts[likes:], past.vectors[likes:])
+            self._compare_spelling(cosines[:, likes:], left, right)
+        _compare_host_vectors(cosines, candidates, past.given)
         # An item resembles itself; that says nothing about its place.
-        rows = candidates.find.rows(one.item.id for one in touched)
-        (known,) = np.nonzero(rows >= 0)
+        rows = candidates.find.rows(interests.ids)
+        known = rows >= 0
         cosines[rows[known], known] = 0.0
+        words = interests.searches
         asked = self._words.get([*words, query] if query else words)
-        mine = others[:likes].astype(np.float64)
-        before = np.concatenate([others, asked[: len(words)]])
         return Comparisons(
             vectors=own,
-            liked=cosines[:, :likes],
-            disliked=cosines[:, likes:],
-            likeness=mine @ mine.T,
-            aversion=(others[:likes] @ others[likes:].T).astype(np.float64),
+            cosines=cosines,
+            likes=likes,
+            likeness=past.likeness,
+            aversion=past.aversion,
             unread=Unread(
-                candidates=_unread(candidates.told & ~candidates.carrying, own),
-                history=_unread(_needed([one.item for one in touched], words), before),
+                candidates=candidates.together(self, self._unread),
+                history=_share_unread(past.unread, _unread(_told(words), asked[: len(words)])),
                 query=float(bool(query) and not asked[-1].any()),
             ),
         )
 
-    def _of_past(self, candidates: Candidates, touched: Sequence[Interest]) -> NDArray[np.float32]:
-        """Vectors of the history's texts: of a catalogue's items those that it has already."""
-        texts = [one.item.text for one in touched]
-        catalogue = candidates.whole
-        if not catalogue.kept:
-            return self.vectors(texts)
-        found = catalogue.find.rows(one.item.id for one in touched).tolist()
+    def _unread(self, candidates: Candidates) -> float:
+        """Share of the candidates that are to be compared by a text which was not read."""
+        told = candidates.told & ~candidates.carrying
+        return _share_unread(_unread(told, candidates.derived(self, self._vectors_of)))
+
+    def _of_past(self, candidates: Candidates, interests: Interests) -> _Past:
+        """The history's texts: of a catalogue's items those vectors that it has already."""
+        whole = candidates.whole
+        # Of a catalogue no more than that it is the one: it may be gone before the history is.
+        beside = ref(whole) if whole.kept else None
+        return interests.derived(self, lambda: self._read_past(whole, interests), beside=beside)
+
+    def _read_past(self, catalogue: Candidates, interests: Interests) -> _Past:
+        items = [one.item for one in interests.touched]
+        texts = [item.text for item in items]
+        if catalogue.kept:
+            vectors = self._vectors_beside(catalogue, interests.ids, texts)
+        else:
+            vectors = self.vectors(texts)
+        likes = len(interests.liked)
+        liked, disliked = vectors[:likes], vectors[likes:]
+        mine = liked.astype(np.float64)
+        needed = [item.text if item.vector is None else "" for item in items]
+        return _Past(
+            texts=texts,
+            vectors=vectors,
+            likeness=mine @ mine.T,
+            aversion=(liked @ disliked.T).astype(np.float64),
+            unread=_unread(_told(needed), vectors),
+            given=_host_vectors(items),
+        )
+
+    def _vectors_beside(
+        self, catalogue: Candidates, ids: Sequence[str], texts: Sequence[str]
+    ) -> NDArray[np.float32]:
+        """Vectors of a history's texts, of those of a catalogue's items as it has them."""
+        found = catalogue.find.rows(ids).tolist()
         same = [
             row >= 0 and catalogue[row].text == text for row, text in zip(found, texts, strict=True)
         ]
@@ -279,21 +338,26 @@ class TextComparer:
         self._spelling.clear()
 
 
-def _needed(items: Sequence[Item], words: Sequence[str]) -> NDArray[np.bool_]:
-    """Which texts of items, then others, say something that no vector of the host's does."""
-    needed = [item.vector is None and bool(item.text.strip()) for item in items]
-    return np.array([*needed, *(bool(one.strip()) for one in words)], dtype=np.bool_)
+def _told(texts: Sequence[str]) -> NDArray[np.bool_]:
+    """Which texts are not blank, bool of shape (texts,)."""
+    return np.array([bool(one.strip()) for one in texts], dtype=np.bool_)
 
 
-def _unread(needed: NDArray[np.bool_], vectors: NDArray[np.float32]) -> float:
-    """Share of the texts that are needed whose vector is zero: the encoder cannot read them.
+def _unread(needed: NDArray[np.bool_], vectors: NDArray[np.float32]) -> tuple[int, int]:
+    """How many texts are needed, and of how many of those the encoder could read nothing.
 
     Args:
         needed: bool of shape (n,).
         vectors: of the texts, float32 of shape (n, dim).
     """
     blank = _blank(vectors)
-    return float(needed[blank].sum() / max(needed.sum(), 1)) if len(blank) else 0.0
+    return int(np.count_nonzero(needed)), int(np.count_nonzero(needed[blank]))
+
+
+def _share_unread(*counts: tuple[int, int]) -> float:
+    """Share of what is needed that could not be read, see :func:`_unread`."""
+    needed, unread = map(sum, zip(*counts, strict=True))
+    return unread / max(needed, 1)
 
 
 def _blank(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
@@ -304,10 +368,11 @@ def _blank(vectors: NDArray[np.float32]) -> NDArray[np.intp]:
 
 
 def _compare_host_vectors(
-    cosines: NDArray[np.float64], candidates: Candidates, touched: Sequence[Interest]
+    cosines: NDArray[np.float64],
+    candidates: Candidates,
+    columns: Mapping[int, NDArray[np.float32]],
 ) -> None:
     """Where both items carry a vector of the host's of one length, let it replace the text."""
-    columns = _host_vectors([one.item for one in touched])
     if not columns:
         return
     carrying = np.flatnonzero(candidates.carrying).tolist()

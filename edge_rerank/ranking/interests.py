@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from itertools import chain
-from typing import Any, NamedTuple, Self
+from typing import Any, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,8 @@ from edge_rerank.history.sessions import is_over, session_ages
 from edge_rerank.ranking.signals.situation import places
 from edge_rerank.ranking.strength import CHOSEN, Standing, guess_scale
 from edge_rerank.types import Event, EventType, Item
+
+_T = TypeVar("_T")
 
 MAX_ITEMS = 50
 """The most recently touched items that take part; more add time but no quality."""
@@ -57,7 +60,7 @@ tenth of the time between, 6 % up to a quarter, 8 % up to one and a half."""
 _DAY_S = 86_400.0
 
 _REMEMBERED = 16
-"""Histories that are remembered: those of people who are there now."""
+"""Histories that are remembered, with vectors of their items: those of people who are there now."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -105,7 +108,7 @@ class Met:
 NOTHING_MET = Met()
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class Interests:
     """What the ranker knows of a person.
 
@@ -133,11 +136,28 @@ class Interests:
     visits: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
     met: Met = NOTHING_MET
     described: bool = False
-    _kept: dict[str, NDArray[np.float64]] = field(default_factory=dict, compare=False)
+    _kept: dict[Hashable, tuple[object, Any]] = field(default_factory=dict, compare=False)
 
     def newest(self, most: int) -> Interests:
         """The same with no more than ``most`` liked items: those that count most by now."""
-        return self if len(self.liked) <= most else self.but(_heaviest(self.liked, most))
+        if len(self.liked) <= most:
+            return self
+        newest = self.derived(most, lambda: self.but(self._heaviest_liked(most)))
+        return newest if newest.done is self.done else replace(newest, done=self.done)
+
+    def _heaviest_liked(self, most: int) -> tuple[Interest, ...]:
+        weights = np.array([min(abs(one.strength), 1.0) * one.recency for one in self.liked])
+        return tuple([self.liked[place] for place in _heaviest(weights, most)])
+
+    @cached_property
+    def touched(self) -> tuple[Interest, ...]:
+        """Liked items, then disliked ones."""
+        return (*self.liked, *self.disliked)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of :attr:`touched`."""
+        return self.derived("ids", lambda: tuple([one.item.id for one in self.touched]))
 
     def but(
         self, liked: tuple[Interest, ...], disliked: tuple[Interest, ...] | None = None
@@ -146,18 +166,21 @@ class Interests:
         disliked = self.disliked if disliked is None else disliked
         return replace(self, liked=liked, disliked=disliked, described=False, _kept={})
 
-    def derived(self, name: str, make: Callable[[], NDArray[np.float64]]) -> NDArray[np.float64]:
-        """What follows from liked and disliked items alone, made once for each history.
+    def derived(self, what: Hashable, make: Callable[[], _T], *, beside: object = None) -> _T:
+        """What follows from liked and disliked items, made once for each history.
 
         Args:
-            name: of what it is.
-            make: makes it, an array that nobody changes.
+            what: names it; with whoever makes it, where another would make something else.
+            make: makes it, a value; of arrays nobody changes one.
+            beside: what else it follows from; beside another it is made anew.
         """
-        found = self._kept.get(name)
-        if found is None:
-            found = self._kept[name] = make()
-            found.setflags(write=False)
-        return found
+        known, found = self._kept.get(what, (None, None))
+        if found is None or known is not beside:
+            found = make()
+            if isinstance(found, np.ndarray):
+                found.setflags(write=False)
+            self._kept[what] = beside, found
+        return cast("_T", found)
 
     def __bool__(self) -> bool:
         return bool(self.liked or self.disliked or self.searches or self.shown)
@@ -246,7 +269,7 @@ class _Digest:
                 touched[item.id] = _Touched(item, standing, age, event.timestamp or 0.0)
         for one in touched.values():
             one.strength = one.standing.strength
-        heaviest = _heaviest(_interests(list(touched.values())), MAX_ITEMS)
+        heaviest = _interests(list(touched.values()), MAX_ITEMS)
         chosen = {name: one for name, one in touched.items() if one.strength >= CHOSEN}
         visits = {
             name: (name in repeated and tuple(sorted(one.standing.sessions))) or (one.session,)
@@ -387,30 +410,27 @@ def read_interests(
     return InterestReader().read(history, now=now, ratings=ratings)
 
 
-def _interests(touched: Sequence[_Touched]) -> list[Interest]:
+def _interests(touched: Sequence[_Touched], most: int) -> list[Interest]:
+    """The ``most`` items that count most by now, oldest first."""
     strengths = np.array([one.strength for one in touched])
     later = places(strengths)
     sessions = np.array([one.session for one in touched])
     # What was turned down is forgiven sooner.
     sessions = np.where(strengths < 0, sessions * _FORGIVING, sessions)
     recency = np.exp2(-later / _HALF_LIFE_ITEMS - sessions / _HALF_LIFE_SESSIONS)
+    told = list(zip(touched, strengths.tolist(), recency.tolist(), later.tolist(), strict=True))
+    kept = _heaviest(np.minimum(np.abs(strengths), 1.0) * recency, most)
     return [
         # Data sets without times give 0: the beginning of 1970 is no time to reckon with.
         Interest(one.item, strength, weight, one.when or None, one.session, since)
-        for one, strength, weight, since in zip(
-            touched, strengths.tolist(), recency.tolist(), later.tolist(), strict=True
-        )
+        for one, strength, weight, since in map(told.__getitem__, kept)
     ]
 
 
-def _heaviest(interests: Sequence[Interest], most: int) -> tuple[Interest, ...]:
-    """The ``most`` of them that count most by now, oldest first."""
-    if len(interests) <= most:
-        return tuple(interests)
-    weights = np.array([min(abs(one.strength), 1.0) * one.recency for one in interests])
-    # Of equal ones the newer.
-    kept = len(interests) - 1 - np.argsort(-weights[::-1], kind="stable")[:most]
-    return tuple(interests[place] for place in sorted(kept.tolist()))
+def _heaviest(weights: NDArray[np.float64], most: int) -> list[int]:
+    """Places of the ``most`` largest of them, rising; of equal ones the last."""
+    kept = len(weights) - 1 - np.argsort(-weights[::-1], kind="stable")[:most]
+    return sorted(kept.tolist())
 
 
 def _half_life_days(times: Sequence[int]) -> float:

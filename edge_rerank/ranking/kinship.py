@@ -7,14 +7,12 @@ liked of a kind. A model's scores are of no use here: they mix the kind with eve
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.signals.categories import CategoryLists
-from edge_rerank.types import Item
 
 SAME_SORT = 0.5
 """Cosine of sets of categories from which on items begin to be of one kind: one of two in
@@ -41,10 +39,9 @@ class Sorted:
         return Sorted(self.rows[part], self.leaves[part])
 
 
-def sort_items(candidates: CategoryLists, history: Sequence[Item]) -> tuple[Sorted, Sorted]:
-    """Categories of candidates and of a history's items; only the history's are told apart."""
-    past = CategoryLists.of([item.categories for item in history])
-    return Sorted(*candidates.rows(past.names)), Sorted(*past.rows(past.names))
+def sort_items(candidates: CategoryLists, history: CategoryLists) -> Sorted:
+    """Categories of candidates; only those of the history's items are told apart."""
+    return Sorted(*candidates.rows(history.names))
 
 
 def kinship(

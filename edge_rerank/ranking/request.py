@@ -39,6 +39,7 @@ from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
+from edge_rerank.ranking.signals.categories import CategoryLists
 from edge_rerank.types import Event, Item
 
 
@@ -201,15 +202,19 @@ class Request:
 
         int64 of shapes (n,) and (liked + disliked,); -1 for what is no candidate.
         """
-        touched = (*self.interests.liked, *self.interests.disliked)
-        before = self.rows_of(one.item.id for one in touched)
+        before = self.rows_of(self.interests.ids)
         return np.arange(len(self.candidates)), before.astype(np.int64)
 
     @cached_property
     def sorts(self) -> tuple[Sorted, Sorted]:
         """Categories of the candidates, and of the liked and then the disliked items."""
-        touched = (*self.interests.liked, *self.interests.disliked)
-        return sort_items(self.candidates.categories, [one.item for one in touched])
+        past, own = self.interests.derived("sorts", self._past_sorts)
+        return sort_items(self.candidates.categories, past), own
+
+    def _past_sorts(self) -> tuple[CategoryLists, Sorted]:
+        """Of the history alone."""
+        past = CategoryLists.of([one.item.categories for one in self.interests.touched])
+        return past, sort_items(past, past)
 
     @cached_property
     def kin(self) -> NDArray[np.float64]:

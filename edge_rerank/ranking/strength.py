@@ -222,5 +222,7 @@ class Standing:
 
 def _together(strengths: list[float]) -> float:
     """The strongest, and a quarter of the others."""
-    strongest = max(strengths, default=0.0)
+    if len(strengths) < 2:  # by far the most
+        return strengths[0] if strengths else 0.0
+    strongest = max(strengths)
     return strongest + _BESIDE * (sum(strengths) - strongest)

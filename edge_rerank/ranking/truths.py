@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.evidence import CODES, Evidence, Truths
+from edge_rerank.ranking.interests import Interests
 from edge_rerank.ranking.kinship import Sorted, kinship
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.repeats import HABIT
@@ -51,6 +52,8 @@ SAME_SHARE = 0.5
 """Part of an item's categories above which it is from those that were chosen, whatever its most
 specific one."""
 
+_COLUMNS = (HOST.name, REJECTED.name, HABIT.name, SHOWN.name, NEXT.name)
+
 _UPPER_QUARTER, _UPPER_THIRD = 3 / 4, 2 / 3
 
 
@@ -60,12 +63,10 @@ def note_truths(request: Request, evidence: Evidence) -> None:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Facts:
-    """What truths are found in, after the call: of the history no words but those of categories.
+class _Past:
+    """What truths are found in of a history alone, and no words but those of categories.
 
     Attributes:
-        candidates: n of them.
-        columns: of the evidence that say something here, by name, float64 of shape (n,).
         chosen: places of the liked items that were chosen, intp of shape (c,).
         ids: of these.
         pull: how much likeness to each counts, float64 of shape (c,).
@@ -75,13 +76,8 @@ class _Facts:
         met: categories of all that the history has.
         known: ids of all that the history has, where something was shown in vain; else none.
         had: ids of what the person had before.
-        sorts: categories of candidates, and of liked and then disliked items.
-        numbers: of candidates, and of liked and then disliked items.
-        cosines: with the liked, and with the disliked items.
     """
 
-    candidates: Candidates
-    columns: Mapping[str, NDArray[np.float64]]
     chosen: NDArray[np.intp]
     ids: tuple[str, ...]
     pull: NDArray[np.float64]
@@ -91,24 +87,14 @@ class _Facts:
     met: frozenset[str]
     known: frozenset[str] | None
     had: tuple[str, ...]
-    sorts: tuple[Sorted, Sorted]
-    numbers: tuple[NDArray[np.int64], NDArray[np.int64]]
-    cosines: tuple[NDArray[np.float64], NDArray[np.float64]]
 
     @classmethod
-    def of(cls, request: Request, evidence: Evidence) -> Self:
-        """Of a call, once all sources have filled in the evidence."""
-        interests = request.interests
+    def of(cls, interests: Interests, support: NDArray[np.float64]) -> Self:
+        """Of what a history says, and what of each liked item's strength is left."""
         strengths = np.array([one.strength for one in interests.liked])
-        (chosen,) = np.nonzero((strengths >= CHOSEN) & (request.support >= SUPPORTED))
+        (chosen,) = np.nonzero((strengths >= CHOSEN) & (support >= SUPPORTED))
         liked = [interests.liked[place] for place in chosen.tolist()]
         return cls(
-            candidates=request.candidates,
-            columns={
-                name: evidence[name]
-                for name in (HOST.name, REJECTED.name, HABIT.name, SHOWN.name, NEXT.name)
-                if evidence.has(name)
-            },
             chosen=chosen,
             ids=tuple(one.item.id for one in liked),
             pull=pull_of(liked),
@@ -118,6 +104,37 @@ class _Facts:
             met=interests.met.categories,
             known=interests.met.ids if interests.shown else None,
             had=tuple(interests.visits),
+        )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Facts:
+    """What truths are found in, after the call.
+
+    Attributes:
+        candidates: n of them.
+        columns: of the evidence that say something here, by name, float64 of shape (n,).
+        past: the history.
+        sorts: categories of candidates, and of liked and then disliked items.
+        numbers: of candidates, and of liked and then disliked items.
+        cosines: with the liked, and with the disliked items.
+    """
+
+    candidates: Candidates
+    columns: Mapping[str, NDArray[np.float64]]
+    past: _Past
+    sorts: tuple[Sorted, Sorted]
+    numbers: tuple[NDArray[np.int64], NDArray[np.int64]]
+    cosines: tuple[NDArray[np.float64], NDArray[np.float64]]
+
+    @classmethod
+    def of(cls, request: Request, evidence: Evidence) -> Self:
+        """Of a call, once all sources have filled in the evidence."""
+        interests = request.interests
+        return cls(
+            candidates=request.candidates,
+            columns={name: evidence[name] for name in _COLUMNS if evidence.has(name)},
+            past=interests.derived(_Past, lambda: _Past.of(interests, request.support)),
             sorts=request.sorts,
             numbers=request.numbers,
             cosines=(request.comparisons.liked, request.comparisons.disliked),
@@ -128,7 +145,7 @@ class _Facts:
         self._note_likeness(truths)
         self._note_categories(truths)
         self._note_popularity(truths)
-        some = bool(len(self.chosen))
+        some = bool(len(self.past.chosen))
         truths.holds(ReasonCode.MODEL, lifts=some, lowers=some)
         if NEXT.name in self.columns:
             self._note_next(truths)
@@ -148,32 +165,32 @@ class _Facts:
 
     def _note_likeness(self, truths: Truths) -> None:
         """Like what was chosen; which item it is most like, and whether just now."""
-        chosen = self.chosen
+        chosen = self.past.chosen
         if not len(chosen):
             for code in (ReasonCode.SIMILAR, ReasonCode.SESSION, ReasonCode.TOGETHER):
                 truths.holds(code, lifts=False, lowers=False)
             return
         liked = self.cosines[0]
-        kin, cosines = self._kin(slice(len(self.liked)), liked)[:, chosen], liked[:, chosen]
+        kin, cosines = self._kin(slice(len(self.past.liked)), liked)[:, chosen], liked[:, chosen]
         upper = _at(_UPPER_QUARTER, cosines)
         alike = (kin >= OF_A_KIND) | ((cosines >= ALIKE_COSINE) & (cosines >= upper))
         numbers, before = self.numbers
         # That it was chosen itself is another thing.
         alike &= ~(numbers[:, None] == before[chosen])
-        worth = np.where(alike, (kin + cosines) * self.pull, -1.0)
+        worth = np.where(alike, (kin + cosines) * self.past.pull, -1.0)
         nearest = worth.argmax(axis=1)
         holds = np.asarray(alike.any(axis=1))
-        truths.chosen = self.ids
+        truths.chosen = self.past.ids
         truths.nearest = np.where(holds, nearest, -1)
         # "Unlike what you chose" is said of nothing: of all that somebody chose, something is near.
         truths.holds(ReasonCode.SIMILAR, lifts=holds, lowers=False)
         # Just now, as far as there were others before.
-        present = (self.sessions == 0) & (self.sessions.max() > 0)
+        present = (self.past.sessions == 0) & (self.past.sessions.max() > 0)
         truths.present = np.where(holds, present[nearest], False)
 
     def _note_categories(self, truths: Truths) -> None:
         """From a category of something that was chosen; or from none of them."""
-        chosen, (own, history) = self.chosen, self.sorts
+        chosen, (own, history) = self.past.chosen, self.sorts
         rows, leaves = history.rows[chosen], history.leaves[chosen]
         known = rows.any(axis=0)
         # Rows have length 1 over all of an item's categories, known or not: squares are shares.
@@ -181,11 +198,11 @@ class _Facts:
         held = ((own.leaves[:, None] == leaves) & (leaves >= 0)).any(axis=1) | (share > SAME_SHARE)
         # Seldom chosen is what was met in nothing, liked in the end or not.
         lists = self.candidates.categories
-        lowers = lists.some & ~lists.any_of(self.met) if known.any() else False
-        times = Counter(name for place in chosen.tolist() for name in set(self.liked[place]))
-        if self.disliked:
+        lowers = lists.some & ~lists.any_of(self.past.met) if known.any() else False
+        times = Counter(name for place in chosen.tolist() for name in set(self.past.liked[place]))
+        if self.past.disliked:
             # Of a category that was turned down as often nobody is told that they like it.
-            times.subtract(name for one in self.disliked for name in set(one))
+            times.subtract(name for one in self.past.disliked for name in set(one))
             times = +times
             held &= lists.any_of(times)
         truths.holds(ReasonCode.CATEGORY, lifts=held, lowers=lowers)
@@ -193,7 +210,7 @@ class _Facts:
 
     def _note_next(self, truths: Truths) -> None:
         """Whether the candidate's category has come right after that of the last liked item."""
-        path = [one[-1] for one in self.liked if one]
+        path = [one[-1] for one in self.past.liked if one]
         followed = {after for before, after in pairwise(path) if before == path[-1]}
         leaves = [item.categories[-1] if item.categories else None for item in self.candidates]
         lifts = np.array([leaf in followed for leaf in leaves], dtype=np.bool_)
@@ -213,20 +230,20 @@ class _Facts:
 
     def _note_own_past(self, truths: Truths) -> None:
         """What was said of this very item, and of ones like it that were turned down."""
-        if self.disliked:
+        if self.past.disliked:
             turned_down = self.columns[REJECTED.name] > 0
             for code in _OF_LIKING:
                 # Nobody is told that they like what they said they do not.
                 truths.lifts[turned_down, CODES.index(code)] = False
             truths.holds(ReasonCode.DISMISSED, lifts=False, lowers=turned_down)
-            kin = self._kin(slice(len(self.liked), None), self.cosines[1])
+            kin = self._kin(slice(len(self.past.liked), None), self.cosines[1])
             truths.holds(ReasonCode.DISLIKED, lifts=False, lowers=kin.max(axis=1) >= OF_A_KIND)
-        if self.had:
-            had = self._among(self.had)
+        if self.past.had:
+            had = self._among(self.past.had)
             truths.holds(ReasonCode.REPEAT, lifts=had, lowers=had)
             truths.holds(ReasonCode.HABIT, lifts=self.columns[HABIT.name] > 0, lowers=False)
-        if self.known is not None:
-            new = ~self._among(self.known)
+        if self.past.known is not None:
+            new = ~self._among(self.past.known)
             truths.holds(ReasonCode.SEEN, lifts=new, lowers=self.columns[SHOWN.name] > 0)
 
     def _among(self, names: Iterable[str]) -> NDArray[np.bool_]:

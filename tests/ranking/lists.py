@@ -38,8 +38,8 @@ class Given:
         disliked = self._of([one.item for one in interests.disliked])
         return Comparisons(
             vectors=own,
-            liked=(own @ liked.T).astype(np.float64),
-            disliked=(own @ disliked.T).astype(np.float64),
+            cosines=(own @ np.concatenate([liked, disliked]).T).astype(np.float64),
+            likes=len(liked),
             likeness=(liked @ liked.T).astype(np.float64),
             aversion=(liked @ disliked.T).astype(np.float64),
         )

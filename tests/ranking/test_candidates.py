@@ -185,7 +185,7 @@ def test_columns_of_a_part_are_those_of_its_items(kind: type[Candidates]) -> Non
     rows = np.array([7, 0, 33, 12])
     part = kind(ITEMS).part(rows)
     alone = Candidates([ITEMS[row] for row in rows])
-    for name in ("popularity", "scores", "published", "keys", "carrying", "told"):
+    for name in ("popularity", "scores", "published", "keys", "carrying", "told", "ascii"):
         np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
     assert part.texts == alone.texts
     assert [part.categories.lists[n] for n in part.categories.of_item] == [
@@ -207,6 +207,28 @@ def test_what_is_derived_goes_with_its_owner() -> None:
     del owner, made
     gc.collect()
     assert gone() is None
+
+
+def test_what_all_come_to_together_is_made_once_and_anew_for_a_part() -> None:
+    class Owner:
+        pass
+
+    catalogue, owner = Catalogue(ITEMS), Owner()
+    assert catalogue.together(owner, len) == len(ITEMS)
+    assert catalogue.together(owner, lambda _: 0) == len(ITEMS)
+    assert catalogue.part(np.array([4, 2])).together(owner, len) == 2
+    assert catalogue.together(Owner(), lambda _: 0) == 0
+
+
+def test_a_history_that_is_kept_is_read_beside_each_catalogue(engine: RankingEngine) -> None:
+    items = [Item(str(n), " ".join(WORDS[n : n + 3]), ["a"]) for n in range(6)]
+    renamed = [Item(str(n), " ".join(WORDS[9 - n : 12 - n]), ["b"]) for n in range(6)]
+    past = tuple(Event("click", items[n], timestamp=100.0 + n) for n in range(4))
+    catalogues = [engine.prepare(one) for one in (items, renamed)]
+    for place in (0, 1, 0, 1):
+        kept = engine.rank(catalogues[place], history=past, now=200.0)
+        plain = engine.rank((items, renamed)[place], history=list(past), now=200.0)
+        assert kept == plain
 
 
 def test_lists_of_categories_by_name() -> None:

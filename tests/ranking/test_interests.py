@@ -9,6 +9,7 @@ from edge_rerank.ranking.interests import (
     MAX_ITEMS,
     MAX_SEARCHES,
     InterestReader,
+    Interests,
     read_interests,
 )
 
@@ -169,6 +170,27 @@ def test_what_was_had_fades_while_nothing_is_done() -> None:
     soon, later = (reader.read(history, now=now) for now in (1_000.0, 1_500.0))
     assert soon.done["a"] == 1.0 > later.done["a"]
     assert later.liked is soon.liked
+
+
+def test_what_follows_from_the_newest_is_kept_with_the_history_and_fades_all_the_same() -> None:
+    reader = InterestReader()
+    history = tuple(Event("purchase", Item(str(n)), timestamp=1_000.0 + n) for n in range(30))
+    soon, later = (reader.read(history, now=now).newest(20) for now in (1_100.0, 2_000.0))
+    assert [one.item.id for one in soon.liked] == [str(n) for n in range(10, 30)]
+    assert soon.ids == tuple(str(n) for n in range(10, 30))
+    assert later.liked is soon.liked
+    assert later.done["29"] < soon.done["29"]
+    ones = soon.derived("ones", lambda: np.ones(1))
+    assert later.derived("ones", lambda: np.zeros(1)) is ones
+    assert reader.read(history, now=1_100.0).derived("ones", lambda: np.zeros(1)) is not ones
+
+
+def test_what_follows_beside_something_is_made_anew_beside_another() -> None:
+    interests, one, other = Interests(), object(), object()
+    assert interests.derived("n", lambda: 1, beside=one) == 1
+    assert interests.derived("n", lambda: 2, beside=one) == 1
+    assert interests.derived("n", lambda: 3, beside=other) == 3
+    assert interests.derived("n", lambda: 4, beside=one) == 4
 
 
 def test_a_remembered_history_is_not_looked_at_again_and_another_is() -> None:

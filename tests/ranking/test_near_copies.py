@@ -32,7 +32,7 @@ class Along:
     ) -> Comparisons:
         nothing: NDArray[np.float64] = np.zeros((len(candidates), 0))
         none: NDArray[np.float64] = np.zeros((0, 0))
-        return Comparisons(self._vectors, nothing, nothing, none, none)
+        return Comparisons(self._vectors, nothing, 0, none, none)
 
 
 def arranged(

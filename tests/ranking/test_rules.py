@@ -44,8 +44,8 @@ class Told:
 
         return Comparisons(
             vectors=np.zeros((len(candidates), 1), dtype=np.float32),
-            liked=matrix(self._liked),
-            disliked=matrix(self._disliked),
+            cosines=np.concatenate([matrix(self._liked), matrix(self._disliked)], axis=1),
+            likes=matrix(self._liked).shape[1],
             likeness=np.zeros((len(interests.liked), len(interests.liked))),
             aversion=np.zeros((len(interests.liked), len(interests.disliked))),
         )

@@ -35,8 +35,8 @@ class Strange:
         count = len(candidates)
         return Comparisons(
             vectors=np.zeros((count, 1), dtype=np.float32),
-            liked=np.zeros((count, liked)),
-            disliked=np.zeros((count, disliked)),
+            cosines=np.zeros((count, liked + disliked)),
+            likes=liked,
             likeness=np.zeros((liked, liked)),
             aversion=np.zeros((liked, disliked)),
         )

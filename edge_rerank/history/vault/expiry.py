@@ -63,8 +63,10 @@ def tend(vault: Vault) -> None:
     Raises:
         HistoryUnavailable: when that cannot be written and is a day late.
     """
+    if vault.root.max_age_days is None:
+        return
     root = vault.now()
-    moved = root.max_age_days is not None and abs(root.wall - vault.root.wall) >= DAY_S
+    moved = abs(root.wall - vault.root.wall) >= DAY_S
     if not moved and not _sweep_due(root):
         return
     try:
@@ -77,7 +79,7 @@ def tend(vault: Vault) -> None:
 
 def _sweep_due(root: Root) -> bool:
     """Whether a bucket of people is to be looked at: the turn of each comes once a day."""
-    return root.max_age_days is not None and root.clock // STEP_S > root.swept // STEP_S
+    return root.clock // STEP_S > root.swept // STEP_S
 
 
 def _sweep(vault: Vault) -> None:

@@ -105,6 +105,8 @@ class VectorCache(Generic[_T]):
         Raises:
             InferenceError: when the model fails; nothing is cached then.
         """
+        if not things:
+            return np.empty((0, self._encoder.dim), dtype=np.float32)
         keys = self._keys_of(things) if keys is None else keys
         with self._lock:
             found = self._find(keys)

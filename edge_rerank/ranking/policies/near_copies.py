@@ -44,9 +44,8 @@ class NearCopies:
         head = order.rows[: places + REACH].tolist()
         if not head:
             return order
-        copies = near_copies(
-            request.comparisons.vectors[head], [request.candidates[row] for row in head]
-        )
+        items = request.candidates.items
+        copies = near_copies(request.comparisons.vectors[head], [items[row] for row in head])
         if not copies:
             return order
         left = list(range(len(head)))

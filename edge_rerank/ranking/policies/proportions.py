@@ -61,8 +61,10 @@ class Proportions:
         done = interests.done
         if done:
             # What somebody has already does not stand for its kind, however much that is due.
-            fresh = [done.get(request.candidates[row].id, 0.0) for row in pool.tolist()]
-            belongs = belongs * (1 - np.array(fresh))[:, None]
+            rows = request.rows_of(done)
+            fresh = np.zeros(len(request.candidates) + 1)  # the last is for what is no candidate
+            fresh[rows] = list(done.values())
+            belongs = belongs * (1 - fresh[pool])[:, None]
         picked, worth = share_out(
             scores,
             belongs,
@@ -130,15 +132,13 @@ def share_out(
     responsible = belongs * shares
     nobody = (1 - belongs.max(axis=1)) * (1 - shares.sum())
     responsible /= (responsible.sum(axis=1) + nobody + _TINY)[:, None]
-    # By how much each pick, a row, serves what another candidate belongs to.
-    serves = np.ascontiguousarray((belongs @ responsible.T).T)
     due = belongs @ shares
     served = np.zeros(len(scores))
     left = scores.copy()
     picked = np.empty(places, dtype=np.intp)
     worth = np.empty(places)
     dues = np.arange(places)[:, None] * due
-    ahead, value = np.empty_like(left), np.empty_like(left)
+    ahead, value, serves = np.empty((3, len(left)))
     for place in range(places):
         np.subtract(served, dues[place], out=ahead)
         np.subtract(ahead, SLACK, out=value)
@@ -152,5 +152,7 @@ def share_out(
         best = int(value.argmax())
         picked[place], worth[place] = best, value[best]
         left[best] = -np.inf
-        served += serves[best]
+        # By how much this pick serves what each other candidate belongs to.
+        np.dot(belongs, responsible[best], out=serves)
+        served += serves
     return picked, worth

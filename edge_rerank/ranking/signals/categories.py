@@ -75,9 +75,10 @@ class CategoryLists:
 
     def part(self, rows: NDArray[np.intp]) -> CategoryLists:
         """Those of some of the items, with no other lists: a part costs as much as it is."""
-        used, of_item = np.unique(self.of_item[rows], return_inverse=True)
-        lists = CategoryLists.of([self.lists[one] for one in used.tolist()])
-        return replace(lists, of_item=of_item)
+        used: dict[int, int] = {}
+        of_item = [used.setdefault(one, len(used)) for one in self.of_item[rows].tolist()]
+        lists = CategoryLists.of([self.lists[one] for one in used])
+        return replace(lists, of_item=np.array(of_item, dtype=np.intp))
 
     def rows(self, numbers: Mapping[str, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Categories of the items as arrays, see :func:`category_rows`."""

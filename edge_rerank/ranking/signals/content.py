@@ -21,7 +21,8 @@ class Content(Signal):
         other = own.items[..., :, None] != before.items[..., None, :]
         pairs = situation.pairs
         both = np.empty((*pairs.shape[:-2], 2, *pairs.shape[-2:]), dtype=np.float32)
-        np.multiply(situation.cosine, pairs, out=both[..., 0, :, :], casting="same_kind")
+        both[..., 0, :, :] = situation.cosine  # made float32 on the way: a product does so slowly
+        both[..., 0, :, :] *= pairs
         words = cosines(own.words, before.words)
         np.multiply(words, pairs * other, out=both[..., 1, :, :])
         return both

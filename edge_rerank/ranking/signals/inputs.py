@@ -29,8 +29,6 @@ EVENTS = 20
 KNOWN_BITS = ("history", "category", "together", "popularity", "time", "record", "succession")
 """The numbers of ``known``, in the order that models were trained with; new ones come last."""
 
-_PLACES = 5.0
-
 
 class Events(Signal):
     """Recency by place, log age, same day as the newest, log strength."""
@@ -43,18 +41,14 @@ class Events(Signal):
 
     def raw(self, situation: Situation) -> Array:
         """Shape (..., H, 4)."""
-        age = situation.age_days
-        events = np.stack(
-            [
-                np.exp2(-situation.place / _PLACES),
-                # Whole days, so that two calls in a row see the same.
-                np.log1p(np.floor(age)) / 8,
-                situation.dated & (age - situation.youngest_days <= 1.0),
-                np.log(np.where(situation.liked, situation.strength, 1.0)),
-            ],
-            axis=-1,
-        )
-        return np.asarray(events * situation.touched[..., None])
+        past, age = situation.past, situation.age_days
+        events = np.empty((*age.shape, self.width))
+        events[..., 0], events[..., 3] = past.faded, past.weighed
+        # Whole days, so that two calls in a row see the same.
+        events[..., 1] = np.log1p(np.floor(age)) / 8
+        events[..., 2] = situation.dated & (age - situation.youngest_days <= 1.0)
+        events *= past.touched[..., None]
+        return events
 
     def known(self, situation: Situation, values: Array) -> NDArray[np.bool_]:
         """Whether any time is known."""
@@ -72,7 +66,7 @@ class History(Signal):
 
     def raw(self, situation: Situation) -> Array:
         """Shape (..., H)."""
-        return situation.liked.astype(np.float32)
+        return situation.past.liked.astype(np.float32)
 
 
 class Context(Signal):
@@ -84,34 +78,20 @@ class Context(Signal):
 
     def raw(self, situation: Situation) -> Array:
         """Shape (..., 13); the last five come from popularity."""
-        weight, sink, present = situation.weight, situation.sink, situation.present
-        others = weight[..., None, :] * ~np.eye(weight.shape[-1], dtype=bool)
-        nearest = (situation.likeness * others).max(axis=-1, initial=0.0)
-        self_max = weighted_mean(nearest, weight, sink)
-        within = _flat(weight[..., :, None] * others)
-        self_mean = weighted_mean(_flat(situation.likeness), within, sink)
+        past, present = situation.past, situation.present
+        weight, sink, within = past.weight, past.sink, past.within
         all_mean = weighted_mean(mean(situation.cosine, present[..., None], axis=-2), weight, sink)
         best = (situation.cosine * weight[..., None, :]).max(axis=-1, initial=0.0)
         best_mean = mean(best, present)
-        own = np.stack(
-            [
-                np.log1p(weight.sum(axis=-1)) / 4,
-                self_max,
-                self_mean,
-                all_mean,
-                best_mean,
-                self_max - best_mean,
-                self_mean - all_mean,
-                np.log1p(np.floor(situation.youngest_days[..., 0])) / 8,
-            ],
-            axis=-1,
-        )
-        return np.concatenate([own, situation.crowd.context()], axis=-1)
-
-
-def _flat(values: Array) -> Array:
-    """The last two axes as one."""
-    return values.reshape(*values.shape[:-2], -1)
+        youngest = situation.youngest_days[..., 0]
+        context = np.empty((*present.shape[:-1], self.width))
+        context[..., :3] = within
+        context[..., 3], context[..., 4] = all_mean, best_mean
+        context[..., 5] = within[..., 1] - best_mean
+        context[..., 6] = within[..., 2] - all_mean
+        context[..., 7] = np.log1p(np.floor(youngest)) / 8
+        context[..., 8:] = situation.crowd.context()
+        return context
 
 
 class Known(Signal):
@@ -166,8 +146,9 @@ def inputs(
         Arrays by name in the order of :data:`SIGNALS`, float32, of the shapes that
         :class:`~.signal.Axes` names.
     """
-    if Strength.name in names:
-        situation = replace(situation, weighted=True)
+    weighted = Strength.name in names
+    if situation.weighted != weighted:
+        situation = replace(situation, weighted=weighted)
     made: dict[str, NDArray[np.float32]] = {}
     there: dict[str, NDArray[np.bool_]] = {}
     for signal in SIGNALS:

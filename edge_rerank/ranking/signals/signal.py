@@ -44,6 +44,11 @@ class Axes(Enum):
         """The axis of the history, from the end; ``None`` where there is none."""
         return _OF_HISTORY.get(self.value)
 
+    @property
+    def count(self) -> int:
+        """How many axes follow the leading ones."""
+        return _COUNTS[self.value]
+
     def shape(self, candidates: int, history: int, width: int) -> tuple[int, ...]:
         """The shape without leading axes."""
         return {
@@ -59,6 +64,7 @@ class Axes(Enum):
 # By value, whose hash is known; that of a member is computed in Python each time, as above.
 _OF_CANDIDATES = {"pairs": -2, "candidates": -2, "candidate": -1}
 _OF_HISTORY = {"pairs": -1, "events": -2, "event": -1}
+_COUNTS = {"pairs": 3, "candidates": 2, "candidate": 1, "events": 2, "event": 1, "request": 1}
 
 
 class Signal(ABC):
@@ -89,7 +95,8 @@ class Signal(ABC):
     def known(self, situation: Situation, values: Array) -> NDArray[np.bool_]:
         """Whether it is there, shape (...,); ``values`` are those of :meth:`raw`."""
         del situation
-        return np.asarray(values.any(axis=tuple(range(-len(self.axes.shape(0, 0, 0)), 0))))
+        lead = values.shape[: values.ndim - self.axes.count]
+        return np.asarray(values.reshape(*lead, -1).any(axis=-1))
 
     @property
     def file(self) -> str:

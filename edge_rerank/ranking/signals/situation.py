@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,9 @@ Array = NDArray[np.floating[Any]]
 SINK = 0.5
 """Strength of nothing: what a weighted mean over a history is drawn to 0, or to what is usual,
 by. Half a click, so that one bounce (0.02 to 0.1) moves a mean by a sixth of itself at most."""
+
+_PLACES = 5.0
+"""Clicks after which a place is half as recent."""
 
 MARKED = 0.25
 """From this strength on an event says when the person was last here; a bounce does not."""
@@ -69,6 +72,8 @@ class Situation:
             see, by the table's name.
         weighted: whether an item of the history counts as much as it is liked. Otherwise each
             liked one counts 1, as models that take no strength were trained with.
+        known_past: what follows from the history alone, where that was found before.
+        known_offer: what follows from the candidates alone, likewise.
     """
 
     candidates: Side
@@ -83,6 +88,73 @@ class Situation:
     tables: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
     weighted: bool = False
+    known_past: Past | None = None
+    known_offer: Offer | None = None
+
+    @cached_property
+    def past(self) -> Past:
+        """What follows from the history alone."""
+        known = self.known_past
+        if known is not None and known.weighted == self.weighted:
+            return known
+        return Past(
+            strength=self.strength,
+            place=self.place,
+            likeness=self.likeness,
+            popularity=self.history.popularity,
+            weighted=self.weighted,
+        )
+
+    @cached_property
+    def offer(self) -> Offer:
+        """What follows from the candidates alone."""
+        return self.known_offer or Offer.of(self.candidates.popularity, self.present)
+
+    @cached_property
+    def pairs(self) -> NDArray[np.float32]:
+        """1 where a candidate stands beside something, shape (..., C, H)."""
+        there = self.present[..., :, None] & self.past.touched[..., None, :]
+        return there.astype(np.float32)
+
+    @cached_property
+    def dated(self) -> NDArray[np.bool_]:
+        """Where the history has something of a known time, shape (..., H)."""
+        return self.past.touched & ~np.isnan(self.age_s)
+
+    @cached_property
+    def age_days(self) -> Array:
+        """Days since, shape (..., H); 0 where unknown."""
+        return np.asarray(np.where(self.dated, self.age_s, 0.0).clip(min=0) / 86_400.0)
+
+    @cached_property
+    def youngest_days(self) -> Array:
+        """Days since the newest that counts, shape (..., 1); 0 where unknown."""
+        marks = self.dated & (self.past.weight >= MARKED)
+        youngest = np.where(marks, self.age_days, np.inf).min(
+            axis=-1, initial=np.inf, keepdims=True
+        )
+        return np.where(np.isfinite(youngest), youngest, 0.0)
+
+    @cached_property
+    def crowd(self) -> Crowd:
+        """What others chose of both sides."""
+        return Crowd.of(self)
+
+
+@dataclass(frozen=True, repr=False)
+class Past:
+    """What of a situation follows from its history alone: the same while nobody does anything.
+
+    Attributes:
+        strength, place, likeness, weighted: see :class:`Situation`.
+        popularity: float32 of shape (..., H); NaN where unknown.
+    """
+
+    strength: Array
+    place: Array
+    likeness: Array
+    popularity: NDArray[np.float32]
+    weighted: bool
 
     @cached_property
     def liked(self) -> NDArray[np.bool_]:
@@ -105,33 +177,69 @@ class Situation:
         return SINK if self.weighted else 0.0
 
     @cached_property
-    def pairs(self) -> NDArray[np.float32]:
-        """1 where a candidate stands beside something, shape (..., C, H)."""
-        return (self.present[..., :, None] & self.touched[..., None, :]).astype(np.float32)
-
-    @cached_property
-    def dated(self) -> NDArray[np.bool_]:
-        """Where the history has something of a known time, shape (..., H)."""
-        return self.touched & ~np.isnan(self.age_s)
-
-    @cached_property
-    def age_days(self) -> Array:
-        """Days since, shape (..., H); 0 where unknown."""
-        return np.asarray(np.where(self.dated, self.age_s, 0.0).clip(min=0) / 86_400.0)
-
-    @cached_property
-    def youngest_days(self) -> Array:
-        """Days since the newest that counts, shape (..., 1); 0 where unknown."""
-        marks = self.dated & (self.weight >= MARKED)
-        youngest = np.where(marks, self.age_days, np.inf).min(
-            axis=-1, initial=np.inf, keepdims=True
+    def within(self) -> Array:
+        """How much there is, how like its nearest, and how like all others each is, (..., 3)."""
+        weight, sink = self.weight, self.sink
+        others = weight[..., None, :] * ~np.eye(weight.shape[-1], dtype=bool)
+        nearest = (self.likeness * others).max(axis=-1, initial=0.0)
+        beside = _flat(weight[..., :, None] * others)
+        numbers = (
+            np.log1p(weight.sum(axis=-1)) / 4,
+            weighted_mean(nearest, weight, sink),
+            weighted_mean(_flat(self.likeness), beside, sink),
         )
-        return np.where(np.isfinite(youngest), youngest, 0.0)
+        return np.stack(numbers, axis=-1)
 
     @cached_property
-    def crowd(self) -> Crowd:
-        """What others chose of both sides."""
-        return Crowd.of(self)
+    def faded(self) -> Array:
+        """How recent each place is by what came after it, 0 to 1, shape (..., H)."""
+        return np.asarray(np.exp2(-self.place / _PLACES))
+
+    @cached_property
+    def weighed(self) -> Array:
+        """Log of how much each place is liked, shape (..., H); 0 where it is not."""
+        return np.asarray(np.log(np.where(self.liked, self.strength, 1.0)))
+
+    @cached_property
+    def counted(self) -> tuple[Array, Array]:
+        """Log(1 + popularity), 0 where it does not count, and how much it counts, (..., H) each."""
+        log = np.log1p(self.popularity)
+        weight = self.weight * ~np.isnan(log)
+        return np.where(weight > 0, log, 0.0), weight
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Offer:
+    """What of a situation follows from its candidates alone: the same for everybody.
+
+    Attributes:
+        log: log(1 + popularity), shape (..., C); the mean of the known ones where it is unknown, 0
+            where a place is no candidate.
+        centre: mean of the known ones, shape (..., 1).
+        spread: standard deviation of ``log``, shape (..., 1).
+        counts: where a place is a candidate, and any candidate's is known, shape (..., C).
+        own: log / 5, at most 1.5; standardised; the share of the candidates that stand below, ties
+            counted half; shape (..., C) each, not masked.
+    """
+
+    log: Array
+    centre: Array
+    spread: Array
+    counts: NDArray[np.bool_]
+    own: tuple[Array, Array, Array]
+
+    @classmethod
+    def of(cls, popularity: NDArray[np.float32], present: NDArray[np.bool_]) -> Self:
+        """Look at candidates, see :class:`Side` and :class:`Situation`."""
+        log = np.log1p(popularity)
+        known = present & ~np.isnan(log)
+        centre = mean(log, known)[..., None]
+        log = np.where(known, log, centre) * present
+        away = log - centre
+        spread = np.sqrt(mean(away**2, present))[..., None]
+        counts = present & known.any(axis=-1, keepdims=True)
+        own = np.minimum(log / 5, 1.5), away / (spread + 0.3), _ranks(log, present)
+        return cls(log, centre, spread, counts, own)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -139,57 +247,58 @@ class Crowd:
     """What the candidates and the history have in common with what others chose.
 
     Attributes:
-        log: log(1 + popularity) of the candidates, shape (..., C); the mean of the known ones
-            where it is unknown, 0 where a place is no candidate.
-        centre: mean of the known ones, shape (..., 1).
-        spread: standard deviation of ``log``, shape (..., 1).
-        usual: mean log of what is liked, shape (..., 1); ``centre`` where it is unknown.
+        offer: of the candidates alone.
+        usual: mean log of what is liked, shape (..., 1); that of the candidates where unknown.
         usual_spread: its standard deviation, shape (...,).
-        counted: whether any candidate's is known, shape (...,).
     """
 
-    log: Array
-    centre: Array
-    spread: Array
+    offer: Offer
     usual: Array
     usual_spread: Array
-    counted: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, situation: Situation) -> Crowd:
+    def of(cls, situation: Situation) -> Self:
         """Look at a situation."""
-        present = situation.present
-        log = np.log1p(situation.candidates.popularity)
-        known = present & ~np.isnan(log)
-        centre = mean(log, known)[..., None]
-        log = np.where(known, log, centre) * present
-        liked = np.log1p(situation.history.popularity)
-        weight, sink = situation.weight * ~np.isnan(liked), situation.sink
-        liked = np.where(weight > 0, liked, 0.0)
+        offer, past = situation.offer, situation.past
+        liked, weight = past.counted
         # Away from the candidates' own as far as the history weighs.
-        usual = centre + weighted_mean(liked - centre, weight, sink)[..., None]
-        return cls(
-            log=log,
-            centre=centre,
-            spread=np.sqrt(mean((log - centre) ** 2, present))[..., None],
-            usual=usual,
-            usual_spread=np.sqrt(weighted_mean((liked - usual) ** 2, weight, sink)),
-            counted=np.asarray(known.any(axis=-1)),
-        )
+        usual = offer.centre + weighted_mean(liked - offer.centre, weight, past.sink)[..., None]
+        spread = np.sqrt(weighted_mean((liked - usual) ** 2, weight, past.sink))
+        return cls(offer, usual, spread)
 
     def context(self) -> Array:
         """What is common to all candidates, shape (..., 5); 0 where nothing is known."""
+        offer = self.offer
         numbers = np.stack(
             [
                 (self.usual[..., 0] / 5).clip(max=1.5),
-                (self.centre[..., 0] / 5).clip(max=1.5),
-                ((self.usual - self.centre)[..., 0] / 3).clip(-2, 2),
-                self.spread[..., 0],
+                (offer.centre[..., 0] / 5).clip(max=1.5),
+                ((self.usual - offer.centre)[..., 0] / 3).clip(-2, 2),
+                offer.spread[..., 0],
                 self.usual_spread,
             ],
             axis=-1,
         )
-        return np.asarray(numbers * self.counted[..., None])
+        return np.asarray(numbers * offer.counts.any(axis=-1, keepdims=True))
+
+
+def _ranks(values: Array, present: NDArray[np.bool_]) -> Array:
+    """Share of the candidates that stand below, ties counted half; shape as ``values``."""
+    ranks = np.zeros(values.shape)
+    for at in np.ndindex(values.shape[:-1]):
+        own = values[at][present[at]]
+        order = own.argsort()
+        # What is looked for in its order is found near the one before.
+        own = own[order]
+        below = np.searchsorted(own, own, side="left")
+        not_above = np.searchsorted(own, own, side="right")
+        ranks[at][np.flatnonzero(present[at])[order]] = (below + not_above) / (2 * max(len(own), 1))
+    return ranks
+
+
+def _flat(values: Array) -> Array:
+    """The last two axes as one."""
+    return values.reshape(*values.shape[:-2], -1)
 
 
 def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -199,14 +308,15 @@ def cosines(left: NDArray[np.float32], right: NDArray[np.float32]) -> NDArray[np
 
 def mean(values: Array, where: NDArray[np.bool_], axis: int | tuple[int, ...] = -1) -> Array:
     """Mean over the places that count; 0 where none does."""
-    total = np.where(where, values, 0.0).sum(axis=axis)
-    return np.asarray(total / where.sum(axis=axis).clip(min=1))
+    total = np.add.reduce(np.where(where, values, 0.0), axis=axis)
+    counts = np.add.reduce(where, axis=axis, dtype=np.intp)
+    return np.asarray(total / np.maximum(counts, 1))
 
 
 def weighted_mean(values: Array, weight: Array, sink: float) -> Array:
     """Mean over the last axis, drawn to 0 by ``sink``; 0 where nothing weighs anything."""
-    total = weight.sum(axis=-1) + sink
-    return np.asarray((values * weight).sum(axis=-1) / np.where(total > 0, total, 1.0))
+    total = np.add.reduce(weight, axis=-1) + sink
+    return np.asarray(np.add.reduce(values * weight, axis=-1) / np.where(total > 0, total, 1.0))
 
 
 def places(strength: Array) -> Array:

@@ -9,7 +9,7 @@ items; an earlier one is shown liked items alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
 
@@ -37,12 +37,12 @@ from edge_rerank.ranking.signals.inputs import (
     Known,
     inputs,
 )
-from edge_rerank.ranking.signals.situation import Side, Situation, places
+from edge_rerank.ranking.signals.situation import Offer, Past, Side, Situation, places
 from edge_rerank.ranking.signals.strength import Strength
 from edge_rerank.ranking.signals.table import Table, item_keys
 from edge_rerank.ranking.signals.words import Lexicon, SparseRows
 from edge_rerank.ranking.sources.history_graphs import SmallGraphs
-from edge_rerank.types import Item, ReasonCode
+from edge_rerank.types import ReasonCode
 
 CHUNK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
@@ -145,6 +145,14 @@ class HistoryModel:
             return None  # of an earlier version
         return SmallGraphs.of(graph, self._run, providers=providers)
 
+    @property
+    def needed(self) -> tuple[str, ...]:
+        """Inputs that :meth:`parts` reads: small graphs do without tables that are not there."""
+        if self._small is None:
+            return self.inputs
+        absent = {signal.name for signal in TABLES if signal.name not in self.tables}
+        return tuple(name for name in self.inputs if name not in absent)
+
     def parts(
         self,
         arrays: Mapping[str, NDArray[np.float32]],
@@ -153,7 +161,8 @@ class HistoryModel:
         """Judge the candidates of one request.
 
         Args:
-            arrays: without leading axes, see :func:`edge_rerank.ranking.signals.inputs.inputs`.
+            arrays: those of :attr:`needed`, without leading axes, see
+                :func:`edge_rerank.ranking.signals.inputs.inputs`.
             kinds: a number for each candidate, the same where the categories are, from 0 without
                 gaps, of shape (candidates,); ``None`` where nothing is known of that.
 
@@ -231,7 +240,7 @@ class HistorySource:
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates before the history."""
-        arrays = inputs(self.situation(request), self._model.inputs)
+        arrays = inputs(self.situation(request), self._model.needed)
         parts = self._model.parts(arrays, request.candidates.categories.of_item)
         for column, values in zip(self.columns, parts.T, strict=True):
             evidence[column.name] = values
@@ -241,25 +250,68 @@ class HistorySource:
 
     def situation(self, request: Request) -> Situation:
         """Lay out one request; the history is what the model can read of the person's."""
-        compared = request.comparisons
-        touched, order = looked_at(request.interests, dislikes=self._model.judges_dislikes)
+        compared, own, tables = request.comparisons, request.candidates, self._model.tables
+        read = request.interests.derived(self, lambda: self._read(request))
+        numbers, before = request.numbers
+        sorts, past = request.sorts
+        popularity, present = _single(own.popularity), np.ones(len(own), dtype=np.bool_)
+        return Situation(
+            candidates=Side(
+                items=numbers,
+                words=own.derived(self._words, self._words_of),
+                categories=sorts.rows,
+                leaves=sorts.leaves,
+                popularity=popularity,
+                rows={
+                    name: own.derived(table, partial(_rows_in, table))
+                    for name, table in tables.items()
+                },
+            ),
+            history=Side(
+                items=before[read.order],
+                words=read.words,
+                categories=past.rows[read.order],
+                leaves=past.leaves[read.order],
+                popularity=read.past.popularity,
+                rows={
+                    name: _past_rows(request.interests, table, read.names)
+                    for name, table in tables.items()
+                },
+            ),
+            cosine=compared.cosines[:, read.order],
+            likeness=read.past.likeness,
+            strength=read.past.strength,
+            place=read.past.place,
+            age_s=ages_of(read.when, request.now),
+            present=present,
+            now=np.array(request.now or np.nan),
+            tables=tables,
+            weighted=read.past.weighted,
+            known_past=read.past,
+            known_offer=own.together(self, lambda _: Offer.of(popularity, present)),
+        )
+
+    def _read(self, request: Request) -> _Read:
+        """What the model reads of a history, whatever it is asked to judge."""
+        compared, weighted = request.comparisons, self._model.judges_dislikes
+        touched, order = looked_at(request.interests, dislikes=weighted)
+        items = [one.item for one in touched]
         strength = np.array([one.strength for one in touched])
         liked = np.flatnonzero(order < len(request.interests.liked))
         likeness = np.zeros((len(touched), len(touched)))
         likeness[np.ix_(liked, liked)] = compared.likeness[np.ix_(order[liked], order[liked])]
-        tables = self._model.tables
-        candidates, history = self._sides(request, [one.item for one in touched], order, tables)
-        return Situation(
-            candidates=candidates,
-            history=history,
-            cosine=np.concatenate([compared.liked, compared.disliked], axis=1)[:, order],
-            likeness=likeness,
-            strength=strength,
-            place=places(strength),
-            age_s=ages_of(touched, request.now),
-            present=np.ones(len(request.candidates), dtype=np.bool_),
-            now=np.array(request.now or np.nan),
-            tables=tables,
+        return _Read(
+            order=_as_it_comes(order, len(request.interests.touched)),
+            past=Past(
+                strength=strength,
+                place=places(strength),
+                likeness=likeness,
+                popularity=_single(np.array([item.popularity for item in items], np.float64)),
+                weighted=weighted,
+            ),
+            words=self._words.get([item.text for item in items]),
+            names=[item.id for item in items],
+            when=times_of(touched),
         )
 
     def _words_of(self, candidates: Candidates) -> NDArray[np.float32]:
@@ -270,38 +322,40 @@ class HistorySource:
             candidates.texts, keys=candidates.text_keys, keep=not candidates.kept
         )
 
-    def _sides(
-        self,
-        request: Request,
-        touched: Sequence[Item],
-        order: NDArray[np.int64],
-        tables: Mapping[str, Table],
-    ) -> tuple[Side, Side]:
-        """Candidates and history."""
-        own = request.candidates
-        keys = item_keys(item.id for item in touched) if tables else np.zeros(0, dtype=np.uint64)
-        words = own.derived(self._words, self._words_of)
-        numbers, before = request.numbers
-        sorts, past = request.sorts
-        candidates = Side(
-            items=numbers,
-            words=words,
-            categories=sorts.rows,
-            leaves=sorts.leaves,
-            popularity=_single(own.popularity),
-            rows={
-                name: own.derived(table, partial(_rows_in, table)) for name, table in tables.items()
-            },
-        )
-        history = Side(
-            items=before[order],
-            words=self._words.get([item.text for item in touched]),
-            categories=past.rows[order],
-            leaves=past.leaves[order],
-            popularity=_single(np.array([item.popularity for item in touched], np.float64)),
-            rows={name: table.rows(keys) for name, table in tables.items()},
-        )
-        return candidates, history
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Read:
+    """What a history model reads of a history: h liked and disliked items, oldest first.
+
+    Attributes:
+        order: where each stands in the liked ones followed by the disliked ones, int64 of shape
+            (h,); or a slice, where they stand there as they do here.
+        past: their strengths, and what follows from them.
+        words: their word vectors, float32 of shape (h, dim).
+        names: their ids.
+        when: each was last touched, UTC seconds, float64 of shape (h,); NaN where unknown.
+    """
+
+    order: NDArray[np.int64] | slice
+    past: Past
+    words: NDArray[np.float32]
+    names: list[str]
+    when: NDArray[np.float64]
+
+
+def _as_it_comes(order: NDArray[np.int64], count: int) -> NDArray[np.int64] | slice:
+    """A slice in place of an order of all of ``count`` that changes nothing: it copies nothing."""
+    same = len(order) == count and (order == np.arange(count)).all()
+    return slice(None) if same else order
+
+
+def _past_rows(interests: Interests, table: Table, names: list[str]) -> NDArray[np.int64]:
+    """Rows of what was read of the history, kept with it."""
+
+    def rows() -> NDArray[np.int64]:
+        return table.rows(interests.derived(item_keys, lambda: item_keys(names)))
+
+    return interests.derived(type(table), rows, beside=table)
 
 
 def _rows_in(table: Table, candidates: Candidates) -> NDArray[np.int64]:
@@ -337,10 +391,14 @@ def probabilities_of(spec: HistoryEncoderSpec, scores: NDArray[np.float64]) -> N
     return np.asarray(1 / (1 + np.exp(-logits.clip(-500, 500))))
 
 
-def ages_of(touched: Sequence[Interest], now: float) -> NDArray[np.float32]:
-    """Seconds since each was last touched, float32 of shape (touched,); NaN where unknown."""
-    when = np.array([one.when for one in touched], dtype=np.float64)  # None becomes NaN
-    return (now - when).astype(np.float32)
+def times_of(touched: Sequence[Interest]) -> NDArray[np.float64]:
+    """UTC seconds at which each was last touched, of shape (touched,); NaN where unknown."""
+    return np.array([one.when for one in touched], dtype=np.float64)  # None becomes NaN
+
+
+def ages_of(times: NDArray[np.float64], now: float) -> NDArray[np.float32]:
+    """Seconds since each, float32, see :func:`times_of`."""
+    return (now - times).astype(np.float32)
 
 
 def _bits(takes: Mapping[str, TensorType]) -> int:

@@ -133,7 +133,8 @@ class PersonalSource:
         lift = evidence[PERSONAL.name]
         base = scores - lift * PERSONAL.weight if lift.any() else scores
         candidates, vectors = request.candidates, request.comparisons.vectors
-        items = [candidates.items[row] for row in seen.tolist()]
+        listed = candidates.items
+        items = [listed[row] for row in seen.tolist()]
         return Shown(
             ranking=ranking,
             at=request.now,

@@ -19,7 +19,7 @@ from edge_rerank.ranking.interests import read_interests
 from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.counts import CountTable
 from edge_rerank.ranking.signals.inputs import EVENTS
-from edge_rerank.ranking.sources.history_model import ages_of, looked_at
+from edge_rerank.ranking.sources.history_model import ages_of, looked_at, times_of
 from edge_rerank.tables.counts import count_items
 from edge_rerank.tables.pairs import CountedPairs, count_pairs
 from edge_rerank.types import EventType, Item
@@ -328,5 +328,5 @@ def _from_requests(
             last = slice(length - len(touched), length)
             batch.history[row, last] = [rows.get(one.item.id, empty) for one in touched]
             batch.strength[row, last] = [one.strength for one in touched]
-            batch.age_s[row, last] = ages_of(touched, moment)
+            batch.age_s[row, last] = ages_of(times_of(touched), moment)
     return batch
