@@ -64,7 +64,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         action="append",
         default=[],
         metavar="EVIDENCE",
-        help="withhold what is known of the items: popularity or categories; may be repeated",
+        help="withhold what is known of items: popularity, categories or media; may be repeated",
     )
     parser.add_argument(
         "--beside",

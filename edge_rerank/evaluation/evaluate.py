@@ -7,7 +7,8 @@ that order): candidates go to the pack shuffled, and ties are broken by lot.
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterable, Mapping, MutableMapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, MutableMapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -18,13 +19,14 @@ from numpy.typing import NDArray
 from edge_rerank._check import check_integer
 from edge_rerank._progress import Progress, StepProgress
 from edge_rerank._resampling import bootstrap
-from edge_rerank.errors import DataError, InvalidRequest
+from edge_rerank.errors import DataError, InvalidItem, InvalidRequest
 from edge_rerank.evaluation.baselines import (
     RECENT_ITEMS,
     Baseline,
     Popularity,
     default_baselines,
 )
+from edge_rerank.evaluation.broken_media import broken_media
 from edge_rerank.evaluation.calibration import calibration
 from edge_rerank.evaluation.fairness import Fairness, fairness
 from edge_rerank.evaluation.learning_curve import LearningCurve, learning_curve
@@ -97,8 +99,8 @@ def evaluate(
         progress: is told how far each step has come.
 
     Raises:
-        DataError: when a file is missing or malformed, no request has a click, or nobody of the
-            training part can be replayed.
+        DataError: when a file is missing or malformed, no request has a click, nobody of the
+            training part can be replayed, or a picture or sound cannot be read.
         PackError, InferenceError: when the pack cannot be loaded or run.
         InvalidRequest: when an argument is malformed, or a pack is there twice.
     """
@@ -123,7 +125,7 @@ def evaluate(
         runtime=Runtime(providers, threads, cache_items=max(room, 1)),
         ratings=ratings,
     )
-    with open_pack(pack, tables=tables) as engine:
+    with _readable(data), open_pack(pack, tables=tables) as engine:
         began = time.perf_counter()
         _encode(engine, items, vectors, progress)
         encoding_s = time.perf_counter() - began
@@ -137,7 +139,7 @@ def evaluate(
     _check_names(prescored, own)
     outcomes = {PACK: ours}
     for other in beside:
-        with open_pack(other) as engine:
+        with _readable(data), open_pack(other) as engine:
             name = _name_of(engine, {*outcomes, *(one.name for one in prescored)})
             _encode(engine, items, {}, _prefixed(progress, name))
             ranks = by_pack(engine)
@@ -171,6 +173,19 @@ def evaluate(
         texts=len(items),
         encoding_s=encoding_s,
     )
+
+
+@contextmanager
+def _readable(data: DataSet) -> Iterator[None]:
+    """Say of a picture or sound that cannot be read whose it is.
+
+    Raises:
+        DataError: in place of InvalidItem.
+    """
+    try:
+        yield
+    except InvalidItem as error:
+        raise broken_media(data) or error from None
 
 
 def _encode(

@@ -2,7 +2,8 @@
 
 A folder holds, plain or gzipped, one JSON object a line:
 
-- ``items.jsonl``: ``{"id", "text", "categories"?, "popularity"?}``;
+- ``items.jsonl``: ``{"id", "text", "categories"?, "popularity"?, "image"?, "audio"?}``, the last
+  two of files in ``media/``, see :mod:`edge_rerank.formats.dataset_media`;
 - ``train.jsonl``, if there is any: ``{"user"?, "items": [ids], "timestamps"?: [...]}``;
 - ``train_requests.jsonl``, ``valid.jsonl``, ``test.jsonl`` or any other split of requests:
   ``{"user"?, "history"?: [ids or {"item", "type"?, "timestamp"?, "dwell_s"?, "scroll"?, ...}],
@@ -32,6 +33,7 @@ from typing import Any, Self
 from edge_rerank._check import check_id, check_integer, check_list, check_number, check_text
 from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
 from edge_rerank.formats.attributes import Attributes, read_users
+from edge_rerank.formats.dataset_media import media_folder, with_media
 from edge_rerank.formats.events import event_from_dict, item_from_dict
 from edge_rerank.formats.jsonl import Record, read_records
 from edge_rerank.formats.times import read_timestamp
@@ -55,6 +57,15 @@ class Withheld(StrEnum):
 
     POPULARITY = "popularity"
     CATEGORIES = "categories"
+    MEDIA = "media"
+    """Pictures and sounds."""
+
+
+_LOST: Mapping[Withheld, Mapping[str, Any]] = {
+    Withheld.POPULARITY: {"popularity": None},
+    Withheld.CATEGORIES: {"categories": ()},
+    Withheld.MEDIA: {"image": None, "audio": None},
+}
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -131,7 +142,8 @@ class DataSet:
             raise DataError(folder, "expected a data set folder, found none")
         items: dict[str, Item] = {}
         path = locate(folder, ITEMS)
-        for line, item in read_records(path, parse_item):
+        parse = partial(parse_item, media=media_folder(folder))
+        for line, item in read_records(path, parse):
             if item.id in items:
                 raise DataError(path, "id: expected each item once, got one again", line=line)
             items[item.id] = item
@@ -197,21 +209,11 @@ class DataSet:
         """The same, read as if nobody knew this of any item."""
         if not withheld:
             return self
-        return replace(
-            self,
-            withheld=self.withheld.union(withheld),
-            items=MappingProxyType(
-                {
-                    name: Item(
-                        name,
-                        item.text,
-                        () if Withheld.CATEGORIES in withheld else item.categories,
-                        None if Withheld.POPULARITY in withheld else item.popularity,
-                    )
-                    for name, item in self.items.items()
-                }
-            ),
-        )
+        lost: dict[str, Any] = {
+            name: value for part in withheld for name, value in _LOST[part].items()
+        }
+        items = {name: replace(item, **lost) for name, item in self.items.items()}
+        return replace(self, withheld=self.withheld.union(withheld), items=MappingProxyType(items))
 
     def people(self) -> Iterator[TrainSequence]:
         """What each person chose, in order, from the training part.
@@ -240,15 +242,10 @@ class DataSet:
         counts = Counter(item for path in self.paths() for item in path)
         if not counts:
             return self
-        return replace(
-            self,
-            items=MappingProxyType(
-                {
-                    name: Item(name, item.text, item.categories, float(counts[name]))
-                    for name, item in self.items.items()
-                }
-            ),
-        )
+        items = {
+            name: replace(item, popularity=float(counts[name])) for name, item in self.items.items()
+        }
+        return replace(self, items=MappingProxyType(items))
 
 
 def chosen(history: Sequence[Event]) -> list[Item]:
@@ -281,13 +278,18 @@ def locate(folder: Path, name: str) -> Path:
     return found[0]
 
 
-def parse_item(record: Record) -> Item:
+def parse_item(record: Record, *, media: Path | None = None) -> Item:
     """A line of ``items``.
 
+    Args:
+        record: the line.
+        media: where the files lie that it names; ``None`` for nowhere.
+
     Raises:
-        InvalidItem: when it is malformed.
+        InvalidItem: when it is malformed, or such a file is missing.
     """
-    return item_from_dict(_given(record), _ITEM_MEMBERS)
+    item = item_from_dict(_given(record), _ITEM_MEMBERS)
+    return item if media is None else with_media(item, record, media)
 
 
 def parse_sequence(record: Record) -> TrainSequence:
@@ -351,8 +353,7 @@ def _candidates(catalogue: Mapping[str, Item], record: Record) -> dict[str, Item
         raise InvalidRequest("popularity: expected a list as long as candidates")
     items = {}
     for name, value in zip(names, values, strict=True):
-        item = _known(catalogue, name)
-        items[name] = Item(name, item.text, item.categories, value)
+        items[name] = replace(_known(catalogue, name), popularity=value)
     return items
 
 

@@ -21,6 +21,7 @@ from edge_rerank.packs.specs import (
     MAX_SIDE,
     PAIR_QUERY_WEIGHT,
     PAIR_WEIGHT,
+    AlignmentSpec,
     AudioEncoderSpec,
     AxesSpec,
     EncoderSpec,
@@ -106,6 +107,7 @@ class Manifest:
         axes: principal axes of its item vectors, if it has them; they need a text encoder.
         image_encoder: the picture encoder, if the pack has one.
         audio_encoder: the sound encoder, if the pack has one.
+        alignment: from its pictures to its texts, if it has one.
         prior: where personal heads begin; nothing else is in such a pack.
         verification: figures measured when the pack was made, by name.
     """
@@ -122,6 +124,7 @@ class Manifest:
     axes: AxesSpec | None = None
     image_encoder: ImageEncoderSpec | None = None
     audio_encoder: AudioEncoderSpec | None = None
+    alignment: AlignmentSpec | None = None
     prior: PriorSpec | None = None
     verification: Mapping[str, float] = field(default_factory=dict)
 
@@ -183,6 +186,7 @@ class Manifest:
             axes=top.optional("axes", _axes),
             image_encoder=top.optional("image_encoder", _image_encoder),
             audio_encoder=top.optional("audio_encoder", _audio_encoder),
+            alignment=top.optional("alignment", _alignment),
             prior=top.optional("prior", _prior),
             verification=top.object("verification", JsonObject.other_numbers),
         )
@@ -223,11 +227,17 @@ class Manifest:
             for name in (history.model, history.lexicon, *history.tables.values()):
                 if name not in names:
                     _refuse("history_encoder: names a file that is not among the pack's files")
-        if self.axes is not None:
-            if self.encoder is None:
-                _refuse("axes: expected an encoder beside it")
-            if self.axes.file not in names:
-                _refuse("axes: names a file that is not among the pack's files")
+        self._check_vectors(names)
+
+    def _check_vectors(self, names: Sequence[str]) -> None:
+        """What is said of vectors needs what makes them."""
+        if self.axes is not None and self.encoder is None:
+            _refuse("axes: expected an encoder beside it")
+        if self.alignment is not None and (self.encoder is None or self.image_encoder is None):
+            _refuse("alignment: expected an encoder and an image_encoder beside it")
+        for part, spec in (("axes", self.axes), ("alignment", self.alignment)):
+            if spec is not None and spec.file not in names:
+                _refuse(f"{part}: names a file that is not among the pack's files")
 
     def _check_prior(self) -> None:
         if self.prior is None:
@@ -246,8 +256,7 @@ class Manifest:
         others = {name for part in parts for name in (part.model, part.tokenizer)}
         if (history := self.history_encoder) is not None:
             others |= {history.model, history.lexicon, *history.tables.values()}
-        if self.axes is not None:
-            others.add(self.axes.file)
+        others |= {one.file for one in (self.axes, self.alignment) if one is not None}
         others |= {one.model for one in (self.image_encoder, self.audio_encoder) if one is not None}
         if not {*outside} <= {*names} - others or len({*outside}) != len(outside):
             _refuse("external_data: expected a file of the pack that is used for nothing else")
@@ -377,6 +386,10 @@ def _audio_encoder(members: JsonObject) -> AudioEncoderSpec:
         quantisation=members.text("quantisation"),
         weight=members.optional_number("weight", LIKENESS_WEIGHT),
     )
+
+
+def _alignment(members: JsonObject) -> AlignmentSpec:
+    return AlignmentSpec(members.text("file", _FILE_NAME))
 
 
 def _prior(members: JsonObject) -> PriorSpec:

@@ -228,6 +228,19 @@ class AxesSpec:
     file: str
 
 
+@dataclass(frozen=True, slots=True)
+class AlignmentSpec:
+    """Vectors of texts from those of pictures, see :mod:`edge_rerank.ranking.alignment`.
+
+    Attributes:
+        file: name of a ``.npy`` file of float16, shape (p + 1, t + 1), for pictures of length p and
+            texts of length t: the weights, the mean of the pictures beside and that of the texts
+            below them, and in the corner what part of the texts' variance it tells.
+    """
+
+    file: str
+
+
 LIKENESS_WEIGHT = 1.0
 """What a whole likeness to a click of just now adds to the log-odds of a click. NDCG@10 of
 simulated people and 600 pictures of 50 made-up families without a word, one choice among 20: of 450

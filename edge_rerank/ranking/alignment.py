@@ -1,8 +1,9 @@
 """Alignment of pictures with texts: text-like vectors for items that have a picture and no text.
 
 A ridge regression (Hoerl and Kennard, Technometrics 1970) from vectors of pictures to vectors of
-texts, on the host's own items that have both. How strong the ridge is, each pair left out in turn
-says; where pictures tell nothing of the texts, there is none.
+texts, on the host's own items that have both: those of a pack's training, or of a catalogue where
+the pack has none. How strong the ridge is, each pair left out in turn says; where pictures tell
+nothing of the texts, there is none.
 """
 
 from __future__ import annotations
@@ -12,6 +13,10 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
+
+from edge_rerank.errors import PackInvalid
+from edge_rerank.packs.array_files import read_array
+from edge_rerank.packs.pack import Pack
 
 LEAST_PAIRS = 200
 """Fewer items with both say too little of the others."""
@@ -76,6 +81,35 @@ class Alignment:
         weights = left.T @ (rows @ (told / (variances + RIDGES[best] * unit)[:, None]))
         means = picture.astype(np.float32), text.astype(np.float32)
         return cls(*means, weights.astype(np.float32), explained)
+
+    @classmethod
+    def of_pack(cls, pack: Pack) -> Self | None:
+        """That of a pack; ``None`` where it has none.
+
+        Raises:
+            PackInvalid: when its file is no such array.
+        """
+        manifest = pack.manifest
+        spec, seen, read = manifest.alignment, manifest.image_encoder, manifest.encoder
+        if spec is None or seen is None or read is None:
+            return None
+        array = read_array(pack.read(spec.file), np.float16, what="alignment")
+        if array.shape != (seen.dim + 1, read.dim + 1) or not np.isfinite(array).all():
+            shape = f"({seen.dim + 1}, {read.dim + 1})"
+            raise PackInvalid(f"alignment: expected finite numbers of shape {shape}")
+        return cls.of_array(array)
+
+    @classmethod
+    def of_array(cls, array: NDArray[np.float16]) -> Self:
+        """See :class:`edge_rerank.packs.specs.AlignmentSpec`."""
+        numbers = array.astype(np.float32)
+        corner = float(numbers[-1, -1])
+        return cls(numbers[:-1, -1], numbers[-1, :-1], numbers[:-1, :-1].copy(), corner)
+
+    def to_array(self) -> NDArray[np.float16]:
+        """Likewise."""
+        below = np.append(self.text, np.float32(self.explained))
+        return np.vstack([np.column_stack([self.weights, self.picture]), below]).astype(np.float16)
 
     def texts(self, pictures: NDArray[np.float32]) -> NDArray[np.float32]:
         """Vectors of texts that would go with pictures.

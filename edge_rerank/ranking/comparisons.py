@@ -104,8 +104,10 @@ class TextComparer:
         encoder: makes the vectors.
         cache_items: item vectors kept in memory.
         queries: makes those of what people ask for; ``None`` for the same.
-        looks: compares pictures; in a catalogue, those of items without a text then give them
-            vectors as texts have, see :mod:`~.alignment`.
+        looks: compares pictures; those of items without a text then give them vectors as texts
+            have, see :mod:`~.alignment`.
+        alignment: by which they do; if ``None``, by a catalogue's own items, and in catalogues
+            alone.
     """
 
     def __init__(
@@ -115,13 +117,14 @@ class TextComparer:
         cache_items: int,
         queries: Encoder | None = None,
         looks: MediaComparer | None = None,
+        alignment: Alignment | None = None,
     ) -> None:
         self._items = VectorCache(encoder, capacity=cache_items)
         # Apart from the items', because these words are personal: see forget().
         self._words = VectorCache(queries or encoder, capacity=CACHED_QUERIES)
         self._spelling = VectorCache(Lexicon.plain(terms), capacity=cache_items, sparse=True)
         self._unrelated = Unrelated(encoder, queries)
-        self._looks = looks
+        self._looks, self._alignment = looks, alignment
 
     def compare(
         self, candidates: Candidates, interests: Interests, query: str | None
@@ -167,6 +170,10 @@ class TextComparer:
     def _of_past(self, candidates: Candidates, interests: Interests) -> _Past:
         """The history's texts: of a catalogue's items those vectors that it has already."""
         whole = candidates.whole
+        items = [one.item for one in interests.touched]
+        if self._alignment is not None and not all(item.text.strip() for item in items):
+            # More of their pictures may be known at the next call.
+            return self._read_past(whole, interests)
         # Of a catalogue no more than that it is the one: it may be gone before the history is.
         beside = ref(whole) if whole.kept else None
         return interests.derived(self, lambda: self._read_past(whole, interests), beside=beside)
@@ -178,6 +185,7 @@ class TextComparer:
             vectors = self._vectors_beside(catalogue, interests.ids, texts)
         else:
             vectors = self.vectors(texts)
+        vectors = self._past_aligned(catalogue, items, vectors)
         likes = len(interests.liked)
         liked, disliked = vectors[:likes], vectors[likes:]
         mine = liked.astype(np.float64)
@@ -203,6 +211,21 @@ class TextComparer:
         vectors = np.empty((len(rows), self._items.dim), dtype=np.float32)
         vectors[known] = catalogue.derived(self, self._vectors_of)[rows[known]]
         vectors[~known] = self.vectors(list(compress(texts, ~known)))
+        return vectors
+
+    def _past_aligned(
+        self, catalogue: Candidates, items: Sequence[Item], vectors: NDArray[np.float32]
+    ) -> NDArray[np.float32]:
+        """The same with rows of items that have no text, and whose pictures are known."""
+        looks, alignment = self._looks, self._alignment
+        if looks is None or alignment is None:
+            return vectors
+        silent = [row for row, item in enumerate(items) if not item.text.strip()]
+        silent = [row for row in silent if not vectors[row].any()]
+        if silent:
+            pictures = looks.vectors_of([items[row] for row in silent], catalogue)
+            known = np.flatnonzero(pictures.any(axis=1))
+            vectors[np.array(silent)[known]] = alignment.texts(pictures[known])
         return vectors
 
     def _compare_spelling(
@@ -289,17 +312,17 @@ class TextComparer:
         return vectors
 
     def _aligned(self, candidates: Candidates, vectors: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The same with rows of a catalogue's items that have a picture and no text."""
-        looks = self._looks
-        if looks is None or not candidates.kept:
+        """The same with rows of items that have a picture and no text."""
+        looks, alignment = self._looks, self._alignment
+        if looks is None or (alignment is None and not candidates.kept):
             return vectors
         pictured = looks.carried(candidates)
         wanted = pictured & ~candidates.told
         pairs = np.flatnonzero(pictured & candidates.told & (vectors[:, 0] != 0))
-        if not wanted.any() or len(pairs) < LEAST_PAIRS:
+        if not wanted.any() or (alignment is None and len(pairs) < LEAST_PAIRS):
             return vectors
         pictures = looks.vectors(candidates)
-        alignment = Alignment.of(pictures[pairs], vectors[pairs])
+        alignment = alignment or Alignment.of(pictures[pairs], vectors[pairs])
         if alignment is None:
             return vectors
         vectors = np.array(vectors)  # those of a file are read-only

@@ -24,6 +24,7 @@ from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.numpy_threads import ONE_THREAD
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.trim import TRIMMER
+from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
@@ -39,16 +40,16 @@ from edge_rerank.ranking.answer import (
 )
 from edge_rerank.ranking.candidates import Candidates, Catalogue, LastList, items_of
 from edge_rerank.ranking.comparisons import TextComparer
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.host_order import Listed, TrialOf
 from edge_rerank.ranking.interests import InterestReader
 from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Models, Packs, refresh_tables
-from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
+from edge_rerank.ranking.options import RankOptions, Repeats, completed, repeats_of
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import Blocking
-from edge_rerank.ranking.registry import media_of, sources_of
+from edge_rerank.ranking.registry import columns_of, evidence_of, media_of, sources_of
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.personal import PersonalSource
@@ -69,8 +70,7 @@ class RankingEngine:
     Attributes:
         pack: the one with the encoder.
         signed: releases by name of the packs that a trusted key signed.
-        scorer: where one of the packs has one.
-        pair_scorer: likewise.
+        scorer, pair_scorer: where one of the packs has one.
         ratings: the host's scale, ``None`` where it is guessed.
         repeats: what the host wants of things had before, where a call does not say.
         policy: what makes a good list, where a call does not say.
@@ -99,10 +99,15 @@ class RankingEngine:
         self._interests = InterestReader()
         self._media = media_of(models, cache_items)
         self._comparer = TextComparer(
-            encoder, cache_items=cache_items, queries=encoder.queries, looks=self._media.looks
+            encoder,
+            cache_items=cache_items,
+            queries=encoder.queries,
+            looks=self._media.looks,
+            alignment=models.alignment,
         )
         self._sources = sources_of(models, cache_items)
-        self._personal = PersonalSource(models.pack, self._columns(), prior=models.prior)
+        columns = columns_of(self._sources)
+        self._personal = PersonalSource(models.pack, columns, prior=models.prior)
         self._sources.append(self._personal)
         memories = self._comparer, self._blocking, self._interests, self._last_list
         self._traces = Traces(*memories, *self._sources)
@@ -252,31 +257,11 @@ class RankingEngine:
     ) -> Answer:
         started = time.perf_counter()
         self._check_open()
-        if options.get("repeats") is None:
-            options = {**options, "repeats": self.repeats}
-        if options.get("policy") is None:
-            options = {**options, "policy": self.policy}
         head = None if head_of is None else head_of(self._personal.layout)
-        request = Request.of(
-            self.candidates(items),
-            history=history,
-            comparer=self._comparer,
-            reader=self._interests,
-            liked=self._liked,
-            ratings=self.ratings,
-            head=head,
-            **options,
-        )
-        request, blocked = self._blocking.without(request)
+        request, blocked = self._blocking.without(self._request(items, history, head, options))
         if not request.candidates:
             return Answer.empty(self.pack.manifest.name, blocked, request.locale)
-        media = self._media.known(request)
-        seen = (column for source, _ in media for column in source.columns)
-        evidence = Evidence((*self._columns(), *seen), len(request.candidates))
-        for one, known in media:
-            one.fill(request, evidence, known)
-        for source in self._sources:
-            source.fill(request, evidence)
+        evidence = evidence_of(request, self._sources, self._media)
         note_truths(request, evidence)
         scores = evidence.scores()
         listed = Listed.of(request, evidence, scores, trial_of, self._personal.layout)
@@ -288,13 +273,9 @@ class RankingEngine:
             order = policy.arrange(order, request)
         rows = order.rows[: request.keep]
         reasons = explain(listed.evidence, request.candidates, rows, order.moves)
+        told = partial(told_scores, order.scores, evidence, spec)
         ranking = Ranking(
-            ranked(
-                request.candidates,
-                rows,
-                partial(told_scores, order.scores, evidence, spec),
-                reasons,
-            ),
+            ranked(request.candidates, rows, told, reasons),
             id=ranking_id(),
             took_ms=(time.perf_counter() - started) * 1e3,
             personalised=bool(request.interests),
@@ -314,12 +295,37 @@ class RankingEngine:
         )
         return Answer(ranking, places, listed.noted(shown, rows, order.pinned))
 
+    def evidence(
+        self, items: Iterable[Item], history: Iterable[Event], options: RankOptions
+    ) -> Evidence:
+        """Internal: what every source says of ``items``, in their order; see :meth:`rank`."""
+        self._check_open()
+        with TRIMMER.call(self._encoder.rest), self.in_flight(), ONE_THREAD:
+            request = self._request(items, history, None, options)
+            return evidence_of(request, self._sources, self._media)
+
+    def _request(
+        self,
+        items: Iterable[Item],
+        history: Iterable[Event],
+        head: Head | None,
+        options: RankOptions,
+    ) -> Request:
+        """A call, checked, and completed by what the engine was opened with."""
+        return Request.of(
+            self.candidates(items),
+            history=history,
+            comparer=self._comparer,
+            reader=self._interests,
+            liked=self._liked,
+            ratings=self.ratings,
+            head=head,
+            **completed(options, repeats=self.repeats, policy=self.policy),
+        )
+
     def candidates(self, items: Iterable[Item]) -> Candidates:
         """Items that are to be ranked, checked; the last call's, where they are the same."""
         return self._last_list.of(items)
-
-    def _columns(self) -> list[Column]:
-        return [column for source in self._sources for column in source.columns]
 
     def warmup(
         self,

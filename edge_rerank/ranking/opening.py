@@ -21,6 +21,8 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import Trust
+from edge_rerank.ranking.alignment import Alignment
+from edge_rerank.ranking.media_comparisons import Reader
 from edge_rerank.ranking.sources.history_model import HistoryModel
 
 Packs = str | Path | Sequence[str | Path]
@@ -40,6 +42,7 @@ class Models:
         pair_scorer: likewise.
         images: looks at pictures, likewise.
         sounds: listens, likewise.
+        alignment: from what it sees to what it reads, where the pack with the encoder has one.
         prior: the pack with the prior of personal heads, where there is one.
         signed: releases by name of the packs that a trusted key signed.
     """
@@ -49,8 +52,9 @@ class Models:
     history: HistoryModel | None
     scorer: Scorer | None
     pair_scorer: PairScorer | None
-    images: ImageEncoder | None
-    sounds: AudioEncoder | None
+    images: Reader | None
+    sounds: Reader | None
+    alignment: Alignment | None
     prior: Pack | None
     signed: Mapping[str, int]
 
@@ -117,6 +121,7 @@ class Models:
             pair_scorer=pair_scorer,
             images=images,
             sounds=sounds,
+            alignment=Alignment.of_pack(with_encoder),
             prior=with_prior,
             signed={one.manifest.name: one.manifest.release for one in packs if one.signed},
         )

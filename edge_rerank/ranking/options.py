@@ -92,3 +92,19 @@ def repeats_of(value: object) -> Repeats:
         return Repeats(check_text(value, "repeats", InvalidRequest, wanted=wanted))
     except ValueError:
         raise InvalidRequest(f"repeats: expected {wanted}; got another") from None
+
+
+def completed(options: RankOptions, *, repeats: Repeats, policy: ListPolicy) -> RankOptions:
+    """The options of a call, with what was said when the reranker was opened where it says nothing.
+
+    Args:
+        options: of the call.
+        repeats: in place of its own.
+        policy: likewise.
+    """
+    made: RankOptions = {**options}
+    if made.get("repeats") is None:
+        made["repeats"] = repeats
+    if made.get("policy") is None:
+        made["policy"] = policy
+    return made

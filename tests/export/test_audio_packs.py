@@ -75,8 +75,10 @@ def test_what_is_louder_sounds_alike(both: tuple[SpeechEncoder, Session]) -> Non
     assert float((one * other).sum()) > 0.999
 
 
-def test_the_steps_make_the_bytes_of_build(tmp_path: Path) -> None:
-    recipe = audio_recipe(tmp_path, "seconds = 2")
+@pytest.mark.parametrize("scheme", ["none", "int8"])
+def test_the_steps_make_the_bytes_of_build(tmp_path: Path, scheme: str) -> None:
+    more = f"seconds = 2\nquantisation = '{scheme}'"
+    recipe = audio_recipe(tmp_path, more, "min_cosine = 0.98")
     whole, parts = tmp_path / "whole", tmp_path / "parts"
     assert main(["build", str(recipe), "--out", str(whole)]) == 0
     plain, same = tmp_path / "plain.onnx", tmp_path / "same.onnx"
@@ -89,8 +91,10 @@ def test_the_steps_make_the_bytes_of_build(tmp_path: Path) -> None:
     pack = Pack.open(whole)
     spec = pack.manifest.audio_encoder
     assert spec is not None
-    assert (spec.dim, spec.rate, spec.seconds, spec.quantisation) == (96, RATE, 2, "none")
-    assert pack.manifest.verification["sounds"] == 32
+    assert (spec.dim, spec.rate, spec.seconds, spec.quantisation) == (96, RATE, 2, scheme)
+    assert pack.manifest.verification["sounds"] == 100
+    assert (pack.manifest.verification["min_cosine"] < 1 - 1e-5) is (scheme == "int8")
+    assert (b"DequantizeLinear" in (whole / "audio.onnx").read_bytes()) is (scheme == "int8")
     vectors = AudioEncoder(pack).encode([(one.samples, one.rate) for one in check_sounds(3)])
     assert np.allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-5)
 
@@ -137,7 +141,8 @@ def test_other_models_are_refused(files: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("more", "match"),
     [
-        ("quantisation = 'int8'", "audio.quantisation"),
+        ("quantisation = 'int4'", "audio.quantisation"),
+        ("quantisation = 'none'\nexact = 'layer'", "audio.exact"),
         ("seconds = 1000", "audio.seconds"),
         ("seconds = 0", "audio.seconds"),
         ("hop = 8", "hop: not a known key"),

@@ -110,3 +110,19 @@ def test_nobody_with_enough(
     assert main(["data", "last", str(source), "--out", str(out)]) == EXIT_USAGE
     assert "3 choices" in capsys.readouterr().err
     assert not out.exists()
+
+
+def test_pictures_come_along(folder: Folder, tmp_path: Path) -> None:
+    items = [{**one, "image": "shoes/one.jpg"} if one["id"] == "i3" else one for one in ITEMS]
+    source = folder(items=items, train=[{"user": "ada", "items": ["i3", "i1", "i2"]}])
+    (source / "media" / "shoes").mkdir(parents=True)
+    (source / "media" / "shoes" / "one.jpg").write_bytes(b"a picture")
+    leave_last_out(source, tmp_path / "new")
+    found = DataSet.open(tmp_path / "new").items["i3"].image
+    assert isinstance(found, Path)
+    assert found.read_bytes() == b"a picture"
+    assert found.is_relative_to((tmp_path / "new").resolve())
+    assert check(tmp_path / "new").violations == ()
+    (tmp_path / "new" / "media" / "shoes" / "one.jpg").unlink()
+    (violation,) = check(tmp_path / "new").violations
+    assert (violation.line, violation.reason[:6]) == (4, "image:")

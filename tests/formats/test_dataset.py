@@ -258,3 +258,63 @@ def test_the_development_sets(data_folder: Path, name: str) -> None:
         assert len(requests) >= 150
         assert all(request.clicked and request.history for request in requests)
     assert sum(len(path) for path in data.paths()) > 10_000
+
+
+def with_files(folder: Folder, **members: object) -> Path:
+    """A folder with ``media/`` whose second item has more to say."""
+    path = folder(items=[{"id": "a"}, {"id": "b", **members}], test=REQUESTS)
+    (path / "media" / "shoes").mkdir(parents=True)
+    (path / "media" / "shoes" / "b.jpg").write_bytes(b"x")
+    (path / "secret.jpg").write_bytes(b"x")
+    return path
+
+
+def test_items_name_the_files_of_their_media(folder: Folder) -> None:
+    path = with_files(folder, image="shoes/b.jpg", audio=None)
+    data = DataSet.open(path)
+    found = data.items["b"].image
+    assert isinstance(found, Path)
+    assert found.samefile(path / "media" / "shoes" / "b.jpg")
+    assert data.items["a"].image is None
+    assert data.items["b"].audio is None
+    assert data.without({Withheld.MEDIA}).items["b"].image is None
+    assert data.without({Withheld.POPULARITY}).items["b"].image == found
+
+
+def test_popularity_of_the_time_leaves_the_picture(folder: Folder) -> None:
+    shown = {"candidates": ["a", "b"], "clicked": ["b"], "popularity": [1, 2]}
+    path = folder(items=[{"id": "a"}, {"id": "b", "image": "b.jpg"}], test=[shown])
+    (path / "media").mkdir()
+    (path / "media" / "b.jpg").write_bytes(b"x")
+    (request,) = DataSet.open(path).requests("test")
+    assert [(item.popularity, item.image is None) for item in request.candidates] == [
+        (1, True),
+        (2, False),
+    ]
+
+
+def test_without_the_folder_names_of_files_are_ignored(folder: Folder) -> None:
+    path = folder(items=[{"id": "b", "image": "https://example.com/b.jpg", "audio": 7}])
+    item = DataSet.open(path).items["b"]
+    assert (item.image, item.audio) == (None, None)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("gone.jpg", "shoes", "../secret.jpg", "shoes/../../secret.jpg", "", ".", "x" * 5_000),
+        *("/etc/passwd", "shoes\\b.jpg", "https://example.com/b.jpg", "a\0b", 7, ["b.jpg"], True),
+    ],
+)
+def test_only_files_of_the_folder_are_named(folder: Folder, name: object) -> None:
+    path = with_files(folder, image=name)
+    with pytest.raises(DataError, match=r"items\.jsonl\S*:2: image: expected") as caught:
+        DataSet.open(path)
+    assert not isinstance(name, str) or len(name) < 3 or name not in str(caught.value)
+
+
+def test_a_link_out_of_the_folder_is_refused(folder: Folder) -> None:
+    path = with_files(folder, image="link.jpg")
+    (path / "media" / "link.jpg").symlink_to(path / "secret.jpg")
+    with pytest.raises(DataError, match="expected a file in media"):
+        DataSet.open(path)

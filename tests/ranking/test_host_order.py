@@ -23,9 +23,9 @@ from edge_rerank.learning.host_guard import Trial
 from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.list_record import Used
 from edge_rerank.ranking.answer import Answer
-from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.host_order import Listed
 from edge_rerank.ranking.options import RankOptions
+from edge_rerank.ranking.registry import evidence_of
 from edge_rerank.ranking.request import Request
 
 TEXTS = (
@@ -111,9 +111,7 @@ def test_scores_are_sums_of_columns_and_those_of_the_places(
 ) -> None:
     options: RankOptions = {**ORDERED}
     request = Request.of(ITEMS, history=KNOWN, comparer=engine._comparer, **options)
-    evidence = Evidence(engine._columns(), len(ITEMS))
-    for source in engine._sources:
-        source.fill(request, evidence)
+    evidence = evidence_of(request, engine._sources, engine._media)
     before = evidence.values.copy()
     listed = Listed.of(
         request, evidence, evidence.scores(), lambda *_: trial, engine._personal.layout

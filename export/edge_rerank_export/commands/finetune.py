@@ -20,6 +20,7 @@ from edge_rerank_export.commands._arguments import (
     add_overwrite,
     add_recipe,
     add_threads,
+    pack_folder,
     use_threads,
 )
 from edge_rerank_export.commands._output import say_json
@@ -51,6 +52,7 @@ class _Job:
         train: trains, writes the pack, and says what the training came to.
         measured: what its figures are measured by.
         leaves: what is kept beside the pack, in words; empty for nothing.
+        settled: says what else was found of the new pack, in words; empty for nothing.
     """
 
     plan: HistoryPlan | TextPlan | ScorerPlan
@@ -58,6 +60,7 @@ class _Job:
     train: Callable[[], Outcome]
     measured: str = ""
     leaves: str = ""
+    settled: Callable[[Pack], str] = lambda _pack: ""
 
 
 class _Options(TypedDict):
@@ -81,6 +84,14 @@ def register(commands: Commands) -> None:
     add_data(parser)
     parser.add_argument("--out", type=Path, metavar="FOLDER", help="the pack to be")
     add_base(parser)
+    parser.add_argument(
+        "--media",
+        type=pack_folder,
+        action="append",
+        default=[],
+        metavar="FOLDER",
+        help="a pack that reads pictures or sounds, for data with media/; may be repeated",
+    )
     parser.add_argument("--seed", type=int, metavar="N", help="in place of the recipe's")
     parser.add_argument(
         "--work",
@@ -129,6 +140,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         f"{out}: {size / _MIB:.1f} MiB after {outcome.steps} steps in {outcome.seconds:.0f} s, "
         f"digest {pack.digest}{job.leaves}"
     )
+    if said := job.settled(pack):
+        console.print(said)
     if arguments.json:
         say_json(
             {
@@ -149,6 +162,8 @@ def _history(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps:
     recipe = _seeded(HistoryFinetuneRecipe.of(file), arguments)
     if arguments.base is not None:
         recipe = replace(recipe, base=str(arguments.base))
+    if arguments.media:
+        recipe = replace(recipe, media=tuple(map(str, arguments.media)))
     planned = plan(recipe, arguments.data)
     if arguments.dry_run:
         check(recipe, arguments.data, steps=steps)
@@ -167,7 +182,12 @@ def _history(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps:
         f"{planned.folders} folders, up to {planned.requests} training requests, at most "
         f"{planned.steps} steps; the requests take about {planned.request_bytes / _MIB:.0f} MiB"
     )
-    return _Job(planned, needs, train)
+    if planned.media_not_read:
+        needs += (
+            f"; media/ of {planned.media_not_read} folders is not read: name packs that read "
+            "pictures or sounds by --media"
+        )
+    return _Job(planned, needs, train, settled=_likenesses)
 
 
 def _text(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps: Steps) -> _Job:
@@ -236,6 +256,13 @@ def _seeded(recipe: R, arguments: argparse.Namespace) -> R:
     return replace(recipe, training=replace(recipe.training, seed=arguments.seed))
 
 
+def _likenesses(pack: Pack) -> str:
+    """What pictures and sounds weigh in a pack."""
+    parts = (("picture", pack.manifest.image_encoder), ("sound", pack.manifest.audio_encoder))
+    told = [f"of a {what} {spec.weight:.2f}" for what, spec in parts if spec is not None]
+    return f"a whole likeness adds log-odds: {', '.join(told)}" if told else ""
+
+
 def _refuse_base(arguments: argparse.Namespace) -> None:
-    if arguments.base is not None:
-        raise RecipeError("--base: this recipe names a checkpoint of its own")
+    if arguments.base is not None or arguments.media:
+        raise RecipeError("--base, --media: this recipe names a checkpoint of its own")

@@ -26,6 +26,7 @@ from edge_rerank.formats.dataset import (
     parse_request,
     parse_sequence,
 )
+from edge_rerank.formats.dataset_media import media_folder
 from edge_rerank.formats.jsonl import Record, parse_object
 from edge_rerank.history.aggregates import MIN_PEOPLE
 from edge_rerank.types import Item
@@ -197,7 +198,8 @@ class _Check:
         self._violations.append(Violation(path.name, line, reason))
 
     def _items(self, path: Path) -> None:
-        for number, item in self._lines(path, parse_item):
+        parse = partial(parse_item, media=media_folder(path.parent))
+        for number, item in self._lines(path, parse):
             if item.id in self._catalogue:
                 self._note(path, number, "id: expected each item once, got one again")
             self._catalogue[item.id] = item

@@ -11,7 +11,7 @@ import json
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +20,12 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
 from edge_rerank.evaluation.choice_lists import ChoiceList, draw_lists
-from edge_rerank.formats.dataset import ITEMS, TRAIN, USERS, VALID, DataSet
-from edge_rerank.formats.events import item_to_dict
+from edge_rerank.formats.dataset import TRAIN, USERS, VALID, DataSet
 from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.logs import BadLine, read_log
 from edge_rerank.tables.people import Choice, Deed, People, choices_of, read_people
 from edge_rerank.types import Item
+from edge_rerank_export.datasets.catalogue import write_catalogue
 from edge_rerank_export.datasets.folder_people import described, people_of
 from edge_rerank_export.datasets.packed import ENDING, write_packed
 from edge_rerank_export.datasets.summary import Summary, scripts_of
@@ -35,8 +35,6 @@ from edge_rerank_export.progress import Steps, silent
 
 TEST = "test"
 INFO = "info.json"
-ITEM_MEMBERS = ("id", "text", "categories", "popularity")
-"""What the catalogue says of an item."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +124,7 @@ def convert(
     users = [] if data is None else described(data, numbers, plan.people)
     catalogue = _catalogue(items, people, plan)
     with new_folder(out) as stage:
-        write_packed(
-            stage / f"{ITEMS}{ENDING}", (item_to_dict(item, ITEM_MEMBERS) for item in catalogue)
-        )
+        write_catalogue(stage, catalogue, None if data is None else log)
         write_packed(stage / f"{TRAIN}{ENDING}", plan.sequences())
         if users:
             write_packed(stage / f"{USERS}{ENDING}", users)
@@ -258,9 +254,7 @@ def _catalogue(items: Sequence[Item], people: People, plan: _Plan) -> list[Item]
         known.setdefault(item.id, item)
     for name, item in people.items.items():
         known.setdefault(name, item)
-    return [
-        Item(name, item.text, item.categories, float(counts[name])) for name, item in known.items()
-    ]
+    return [replace(item, popularity=float(counts[name])) for name, item in known.items()]
 
 
 def _some(asked: Sequence[Choice], most: int, rng: np.random.Generator) -> Sequence[Choice]:

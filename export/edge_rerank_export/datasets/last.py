@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
-from edge_rerank.formats.dataset import ITEMS, TRAIN, VALID, DataSet
-from edge_rerank.formats.events import item_to_dict
+from edge_rerank.formats.dataset import TRAIN, VALID, DataSet
 from edge_rerank.types import Item
-from edge_rerank_export.datasets.convert import INFO, ITEM_MEMBERS, TEST
+from edge_rerank_export.datasets.catalogue import write_catalogue
+from edge_rerank_export.datasets.convert import INFO, TEST
 from edge_rerank_export.datasets.packed import ENDING, write_packed
 from edge_rerank_export.files import new_folder
 from edge_rerank_export.progress import Steps, silent
@@ -78,10 +78,7 @@ def leave_last_out(
     if not asked:
         raise DataError(folder, f"expected people with {LEAST} choices or more, found none")
     counts = Counter(name for path in paths for name in path.learnt)
-    catalogue = [
-        Item(name, item.text, item.categories, float(counts[name]))
-        for name, item in data.items.items()
-    ]
+    catalogue = [replace(item, popularity=float(counts[name])) for name, item in data.items.items()]
     draw = _Draw(catalogue, negatives, np.random.default_rng(seed))
     made = LastOut(
         people=len(asked),
@@ -90,8 +87,7 @@ def leave_last_out(
         choices=sum(len(path.items) for path in paths),
     )
     with new_folder(out) as stage:
-        records = (item_to_dict(item, ITEM_MEMBERS) for item in catalogue)
-        write_packed(stage / f"{ITEMS}{ENDING}", records)
+        write_catalogue(stage, catalogue, folder)
         write_packed(stage / f"{TRAIN}{ENDING}", (path.sequence() for path in paths))
         for split, place in ((VALID, -2), (TEST, -1)):
             with steps(f"draw the lists of {split}"):

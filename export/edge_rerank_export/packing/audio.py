@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from edge_rerank.inference.encoders.audio import AudioEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import AudioEncoderSpec
@@ -14,15 +16,19 @@ from edge_rerank_export.models.graph_writer import OPSET
 from edge_rerank_export.models.speech import RATE, Sound, SpeechEncoder, convert, read_speech
 from edge_rerank_export.packing.media import MediaBuilder
 from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize.convolutions import quantize_convolutions
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.media import AudioPackRecipe
 from edge_rerank_export.sources.fetch import fetch
 from edge_rerank_export.verify.media import Vectors
-from edge_rerank_export.verify.sounds import check_sounds
+from edge_rerank_export.verify.sounds import calibration_sounds, check_sounds
 
 AUDIO_NAME = "audio.onnx"
 
-_CHECKED = 32
+_CALIBRATED = 40
+"""Sounds that an int8 model is calibrated on."""
+
+_CHECKED = 100
 """Sounds that a pack is verified with."""
 
 
@@ -39,9 +45,17 @@ class AudioBuilder(MediaBuilder[AudioPackRecipe, Sound]):
     encoder: SpeechEncoder
 
     def quantize(self, source: Path, target: Path, *, steps: Steps = silent) -> None:
-        """Copy: what rounding to int8 would gain this network was not measured."""
-        del steps
-        onnx_file.copy(source, target)
+        """See :meth:`~.builder.PackBuilder.quantize`."""
+        audio = self.recipe.audio
+        if audio.quantisation is Scheme.NONE:
+            onnx_file.copy(source, target)
+            return
+        with steps(f"quantise ({audio.quantisation})"):
+            feeds = [
+                {"samples": one.samples, "rate": np.array(one.rate)}
+                for one in calibration_sounds(_CALIBRATED)
+            ]
+            quantize_convolutions(source, target, feeds, exact=audio.exact)
 
     def _things(self) -> Sequence[Sound]:
         return check_sounds(_CHECKED)
@@ -56,7 +70,8 @@ class AudioBuilder(MediaBuilder[AudioPackRecipe, Sound]):
     def _changed(self) -> tuple[str, ...]:
         over = "mean and standard deviation" if self.encoder.spread else "mean"
         return (
-            "spectrum and network in one ONNX graph, with resampling before them",
+            "spectrum and network in one ONNX graph, with resampling before them, "
+            f"the network quantised ({self.recipe.audio.quantisation})",
             f"the {over} over windows of 0.78 s, one every 0.08 s, scaled to length 1",
             f"at most {self.encoder.seconds} s of a sound are heard",
         )

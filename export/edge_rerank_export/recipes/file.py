@@ -103,8 +103,8 @@ class RecipeFile:
 
         Args:
             kind: see :func:`~.table.read_table`.
-            relative: keys of paths that are relative to the file, as "base" or "teacher.pack";
-                they come back absolute.
+            relative: keys of paths, or arrays of them, that are relative to the file, as "base" or
+                "teacher.pack"; they come back absolute.
 
         Raises:
             RecipeError: when the file holds no such table.
@@ -115,12 +115,17 @@ class RecipeFile:
             table: Any = members
             for part in outer:
                 table = table.get(part, {}) if isinstance(table, dict) else {}
-            if isinstance(table, dict) and isinstance(table.get(name), str):
-                table[name] = str((self.path.parent / table[name]).resolve())
+            if isinstance(table, dict) and name in table:
+                table[name] = self._absolute(table[name])
         try:
             return read_table(kind, members)
         except RecipeError as error:
             raise RecipeError(f"{self.path.name}: {error}") from None
+
+    def _absolute(self, value: Any) -> Any:
+        if isinstance(value, list):
+            return [self._absolute(one) for one in value]
+        return str((self.path.parent / value).resolve()) if isinstance(value, str) else value
 
 
 def recipes_folder() -> Path:

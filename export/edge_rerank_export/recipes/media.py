@@ -22,7 +22,8 @@ A pack that hears has ``kind = "audio"`` and, in place of ``[image]``::
     [audio]                         # see AudioRecipe
     seconds = 10
     spread = false
-    quantisation = "none"
+    exact = ""
+    quantisation = "int8"           # or "none"
 """
 
 from __future__ import annotations
@@ -40,8 +41,7 @@ from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.pack import Layout, PackRecipe
 from edge_rerank_export.recipes.table import check_integers
 
-IMAGE_SCHEMES = (Scheme.INT8, Scheme.NONE)
-AUDIO_SCHEMES = (Scheme.NONE,)
+SCHEMES = (Scheme.INT8, Scheme.NONE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,13 +75,15 @@ class AudioRecipe:
     Attributes:
         seconds: how much of a sound is heard, from the beginning.
         spread: whether the standard deviation over the windows stands beside the mean.
+        exact: convolutions of such a name (a regular expression) stay in float32; empty for none.
         quantisation: see :class:`~edge_rerank_export.quantize.scheme.Scheme`.
         weight: see :class:`~edge_rerank.packs.specs.AudioEncoderSpec`.
     """
 
     seconds: int = 10
     spread: bool = False
-    quantisation: Scheme = Scheme.NONE
+    exact: str = ""
+    quantisation: Scheme = Scheme.INT8
     weight: float = LIKENESS_WEIGHT
 
     @property
@@ -104,9 +106,7 @@ class ImagePackRecipe(PackRecipe):
         check_integers(self.image, "image", side=0)
         if self.image.side > MAX_SIDE:
             raise RecipeError(f"image.side: expected at most {MAX_SIDE}")
-        if self.image.exact and self.image.quantisation is Scheme.NONE:
-            raise RecipeError("image.exact: expected only with quantisation int8")
-        _check(self, IMAGE_SCHEMES, {Layout.TRANSFORMERS, Layout.EFFICIENTNET_LITE})
+        _check(self, {Layout.TRANSFORMERS, Layout.EFFICIENTNET_LITE})
 
     @property
     def model(self) -> ImageRecipe:
@@ -128,7 +128,7 @@ class AudioPackRecipe(PackRecipe):
         check_integers(self.audio, "audio")
         if self.audio.seconds > MAX_SECONDS:
             raise RecipeError(f"audio.seconds: expected at most {MAX_SECONDS}")
-        _check(self, AUDIO_SCHEMES, {Layout.SPEECH_EMBEDDING})
+        _check(self, {Layout.SPEECH_EMBEDDING})
 
     @property
     def model(self) -> AudioRecipe:
@@ -136,12 +136,12 @@ class AudioPackRecipe(PackRecipe):
         return self.audio
 
 
-def _check(
-    recipe: ImagePackRecipe | AudioPackRecipe, schemes: tuple[Scheme, ...], layouts: set[Layout]
-) -> None:
+def _check(recipe: ImagePackRecipe | AudioPackRecipe, layouts: set[Layout]) -> None:
     """Refuse what is not for this kind of model."""
-    if recipe.model.quantisation not in schemes:
-        known = ", ".join(schemes)
+    if recipe.model.exact and recipe.model.quantisation is Scheme.NONE:
+        raise RecipeError(f"{recipe.kind}.exact: expected only with quantisation int8")
+    if recipe.model.quantisation not in SCHEMES:
+        known = ", ".join(SCHEMES)
         raise RecipeError(f"{recipe.kind}.quantisation: expected one of {known}")
     if recipe.source.layout not in layouts:
         raise RecipeError(f"source.layout: expected {' or '.join(sorted(layouts))}")

@@ -128,6 +128,8 @@ class Domain:
         valid: requests to stop by.
         pairs: of items chosen together in the training part.
         counts: of single items there, by the rows of ``pairs.order``.
+        pictures: vectors of the items' pictures, float32 of shape (items, p), 0 where there is
+            none; ``None`` where nobody looked.
         rated: from the histories of the validation requests that hold ratings; ``None`` where
             none does, or where nobody asked for what was disliked.
     """
@@ -148,6 +150,7 @@ class Domain:
     pairs: CountedPairs
     counts: CountTable
     rated: Rated | None = None
+    pictures: NDArray[np.float32] | None = None
 
     def people(self, hidden: NDArray[np.int64]) -> list[NDArray[np.int64]]:
         """Item rows each person chose, oldest first, without the choices at ``hidden``."""

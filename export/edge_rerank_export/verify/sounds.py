@@ -1,4 +1,4 @@
-"""Made-up sounds to verify with: nothing is fetched, and no one's voice is needed."""
+"""Made-up sounds to calibrate on and verify with: nothing is fetched, no one's voice is needed."""
 
 from __future__ import annotations
 
@@ -12,6 +12,9 @@ Values = NDArray[np.float64]
 CHECK = 1
 """Seed of the sounds."""
 
+CALIBRATION = 2
+"""Likewise of other ones."""
+
 RATES = (RATE, 44_100, 22_050, 48_000, 8_000, RATE)
 """Samples a second, in turn."""
 
@@ -21,7 +24,16 @@ SECONDS = (1.0, 0.3, 2.5, 4.0, 1.7)
 
 def check_sounds(count: int) -> tuple[Sound, ...]:
     """Sounds to verify with, of several rates and lengths."""
-    rng = np.random.default_rng(CHECK)
+    return _sounds(count, CHECK)
+
+
+def calibration_sounds(count: int) -> tuple[Sound, ...]:
+    """Others to calibrate on."""
+    return _sounds(count, CALIBRATION)
+
+
+def _sounds(count: int, seed: int) -> tuple[Sound, ...]:
+    rng = np.random.default_rng(seed)
     return tuple(
         sound(rng, SECONDS[at % len(SECONDS)], RATES[at % len(RATES)]) for at in range(count)
     )

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from edge_rerank.formats.dataset_media import MEDIA
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import write_whole
 from edge_rerank_export.sources.weights import file_sha256
@@ -76,6 +77,8 @@ def mark_of(*made_of: object) -> str:
 
 
 def data_mark(folder: Path) -> str:
-    """Stands for the files of a data set folder."""
+    """Stands for the files of a data set folder, and for those that its items name."""
     files = sorted(folder.glob("*.jsonl*"))
-    return mark_of([(path.name, file_sha256(path)) for path in files])
+    media = sorted(path for path in (folder / MEDIA).rglob("*") if path.is_file())
+    named = [(path.relative_to(folder).as_posix(), path) for path in (*files, *media)]
+    return mark_of([(name, file_sha256(path)) for name, path in named])

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edge_rerank.formats.dataset_media import media_folder
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.signals.inputs import SIGNALS
@@ -19,6 +20,7 @@ from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.tables.sequence import train_succession
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.train.domain import Batch, Domain, chunks
+from edge_rerank_export.train.history.media import aligned, media_packs, read_media
 from edge_rerank_export.train.history.model import tensors
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe, Tables
 from edge_rerank_export.train.history.simulate import Simulation, simulate
@@ -192,7 +194,7 @@ def read_domains(
     """Read the folders and encode their items.
 
     Args:
-        recipe: gives the seed.
+        recipe: gives the seed, and the packs for pictures and sounds.
         folders: data sets, see :mod:`edge_rerank.formats.dataset`.
         base: the pack with the text encoder.
         work: where vectors are kept from one run to the next.
@@ -200,17 +202,28 @@ def read_domains(
         steps: told of each step.
 
     Raises:
-        DataError: at the first malformed line of a folder.
+        DataError: at the first malformed line of a folder, or for a picture or sound that cannot
+            be read.
+        PackError: when a pack of the recipe's cannot be used.
+        RecipeError: likewise.
+        MissingExtra: when reading pictures or sounds takes a library that is not installed.
     """
     encoder = TextEncoder(base, threads=threads)
+    packs = media_packs(recipe, base)
     domains: list[Domain] = []
     for folder in folders:
         with steps(f"read {folder.name}") as update:
             # By its name, so that a folder reads the same beside any others.
             rng = np.random.default_rng([recipe.training.seed, crc32(folder.name.encode()), 1])
             encode = kept_vectors(encoder, base, work, update)
-            domains.append(load_domain(folder, encode, rng=rng, signed=True))
-    return domains
+            domain = load_domain(folder, encode, rng=rng, signed=True)
+        if packs and media_folder(folder) is not None:
+            with steps(f"read media of {folder.name}") as update:
+                domain = read_media(
+                    domain, folder, packs, work=work, threads=threads, update=update
+                )
+        domains.append(domain)
+    return aligned(domains)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -8,6 +8,8 @@
     summary = "One sentence for the model card."
     base = "../packs/mine"           # pack whose text encoder is used, relative to this file; the
                                      # shipped one where this is left out
+    media = ["../packs/image"]       # packs that read pictures or sounds, which come along; none
+                                     # where this is left out
 
     [training]                       # all of it may be left out, see HistoryTraining
     seed = 0
@@ -172,6 +174,8 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     """How one history encoder is trained; see the module's description.
 
     ``terms`` says for the model card where the data are from and what binds whoever uses them.
+    ``media`` has packs with an ``image_encoder`` or an ``audio_encoder``, for folders with
+    ``media/``; what the base pack has of them comes along without being named.
     ``dropout`` has the chances of :func:`dropout_chances`, and is completed by them.
     ``simulate`` says what training requests are changed, see
     :class:`~edge_rerank_export.train.history.simulate.Simulation`.
@@ -183,7 +187,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     """
 
     kind: ClassVar[Kind] = Kind.HISTORY
-    relative: ClassVar[tuple[str, ...]] = ("base", "teacher.pack")
+    relative: ClassVar[tuple[str, ...]] = ("base", "media", "teacher.pack")
 
     base: str = ""
     training: HistoryTraining = field(default_factory=HistoryTraining)
@@ -194,6 +198,7 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     succession: SuccessionTraining | None = None
     teacher: TeacherRecipe | None = None
     terms: str = ""
+    media: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super(HistoryFinetuneRecipe, self).__post_init__()
@@ -208,6 +213,8 @@ def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
     head = {name: getattr(recipe, name) for name in ("kind", "name", "release", "summary")}
     if recipe.base:
         head["base"] = os.path.relpath(recipe.base, folder)
+    if recipe.media:
+        head["media"] = [os.path.relpath(one, folder) for one in recipe.media]
     if recipe.terms:
         head["terms"] = recipe.terms
     tables = [("training", asdict(recipe.training)), ("dropout", dict(recipe.dropout))]

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from edge_rerank.formats.dataset_media import media_folder
 from edge_rerank.packs.array_files import write_array
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
@@ -30,8 +31,13 @@ from edge_rerank_export.packing.folder import (
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.axes import AXES_NAME, principal_axes
-from edge_rerank_export.train.history.card import finetune_card
+from edge_rerank_export.train.history.card import finetune_card, media_card
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
+from edge_rerank_export.train.history.media import (
+    add_media,
+    media_packs,
+)
+from edge_rerank_export.train.history.media_weights import MediaFit, fit_media, weighed
 from edge_rerank_export.train.history.model import (
     OPSET,
     HistoryModel,
@@ -69,12 +75,14 @@ class HistoryPlan:
         requests: training requests.
         request_bytes: what they take in memory.
         steps: batches at most.
+        media_not_read: folders with pictures or sounds that no pack reads.
     """
 
     folders: int
     requests: int
     request_bytes: int
     steps: int
+    media_not_read: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +102,7 @@ def plan(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> HistoryPlan:
     """Say what ``recipe`` needs for ``folders``.
 
     Raises:
+        PackError: when a pack that folders with ``media/`` need cannot be read.
         RecipeError: when the two do not go together.
     """
     check_folders(folders)
@@ -105,7 +114,9 @@ def plan(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> HistoryPlan:
     requests = settings.requests * len(folders)
     # Folders of real requests are read with twice the candidates.
     size = requests * 2 * settings.candidates * settings.history * _BYTES_A_PAIR
-    return HistoryPlan(len(folders), requests, size, settings.steps)
+    return HistoryPlan(
+        len(folders), requests, size, settings.steps, _media_not_read(recipe, folders)
+    )
 
 
 def check(
@@ -178,6 +189,7 @@ def finetune_history(
             base=base,
             work=work,
             resume=resume,
+            threads=threads,
             steps=steps,
         )
         if expectations:
@@ -197,6 +209,7 @@ def train_on(
     base: Pack,
     work: Path,
     resume: bool = False,
+    threads: int | None = None,
     steps: Steps = silent,
 ) -> HistoryResult:
     """Train on data in memory, and write a pack to ``stage``; see :func:`finetune_history`."""
@@ -228,7 +241,8 @@ def train_on(
         _copy_encoder(base, stage)
         axes = principal_axes([one.vectors for one in domains], seed=recipe.training.seed)
         (stage / AXES_NAME).write_bytes(write_array(axes))
-        card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome)
+        media = media_packs(recipe, base)
+        card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome, media)
         (stage / CARD_NAME).write_text(card, encoding="utf-8")
         spec = HistoryEncoderSpec(
             model=MODEL_NAME,
@@ -238,8 +252,9 @@ def train_on(
             intercept=intercept,
             tables=files,
         )
+        begun = add_media(stage, base.manifest, media, domains)
         manifest = replace(
-            base.manifest,
+            begun,
             name=recipe.name,
             release=recipe.release,
             files=file_entries(stage),
@@ -249,6 +264,9 @@ def train_on(
         )
         pack = write_manifest(stage, manifest)
         _verify(model, RuntimeModel(pack), valid)
+    if media:
+        found = fit_media(stage, domains, work=work, threads=threads, steps=steps)
+        pack = pack if found is None else _settled(stage, found)
     return HistoryResult(outcome, pack.digest)
 
 
@@ -278,6 +296,25 @@ def fit(
         looked=looked,
     )
     return model, outcome
+
+
+def _settled(stage: Path, fit: MediaFit) -> Pack:
+    """Write what was fitted into a pack, and onto its card."""
+    manifest = Pack.open(stage).manifest
+    add_findings(
+        stage,
+        media_card(fit, manifest),
+        {
+            "valid_ndcg_10_without_media": round(fit.ndcg_without, 6),
+            "valid_ndcg_10_with_media": round(fit.ndcg, 6),
+        },
+    )
+    return write_manifest(stage, weighed(Pack.open(stage).manifest, fit))
+
+
+def _media_not_read(recipe: HistoryFinetuneRecipe, folders: Sequence[Path]) -> int:
+    having = sum(media_folder(folder) is not None for folder in folders)
+    return having if having and not media_packs(recipe, open_base(recipe)) else 0
 
 
 def _of_encoder(base: Pack) -> dict[str, float]:
@@ -314,6 +351,8 @@ def digests_used(recipe: HistoryFinetuneRecipe) -> dict[str, str]:
         PackError, RecipeError: when one cannot be used.
     """
     digests = {"base": open_base(recipe).digest}
+    for number, one in enumerate(recipe.media):
+        digests[f"media {number}"] = Pack.open(one).digest
     if recipe.teacher is not None:
         digests["teacher"] = open_teacher(recipe.teacher).digest
     return digests

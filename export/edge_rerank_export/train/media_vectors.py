@@ -1,0 +1,105 @@
+"""Vectors of pictures and sounds kept from one run to the next, by what is in their files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_rerank._progress import Progress
+from edge_rerank.inference.encoders.audio import AudioEncoder
+from edge_rerank.inference.encoders.image import ImageEncoder
+from edge_rerank.inference.encoders.media_files import KEY, media_key, opened
+from edge_rerank.inference.encoders.vector_file import VectorFile, write_vectors
+from edge_rerank.packs.pack import Pack
+
+IMAGE, AUDIO = "image", "audio"
+PARTS = (IMAGE, AUDIO)
+"""Kinds of media, as items name them."""
+
+_READ_AT_ONCE = 500
+_BLOCK = 1 << 20
+
+
+class KeptReader:
+    """An encoder of pictures or sounds with its results kept in a file.
+
+    Args:
+        pack: whose encoder.
+        part: "image" or "audio".
+        work: the folder of the file, which is named by the model's digest.
+        threads: things that are read at once; ``None`` for the default.
+
+    Attributes:
+        dim: length of a vector.
+        weight: see :class:`~edge_rerank.packs.specs.ImageEncoderSpec`.
+        name: digest of the model.
+    """
+
+    def __init__(self, pack: Pack, part: str, work: Path, *, threads: int | None = None) -> None:
+        kind = ImageEncoder if part == IMAGE else AudioEncoder
+        self._encoder: ImageEncoder | AudioEncoder = kind(pack, threads=threads)
+        spec = pack.manifest.image_encoder if part == IMAGE else pack.manifest.audio_encoder
+        assert spec is not None  # noqa: S101 - the encoder has checked
+        files = {entry.name: entry.sha256 for entry in pack.manifest.files}
+        self.dim, self.weight, self.name = spec.dim, spec.weight, files[spec.model]
+        self._file = work / f"{part}-{self.name[:32]}.vectors"
+
+    def encode(
+        self, things: Sequence[Any], /, *, progress: Progress | None = None
+    ) -> NDArray[np.float32]:
+        """Vectors of things; those of files that were read before are not made again.
+
+        Args:
+            things: as items carry them.
+            progress: called with (done, to do) as new ones are read.
+
+        Returns:
+            float32 of shape (len(things), dim), rows of length 1.
+
+        Raises:
+            DataError: when something else lies in the place of the file of vectors.
+            InvalidItem, MissingExtra, InferenceError: see
+                :class:`~edge_rerank.inference.encoders.one_by_one.OneByOne`.
+        """
+        keys = [_key(one) for one in things]
+        known = self._known()
+        new = {key: place for place, key in enumerate(keys) if key not in known}
+        places = list(new.values())
+        for start in range(0, len(places), _READ_AT_ONCE):
+            some = places[start : start + _READ_AT_ONCE]
+            made = self._encoder.encode(
+                [things[place] for place in some], progress=_beyond(progress, start, len(places))
+            )
+            known |= {keys[place]: vector for place, vector in zip(some, made, strict=True)}
+            write_vectors(self._file, list(known), np.stack([*known.values()]), encoder=self.name)
+        return np.array([known[key] for key in keys], dtype=np.float32).reshape(-1, self.dim)
+
+    def feed(self, thing: Any, /) -> object:
+        """See :meth:`~edge_rerank.inference.encoders.one_by_one.OneByOne.feed`."""
+        return self._encoder.feed(thing)
+
+    def _known(self) -> dict[bytes, NDArray[np.float32]]:
+        found = VectorFile.open(self._file, encoder=self.name, dim=self.dim)
+        return {} if found is None else dict(zip(found.keys, np.array(found.vectors), strict=True))
+
+
+def _key(thing: Any) -> bytes:
+    """A hash of what is in a file, of an array as caches know it."""
+    if not isinstance(thing, Path):
+        return media_key(thing)
+    digest = blake2b(b"bytes", digest_size=KEY)
+    with opened(thing, "media") as stream:
+        while block := stream.read(_BLOCK):
+            digest.update(block)
+    return digest.digest()
+
+
+def _beyond(progress: Progress | None, before: int, whole: int) -> Progress | None:
+    if progress is None:
+        return None
+    return lambda done, _total: progress(before + done, whole)
