@@ -11,7 +11,7 @@ from edge_rerank._check import check_id
 from edge_rerank._process import OwnLock
 from edge_rerank.errors import ConsentRequired, InvalidRequest
 from edge_rerank.formats.attributes import Value, Values, check_values
-from edge_rerank.history.budget import ROUNDS, spend_round
+from edge_rerank.history.budget import MICRO, ROUNDS, spend_round, spent
 from edge_rerank.history.description import NOBODY
 from edge_rerank.history.recording import Follow, Recorder
 from edge_rerank.history.safekeeping import Safekeeping
@@ -155,6 +155,15 @@ class Standing(Safekeeping):
             left = spend_round(self._store, noise)
             self._store.log(AuditAction.RELEASED, user=person, purpose=ROUNDS)
             return left
+
+    def spent_epsilon(self) -> float:
+        """Internal: the ε that counts and a fleet's rounds have cost the people in the file.
+
+        Raises:
+            HistoryError: when the history cannot be read.
+        """
+        with self._lock.checked():
+            return spent(self._store) / MICRO
 
     def state(self, user: str, name: str) -> bytes | None:
         """Internal: a small sealed state of the person, ``None`` without one or without consent.

@@ -9,19 +9,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_rerank import Reranker
+from edge_rerank import Item, Reranker
 from edge_rerank.errors import PackError, PackUnsupported, PrivacyBudgetSpent
 from edge_rerank.history.budget import epsilon_of, rho_of_noise
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.prior import Prior
 from edge_rerank.learning.share import SPREAD, vector_of
+from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.shipped import shipped_pack
+from edge_rerank.ranking.sources.personal import read_axes
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.fleet.federate_attack import auc, membership_auc
+from edge_rerank_export.fleet.federate_catalogue import crowd_direction
 from edge_rerank_export.fleet.federate_gain import figures_of
 from edge_rerank_export.fleet.federate_ledger import Ledger, Promise, noise_for
 from edge_rerank_export.fleet.federate_prior import (
+    CROWD,
     STEP,
     kinds,
     moved,
@@ -121,6 +126,42 @@ def test_means_that_are_no_longer_than_their_noise_become_zero() -> None:
     assert 0.9 < shrunk[slots].mean() < 1.0
     assert not shrunk[crosses].any()
     assert noise_after(4, 0.5) == pytest.approx(STEP * 1.0)
+
+
+def test_what_lies_along_a_known_direction_is_told_from_noise_that_hides_it() -> None:
+    known = np.array([0.6, 0.8, 0.0, 0.0])
+    position = np.zeros(2 * WIDTH)
+    position[2:6] = 0.3 * known + [0.02, -0.02, 0.02, -0.02]
+    assert not prior_of(position, LAYOUT, noise=0.1).mean[2:6].any()
+    found = prior_of(position, LAYOUT, noise=0.1, known=known).mean[2:6]
+    assert found == pytest.approx(CROWD * 0.262 * known, abs=0.01)
+    assert not prior_of(position, LAYOUT, noise=0.4, known=known).mean.any()
+    exact = prior_of(position, LAYOUT, known=known).mean[2:6]
+    along = float(position[2:6] @ known)
+    assert exact == pytest.approx(position[2:6] + (CROWD - 1) * along * known)
+
+
+def test_with_a_known_direction_columns_begin_as_they_are() -> None:
+    position = np.zeros(2 * WIDTH)
+    position[:2] = 0.5
+    assert prior_of(position, LAYOUT).mean[:2] == pytest.approx([0.5, 0.5])
+    assert not prior_of(position, LAYOUT, known=np.array([1.0, 0, 0, 0])).mean.any()
+
+
+def test_a_crowd_goes_where_the_popular_items_lie() -> None:
+    pack = Pack.open(shipped_pack())
+    axes = read_axes(pack)
+    rng = np.random.default_rng(0)
+    vectors = rng.normal(size=(30, axes.shape[0])).astype(np.float32)
+    items = [Item(f"i{n}", popularity=100.0 if n < 3 else 1.0) for n in range(30)]
+    known = crowd_direction(items, vectors, pack)
+    assert known is not None
+    assert np.linalg.norm(known) == pytest.approx(1.0)
+    along = vectors @ axes @ known
+    assert along[:3].mean() > along[3:].mean()
+    alike = [Item(f"i{n}", popularity=7.0) for n in range(30)]
+    assert crowd_direction(alike, vectors, pack) is None
+    assert crowd_direction([Item(f"i{n}") for n in range(30)], vectors, pack) is None
 
 
 def test_rounds_without_noise_find_what_people_have_in_common() -> None:

@@ -27,7 +27,7 @@ from flwr.app import ConfigRecord, Context, Message, RecordDict
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federate_app import answer
+from edge_rerank_export.fleet.federate_app import answer, run_tool
 from edge_rerank_export.fleet.federate_grid import MemoryGrid
 from edge_rerank_export.fleet.federate_hostile import most_reach, reach_of_each, sender
 from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
@@ -244,6 +244,32 @@ def test_a_round_that_was_broken_off_is_paid_for(tmp_path: Path) -> None:
         serve(MemoryGrid({n + 1: gone for n in range(100)}), settings(tmp_path))
     silent = MemoryGrid({n + 1: lambda message: [] for n in range(100)})
     assert serve(silent, settings(tmp_path))["devices_a_round_taken"] == [0]
+
+
+def test_flowers_programs_find_each_other_where_nothing_is_activated(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "tool").write_text("#!/bin/sh\nexec other\n")
+    (tmp_path / "other").write_text("#!/bin/sh\nexit 0\n")
+    for name in ("tool", "other"):
+        (tmp_path / name).chmod(0o700)
+    monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
+    run_tool("tool", [])
+
+
+def test_a_device_that_learnt_too_little_is_silent() -> None:
+    strategy = PriorStrategy(LAYOUT, *KEYS, Ledger(Promise(rounds=1)))
+    heads = people(100)
+    heads[3] = replace(heads[3], lists=9)
+    devices = {
+        n + 1: SimulatedDevice(n, one, lambda: strategy.layout) for n, one in enumerate(heads)
+    }
+    grid = MemoryGrid(devices)
+    run_rounds(strategy, grid, strategy._ledger)
+    assert strategy.taken == 99
+    assert devices[4].history.spent_epsilon() == 0.0
+    assert devices[5].history.spent_epsilon() > 0.0
+    assert all(device.knows_its_canary for device in devices.values())
 
 
 def test_a_courier_carries_terms_in_and_sealed_bytes_out(tmp_path: Path) -> None:

@@ -67,6 +67,13 @@ def _add_server(roles: Commands) -> None:
     )
     parser.add_argument("--name", default="fleet", metavar="NAME", help="of the priors (fleet)")
     parser.add_argument(
+        "--items",
+        type=Path,
+        metavar="FILE",
+        help="the catalogue, with popularity: which way its crowd goes is then known, and told "
+        "from noise by itself",
+    )
+    parser.add_argument(
         "--superlink", required=True, metavar="NAME", help="as Flower's own configuration calls it"
     )
     parser.add_argument(
@@ -109,6 +116,14 @@ def _add_client(roles: Commands) -> None:
         metavar="N",
         help="to wait for the application's answer (600)",
     )
+    parser.add_argument(
+        "--port",
+        type=positive,
+        default=9094,
+        metavar="PORT",
+        help="of 127.0.0.1, by which Flower's processes here reach each other (9094); several "
+        "couriers of a machine want one each",
+    )
 
 
 def _add_simulate(roles: Commands) -> None:
@@ -117,7 +132,8 @@ def _add_simulate(roles: Commands) -> None:
         help="simulated people of a data set folder: what a fleet's prior gains, and gives away",
         description="Heads of simulated people, rounds of their devices through Flower's "
         "strategies in one process, then the first lists of other people with and without the "
-        "prior. Heads are kept in --out, so that a run that was broken off goes on.",
+        "prior. Heads are kept in --out, so that a run that was broken off goes on. Writes "
+        "fleet.json and fleet.html there.",
     )
     parser.set_defaults(role=_simulate)
     parser.add_argument("data", type=Path, metavar="FOLDER", help="a data set folder")
@@ -132,10 +148,19 @@ def _add_simulate(roles: Commands) -> None:
         ("rounds", 20, "how many"),
         ("lists", 40, "that each head learns from"),
         ("first", 10, "lists of each of the others, over which the prior is judged"),
+        ("candidates", 50, "items of a list"),
     ):
         parser.add_argument(
             f"--{name}", type=positive, default=default, metavar="N", help=f"{what} ({default})"
         )
+    parser.add_argument(
+        "--after",
+        type=positive,
+        action="append",
+        default=[],
+        metavar="ROUND",
+        help="judge the prior after this round too; repeatable (the last alone)",
+    )
     parser.add_argument(
         "--epsilon",
         type=float,
@@ -183,6 +208,7 @@ def _serve(arguments: argparse.Namespace, console: Console) -> None:
         epsilon=arguments.epsilon,
         rounds=arguments.rounds,
         clients=arguments.clients,
+        items="" if arguments.items is None else str(arguments.items.resolve()),
     )
     noise = settings.promise.noise
     app = write_app(settings)
@@ -203,7 +229,7 @@ def _carry(arguments: argparse.Namespace, console: Console) -> None:
         else ["--root-certificates", str(arguments.certificates)]
     )
     plain = ["--insecure"] if arguments.insecure else []
-    link = ["--superlink", arguments.superlink]
+    link = ["--superlink", arguments.superlink, "--port", str(arguments.port)]
     run_tool("flower-supernode", [*plain, *trust, *link, "--node-config", config])
 
 
@@ -211,16 +237,20 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> None:
     import json
 
     from edge_rerank_export.files import write_whole
-    from edge_rerank_export.fleet.federate_simulate import FleetPlan, as_lines, simulate_fleet
+    from edge_rerank_export.fleet.federate_page import as_html
+    from edge_rerank_export.fleet.federate_simulate import FleetPlan, simulate_fleet
+    from edge_rerank_export.fleet.federate_words import as_text
 
     plan = FleetPlan(
         devices=arguments.devices,
         others=arguments.others,
         lists=arguments.lists,
         first=arguments.first,
+        candidates=arguments.candidates,
         epsilons=tuple(arguments.epsilon or FleetPlan().epsilons),
         rounds=arguments.rounds,
         clients=arguments.clients,
+        after=tuple(arguments.after),
         seed=arguments.seed,
     )
     figures = simulate_fleet(
@@ -234,7 +264,8 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> None:
     )
     text = json.dumps(figures, indent=2, sort_keys=True) + "\n"
     write_whole(arguments.out / "fleet.json", text)
-    for line in as_lines(figures):
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    write_whole(arguments.out / "fleet.html", as_html(figures))
+    told = as_text(figures, width=max(console.width, 80)).rstrip()
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
     if arguments.json:
         say(text.rstrip())

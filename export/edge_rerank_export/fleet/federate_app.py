@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -87,14 +88,17 @@ def write_app(settings: Settings) -> Path:
 def run_tool(name: str, arguments: Sequence[str]) -> None:
     """Run one of Flower's programs until it ends.
 
-    It inherits that Flower tells nobody and asks for no updates, see this package.
+    It inherits that Flower tells nobody and asks for no updates, see this package, and finds the
+    others beside it, which it starts by name, whether or not the environment is activated.
 
     Raises:
         RecipeError: when it fails.
     """
     program = Path(sys.executable).with_name(name)
     command = [str(program), *arguments]
-    done = subprocess.run(command, check=False)  # noqa: S603 - Flower's own
+    path = os.pathsep.join([str(program.parent), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "PATH": path}
+    done = subprocess.run(command, check=False, env=environment)  # noqa: S603 - Flower's own
     if done.returncode:
         raise RecipeError(f"{name}: ended with {done.returncode}")
 

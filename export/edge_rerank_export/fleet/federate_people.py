@@ -9,6 +9,7 @@ from pathlib import Path
 from flwr.app import Message
 
 from edge_rerank import Event, History, Item, Reranker
+from edge_rerank.errors import NotEnoughRecords
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.share import FLEET, FleetRound, share
@@ -102,6 +103,7 @@ class SimulatedDevice:
     """
 
     def __init__(self, number: int, head: Head, layout: Callable[[], Layout]) -> None:
+        self._number = number
         self.user = f"person {CANARY.format(number=number)}"
         self.history = History.open()
         self.history.consent(self.user, True)
@@ -113,12 +115,21 @@ class SimulatedDevice:
         )
         self._head, self._layout = head, layout
 
-    def __call__(self, message: Message) -> Message:
-        """Answer a round's question."""
+    @property
+    def knows_its_canary(self) -> bool:
+        """Whether the search of the wire finds the canary in the device's own history."""
+        kept = repr([(event, event.item) for event in self.history.all_events(self.user)])
+        return CANARY.format(number=self._number) in kept
+
+    def __call__(self, message: Message) -> Message | list[Message]:
+        """Answer a round's question; say nothing where too little was learnt to be sent."""
         (config,) = message.content.config_records.values()
         terms = FleetRound.from_json(str(config[ROUND]))
         head = self._head.begun_at(self._layout())
-        return answered(message, share(self.history, self.user, head, terms))
+        try:
+            return answered(message, share(self.history, self.user, head, terms))
+        except NotEnoughRecords:
+            return []
 
 
 def canaries_in(wire: list[bytes], opened: list[bytes], people: list[int]) -> int:

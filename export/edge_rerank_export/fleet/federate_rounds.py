@@ -44,6 +44,7 @@ def run_rounds(
     ledger: Ledger,
     *,
     position: NDArray[np.float64] | None = None,
+    known: NDArray[np.float64] | None = None,
     timeout: float | None = None,
     on_round: Callable[[int, NDArray[np.float64]], object] | None = None,
 ) -> Finished:
@@ -54,6 +55,7 @@ def run_rounds(
         grid: reaches the devices.
         ledger: of the strategy; also counts rounds before these.
         position: that rounds before came to; ``None`` for the layout's own.
+        known: see :func:`~.federate_prior.prior_of`.
         timeout: seconds to wait for a round's answers; ``None`` for all of them.
         on_round: told before each round its number and the position that heads begin at.
     """
@@ -78,4 +80,5 @@ def run_rounds(
             position = position_in(arrays)
         strategy.layout = replace(layout, start=prior_of(position, layout))
     noise = noise_after(ledger.rounds, ledger.promise.deviation)
-    return Finished(prior_of(position, layout, noise=noise), position, len(taken), tuple(taken))
+    prior = prior_of(position, layout, noise=noise, known=known)
+    return Finished(prior, position, len(taken), tuple(taken))

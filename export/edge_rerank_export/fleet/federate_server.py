@@ -13,9 +13,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
 from edge_rerank import RankingEngine
+from edge_rerank.formats.items import read_items
 from edge_rerank.learning.layout import Layout
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, new_folder, write_whole
+from edge_rerank_export.fleet.federate_catalogue import crowd_direction
 from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
 from edge_rerank_export.fleet.federate_prior import prior_of, write_prior
 from edge_rerank_export.fleet.federate_report import as_json, as_text, report_of
@@ -41,6 +43,7 @@ class Settings:
         out: what is kept: the state, a folder for each prior, and the report.
         name: of the priors' pack.
         timeout: seconds to wait for a round's answers.
+        items: file of the catalogue, from which the priors' direction is known; "" for none.
         epsilon, rounds, clients: see :class:`~.federate_ledger.Promise`.
     """
 
@@ -53,6 +56,7 @@ class Settings:
     epsilon: float
     rounds: int
     clients: int
+    items: str = ""
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -96,10 +100,13 @@ def serve(grid: Grid, settings: Settings) -> dict[str, Any]:
     Raises:
         PackError: when a pack cannot be used.
         RecipeError: when a key cannot be used, or the state is of other heads or promises.
+        DataError: when the catalogue cannot be read.
     """
     out = made_folder(Path(settings.out))
     with RankingEngine.open(list(settings.packs)) as engine:
         layout = engine.layout
+        items = read_items(Path(settings.items)) if settings.items else ()
+        known = crowd_direction(items, engine.vectors(items), engine.pack) if items else None
     key = _key(Path(settings.key))
     state = _State.read(out / STATE, layout, settings.promise)
     ledger = Ledger(settings.promise, rounds=state.rounds)
@@ -116,7 +123,7 @@ def serve(grid: Grid, settings: Settings) -> dict[str, Any]:
 
     finished = run_rounds(
         strategy, grid, ledger,
-        position=state.position, timeout=settings.timeout, on_round=release,
+        position=state.position, known=known, timeout=settings.timeout, on_round=release,
     )  # fmt: skip
     state.write(out / STATE, ledger.rounds, finished.position)
     report = report_of(ledger, layout=layout.mark.hex(), taken=finished.taken)

@@ -5,23 +5,27 @@ from __future__ import annotations
 import logging
 import random
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from numpy.typing import NDArray
 
 import edge_rerank
+from edge_rerank.history.budget import epsilon_of, rho_of_noise
 from edge_rerank.history.transfer import open_sealed
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.prior import Prior
 from edge_rerank.learning.share import vector_of
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, write_whole
 from edge_rerank_export.fleet.federate_attack import membership_auc
+from edge_rerank_export.fleet.federate_catalogue import crowd_direction
 from edge_rerank_export.fleet.federate_gain import Judged, gains_of, opened_reranker
 from edge_rerank_export.fleet.federate_grid import MemoryGrid
 from edge_rerank_export.fleet.federate_hostile import most_reach, reach_of_each
@@ -33,7 +37,7 @@ from edge_rerank_export.fleet.federate_people import (
     canaries_in,
     head_of,
 )
-from edge_rerank_export.fleet.federate_prior import write_prior
+from edge_rerank_export.fleet.federate_prior import noise_after, prior_of, write_prior
 from edge_rerank_export.fleet.federate_report import as_json, as_text, means_of, report_of
 from edge_rerank_export.fleet.federate_rounds import run_rounds
 from edge_rerank_export.fleet.federate_strategy import PriorStrategy
@@ -56,6 +60,7 @@ class FleetPlan:
         candidates: items of a list.
         epsilons: of the fleets that are simulated.
         rounds, clients: of each.
+        after: rounds after which the prior is judged, beside the last.
         seed: of all chance.
     """
 
@@ -68,14 +73,22 @@ class FleetPlan:
     epsilons: tuple[float, ...] = (8.0, 1.0)
     rounds: int = 20
     clients: int = 100
+    after: tuple[int, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if not all(1 <= one <= self.rounds for one in self.after):
+            raise RecipeError(f"after: expected rounds from 1 to {self.rounds}")
         if self.devices < self.clients or self.others < 2:
             raise RecipeError(
                 f"devices: expected {self.clients} or more and 2 others or more, "
                 f"got {self.devices} and {self.others}"
             )
+
+    @property
+    def stops(self) -> tuple[int, ...]:
+        """Rounds after which the prior is judged, the last of them at the end."""
+        return tuple(sorted({*self.after, self.rounds}))
 
     @property
     def people(self) -> Plan:
@@ -111,7 +124,8 @@ def simulate_fleet(
         folder: a data set folder.
         pack: a pack's folder.
         plan: what is simulated.
-        out: gets ``heads.jsonl``, and for each ε a folder ``prior-EPSILON`` with the pack and
+        out: gets ``heads.jsonl``, and for each ε a folder ``prior-EPSILON`` with the pack, one
+            ``prior-EPSILON-after-ROUND`` for each earlier one that is judged, and
             ``privacy-EPSILON.json`` and ``.txt``.
         work: where vectors are kept from one run to the next.
         threads: that compute at once; ``None`` for the default.
@@ -136,14 +150,20 @@ def simulate_fleet(
         layout = reranker.engine.layout
         shelf = Shelf(out / "heads.jsonl", mark, layout)
         heads = _heads(world, plan, HeadKeeper(reranker), shelf, steps)
-    fleets = [_fleet(one, layout, heads, plan, out=out, steps=steps) for one in plan.epsilons]
-    priors = [out / f"prior-{epsilon:g}" for epsilon in plan.epsilons]
+    known = crowd_direction(world.items, world.vectors, opened)
+    fleets = [
+        _fleet(one, layout, heads, plan, known=known, out=out, steps=steps) for one in plan.epsilons
+    ]
+    priors = [folder for one in fleets for folder in one.priors]
     gains = gains_of(world, plan.judged, pack, priors, threads=threads, steps=steps)
     return {
         "data": folder.resolve().name,
         "pack": f"{opened.manifest.name} {opened.manifest.release}",
         "plan": asdict(plan),
-        "fleets": [{**one, **gain} for one, gain in zip(fleets, gains, strict=True)],
+        "fleets": [
+            _with_gains(one, plan, gains[place * len(plan.stops) :])
+            for place, one in enumerate(fleets)
+        ],
     }
 
 
@@ -162,10 +182,30 @@ def _heads(
     return heads
 
 
+@dataclass(frozen=True, slots=True)
+class _Fleet:
+    """What came of one fleet.
+
+    Attributes:
+        report: privacy report, as JSON-ready values.
+        priors: folders of its priors, one for each of the plan's stops.
+    """
+
+    report: dict[str, Any]
+    priors: tuple[Path, ...]
+
+
 def _fleet(
-    epsilon: float, layout: Layout, heads: list[Head], plan: FleetPlan, *, out: Path, steps: Steps
-) -> dict[str, Any]:
-    """One fleet's rounds, its prior and its report."""
+    epsilon: float,
+    layout: Layout,
+    heads: list[Head],
+    plan: FleetPlan,
+    *,
+    known: NDArray[np.float64] | None,
+    out: Path,
+    steps: Steps,
+) -> _Fleet:
+    """One fleet's rounds, its priors and its report."""
     random.seed(plan.seed)
     np.random.seed(plan.seed)  # Flower draws devices and noise from these
     promise = Promise(epsilon, plan.rounds, plan.clients)
@@ -179,50 +219,86 @@ def _fleet(
         for number, head in enumerate(members)
     }
     grid = MemoryGrid(devices)
+    positions: dict[int, NDArray[np.float64]] = {}
     with steps(f"rounds at ε {epsilon:g}") as update:
-        finished = run_rounds(
-            strategy, grid, ledger, on_round=lambda number, _: update(number, plan.rounds)
-        )
-    raw = [open_sealed(sealed, keys[0]) for sealed in grid.wire]
+
+        def note(number: int, position: NDArray[np.float64]) -> None:
+            positions[number - 1] = position
+            update(number, plan.rounds)
+
+        finished = run_rounds(strategy, grid, ledger, known=known, on_round=note)
     vectors = [vector_of(head) for head in members[: plan.clients]]
     beside = {
-        "simulated": True,
+        **_of_the_wire(grid, keys[0], devices),
         "membership_auc": membership_auc(finished.prior, members, others),
-        "canaries_on_the_wire": canaries_in(
-            grid.wire, [one for one in raw if one is not None], list(range(plan.devices))
-        ),
-        "sealed_answers": len(grid.wire),
-        "bytes_an_answer": max(map(len, grid.wire), default=0),
         "reach_of_a_hostile_device": reach_of_each(layout, keys, promise, vectors, seed=plan.seed),
         "reach_of_an_honest_device_at_most": most_reach(promise),
         "column_means": means_of(finished.prior, layout.columns),
         "mean_length": float(np.linalg.norm(finished.prior.mean)),
     }
     report = report_of(ledger, layout=layout.mark.hex(), taken=finished.taken, beside=beside)
-    name = f"{epsilon:g}"
-    write_whole(out / f"privacy-{name}.json", as_json(report))
-    write_whole(out / f"privacy-{name}.txt", as_text(report))
-    target = out / f"prior-{name}"
-    if target.exists():
-        shutil.rmtree(target)
-    write_prior(
-        target, finished.prior, layout, name="fleet", release=1, report=as_json(report).encode()
-    )
-    return report
-
-
-def as_lines(figures: Mapping[str, Any]) -> list[str]:
-    """The figures in short, a line for each fleet."""
-    lines = []
-    for one in figures["fleets"]:
-        low, high = one["gain_interval"]
-        attack = max(one["membership_auc"].values())
-        lines.append(
-            f"ε {one['spent_epsilon']:.3g}: NDCG@10 of the first lists {one['ndcg_without']:.4f} "
-            f"-> {one['ndcg_with']:.4f}, {one['gain']:+.1%} ({low:+.1%} to {high:+.1%}); "
-            f"membership AUC {attack:.3f}; canaries on the wire {one['canaries_on_the_wire']}; "
-            f"a hostile device moves it by at most "
-            f"{max(one['reach_of_a_hostile_device'].values()):.2g}, an honest one by "
-            f"{one['reach_of_an_honest_device_at_most']:.2g}"
+    write_whole(out / f"privacy-{epsilon:g}.json", as_json(report))
+    write_whole(out / f"privacy-{epsilon:g}.txt", as_text(report))
+    positions[finished.rounds] = finished.position
+    priors = {
+        stop: prior_of(
+            positions[stop], layout, noise=noise_after(stop, promise.deviation), known=known
         )
-    return lines
+        for stop in plan.stops
+    }
+    return _Fleet(report, tuple(_written(priors, layout, report, out)))
+
+
+def _written(
+    priors: Mapping[int, Prior], layout: Layout, report: Mapping[str, Any], out: Path
+) -> Iterator[Path]:
+    """Write priors as if rounds had ended there, by the round, and give their folders."""
+    for stop, prior in priors.items():
+        last = stop == max(priors)
+        target = out / (f"prior-{report['epsilon']:g}" + ("" if last else f"-after-{stop}"))
+        if target.exists():
+            shutil.rmtree(target)
+        about = as_json(report).encode() if last else b""
+        yield write_prior(target, prior, layout, name="fleet", release=stop + 1, report=about)
+
+
+def _of_the_wire(
+    grid: MemoryGrid, private: bytes, devices: Mapping[int, SimulatedDevice]
+) -> dict[str, Any]:
+    """What was sent, whether a canary is in it, and what the devices' own files say it cost."""
+    opened = [open_sealed(sealed, private) for sealed in grid.wire]
+    people = [number - 1 for number in devices]
+    costs = np.array([device.history.spent_epsilon() for device in devices.values()])
+    return {
+        "simulated": True,
+        "canaries_in_histories": sum(device.knows_its_canary for device in devices.values()),
+        "canaries_on_the_wire": canaries_in(
+            grid.wire, [one for one in opened if one is not None], people
+        ),
+        "sealed_answers": len(grid.wire),
+        "bytes_an_answer": max(map(len, grid.wire), default=0),
+        "device_epsilon": {
+            "least": float(costs.min()),
+            "median": float(np.median(costs)),
+            "most": float(costs.max()),
+        },
+    }
+
+
+def _with_gains(
+    fleet: _Fleet, plan: FleetPlan, gains: Sequence[Mapping[str, Any]]
+) -> dict[str, Any]:
+    """The report with what the priors gained, the last one's also by itself.
+
+    Args:
+        fleet: one of the plan's.
+        plan: what is simulated.
+        gains: from that of the fleet's first stop on.
+    """
+    rho = rho_of_noise(fleet.report["noise"])
+    by_round = [
+        {"round": stop, "spent_epsilon": epsilon_of(stop * rho), **gain}
+        for stop, gain in zip(plan.stops, gains, strict=False)
+    ]
+    last = {name: value for name, value in by_round[-1].items() if name != "round"}
+    return {**fleet.report, **last, "by_round": by_round}

@@ -22,6 +22,10 @@ from edge_rerank_export.progress import Update
 
 CHECKPOINTS = "_checkpoints"
 
+_BESIDE = 3
+"""Tasks that read, leave out what is done, and write: Ray gives each a core of its own, and waits
+for ever where actors have all of them. They are idle most of the time."""
+
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
@@ -53,7 +57,8 @@ def rank_on_ray(job: Job, *, workers: int, update: Update) -> Counts:
             more than once.
     """
     ray = _ray()
-    ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False)
+    here = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers + _BESIDE}
+    ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, **here)
     data = ray.data
     context = data.DataContext.get_current()
     checkpoints = job.parts.folder / CHECKPOINTS
@@ -64,7 +69,9 @@ def rank_on_ray(job: Job, *, workers: int, update: Update) -> Counts:
     )
     try:
         files = [str(file.absolute()) for file in job.source.files]
-        data.read_parquet(files, columns=list(job.source.columns)).map_batches(
+        rows = data.read_parquet(files).select_columns(list(job.source.columns))
+        # A file is one block else: one actor's work alone, and lost as a whole.
+        rows.repartition(target_num_rows_per_block=job.rows).map_batches(
             Ranks,
             batch_size=job.rows,
             batch_format="pyarrow",

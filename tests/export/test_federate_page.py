@@ -1,0 +1,84 @@
+"""A simulated fleet's report for people: text and page say what the figures say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from edge_rerank_export.fleet.federate_page import as_html
+from edge_rerank_export.fleet.federate_words import as_text, gain_rows
+
+
+def figures(**change: Any) -> dict[str, Any]:
+    stop = {"ndcg_with": 0.52, "gain": 0.04, "gain_interval": [0.01, 0.07], "ndcg_without": 0.5}
+    fleet = {
+        "epsilon": 8.0,
+        "delta": 1e-6,
+        "clip": 1.0,
+        "noise": 3.316,
+        "clients": 100,
+        "rounds": 20,
+        "spent_epsilon": 7.9987,
+        "device_epsilon": {"least": 4.25, "median": 5.5, "most": 6.75},
+        "devices_a_round_taken": [97, 100],
+        "membership_auc": {"along": 0.48, "likelihood": 0.51, "distance": 0.5},
+        "canaries_in_histories": 200,
+        "canaries_on_the_wire": 0,
+        "sealed_answers": 2_000,
+        "bytes_an_answer": 772,
+        "reach_of_a_hostile_device": {"huge": 0.001, "not a number": 0.0, "<b>": 0.0},
+        "reach_of_an_honest_device_at_most": 0.001,
+        "who_sees_what": {"the server": "each clipped vector"},
+        "by_round": [
+            {"round": 5, "spent_epsilon": 3.8, **stop, "ndcg_with": 0.51, "gain": 0.02},
+            {"round": 20, "spent_epsilon": 7.9987, **stop},
+        ],
+        **stop,
+        **change,
+    }
+    plan = {"devices": 200, "clients": 100, "lists": 40, "first": 10, "others": 200, "seed": 3}
+    return {"data": "films", "pack": "default 5", "plan": plan, "fleets": [fleet]}
+
+
+def test_gain_stands_beside_each_round_and_what_it_cost() -> None:
+    rows = gain_rows(figures()["fleets"][0])
+    assert rows[0][:3] == ("none", "0", "0.5000")
+    assert rows[1] == ("5", "3.80", "0.5100", "+2.0%", "+1.0% to +7.0%")
+    assert rows[2] == ("20", "8.00", "0.5200", "+4.0%", "+1.0% to +7.0%")
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        "200 devices, 100 a round, 40 lists each",
+        "noise 3.316 times that on the sum of 100",
+        "97 to 100 of 100",
+        "ε 4.25 to 6.75, half of them at most 5.50; 8.00 by whoever was in every round",
+        "along its mean 0.480, by likelihood 0.510, by distance 0.500",
+        "200 devices have one in their history; in 2,000 answers of 772 bytes, sealed and opened, "
+        "there are 0",
+        "the server",
+        "each clipped vector",
+    ],
+)
+def test_text_and_page_say_the_same(told: str) -> None:
+    assert told in as_text(figures(), width=100)
+    assert told in as_html(figures())
+
+
+def test_a_canary_that_leaked_is_in_large_print() -> None:
+    assert "<b>3</b>canaries in 2,000 answers" in as_html(figures(canaries_on_the_wire=3))
+
+
+def test_a_device_that_reaches_further_is_in_large_print() -> None:
+    page = as_html(figures(reach_of_a_hostile_device={"huge": 0.02}))
+    assert "<b>20.00 ×</b>" in page
+
+
+def test_the_page_loads_nothing_and_escapes_what_it_shows() -> None:
+    page = as_html(figures())
+    assert "default-src 'none'" in page
+    assert "&lt;b&gt;" in page
+    assert "http" not in page.replace("http-equiv", "")
+    assert "<svg" in page
