@@ -213,7 +213,12 @@ def test_a_visit(browser: BrowserContext, tmp_path: Path, profile: Path) -> None
         second.page.clock.fast_forward(11_000)
         expect(second.page.locator("#idle")).to_be_visible()
         assert faults(second.page) == []
+        second.page.evaluate(
+            "document.querySelector('#idle').addEventListener('close', () => {"
+            " document.body.id = 'closed'; })"
+        )
         second.page.locator("#idle [data-close]").click()
+        expect(second.page.locator("#closed")).to_be_visible()  # the wait begins anew by then
         second.page.clock.fast_forward(61_000)
         expect(second.page.locator("#idle")).to_be_visible()
         second.page.clock.run_for(16_000)
