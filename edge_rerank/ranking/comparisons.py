@@ -170,8 +170,8 @@ class TextComparer:
     def _of_past(self, candidates: Candidates, interests: Interests) -> _Past:
         """The history's texts: of a catalogue's items those vectors that it has already."""
         whole = candidates.whole
-        items = [one.item for one in interests.touched]
-        if self._alignment is not None and not all(item.text.strip() for item in items):
+        touched = interests.touched
+        if self._alignment is not None and not all(one.item.text.strip() for one in touched):
             # More of their pictures may be known at the next call.
             return self._read_past(whole, interests)
         # Of a catalogue no more than that it is the one: it may be gone before the history is.

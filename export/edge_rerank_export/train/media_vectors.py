@@ -15,7 +15,9 @@ from edge_rerank.inference.encoders.audio import AudioEncoder
 from edge_rerank.inference.encoders.image import ImageEncoder
 from edge_rerank.inference.encoders.media_files import KEY, media_key, opened
 from edge_rerank.inference.encoders.vector_file import VectorFile, write_vectors
+from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
+from edge_rerank.packs.specs import AudioEncoderSpec, ImageEncoderSpec
 
 IMAGE, AUDIO = "image", "audio"
 PARTS = (IMAGE, AUDIO)
@@ -43,7 +45,7 @@ class KeptReader:
     def __init__(self, pack: Pack, part: str, work: Path, *, threads: int | None = None) -> None:
         kind = ImageEncoder if part == IMAGE else AudioEncoder
         self._encoder: ImageEncoder | AudioEncoder = kind(pack, threads=threads)
-        spec = pack.manifest.image_encoder if part == IMAGE else pack.manifest.audio_encoder
+        spec = spec_of(pack.manifest, part)
         assert spec is not None  # noqa: S101 - the encoder has checked
         files = {entry.name: entry.sha256 for entry in pack.manifest.files}
         self.dim, self.weight, self.name = spec.dim, spec.weight, files[spec.model]
@@ -86,6 +88,11 @@ class KeptReader:
     def _known(self) -> dict[bytes, NDArray[np.float32]]:
         found = VectorFile.open(self._file, encoder=self.name, dim=self.dim)
         return {} if found is None else dict(zip(found.keys, np.array(found.vectors), strict=True))
+
+
+def spec_of(manifest: Manifest, part: str) -> ImageEncoderSpec | AudioEncoderSpec | None:
+    """What a manifest says of a part."""
+    return manifest.image_encoder if part == IMAGE else manifest.audio_encoder
 
 
 def _key(thing: Any) -> bytes:

@@ -19,13 +19,13 @@ from edge_rerank.formats.dataset import DataSet
 from edge_rerank.packs.array_files import write_array
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.specs import AlignmentSpec, AudioEncoderSpec, ImageEncoderSpec
+from edge_rerank.packs.specs import AlignmentSpec
 from edge_rerank.ranking.alignment import Alignment
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.progress import Update
 from edge_rerank_export.train.domain import Domain
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
-from edge_rerank_export.train.media_vectors import IMAGE, PARTS, KeptReader
+from edge_rerank_export.train.media_vectors import IMAGE, PARTS, KeptReader, spec_of
 
 ALIGNMENT_NAME = "alignment.npy"
 MODEL_NAMES = {part: f"{part}.onnx" for part in PARTS}
@@ -48,11 +48,6 @@ def media_packs(recipe: HistoryFinetuneRecipe, base: Pack) -> dict[str, Pack]:
                 raise RecipeError(f"media: expected one pack with an {part}_encoder, got two")
             found[part] = pack
     return found
-
-
-def spec_of(manifest: Manifest, part: str) -> ImageEncoderSpec | AudioEncoderSpec | None:
-    """What a manifest says of a part."""
-    return manifest.image_encoder if part == IMAGE else manifest.audio_encoder
 
 
 def read_media(

@@ -28,9 +28,9 @@ from edge_rerank.ranking.sources.media import NAMES
 from edge_rerank_export.progress import Steps, Update
 from edge_rerank_export.train.domain import Domain
 from edge_rerank_export.train.engine_odds import as_requests
-from edge_rerank_export.train.history.media import spec_of, told
+from edge_rerank_export.train.history.media import told
 from edge_rerank_export.train.history.train import fit_sigmoid
-from edge_rerank_export.train.media_vectors import AUDIO, IMAGE, PARTS, KeptReader
+from edge_rerank_export.train.media_vectors import AUDIO, IMAGE, PARTS, KeptReader, spec_of
 
 MAX_WEIGHT = 8.0
 """Log-odds of a whole likeness, at most: nothing says more."""
