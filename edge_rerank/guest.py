@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Self, Unpack
 
 from edge_rerank._process import OwnProcess
@@ -37,10 +39,12 @@ class GuestSession:
 
     def rank(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """Order ``items`` for the visitor, see :meth:`edge_rerank.Reranker.rank`."""
+        started = time.perf_counter()
         candidates = self._engine.candidates(items)
         with self._feedback.in_flight():
             events = self._history.events(_GUEST, among=candidates)
-            return self._feedback.rank(candidates, events, _GUEST, options)
+            ranking = self._feedback.rank(candidates, events, _GUEST, options)
+        return replace(ranking, took_ms=(time.perf_counter() - started) * 1e3)
 
     async def rank_async(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """:meth:`rank` in a worker thread, for event loops."""

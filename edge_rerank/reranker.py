@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -186,12 +187,14 @@ class Reranker:
             ClosedError: after :meth:`close`; ForkedError, in a child of ``fork()``, which opens
                 its own.
         """
+        started = time.perf_counter()
         self._check_open()
         candidates = self._engine.candidates(items)
         with self._feedback.in_flight():
             events, degraded = self._read_history(user, candidates)
             ranking = self._feedback.rank(candidates, events, None if degraded else user, options)
-        return replace(ranking, degraded=degraded + ranking.degraded) if degraded else ranking
+        took_ms = (time.perf_counter() - started) * 1e3
+        return replace(ranking, degraded=degraded + ranking.degraded, took_ms=took_ms)
 
     async def rank_async(
         self, items: Iterable[Item], user: str | None = None, **options: Unpack[RankOptions]

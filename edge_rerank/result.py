@@ -24,7 +24,8 @@ class Ranking(Sequence[RankedItem]):
     Attributes:
         items: the ranked items, best first; made, and their reasons found, when they are read.
         id: to be handed back in ``Event.ranking``.
-        took_ms: milliseconds spent inside ``rank()``.
+        took_ms: milliseconds of wall time spent inside ``rank()``, with reading the history and
+            noting what was shown.
         personalised: whether a history took part.
         degraded: what went wrong on the way, empty when nothing did. ``TEXT_NOT_READ`` stands
             for a query, or a fifth of the candidates or of the history, in a script that the pack

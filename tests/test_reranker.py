@@ -8,6 +8,7 @@ import logging
 import subprocess
 import sys
 import threading
+import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from edge_rerank import Degradation, Event, Item, Ranking, ReasonCode, Reranker, Unread
+from edge_rerank import (
+    Degradation,
+    Event,
+    History,
+    Item,
+    Ranking,
+    ReasonCode,
+    Reranker,
+    Unread,
+)
 from edge_rerank.errors import (
     ClosedError,
     ConsentRequired,
@@ -49,6 +59,23 @@ def test_the_order_follows_the_person(reranker: Reranker, shelf: list[Item]) -> 
     )
     reranker.record(Event("dislike", shelf[1]), user="alice")
     assert order(reranker.rank(shelf, user="alice"))[-1] == "sourdough"
+
+
+def test_what_it_took_has_the_reading_of_the_history_in_it(
+    reranker: Reranker, shelf: list[Item], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = History.events
+
+    def slowly(history: History, *args: Any, **options: Any) -> tuple[Event, ...]:
+        time.sleep(0.2)
+        return read(history, *args, **options)
+
+    reranker.consent("alice", True)
+    with reranker.guest_session() as guest:
+        monkeypatch.setattr(History, "events", slowly)
+        assert reranker.rank(shelf, user="alice").took_ms >= 200
+        assert guest.rank(shelf).took_ms >= 200
+    assert 0 < reranker.rank(shelf).took_ms < 200
 
 
 def test_a_category_counts_without_a_word_of_text(reranker: Reranker) -> None:

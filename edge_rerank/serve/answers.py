@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_rerank.learning.stats import Stats
 from edge_rerank.learning.stats_words import StatsWords
+from edge_rerank.ranked import items_and_scores
 from edge_rerank.result import Ranking
 from edge_rerank.serve.wire import OPTIONS, WHOSE, RankCall
 from edge_rerank.texts import RankedText, RankedTexts
@@ -19,14 +20,10 @@ Answer = dict[str, Any]
 def ranking_answer(ranking: Ranking, items: Sequence[Item], call: RankCall) -> Answer:
     """A ranking of ``items``: their places, ids and scores, and what else was asked for."""
     places = {item.id: place for place, item in enumerate(items)}
+    told = zip(*items_and_scores(ranking.items), strict=True)
     entries: list[Answer] = [
-        {
-            "index": places[ranked.item.id],
-            "id": ranked.item.id,
-            "rank": ranked.rank,
-            "score": ranked.score,
-        }
-        for ranked in ranking
+        {"index": places[item.id], "id": item.id, "rank": rank, "score": score}
+        for rank, (item, score) in enumerate(told, start=1)
     ]
     if call.reasons:
         for entry, ranked in zip(entries, ranking, strict=True):
