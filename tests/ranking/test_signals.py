@@ -24,7 +24,7 @@ from edge_rerank.ranking.signals.inputs import (
 from edge_rerank.ranking.signals.pairs import OwnShare, Pairs, PairTable
 from edge_rerank.ranking.signals.sequence import SequenceTable, Successions
 from edge_rerank.ranking.signals.signal import Axes
-from edge_rerank.ranking.signals.situation import Side, Situation, places
+from edge_rerank.ranking.signals.situation import Past, Side, Situation, places
 from edge_rerank.ranking.signals.table import item_key, item_keys
 from edge_rerank.ranking.signals.words import Lexicon, SparseRows
 
@@ -360,6 +360,32 @@ def test_models_that_take_no_strength_see_what_they_were_trained_with() -> None:
     for name, values in inputs(liked, earlier).items():
         columns = slice(None, -1) if name == "events" else slice(None)  # the last is the strength
         np.testing.assert_allclose(values[..., columns], ones[name][..., columns], atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("strengths", "certainty"),
+    [
+        ([], 0.0),
+        ([0.0, 0.0], 0.0),
+        ([0.04], 0.04 * 1.5 / 0.54),
+        ([0.25, 0.25], 0.75),
+        ([1.0], 1.0),
+        ([-1.0], 1.0),
+        ([2.5, -1.6, 0.02], 1.0),
+    ],
+)
+def test_less_than_a_click_is_believed_by_how_much_it_says(
+    strengths: list[float], certainty: float
+) -> None:
+    count = len(strengths)
+    past = Past(
+        strength=np.array(strengths),
+        place=np.zeros(count),
+        likeness=np.zeros((count, count)),
+        popularity=np.zeros(count, dtype=np.float32),
+        weighted=True,
+    )
+    assert float(past.certainty) == pytest.approx(certainty)
 
 
 def test_neither_a_bounce_nor_a_dislike_pushes_what_is_liked_into_the_past() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from functools import partial
 from itertools import pairwise
 
@@ -144,6 +145,13 @@ def expectations() -> Iterator[Expectation]:
         at_least(7),
         partial(_stays, kind="登山", bounces=4),
     )
+    for kind in ("baking", "jazz", "钓鱼"):
+        yield expect(
+            f"Where popularity says little, a bounce on {kind} lifts its kind by a part of what a "
+            "click does",
+            at_most(0.5),
+            partial(_part_of_click, kind=kind),
+        )
     for kind in ("dinosaurs", "茶"):
         yield expect(
             f"Staying longer with one of {kind}, 1 s to 20 min: steps that lift it less",
@@ -227,6 +235,21 @@ def _contrast_of_lifted(host: Host, a: str, b: str, strong: Act, weak: Act) -> f
 def _stays(host: Host, kind: str, bounces: int) -> float:
     person = host.person().bounced(*host.catalogue.some(kind, bounces))
     return shared(person.list(), host.to_stranger())
+
+
+def _part_of_click(host: Host, kind: str) -> float:
+    """Places that a kind gains by one bounce and nothing else, of those that a click gains it."""
+    shown = [
+        replace(item, popularity=20 + 7 * place % 41)
+        for place, item in enumerate(host.catalogue.items)
+    ]
+    known = host.catalogue.some(kind, 1)
+    before = mean_place(host.nobody(shown), kind, besides=known)
+    bounced, clicked = (
+        before - mean_place(person.list(shown), kind, besides=known)
+        for person in (host.person().bounced(*known), host.person().clicked(*known))
+    )
+    return bounced / clicked
 
 
 def _steps_back(host: Host, kind: str) -> float:

@@ -171,6 +171,17 @@ class Past:
         """How much each place counts in what the history is like, 0 to 1, shape (..., H)."""
         return np.asarray(self.strength.clip(0.0, 1.0) if self.weighted else self.liked * 1.0)
 
+    @cached_property
+    def certainty(self) -> Array:
+        """How far a history is believed that says less than one click does, 0 to 1, shape (...).
+
+        Attention goes to what there is, however little it says: to one bounce alone as to a
+        purchase. By the weight of nothing beside all of it, see :data:`SINK`, and 1 from a click
+        or a dislike on.
+        """
+        said = np.abs(self.strength).clip(max=1.0).sum(axis=-1)
+        return np.asarray((said * (1 + SINK) / (said + SINK)).clip(max=1.0))
+
     @property
     def sink(self) -> float:
         """What the weights of a mean are added to, see :data:`SINK`."""

@@ -240,10 +240,12 @@ class HistorySource:
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Judge the candidates before the history."""
-        arrays = inputs(self.situation(request), self._model.needed)
+        situation = self.situation(request)
+        arrays = inputs(situation, self._model.needed)
         parts = self._model.parts(arrays, request.candidates.categories.of_item)
         for column, values in zip(self.columns, parts.T, strict=True):
-            evidence[column.name] = values
+            popular = column.reason is ReasonCode.POPULAR  # it is so for everybody
+            evidence[column.name] = values if popular else values * situation.past.certainty
 
     def forget(self, user: str | None = None) -> None:
         """Nothing personal is kept."""
