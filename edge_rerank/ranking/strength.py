@@ -39,14 +39,14 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from edge_rerank.formats.rating_scale import RatingScale
-from edge_rerank.learning.lessons import BOUNCE_S, SATISFIED_S
+from edge_rerank.learning.lessons import SATISFIED_S, satisfaction
 from edge_rerank.types import Event, EventType
 
 MOST = 2.5
 """Largest size of what is said of one item."""
 
 CHOSEN = 0.3
-"""From here on an item counts as chosen: more than a bounce, less than half a minute."""
+"""From here on an item counts as chosen: after more than a bounce, and less than half a minute."""
 
 ABSORBED_S = 600.0
 """From here on more seconds say nothing."""
@@ -54,10 +54,6 @@ ABSORBED_S = 600.0
 RATING_STRENGTH = ((-1.0, -1.6), (-0.5, -0.4), (0.0, 0.25), (0.5, 1.3), (1.0, 1.6))
 """Strengths of ratings by their place on the scale, -1 to 1; straight in between. The middle is
 a little above 0: what is rated so was chosen all the same."""
-
-
-_BOUNCED = 0.1
-"""Attention at the end of a bounce; it begins at a fifth of that."""
 
 _ABSORBED = 1.2
 _BESIDE = 0.25
@@ -73,16 +69,16 @@ _STANDARD_SCALES = (RatingScale(1.0, 5.0), RatingScale(0.0, 10.0), RatingScale(0
 def attention(dwell_s: float | None, scroll: float | None = None) -> float:
     """How much of a visit's strength dwell time and scroll depth leave.
 
-    From 0.02 for none to 0.1 for a bounce of five seconds, 1 after thirty and 1.2 after ten
-    minutes, between these straight along the logarithm of the seconds. Of an item that was not
-    scrolled at all half of it counts; without a dwell time, a fifth.
+    0 for a bounce, which is less than five seconds, 1 after thirty and 1.2 after ten minutes,
+    between these straight along the logarithm of the seconds. Of an item that was not scrolled at
+    all half of it counts; without a dwell time, a fifth.
 
     Args:
         dwell_s: seconds, ≥ 0; ``None`` where unknown.
         scroll: 0 to 1; ``None`` where unknown.
 
     Returns:
-        0.01 to 1.2; 1 where neither is known.
+        0 to 1.2; 1 where neither is known.
     """
     if dwell_s is None:
         return 1.0 if scroll is None else 0.2 + 0.8 * scroll
@@ -91,16 +87,10 @@ def attention(dwell_s: float | None, scroll: float | None = None) -> float:
 
 
 def _stayed(dwell_s: float) -> float:
-    if dwell_s < BOUNCE_S:
-        return _BOUNCED * (0.2 + 0.8 * dwell_s / BOUNCE_S)
     if dwell_s < SATISFIED_S:
-        return _between(dwell_s, (BOUNCE_S, _BOUNCED), (SATISFIED_S, 1.0))
-    return _between(min(dwell_s, ABSORBED_S), (SATISFIED_S, 1.0), (ABSORBED_S, _ABSORBED))
-
-
-def _between(seconds: float, start: tuple[float, float], end: tuple[float, float]) -> float:
-    part = math.log(seconds / start[0]) / math.log(end[0] / start[0])
-    return start[1] + part * (end[1] - start[1])
+        return satisfaction(dwell_s)
+    absorbed = math.log(min(dwell_s, ABSORBED_S) / SATISFIED_S) / math.log(ABSORBED_S / SATISFIED_S)
+    return 1.0 + absorbed * (_ABSORBED - 1.0)
 
 
 def guess_scale(history: Iterable[Event]) -> RatingScale:

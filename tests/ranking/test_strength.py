@@ -33,17 +33,22 @@ def rating(value: float) -> tuple[str, dict[str, float]]:
 def test_what_is_said_grows_from_a_bounce_to_a_purchase() -> None:
     strengths = [
         said(one)
-        for one in (dwell(0.5), dwell(4), dwell(12), "view", "click", dwell(600), "purchase")
+        for one in (dwell(4), dwell(6), dwell(12), "view", "click", dwell(600), "purchase")
     ]
     assert all(less < more for less, more in pairwise(strengths))
-    assert strengths[0] < 0.05
+    assert strengths[0] == 0
     assert said("click") == said(dwell(30)) == 1.0
     assert said("add_to_cart") == said("complete") == 1.5 < said("like") == 1.6
 
 
-@given(st.floats(0, 599), st.floats(0.01, 300))
-def test_every_second_more_counts_more(seconds: float, more: float) -> None:
-    assert 0 < attention(seconds) < attention(seconds + more) <= attention(600) == 1.2
+@given(st.floats(5, 599), st.floats(0.01, 300))
+def test_every_second_more_counts_more_after_a_bounce(seconds: float, more: float) -> None:
+    assert 0 <= attention(seconds) < attention(seconds + more) <= attention(600) == 1.2
+
+
+@given(st.floats(0, 5))
+def test_a_bounce_says_nothing(seconds: float) -> None:
+    assert attention(seconds) == attention(seconds, 1.0) == 0
 
 
 def test_an_item_that_was_not_scrolled_counts_half() -> None:

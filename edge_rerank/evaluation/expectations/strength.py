@@ -17,7 +17,7 @@ from edge_rerank.evaluation.expectations.expectation import (
     at_most,
 )
 from edge_rerank.evaluation.expectations.measures import count, mean_place, shared
-from edge_rerank.evaluation.expectations.visits import Host, Person
+from edge_rerank.evaluation.expectations.visits import BOUNCE_S, Host, Person
 from edge_rerank.types import EventType, Item
 
 Act = Callable[[Person, Item], object]
@@ -146,12 +146,13 @@ def expectations() -> Iterator[Expectation]:
         partial(_stays, kind="登山", bounces=4),
     )
     for kind in ("baking", "jazz", "钓鱼"):
-        yield expect(
-            f"Where popularity says little, a bounce on {kind} lifts its kind by a part of what a "
-            "click does",
-            at_most(0.5),
-            partial(_part_of_click, kind=kind),
-        )
+        for deed, seconds, part in (("A bounce", BOUNCE_S, 0.05), ("Six seconds", 6.0, 0.75)):
+            yield expect(
+                f"{deed} with one of {kind} and nothing else: its kind rises by a part of what a "
+                "click lifts it, where popularity says little",
+                at_most(part),
+                partial(_part_of_click, kind=kind, dwell_s=seconds),
+            )
     for kind in ("dinosaurs", "茶"):
         yield expect(
             f"Staying longer with one of {kind}, 1 s to 20 min: steps that lift it less",
@@ -237,19 +238,20 @@ def _stays(host: Host, kind: str, bounces: int) -> float:
     return shared(person.list(), host.to_stranger())
 
 
-def _part_of_click(host: Host, kind: str) -> float:
-    """Places that a kind gains by one bounce and nothing else, of those that a click gains it."""
+def _part_of_click(host: Host, kind: str, dwell_s: float) -> float:
+    """Places that a kind gains by a short visit alone, of those that a click gains, if it does."""
     shown = [
         replace(item, popularity=20 + 7 * place % 41)
         for place, item in enumerate(host.catalogue.items)
     ]
     known = host.catalogue.some(kind, 1)
     before = mean_place(host.nobody(shown), kind, besides=known)
-    bounced, clicked = (
-        before - mean_place(person.list(shown), kind, besides=known)
-        for person in (host.person().bounced(*known), host.person().clicked(*known))
+    visited, clicked = (
+        before
+        - mean_place(host.person().clicked(*known, dwell_s=s).list(shown), kind, besides=known)
+        for s in (dwell_s, None)
     )
-    return bounced / clicked
+    return visited / clicked if clicked > 0 else math.inf
 
 
 def _steps_back(host: Host, kind: str) -> float:

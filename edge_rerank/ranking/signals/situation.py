@@ -19,7 +19,7 @@ Array = NDArray[np.floating[Any]]
 
 SINK = 0.5
 """Strength of nothing: what a weighted mean over a history is drawn to 0, or to what is usual,
-by. Half a click, so that one bounce (0.02 to 0.1) moves a mean by a sixth of itself at most."""
+by. Half a click, so that six seconds (0.1) move a mean by a sixth of what they were."""
 
 _PLACES = 5.0
 """Clicks after which a place is half as recent."""
@@ -175,7 +175,7 @@ class Past:
     def certainty(self) -> Array:
         """How far a history is believed that says less than one click does, 0 to 1, shape (...).
 
-        Attention goes to what there is, however little it says: to one bounce alone as to a
+        Attention goes to what there is, however little it says: to six seconds alone as to a
         purchase. By the weight of nothing beside all of it, see :data:`SINK`, and 1 from a click
         or a dislike on.
         """
