@@ -37,7 +37,7 @@ class NotEnoughMemory(ExportError):  # noqa: N818
 
 
 class WorkerLost(ExportError):  # noqa: N818
-    """The processes of a batch die again and again."""
+    """The processes of a batch die again and again, or what is to run them does not."""
 
 
 class VerificationFailed(ExportError):  # noqa: N818

@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from edge_rerank.batch import PERSON, BatchRanker
 from edge_rerank.errors import DataError, MissingExtra
+from edge_rerank_export.errors import WorkerLost
 from edge_rerank_export.fleet.job import Job
 from edge_rerank_export.fleet.parts import Counts, ranked_table
 from edge_rerank_export.progress import Update
@@ -53,12 +54,18 @@ def rank_on_ray(job: Job, *, workers: int, update: Update) -> Counts:
 
     Raises:
         MissingExtra: without Ray.
+        WorkerLost: when Ray does not start, or cannot go on, as without its agent; what it wrote
+            stays.
         DataError: when the result has not each row once, because a person stands in the input
             more than once.
     """
     ray = _ray()
     here = {} if os.environ.get("RAY_ADDRESS") else {"num_cpus": workers + _BESIDE}
-    ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, **here)
+    try:
+        ray.init(ignore_reinit_error=True, include_dashboard=False, log_to_driver=False, **here)
+    except Exception as error:  # Ray has no class for it
+        wanted = "expected a cluster where RAY_ADDRESS says, or a machine that is not overloaded"
+        raise WorkerLost(f"Ray did not start ({type(error).__name__}): {wanted}") from error
     data = ray.data
     context = data.DataContext.get_current()
     checkpoints = job.parts.folder / CHECKPOINTS
@@ -78,6 +85,9 @@ def rank_on_ray(job: Job, *, workers: int, update: Update) -> Counts:
             fn_constructor_kwargs={"ranker": job.ranker},
             compute=data.ActorPoolStrategy(size=workers),
         ).write_parquet(str(job.parts.folder.absolute()))
+    except ray.exceptions.RayError as error:
+        kept = "what was written stays, and --resume goes on"
+        raise WorkerLost(f"Ray could not go on ({type(error).__name__}): {kept}") from error
     finally:
         ray.shutdown()
     counts = _counted(job)
