@@ -93,6 +93,13 @@ class JsonObject:
             self._refuse(f".{name}", f"expected an integer from {low} to {high}")
         return value
 
+    def optional_integer(self, name: str, low: int, high: int) -> int | None:
+        """The same, or ``None`` where there is nothing or ``null``."""
+        if self._members.get(name) is None:
+            self._members.pop(name, None)
+            return None
+        return self.integer(name, low, high)
+
     def flag(self, name: str) -> bool:
         """``true`` or ``false``."""
         value = self._take(name)

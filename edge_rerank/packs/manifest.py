@@ -44,7 +44,7 @@ look for: they read format 1 alone, and say so."""
 
 PARTS_FORMAT = 3
 """The same for a pack with parts that earlier versions do not know: encoders of pictures or sounds,
-or a prior of personal heads."""
+a prior of personal heads, or texts that are filled up to a fixed length."""
 
 MANIFEST_NAME = "manifest.json"
 SIGNATURE_NAME = "manifest.sig"
@@ -57,6 +57,9 @@ MAX_PRIOR_BYTES = 1 << 16
 MAX_DIM = 4096
 MAX_TOKENS = 32_768
 MAX_PREFIX = 256
+MAX_FIXED_TOKENS = 512
+"""That every text is filled up to, however short it is."""
+
 MAX_SECONDS = 120
 """Of sound that a model listens to."""
 
@@ -144,7 +147,8 @@ class Manifest:
     @property
     def format(self) -> int:
         """The lowest version of the format that has all that the pack needs."""
-        if any((self.image_encoder, self.audio_encoder, self.prior)):
+        filled = self.encoder is not None and self.encoder.fixed_tokens
+        if any((self.image_encoder, self.audio_encoder, self.prior, filled)):
             return PARTS_FORMAT
         return EXTERNAL_FORMAT if self.external_data else FORMAT
 
@@ -195,7 +199,7 @@ class Manifest:
         manifest._check()
         if version != manifest.format:
             _refuse(
-                f"expected format {PARTS_FORMAT} with pictures, sounds or a prior, "
+                f"expected format {PARTS_FORMAT} with pictures, sounds, a prior or fixed_tokens, "
                 f"{EXTERNAL_FORMAT} with external data, {FORMAT} without"
             )
         return manifest
@@ -219,6 +223,7 @@ class Manifest:
             if not files <= {*names}:
                 _refuse(f"{part}: names a file that is not among the pack's files")
         self._check_external(names)
+        self._check_tokens()
         if (pairs := self.pair_scorer) is not None and pairs.item_tokens >= pairs.max_tokens:
             _refuse("pair_scorer: expected item_tokens below max_tokens")
         if (history := self.history_encoder) is not None:
@@ -228,6 +233,14 @@ class Manifest:
                 if name not in names:
                     _refuse("history_encoder: names a file that is not among the pack's files")
         self._check_vectors(names)
+
+    def _check_tokens(self) -> None:
+        """A text of the longest kind, with a query's prompt, has to fit what it is filled up to."""
+        encoder = self.encoder
+        if encoder is None or encoder.fixed_tokens is None:
+            return
+        if encoder.fixed_tokens < encoder.max_tokens:
+            _refuse("encoder: expected fixed_tokens of at least max_tokens")
 
     def _check_vectors(self, names: Sequence[str]) -> None:
         """What is said of vectors needs what makes them."""
@@ -291,6 +304,7 @@ def _encoder(members: JsonObject) -> EncoderSpec:
         quantisation=members.text("quantisation"),
         query_prompt=members.optional("query_prompt", _query_prompt),
         external_data=members.optional_text("external_data", _FILE_NAME),
+        fixed_tokens=members.optional_integer("fixed_tokens", 3, MAX_FIXED_TOKENS),
     )
 
 

@@ -41,6 +41,8 @@ class EncoderSpec:
             others.
         external_data: file name of weights that lie beside the model, see
             :mod:`edge_rerank.packs.external_data`; ``None`` where all is in it.
+        fixed_tokens: how many tokens each row is filled up to with ``pad_id``, for encoders that
+            read what they are filled up with, as SigLIP's; ``None`` for as few as will do.
     """
 
     model: str
@@ -52,6 +54,7 @@ class EncoderSpec:
     quantisation: str = "none"
     query_prompt: QueryPrompt | None = None
     external_data: str | None = None
+    fixed_tokens: int | None = None
 
 
 LIKELIHOOD_WEIGHT = 0.04
@@ -235,7 +238,8 @@ class AlignmentSpec:
     Attributes:
         file: name of a ``.npy`` file of float16, shape (p + 1, t + 1), for pictures of length p and
             texts of length t: the weights, the mean of the pictures beside and that of the texts
-            below them, and in the corner what part of the texts' variance it tells.
+            below them, and in the corner what part of the texts' variance it tells. Where both
+            encoders are towers of one model, shape (2, t): the means alone, of the pictures first.
     """
 
     file: str

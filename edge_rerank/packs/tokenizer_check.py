@@ -7,6 +7,7 @@ models use, within bounds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterable, Mapping
 from itertools import islice
 from typing import Any
@@ -65,6 +66,8 @@ _COMPONENTS = {
 }
 _PARTS_OF_SEQUENCES = ("normalizers", "pretokenizers", "processors", "decoders")
 _PATTERNS = {
+    r"\s+",
+    r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+",
     r" {2,}",
     r"\d{1,3}(?=(?:\d{3})*\b)",
     r"[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+",
@@ -76,7 +79,11 @@ _PATTERNS = {
     ),
     r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+",
 }
-"""Regular expressions of GPT-2, Llama 3, Qwen 2 and SmolLM; each is linear but for blanks."""
+"""Regular expressions of CLIP, GPT-2, Llama 3, Qwen 2 and SmolLM; each is linear but for blanks."""
+
+_SIGNS = re.compile(r"""\[(?:[!"#$%&'()*+,./:;<=>?@_`{|}~]|\\[!-/:-@\[-`{-~]){1,64}\]""", re.ASCII)
+"""One sign of those in a list, each of which is itself or has a backslash before it: punctuation,
+which the first SigLIP's tokeniser takes out."""
 
 
 class Unsafe(Exception):  # noqa: N818 - private; the pack turns it into a typed error
@@ -202,7 +209,7 @@ def _check_component(component: Mapping[str, Any]) -> None:
             raise Unsafe("a pattern that is not allowed")
         kind, text = next(iter(pattern.items()))
         plain = kind == "String" and isinstance(text, str) and 0 < len(text) <= MAX_TOKEN_CHARS
-        if not plain and not (kind == "Regex" and text in _PATTERNS):
+        if not plain and not (kind == "Regex" and _is_linear(text)):
             raise Unsafe("a pattern that is not known to be safe")
     for name in ("content", "prepend", "replacement"):
         if len(str(component.get(name) or "")) > MAX_INSERTED_CHARS:
@@ -214,6 +221,13 @@ def _check_component(component: Mapping[str, Any]) -> None:
         if component.get("type") == "TemplateProcessing" and _sequences(pieces) != sequences:
             raise Unsafe("a template without each text once")
     _check_template_tokens(component.get("special_tokens"))
+
+
+def _is_linear(pattern: object) -> bool:
+    """Whether a regular expression is one that is known to take time by the length of a text."""
+    return isinstance(pattern, str) and (
+        pattern in _PATTERNS or _SIGNS.fullmatch(pattern) is not None
+    )
 
 
 def _sequences(pieces: object) -> list[str]:

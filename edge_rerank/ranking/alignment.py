@@ -4,6 +4,10 @@ A ridge regression (Hoerl and Kennard, Technometrics 1970) from vectors of pictu
 texts, on the host's own items that have both: those of a pack's training, or of a catalogue where
 the pack has none. How strong the ridge is, each pair left out in turn says; where pictures tell
 nothing of the texts, there is none.
+
+Where both encoders are towers of one model, pictures and texts have one space already, but lie in
+two cones of it (Liang et al., "Mind the Gap", NeurIPS 2022). There a picture is moved from the mean
+of the one to that of the other, and no regression is needed.
 """
 
 from __future__ import annotations
@@ -27,6 +31,12 @@ MOST_PAIRS = 4_000
 LEAST_EXPLAINED = 0.02
 """Part of the texts' variance that pictures have to tell, of pairs that were left out."""
 
+_LONGEST_MEAN = 1.01
+"""Of vectors of length 1, and rounded."""
+
+_MEANS = 2
+"""Rows of an array that holds means alone."""
+
 RIDGES = tuple(10.0**power for power in range(-4, 2))
 """Strengths that are tried, by the sum of the variances of the pictures over their number."""
 
@@ -38,14 +48,20 @@ class Alignment:
     Attributes:
         picture: mean vector of the pictures, float32 of shape (p,).
         text: of the texts, float32 of shape (t,).
-        weights: float32 of shape (p, t).
-        explained: part of the texts' variance that it tells of pairs that were left out.
+        weights: float32 of shape (p, t); ``None`` where pictures and texts have one space.
+        explained: part of the texts' variance that it tells of pairs that were left out; 0 where
+            none were needed.
     """
 
     picture: NDArray[np.float32]
     text: NDArray[np.float32]
-    weights: NDArray[np.float32]
-    explained: float
+    weights: NDArray[np.float32] | None
+    explained: float = 0.0
+
+    @property
+    def shared(self) -> bool:
+        """Whether pictures and texts have one space."""
+        return self.weights is None
 
     @classmethod
     def of(cls, pictures: NDArray[np.float32], texts: NDArray[np.float32]) -> Self | None:
@@ -94,10 +110,22 @@ class Alignment:
         if spec is None or seen is None or read is None:
             return None
         array = read_array(pack.read(spec.file), np.float16, what="alignment")
-        if array.shape != (seen.dim + 1, read.dim + 1) or not np.isfinite(array).all():
-            shape = f"({seen.dim + 1}, {read.dim + 1})"
-            raise PackInvalid(f"alignment: expected finite numbers of shape {shape}")
-        return cls.of_array(array)
+        shapes = [(seen.dim + 1, read.dim + 1)]
+        if seen.dim == read.dim:
+            shapes.append((_MEANS, read.dim))
+        if array.shape not in shapes or not np.isfinite(array).all():
+            known = " or ".join(map(str, shapes))
+            raise PackInvalid(f"alignment: expected finite numbers of shape {known}")
+        made = cls.of_array(array) if array.shape == shapes[0] else cls.of_means(array)
+        if max(np.linalg.norm(made.picture), np.linalg.norm(made.text)) > _LONGEST_MEAN:
+            raise PackInvalid("alignment: expected means of vectors of length 1")
+        return made
+
+    @classmethod
+    def of_means(cls, array: NDArray[np.float16]) -> Self:
+        """That of one space: shape (2, t), the mean of the pictures and that of the texts."""
+        picture, text = array.astype(np.float32)
+        return cls(picture, text, None)
 
     @classmethod
     def of_array(cls, array: NDArray[np.float16]) -> Self:
@@ -108,6 +136,8 @@ class Alignment:
 
     def to_array(self) -> NDArray[np.float16]:
         """Likewise."""
+        if self.weights is None:
+            return np.stack([self.picture, self.text]).astype(np.float16)
         below = np.append(self.text, np.float32(self.explained))
         return np.vstack([np.column_stack([self.weights, self.picture]), below]).astype(np.float16)
 
@@ -123,11 +153,13 @@ class Alignment:
         Returns:
             Unit rows, float32 of shape (n, t).
         """
-        away = (pictures - self.picture) @ self.weights
+        away = pictures - self.picture
+        if self.weights is not None:
+            away = away @ self.weights
         # Of |text + scale * away| = 1 the positive root.
         size = np.maximum((away**2).sum(axis=1), np.finfo(np.float32).tiny)
         along = away @ self.text
-        missing = 1 - float(self.text @ self.text)
+        missing = max(1 - float(self.text @ self.text), 0.0)
         scale = (np.sqrt(along**2 + size * missing) - along) / size
         made = self.text + scale[:, None] * away
         made /= np.linalg.norm(made, axis=1, keepdims=True)

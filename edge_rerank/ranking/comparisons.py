@@ -22,6 +22,7 @@ from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.interests import Interests
 from edge_rerank.ranking.media_comparisons import MediaComparer
 from edge_rerank.ranking.relevance.terms import terms
+from edge_rerank.ranking.shown_comparisons import ShownComparer
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item, Unread
 
@@ -70,8 +71,8 @@ class Comparer(Protocol):
         """Compare what takes part in a call."""
         ...
 
-    def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
-        """Compare vectors with the words of a query, float64 of shape (n,)."""
+    def asked(self, candidates: Candidates, words: str) -> NDArray[np.float64]:
+        """Compare candidates with the words of a query, float64 of shape (n,)."""
         ...
 
 
@@ -125,6 +126,9 @@ class TextComparer:
         self._spelling = VectorCache(Lexicon.plain(terms), capacity=cache_items, sparse=True)
         self._unrelated = Unrelated(encoder, queries)
         self._looks, self._alignment = looks, alignment
+        self._shown: ShownComparer | None = None
+        if looks is not None and alignment is not None and alignment.shared:
+            self._shown = ShownComparer(looks, self._unrelated)
 
     def compare(
         self, candidates: Candidates, interests: Interests, query: str | None
@@ -246,6 +250,16 @@ class TextComparer:
             spelt = self._spelling.get([left[0][row] for row in rows])
             others = self._spelling.get([right[0][column] for column in columns])
             cosines[np.ix_(rows, columns)] = spelt @ others.T
+
+    def asked(self, candidates: Candidates, words: str) -> NDArray[np.float64]:
+        """Compare candidates with the words of a query, see :meth:`likeness`.
+
+        Where pictures lie in the space of texts, those of items without a text count themselves.
+        """
+        above = self.likeness(candidates.derived(self, self._vectors_of), words)
+        if self._shown is not None:
+            self._shown.compare(above, candidates, self._words.get([words])[0])
+        return above
 
     def likeness(self, vectors: NDArray[np.float32], words: str) -> NDArray[np.float64]:
         """Compare vectors with the words of a query.

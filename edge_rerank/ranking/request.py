@@ -263,8 +263,8 @@ class Request:
         return np.asarray(by_liked / (by_liked + against @ weights_of(disliked)))
 
     def likeness(self, words: str) -> NDArray[np.float64]:
-        """How alike the candidates' texts are to the words of a query, float64 of shape (n,)."""
-        return self._comparer.likeness(self.comparisons.vectors, words)
+        """How alike the candidates are to the words of a query, float64 of shape (n,)."""
+        return self._comparer.asked(self.candidates, words)
 
     @cached_property
     def comparisons(self) -> Comparisons:

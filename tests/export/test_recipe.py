@@ -114,7 +114,7 @@ def test_without_a_kind_the_line_to_add_is_said(tmp_path: Path, text: str, kind:
 
 
 def test_a_kind_that_is_not_known_is_refused(tmp_path: Path) -> None:
-    known = "encoder, scorer, pair, image, audio, history, text"
+    known = "encoder, scorer, pair, dual, image, audio, history, text"
     with pytest.raises(RecipeError, match=f"kind: expected one of {known}"):
         RecipeFile.read(written(tmp_path, GOOD.replace('"encoder"', '"decoder"')))
     with pytest.raises(RecipeError, match="kind: expected one of"):

@@ -420,6 +420,14 @@ def tokenizer_with(change: Change) -> bytes:
     return json.dumps(members).encode()
 
 
+SIGNS = r"""!"\#\$%\&'\(\)\*\+,\-\./:;<=>\?@\[\\\]\^_`\{\|\}\~"""
+CLIP_WORDS = r"'s|'t|'re|'ve|'m|'ll|'d|[\p{L}]+|[\p{N}]|[^\s\p{L}\p{N}]+"
+
+
+def normalised(*parts: dict[str, Any]) -> Change:
+    return lambda t: t.update(normalizer={"type": "Sequence", "normalizers": [*parts]})
+
+
 def test_long_words_of_long_texts_are_refused() -> None:
     pieces = {"type": "WordPiece", "unk_token": "[UNK]", "max_input_chars_per_word": 1_000}
     raw = tokenizer_with(lambda t: t["model"].update(pieces))
@@ -444,6 +452,21 @@ def test_a_tokenizer_that_blows_texts_up_is_refused(name: str) -> None:
             pre_tokenizer={"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"},
         ),
         charsmap([0], b"abc\0\xd8\xb5\0"),
+        # The first SigLIP's, and CLIP's.
+        normalised(
+            {"type": "Lowercase"},
+            {"type": "Replace", "pattern": {"Regex": f"[{SIGNS}]"}, "content": ""},
+            {"type": "Replace", "pattern": {"Regex": r"\s+"}, "content": " "},
+            {"type": "Strip", "strip_left": True, "strip_right": True},
+        ),
+        lambda t: t.update(
+            pre_tokenizer={
+                "type": "Split",
+                "pattern": {"Regex": CLIP_WORDS},
+                "behavior": "Removed",
+                "invert": True,
+            }
+        ),
     ],
 )
 def test_what_published_tokenizers_do_is_accepted(change: Change) -> None:

@@ -306,6 +306,17 @@ TOKENIZERS: dict[str, bytes] = {
             normalizer={"type": "Replace", "pattern": {"Regex": "(.*)*x"}, "content": ""}
         )
     ),
+    **{
+        f"a pattern like {pattern}": tokenizer_with(
+            lambda t, pattern=pattern: t.update(
+                normalizer={"type": "Replace", "pattern": {"Regex": pattern}, "content": ""}
+            )
+        )
+        for pattern in ("[!]+[!]+$", "[^!]", "[!-~]", "[[:punct:]]", r"[\w]", "[!" * 65 + "]", "[!")
+    },
+    "a pattern that is none": tokenizer_with(
+        lambda t: t.update(normalizer={"type": "Replace", "pattern": {"Regex": ["!"]}})
+    ),
     "a replacement that blows text up": tokenizer_with(
         lambda t: t.update(
             normalizer={"type": "Replace", "pattern": {"String": "a"}, "content": "b" * 100_000}

@@ -93,6 +93,25 @@ def test_round_trip_with_a_prompt_of_queries() -> None:
             Manifest.from_json(json.dumps(changed).encode())
 
 
+def test_round_trip_with_texts_of_a_fixed_length() -> None:
+    changed = members()
+    changed["format"] = PARTS_FORMAT
+    changed["encoder"]["fixed_tokens"] = 16
+    manifest = Manifest.from_json(json.dumps(changed).encode())
+    assert manifest.encoder is not None
+    assert manifest.encoder.fixed_tokens == 16
+    assert Manifest.from_json(manifest.to_json()) == manifest
+    assert b"fixed_tokens" not in Manifest.from_json(json.dumps(members()).encode()).to_json()
+    for wrong in (15, 513, 0, 16.5, "16", True):
+        changed["encoder"]["fixed_tokens"] = wrong
+        with pytest.raises(PackInvalid, match="fixed_tokens"):
+            Manifest.from_json(json.dumps(changed).encode())
+    changed["format"] = FORMAT
+    changed["encoder"]["fixed_tokens"] = 16
+    with pytest.raises(PackInvalid, match="expected format 3"):
+        Manifest.from_json(json.dumps(changed).encode())
+
+
 def with_media() -> dict[str, Any]:
     changed = members()
     del changed["encoder"]

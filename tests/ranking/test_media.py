@@ -357,6 +357,25 @@ def test_no_alignment_where_nothing_is_to_be_learnt() -> None:
 WORDS = {"red": "a ripe tomato salad", "green": "a walk in the woods", "blue": "sailing on the sea"}
 
 
+def test_in_one_space_pictures_move_from_the_mean_of_theirs_to_that_of_texts() -> None:
+    rng = np.random.default_rng(5)
+    rows = rng.normal(size=(50, 16)) + np.eye(16)[0] * 9
+    pictures = (rows / np.linalg.norm(rows, axis=1, keepdims=True)).astype(np.float32)
+    text = np.eye(16, dtype=np.float32)[1] * 0.8
+    alignment = Alignment(pictures.mean(axis=0), text, None)
+    assert alignment.shared
+    again = Alignment.of_means(alignment.to_array())
+    assert np.abs(again.picture - alignment.picture).max() < 1e-3
+    made = alignment.texts(pictures)
+    assert np.linalg.norm(made, axis=1) == pytest.approx(np.ones(50), abs=1e-5)
+    # The gap is closed, and each lies in the direction from the mean that it had.
+    assert np.linalg.norm(pictures.mean(axis=0) - text) > 1
+    assert np.linalg.norm(made.mean(axis=0) - text) < 0.1
+    before, after = pictures - alignment.picture, made - text
+    lengths = np.linalg.norm(before, axis=1) * np.linalg.norm(after, axis=1)
+    assert (before * after).sum(axis=1) / lengths == pytest.approx(np.ones(50), abs=1e-5)
+
+
 def mixed(each: int = 75) -> list[Item]:
     """Items that have both, and a few pictures without a word."""
     both = [

@@ -73,6 +73,8 @@ class TextEncoder:
             if self._closing < 0 or prompt.at + len(prompt.ids) + self._closing >= spec.max_tokens:
                 raise PackInvalid("encoder.query_prompt: not one of this tokeniser's texts")
         self._unknown_id = _unknown_id(self._tokenizer, pack.read(spec.tokenizer))
+        # CLIP's token for what it cannot read is the one that ends every text.
+        self._ends_unknown = sum(one == self._unknown_id for one in token_ids(self._tokenizer, ""))
         self._scripts = ScriptReader(self._tokenizer)
         self._session = Session(
             lambda: pack.model(spec.model, last=last),
@@ -107,7 +109,7 @@ class TextEncoder:
         items = [self._tokenize(text) for text in texts]
         tokens = [self._as_query(ids) for ids in items] if query else items
         done = 0
-        batches = self._batches([len(ids) for ids in tokens], self._session.at_once)
+        batches = self._batches(self._widths(tokens), self._session.at_once)
         for some in _several(batches, self._session.at_once):
             found = self._run([self._padded([tokens[row] for row in rows]) for rows in some])
             for rows, vectors_of_rows in zip(some, found, strict=True):
@@ -126,13 +128,18 @@ class TextEncoder:
 
     def _padded(self, tokens: Sequence[list[int]]) -> dict[str, NDArray[np.int64]]:
         """What the model takes for rows of tokens."""
-        width = max(map(len, tokens))
+        width = max(self._widths(tokens))
         ids = np.full((len(tokens), width), self._spec.pad_id, dtype=np.int64)
         mask = np.zeros((len(tokens), width), dtype=np.int64)
         for place, row in enumerate(tokens):
             ids[place, : len(row)] = row
             mask[place, : len(row)] = 1
         return {"input_ids": ids, "attention_mask": mask}
+
+    def _widths(self, tokens: Sequence[list[int]]) -> list[int]:
+        """Tokens that the model reads of each row, padding that counts included."""
+        least = self._spec.fixed_tokens or 0
+        return [max(len(row), least) for row in tokens]
 
     def _run(self, feeds: Sequence[dict[str, NDArray[np.int64]]]) -> list[NDArray[np.float32]]:
         """Vectors of the rows of each feed, none of which is NaN or infinite."""
@@ -174,7 +181,8 @@ class TextEncoder:
     def _reads(self, text: str, ids: Sequence[int]) -> bool:
         """Whether the tokeniser knows a text's signs, and more of its script than these."""
         words = len(ids) - self._special_tokens
-        if words > 0 and ids.count(self._unknown_id) > MAX_UNKNOWN * words:
+        unknown = ids.count(self._unknown_id) - self._ends_unknown
+        if words > 0 and unknown > MAX_UNKNOWN * words:
             return False
         return self._scripts.reads(self._cut(text))
 
@@ -215,11 +223,14 @@ def _several(batches: Sequence[list[int]], count: int) -> list[Sequence[list[int
 
 def _feed(spec: EncoderSpec) -> dict[str, Shape]:
     """The inputs of a run: one text of any length, or several within a batch."""
-    whole = max(BATCH_TOKENS, spec.max_tokens)
-    shape = (
-        Size(1, [Symbol("batch", 1, BATCH_TOKENS, "tokens", whole)]),
-        Size(1, [Symbol("tokens", 1, spec.max_tokens)]),
-    )
+    whole = max(BATCH_TOKENS, spec.fixed_tokens or spec.max_tokens)
+    shape: Shape
+    if spec.fixed_tokens is None:
+        batch = Symbol("batch", 1, BATCH_TOKENS, "tokens", whole)
+        shape = Size(1, [batch]), Size(1, [Symbol("tokens", 1, spec.max_tokens)])
+    else:
+        batch = Symbol("batch", 1, whole // spec.fixed_tokens)
+        shape = Size(1, [batch]), Size(spec.fixed_tokens)
     return {"input_ids": shape, "attention_mask": shape}
 
 

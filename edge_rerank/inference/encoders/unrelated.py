@@ -65,14 +65,23 @@ class Unrelated:
         return (cosines - mean) / spread
 
     @cached_property
+    def asked(self) -> NDArray[np.float64]:
+        """Vectors of the texts as queries, shape (texts, dim)."""
+        return self._queries.encode(TEXTS).astype(np.float64)
+
+    @cached_property
     def _usual(self) -> tuple[float, float]:
-        vectors = self._encoder.encode(TEXTS).astype(np.float64)
-        asked = vectors
+        asked = vectors = self.asked
         if self._queries is not self._encoder:
-            asked = self._queries.encode(TEXTS).astype(np.float64)
+            vectors = self._encoder.encode(TEXTS).astype(np.float64)
         with ONE_THREAD:
             cosines = (asked @ vectors.T)[np.triu_indices(len(TEXTS), k=1)]
-        return float(cosines.mean()), float(max(cosines.std(), _LEAST_SPREAD))
+        return mean_and_spread(cosines)
+
+
+def mean_and_spread(cosines: NDArray[np.float64]) -> tuple[float, float]:
+    """Of cosines of what has nothing in common; a spread that can be divided by."""
+    return float(cosines.mean()), float(max(cosines.std(), _LEAST_SPREAD))
 
 
 _LEAST_SPREAD = 1e-3

@@ -10,12 +10,15 @@ from __future__ import annotations
 import logging
 import sys
 import warnings
+from abc import ABC, abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from optimum.exporters.onnx import export
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -39,7 +42,47 @@ _UNUSED = ("pooler.",)
 """Weights of transformers' own pooling, which a checkpoint may lack: no state depends on them."""
 
 
-class TextEncoder(torch.nn.Module):
+class UnitEncoder(torch.nn.Module, ABC):
+    """What makes a vector of length 1 of a text's tokens.
+
+    Args:
+        dim: of a vector.
+    """
+
+    def __init__(self, dim: int) -> None:
+        super().__init__()
+        self.dim = dim
+        self.centre: torch.Tensor | None = None
+        """Taken off what is made of the tokens, float32 (dim,)."""
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> dict[str, torch.Tensor]:
+        """Encode; int64 (batch, tokens) twice in, ``vector`` float32 (batch, dim) out."""
+        vectors = self.pool(input_ids, attention_mask)
+        if self.centre is not None:
+            vectors = vectors - self.centre
+        return {"vector": unit(vectors)}
+
+    @abstractmethod
+    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """What is made of the tokens' states, of any length, float32 (batch, dim)."""
+
+    def vector(self, ids: Sequence[int]) -> NDArray[np.float32]:
+        """The vector of a text with these tokens, float32 (1, dim)."""
+        row = _row(ids)
+        with torch.inference_mode():
+            made: NDArray[np.float32] = self(row, torch.ones_like(row))["vector"].numpy()
+        return made
+
+    def set_centre(self, rows: Sequence[Sequence[int]]) -> None:
+        """Make the mean over the texts with the token ids ``rows`` the centre."""
+        with torch.inference_mode():
+            means = [self.pool(ids, torch.ones_like(ids)) for ids in map(_row, rows)]
+        self.centre = torch.cat(means).mean(dim=0).clone()
+
+
+class TextEncoder(UnitEncoder):
     """A transformer with pooling, what follows it, and L2 normalisation.
 
     Sentence-BERT (Reimers and Gurevych, EMNLP 2019), and what sentence-transformers made of it.
@@ -62,24 +105,12 @@ class TextEncoder(torch.nn.Module):
         layers: Sequence[torch.nn.Module] = (),
         dim: int,
     ) -> None:
-        super().__init__()
+        super().__init__(dim)
         self.backbone = backbone
         self.config: Any = backbone.config
         self.family = family
         self.pooling = tuple(pooling)
         self.layers = torch.nn.ModuleList(layers)
-        self.dim = dim
-        self.centre: torch.Tensor | None = None
-        """Taken off what is made of the tokens, float32 (dim,)."""
-
-    def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor
-    ) -> dict[str, torch.Tensor]:
-        """Encode; int64 (batch, tokens) twice in, ``vector`` float32 (batch, dim) out."""
-        vectors = self.pool(input_ids, attention_mask)
-        if self.centre is not None:
-            vectors = vectors - self.centre
-        return {"vector": unit(vectors)}
 
     def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         """What is made of the tokens' states, of any length, float32 (batch, dim)."""
@@ -88,12 +119,6 @@ class TextEncoder(torch.nn.Module):
         for layer in self.layers:
             vectors = layer(vectors)
         return vectors if vectors.shape[-1] == self.dim else vectors[:, : self.dim]
-
-    def set_centre(self, rows: Sequence[Sequence[int]]) -> None:
-        """Make the mean over the texts with the token ids ``rows`` the centre."""
-        with torch.inference_mode():
-            means = [self.pool(ids, torch.ones_like(ids)) for ids in map(_row, rows)]
-        self.centre = torch.cat(means).mean(dim=0).clone()
 
 
 def load_encoder(folder: Path, *, pooling: Sequence[Pooling] = (), dim: int = 0) -> TextEncoder:

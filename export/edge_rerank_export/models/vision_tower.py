@@ -87,12 +87,19 @@ def tower_encoder(folder: Path, *, side: int, fit: Fit | None) -> PictureEncoder
         UnsupportedModel: when they ask for what is not done.
     """
     check_tower(folder)
-    config = read_json(folder / "config.json", {})
-    kind, output = _TOWERS[config["model_type"]]
+    members = read_json(folder / "config.json", {})
+    kind, output = _TOWERS[members["model_type"]]
     try:
+        config = kind.config_class.from_pretrained(folder, local_files_only=True)
+        # A whole CLIP says it once for both towers, and a tower by itself reads its own part.
+        config.projection_dim = members.get("projection_dim", getattr(config, "projection_dim", 0))
         with quiet():
             model = kind.from_pretrained(
-                folder, dtype=torch.float32, local_files_only=True, use_safetensors=True
+                folder,
+                config=config,
+                dtype=torch.float32,
+                local_files_only=True,
+                use_safetensors=True,
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
         raise SourceError(f"source: the model cannot be read: {type(error).__name__}") from error

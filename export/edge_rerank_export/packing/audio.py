@@ -67,7 +67,9 @@ class AudioBuilder(MediaBuilder[AudioPackRecipe, Sound]):
         encoder = AudioEncoder(pack)
         return lambda thing: encoder.encode([(thing.samples, thing.rate)])
 
-    def _changed(self) -> tuple[str, ...]:
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """See :class:`~.media.MediaBuilder`."""
         over = "mean and standard deviation" if self.encoder.spread else "mean"
         return (
             "spectrum and network in one ONNX graph, with resampling before them, "

@@ -18,6 +18,7 @@ from edge_rerank_export.packing.derive import (
     kind_of_adapter,
     layout_of,
 )
+from edge_rerank_export.packing.dual import dual_builder
 from edge_rerank_export.packing.encoder import encoder_builder
 from edge_rerank_export.packing.folder import staged
 from edge_rerank_export.packing.image import image_builder
@@ -31,6 +32,7 @@ from edge_rerank_export.packing.steps import (
     quietly,
 )
 from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.recipes.dual import DualPackRecipe
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.media import AudioPackRecipe, ImagePackRecipe
 from edge_rerank_export.recipes.pack import (
@@ -64,6 +66,8 @@ def builder_of(
         UnsupportedModel: when they are of a model that cannot be used.
         NotEnoughMemory: when less is free than that takes, and no weights were read.
     """
+    if isinstance(recipe, DualPackRecipe):  # which is one of encoders, too
+        return dual_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
     if isinstance(recipe, EncoderPackRecipe):
         return encoder_builder(recipe, work, steps=steps, ignore_memory=ignore_memory)
     if isinstance(recipe, ScorerPackRecipe):

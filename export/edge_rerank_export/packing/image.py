@@ -24,7 +24,7 @@ from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.media import ImagePackRecipe, ImageRecipe
 from edge_rerank_export.recipes.pack import Layout
-from edge_rerank_export.sources.fetch import fetch
+from edge_rerank_export.sources.fetch import Fetched, fetch
 from edge_rerank_export.verify.media import Vectors
 from edge_rerank_export.verify.pictures import Pixels, calibration_pictures, check_pictures
 
@@ -79,7 +79,14 @@ class ImageBuilder(MediaBuilder[ImagePackRecipe, Pixels]):
         encoder = ImageEncoder(pack)
         return lambda thing: encoder.encode([thing])
 
-    def _changed(self) -> tuple[str, ...]:
+    @property
+    def spec(self) -> ImageEncoderSpec:
+        """What the manifest says of the model, quantised as the recipe says."""
+        return self._spec(self.recipe.image.quantisation)
+
+    @property
+    def changed(self) -> tuple[str, ...]:
+        """See :class:`~.media.MediaBuilder`."""
         image, prepare = self.recipe.image, self.encoder.prepare
         shape = (
             "bent to a square" if prepare.fit is Fit.SQUASH else "cut to the square in its middle"
@@ -105,7 +112,12 @@ class ImageBuilder(MediaBuilder[ImagePackRecipe, Pixels]):
 
 
 def image_builder(
-    recipe: ImagePackRecipe, work: Path, *, steps: Steps = silent, ignore_memory: bool = False
+    recipe: ImagePackRecipe,
+    work: Path,
+    *,
+    steps: Steps = silent,
+    ignore_memory: bool = False,
+    fetched: Fetched | None = None,
 ) -> ImageBuilder:
     """Fetch the recipe's model.
 
@@ -114,6 +126,7 @@ def image_builder(
         work: folder for downloads, kept by the caller as long as the result is used.
         steps: told of each step.
         ignore_memory: nothing; such a model is small.
+        fetched: the model, where it is there already.
 
     Raises:
         SourceError: when the weights cannot be fetched or are not the pinned ones.
@@ -121,14 +134,15 @@ def image_builder(
     """
     del ignore_memory
     source = recipe.source
-    with steps("fetch"):
-        fetched = fetch(
-            source.uri,
-            sha256=source.sha256,
-            work=work,
-            subfolder=source.subfolder,
-            accept=check_tower if source.layout is Layout.TRANSFORMERS else None,
-        )
+    if fetched is None:
+        with steps("fetch"):
+            fetched = fetch(
+                source.uri,
+                sha256=source.sha256,
+                work=work,
+                subfolder=source.subfolder,
+                accept=check_tower if source.layout is Layout.TRANSFORMERS else None,
+            )
     with steps("load"):
         tower = source.layout is Layout.TRANSFORMERS
         image = recipe.image

@@ -70,12 +70,12 @@ class MediaBuilder(PackBuilder[Recipe, Sequence[Thing]], Generic[Recipe, Thing])
             *verification.short
         }:
             return "the conversion is off; please report it with the model's type"
-        return f'try {self.recipe.kind}.quantisation = "none" in the recipe'
+        return f'try {self.recipe.table}.quantisation = "none" in the recipe'
 
     def card(self, verification: Verification, *, training: str = "") -> str:
         """The text of the model card; ``training`` is empty for a model as it came."""
         return media_card(
-            self.recipe, self.fetched, verification, changed=self._changed(), training=training
+            self.recipe, self.fetched, verification, changed=self.changed, training=training
         )
 
     @abstractmethod
@@ -86,8 +86,9 @@ class MediaBuilder(PackBuilder[Recipe, Sequence[Thing]], Generic[Recipe, Thing])
     def _original(self, thing: Thing) -> Vectors:
         """Its vector by the original, (1, dim)."""
 
+    @property
     @abstractmethod
-    def _changed(self) -> tuple[str, ...]:
+    def changed(self) -> tuple[str, ...]:
         """What is not as in the original, for the card."""
 
     @abstractmethod

@@ -18,14 +18,15 @@ T = TypeVar("T")
 class Kind(StrEnum):
     """What a recipe is of.
 
-    ``ENCODER``, ``PAIR``, ``IMAGE``, ``AUDIO``, and ``SCORER`` with a ``[source]`` are packs that
-    ``build`` makes of a model as it is. ``HISTORY``, ``TEXT``, and ``SCORER`` with a
+    ``ENCODER``, ``PAIR``, ``DUAL``, ``IMAGE``, ``AUDIO``, and ``SCORER`` with a ``[source]`` are
+    packs that ``build`` makes of a model as it is. ``HISTORY``, ``TEXT``, and ``SCORER`` with a
     ``checkpoint`` are trainings for ``finetune``.
     """
 
     ENCODER = "encoder"
     SCORER = "scorer"
     PAIR = "pair"
+    DUAL = "dual"
     IMAGE = "image"
     AUDIO = "audio"
     HISTORY = "history"
@@ -34,7 +35,7 @@ class Kind(StrEnum):
     @classmethod
     def of_packs(cls) -> tuple[Kind, ...]:
         """Those that ``build`` makes."""
-        return cls.ENCODER, cls.SCORER, cls.PAIR, cls.IMAGE, cls.AUDIO
+        return cls.ENCODER, cls.SCORER, cls.PAIR, cls.DUAL, cls.IMAGE, cls.AUDIO
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,9 +160,10 @@ def _likely(members: Mapping[str, Any], folder: Path) -> Kind:
     """The kind that a recipe looks like, for whoever forgot to write it."""
     if "scorer" in members or "adapter" in members:
         return Kind.SCORER
+    dual = "encoder" in members and "image" in members
     for kind in (Kind.PAIR, Kind.IMAGE, Kind.AUDIO):
         if kind in members:
-            return kind
+            return Kind.DUAL if dual else kind
     if "source" in members:
         return Kind.ENCODER
     if "checkpoint" not in members:

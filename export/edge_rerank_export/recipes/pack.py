@@ -259,7 +259,6 @@ class PackRecipe(ABC):
     """How a pack is made: what is said of every kind of model; see the module's description."""
 
     kind: ClassVar[Kind]
-    """In a file, what the model is made by is the table of this name."""
 
     name: str
     release: int
@@ -281,9 +280,14 @@ class PackRecipe(ABC):
         """The same with ``scheme``."""
         return self._with_model(quantisation=scheme)
 
+    @property
+    def table(self) -> str:
+        """Name of the table that says what the model is made by, in a file."""
+        return self.kind.value
+
     def _with_model(self, **members: Any) -> Self:
         model: Any = self.model
-        changed: dict[str, Any] = {self.kind.value: replace(model, **members)}
+        changed: dict[str, Any] = {self.table: replace(model, **members)}
         return replace(self, **changed)
 
 
@@ -294,7 +298,7 @@ class LanguagePackRecipe(PackRecipe):
     def __post_init__(self) -> None:
         PackRecipe.__post_init__(self)
         if self.model.fine and self.model.quantisation.limit is None:
-            raise RecipeError(f"{self.kind}.fine: expected only with quantisation int8 or int7")
+            raise RecipeError(f"{self.table}.fine: expected only with quantisation int8 or int7")
 
     @property
     @abstractmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from edge_rerank_export.recipes.dual import DualPackRecipe
 from edge_rerank_export.recipes.file import Kind, RecipeFile
 from edge_rerank_export.recipes.media import AudioPackRecipe, ImagePackRecipe
 from edge_rerank_export.recipes.pack import (
@@ -18,6 +19,7 @@ _TABLES: dict[Kind, type[PackRecipe]] = {
     one.kind: one
     for one in (
         AudioPackRecipe,
+        DualPackRecipe,
         EncoderPackRecipe,
         ImagePackRecipe,
         PairPackRecipe,

@@ -62,7 +62,7 @@ def _finer(recipe: LanguagePackRecipe, layers: LayerErrors) -> str:
         return ""
     best = sorted(rest, key=lambda one: -(one.gain or 0.0))[:_FINER]
     found = pattern([one.name for one in best], recipe.model.fine or "")
-    return f"{recipe.kind}.fine = '{found}' in the recipe"
+    return f"{recipe.table}.fine = '{found}' in the recipe"
 
 
 def pattern(names: Sequence[str], known: str | None = "") -> str:

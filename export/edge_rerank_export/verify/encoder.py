@@ -180,7 +180,7 @@ def _batch_effect(pack: Pack, rows: Sequence[list[int]]) -> float:
     session = Session(pack.model(spec.model))
 
     def run(batch: Sequence[list[int]], extra: int) -> Vectors:
-        width = min(max(map(len, batch)) + extra, spec.max_tokens)
+        width = min(max(map(len, batch)) + extra, spec.fixed_tokens or spec.max_tokens)
         ids = np.full((len(batch), width), spec.pad_id, dtype=np.int64)
         mask = np.zeros_like(ids)
         for place, row in enumerate(batch):

@@ -223,7 +223,7 @@ def read_domains(
                     domain, folder, packs, work=work, threads=threads, update=update
                 )
         domains.append(domain)
-    return aligned(domains)
+    return aligned(domains, base)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

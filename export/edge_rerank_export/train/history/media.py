@@ -103,25 +103,34 @@ def fit_alignment(domains: Sequence[Domain]) -> Alignment | None:
     return None if fitted is None else Alignment.of_array(fitted.to_array())
 
 
-def aligned(domains: Sequence[Domain]) -> list[Domain]:
+def alignment_of(domains: Sequence[Domain], base: Pack) -> Alignment | None:
+    """That of a pack tuned on ``domains``: where the base has one space for both, that stays."""
+    before = Alignment.of_pack(base)
+    if before is not None and before.shared:
+        return before
+    return fit_alignment(domains) or before
+
+
+def aligned(domains: Sequence[Domain], base: Pack) -> list[Domain]:
     """The same with vectors of items that have a picture and no text."""
-    alignment = fit_alignment(domains)
+    alignment = alignment_of(domains, base)
     if alignment is None:
         return list(domains)
     return [_aligned(domain, alignment) for domain in domains]
 
 
 def add_media(
-    stage: Path, manifest: Manifest, packs: Mapping[str, Pack], domains: Sequence[Domain]
+    stage: Path, base: Pack, packs: Mapping[str, Pack], domains: Sequence[Domain]
 ) -> Manifest:
     """Put the encoders, and an alignment if there is one, into a pack.
 
     Args:
         stage: the pack to be.
-        manifest: of the base pack.
+        base: whose manifest is completed.
         packs: see :func:`media_packs`.
         domains: give the alignment; where they give none, that of the base pack stays.
     """
+    manifest = base.manifest
     for part, pack in packs.items():
         spec = spec_of(pack.manifest, part)
         assert spec is not None  # noqa: S101 - chosen for it
@@ -130,14 +139,10 @@ def add_media(
         manifest = replace(manifest, **moved)
         if pack.manifest.licence not in manifest.licence.split(" AND "):
             manifest = replace(manifest, licence=f"{manifest.licence} AND {pack.manifest.licence}")
-    alignment, before = fit_alignment(domains), manifest.alignment
-    if alignment is not None:
-        raw = write_array(alignment.to_array())
-    elif before is not None:
-        raw = packs[IMAGE].read(before.file)
-    else:
+    alignment = alignment_of(domains, base)
+    if alignment is None:
         return manifest
-    (stage / ALIGNMENT_NAME).write_bytes(raw)
+    (stage / ALIGNMENT_NAME).write_bytes(write_array(alignment.to_array()))
     return replace(manifest, alignment=AlignmentSpec(ALIGNMENT_NAME))
 
 

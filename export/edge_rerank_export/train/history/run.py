@@ -252,7 +252,7 @@ def train_on(
             intercept=intercept,
             tables=files,
         )
-        begun = add_media(stage, base.manifest, media, domains)
+        begun = add_media(stage, base, media, domains)
         manifest = replace(
             begun,
             name=recipe.name,

@@ -77,6 +77,8 @@ class TextFinetuneRecipe(CheckpointRecipe):
             RecipeError: when it cannot be read, or is not of an encoder.
         """
         recipe = read_recipe(Path(self.checkpoint))
-        if not isinstance(recipe, EncoderPackRecipe):
-            raise RecipeError("checkpoint: expected the recipe of an encoder, got a scorer's")
+        if not isinstance(recipe, EncoderPackRecipe) or recipe.kind is not Kind.ENCODER:
+            raise RecipeError(
+                f"checkpoint: expected the recipe of an encoder, got a {recipe.kind}'s"
+            )
         return recipe
