@@ -15,7 +15,8 @@ from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.history.history import History
 from edge_rerank.history.sessions import session_ages
 from edge_rerank.ranking.answer import UNREAD_SHARE
-from edge_rerank.ranking.interests import Interest, Interests, read_interests
+from edge_rerank.ranking.interest_reader import read_interests
+from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.strength import CHOSEN
 from edge_rerank.types import Degradation, Event, EventType
 

@@ -49,7 +49,7 @@ from edge_rerank.formats.dataset import USERS, DataSet, Request, Withheld, chose
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.interests import read_interests
+from edge_rerank.ranking.interest_reader import read_interests
 from edge_rerank.ranking.strength import guess_scale
 from edge_rerank.types import Item
 

@@ -83,15 +83,19 @@ class Tally:
         """Of one list."""
         place = record.place
         given = 0 if record.rating is None else round(RATED * record.rating)
-        rated = cls(rated=int(record.rating is not None), ratings=given, rating_squares=given**2)
+        rated = cls(
+            lists=1,
+            refused=record.refused,
+            rated=int(record.rating is not None),
+            ratings=given,
+            rating_squares=given**2,
+        )
         if not place:
-            return replace(rated, lists=1, refused=record.refused)
+            return rated
         bar = sum(place > edge for edge in EDGES)
         return replace(
             rated,
-            lists=1,
             clicked=1,
-            refused=record.refused,
             places=place,
             satisfied=round(WHOLE * record.success),
             squares=place**2,

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
+from dataclasses import dataclass, field
 
 from edge_rerank.errors import ClosedError, HistoryError
 from edge_rerank.history.history import History
+from edge_rerank.learning.coverage import Sketch
 from edge_rerank.learning.feedback_log import FeedbackLog
 from edge_rerank.learning.lessons import Deeds, Shown
+from edge_rerank.learning.list_record import ListRecord
 
 logger = logging.getLogger(__name__)
 
@@ -22,6 +25,36 @@ PEOPLE = 256
 """People of whom lists are held in memory."""
 
 
+@dataclass(slots=True, repr=False)
+class _Pending:
+    """What came of a person's lists and is not written yet.
+
+    Attributes:
+        count: lists.
+        log: of them, but for the last.
+        last: records of these, with their surfaces and sketches: they are added up eight at a
+            time, of which only the first finds nothing at hand.
+    """
+
+    count: int = 0
+    log: FeedbackLog = field(default_factory=FeedbackLog)
+    last: list[tuple[ListRecord, str, Sketch]] = field(default_factory=list)
+
+    def note(self, shown: Shown, deeds: Deeds) -> None:
+        """One more list."""
+        self.count += 1
+        self.last.append((ListRecord.of(shown, deeds), shown.surface, shown.variety.sketch))
+        if len(self.last) >= KEPT_AT:
+            self.whole()
+
+    def whole(self) -> FeedbackLog:
+        """The log of all of them."""
+        for record, surface, sketch in self.last:
+            self.log = self.log.after(record, surface, sketch)
+        self.last.clear()
+        return self.log
+
+
 class Journal:
     """What came of the lists of the people of one history. Not safe from several threads.
 
@@ -31,12 +64,11 @@ class Journal:
 
     def __init__(self, history: History) -> None:
         self._history = history
-        self._pending: OrderedDict[str, tuple[int, FeedbackLog]] = OrderedDict()
+        self._pending: OrderedDict[str, _Pending] = OrderedDict()
 
     def note(self, user: str, shown: Shown, deeds: Deeds) -> None:
         """Take note of what came of a list, in memory: nothing is written while ranking."""
-        count, log = self._pending.get(user, (0, FeedbackLog()))
-        self._pending[user] = count + 1, log.after_list(shown, deeds)
+        self._pending.setdefault(user, _Pending()).note(shown, deeds)
         self._pending.move_to_end(user)
         if len(self._pending) > PEOPLE:
             self._pending.popitem(last=False)
@@ -46,16 +78,17 @@ class Journal:
 
         Whoever writes it then drops what was noted. What cannot be read or kept is dropped here.
         """
-        count, log = self._pending.get(user, (0, FeedbackLog()))
-        return self._with(user, log) if count >= KEPT_AT else None
+        pending = self._pending.get(user)
+        if pending is None or pending.count < KEPT_AT:
+            return None
+        return self._with(user, pending.whole())
 
     def keep(self, user: str) -> None:
         """Write what was noted.
 
         What may not be kept, for want of consent or while recording is paused, is dropped.
         """
-        _, log = self._pending.get(user, (0, FeedbackLog()))
-        whole = self._with(user, log)
+        whole = self._with(user, self.pending(user))
         self.drop(user)
         try:
             if whole is not None:
@@ -87,7 +120,8 @@ class Journal:
 
     def pending(self, user: str) -> FeedbackLog:
         """What was noted of a person and not written yet."""
-        return self._pending.get(user, (0, FeedbackLog()))[1]
+        pending = self._pending.get(user)
+        return FeedbackLog() if pending is None else pending.whole()
 
     def drop(self, user: str | None = None) -> None:
         """Forget what is held in memory of a person, or of everybody."""

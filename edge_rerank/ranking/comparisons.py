@@ -153,6 +153,7 @@ class TextComparer:
         cosines[rows[known], known] = 0.0
         words = interests.searches
         asked = self._words.get([*words, query] if query else words)
+        own_words = [_unread(_told(words), asked[: len(words)])] if words else ()
         return Comparisons(
             vectors=own,
             cosines=cosines,
@@ -161,7 +162,7 @@ class TextComparer:
             aversion=past.aversion,
             unread=Unread(
                 candidates=candidates.together(self, self._unread),
-                history=_share_unread(past.unread, _unread(_told(words), asked[: len(words)])),
+                history=_share_unread(past.unread, *own_words),
                 query=float(bool(query) and not asked[-1].any()),
             ),
         )
@@ -188,7 +189,7 @@ class TextComparer:
         if catalogue.kept:
             vectors = self._vectors_beside(catalogue, interests.ids, texts)
         else:
-            vectors = self.vectors(texts)
+            vectors = self.vectors(texts, keys=interests.text_keys)
         vectors = self._past_aligned(catalogue, items, vectors)
         likes = len(interests.liked)
         liked, disliked = vectors[:likes], vectors[likes:]
@@ -273,10 +274,20 @@ class TextComparer:
         return np.where(cosines == 0.0, 0.0, self._unrelated.above(cosines))
 
     def vectors(
-        self, texts: Sequence[str], *, progress: Progress | None = None
+        self,
+        texts: Sequence[str],
+        *,
+        keys: Sequence[bytes] | None = None,
+        progress: Progress | None = None,
     ) -> NDArray[np.float32]:
-        """Vectors of texts, float32 of shape (n, dim); zero rows for empty ones."""
-        vectors = self._items.get(texts, progress=progress)
+        """Vectors of texts, float32 of shape (n, dim); zero rows for empty ones.
+
+        Args:
+            texts: n of them.
+            keys: by which the cache knows them, where they are known.
+            progress: called with (texts done, texts to do).
+        """
+        vectors = self._items.get(texts, keys=keys, progress=progress)
         vectors[[row for row, text in enumerate(texts) if not text.strip()]] = 0.0
         return vectors
 

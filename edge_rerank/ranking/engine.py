@@ -43,7 +43,7 @@ from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Evidence
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.host_order import Listed, TrialOf
-from edge_rerank.ranking.interests import InterestReader
+from edge_rerank.ranking.interest_reader import InterestReader
 from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Models, Packs, refresh_tables
 from edge_rerank.ranking.options import RankOptions, Repeats, completed, repeats_of
@@ -96,7 +96,7 @@ class RankingEngine:
         self._history = models.history
         self._liked = None if models.history is None else EVENTS
         self._blocking, self._last_list = Blocking(), LastList()
-        self._interests = InterestReader()
+        self._interests = InterestReader(liked=self._liked)
         self._media = media_of(models, cache_items)
         self._comparer = TextComparer(
             encoder,

@@ -29,12 +29,8 @@ from edge_rerank.learning.head import Head
 from edge_rerank.ranking.candidates import Candidates, candidates_of
 from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, locale_of, surface_of
-from edge_rerank.ranking.interests import (
-    Interest,
-    InterestReader,
-    Interests,
-    weights_of,
-)
+from edge_rerank.ranking.interest_reader import InterestReader
+from edge_rerank.ranking.interests import Interest, Interests, weights_of
 from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure

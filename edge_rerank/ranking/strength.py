@@ -101,7 +101,7 @@ def guess_scale(history: Iterable[Event]) -> RatingScale:
 
     Args:
         history: events that say something of items, see
-            :func:`~edge_rerank.ranking.interests.without_list_ratings`.
+            :func:`~edge_rerank.ranking.interest_reader.without_list_ratings`.
     """
     values = [
         event.value

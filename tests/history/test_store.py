@@ -413,3 +413,16 @@ def test_every_truncation_is_detected(path: Path) -> None:
             continue
         with pytest.raises(HistoryError):
             read_all(path)
+
+
+def test_who_was_asked_for_last_is_let_go_with_their_erasure() -> None:
+    with HistoryStore.open(None, None) as store:
+        people = store._vault.people
+        for user in ("ann", "nobody"):
+            store.set_consent("ann", "personalisation", True)
+            assert store.has_consent("ann", "personalisation")
+            assert not store.has_consent("bob", "personalisation")
+            name = people.name(user)
+            assert people.name("bob") != name == people.name(user)
+            store.erase(user)
+            assert people._asked is None

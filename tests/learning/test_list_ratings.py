@@ -10,7 +10,7 @@ import pytest
 from edge_rerank import Event, History, Item, Reranker
 from edge_rerank.errors import ConsentRequired, InvalidEvent
 from edge_rerank.ranking.engine import RankingEngine
-from edge_rerank.ranking.interests import read_interests, without_list_ratings
+from edge_rerank.ranking.interest_reader import read_interests, without_list_ratings
 from edge_rerank.ranking.policies.exploring import LEAST_CHOICES, is_known
 from edge_rerank.ranking.request import Request
 from tests.learning.test_stats_door import SHELF, USER

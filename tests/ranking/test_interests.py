@@ -5,13 +5,9 @@ import pytest
 
 from edge_rerank import Event, Item, RatingScale
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.ranking.interests import (
-    MAX_ITEMS,
-    MAX_SEARCHES,
-    InterestReader,
-    Interests,
-    read_interests,
-)
+from edge_rerank.ranking.digest import MAX_ITEMS, MAX_SEARCHES
+from edge_rerank.ranking.interest_reader import InterestReader, read_interests
+from edge_rerank.ranking.interests import Interests
 
 A, B, C = Item("a", "A"), Item("b", "B"), Item("c", "C")
 HOUR = 3600.0

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from edge_rerank import Event, Item, RankingEngine, ReasonCode, Repeats, Reranker
 from edge_rerank.errors import InvalidRequest
@@ -18,9 +19,10 @@ from edge_rerank.ranking.sources.repeats import (
     HAD,
     LEAST,
     MOST,
+    NEW_CATALOGUE,
+    Familiar,
     RepeatRate,
     RepeatSource,
-    log_odds,
 )
 
 DAY = 86_400.0
@@ -31,6 +33,17 @@ ITEMS = [
     Item("b", "oat milk"),
     *(Item(f"n{place}", text) for place, text in enumerate(NEW)),
 ]
+
+
+def log_odds(
+    visits: Mapping[str, tuple[int, ...]],
+    had: Sequence[str],
+    *,
+    of: int,
+    rate: RepeatRate = NEW_CATALOGUE,
+) -> NDArray[np.float64]:
+    places = np.array([list(visits).index(name) for name in had], dtype=np.intp)
+    return Familiar.of(visits, rate).log_odds(places, of=of)
 
 
 class Unasked:

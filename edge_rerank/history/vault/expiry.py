@@ -65,7 +65,7 @@ def tend(vault: Vault) -> None:
     """
     if vault.root.max_age_days is None:
         return
-    root = vault.now()
+    root = vault.time()
     moved = abs(root.wall - vault.root.wall) >= DAY_S
     if not moved and not _sweep_due(root):
         return

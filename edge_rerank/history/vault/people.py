@@ -9,6 +9,7 @@ from contextlib import suppress
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import SealingKey, Unsealable, fresh_key, key_id_of
 from edge_rerank.history.vault.binding import Binding
+from edge_rerank.history.vault.epochs import Epoch
 from edge_rerank.history.vault.eventtables import fresh_number
 from edge_rerank.history.vault.file import HistoryFile, typed_errors
 from edge_rerank.history.vault.keybook import KeyBook
@@ -44,10 +45,21 @@ class People:
         """Buckets that do not fit the root, with records in them that cannot be opened."""
         self._vouched: set[int] = set()
         """Leaves that fit theirs."""
+        self._asked: tuple[Epoch, str, bytes] | None = None
+        """Who was asked for last, and their name: a call asks up to five times."""
 
     def name(self, user: str) -> bytes:
         """The keyed hash of ``user``, the same in every epoch."""
-        return self._keybook.newest.name(user)
+        epoch, asked = self._keybook.newest, self._asked
+        if asked is not None and asked[0] is epoch and asked[1] == user:
+            return asked[2]
+        name = epoch.name(user)
+        self._asked = epoch, user, name
+        return name
+
+    def drop_name(self) -> None:
+        """Let go of who was asked for last."""
+        self._asked = None
 
     def pseudonym(self, user: str) -> bytes:
         """The keyed hash under which ``user`` is stored, unless a rekey has yet to come to it."""

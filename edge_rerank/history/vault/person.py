@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields
 
 from edge_rerank.history.crypto import SealingKey, key_id_of
 from edge_rerank.history.vault.consents import Decision
+from edge_rerank.history.vault.drafts import draft_of
 from edge_rerank.history.vault.root import Hasher
 
 
@@ -86,7 +87,10 @@ class Person:
 
     def draft(self) -> Person:
         """A copy to change."""
-        return replace(self)
+        return draft_of(self, _PARTS)
+
+
+_PARTS = tuple(one.name for one in fields(Person))
 
 
 def parse_head(

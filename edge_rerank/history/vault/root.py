@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import base64
 import json
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields
 from typing import Self
 
 from edge_rerank.history.crypto import derive, hash_of_sealed
+from edge_rerank.history.vault.drafts import draft_of
 
 BUCKETS = 64
 LEAVES = 64
@@ -109,8 +110,9 @@ class Root:
 
     def copy(self) -> Root:
         """An independent copy."""
-        sums, leaves, changed = self.tally()
-        return replace(self, sums=sums, leaves=leaves, changed=changed)
+        other = draft_of(self, _PARTS)
+        other.restore(self.tally())
+        return other
 
     def tally(self) -> Tally:
         """The sums as they are, for :meth:`restore`."""
@@ -148,7 +150,7 @@ class Root:
     def dump(self) -> bytes:
         """As JSON, the sums in base64 of 16 bytes each, big endian."""
         values = {name: getattr(self, name) for name in _SEALED}
-        packed = b"".join(one.to_bytes(SUM_BYTES, "big") for one in self.sums)
+        packed = b"".join([one.to_bytes(SUM_BYTES, "big") for one in self.sums])
         values["sums"] = base64.b64encode(packed).decode()
         values["notes"] = f"{self.notes:x}"
         return json.dumps(values, separators=(",", ":")).encode()
@@ -172,7 +174,8 @@ class Root:
         return cls(**values)
 
 
-_SEALED = tuple(one.name for one in fields(Root) if one.name not in {"leaves", "changed"})
+_PARTS = tuple(one.name for one in fields(Root))
+_SEALED = tuple(name for name in _PARTS if name not in {"leaves", "changed"})
 
 
 class Hasher:

@@ -252,7 +252,10 @@ class HistoryStore(PersonalVault):
                 the rotation failed, calling again, or opening the file, completes it.
         """
         with self._use() as vault:
-            return erase_person(vault, self._source, user)
+            try:
+                return erase_person(vault, self._source, user)
+            finally:
+                vault.people.drop_name()
 
     # -- the store as a whole ---------------------------------------------------------
 

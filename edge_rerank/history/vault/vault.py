@@ -98,6 +98,20 @@ class Vault:
         """The record of the person, ``None`` for an unknown one."""
         return self.people.named(self.root, self.people.name(user))
 
+    def time(self) -> Root:
+        """The clock and what hangs on it as :meth:`now` has them, and nothing else of the root."""
+        root = self.root
+        clock = Root(
+            clock=root.clock,
+            wall=root.wall,
+            doubted=root.doubted,
+            doubted_at=root.doubted_at,
+            swept=root.swept,
+            sums=[],
+        )
+        tick(clock, self._clock())
+        return clock
+
     def now(self) -> Root:
         """The root as it would be now, with its clock brought up to date."""
         root = self.root.copy()

@@ -33,6 +33,10 @@ MAX_GAP = 2.0
 """Log-odds by which the one brought up may be worse."""
 
 
+_LATER = ~np.tri(PLACES + REACH, dtype=np.bool_)
+"""Pairs of places whose second is the later, bool of shape (places, places)."""
+
+
 class NearCopies:
     """On for every list that we may order freely."""
 
@@ -78,11 +82,11 @@ def near_copies(
         overlap: part of the shorter one's words that the other has from which on they are.
     """
     alike = vectors @ vectors.T >= cosine
-    first, second = np.nonzero(alike)
-    above = first < second
-    close = np.stack([first[above], second[above]], axis=1)
-    if not len(close):
+    few = len(items) <= len(_LATER)
+    alike &= _LATER[: len(items), : len(items)] if few else ~np.tri(len(items), dtype=np.bool_)
+    if not alike.any():
         return set()
+    close = np.argwhere(alike)
     # Read once each: where all are alike, that is a tenth of reading them by pairs.
     said = {place: set(words(items[place].text)) for place in set(close.ravel().tolist())}
     found: set[tuple[int, int]] = set()

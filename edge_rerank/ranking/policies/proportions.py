@@ -46,6 +46,9 @@ _FAST_LATER, _FAST_SESSIONS = 1.25, 1.0
 _SLOW_LATER, _SLOW_SESSIONS = 20.0, 20.0
 _TINY = 1e-12
 
+# As arrays: numpy would make one of a number at each place.
+_FREE, _EVEN, _GAINED, _LEAST = map(np.array, (COST * SLACK, 0.0, GAIN / COST, -MOST_GAIN))
+
 
 class Proportions:
     """On for people with a history where we may order freely, but for a query that has answers."""
@@ -132,27 +135,26 @@ def share_out(
     responsible = belongs * shares
     nobody = (1 - belongs.max(axis=1)) * (1 - shares.sum())
     responsible /= (responsible.sum(axis=1) + nobody + _TINY)[:, None]
-    due = belongs @ shares
-    served = np.zeros(len(scores))
-    left = scores.copy()
-    picked = np.empty(places, dtype=np.intp)
-    worth = np.empty(places)
-    dues = np.arange(places)[:, None] * due
-    ahead, value, serves = np.empty((3, len(left)))
-    for place in range(places):
-        np.subtract(served, dues[place], out=ahead)
-        np.subtract(ahead, SLACK, out=value)
-        np.maximum(value, 0.0, out=value)
-        value *= COST
-        np.subtract(left, value, out=value)
-        np.minimum(ahead, 0.0, out=ahead)
-        ahead *= GAIN
-        np.maximum(ahead, -MOST_GAIN, out=ahead)
-        value -= ahead
+    # By how many places each is ahead of what is due to it, times what one costs.
+    ahead = np.zeros(len(scores))
+    due, serves = COST * (belongs @ shares), COST * belongs
+    left = scores + COST * SLACK
+    picked: list[int] = []
+    worth: list[float] = []
+    value, gain = np.empty((2, len(left)))
+    for _ in range(places):
+        np.maximum(ahead, _FREE, out=value)
+        np.subtract(left, value, value)
+        np.minimum(ahead, _EVEN, out=gain)
+        np.multiply(gain, _GAINED, gain)
+        np.maximum(gain, _LEAST, out=gain)
+        np.subtract(value, gain, value)
         best = int(value.argmax())
-        picked[place], worth[place] = best, value[best]
+        picked.append(best)
+        worth.append(float(value[best]))
         left[best] = -np.inf
         # By how much this pick serves what each other candidate belongs to.
-        np.dot(belongs, responsible[best], out=serves)
-        served += serves
-    return picked, worth
+        serves.dot(responsible[best], gain)
+        np.add(ahead, gain, ahead)
+        np.subtract(ahead, due, ahead)
+    return np.array(picked, dtype=np.intp), np.array(worth)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.signals.signal import Axes, Signal
-from edge_rerank.ranking.signals.situation import Array, Situation, cosines
+from edge_rerank.ranking.signals.situation import Array, Situation
 
 
 class Categories(Signal):
@@ -27,11 +27,12 @@ class Categories(Signal):
         """Shape (..., 2, C, H)."""
         own, before = situation.candidates, situation.history
         leaves = before.leaves[..., None, :]
-        same = (own.leaves[..., :, None] == leaves) & (leaves >= 0)
-        pairs = situation.pairs
-        both = np.empty((*pairs.shape[:-2], 2, *pairs.shape[-2:]), dtype=np.float32)
-        np.multiply(cosines(own.categories, before.categories), pairs, out=both[..., 0, :, :])
-        np.multiply(same, pairs, out=both[..., 1, :, :])
+        shape = situation.cosine.shape
+        both = np.empty((*shape[:-2], 2, *shape[-2:]), dtype=np.float32)
+        np.matmul(own.categories, before.categories.swapaxes(-1, -2), out=both[..., 0, :, :])
+        both[..., 1, :, :] = (own.leaves[..., :, None] == leaves) & (leaves >= 0)
+        if not situation.whole:
+            both *= situation.pairs[..., None, :, :]
         return both
 
 

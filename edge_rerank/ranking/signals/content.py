@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_rerank.ranking.signals.signal import Axes, Signal
-from edge_rerank.ranking.signals.situation import Array, Situation, cosines
+from edge_rerank.ranking.signals.situation import Array, Situation
 
 
 class Content(Signal):
@@ -18,11 +18,12 @@ class Content(Signal):
     def raw(self, situation: Situation) -> Array:
         """Shape (..., 2, C, H)."""
         own, before = situation.candidates, situation.history
-        other = own.items[..., :, None] != before.items[..., None, :]
-        pairs = situation.pairs
-        both = np.empty((*pairs.shape[:-2], 2, *pairs.shape[-2:]), dtype=np.float32)
+        shape = situation.cosine.shape
+        both = np.empty((*shape[:-2], 2, *shape[-2:]), dtype=np.float32)
         both[..., 0, :, :] = situation.cosine  # made float32 on the way: a product does so slowly
-        both[..., 0, :, :] *= pairs
-        words = cosines(own.words, before.words)
-        np.multiply(words, pairs * other, out=both[..., 1, :, :])
+        np.matmul(own.words, before.words.swapaxes(-1, -2), out=both[..., 1, :, :])
+        same = own.items[..., :, None] == before.items[..., None, :]
+        np.copyto(both[..., 1, :, :], 0.0, where=same)
+        if not situation.whole:
+            both *= situation.pairs[..., None, :, :]
         return both

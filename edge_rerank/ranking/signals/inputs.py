@@ -80,8 +80,13 @@ class Context(Signal):
         """Shape (..., 13); the last five come from popularity."""
         past, present = situation.past, situation.present
         weight, sink, within = past.weight, past.sink, past.within
-        all_mean = weighted_mean(mean(situation.cosine, present[..., None], axis=-2), weight, sink)
-        best = (situation.cosine * weight[..., None, :]).max(axis=-1, initial=0.0)
+        cosine = situation.cosine
+        if situation.whole:
+            means = np.add.reduce(cosine, axis=-2) / cosine.shape[-2]
+        else:
+            means = mean(cosine, present[..., None], axis=-2)
+        all_mean = weighted_mean(means, weight, sink)
+        best = (cosine * weight[..., None, :]).max(axis=-1, initial=0.0)
         best_mean = mean(best, present)
         youngest = situation.youngest_days[..., 0]
         context = np.empty((*present.shape[:-1], self.width))

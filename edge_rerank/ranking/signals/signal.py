@@ -87,6 +87,11 @@ class Signal(ABC):
     dropout: ClassVar[float] = 0.0
     table: ClassVar[type[Table] | None] = None
     folds: ClassVar[bool] = False
+    _count: ClassVar[int]
+
+    def __init_subclass__(cls) -> None:
+        """Count the axes once: that of a member is found in Python each time."""
+        cls._count = cls.axes.count
 
     @abstractmethod
     def raw(self, situation: Situation) -> Array:
@@ -95,8 +100,8 @@ class Signal(ABC):
     def known(self, situation: Situation, values: Array) -> NDArray[np.bool_]:
         """Whether it is there, shape (...,); ``values`` are those of :meth:`raw`."""
         del situation
-        lead = values.shape[: values.ndim - self.axes.count]
-        return np.asarray(values.reshape(*lead, -1).any(axis=-1))
+        lead = values.shape[: values.ndim - self._count]
+        return np.asarray(values.reshape(*lead, -1).any(axis=-1) if lead else values.any())
 
     @property
     def file(self) -> str:

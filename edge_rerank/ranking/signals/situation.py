@@ -72,6 +72,8 @@ class Situation:
             see, by the table's name.
         weighted: whether an item of the history counts as much as it is liked. Otherwise each
             liked one counts 1, as models that take no strength were trained with.
+        whole: whether every place is a candidate, and every one of the history has something: so
+            it is at run time, and there is nothing to mask.
         known_past: what follows from the history alone, where that was found before.
         known_offer: what follows from the candidates alone, likewise.
     """
@@ -88,6 +90,7 @@ class Situation:
     tables: Mapping[str, Any] = field(default_factory=dict)
     own: Mapping[str, Any] = field(default_factory=dict)
     weighted: bool = False
+    whole: bool = False
     known_past: Past | None = None
     known_offer: Offer | None = None
 

@@ -289,6 +289,7 @@ class HistorySource:
             now=np.array(request.now or np.nan),
             tables=tables,
             weighted=read.past.weighted,
+            whole=bool(read.past.touched.all()),
             known_past=read.past,
             known_offer=own.together(self, lambda _: Offer.of(popularity, present)),
         )
@@ -298,6 +299,7 @@ class HistorySource:
         compared, weighted = request.comparisons, self._model.judges_dislikes
         touched, order = looked_at(request.interests, dislikes=weighted)
         items = [one.item for one in touched]
+        keys = list(map(request.interests.text_keys.__getitem__, order.tolist()))
         strength = np.array([one.strength for one in touched])
         liked = np.flatnonzero(order < len(request.interests.liked))
         likeness = np.zeros((len(touched), len(touched)))
@@ -311,7 +313,7 @@ class HistorySource:
                 popularity=_single(np.array([item.popularity for item in items], np.float64)),
                 weighted=weighted,
             ),
-            words=self._words.get([item.text for item in items]),
+            words=self._words.get([item.text for item in items], keys=keys),
             names=[item.id for item in items],
             when=times_of(touched),
         )
@@ -320,9 +322,8 @@ class HistorySource:
         if len(candidates) > MAX_CANDIDATES:
             rows = SparseRows.of(self._model.lexicon.encode, candidates.texts)
             return cast("NDArray[np.float32]", rows)  # gives those of the rows that are ranked
-        return self._words.get(
-            candidates.texts, keys=candidates.text_keys, keep=not candidates.kept
-        )
+        texts, keys = candidates.texts, candidates.text_keys
+        return self._words.get(texts, keys=keys, keep=not candidates.kept)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -436,8 +437,7 @@ def _read_tables(read: Callable[[str], bytes], files: Mapping[str, str]) -> dict
     known = {signal.name: signal.table for signal in TABLES}
     tables: dict[str, Table] = {}
     for name, file in files.items():
-        kind = known.get(name)
-        if kind is None:
+        if (kind := known.get(name)) is None:
             raise PackUnsupported(
                 f"history_encoder: expected tables of {', '.join(sorted(known))}, got another"
             )

@@ -14,6 +14,7 @@ import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +26,7 @@ from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
 HABIT = Column("habit", 1.0, ReasonCode.HABIT)
-"""Log-odds for what was chosen in several sessions, above 0, see :func:`log_odds`."""
+"""Log-odds for what was chosen in several sessions, above 0, see :meth:`Familiar.log_odds`."""
 
 HAD = Column("had", 1.0, ReasonCode.REPEAT)
 """Log-odds for what was chosen in one, and those below 0 of what was chosen in several."""
@@ -63,11 +64,12 @@ class RepeatRate:
         """
         repeats = fresh = 0.0
         # Before the oldest session nothing is known to have been had.
-        oldest = max(sessions[-1] for sessions in visits.values())
-        for sessions in visits.values():
-            if sessions[-1] < oldest:
-                fresh += _weight(sessions[-1])
-            if len(sessions) > 1:
+        first = [sessions[-1] for sessions in visits.values()]
+        oldest = max(first)
+        for sessions, session in zip(visits.values(), first, strict=True):
+            if session < oldest:
+                fresh += _weight(session)
+            if sessions[0] != session:
                 repeats += sum(map(_weight, sessions[:-1]))
         return math.log((self.repeats + repeats) / (self.fresh + fresh))
 
@@ -125,12 +127,13 @@ class RepeatSource:
         """Judge the candidates that the person had before."""
         interests, visits = request.interests, request.interests.visits
         known = request.rows_of(visits)
-        # In the order of the candidates, in which sums are made.
-        rows = np.sort(known[known >= 0]).tolist()
-        if not rows:
+        (had,) = np.nonzero(known >= 0)
+        if not len(had):
             return
-        had = [request.candidates[row].id for row in rows]
-        done = np.array([interests.done.get(name, 0.0) for name in had])
+        # In the order of the candidates, in which sums are made.
+        had = had[np.argsort(known[had])]
+        rows = known[had]
+        done = _by_id(interests.done, visits)[had]
         stays = request.policy.had is Had.STAY
         evidence[DONE.name][rows] = 0.0 if stays else done
         if request.repeats is Repeats.NEVER:
@@ -138,18 +141,19 @@ class RepeatSource:
         # Who asks wants something else, and may be only half understood.
         if request.repeats is not Repeats.LEARN or request.query is not None:
             return
-        odds = log_odds(visits, had, of=len(request.candidates), rate=self._rate)
+        familiar = interests.derived(self, lambda: Familiar.of(visits, self._rate))
+        odds = familiar.log_odds(had, of=len(request.candidates))
         left = 1 - done
         if interests.disliked:
             # Of a kind that was turned down nobody is taken back to as much.
             mine = zip(interests.liked, request.support.tolist(), strict=True)
             support = {one.item.id: part for one, part in mine}
-            left *= [max(2 * support.get(name, 1.0) - 1, 0.0) for name in had]
+            left *= np.maximum(2 * _by_id(support, visits, 1.0)[had] - 1, 0.0)
         odds = np.where(odds > 0, odds * left, odds)
-        back = (odds > 0) & np.array([len(visits[name]) > 1 for name in had])
+        back = (odds > 0) & familiar.again[had]
         evidence[HABIT.name][rows] = np.where(back, odds, 0.0)
         if stays:
-            own = np.array([name in interests.done for name in had])
+            own = np.array([name in interests.done for name in visits])[had]
             odds = np.where(own, np.maximum(odds, 0.0), odds)
         evidence[HAD.name][rows] = np.where(back, 0.0, odds)
 
@@ -157,41 +161,78 @@ class RepeatSource:
         """Nothing is kept."""
 
 
-def log_odds(
-    visits: Mapping[str, tuple[int, ...]],
-    had: Collection[str],
-    *,
-    of: int,
-    rate: RepeatRate = NEW_CATALOGUE,
-) -> NDArray[np.float64]:
-    """Log-odds of things had before against a thing that is new.
+@dataclass(frozen=True, slots=True, repr=False)
+class Familiar:
+    """What v things that were chosen say before any of them is listed.
 
-    Args:
-        visits: see :attr:`~edge_rerank.ranking.interests.Interests.visits`.
-        had: those of them that are candidates, h ids.
-        of: how many candidates there are, h or more.
-        rate: of the catalogue.
-
-    Returns:
-        float64 of shape (h,), within :data:`LEAST` to :data:`MOST`; 0 for what was chosen in the
-        present session alone, which is no coming back yet.
+    Attributes:
+        returning: log-odds that the person's next choice is one of them.
+        share: log of how present each is, by how present they are in the mean, float64 of shape
+            (v,).
+        again: whether each was chosen in several sessions, bool of shape (v,).
+        habit: whether in so many that it is one, likewise.
+        before: whether before the present session, likewise.
     """
-    familiar = {name: _activation(sessions) for name, sessions in visits.items()}
-    typical = sum(familiar.values()) / len(familiar)
-    share = np.log([familiar[name] / typical for name in had])
-    others = len(had) - 1 + max(_BY_CHANCE, (len(had) + _UNSURE) / (len(visits) + _UNSURE))
-    crowd = math.log((of - len(had) + 1) / others)
-    odds = _LEVEL + rate.with_choices(visits) + crowd + share
-    habit = np.array([len(visits[name]) >= _HABIT_TIMES for name in had])
-    odds = np.where(habit & (odds > 0), odds * _OWN_LIKENESS, odds)
-    before = np.array([visits[name][-1] > 0 for name in had])
-    return np.where(before, odds.clip(LEAST, MOST), 0.0)
+
+    returning: float
+    share: NDArray[np.float64]
+    again: NDArray[np.bool_]
+    habit: NDArray[np.bool_]
+    before: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, visits: Mapping[str, tuple[int, ...]], rate: RepeatRate = NEW_CATALOGUE) -> Self:
+        """Of the sessions in which each was chosen.
+
+        Args:
+            visits: of one item at least, see
+                :attr:`~edge_rerank.ranking.interests.Interests.visits`.
+            rate: of the catalogue.
+        """
+        familiar = [
+            _once(sessions[0]) if len(sessions) == 1 else _activation(sessions)
+            for sessions in visits.values()
+        ]
+        typical = sum(familiar) / len(familiar)
+        times = np.array(list(map(len, visits.values())))
+        first = np.array([sessions[-1] for sessions in visits.values()])
+        return cls(
+            returning=rate.with_choices(visits),
+            share=np.log([one / typical for one in familiar]),
+            again=times > 1,
+            habit=times >= _HABIT_TIMES,
+            before=first > 0,
+        )
+
+    def log_odds(self, had: NDArray[np.intp], *, of: int) -> NDArray[np.float64]:
+        """Log-odds of things had before against a thing that is new.
+
+        Args:
+            had: those of them that are candidates, intp of shape (h,).
+            of: how many candidates there are, h or more.
+
+        Returns:
+            float64 of shape (h,), within :data:`LEAST` to :data:`MOST`; 0 for what was chosen in
+            the present session alone, which is no coming back yet.
+        """
+        by_chance = max(_BY_CHANCE, (len(had) + _UNSURE) / (len(self.share) + _UNSURE))
+        crowd = math.log((of - len(had) + 1) / (len(had) - 1 + by_chance))
+        odds = _LEVEL + self.returning + crowd + self.share[had]
+        odds = np.where(self.habit[had] & (odds > 0), odds * _OWN_LIKENESS, odds)
+        return np.where(self.before[had], odds.clip(LEAST, MOST), 0.0)
+
+
+def _by_id(
+    numbers: Mapping[str, float], names: Collection[str], default: float = 0.0
+) -> NDArray[np.float64]:
+    """The number of each name, float64 of shape (names,)."""
+    if not numbers:
+        return np.full(len(names), default)
+    return np.array([numbers.get(name, default) for name in names])
 
 
 def _activation(sessions: tuple[int, ...]) -> float:
-    """How present a thing is by the sessions in which it was chosen."""
-    if len(sessions) == 1:
-        return _once(sessions[0])
+    """How present a thing is by the sessions in which it was chosen, several of them."""
     return float(sum(map(_recency, sessions)) ** _STEEPNESS)
 
 

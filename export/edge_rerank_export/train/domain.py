@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
 from edge_rerank.formats.dataset import TRAIN_REQUESTS, VALID, DataSet, Request
-from edge_rerank.ranking.interests import read_interests
+from edge_rerank.ranking.interest_reader import read_interests
 from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.counts import CountTable
 from edge_rerank.ranking.signals.inputs import EVENTS
