@@ -106,12 +106,13 @@ class Scorer:
         self._scores = ScoreCache()
         # Apart from the others, because nothing in it is personal.
         self._priors = ScoreCache()
-        self.prompt = Prompt(spec, pack.read(spec.tokenizer))
+        # The model before the tokeniser, for what is held while it is loaded adds to the peak.
         self._session = Session(
             lambda: pack.model(spec.model, last=last),
             providers=providers,
             threads=threads,
         )
+        self.prompt = Prompt(spec, pack.read(spec.tokenizer))
         self.providers = self._session.providers
         self.threads = self._session.threads
         self._nothing = _nothing_read(self._session)

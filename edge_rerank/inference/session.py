@@ -24,6 +24,7 @@ from edge_rerank.inference.signed_products import exact_products, signed_weights
 from edge_rerank.inference.trim import TRIMMER
 from edge_rerank.inference.workers import Workers
 from edge_rerank.packs.external_data import Model
+from edge_rerank.packs.onnx_detach import detached
 
 if TYPE_CHECKING:
     from onnxruntime import InferenceSession, SessionOptions
@@ -171,6 +172,8 @@ class Session:
             model = Model(model)
         elif callable(model):
             model = model()
+        if on_cpu and _takes_data(options) is not None:
+            model = detached(model)
         if on_cpu and (exact := exact_products()) is not None:
             model = signed_weights(model, exact)
         if model.location:
@@ -260,6 +263,11 @@ class Session:
         self._workers.rest()
 
 
+def _takes_data(options: SessionOptions) -> Callable[..., None] | None:
+    """What gives onnxruntime the bytes beside a model; ``None`` before onnxruntime 1.24."""
+    return getattr(options, "add_external_initializers_from_files_in_memory", None)
+
+
 def _add_external(options: SessionOptions, model: Model) -> None:
     """Give onnxruntime the bytes beside a model, which it copies what it needs of.
 
@@ -270,7 +278,7 @@ def _add_external(options: SessionOptions, model: Model) -> None:
     Raises:
         InferenceError: when this onnxruntime takes them in no such way.
     """
-    add = getattr(options, "add_external_initializers_from_files_in_memory", None)
+    add = _takes_data(options)
     if add is None:
         raise InferenceError(
             "the model has weights beside it, which needs onnxruntime 1.24 or later: "

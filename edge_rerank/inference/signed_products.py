@@ -98,6 +98,7 @@ def signed_weights(model: Model, exact: Exact = Exact()) -> Model:
 
     Args:
         model: an ONNX file, with what lies beside it; anything else is given back as it came.
+            What lies beside it in a ``bytearray`` is turned where it is, and not copied.
         exact: which of them are turned.
     """
     try:
@@ -116,7 +117,7 @@ def signed_weights(model: Model, exact: Exact = Exact()) -> Model:
         return model
     data = model.data
     if outside:
-        data = bytearray(data)
+        data = data if isinstance(data, bytearray) else bytearray(data)
         for extent in outside:
             weights = np.frombuffer(data, np.uint8, extent.end - extent.start, extent.start)
             np.bitwise_xor(weights, np.uint8(_SIGN), out=weights)

@@ -83,8 +83,6 @@ class Models:
         )
         with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
         with_prior = the_one([pack for pack in packs if pack.manifest.prior], "prior")
-        if with_encoder is None:
-            with_encoder = Pack.open(shipped_pack())
         providers, threads = runtime.providers, runtime.threads
         # The largest first, and the bytes of each let go of: what is loaded beside them peaks.
         scorer = None
@@ -105,6 +103,8 @@ class Models:
             images = ImageEncoder(with_eyes, providers=providers, threads=threads, last=True)
         if with_ears is not None:
             sounds = AudioEncoder(with_ears, providers=providers, threads=threads, last=True)
+        if with_encoder is None:
+            with_encoder = Pack.open(shipped_pack())
         encoder = TextEncoder(with_encoder, providers=providers, threads=threads, last=True)
         read = None if tables is None else tables_of(tables, trust)
         history = None
