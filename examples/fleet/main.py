@@ -3,8 +3,8 @@
 ``python -m examples.fleet.main FOLDER`` invents members of a museum who signed in at kiosks with
 the catalogue of `examples/kiosk`, lets 200 of their devices take part in 20 rounds in one process,
 and prints what the first lists of 60 other members gain by it, what it cost in ε, what an attacker
-could tell, and how far a hostile device could go. Flags behind FOLDER go to
-`edge-rerank-export federate simulate` in place of those here.
+could tell (and tells of others' prior, too), and how far a hostile device could go.
+Flags behind FOLDER go to `edge-rerank-export federate simulate` in place of those here.
 """
 
 import json

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.sources.personal import read_axes
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federate_attack import auc, membership_auc
+from edge_rerank_export.fleet.federate_attack import Places, auc, membership
 from edge_rerank_export.fleet.federate_catalogue import crowd_direction
 from edge_rerank_export.fleet.federate_gain import figures_of
 from edge_rerank_export.fleet.federate_ledger import Ledger, Promise, noise_for
@@ -128,7 +129,7 @@ def test_means_that_are_no_longer_than_their_noise_become_zero() -> None:
     assert noise_after(4, 0.5) == pytest.approx(STEP * 1.0)
 
 
-def test_what_lies_along_a_known_direction_is_told_from_noise_that_hides_it() -> None:
+def test_only_what_lies_along_a_known_direction_is_said_and_told_from_noise() -> None:
     known = np.array([0.6, 0.8, 0.0, 0.0])
     position = np.zeros(2 * WIDTH)
     position[2:6] = 0.3 * known + [0.02, -0.02, 0.02, -0.02]
@@ -138,7 +139,7 @@ def test_what_lies_along_a_known_direction_is_told_from_noise_that_hides_it() ->
     assert not prior_of(position, LAYOUT, noise=0.4, known=known).mean.any()
     exact = prior_of(position, LAYOUT, known=known).mean[2:6]
     along = float(position[2:6] @ known)
-    assert exact == pytest.approx(position[2:6] + (CROWD - 1) * along * known)
+    assert exact == pytest.approx(CROWD * along * known)
 
 
 def test_with_a_known_direction_columns_begin_as_they_are() -> None:
@@ -194,17 +195,71 @@ def test_the_area_under_a_curve_by_hand() -> None:
     assert auc(np.zeros(3), np.zeros(2)) == 0.5
 
 
-def test_a_prior_of_one_person_tells_that_person() -> None:
-    """The attacks work: of a prior without noise, of few people, membership shows."""
+def test_the_interval_of_an_area_holds_the_truth() -> None:
+    """One standard deviation apart: the area is 0.760 (a normal distribution at 1/√2)."""
     rng = np.random.default_rng(0)
-    people = [
-        Head(LAYOUT, rng.normal(0, 0.2, WIDTH).astype(np.float32), np.diag(LAYOUT.prior()))  # type: ignore[arg-type]
-        for _ in range(60)
-    ]
-    members, others = people[:3], people[3:]
-    mean = np.mean([one.mean for one in members], axis=0)
-    told = membership_auc(Prior.of(mean, LAYOUT.prior()), members, others)
-    assert min(told.values()) > 0.9
+    held = []
+    for _ in range(400):
+        area, (low, high) = Places.of(rng.normal(1, 1, 60), rng.normal(0, 1, 90)).area()
+        assert low < area < high
+        held.append(low < 0.7602 < high)
+    assert 0.92 < np.mean(held) < 0.98
+
+
+def test_two_scores_of_the_same_people_are_held_against_each_other_in_pairs() -> None:
+    rng = np.random.default_rng(0)
+    members, others = rng.normal(0, 1, 120), rng.normal(0, 1, 80)
+    plain = Places.of(members, others)
+    assert plain.minus(plain).area() == (0.0, (0.0, 0.0))
+    shifted = Places.of(members + 0.3, others)
+    more, (low, high) = shifted.minus(plain).area()
+    _, (least, most) = shifted.area()
+    assert 0 < low < more < high
+    assert high - low < (most - least) / 2
+
+
+def heads(means: np.ndarray) -> list[Head]:
+    precision = np.diag(LAYOUT.prior()).astype(np.float32)
+    return [Head(LAYOUT, mean.astype(np.float32), precision, lists=40) for mean in means]
+
+
+def common(some: Sequence[Head]) -> Prior:
+    return Prior.of(np.mean([one.mean for one in some], axis=0), LAYOUT.prior())
+
+
+def test_a_prior_of_few_people_tells_them() -> None:
+    """The attacks work: of a prior without noise, of few people, membership shows."""
+    means = np.random.default_rng(0).normal(0, 0.2, (66, WIDTH))
+    people = heads(means)
+    told = membership(common(people[:6]), people[:6], people[6:], common)
+    assert min(one.auc for one in told.values()) > 0.8
+    assert min(one.more_interval.low for one in told.values()) > 0
+
+
+def test_groups_that_differ_are_not_taken_for_members() -> None:
+    """Whoever has shorter weights is nearer to any prior: to one that they had no part in, too."""
+    rng = np.random.default_rng(0)
+    members, others = (
+        heads(rng.normal(0, size, (count, WIDTH))) for size, count in ((0.15, 80), (0.2, 120))
+    )
+    nothing = Prior.of(np.zeros(WIDTH), LAYOUT.prior())
+    told = membership(nothing, members, others, common)["distance"]
+    assert told.interval.low > 0.9
+    assert told.control > 0.9
+    assert told.more_interval.low < 0 < told.more_interval.high
+    same = membership(nothing, members, others, lambda some: nothing)
+    assert {one.more for one in same.values()} == {0.0}
+    assert same["distance"].control == same["distance"].auc
+
+
+def test_nobody_who_is_judged_took_part_in_the_prior_that_they_are_judged_beside() -> None:
+    """Were it so, others would seem near to it, and members less than they are."""
+    rng = np.random.default_rng(0)
+    members, others = (heads(rng.normal(0, 0.2, (count, WIDTH))) for count in (100, 10))
+    told = membership(common(members), members, others, common)
+    assert told["along"].control == pytest.approx(0.5, abs=0.15)
+    assert auc(*(np.array([one.mean @ common(others).mean for one in some])
+                 for some in (members, others))) < 0.3  # fmt: skip
 
 
 def test_gains_are_paired_and_against_the_first_arm() -> None:

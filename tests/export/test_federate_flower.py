@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import threading
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -23,24 +21,22 @@ from edge_rerank.learning.share import CLIP, FleetRound, vector_of
 
 pytest.importorskip("flwr")
 
-from flwr.app import ConfigRecord, Context, Message, RecordDict
+from flwr.app import ConfigRecord, Message
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federate_app import answer, run_tool
+from edge_rerank_export.fleet.federate_app import run_tool
+from edge_rerank_export.fleet.federate_attack import membership
 from edge_rerank_export.fleet.federate_grid import MemoryGrid
 from edge_rerank_export.fleet.federate_hostile import most_reach, reach_of_each, sender
 from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
 from edge_rerank_export.fleet.federate_people import SimulatedDevice, canaries_in
-from edge_rerank_export.fleet.federate_prior import STEP, read_prior, start_of
+from edge_rerank_export.fleet.federate_prior import STEP, prior_of, read_prior, start_of
 from edge_rerank_export.fleet.federate_rounds import run_rounds
 from edge_rerank_export.fleet.federate_server import Settings, serve
-from edge_rerank_export.fleet.federate_strategy import (
-    ROUND,
-    PriorStrategy,
-    arrays_of,
-    position_in,
-)
+from edge_rerank_export.fleet.federate_simulate import _control
+from edge_rerank_export.fleet.federate_strategy import PriorStrategy, arrays_of, position_in
+from edge_rerank_export.fleet.federate_wire import ROUND
 from edge_rerank_export.packing.sign import generate_key
 
 LAYOUT = Layout("pack", "a" * 64, ("content", "popularity"), 4)
@@ -92,6 +88,29 @@ def test_no_device_moves_a_round_further_than_an_honest_one_could() -> None:
     for name in ("not a number", "infinite", "of another round", "of another length", "not sealed"):
         assert reach[name] < 1e-9, name
     assert reach["a thousand times"] == pytest.approx(reach["honest, as long as may be"], rel=0.5)
+
+
+def test_a_prior_along_a_known_direction_tells_no_more_of_anybody_than_the_direction() -> None:
+    """One number of it is people's: whoever lies along it lies along it, member or not."""
+    rng = np.random.default_rng(0)
+    known = np.full(LAYOUT.axes, 0.5)
+    precision = np.diag(LAYOUT.prior() + 200).astype(np.float32)
+    means = rng.normal(0, 0.1, (120, WIDTH))
+    means[:, 2 : 2 + LAYOUT.axes] += rng.normal(0.2, 0.2, (120, 1)) * known
+    means[:60, 2 : 2 + LAYOUT.axes] += 0.2 * known
+    heads = [Head(LAYOUT, mean.astype(np.float32), precision, lists=40) for mean in means]
+    members, others = heads[:60], heads[60:]
+    position = start_of(LAYOUT)
+    position[:WIDTH] = np.mean([vector_of(one)[:WIDTH] for one in members], axis=0)
+    prior = prior_of(position, LAYOUT, noise=0.03, known=known)
+    told = membership(prior, members, others, _control(prior, LAYOUT, Promise(), known))
+    assert told["along"].auc > 0.6
+    assert max(abs(told[name].more) for name in ("along", "distance")) < 0.01
+    assert told["beside"].auc == 0.5
+    plain = prior_of(position, LAYOUT)
+    told = membership(plain, members, others, _control(plain, LAYOUT, Promise(), None))
+    assert told["along"].auc > 0.6
+    assert told["along"].more_interval.low < 0.1
 
 
 def test_who_was_not_asked_is_not_heard() -> None:
@@ -270,32 +289,3 @@ def test_a_device_that_learnt_too_little_is_silent() -> None:
     assert devices[4].history.spent_epsilon() == 0.0
     assert devices[5].history.spent_epsilon() > 0.0
     assert all(device.knows_its_canary for device in devices.values())
-
-
-def test_a_courier_carries_terms_in_and_sealed_bytes_out(tmp_path: Path) -> None:
-    strategy = PriorStrategy(LAYOUT, *KEYS, Ledger(Promise()))
-    strategy.parcel = {"prior.npy": b"numbers"}
-    grid = MemoryGrid({n + 1: lambda message: [] for n in range(100)})
-    (message, *_) = strategy.configure_train(1, arrays_of(start_of(LAYOUT)), ConfigRecord(), grid)
-    seen: list[str] = []
-
-    def application() -> None:
-        while not (tmp_path / "round.json").exists():
-            time.sleep(0.02)
-        seen.append((tmp_path / "round.json").read_text())
-        assert (tmp_path / "prior" / "prior.npy").read_bytes() == b"numbers"
-        (tmp_path / ".answer").write_bytes(b"sealed")
-        (tmp_path / ".answer").rename(tmp_path / "answer.sealed")
-
-    thread = threading.Thread(target=application)
-    thread.start()
-    context = Context(1, 1, {"exchange": str(tmp_path), "seconds": 20}, RecordDict(), {})
-    reply = answer(message, context)
-    thread.join()
-    assert FleetRound.from_json(seen[0]).number == 1
-    (config,) = reply.content.config_records.values()
-    assert dict(config) == {"sealed": b"sealed"}
-    assert not (tmp_path / "answer.sealed").exists()
-    context.node_config["seconds"] = 0.3
-    with pytest.raises(RecipeError, match="no answer in time"):
-        answer(message, context)

@@ -7,7 +7,17 @@ from typing import Any
 import pytest
 
 from edge_rerank_export.fleet.federate_page import as_html
-from edge_rerank_export.fleet.federate_words import as_text, gain_rows
+from edge_rerank_export.fleet.federate_words import as_text, gain_rows, membership_rows
+
+
+def told(auc: float, control: float = 0.5) -> dict[str, Any]:
+    return {
+        "auc": auc,
+        "interval": [auc - 0.06, auc + 0.06],
+        "control": control,
+        "more": auc - control,
+        "more_interval": [auc - control - 0.02, auc - control + 0.02],
+    }
 
 
 def figures(**change: Any) -> dict[str, Any]:
@@ -22,7 +32,12 @@ def figures(**change: Any) -> dict[str, Any]:
         "spent_epsilon": 7.9987,
         "device_epsilon": {"least": 4.25, "median": 5.5, "most": 6.75},
         "devices_a_round_taken": [97, 100],
-        "membership_auc": {"along": 0.48, "likelihood": 0.51, "distance": 0.5},
+        "membership": {
+            "along": told(0.48),
+            "likelihood": told(0.51),
+            "distance": told(0.61, control=0.6),
+            "beside": told(0.52),
+        },
         "canaries_in_histories": 200,
         "canaries_on_the_wire": 0,
         "sealed_answers": 2_000,
@@ -55,7 +70,10 @@ def test_gain_stands_beside_each_round_and_what_it_cost() -> None:
         "noise 3.316 times that on the sum of 100",
         "97 to 100 of 100",
         "ε 4.25 to 6.75, half of them at most 5.50; 8.00 by whoever was in every round",
-        "along its mean 0.480, by likelihood 0.510, by distance 0.500",
+        "members and 200 others (AUC, 0.5 is a guess)",
+        "nobody who is judged took part",
+        "0.550 to 0.670",
+        "-0.010 to +0.030",
         "200 devices have one in their history; in 2,000 answers of 772 bytes, sealed and opened, "
         "there are 0",
         "the server",
@@ -65,6 +83,14 @@ def test_gain_stands_beside_each_round_and_what_it_cost() -> None:
 def test_text_and_page_say_the_same(told: str) -> None:
     assert told in as_text(figures(), width=100)
     assert told in as_html(figures())
+
+
+def test_an_area_stands_beside_that_of_strangers() -> None:
+    rows = {name: cells for name, *cells in membership_rows(figures()["fleets"][0])}
+    assert rows["by distance"] == ["0.610", "0.550 to 0.670", "0.600", "+0.010", "-0.010 to +0.030"]
+    assert "<b>0.610</b>AUC of membership by distance; 0.600 of nobody&#x27;s prior" in as_html(
+        figures()
+    )
 
 
 def test_a_canary_that_leaked_is_in_large_print() -> None:

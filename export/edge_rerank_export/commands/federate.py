@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -93,8 +94,9 @@ def _add_client(roles: Commands) -> None:
     parser = roles.add_parser(
         "client",
         help="carry rounds to the application of a device, and its sealed answers back",
-        description="The courier beside a device, on a Flower SuperNode. It shares a folder with "
-        "the application and nothing else: see Reranker.share.",
+        description="The courier beside a device, a node of Flower's in one process, until it is "
+        "interrupted. It shares a folder with the application and nothing else, and runs nothing "
+        "that it is sent: see Reranker.share.",
     )
     parser.set_defaults(role=_carry)
     parser.add_argument(
@@ -117,12 +119,10 @@ def _add_client(roles: Commands) -> None:
         help="to wait for the application's answer (600)",
     )
     parser.add_argument(
-        "--port",
-        type=positive,
-        default=9094,
-        metavar="PORT",
-        help="of 127.0.0.1, by which Flower's processes here reach each other (9094); several "
-        "couriers of a machine want one each",
+        "--key",
+        type=Path,
+        metavar="KEYFILE",
+        help="ECDSA in OpenSSH's form, by which a SuperLink that knows its devices knows this one",
     )
 
 
@@ -218,19 +218,19 @@ def _serve(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def _carry(arguments: argparse.Namespace, console: Console) -> None:
-    from edge_rerank_export.fleet.federate_app import EXCHANGE, SECONDS, run_tool
+    from functools import partial
 
+    from edge_rerank_export.fleet.federate_courier import carry
+    from edge_rerank_export.fleet.federate_node import Link, run_node
+
+    link = Link(
+        arguments.superlink, arguments.certificates, insecure=arguments.insecure, key=arguments.key
+    )
     exchange = arguments.exchange.resolve()
     console.print(f"rounds come to {exchange.name}", highlight=False)
-    config = f'{EXCHANGE}="{exchange}" {SECONDS}={arguments.seconds}'
-    trust = (
-        []
-        if arguments.certificates is None
-        else ["--root-certificates", str(arguments.certificates)]
-    )
-    plain = ["--insecure"] if arguments.insecure else []
-    link = ["--superlink", arguments.superlink, "--port", str(arguments.port)]
-    run_tool("flower-supernode", [*plain, *trust, *link, "--node-config", config])
+    # Whoever stops a service says so by this: the node is to be signed off then, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    run_node(link, partial(carry, exchange, seconds=arguments.seconds))
 
 
 def _simulate(arguments: argparse.Namespace, console: Console) -> None:

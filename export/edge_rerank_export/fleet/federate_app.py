@@ -1,4 +1,4 @@
-"""Flower's two apps: what a SuperLink runs of the server, and a SuperNode of the courier."""
+"""The server as an app of Flower's, which a SuperLink runs, and Flower's programs."""
 
 from __future__ import annotations
 
@@ -8,18 +8,16 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from flwr.app import Context, Message
+from flwr.app import Context
 from flwr.clientapp import ClientApp
 from flwr.serverapp import Grid, ServerApp
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, write_whole
-from edge_rerank_export.fleet.federate_courier import carry
 from edge_rerank_export.fleet.federate_server import SETTINGS, Settings, serve
-from edge_rerank_export.fleet.federate_strategy import ROUND, answered
 
-EXCHANGE, SECONDS, SETTINGS_AT = "exchange", "seconds", "settings"
-"""Names in a SuperNode's and in the server's configuration."""
+SETTINGS_AT = "settings"
+"""Name in the run's configuration."""
 
 _APP = """\
 [build-system]
@@ -47,27 +45,9 @@ settings = ""
 """
 
 client = ClientApp()
+"""Has nothing to run: Flower wants one named, and couriers run nothing that they are sent."""
+
 server = ServerApp()
-
-
-@client.train()
-def answer(message: Message, context: Context) -> Message:
-    """Carry a round to the device's application, and its sealed answer back.
-
-    Raises:
-        RecipeError: when nobody answers in time, or nothing was to be answered.
-    """
-    (config,) = message.content.config_records.values()
-    names = [name for name in config if name.startswith("prior/")]
-    sealed = carry(
-        Path(str(context.node_config[EXCHANGE])),
-        str(config[ROUND]),
-        {name.removeprefix("prior/"): _bytes(config[name]) for name in names},
-        seconds=float(context.node_config.get(SECONDS, 600)),
-    )
-    if sealed is None:
-        raise RecipeError("exchange: no answer in time")
-    return answered(message, sealed)
 
 
 @server.main()
@@ -101,7 +81,3 @@ def run_tool(name: str, arguments: Sequence[str]) -> None:
     done = subprocess.run(command, check=False, env=environment)  # noqa: S603 - Flower's own
     if done.returncode:
         raise RecipeError(f"{name}: ended with {done.returncode}")
-
-
-def _bytes(value: object) -> bytes:
-    return value if isinstance(value, bytes) else b""

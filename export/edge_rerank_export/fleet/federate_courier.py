@@ -1,8 +1,8 @@
 """The courier beside a device: carries a round's terms in and a sealed vector out, by a folder.
 
-Flower runs on a device what its server hands out. So that this is never the application, the
-courier is a process of its own that sees sealed bytes alone: it puts a round into the exchange
-folder and waits for the application, which decides by itself, to lay an answer beside it.
+It talks to the server, and the application has the history. So that these never meet, the courier
+is a process of its own that sees sealed bytes alone: it puts a round into the exchange folder and
+waits for the application, which decides by itself, to lay an answer beside it.
 """
 
 from __future__ import annotations

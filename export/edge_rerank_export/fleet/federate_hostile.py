@@ -17,10 +17,10 @@ from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
 from edge_rerank_export.fleet.federate_prior import STEP, start_of
 from edge_rerank_export.fleet.federate_strategy import (
     PriorStrategy,
-    answered,
     arrays_of,
     position_in,
 )
+from edge_rerank_export.fleet.federate_wire import answered
 
 
 def hostile_devices(layout: Layout, public: bytes) -> dict[str, Device]:

@@ -14,9 +14,12 @@ from edge_rerank.render.report import NUMBERS_STYLE, facts, row, section, table
 from edge_rerank_export.fleet.federate_words import (
     ATTACKS,
     GAIN,
+    MEMBERSHIP,
     REACH,
+    about_membership,
     gain_rows,
     given_away,
+    membership_rows,
     promised,
     reach_rows,
     setting,
@@ -35,7 +38,7 @@ def as_html(figures: Mapping[str, Any]) -> str:
     return report_page(
         title,
         f'<h1>{escape(title)}</h1>\n<p class="dim">{escape(setting(figures))}.</p>\n'
-        + "".join(map(_fleet, figures["fleets"]))
+        + "".join(_fleet(one, figures["plan"]) for one in figures["fleets"])
         + section(
             "Who could see what",
             "Noise says nothing of who holds what.",
@@ -45,7 +48,7 @@ def as_html(figures: Mapping[str, Any]) -> str:
     )
 
 
-def _fleet(one: Mapping[str, Any]) -> str:
+def _fleet(one: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
     told = "".join(f"<li>{escape(line)}</li>" for line in given_away(one))
     reach = "".join(row(name, [cell]) for name, cell in reach_rows(one))
     plot = plots.curves("NDCG@10 of first lists with the prior and without", _lines(one), "rounds")
@@ -64,17 +67,25 @@ def _fleet(one: Mapping[str, Any]) -> str:
             "Of one device, by what was sent and by what was released.",
             f'<div class="pair"><ul>{told}</ul>{table(REACH, [reach])}</div>',
         )
+        + section(
+            f"Who took part, at ε {one['epsilon']:g}",
+            escape(about_membership(plan)) + ".",
+            _table(MEMBERSHIP, membership_rows(one)),
+        )
     )
 
 
 def _facts(one: Mapping[str, Any]) -> list[tuple[str, str]]:
-    attack, auc = max(one["membership_auc"].items(), key=lambda pair: abs(pair[1] - 0.5))
+    attack, told = max(one["membership"].items(), key=lambda pair: float(pair[1]["auc"]))
     worst = max(one["reach_of_a_hostile_device"].values())
     honest = one["reach_of_an_honest_device_at_most"]
     return [
         (f"{one['gain']:+.1%}", f"NDCG@10 of first lists at ε {one['epsilon']:g}"),
         (f"ε {one['spent_epsilon']:.2f}", "of a device in every round"),
-        (f"{auc:.3f}", f"AUC of membership {ATTACKS[attack]}, 0.5 is a guess"),
+        (
+            f"{told['auc']:.3f}",
+            f"AUC of membership {ATTACKS[attack]}; {told['control']:.3f} of nobody's prior",
+        ),
         (f"{one['canaries_on_the_wire']}", f"canaries in {one['sealed_answers']:,} answers"),
         (f"{worst / honest:.2f} ×", "of an honest device's reach is a hostile one's"),
     ]

@@ -15,7 +15,7 @@ from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.share import FLEET, FleetRound, share
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import write_whole
-from edge_rerank_export.fleet.federate_strategy import ROUND, answered
+from edge_rerank_export.fleet.federate_wire import answered, asked
 from edge_rerank_export.studies.simulate.plan import Arm, Order, Plan
 from edge_rerank_export.studies.simulate.play import make_person, play_arms
 from edge_rerank_export.studies.simulate.ranker import PackRanker
@@ -122,14 +122,17 @@ class SimulatedDevice:
         return CANARY.format(number=self._number) in kept
 
     def __call__(self, message: Message) -> Message | list[Message]:
-        """Answer a round's question; say nothing where too little was learnt to be sent."""
-        (config,) = message.content.config_records.values()
-        terms = FleetRound.from_json(str(config[ROUND]))
+        """Answer a round's question, or say nothing."""
+        sealed = self.sealed(asked(message)[0])
+        return [] if sealed is None else answered(message, sealed)
+
+    def sealed(self, terms: str) -> bytes | None:
+        """What the device sends for a round's terms; ``None`` where too little was learnt."""
         head = self._head.begun_at(self._layout())
         try:
-            return answered(message, share(self.history, self.user, head, terms))
+            return share(self.history, self.user, head, FleetRound.from_json(terms))
         except NotEnoughRecords:
-            return []
+            return None
 
 
 def canaries_in(wire: list[bytes], opened: list[bytes], people: list[int]) -> int:

@@ -82,8 +82,9 @@ def prior_of(
     Means of a kind together, by James and Stein ("Estimation with quadratic loss", 1961); where
     they are no longer than noise alone is but for three standard deviations, they become 0.
     Likewise how much wider people differ, which is one number for a kind. Where a direction is
-    known, what lies along it is judged by itself and counts :data:`CROWD` times, and columns have
-    no means.
+    known, axes have means along it alone, which are judged by themselves and count :data:`CROWD`
+    times, and columns have none: what lies across it says more of who took part than of what people
+    have in common, see EXPERIMENTS.md.
 
     Args:
         position: float64 of shape (2 width,).
@@ -97,7 +98,7 @@ def prior_of(
     for kind in kinds(layout):
         size = mean[kind].size
         if known is not None and kind.start == columns and layout.axes:
-            mean[kind] = _along_and_across(mean[kind], known, noise**2)
+            mean[kind] = _along(mean[kind], known, noise**2)
         elif known is not None and kind.stop <= columns:
             mean[kind] = 0.0
         else:
@@ -107,15 +108,13 @@ def prior_of(
     return Prior.of(mean, usual * np.exp(-wider / SPREAD))
 
 
-def _along_and_across(
+def _along(
     mean: NDArray[np.float64], known: NDArray[np.float64], noise: float
 ) -> NDArray[np.float64]:
-    """Means of axes: what lies along a direction is shrunk by the noise's variance alone."""
+    """Means of axes along a direction, shrunk by the noise's variance in it."""
     along = float(mean @ known)
-    rest = mean - along * known
-    rest *= _kept(float(rest @ rest), rest.size - 1, noise)
     kept = max(0.0, 1.0 - noise / along**2) if along else 0.0
-    return rest + CROWD * kept * along * known
+    return CROWD * kept * along * known
 
 
 def _kept(square: float, size: int, noise: float) -> float:

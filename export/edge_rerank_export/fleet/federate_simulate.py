@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,11 +20,11 @@ from edge_rerank.history.transfer import open_sealed
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.prior import Prior
-from edge_rerank.learning.share import vector_of
+from edge_rerank.learning.share import LEAST_LISTS, vector_of
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, write_whole
-from edge_rerank_export.fleet.federate_attack import membership_auc
+from edge_rerank_export.fleet.federate_attack import membership
 from edge_rerank_export.fleet.federate_catalogue import crowd_direction
 from edge_rerank_export.fleet.federate_gain import Judged, gains_of, opened_reranker
 from edge_rerank_export.fleet.federate_grid import MemoryGrid
@@ -37,7 +37,13 @@ from edge_rerank_export.fleet.federate_people import (
     canaries_in,
     head_of,
 )
-from edge_rerank_export.fleet.federate_prior import noise_after, prior_of, write_prior
+from edge_rerank_export.fleet.federate_prior import (
+    moved,
+    noise_after,
+    prior_of,
+    start_of,
+    write_prior,
+)
 from edge_rerank_export.fleet.federate_report import as_json, as_text, means_of, report_of
 from edge_rerank_export.fleet.federate_rounds import run_rounds
 from edge_rerank_export.fleet.federate_strategy import PriorStrategy
@@ -45,6 +51,9 @@ from edge_rerank_export.progress import Steps
 from edge_rerank_export.studies.results.ledger import data_mark, mark_of
 from edge_rerank_export.studies.simulate.plan import Plan
 from edge_rerank_export.studies.simulate.world import World
+
+_LEAST_OTHERS = 4
+"""Two halves of two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,9 +88,9 @@ class FleetPlan:
     def __post_init__(self) -> None:
         if not all(1 <= one <= self.rounds for one in self.after):
             raise RecipeError(f"after: expected rounds from 1 to {self.rounds}")
-        if self.devices < self.clients or self.others < 2:
+        if self.devices < self.clients or self.others < _LEAST_OTHERS:
             raise RecipeError(
-                f"devices: expected {self.clients} or more and 2 others or more, "
+                f"devices: expected {self.clients} or more and {_LEAST_OTHERS} others or more, "
                 f"got {self.devices} and {self.others}"
             )
 
@@ -227,10 +236,13 @@ def _fleet(
             update(number, plan.rounds)
 
         finished = run_rounds(strategy, grid, ledger, known=known, on_round=note)
+    told = membership(
+        finished.prior, members, others, _control(finished.prior, layout, promise, known)
+    )
     vectors = [vector_of(head) for head in members[: plan.clients]]
     beside = {
         **_of_the_wire(grid, keys[0], devices),
-        "membership_auc": membership_auc(finished.prior, members, others),
+        "membership": {name: asdict(one) for name, one in told.items()},
         "reach_of_a_hostile_device": reach_of_each(layout, keys, promise, vectors, seed=plan.seed),
         "reach_of_an_honest_device_at_most": most_reach(promise),
         "column_means": means_of(finished.prior, layout.columns),
@@ -247,6 +259,39 @@ def _fleet(
         for stop in plan.stops
     }
     return _Fleet(report, tuple(_written(priors, layout, report, out)))
+
+
+def _control(
+    prior: Prior, layout: Layout, promise: Promise, known: NDArray[np.float64] | None
+) -> Callable[[Sequence[Head]], Prior]:
+    """A prior without members, that attacks are turned on, too, from the heads of some others.
+
+    Where a direction is known, it is that alone, as long as the prior that was released: nobody
+    took part in it.
+    """
+    if known is None:
+        return lambda some: _common(layout, some, promise)
+    usual = replace(layout, start=None).prior()
+    mean = np.zeros(layout.width)
+    columns = len(layout.columns)
+    mean[columns : columns + layout.axes] = np.linalg.norm(prior.mean) * known
+    alone = Prior.of(mean, usual)
+    return lambda some: alone  # noqa: ARG005 - nobody took part
+
+
+def _common(layout: Layout, some: Sequence[Head], promise: Promise) -> Prior:
+    """What some people have in common: the prior that rounds of all of them come to.
+
+    No noise is added, but it is shrunk as if, so that it has what a released one may have, and that
+    does not go by luck; it is never released.
+    """
+    heads = [head for head in some if head.lists >= LEAST_LISTS]
+    position = start_of(layout)
+    for _ in range(promise.rounds if heads else 0):
+        begun = replace(layout, start=prior_of(position, layout))
+        said = np.mean([vector_of(head.begun_at(begun)) for head in heads], axis=0)
+        position = moved(position, position + said, layout)
+    return prior_of(position, layout, noise=noise_after(promise.rounds, promise.deviation))
 
 
 def _written(

@@ -22,12 +22,10 @@ from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.share import CLIP, Contribution, FleetRound, clipped, reads
 from edge_rerank_export.fleet.federate_ledger import Ledger
 from edge_rerank_export.fleet.federate_prior import moved
+from edge_rerank_export.fleet.federate_wire import SEALED, ask
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid
-
-ROUND, SEALED = "round", "sealed"
-"""Members of the records that go to a device and come from it."""
 
 _POSITION = "position"
 _NOTHING = 1e-12
@@ -76,9 +74,7 @@ class PriorStrategy(DifferentialPrivacyServerSideFixedClipping):
         self._ledger.check()
         promise = self._ledger.promise
         terms = FleetRound(server_round, self._public, promise.noise, promise.clients)
-        config[ROUND] = terms.to_json()
-        for name, content in self.parcel.items():
-            config[f"prior/{name}"] = content
+        ask(config, terms.to_json(), self.parcel)
         asked = list(super().configure_train(server_round, arrays, config, grid))
         self._asked = {message.metadata.dst_node_id: message for message in asked}
         return asked
@@ -132,11 +128,6 @@ def position_in(arrays: ArrayRecord) -> NDArray[np.float64]:
     """The position in a record of :func:`arrays_of`."""
     (position,) = arrays.to_numpy_ndarrays()
     return np.asarray(position, dtype=np.float64)
-
-
-def answered(message: Message, sealed: bytes) -> Message:
-    """A device's answer: sealed bytes, and nothing else."""
-    return Message(content=RecordDict({SEALED: ConfigRecord({SEALED: sealed})}), reply_to=message)
 
 
 def _reply(message: Message, position: NDArray[np.float64], vector: NDArray[np.float64]) -> Message:

@@ -7,8 +7,16 @@ from typing import Any
 
 from edge_rerank.render.texttable import Column, text_table
 
-ATTACKS = {"along": "along its mean", "likelihood": "by likelihood", "distance": "by distance"}
+ATTACKS = {
+    "along": "along its mean",
+    "likelihood": "by likelihood",
+    "distance": "by distance",
+    "beside": "along its mean, beside the other",
+}
 """Attacks of :mod:`~.federate_attack`, in words."""
+
+MEMBERSHIP = ("attack", "AUC", "95 %", "of nobody's", "more by", "95 % of it")
+"""Headings of :func:`membership_rows`."""
 
 GAIN = ("round", "ε", "NDCG@10", "gain", "95 %")
 """Headings of :func:`gain_rows`."""
@@ -29,6 +37,8 @@ def as_text(figures: Mapping[str, Any], *, width: int) -> str:
         lines += ["", f"ε {one['epsilon']:g} at δ {one['delta']:g}: {promised(one)}"]
         lines += [_table(GAIN, gain_rows(one), width), ""]
         lines += [f"- {line}" for line in given_away(one)]
+        lines += ["", about_membership(figures["plan"])]
+        lines += [_table(MEMBERSHIP, membership_rows(one), width)]
         lines += ["", _table(REACH, reach_rows(one), width)]
     lines += ["", "Who could see what"]
     lines += [f"- {who}: {what}" for who, what in figures["fleets"][0]["who_sees_what"].items()]
@@ -72,8 +82,7 @@ def gain_rows(one: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def given_away(one: Mapping[str, Any]) -> list[str]:
     """What was spent, and what could be told of anybody, a sentence each."""
-    cost, told = one["device_epsilon"], one["membership_auc"]
-    attacks = ", ".join(f"{ATTACKS[name]} {value:.3f}" for name, value in told.items())
+    cost = one["device_epsilon"]
     taken = one["devices_a_round_taken"]
     return [
         f"devices a round whose vectors were taken: {min(taken)} to {max(taken)} of "
@@ -81,11 +90,39 @@ def given_away(one: Mapping[str, Any]) -> list[str]:
         f"spent by the devices' own files: ε {cost['least']:.2f} to {cost['most']:.2f}, half of "
         f"them at most {cost['median']:.2f}; {one['spent_epsilon']:.2f} by whoever was in every "
         f"round",
-        f"membership inference by the last prior, AUC, 0.5 is a guess: {attacks}",
         f"canaries: {one['canaries_in_histories']} devices have one in their history; in "
         f"{one['sealed_answers']:,} answers of {one['bytes_an_answer']} bytes, sealed and opened, "
         f"there are {one['canaries_on_the_wire']}",
     ]
+
+
+def membership_rows(one: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """How well attacks tell who took part, by :data:`MEMBERSHIP`."""
+    rows: list[tuple[str, ...]] = []
+    for name, told in one["membership"].items():
+        (low, high), (least, most) = told["interval"], told["more_interval"]
+        rows.append(
+            (
+                ATTACKS[name],
+                f"{told['auc']:.3f}",
+                f"{low:.3f} to {high:.3f}",
+                f"{told['control']:.3f}",
+                f"{told['more']:+.3f}",
+                f"{least:+.3f} to {most:+.3f}",
+            )
+        )
+    return rows
+
+
+def about_membership(plan: Mapping[str, Any]) -> str:
+    """What the rows of :func:`membership_rows` are."""
+    return (
+        f"Who took part, told by the last prior and whole heads of {plan['devices']} members and "
+        f"{plan['others']} others (AUC, 0.5 is a guess). Beside it what the same attack says of a "
+        "prior in which nobody who is judged took part: the direction that the catalogue knows or, "
+        "without one, what half of the others have in common, told of the other half. That is how "
+        "members and others differ by chance; what is more is what the prior gives away"
+    )
 
 
 def reach_rows(one: Mapping[str, Any]) -> list[tuple[str, ...]]:
@@ -99,7 +136,7 @@ def reach_rows(one: Mapping[str, Any]) -> list[tuple[str, ...]]:
 
 def _table(headings: tuple[str, ...], rows: list[tuple[str, ...]], width: int) -> str:
     columns = [
-        Column(name, right=place > 0 and name != GAIN[-1], flexible=name == REACH[0])
+        Column(name, right=place > 0 and "95" not in name, flexible=not place)
         for place, name in enumerate(headings)
     ]
     return text_table(columns, rows, width=width)
