@@ -69,17 +69,16 @@ def test_shop(reranker: Reranker) -> None:
 
 def test_news(reranker: Reranker) -> None:
     read, disliked, feed, mixed = news.story(reranker)
-    assert place(read.after, "storm-warning") <= 2, "what everybody must know stays"
+    assert place(read.after, "storm-warning") <= 5, "what everybody must know stays"
     assert moved(read, "comet-visible") > 30
     assert ReasonCode.CATEGORY in lifted_by(read.after, "comet-visible")
     assert place(read.after, "moon-lander") > 40, "she has read it"
     assert moved(read, "coach-sacked") <= 0
     assert 1 <= of_kind(read.after, "Celebrities") <= 2
     assert of_kind(disliked.after, "Celebrities", 50) == 0
-    assert set(first(disliked.after)) & set(first(disliked.before)) >= {
-        "storm-warning",
-        "cup-final",
-    }
+    stays = set(first(disliked.after)) & set(first(disliked.before))
+    assert stays >= {"comet-visible", "storm-warning"}
+    assert moved(disliked, "cup-final") > 0
     assert first(feed.after, 1) == ["p-001"], "the newest is hers, too"
     assert moved(feed, "p-023") > 15
     assert ReasonCode.CATEGORY in lifted_by(feed.after, "p-023")

@@ -11,7 +11,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from edge_rerank_export.errors import UnsupportedModel
-from edge_rerank_export.packing import encoder
+from edge_rerank_export.packing import vectors
 from edge_rerank_export.packing.build import builder_of
 from edge_rerank_export.progress import silent
 from edge_rerank_export.quantize.calibrate import products_by_input
@@ -101,6 +101,6 @@ def test_products_of_another_form_are_named_and_no_encoder_keeps_them(
     (tmp_path / "work").mkdir()
     builder = builder_of(recipe, tmp_path / "work")
     # As if the exporter had written such a product.
-    monkeypatch.setattr(encoder, "channel_maxima", lambda *_, **__: None)
+    monkeypatch.setattr(vectors, "channel_maxima", lambda *_, **__: None)
     with pytest.raises(UnsupportedModel, match=f"1 of 2 products.*{nodes[-1].name}"):
         builder.quantize(source, tmp_path / "e.onnx", steps=silent)

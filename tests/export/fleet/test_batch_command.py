@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -116,14 +117,15 @@ def test_workers_that_are_killed_are_replaced(shop: Path, tmp_path: Path) -> Non
     killed = 0
     while running.poll() is None:
         if killed < 2 and len(list(out.glob("part-*"))) > 2 * killed:
-            workers = [
-                one
-                for one in psutil.Process(running.pid).children()
-                if "spawn_main" in " ".join(one.cmdline())
-            ]
-            if workers:
-                workers[-1].kill()
-                killed += 1
+            with suppress(psutil.NoSuchProcess):  # one that was killed before may just be going
+                workers = [
+                    one
+                    for one in psutil.Process(running.pid).children()
+                    if "spawn_main" in " ".join(one.cmdline())
+                ]
+                if workers:
+                    workers[-1].kill()
+                    killed += 1
         time.sleep(0.01)
     assert running.returncode == 0, running.stderr.read() if running.stderr else ""
     assert killed == 2
