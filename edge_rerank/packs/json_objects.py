@@ -81,10 +81,7 @@ class JsonObject:
 
     def optional_text(self, name: str, pattern: re.Pattern[str]) -> str | None:
         """The same, or ``None`` where there is nothing or ``null``."""
-        if self._members.get(name) is None:
-            self._members.pop(name, None)
-            return None
-        return self.text(name, pattern)
+        return None if self._absent(name) else self.text(name, pattern)
 
     def integer(self, name: str, low: int, high: int) -> int:
         """An integer from ``low`` to ``high``."""
@@ -95,10 +92,7 @@ class JsonObject:
 
     def optional_integer(self, name: str, low: int, high: int) -> int | None:
         """The same, or ``None`` where there is nothing or ``null``."""
-        if self._members.get(name) is None:
-            self._members.pop(name, None)
-            return None
-        return self.integer(name, low, high)
+        return None if self._absent(name) else self.integer(name, low, high)
 
     def flag(self, name: str) -> bool:
         """``true`` or ``false``."""
@@ -141,10 +135,7 @@ class JsonObject:
 
     def optional(self, name: str, read: Callable[[JsonObject], T]) -> T | None:
         """The same, or ``None`` where there is nothing or ``null``."""
-        if self._members.get(name) is None:
-            self._members.pop(name, None)
-            return None
-        return self.object(name, read)
+        return None if self._absent(name) else self.object(name, read)
 
     def array(self, name: str, read: Callable[[JsonObject], T], most: int) -> tuple[T, ...]:
         """What ``read`` makes of each of 1 to ``most`` objects."""
@@ -184,6 +175,13 @@ class JsonObject:
         """Refuse what was not taken."""
         if self._members:
             self._refuse("", f"{len(self._members)} members this version does not know")
+
+    def _absent(self, name: str) -> bool:
+        """Whether there is no such member, or ``null``, which is then taken."""
+        absent = self._members.get(name) is None
+        if absent:
+            self._members.pop(name, None)
+        return absent
 
     def _take(self, name: str) -> Any:
         if name not in self._members:

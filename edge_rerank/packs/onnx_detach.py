@@ -50,6 +50,8 @@ def detached(model: Model) -> Model:
         model: an ONNX file with everything in it; anything else is given back as it came, and so
             is one without large weights.
     """
+    if model.location:
+        return model
     beside = _Beside()
     parts: Pieces = []
     try:
@@ -60,7 +62,7 @@ def detached(model: Model) -> Model:
                 parts.append(raw)
     except Malformed:
         return model
-    if model.location or not beside.places:
+    if not beside.places:
         return model
     return Model(b"".join(parts), beside.data(), _LOCATION)
 
