@@ -29,6 +29,7 @@ from edge_rerank_export.models.text_tower import (
     padding,
     tower_tokenizer,
 )
+from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.card import dual_card
 from edge_rerank_export.packing.encoder import prefixed
 from edge_rerank_export.packing.expected import expect_memory
@@ -39,7 +40,6 @@ from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.dual import DualPackRecipe
 from edge_rerank_export.recipes.pack import EncoderRecipe
-from edge_rerank_export.sources.fetch import fetch
 from edge_rerank_export.verify.dual import DualVerification, dual_verification
 from edge_rerank_export.verify.figures import Verification
 from edge_rerank_export.verify.pictures import calibration_pictures
@@ -167,15 +167,8 @@ def dual_builder(
         UnsupportedModel: when they cannot be used.
         NotEnoughMemory: when less is free than that takes.
     """
-    source = recipe.source
     with steps("fetch"):
-        fetched = fetch(
-            source.uri,
-            sha256=source.sha256,
-            work=work,
-            subfolder=source.subfolder,
-            accept=describe_tower,
-        )
+        fetched = fetch_model(recipe.source, work, accept=describe_tower)
     expect_memory(fetched.folder, steps, ignore=ignore_memory)
     beside = work / "pictures"
     beside.mkdir()

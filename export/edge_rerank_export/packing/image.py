@@ -17,6 +17,7 @@ from edge_rerank_export.models.graph_writer import OPSET
 from edge_rerank_export.models.picture import PictureEncoder, convert
 from edge_rerank_export.models.preparation import Fit, Preparation
 from edge_rerank_export.models.vision_tower import check_tower, tower_encoder
+from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.media import MediaBuilder
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.convolutions import quantize_convolutions
@@ -24,7 +25,7 @@ from edge_rerank_export.quantize.integers import quantize
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.media import ImagePackRecipe, ImageRecipe
 from edge_rerank_export.recipes.pack import Layout
-from edge_rerank_export.sources.fetch import Fetched, fetch
+from edge_rerank_export.sources.fetch import Fetched
 from edge_rerank_export.verify.media import Vectors
 from edge_rerank_export.verify.pictures import Pixels, calibration_pictures, check_pictures
 
@@ -136,13 +137,8 @@ def image_builder(
     source = recipe.source
     if fetched is None:
         with steps("fetch"):
-            fetched = fetch(
-                source.uri,
-                sha256=source.sha256,
-                work=work,
-                subfolder=source.subfolder,
-                accept=check_tower if source.layout is Layout.TRANSFORMERS else None,
-            )
+            accept = check_tower if source.layout is Layout.TRANSFORMERS else None
+            fetched = fetch_model(source, work, accept=accept)
     with steps("load"):
         tower = source.layout is Layout.TRANSFORMERS
         image = recipe.image
