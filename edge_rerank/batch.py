@@ -8,9 +8,9 @@ vectors of the items mapped from one file where one is named, so that a machine 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypedDict, Unpack, get_args
+from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,7 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranked import items_and_scores
 from edge_rerank.ranking.candidates import Catalogue, items_of
 from edge_rerank.ranking.choice import open_engine
-from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.engine import PlainCall, RankingEngine
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs
 from edge_rerank.ranking.options import RankOptions, Repeats
@@ -50,6 +50,12 @@ RESULT = ("person", "ids", "scores", "error")
 
 ONE_THREAD = Runtime(threads=1)
 """Of a batch the rows are spread, not the operators of one row."""
+
+
+TOGETHER = 5_000
+"""Candidates that are ranked in one go, of as many rows as that are: 8 KiB each while they are."""
+
+_Ranked: TypeAlias = tuple[list[str], list[float]]
 
 
 class Columns(Protocol):
@@ -178,16 +184,14 @@ class BatchRanker:
         count = len(columns[PERSON])
         result = {name: np.empty(count, dtype=np.object_) for name in RESULT}
         result[PERSON][:] = columns[PERSON]
-        for place in range(count):
-            row = {name: column[place] for name, column in columns.items()}
-            try:
-                ids, scores = opened.rank(row)
-            except InvalidInput as error:
+        rows = ({name: column[place] for name, column in columns.items()} for place in range(count))
+        for place, found in enumerate(opened.rank_each(rows)):
+            if isinstance(found, InvalidInput):
                 if self._bad_rows == "raise":
-                    raise InvalidRequest(f"row {place} of the batch: {error}") from None
-                result["error"][place] = str(error)
+                    raise InvalidRequest(f"row {place} of the batch: {found}")
+                result["error"][place] = str(found)
                 continue
-            result["ids"][place], result["scores"][place] = ids, scores
+            result["ids"][place], result["scores"][place] = found
         if self._bad_rows == "raise":
             del result["error"]
         return result
@@ -224,21 +228,45 @@ class _Open:
         self._catalogue: Catalogue = self.engine.prepare(known, vectors=vectors)
         self._top_k, self._now = options.get("top_k"), options.get("now")
 
-    def rank(self, row: Mapping[str, Any]) -> tuple[list[str], list[float]]:
-        """Ids and scores of a row's candidates, best first.
+    def rank_each(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[_Ranked | InvalidInput]:
+        """Of each row the ids and scores of its candidates, best first, or what is wrong with it.
 
-        Raises:
-            InvalidInput: when the row is malformed.
+        As many rows are ranked at once as are worth it.
         """
-        events = self._events(row)
-        now = row.get("now")
-        asked: RankOptions = {"top_k": self._top_k, "shown": False}
-        asked["now"] = self._now if now is None else now
-        asked["query"], asked["context"] = row.get("query"), row.get("context")
-        candidates = self._catalogue.select(_listed(row, CANDIDATES))
-        ranking = self.engine.rank(candidates, history=events, **asked)
-        items, scores = items_and_scores(ranking.items)
-        return [item.id for item in items], list(scores)
+        waiting: list[PlainCall | InvalidInput] = []
+        together = 0
+        for row in rows:
+            waiting.append(call := self._call(row))
+            together += len(call[0]) if isinstance(call, tuple) else 0
+            if together >= TOGETHER:
+                yield from self._ranked(waiting)
+                waiting, together = [], 0
+        yield from self._ranked(waiting)
+
+    def _ranked(
+        self, waiting: Sequence[PlainCall | InvalidInput]
+    ) -> Iterator[_Ranked | InvalidInput]:
+        calls = [call for call in waiting if isinstance(call, tuple)]
+        found = iter(self.engine.rank_each(calls))
+        for call in waiting:
+            one = next(found) if isinstance(call, tuple) else call
+            if isinstance(one, InvalidInput):
+                yield one
+                continue
+            items, scores = items_and_scores(one.items)
+            yield [item.id for item in items], list(scores)
+
+    def _call(self, row: Mapping[str, Any]) -> PlainCall | InvalidInput:
+        """What a row asks for; or what is wrong with it."""
+        try:
+            events = self._events(row)
+            now = row.get("now")
+            asked: RankOptions = {"top_k": self._top_k, "shown": False}
+            asked["now"] = self._now if now is None else now
+            asked["query"], asked["context"] = row.get("query"), row.get("context")
+            return self._catalogue.select(_listed(row, CANDIDATES)), events, asked
+        except InvalidInput as error:
+            return error.with_traceback(None)
 
     def _events(self, row: Mapping[str, Any]) -> list[Event]:
         """The newest events of a row, oldest first."""

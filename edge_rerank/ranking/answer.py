@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import secrets
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Self
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,10 +18,16 @@ from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.ranked import RankedItems
 from edge_rerank.ranking.candidates import Candidates, mark
 from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.explain import explain
+from edge_rerank.ranking.host_order import Listed, TrialOf
+from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.relevance.relevance import Level
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.history_model import probabilities_of
+from edge_rerank.ranking.sources.personal import PersonalSource
+from edge_rerank.ranking.sources.search import QUERY
+from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
 from edge_rerank.types import Degradation, Item, LeftOut, ListOrder, Reason, Unread
 
@@ -75,16 +82,76 @@ class Answer:
     places: Places = NO_PLACES
     shown: Shown | None = None
 
-    @classmethod
-    def empty(cls, pack: str, blocked: tuple[LeftOut, ...], locale: str) -> Self:
-        """Where no candidates are left.
+
+class Answers:
+    """Makes answers of what was found out about candidates. Safe from several threads.
+
+    Args:
+        pack: name of the one that ranks.
+        spec: of its history model, which says how likely each candidate is to be chosen; ``None``
+            without one.
+        personal: notes what a learner has to know of a list.
+    """
+
+    def __init__(
+        self, pack: str, spec: HistoryEncoderSpec | None, personal: PersonalSource
+    ) -> None:
+        self._pack, self._spec, self._personal = pack, spec, personal
+
+    def of(
+        self,
+        request: Request,
+        evidence: Evidence,
+        blocked: tuple[LeftOut, ...],
+        *,
+        started: float,
+        trial_of: TrialOf | None = None,
+    ) -> Answer:
+        """The scores, arranged and explained.
 
         Args:
-            pack: name of the one that would have ranked.
-            blocked: what the list policy left out.
-            locale: of the call.
+            request: the call.
+            evidence: about its candidates.
+            blocked: what its list policy left out before.
+            started: when the call began, by ``time.perf_counter()``.
+            trial_of: says whose order the list is to be in; ``None`` for always ours.
         """
-        return cls(Ranking((), ranking_id(), pack=pack, left_out=blocked, locale=locale))
+        if not request.candidates:
+            locale = request.locale
+            return Answer(
+                Ranking((), ranking_id(), pack=self._pack, left_out=blocked, locale=locale)
+            )
+        note_truths(request, evidence)
+        scores = evidence.scores()
+        listed = Listed.of(request, evidence, scores, trial_of, self._personal.layout)
+        floor = request.policy.floor
+        relevance = None if floor is None else told_scores(scores, evidence, self._spec)
+        order = listed.arrangement(asked=bool(evidence[QUERY.name].any()), relevance=relevance)
+        for policy in POLICIES:
+            order = policy.arrange(order, request)
+        rows = order.rows[: request.keep]
+        reasons = explain(listed.evidence, request.candidates, rows, order.moves)
+        told = partial(told_scores, order.scores, evidence, self._spec)
+        ranking = Ranking(
+            ranked(request.candidates, rows, told, reasons),
+            id=ranking_id(),
+            took_ms=(time.perf_counter() - started) * 1e3,
+            personalised=bool(request.interests),
+            degraded=degradations(evidence, order, request.comparisons.unread),
+            unread=request.comparisons.unread,
+            pack=self._pack,
+            chances=order.explored.placements,
+            left_out=(*blocked, *left_out_of(order, request)),
+            order=order.order,
+            locale=request.locale,
+        )
+        places = Places(request.candidates.marks[rows])
+        if request.head is None or not request.shown:
+            return Answer(ranking, places)
+        shown = self._personal.shown(
+            request, evidence, scores, rows=rows, ranking=ranking.id, explored=order.explored
+        )
+        return Answer(ranking, places, listed.noted(shown, rows, order.pinned))
 
 
 def degradations(evidence: Evidence, order: Arrangement, unread: Unread) -> tuple[Degradation, ...]:

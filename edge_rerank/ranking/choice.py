@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from edge_rerank._discreet import discreet
 from edge_rerank._progress import Progress
-from edge_rerank.errors import PackError
+from edge_rerank.errors import InvalidInput, PackError
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.encoders.scripts import script_of
 from edge_rerank.inference.runtime import Runtime
@@ -32,11 +32,12 @@ from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, HeadOf
 from edge_rerank.ranking.candidates import Candidates, Catalogue, items_of
-from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.engine import PlainCall, RankingEngine
 from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs, tables_of
 from edge_rerank.ranking.options import RankOptions, Repeats
+from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ class ChoosingEngine(RankingEngine):
         """See :meth:`RankingEngine.answer`."""
         self._check_open()
         candidates = self.candidates(items)
-        second = self._chosen_where(lambda: candidates.together(self._foreign, self._foreign_of))
+        second = self._second_for(candidates)
         if second is None:
             return super().answer(
                 candidates, history=history, head_of=head_of, trial_of=trial_of, **options
@@ -117,6 +118,19 @@ class ChoosingEngine(RankingEngine):
             return second.answer(
                 candidates, history=history, head_of=head_of, trial_of=trial_of, **options
             )
+
+    def rank_each(self, calls: Sequence[PlainCall]) -> list[Ranking | InvalidInput]:
+        """See :meth:`RankingEngine.rank_each`; each by the pack that reads its candidates."""
+        self._check_open()
+        with self.in_flight():
+            engines = [self._second_for(items) for items, _, _ in calls]
+            found: dict[int, Ranking | InvalidInput] = {}
+            for engine in {*engines}:
+                mine = [place for place, one in enumerate(engines) if one is engine]
+                some = [calls[place] for place in mine]
+                each = super().rank_each(some) if engine is None else engine.rank_each(some)
+                found.update(zip(mine, each, strict=True))
+        return [found[place] for place in range(len(calls))]
 
     def warmup(
         self,
@@ -192,6 +206,10 @@ class ChoosingEngine(RankingEngine):
     def _foreign_of(self, candidates: Candidates) -> float:
         # Nothing in ASCII is in Chinese, and a catalogue knows of each part that it is.
         return 0.0 if candidates.ascii.all() else self._foreign_in(candidates)
+
+    def _second_for(self, candidates: Candidates) -> RankingEngine | None:
+        """The second engine where it is to rank these, ``None`` for this one."""
+        return self._chosen_where(lambda: candidates.together(self._foreign, self._foreign_of))
 
     def _chosen_where(self, foreign: Callable[[], float]) -> RankingEngine | None:
         """The second engine where it is to rank, ``None`` for this one.

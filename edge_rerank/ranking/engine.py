@@ -9,9 +9,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from functools import partial
 from pathlib import Path
-from typing import Self, Unpack
+from typing import Self, TypeAlias, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from edge_rerank._check import check_kind, check_path
 from edge_rerank._process import OwnProcess
 from edge_rerank._progress import Progress
-from edge_rerank.errors import ClosedError, InvalidRequest
+from edge_rerank.errors import ClosedError, InvalidInput, InvalidRequest
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.inference.numpy_threads import ONE_THREAD
 from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
@@ -28,36 +27,32 @@ from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranking.answer import (
-    Answer,
-    HeadOf,
-    Places,
-    degradations,
-    left_out_of,
-    ranked,
-    ranking_id,
-    told_scores,
-)
+from edge_rerank.ranking.answer import Answer, Answers, HeadOf
 from edge_rerank.ranking.candidates import Candidates, Catalogue, LastList, items_of
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Evidence
-from edge_rerank.ranking.explain import explain
-from edge_rerank.ranking.host_order import Listed, TrialOf
+from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.interest_reader import InterestReader
 from edge_rerank.ranking.list_policy import ListPolicy, policy_of
 from edge_rerank.ranking.opening import Models, Packs, refresh_tables
 from edge_rerank.ranking.options import RankOptions, Repeats, completed, repeats_of
-from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.block import Blocking
-from edge_rerank.ranking.registry import columns_of, evidence_of, media_of, sources_of
+from edge_rerank.ranking.registry import (
+    columns_of,
+    evidence_of,
+    evidence_of_each,
+    media_of,
+    sources_of,
+)
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.personal import PersonalSource
-from edge_rerank.ranking.sources.search import QUERY
 from edge_rerank.ranking.traces import Traces
-from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, Item
+from edge_rerank.types import Event, Item, LeftOut
+
+PlainCall: TypeAlias = tuple[Candidates, Sequence[Event], RankOptions]
+"""Candidates, history and options of a call."""
 
 
 class RankingEngine:
@@ -109,6 +104,8 @@ class RankingEngine:
         columns = columns_of(self._sources)
         self._personal = PersonalSource(models.pack, columns, prior=models.prior)
         self._sources.append(self._personal)
+        spec = None if self._history is None else self._history.spec
+        self._answers = Answers(self.pack.manifest.name, spec, self._personal)
         memories = self._comparer, self._blocking, self._interests, self._last_list
         self._traces = Traces(*memories, *self._sources)
         self._process = OwnProcess("the engine")
@@ -259,41 +256,46 @@ class RankingEngine:
         self._check_open()
         head = None if head_of is None else head_of(self._personal.layout)
         request, blocked = self._blocking.without(self._request(items, history, head, options))
-        if not request.candidates:
-            return Answer.empty(self.pack.manifest.name, blocked, request.locale)
         evidence = evidence_of(request, self._sources, self._media)
-        note_truths(request, evidence)
-        scores = evidence.scores()
-        listed = Listed.of(request, evidence, scores, trial_of, self._personal.layout)
-        spec = None if self._history is None else self._history.spec
-        floor = request.policy.floor
-        relevance = None if floor is None else told_scores(scores, evidence, spec)
-        order = listed.arrangement(asked=bool(evidence[QUERY.name].any()), relevance=relevance)
-        for policy in POLICIES:
-            order = policy.arrange(order, request)
-        rows = order.rows[: request.keep]
-        reasons = explain(listed.evidence, request.candidates, rows, order.moves)
-        told = partial(told_scores, order.scores, evidence, spec)
-        ranking = Ranking(
-            ranked(request.candidates, rows, told, reasons),
-            id=ranking_id(),
-            took_ms=(time.perf_counter() - started) * 1e3,
-            personalised=bool(request.interests),
-            degraded=degradations(evidence, order, request.comparisons.unread),
-            unread=request.comparisons.unread,
-            pack=self.pack.manifest.name,
-            chances=order.explored.placements,
-            left_out=(*blocked, *left_out_of(order, request)),
-            order=order.order,
-            locale=request.locale,
-        )
-        places = Places(request.candidates.marks[rows])
-        if head is None or not request.shown:
-            return Answer(ranking, places)
-        shown = self._personal.shown(
-            request, evidence, scores, rows=rows, ranking=ranking.id, explored=order.explored
-        )
-        return Answer(ranking, places, listed.noted(shown, rows, order.pinned))
+        return self._answers.of(request, evidence, blocked, trial_of=trial_of, started=started)
+
+    def rank_each(self, calls: Sequence[PlainCall]) -> list[Ranking | InvalidInput]:
+        """Internal: :meth:`rank` for several people at once, each to the last bit as if alone.
+
+        Models judge together what has one shape.
+
+        Args:
+            calls: candidates, history and options of each.
+
+        Returns:
+            Of each its ranking, whose ``took_ms`` is of all that were ranked with it; or why it
+            cannot be ranked.
+
+        Raises:
+            InferenceError: when the model fails.
+            ClosedError: after :meth:`close`.
+        """
+        started = time.perf_counter()
+        with TRIMMER.call(self._encoder.rest), self.in_flight(), ONE_THREAD:
+            self._check_open()
+            asked = [self._asked(*call) for call in calls]
+            requests = [one[0] for one in asked if isinstance(one, tuple)]
+            evidence = iter(evidence_of_each(requests, self._sources, self._media))
+            return [
+                self._answers.of(one[0], next(evidence), one[1], started=started).ranking
+                if isinstance(one, tuple)
+                else one
+                for one in asked
+            ]
+
+    def _asked(
+        self, items: Candidates, history: Sequence[Event], options: RankOptions
+    ) -> tuple[Request, tuple[LeftOut, ...]] | InvalidInput:
+        """A call of nobody who is learnt of, and what is blocked; or what is wrong with it."""
+        try:
+            return self._blocking.without(self._request(items, history, None, options))
+        except InvalidInput as error:
+            return error.with_traceback(None)
 
     def evidence(
         self, items: Iterable[Item], history: Iterable[Event], options: RankOptions

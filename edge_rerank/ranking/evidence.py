@@ -282,14 +282,23 @@ def falling(scores: NDArray[np.float64]) -> NDArray[np.intp]:
     return np.argsort(negative, kind="stable") if (ordered[1:] == ordered[:-1]).any() else order
 
 
+Call: TypeAlias = tuple[Request, Evidence]
+"""A request, and what is found out about its candidates."""
+
+
 class Source(Protocol):
-    """Whatever scores candidates. Safe from several threads."""
+    """Whatever scores candidates, to be derived from. Safe from several threads."""
 
     columns: tuple[Column, ...]
 
     def fill(self, request: Request, evidence: Evidence) -> None:
         """Fill in the columns, given those of the sources before."""
         ...
+
+    def fill_each(self, calls: Sequence[Call]) -> None:
+        """:meth:`fill` for several people, to the last bit: where that takes less time, at once."""
+        for request, evidence in calls:
+            self.fill(request, evidence)
 
     def forget(self, user: str | None = None) -> None:
         """Drop what was derived from a person's history, or from everybody's."""

@@ -9,7 +9,7 @@ from edge_rerank.ranking.media_comparisons import MediaComparer
 from edge_rerank.ranking.opening import Models
 from edge_rerank.ranking.relevance.relevance import Judge
 from edge_rerank.ranking.request import Request
-from edge_rerank.ranking.sources.history_model import HistorySource
+from edge_rerank.ranking.sources.history import HistorySource
 from edge_rerank.ranking.sources.media import MediaSources
 from edge_rerank.ranking.sources.pairs import PairRelevance, PairSource
 from edge_rerank.ranking.sources.repeats import RepeatSource
@@ -63,18 +63,32 @@ def columns_of(sources: Sequence[Source]) -> list[Column]:
 
 
 def evidence_of(request: Request, sources: Sequence[Source], media: MediaSources) -> Evidence:
-    """What all sources say in a call.
+    """What all sources say in a call, see :func:`evidence_of_each`."""
+    return evidence_of_each([request], sources, media)[0]
+
+
+def evidence_of_each(
+    requests: Sequence[Request], sources: Sequence[Source], media: MediaSources
+) -> list[Evidence]:
+    """What all sources say in some calls, each as if it were alone.
 
     Args:
-        request: the call.
+        requests: the calls.
         sources: in their order.
         media: those by pictures and sounds, which take part where they know something.
     """
-    known = media.known(request)
+    calls = [(request, _begun(request, sources, media)) for request in requests]
+    some = [call for call in calls if call[0].candidates]
+    for source in sources:
+        source.fill_each(some)
+    return [evidence for _, evidence in calls]
+
+
+def _begun(request: Request, sources: Sequence[Source], media: MediaSources) -> Evidence:
+    """With what pictures and sounds say, which comes first."""
+    known = media.known(request) if request.candidates else ()
     seen = (column for source, _ in known for column in source.columns)
     evidence = Evidence((*columns_of(sources), *seen), len(request.candidates))
     for one, there in known:
         one.fill(request, evidence, there)
-    for source in sources:
-        source.fill(request, evidence)
     return evidence

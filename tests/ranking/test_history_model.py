@@ -15,7 +15,8 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.signals.inputs import BY_NAME, EVENTS, KNOWN_BITS
-from edge_rerank.ranking.sources.history_model import HistoryModel, looked_at
+from edge_rerank.ranking.sources.history import looked_at
+from edge_rerank.ranking.sources.history_model import HistoryModel
 from edge_rerank.types import Item
 
 

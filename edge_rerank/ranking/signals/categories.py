@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.signals.signal import Axes, Signal
 from edge_rerank.ranking.signals.situation import Array, Situation
 
+_ROUND = 8
+"""Columns are a multiple of it, so that more people's have one shape."""
+
 
 class Categories(Signal):
     """Cosine of the sets of categories, and whether the most specific ones agree."""
@@ -84,7 +87,8 @@ class CategoryLists:
     def rows(self, numbers: Mapping[str, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Categories of the items as arrays, see :func:`category_rows`."""
         columns = self._columns(numbers)
-        rows = np.zeros((len(self.lists), max(len(numbers), 1)), dtype=np.float32)
+        width = -(-max(len(numbers), 1) // _ROUND) * _ROUND
+        rows = np.zeros((len(self.lists), width), dtype=np.float32)
         lists, names = self.pairs
         counts = columns[names] >= 0
         lists = lists[counts]
@@ -135,7 +139,7 @@ def category_rows(
         numbers: columns of the categories that count; others count in a row's length only.
 
     Returns:
-        A unit row an item, float32 of shape (n, max(categories, 1)), and the number of the
-        most specific category, int64 of shape (n,); -1 for none.
+        A unit row an item, float32 of shape (n, categories and at most 7 zeros), and the number of
+        the most specific category, int64 of shape (n,); -1 for none.
     """
     return CategoryLists.of(every).rows(numbers)

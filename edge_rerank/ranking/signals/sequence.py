@@ -139,8 +139,9 @@ class SequenceTable:
         summed = (before * self._places[most - before.shape[-2] :]).sum(axis=-2)
         centred = summed - summed.mean(axis=-1, keepdims=True)
         state = centred / np.sqrt((centred**2).mean(axis=-1, keepdims=True) + NORM_EPSILON)
-        hidden = (state @ self._inner + self._inner_bias).clip(min=0)
-        state = state + hidden @ self._outer + self._outer_bias
+        # A product a history: what comes of one depends on no other.
+        hidden = (state[..., None, :] @ self._inner + self._inner_bias).clip(min=0)
+        state = state + (hidden @ self._outer)[..., 0, :] + self._outer_bias
         after = self._vectors[candidates].astype(np.float32)
         scores = (after @ state[..., None])[..., 0] / _SCALE
         judged = (candidates >= 0) & known.any(axis=-1, keepdims=True)

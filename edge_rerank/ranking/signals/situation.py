@@ -7,7 +7,7 @@ time, for a single request.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Self
@@ -50,6 +50,18 @@ class Side:
     popularity: NDArray[np.float32]
     rows: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
 
+    @classmethod
+    def together(cls, every: Sequence[Side]) -> Side:
+        """Sides of one shape as one, with a leading axis."""
+        return cls(
+            items=np.stack([one.items for one in every]),
+            words=np.stack([one.words for one in every]),
+            categories=np.stack([one.categories for one in every]),
+            leaves=np.stack([one.leaves for one in every]),
+            popularity=np.stack([one.popularity for one in every]),
+            rows={name: np.stack([one.rows[name] for one in every]) for name in every[0].rows},
+        )
+
 
 @dataclass(frozen=True, repr=False)
 class Situation:
@@ -75,7 +87,7 @@ class Situation:
         whole: whether every place is a candidate, and every one of the history has something: so
             it is at run time, and there is nothing to mask.
         known_past: what follows from the history alone, where that was found before.
-        known_offer: what follows from the candidates alone, likewise.
+        offer_of: gives what follows from the candidates alone, where that is kept.
     """
 
     candidates: Side
@@ -92,7 +104,32 @@ class Situation:
     weighted: bool = False
     whole: bool = False
     known_past: Past | None = None
-    known_offer: Offer | None = None
+    offer_of: Callable[[], Offer] | None = None
+
+    @classmethod
+    def together(cls, every: Sequence[Situation]) -> Situation:
+        """Situations of one shape as one, with a leading axis; of a single one itself.
+
+        Args:
+            every: without leading axes, of the same tables, nothing their own to be taken off.
+        """
+        first = every[0]
+        if len(every) == 1:
+            return first
+        return cls(
+            candidates=Side.together([one.candidates for one in every]),
+            history=Side.together([one.history for one in every]),
+            cosine=np.stack([one.cosine for one in every]),
+            likeness=np.stack([one.likeness for one in every]),
+            strength=np.stack([one.strength for one in every]),
+            place=np.stack([one.place for one in every]),
+            age_s=np.stack([one.age_s for one in every]),
+            present=np.stack([one.present for one in every]),
+            now=np.stack([one.now for one in every]),
+            tables=first.tables,
+            weighted=first.weighted,
+            whole=first.whole,
+        )
 
     @cached_property
     def past(self) -> Past:
@@ -111,7 +148,9 @@ class Situation:
     @cached_property
     def offer(self) -> Offer:
         """What follows from the candidates alone."""
-        return self.known_offer or Offer.of(self.candidates.popularity, self.present)
+        if self.offer_of is not None:
+            return self.offer_of()
+        return Offer.of(self.candidates.popularity, self.present)
 
     @cached_property
     def pairs(self) -> NDArray[np.float32]:

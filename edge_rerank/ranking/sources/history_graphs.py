@@ -32,7 +32,7 @@ from edge_rerank.packs.onnx_write import (
     output_field,
 )
 from edge_rerank.ranking.signals.inputs import KNOWN_BITS, SIGNALS
-from edge_rerank.ranking.sources.history_person import KINDS, Arrays, Floats, Person, Steering
+from edge_rerank.ranking.sources.history_person import KINDS, Arrays, Floats, People, Steering
 
 BLOCK = 1_000
 """Candidates in one run, which bounds the memory; they do not depend on one another."""
@@ -63,7 +63,7 @@ _POOLED = (
     ("Div", "total", "beside", "mean"),
     ("Concat", "mean", "most", "x"),
 )
-"""Signals of pairs, (H, S + 1, C), a 1 as the last of them, to pools over the history."""
+"""Signals of pairs, (H, P, S + 1, C), a 1 as the last of them, to pools over the history."""
 
 _RISEN = (
     ("MatMul", "weight", "x", "product"),
@@ -74,7 +74,7 @@ _RISEN = (
     ("MatMul", "direct", "x", "straight"),
     ("Add", "curved", "straight", "score"),
 )
-"""Numbers, (S, C), to one, (1, C): 0 for zeros, whatever the person is like."""
+"""Numbers, (P, S, C), to one, (P, 1, C): 0 for zeros, whatever the person is like."""
 
 _JUDGED = (
     ("MatMul", "weight", "x", "product"),
@@ -100,8 +100,8 @@ _AGAINST = (
 )
 
 _MOST_SAID = 4.0
-_ATTRIBUTES = {"Concat": {"axis": 0}, "ReduceMax": {"keepdims": 0}, "ReduceSum": {"keepdims": 0}}
-_RISING = {"weight": "GX", "steered": "G1", "rest": "G1", "out": "1G", "direct": "1X"}
+_ATTRIBUTES = {"Concat": {"axis": 1}, "ReduceMax": {"keepdims": 0}, "ReduceSum": {"keepdims": 0}}
+_RISING = {"weight": "GX", "steered": "PG1", "rest": "PG1", "out": "1G", "direct": "1X"}
 
 
 def _graph(name: str, nodes: tuple[tuple[str, ...], ...], sizes: Mapping[str, str]) -> bytes:
@@ -115,33 +115,33 @@ def _graph(name: str, nodes: tuple[tuple[str, ...], ...], sizes: Mapping[str, st
             input_field(one, FLOAT, [1 if letter == "1" else letter for letter in letters])
             for one, letters in sizes.items()
         ),
-        output_field("score", FLOAT, [1, "C"]),
+        output_field("score", FLOAT, ["P", 1, "C"]),
     )
 
 
 def _graphs() -> dict[str, bytes]:
     pooled = {
-        "pairs": "HSC",
-        "slopes": "HDS",
+        "pairs": "HPSC",
+        "slopes": "HPDS",
         "attend": "KD",
         "value": "KD",
-        "effect": "H11",
+        "effect": "HP11",
         "sink": "K1",
     }
     judged = {name: letters for name, letters in _RISING.items() if name != "rest"}
     against = {
-        "pairs": "HSC",
+        "pairs": "HPSC",
         "slopes": "LS",
-        "disliked": "H11",
-        "liked": "H11",
+        "disliked": "HP11",
+        "liked": "HP11",
         "one": "1",
         "bound": "1",
         "out": "1L",
     }
     return {
         "pooled": _graph("pooled", _POOLED + _RISEN, {**pooled, **_RISING}),
-        "risen": _graph("risen", _RISEN, {"x": "XC", **_RISING}),
-        "judged": _graph("judged", _JUDGED, {"x": "XC", **judged}),
+        "risen": _graph("risen", _RISEN, {"x": "PXC", **_RISING}),
+        "judged": _graph("judged", _JUDGED, {"x": "PXC", **judged}),
         "against": _graph("against", _AGAINST, against),
     }
 
@@ -207,7 +207,8 @@ class SmallGraphs:
             rng = np.random.default_rng(0)
             for known in _known_in_trials():
                 arrays = _invented(rng, known)
-                expected, got = run(arrays), small.parts(arrays)
+                one = {name: values[None] for name, values in arrays.items()}
+                expected, got = run(arrays), small.parts(one)[0]
                 if not (np.abs(got - expected) <= _CLOSE * (1 + np.abs(expected))).all():
                     return None
         except (KeyError, ValueError, InferenceError):
@@ -215,110 +216,114 @@ class SmallGraphs:
         return small
 
     def parts(self, arrays: Arrays, kinds: NDArray[np.intp] | None = None) -> Floats:
-        """Judge the candidates of one request.
+        """Judge the candidates of some requests, with as many liked and disliked items in each.
 
         Args:
-            arrays: see :func:`edge_rerank.ranking.signals.inputs.inputs`.
+            arrays: see :func:`edge_rerank.ranking.signals.inputs.inputs`, with one leading axis of
+                P requests, in all of which the same is known.
             kinds: a number for each candidate, the same where the categories are, from 0 without
-                gaps, of shape (C,); ``None`` where nothing is known of that.
+                gaps, of shape (P, C); ``None`` where nothing is known of that.
 
         Returns:
-            Float32 of shape (C, 5).
+            Float32 of shape (P, C, 5).
         """
-        person = self._steering.person(arrays)
-        known, popularity = person.known, np.ascontiguousarray(arrays["popularity"].T)
-        parts = np.zeros((popularity.shape[1], PARTS), dtype=np.float32)
-        parts[:, 0] = self._pooled("content", arrays["content"], person)
+        people = self._steering.people(arrays)
+        known, popularity = people.known, _last(arrays["popularity"])
+        parts = np.zeros((*arrays["popularity"].shape[:2], PARTS), dtype=np.float32)
+        parts[..., 0] = self._pooled("content", arrays["content"], people)
         if known["category"]:
-            parts[:, 1] = known["category"] * self._category(arrays["category"], person, kinds)
+            parts[..., 1] = known["category"] * self._category(arrays["category"], people, kinds)
         if known["together"]:
-            parts[:, 2] = known["together"] * self._pooled("together", arrays["together"], person)
+            parts[..., 2] = known["together"] * self._pooled("together", arrays["together"], people)
         if known["succession"]:
             succession = arrays["succession"] * known["succession"]
-            trust = self._judged("trust", [succession[None], popularity], person)
-            parts[:, 2] += person.mass * succession * (1 + trust)
+            trust = self._judged("trust", [succession[:, None], popularity], people)
+            parts[..., 2] += people.mass[:, None] * succession * (1 + trust)
         if known["popularity"]:
-            feed = {**self._rising, **self._shifted("popularity", person)}
+            feed = {**self._rising, **self._shifted("popularity", people)}
             risen = self._run("risen", {**feed, "x": popularity})
-            parts[:, 3] = known["popularity"] * person.gate * risen
+            parts[..., 3] = known["popularity"] * people.gate[:, None] * risen
         if known["record"]:
-            rows = [np.ascontiguousarray(arrays["record"].T), popularity * known["popularity"]]
-            parts[:, 3] += known["record"] * self._judged("record", rows, person)
-        if person.disliked.any():
-            parts[:, 4] = self._against(arrays, person)
+            rows = [_last(arrays["record"]), popularity * known["popularity"]]
+            parts[..., 3] += known["record"] * self._judged("record", rows, people)
+        if people.disliked.any():
+            parts[..., 4] = self._against(arrays, people)
         return parts
 
-    def _pooled(self, name: str, pairs: Floats, person: Person) -> Floats:
-        """One kind of evidence in pairs, (S, C, H), to (C,)."""
-        (liked,) = person.effect.nonzero()
-        if not len(liked):
-            return np.zeros(pairs.shape[1], dtype=np.float32)
-        shifts = person.shifts[self._steering.rows[f"{name}.events"], 0]
-        slopes = np.empty((len(liked), len(shifts), len(pairs) + 1), dtype=np.float32)
+    def _pooled(self, name: str, pairs: Floats, people: People) -> Floats:
+        """One kind of evidence in pairs, (P, S, C, H), to (P, C)."""
+        liked = _places(people.effect)
+        if not liked.shape[1]:
+            return np.zeros((len(pairs), pairs.shape[2]), dtype=np.float32)
+        shifts = people.shifts[:, self._steering.rows[f"{name}.events"], 0]
+        slopes = np.empty((*liked.T.shape, shifts.shape[1], pairs.shape[1] + 1), dtype=np.float32)
         slopes[..., :-1] = self._slopes[name]
-        slopes[..., -1] = person.events[liked, self._steering.columns[name]] + shifts
+        events = people.events[..., self._steering.columns[name]]
+        slopes[..., -1] = _at(events, liked).swapaxes(0, 1) + shifts
         feed = {
             **self._pooling[name],
-            **self._shifted(name, person),
+            **self._shifted(name, people),
             "slopes": slopes,
-            "effect": person.effect[liked, None, None],
+            "effect": _beside(people.effect, liked),
         }
         return self._run_pairs("pooled", feed, [pairs], liked)
 
-    def _category(self, pairs: Floats, person: Person, kinds: NDArray[np.intp] | None) -> Floats:
+    def _category(self, pairs: Floats, people: People, kinds: NDArray[np.intp] | None) -> Floats:
         """Of each list of categories once, where candidates share theirs."""
-        if kinds is not None and 2 * (int(kinds.max(initial=0)) + 1) <= pairs.shape[1]:
-            return self._pooled("category", pairs[:, _first_of_each(kinds)], person)[kinds]
-        return self._pooled("category", pairs, person)
+        if kinds is not None and 2 * (int(kinds.max(initial=0)) + 1) <= pairs.shape[2]:
+            mine, first = _first_of_each(kinds)
+            of_kinds = pairs[mine, :, first].swapaxes(1, 2)
+            return self._pooled("category", of_kinds, people)[mine, kinds]
+        return self._pooled("category", pairs, people)
 
-    def _shifted(self, name: str, person: Person) -> dict[str, Floats]:
+    def _shifted(self, name: str, people: People) -> dict[str, Floats]:
         rows = self._steering.rows[name]
-        return {"steered": person.shifts[rows], "rest": person.rests[rows]}
+        return {"steered": people.shifts[:, rows], "rest": people.rests[:, rows]}
 
-    def _judged(self, name: str, rows: list[Floats], person: Person) -> Floats:
-        """A layer over numbers of each candidate, (S, C), and the situation, to (C,)."""
+    def _judged(self, name: str, rows: list[Floats], people: People) -> Floats:
+        """A layer over numbers of each candidate, (P, S, C), and the situation, to (P, C)."""
         feed, bias = self._judging[name]
-        steered = person.shifts[self._steering.rows[name]]
-        return self._run("judged", {**feed, "steered": steered, "x": np.concatenate(rows)}) + bias
+        steered = people.shifts[:, self._steering.rows[name]]
+        x = np.concatenate(rows, axis=1)
+        return self._run("judged", {**feed, "steered": steered, "x": x}) + bias
 
-    def _against(self, arrays: Arrays, person: Person) -> Floats:
-        """What resembles disliked items, (C,)."""
-        (touched,) = (person.liked + person.disliked).nonzero()
-        used = [name for name in KINDS if name == "content" or person.known[name]]
+    def _against(self, arrays: Arrays, people: People) -> Floats:
+        """What resembles disliked items, (P, C)."""
+        touched = _places(people.liked + people.disliked)
+        used = [name for name in KINDS if name == "content" or people.known[name]]
         slopes = [
-            self._against_slopes[name] * (1 if name == "content" else person.known[name])
+            self._against_slopes[name] * (1 if name == "content" else people.known[name])
             for name in used
         ]
         feed = {
             **self._saying,
             "slopes": np.concatenate([*slopes, self._against_slopes["bar"]], axis=1),
-            "disliked": person.disliked[touched, None, None],
-            "liked": (person.liked * person.fresh)[touched, None, None],
+            "disliked": _beside(people.disliked, touched),
+            "liked": _beside(people.liked * people.fresh, touched),
         }
         return -self._run_pairs("against", feed, [arrays[name] for name in used], touched)
 
     def _run_pairs(
         self, name: str, feed: Arrays, pairs: list[Floats], places: NDArray[np.intp]
     ) -> Floats:
-        """Run a graph over signals of shape (S, C, H) each, at some places of the history."""
-        count, length = pairs[0].shape[1:]
-        every = len(places) == length
-        width = sum(map(len, pairs))
-        scores = np.empty(count, dtype=np.float32)
+        """Run a graph over signals of shape (P, S, C, H) each, at some places of the history."""
+        people, _, count, _ = pairs[0].shape
+        width = sum(one.shape[1] for one in pairs)
+        scores = np.empty((people, count), dtype=np.float32)
         for start in range(0, count, BLOCK):
             block = slice(start, min(start + BLOCK, count))
-            rows = np.empty((len(places), width + 1, block.stop - start), dtype=np.float32)
+            rows = np.empty((*places.T.shape, width + 1, block.stop - start), dtype=np.float32)
             at = 0
             for one in pairs:
-                part = one[:, block] if every else one[:, block, places]
-                rows[:, at : at + len(one)] = part.transpose(2, 0, 1)
-                at += len(one)
-            rows[:, -1] = 1.0
-            scores[block] = self._run(name, {**feed, "pairs": rows})
+                part = one[:, :, block].transpose(0, 3, 1, 2)
+                rows[:, :, at : at + one.shape[1]] = _at(part, places).swapaxes(0, 1)
+                at += one.shape[1]
+            rows[:, :, -1] = 1.0
+            scores[:, block] = self._run(name, {**feed, "pairs": rows})
         return scores
 
     def _run(self, name: str, feed: Arrays) -> Floats:
-        scores: Floats = self._sessions[name].run(feed)[0][0]
+        scores: Floats = self._sessions[name].run(feed)[0][:, 0]
         return scores
 
 
@@ -388,11 +393,35 @@ def _invented(rng: np.random.Generator, known: list[float]) -> dict[str, Floats]
     return arrays
 
 
-def _first_of_each(kinds: NDArray[np.intp]) -> NDArray[np.intp]:
-    """The first place of each number, by it."""
-    first = np.zeros(int(kinds.max(initial=-1)) + 1, dtype=np.intp)
-    first[kinds[::-1]] = np.arange(len(kinds))[::-1]
-    return first
+def _first_of_each(kinds: NDArray[np.intp]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """The requests, (P, 1), and in each the first place of each number, (P, kinds)."""
+    mine = np.arange(len(kinds))[:, None]
+    first = np.zeros((len(kinds), int(kinds.max(initial=-1)) + 1), dtype=np.intp)
+    # Of several the last counts, which is the first; 0 for a number that a request lacks.
+    first[mine, kinds[:, ::-1]] = np.arange(kinds.shape[1])[::-1]
+    return mine, first
+
+
+def _last(numbers: Floats) -> Floats:
+    """Candidates last, (P, C, S) to (P, S, C)."""
+    return np.ascontiguousarray(numbers.swapaxes(1, 2))
+
+
+def _places(strength: Floats) -> NDArray[np.intp]:
+    """By request those places of the history that are not 0, as many in each, (P, H) to (P, h)."""
+    return np.nonzero(strength)[1].reshape(len(strength), -1)
+
+
+def _at(values: Floats, places: NDArray[np.intp]) -> Floats:
+    """Values of some places of the history, (P, H, ...) to (P, h, ...)."""
+    if places.shape[1] == values.shape[1]:
+        return values
+    return values[np.arange(len(places))[:, None], places]
+
+
+def _beside(values: Floats, places: NDArray[np.intp]) -> Floats:
+    """Likewise, as graphs take them, (P, H) to (h, P, 1, 1)."""
+    return np.ascontiguousarray(_at(values, places).T[..., None, None])
 
 
 def _softplus(values: Floats) -> Floats:

@@ -9,24 +9,17 @@ items; an earlier one is shown liked items alone.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import PackUnsupported
-from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.inference.session import Session, TensorType, finite
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.packs.tables import Tables
-from edge_rerank.ranking.candidates import MAX_CANDIDATES, Candidates
-from edge_rerank.ranking.evidence import Column, Evidence
-from edge_rerank.ranking.interests import Interest, Interests
-from edge_rerank.ranking.request import Request
+from edge_rerank.ranking.evidence import Column
 from edge_rerank.ranking.signals.inputs import (
     BITS,
     BY_NAME,
@@ -35,12 +28,10 @@ from edge_rerank.ranking.signals.inputs import (
     SIGNALS,
     TABLES,
     Known,
-    inputs,
 )
-from edge_rerank.ranking.signals.situation import Offer, Past, Side, Situation, places
 from edge_rerank.ranking.signals.strength import Strength
-from edge_rerank.ranking.signals.table import Table, item_keys
-from edge_rerank.ranking.signals.words import Lexicon, SparseRows
+from edge_rerank.ranking.signals.table import Table
+from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.ranking.sources.history_graphs import SmallGraphs
 from edge_rerank.types import ReasonCode
 
@@ -158,27 +149,38 @@ class HistoryModel:
         arrays: Mapping[str, NDArray[np.float32]],
         kinds: NDArray[np.intp] | None = None,
     ) -> NDArray[np.float64]:
-        """Judge the candidates of one request.
+        """Judge the candidates of one request, or of several.
 
         Args:
-            arrays: those of :attr:`needed`, without leading axes, see
-                :func:`edge_rerank.ranking.signals.inputs.inputs`.
+            arrays: those of :attr:`needed`, see
+                :func:`edge_rerank.ranking.signals.inputs.inputs`; without leading axes, or with one
+                of requests that have as many liked and as many disliked items each.
             kinds: a number for each candidate, the same where the categories are, from 0 without
-                gaps, of shape (candidates,); ``None`` where nothing is known of that.
+                gaps, of shape (..., candidates); ``None`` where nothing is known of that.
 
         Returns:
-            float64 of shape (candidates, parts), by ``columns``; 0 in the column of a kind of
-            evidence that is not there.
+            float64 of shape (..., candidates, parts), by ``columns``; 0 in the column of a kind of
+            evidence that is not there. What it says of a request is the same to the last bit,
+            whatever others come with it.
 
         Raises:
             InferenceError: when the model fails or returns something that is no number.
         """
+        if arrays[Known.name].ndim == 1:
+            one = {name: values[None] for name, values in arrays.items()}
+            found: NDArray[np.float64] = self.parts(one, None if kinds is None else kinds[None])[0]
+            return found
         if self._small is None:
-            return self._run(arrays)
-        known = {**arrays, Known.name: arrays[Known.name][: self._bits]}
-        parts = self._small.parts(known, kinds)
-        shape = (arrays["popularity"].shape[0], len(self.columns))
-        return finite([parts], 0, shape, "the history encoder").astype(np.float64)
+            people = range(len(arrays[Known.name]))
+            every = [self._run({name: one[row] for name, one in arrays.items()}) for row in people]
+            return np.stack(every)
+        known = arrays[Known.name][:, : self._bits]
+        parts = np.empty((*arrays["popularity"].shape[:2], len(self.columns)), dtype=np.float32)
+        for rows in _alike(known):
+            some = {name: values[rows] for name, values in arrays.items()}
+            some[Known.name] = known[rows]
+            parts[rows] = self._small.parts(some, None if kinds is None else kinds[rows])
+        return finite([parts], 0, parts.shape, "the history encoder").astype(np.float64)
 
     def _run(self, arrays: Mapping[str, NDArray[np.float32]]) -> NDArray[np.float64]:
         """Judge by the graph as it is in the pack."""
@@ -225,183 +227,20 @@ class HistoryModel:
         return probabilities_of(self.spec, scores)
 
 
-class HistorySource:
-    """The history model as a source.
-
-    Args:
-        model: judges.
-        cache_items: word vectors of items kept in memory.
-    """
-
-    def __init__(self, model: HistoryModel, *, cache_items: int) -> None:
-        self.columns: tuple[Column, ...] = model.columns
-        self._model = model
-        self._words = VectorCache(model.lexicon, capacity=cache_items, sparse=True)
-
-    def fill(self, request: Request, evidence: Evidence) -> None:
-        """Judge the candidates before the history."""
-        situation = self.situation(request)
-        arrays = inputs(situation, self._model.needed)
-        parts = self._model.parts(arrays, request.candidates.categories.of_item)
-        for column, values in zip(self.columns, parts.T, strict=True):
-            popular = column.reason is ReasonCode.POPULAR  # it is so for everybody
-            evidence[column.name] = values if popular else values * situation.past.certainty
-
-    def forget(self, user: str | None = None) -> None:
-        """Nothing personal is kept."""
-
-    def situation(self, request: Request) -> Situation:
-        """Lay out one request; the history is what the model can read of the person's."""
-        compared, own, tables = request.comparisons, request.candidates, self._model.tables
-        read = request.interests.derived(self, lambda: self._read(request))
-        numbers, before = request.numbers
-        sorts, past = request.sorts
-        popularity, present = _single(own.popularity), np.ones(len(own), dtype=np.bool_)
-        return Situation(
-            candidates=Side(
-                items=numbers,
-                words=own.derived(self._words, self._words_of),
-                categories=sorts.rows,
-                leaves=sorts.leaves,
-                popularity=popularity,
-                rows={
-                    name: own.derived(table, partial(_rows_in, table))
-                    for name, table in tables.items()
-                },
-            ),
-            history=Side(
-                items=before[read.order],
-                words=read.words,
-                categories=past.rows[read.order],
-                leaves=past.leaves[read.order],
-                popularity=read.past.popularity,
-                rows={
-                    name: _past_rows(request.interests, table, read.names)
-                    for name, table in tables.items()
-                },
-            ),
-            cosine=compared.cosines[:, read.order],
-            likeness=read.past.likeness,
-            strength=read.past.strength,
-            place=read.past.place,
-            age_s=ages_of(read.when, request.now),
-            present=present,
-            now=np.array(request.now or np.nan),
-            tables=tables,
-            weighted=read.past.weighted,
-            whole=bool(read.past.touched.all()),
-            known_past=read.past,
-            known_offer=own.together(self, lambda _: Offer.of(popularity, present)),
-        )
-
-    def _read(self, request: Request) -> _Read:
-        """What the model reads of a history, whatever it is asked to judge."""
-        compared, weighted = request.comparisons, self._model.judges_dislikes
-        touched, order = looked_at(request.interests, dislikes=weighted)
-        items = [one.item for one in touched]
-        keys = list(map(request.interests.text_keys.__getitem__, order.tolist()))
-        strength = np.array([one.strength for one in touched])
-        liked = np.flatnonzero(order < len(request.interests.liked))
-        likeness = np.zeros((len(touched), len(touched)))
-        likeness[np.ix_(liked, liked)] = compared.likeness[np.ix_(order[liked], order[liked])]
-        return _Read(
-            order=_as_it_comes(order, len(request.interests.touched)),
-            past=Past(
-                strength=strength,
-                place=places(strength),
-                likeness=likeness,
-                popularity=_single(np.array([item.popularity for item in items], np.float64)),
-                weighted=weighted,
-            ),
-            words=self._words.get([item.text for item in items], keys=keys),
-            names=[item.id for item in items],
-            when=times_of(touched),
-        )
-
-    def _words_of(self, candidates: Candidates) -> NDArray[np.float32]:
-        if len(candidates) > MAX_CANDIDATES:
-            rows = SparseRows.of(self._model.lexicon.encode, candidates.texts)
-            return cast("NDArray[np.float32]", rows)  # gives those of the rows that are ranked
-        texts, keys = candidates.texts, candidates.text_keys
-        return self._words.get(texts, keys=keys, keep=not candidates.kept)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class _Read:
-    """What a history model reads of a history: h liked and disliked items, oldest first.
-
-    Attributes:
-        order: where each stands in the liked ones followed by the disliked ones, int64 of shape
-            (h,); or a slice, where they stand there as they do here.
-        past: their strengths, and what follows from them.
-        words: their word vectors, float32 of shape (h, dim).
-        names: their ids.
-        when: each was last touched, UTC seconds, float64 of shape (h,); NaN where unknown.
-    """
-
-    order: NDArray[np.int64] | slice
-    past: Past
-    words: NDArray[np.float32]
-    names: list[str]
-    when: NDArray[np.float64]
-
-
-def _as_it_comes(order: NDArray[np.int64], count: int) -> NDArray[np.int64] | slice:
-    """A slice in place of an order of all of ``count`` that changes nothing: it copies nothing."""
-    same = len(order) == count and (order == np.arange(count)).all()
-    return slice(None) if same else order
-
-
-def _past_rows(interests: Interests, table: Table, names: list[str]) -> NDArray[np.int64]:
-    """Rows of what was read of the history, kept with it."""
-
-    def rows() -> NDArray[np.int64]:
-        return table.rows(interests.derived(item_keys, lambda: item_keys(names)))
-
-    return interests.derived(type(table), rows, beside=table)
-
-
-def _rows_in(table: Table, candidates: Candidates) -> NDArray[np.int64]:
-    return table.rows(candidates.keys)
-
-
-def looked_at(
-    interests: Interests, *, dislikes: bool
-) -> tuple[tuple[Interest, ...], NDArray[np.int64]]:
-    """What a history model reads of a person's interests, oldest first.
-
-    How liked items fade is the model's to say; a dislike is as strong as it is recent.
-
-    Args:
-        interests: with no more liked items than are looked at.
-        dislikes: whether it reads disliked items as well; as many of the newest as of liked ones.
-
-    Returns:
-        The interests, and where each stands in the liked ones followed by the disliked ones.
-    """
-    liked, disliked = interests.liked, interests.disliked
-    rows = list(range(len(liked)))
-    if dislikes and disliked:
-        rows += range(len(liked) + max(len(disliked) - EVENTS, 0), len(liked) + len(disliked))
-    every = (*liked, *(replace(one, strength=one.strength * one.recency) for one in disliked))
-    rows.sort(key=lambda row: -every[row].later)
-    return tuple(every[row] for row in rows), np.array(rows, dtype=np.int64)
-
-
 def probabilities_of(spec: HistoryEncoderSpec, scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """See :meth:`HistoryModel.probabilities`; without the model, of what its pack says of it."""
     logits = spec.slope * (scores - scores.mean()) + spec.intercept
     return np.asarray(1 / (1 + np.exp(-logits.clip(-500, 500))))
 
 
-def times_of(touched: Sequence[Interest]) -> NDArray[np.float64]:
-    """UTC seconds at which each was last touched, of shape (touched,); NaN where unknown."""
-    return np.array([one.when for one in touched], dtype=np.float64)  # None becomes NaN
-
-
-def ages_of(times: NDArray[np.float64], now: float) -> NDArray[np.float32]:
-    """Seconds since each, float32, see :func:`times_of`."""
-    return (now - times).astype(np.float32)
+def _alike(rows: NDArray[np.float32]) -> list[slice | NDArray[np.intp]]:
+    """Which of some rows are the same, a slice where all are: it copies nothing."""
+    if (rows == rows[0]).all():
+        return [slice(None)]
+    groups: dict[tuple[float, ...], list[int]] = {}
+    for place, row in enumerate(rows.tolist()):
+        groups.setdefault(tuple(row), []).append(place)
+    return [np.array(one, dtype=np.intp) for one in groups.values()]
 
 
 def _bits(takes: Mapping[str, TensorType]) -> int:
@@ -443,8 +282,3 @@ def _read_tables(read: Callable[[str], bytes], files: Mapping[str, str]) -> dict
             )
         tables[name] = kind.from_bytes(read(file))
     return tables
-
-
-def _single(counts: NDArray[np.float64]) -> NDArray[np.float32]:
-    """Counts as float32, NaN for what is unknown; more than it holds is the most it holds."""
-    return np.minimum(counts, np.finfo(np.float32).max).astype(np.float32)

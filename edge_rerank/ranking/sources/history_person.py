@@ -26,26 +26,27 @@ KINDS = ("content", "category", "together")
 _CROWD = 5
 """Columns of the context that come from popularity, at its end; the one before is a time."""
 
-_OF_PERSON = {"category", "together", "time", "succession"}
+_HISTORY = KNOWN_BITS.index("history")
+_OF_PERSON = [KNOWN_BITS.index(name) for name in ("category", "together", "time", "succession")]
 """What is known of a person, and not of the candidates alone."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Person:
-    """What concerns all candidates alike.
+class People:
+    """What concerns all candidates of a request alike, of P requests.
 
     Attributes:
-        shifts: what the situation adds within each layer, float32 of shape (rows, 1), by the
+        shifts: what the situation adds within each layer, float32 of shape (P, rows, 1), by the
             rows of :class:`Steering`.
         rests: tanh of them, likewise.
-        events: what each place of the history adds, float32 of shape (H, columns), likewise.
-        fresh: how recent each place is, 0 to 1, float32 of shape (H,).
+        events: what each place of the history adds, float32 of shape (P, H, columns), likewise.
+        fresh: how recent each place is, 0 to 1, float32 of shape (P, H).
         liked: how much each place is liked, at least 0, likewise.
         disliked: likewise.
         effect: what each may do, from 0 to below 2, likewise.
-        gate: how much popularity counts, at least 0.
-        mass: how much of a person there is to go by, 0 to 1.
-        known: by the names of ``KNOWN_BITS``.
+        gate: how much popularity counts, at least 0, float32 of shape (P,).
+        mass: how much of a person there is to go by, 0 to 1, likewise.
+        known: by the names of ``KNOWN_BITS``, the same in all.
     """
 
     shifts: Floats
@@ -55,13 +56,13 @@ class Person:
     liked: Floats
     disliked: Floats
     effect: Floats
-    gate: np.float32
-    mass: np.float32
+    gate: Floats
+    mass: Floats
     known: Mapping[str, np.float32]
 
 
 class Steering:
-    """What a situation and the places of a history come to in every layer: two products a call.
+    """What situations and the places of histories come to in every layer: two products a call.
 
     Args:
         weights: of the model, by name.
@@ -93,45 +94,54 @@ class Steering:
         self._events = np.concatenate([*own, wide["against.events.weight"]]).T
         self._fresh = wide["against.events.bias"][0]
 
-    def person(self, arrays: Arrays) -> Person:
-        """What concerns all candidates of a request alike."""
-        known = dict(zip(KNOWN_BITS, arrays["known"].tolist(), strict=True))
+    def people(self, arrays: Arrays) -> People:
+        """What concerns all candidates of a request alike.
+
+        Args:
+            arrays: of P requests in which the same is known, with one leading axis.
+        """
+        known = dict(zip(KNOWN_BITS, arrays["known"][0].tolist(), strict=True))
         strength = arrays["strength"].astype(np.float64)
         liked = strength.clip(min=0) * arrays["history"] * known["history"]
         effect = 2 * liked / (1 + liked)
-        total = float(effect.sum())
+        total = effect.sum(axis=-1)
         mass = total / (total + 1)
         (first, bias), (second, last) = self._layers
-        steer = second @ _gelu(first @ _described(arrays["context"], known, mass) + bias) + last
-        shifts = (self._steer @ steer + self._bias).astype(np.float32)[:, None]
+        # A product a request: what comes of one depends on no other.
+        told = _described(arrays["context"], known, mass)[..., None]
+        steer = second @ _gelu(first @ told + bias[:, None]) + last[:, None]
+        shifts = (self._steer @ steer + self._bias[:, None]).astype(np.float32)
         time = known["time"]
-        placed = arrays["events"][:, : Events.width - 1] * np.array([1.0, time, time])
+        placed = arrays["events"][..., : Events.width - 1] * np.array([1.0, time, time])
         placed = placed @ self._events
-        return Person(
+        return People(
             shifts=shifts,
             rests=np.tanh(shifts),
             events=placed.astype(np.float32),
-            fresh=(1 / (1 + np.exp(-(placed[:, -1] + self._fresh)))).astype(np.float32),
+            fresh=(1 / (1 + np.exp(-(placed[..., -1] + self._fresh)))).astype(np.float32),
             liked=liked.astype(np.float32),
             disliked=(-strength).clip(min=0).astype(np.float32),
             effect=effect.astype(np.float32),
-            gate=np.logaddexp(np.float32(0.0), shifts[self.rows["gate"]][0, 0]),
-            mass=np.float32(mass),
+            gate=np.logaddexp(np.float32(0.0), shifts[:, self.rows["gate"]][:, 0, 0]),
+            mass=mass.astype(np.float32),
             known={name: np.float32(one) for name, one in known.items()},
         )
 
 
-def _described(context: Floats, known: Mapping[str, float], mass: float) -> NDArray[np.float64]:
-    """What the situation is described from: nothing of a history says more than its mass."""
-    said = [mass if name == "history" else known[name] for name in KNOWN_BITS]
-    said = [
-        one * mass if name in _OF_PERSON else one
-        for name, one in zip(KNOWN_BITS, said, strict=True)
-    ]
-    alive = np.full(len(context), mass)
-    alive[-_CROWD - 1] *= known["time"]
-    alive[-_CROWD:] = known["popularity"]
-    return np.concatenate([context * alive, said])
+def _described(
+    context: Floats, known: Mapping[str, float], mass: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """What situations are described from: nothing of a history says more than its mass."""
+    size, width = context.shape
+    told = np.empty((size, width + len(KNOWN_BITS)))
+    alive, said = told[:, :width], told[:, width:]
+    alive[:], said[:] = mass[:, None], [known[name] for name in KNOWN_BITS]
+    said[:, _HISTORY] = mass
+    said[:, _OF_PERSON] *= mass[:, None]
+    alive[:, -_CROWD - 1] *= known["time"]
+    alive[:, -_CROWD:] = known["popularity"]
+    alive *= context
+    return told
 
 
 def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
@@ -141,5 +151,5 @@ def _slices(sizes: Mapping[str, int]) -> dict[str, slice]:
 
 
 def _gelu(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    halves = [math.erf(value) for value in (values / math.sqrt(2.0)).tolist()]
-    return values * 0.5 * (1.0 + np.array(halves))
+    halves = [math.erf(value) for value in (values / math.sqrt(2.0)).ravel().tolist()]
+    return values * 0.5 * (1.0 + np.array(halves).reshape(values.shape))

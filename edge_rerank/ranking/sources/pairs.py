@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_rerank.inference.pair_scorer import PairScorer
-from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.evidence import Evidence, Source
 from edge_rerank.ranking.relevance.relevance import LEVEL, Level, Relevance
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.scorer import REFINED, ScorerSource, scored_by
@@ -28,7 +28,7 @@ _NOTHING = LEVEL.constant
 brought nearer to."""
 
 
-class PairSource:
+class PairSource(Source):
     """Log-odds after a history, as of any scorer; nothing where there is a query.
 
     Args:

@@ -28,7 +28,7 @@ from edge_rerank.learning.prior import Prior
 from edge_rerank.learning.variety import PLACES, Variety
 from edge_rerank.packs.array_files import read_array
 from edge_rerank.packs.pack import Pack
-from edge_rerank.ranking.evidence import Column, Evidence, falling
+from edge_rerank.ranking.evidence import Column, Evidence, Source, falling
 from edge_rerank.ranking.request import Explored, Request
 from edge_rerank.types import ReasonCode
 
@@ -48,7 +48,7 @@ AXES_SCALE = 5.0
 CATEGORY_SCALE = 2.0
 
 
-class PersonalSource:
+class PersonalSource(Source):
     """The last source of all: it weighs the columns of those before anew.
 
     Args:

@@ -19,7 +19,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.list_rules import Had
 from edge_rerank.ranking.options import Repeats
 from edge_rerank.ranking.request import Request
@@ -111,7 +111,7 @@ _UNSURE = 3.0
 """Things had by which a history must be longer before what a list lacks of it says much."""
 
 
-class RepeatSource:
+class RepeatSource(Source):
     """The source of what is said for and against things had before.
 
     Args:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.interests import Interest, weights_of
 from edge_rerank.ranking.markov import MarkovChain
 from edge_rerank.ranking.request import Request
@@ -63,7 +63,7 @@ ALWAYS = (HOST, DISLIKED, REJECTED, SHOWN)
 judges dislikes itself."""
 
 
-class Rules:
+class Rules(Source):
     """The source of all evidence by rule.
 
     Args:

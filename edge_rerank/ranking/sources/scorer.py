@@ -8,7 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import Column, Evidence, falling
+from edge_rerank.ranking.evidence import Column, Evidence, Source, falling
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import NOT_CHOSEN, Degradation, Event, EventType, ReasonCode
 
@@ -51,7 +51,7 @@ class TextScorer(Protocol):
         ...
 
 
-class ScorerSource:
+class ScorerSource(Source):
     """Log-odds by the scorer, against the mean of the candidates it refined; 0 for the others.
 
     The last source, because those before say which candidates are worth its time.

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from edge_rerank.history.sessions import session_ages
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.relevance.relevance import Judge, Relevance
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Event, EventType, ReasonCode
@@ -50,7 +50,7 @@ Refine = Callable[[Relevance, Request, Evidence], Relevance]
 no time for."""
 
 
-class SearchSource:
+class SearchSource(Source):
     """Relevance to the query, or to the recorded searches, as a source.
 
     Args:

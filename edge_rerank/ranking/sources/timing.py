@@ -11,7 +11,7 @@ from itertools import compress
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.evidence import Column, Evidence
+from edge_rerank.ranking.evidence import Column, Evidence, Source
 from edge_rerank.ranking.list_rules import Fatigue, Fresh, Rotate
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
@@ -28,7 +28,7 @@ ROTATED = Column("rotated", 1.0, ReasonCode.ROTATED, yields=False)
 _DAY_S = 86_400.0
 
 
-class TimingSource:
+class TimingSource(Source):
     """The source of what a list policy says of ages and of what was shown."""
 
     columns: tuple[Column, ...] = (FRESH, FATIGUE, ROTATED)

@@ -19,7 +19,7 @@ from edge_rerank.ranking.interest_reader import read_interests
 from edge_rerank.ranking.signals.categories import category_rows, numbered
 from edge_rerank.ranking.signals.counts import CountTable
 from edge_rerank.ranking.signals.inputs import EVENTS
-from edge_rerank.ranking.sources.history_model import ages_of, looked_at, times_of
+from edge_rerank.ranking.sources.history import ages_of, looked_at, times_of
 from edge_rerank.tables.counts import count_items
 from edge_rerank.tables.pairs import CountedPairs, count_pairs
 from edge_rerank.types import EventType, Item
