@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias, TypedDict, Unpack, get_args
+from typing import Any, Literal, Protocol, TypedDict, Unpack, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,10 +22,10 @@ from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.history.recent import MAX_EVENTS
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranked import items_and_scores
+from edge_rerank.ranking.answer import PlainCall, PlainList
 from edge_rerank.ranking.candidates import Catalogue, items_of
 from edge_rerank.ranking.choice import open_engine
-from edge_rerank.ranking.engine import PlainCall, RankingEngine
+from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs
 from edge_rerank.ranking.options import RankOptions, Repeats
@@ -54,8 +54,6 @@ ONE_THREAD = Runtime(threads=1)
 
 TOGETHER = 5_000
 """Candidates that are ranked in one go, of as many rows as that are: 8 KiB each while they are."""
-
-_Ranked: TypeAlias = tuple[list[str], list[float]]
 
 
 class Columns(Protocol):
@@ -228,7 +226,7 @@ class _Open:
         self._catalogue: Catalogue = self.engine.prepare(known, vectors=vectors)
         self._top_k, self._now = options.get("top_k"), options.get("now")
 
-    def rank_each(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[_Ranked | InvalidInput]:
+    def rank_each(self, rows: Iterable[Mapping[str, Any]]) -> Iterator[PlainList | InvalidInput]:
         """Of each row the ids and scores of its candidates, best first, or what is wrong with it.
 
         As many rows are ranked at once as are worth it.
@@ -237,7 +235,7 @@ class _Open:
         together = 0
         for row in rows:
             waiting.append(call := self._call(row))
-            together += len(call[0]) if isinstance(call, tuple) else 0
+            together += len(call[0]) if isinstance(call, tuple) else 1
             if together >= TOGETHER:
                 yield from self._ranked(waiting)
                 waiting, together = [], 0
@@ -245,16 +243,10 @@ class _Open:
 
     def _ranked(
         self, waiting: Sequence[PlainCall | InvalidInput]
-    ) -> Iterator[_Ranked | InvalidInput]:
+    ) -> Iterator[PlainList | InvalidInput]:
         calls = [call for call in waiting if isinstance(call, tuple)]
         found = iter(self.engine.rank_each(calls))
-        for call in waiting:
-            one = next(found) if isinstance(call, tuple) else call
-            if isinstance(one, InvalidInput):
-                yield one
-                continue
-            items, scores = items_and_scores(one.items)
-            yield [item.id for item in items], list(scores)
+        return (next(found) if isinstance(call, tuple) else call for call in waiting)
 
     def _call(self, row: Mapping[str, Any]) -> PlainCall | InvalidInput:
         """What a row asks for; or what is wrong with it."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,10 @@ from edge_rerank.learning.lessons import Shown
 from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.ranked import RankedItems
 from edge_rerank.ranking.candidates import Candidates, mark
-from edge_rerank.ranking.evidence import Evidence
+from edge_rerank.ranking.evidence import Call, Evidence
 from edge_rerank.ranking.explain import explain
 from edge_rerank.ranking.host_order import Listed, TrialOf
+from edge_rerank.ranking.options import RankOptions
 from edge_rerank.ranking.policies import POLICIES
 from edge_rerank.ranking.policies.policy import Arrangement
 from edge_rerank.ranking.relevance.relevance import Level
@@ -29,7 +31,7 @@ from edge_rerank.ranking.sources.personal import PersonalSource
 from edge_rerank.ranking.sources.search import QUERY
 from edge_rerank.ranking.truths import note_truths
 from edge_rerank.result import Ranking
-from edge_rerank.types import Degradation, Item, LeftOut, ListOrder, Reason, Unread
+from edge_rerank.types import Degradation, Event, Item, LeftOut, ListOrder, Reason, Unread
 
 UNREAD_SHARE = 0.2
 """Share of the candidates or of the history from which on texts that cannot be read are a
@@ -38,6 +40,12 @@ degradation; a foreign title here and there is none."""
 ONE_OF_TWENTY = Level(constant=-float(np.log(19)), slope=1.0)
 """Log-odds against a list's mean, where no history model was fitted that says more: somebody
 chooses one of about twenty."""
+
+PlainCall: TypeAlias = tuple[Candidates, Sequence[Event], RankOptions]
+"""Candidates, history and options of a call."""
+
+PlainList: TypeAlias = tuple[list[str], list[float]]
+"""Ids and scores of a list, best first."""
 
 HeadOf = Callable[[Layout], Head | None]
 """Gives what was learnt of a person, for features of a layout."""
@@ -124,9 +132,7 @@ class Answers:
         note_truths(request, evidence)
         scores = evidence.scores()
         listed = Listed.of(request, evidence, scores, trial_of, self._personal.layout)
-        floor = request.policy.floor
-        relevance = None if floor is None else told_scores(scores, evidence, self._spec)
-        order = listed.arrangement(asked=bool(evidence[QUERY.name].any()), relevance=relevance)
+        order = self._begun(request, evidence, listed, scores)
         for policy in POLICIES:
             order = policy.arrange(order, request)
         rows = order.rows[: request.keep]
@@ -152,6 +158,33 @@ class Answers:
             request, evidence, scores, rows=rows, ranking=ranking.id, explored=order.explored
         )
         return Answer(ranking, places, listed.noted(shown, rows, order.pinned))
+
+    def plain(self, calls: Sequence[Call]) -> list[PlainList]:
+        """Ids and scores of several lists, each as in the ranking that :meth:`of` makes."""
+        some = [call for call in calls if call[0].candidates]
+        requests, orders = [request for request, _ in some], []
+        for request, evidence in some:
+            scores = evidence.scores()
+            orders.append(self._begun(request, evidence, Listed(evidence, scores), scores))
+        for policy in POLICIES:
+            orders = policy.arrange_each(orders, requests)
+        arranged = iter(orders)
+        return [
+            self._plain(*call, next(arranged)) if call[0].candidates else ([], []) for call in calls
+        ]
+
+    def _plain(self, request: Request, evidence: Evidence, order: Arrangement) -> PlainList:
+        rows, items = order.rows[: request.keep], request.candidates.items
+        scores = told_scores(order.scores, evidence, self._spec)
+        return [items[row].id for row in rows.tolist()], scores[rows].tolist()
+
+    def _begun(
+        self, request: Request, evidence: Evidence, listed: Listed, scores: NDArray[np.float64]
+    ) -> Arrangement:
+        """The order of a list before policies arrange it; ``scores`` are those of the evidence."""
+        floor = request.policy.floor
+        relevance = None if floor is None else told_scores(scores, evidence, self._spec)
+        return listed.arrangement(asked=bool(evidence[QUERY.name].any()), relevance=relevance)
 
 
 def degradations(evidence: Evidence, order: Arrangement, unread: Unread) -> tuple[Degradation, ...]:

@@ -30,14 +30,13 @@ from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranking.answer import Answer, HeadOf
+from edge_rerank.ranking.answer import Answer, HeadOf, PlainCall, PlainList
 from edge_rerank.ranking.candidates import Candidates, Catalogue, items_of
-from edge_rerank.ranking.engine import PlainCall, RankingEngine
+from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs, tables_of
 from edge_rerank.ranking.options import RankOptions, Repeats
-from edge_rerank.result import Ranking
 from edge_rerank.types import Event, Item
 
 logger = logging.getLogger(__name__)
@@ -119,12 +118,12 @@ class ChoosingEngine(RankingEngine):
                 candidates, history=history, head_of=head_of, trial_of=trial_of, **options
             )
 
-    def rank_each(self, calls: Sequence[PlainCall]) -> list[Ranking | InvalidInput]:
+    def rank_each(self, calls: Sequence[PlainCall]) -> list[PlainList | InvalidInput]:
         """See :meth:`RankingEngine.rank_each`; each by the pack that reads its candidates."""
         self._check_open()
         with self.in_flight():
             engines = [self._second_for(items) for items, _, _ in calls]
-            found: dict[int, Ranking | InvalidInput] = {}
+            found: dict[int, PlainList | InvalidInput] = {}
             for engine in {*engines}:
                 mine = [place for place, one in enumerate(engines) if one is engine]
                 some = [calls[place] for place in mine]

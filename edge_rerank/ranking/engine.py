@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Self, TypeAlias, Unpack
+from typing import Self, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +27,7 @@ from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
-from edge_rerank.ranking.answer import Answer, Answers, HeadOf
+from edge_rerank.ranking.answer import Answer, Answers, HeadOf, PlainCall, PlainList
 from edge_rerank.ranking.candidates import Candidates, Catalogue, LastList, items_of
 from edge_rerank.ranking.comparisons import TextComparer
 from edge_rerank.ranking.evidence import Evidence
@@ -49,10 +49,7 @@ from edge_rerank.ranking.signals.inputs import EVENTS
 from edge_rerank.ranking.sources.personal import PersonalSource
 from edge_rerank.ranking.traces import Traces
 from edge_rerank.result import Ranking
-from edge_rerank.types import Event, Item, LeftOut
-
-PlainCall: TypeAlias = tuple[Candidates, Sequence[Event], RankOptions]
-"""Candidates, history and options of a call."""
+from edge_rerank.types import Event, Item
 
 
 class RankingEngine:
@@ -259,41 +256,43 @@ class RankingEngine:
         evidence = evidence_of(request, self._sources, self._media)
         return self._answers.of(request, evidence, blocked, trial_of=trial_of, started=started)
 
-    def rank_each(self, calls: Sequence[PlainCall]) -> list[Ranking | InvalidInput]:
+    def rank_each(self, calls: Sequence[PlainCall]) -> list[PlainList | InvalidInput]:
         """Internal: :meth:`rank` for several people at once, each to the last bit as if alone.
 
-        Models judge together what has one shape.
+        What judges candidates or shares out places does so once for all whose lists and histories
+        have one shape.
 
         Args:
             calls: candidates, history and options of each.
 
         Returns:
-            Of each its ranking, whose ``took_ms`` is of all that were ranked with it; or why it
-            cannot be ranked.
+            Of each the ids and scores, or why it cannot be ranked.
 
         Raises:
             InferenceError: when the model fails.
             ClosedError: after :meth:`close`.
         """
-        started = time.perf_counter()
         with TRIMMER.call(self._encoder.rest), self.in_flight(), ONE_THREAD:
             self._check_open()
             asked = [self._asked(*call) for call in calls]
-            requests = [one[0] for one in asked if isinstance(one, tuple)]
-            evidence = iter(evidence_of_each(requests, self._sources, self._media))
+            some = [one for one in asked if isinstance(one, Request)]
+            evidence = evidence_of_each(some, self._sources, self._media)
+            lists = iter(self._answers.plain(list(zip(some, evidence, strict=True))))
             return [
-                self._answers.of(one[0], next(evidence), one[1], started=started).ranking
-                if isinstance(one, tuple)
-                else one
+                one
+                if isinstance(one, InvalidInput)
+                else next(lists)
+                if one.candidates
+                else ([], [])
                 for one in asked
             ]
 
     def _asked(
         self, items: Candidates, history: Sequence[Event], options: RankOptions
-    ) -> tuple[Request, tuple[LeftOut, ...]] | InvalidInput:
-        """A call of nobody who is learnt of, and what is blocked; or what is wrong with it."""
+    ) -> Request | InvalidInput:
+        """A call of nobody who is learnt of, less what is blocked; or what is wrong with it."""
         try:
-            return self._blocking.without(self._request(items, history, None, options))
+            return self._blocking.without(self._request(items, history, None, options))[0]
         except InvalidInput as error:
             return error.with_traceback(None)
 

@@ -4,10 +4,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from edge_rerank import Item
 from edge_rerank.ranking.interests import Interest
-from edge_rerank.ranking.policies.proportions import share_out, shares_of
+from edge_rerank.ranking.policies.proportions import share_out as share_out_each
+from edge_rerank.ranking.policies.proportions import shares_of
+
+Array = NDArray[np.float64]
 
 
 def liked(*strengths: float, sessions: tuple[int, ...] | None = None) -> list[Interest]:
@@ -24,6 +28,14 @@ def shares(*strengths: float, sessions: tuple[int, ...] | None = None) -> list[f
     one_each = np.ones(len(strengths))
     values: list[float] = shares_of(liked(*strengths, sessions=sessions), one_each).tolist()
     return values
+
+
+def share_out(
+    scores: Array, belongs: Array, wanted: Array, *, places: int
+) -> tuple[NDArray[np.intp], Array]:
+    """Of one list."""
+    picked, worth = share_out_each(scores[None], belongs[None], wanted[None], places=places)
+    return picked[0], worth[0]
 
 
 def served(scores: list[float], kinds: list[int], wanted: list[float], places: int) -> list[int]:
@@ -105,3 +117,15 @@ def test_of_one_kind_alone_the_order_stays() -> None:
     scores = np.linspace(3, 0, 12)
     picked, _ = share_out(scores, np.ones((12, 1)), np.array([0.98]), places=12)
     assert picked.tolist() == list(range(12))
+
+
+def test_lists_that_are_shared_out_together_are_so_to_the_last_bit_as_alone() -> None:
+    rng = np.random.default_rng(0)
+    scores, belongs = rng.normal(size=(5, 40)), rng.random((5, 40, 7)) ** 4
+    wanted = rng.dirichlet(np.ones(8), 5)[:, :7]
+    picked, worth = share_out_each(scores, belongs, wanted, places=20)
+    for row in range(5):
+        alone = share_out(scores[row], belongs[row], wanted[row], places=20)
+        assert picked[row].tolist() == alone[0].tolist()
+        assert worth[row].tolist() == alone[1].tolist()
+    assert len({tuple(one) for one in picked.tolist()}) == 5

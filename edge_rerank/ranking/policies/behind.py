@@ -8,12 +8,12 @@ import numpy as np
 
 from edge_rerank.ranking.list_rules import Had
 from edge_rerank.ranking.options import Repeats
-from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
 
-class Behind:
+class Behind(Policy):
     """On where repeats are never wanted, or the list policy has ``had="sink"``."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

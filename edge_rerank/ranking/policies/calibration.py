@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.interests import weights_of
 from edge_rerank.ranking.policies.pages import PAGE, chances_of
-from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
+from edge_rerank.ranking.policies.policy import WINDOW, Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Item, ReasonCode
 
@@ -29,7 +29,7 @@ ALPHA = 0.01
 than all."""
 
 
-class Calibration:
+class Calibration(Policy):
     """On where the list policy has ``calibrate``, for a person with a history of categories."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.list_rules import Cap
 from edge_rerank.ranking.policies.foremost import POOL
 from edge_rerank.ranking.policies.keys import values_of
-from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
+from edge_rerank.ranking.policies.policy import WINDOW, Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, FieldValue, Item, ReasonCode
 
@@ -58,7 +58,7 @@ class Counted:
         return left < 0
 
 
-class HardCaps:
+class HardCaps(Policy):
     """On where the list policy has caps that are hard."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from edge_rerank.ranking.policies.near_copies import near_copies
-from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
+from edge_rerank.ranking.policies.policy import WINDOW, Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
 
-class Duplicates:
+class Duplicates(Policy):
     """On where the list policy has ``collapse``."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

@@ -9,7 +9,7 @@ import numpy as np
 
 from edge_rerank.ranking.list_rules import Decay
 from edge_rerank.ranking.policies.keys import values_of
-from edge_rerank.ranking.policies.policy import Arrangement, Moves
+from edge_rerank.ranking.policies.policy import Arrangement, Moves, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import FieldValue, ReasonCode
 
@@ -17,7 +17,7 @@ POOL = 1_000
 """Best candidates that are looked at."""
 
 
-class Repeated:
+class Repeated(Policy):
     """On where the list policy has a ``decay``."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

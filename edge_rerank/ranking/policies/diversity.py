@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.ranking.list_rules import Method
 from edge_rerank.ranking.policies.pages import NO_VOLUME, chances_of, vary
-from edge_rerank.ranking.policies.policy import WINDOW, Arrangement
+from edge_rerank.ranking.policies.policy import WINDOW, Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, ReasonCode
 
@@ -32,7 +32,7 @@ _LEAST_STRENGTH = 0.002
 """Of a DPP; less is taken for as much, so that no weight is too small for a float64."""
 
 
-class Diversity:
+class Diversity(Policy):
     """As strong as the call or the list policy asks for; without a wish the order stays."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

@@ -14,7 +14,7 @@ from dataclasses import replace
 import numpy as np
 
 from edge_rerank.learning.exploration import NeighbourSwaps
-from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
+from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement, Policy
 from edge_rerank.ranking.request import Explored, Request
 from edge_rerank.types import NOT_CHOSEN, ListOrder, ReasonCode
 
@@ -22,7 +22,7 @@ LEAST_CHOICES = 5
 """Of a person whose lists are left to chance: whoever is new sees the best list there is."""
 
 
-class Exploring:
+class Exploring(Policy):
     """On where the list policy has an ``explore``, for people of whom something is known.
 
     A list that is not in our order, or not in it alone, is left as it is.

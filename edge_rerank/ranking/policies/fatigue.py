@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.timing import days_since_tiring
 from edge_rerank.types import ReasonCode
 
 
-class Tiring:
+class Tiring(Policy):
     """On where the list policy has ``fatigue``."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

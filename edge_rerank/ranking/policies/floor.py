@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
 
-class Floor:
+class Floor(Policy):
     """On where the list policy has a ``floor``."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

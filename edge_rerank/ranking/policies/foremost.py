@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from edge_rerank.ranking.list_policy import OFF
-from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.request import Request
 
 POOL = 500
 """Best candidates from which what is returned is taken, where that is not more."""
 
 
-class Foremost:
+class Foremost(Policy):
     """On where there is a list policy."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.words import words
 from edge_rerank.types import Item
@@ -37,7 +37,7 @@ _LATER = ~np.tri(PLACES + REACH, dtype=np.bool_)
 """Pairs of places whose second is the later, bool of shape (places, places)."""
 
 
-class NearCopies:
+class NearCopies(Policy):
     """On for every list that we may order freely."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from edge_rerank.ranking.policies.policy import Arrangement, Moves, weights_of
+from edge_rerank.ranking.policies.policy import Arrangement, Moves, Policy, weights_of
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import ReasonCode
 
 
-class Pins:
+class Pins(Policy):
     """On where the list policy has a ``pin``."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

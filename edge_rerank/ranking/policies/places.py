@@ -21,7 +21,7 @@ from edge_rerank.ranking.list_rules import Spread
 from edge_rerank.ranking.policies.caps import Counted
 from edge_rerank.ranking.policies.keys import values_of
 from edge_rerank.ranking.policies.pins import places_in
-from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement
+from edge_rerank.ranking.policies.policy import SEEN_PLACES, Arrangement, Policy
 from edge_rerank.ranking.request import Request
 from edge_rerank.types import Degradation, FieldValue, Item, ReasonCode
 
@@ -29,7 +29,7 @@ _CHUNK = 128
 """Candidates whose values are read at once."""
 
 
-class Places:
+class Places(Policy):
     """On where the list policy has soft caps, a spread or pins."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any, NamedTuple, Protocol, Self
 
@@ -191,8 +191,14 @@ def weights_of(gaps: NDArray[np.float64], up: NDArray[np.bool_]) -> NDArray[np.f
 
 
 class Policy(Protocol):
-    """Whatever arranges. Safe from several threads."""
+    """Whatever arranges, to be derived from. Safe from several threads."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """A new order of the same candidates, given that of the policies before."""
         ...
+
+    def arrange_each(
+        self, orders: Sequence[Arrangement], requests: Sequence[Request]
+    ) -> list[Arrangement]:
+        """:meth:`arrange` of several lists to the last bit: where that is faster, at once."""
+        return [self.arrange(*one) for one in zip(orders, requests, strict=True)]

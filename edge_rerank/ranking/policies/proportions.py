@@ -9,13 +9,15 @@ been served less comes first, and one that is clearly better comes first all the
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.ranking.interests import Interest
-from edge_rerank.ranking.policies.policy import Arrangement
+from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.request import Request
 
 PLACES = 20
@@ -50,16 +52,61 @@ _TINY = 1e-12
 _FREE, _EVEN, _GAINED, _LEAST = map(np.array, (COST * SLACK, 0.0, GAIN / COST, -MOST_GAIN))
 
 
-class Proportions:
+class Proportions(Policy):
     """On for people with a history where we may order freely, but for a query that has answers."""
 
     def arrange(self, order: Arrangement, request: Request) -> Arrangement:
         """Share out the first places."""
+        return self.arrange_each([order], [request])[0]
+
+    def arrange_each(
+        self, orders: Sequence[Arrangement], requests: Sequence[Request]
+    ) -> list[Arrangement]:
+        """Share out the first places of several lists, those of one shape at once."""
+        arranged = list(orders)
+        groups: dict[Hashable, list[tuple[int, _Sharing]]] = {}
+        for place, (order, request) in enumerate(zip(orders, requests, strict=True)):
+            sharing = _Sharing.of(order, request)
+            if sharing is not None:
+                groups.setdefault(sharing.shape, []).append((place, sharing))
+        for group in groups.values():
+            every = [sharing for _, sharing in group]
+            shared = share_out(
+                np.stack([one.scores for one in every]),
+                np.stack([one.belongs for one in every]),
+                np.stack([one.shares for one in every]),
+                places=every[0].places,
+            )
+            for (place, one), picked, worth in zip(group, *shared, strict=True):
+                arranged[place] = one.shared_out(orders[place], picked, worth)
+        return arranged
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Sharing:
+    """A list whose first places are to be shared out.
+
+    Attributes:
+        pool: rows that they are filled from, intp of shape (n,).
+        scores: of these, float64 of shape (n,).
+        belongs: how much each is of the kind of each liked item, float64 of shape (n, h).
+        shares: of the liked items, float64 of shape (h,).
+        places: how many to fill.
+    """
+
+    pool: NDArray[np.intp]
+    scores: NDArray[np.float64]
+    belongs: NDArray[np.float64]
+    shares: NDArray[np.float64]
+    places: int
+
+    @classmethod
+    def of(cls, order: Arrangement, request: Request) -> Self | None:
+        """Of a call; ``None`` where nothing is to be shared out."""
         interests = request.interests
         if not interests.liked or order.asked or order.settled or len(order.rows) < 2:
-            return order
+            return None
         pool = order.rows[:POOL]
-        scores = order.scores[pool]
         belongs = request.kin_of(pool)
         done = interests.done
         if done:
@@ -68,19 +115,26 @@ class Proportions:
             fresh = np.zeros(len(request.candidates) + 1)  # the last is for what is no candidate
             fresh[rows] = list(done.values())
             belongs = belongs * (1 - fresh[pool])[:, None]
-        picked, worth = share_out(
-            scores,
-            belongs,
-            interests.derived("shares", lambda: shares_of(interests.liked, request.support)),
-            places=min(request.keep, PLACES),
-        )
+        shares = interests.derived("shares", lambda: shares_of(interests.liked, request.support))
+        return cls(pool, order.scores[pool], belongs, shares, min(request.keep, PLACES))
+
+    @property
+    def shape(self) -> Hashable:
+        """Lists with the same are shared out at once."""
+        return self.belongs.shape, self.places
+
+    def shared_out(
+        self, order: Arrangement, picked: NDArray[np.intp], worth: NDArray[np.float64]
+    ) -> Arrangement:
+        """The list with these candidates of the pool in its first places, see :func:`share_out`."""
         if (picked == np.arange(len(picked))).all():
             return order
-        left = np.ones(len(pool), dtype=np.bool_)
+        left = np.ones(len(self.pool), dtype=np.bool_)
         left[picked] = False
-        arranged = np.concatenate([pool[picked], pool[left], order.rows[POOL:]])
+        first = self.pool[picked]
+        arranged = np.concatenate([first, self.pool[left], order.rows[POOL:]])
         scores = order.scores.copy()
-        scores[pool[picked]] = worth
+        scores[first] = worth
         return order.moved(arranged, scores)
 
 
@@ -118,43 +172,44 @@ def share_out(
     *,
     places: int,
 ) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Fill the first places one by one.
+    """Fill the first places of P lists one by one.
 
     Args:
-        scores: log-odds of n candidates, float64 of shape (n,).
+        scores: log-odds of n candidates each, float64 of shape (P, n).
         belongs: how much each is of the kind of each of h liked items, 0 to 1, float64 of
-            shape (n, h).
-        shares: of the liked items, float64 of shape (h,), see :func:`shares_of`.
+            shape (P, n, h).
+        shares: of the liked items, float64 of shape (P, h), see :func:`shares_of`.
         places: how many to fill.
 
     Returns:
-        The candidates in the first places, intp of shape (min(places, n),), and the scores
+        The candidates in the first places, intp of shape (P, min(places, n)), and the scores
         less what they cost there, float64 of the same shape.
     """
-    places = min(places, len(scores))
-    responsible = belongs * shares
-    nobody = (1 - belongs.max(axis=1)) * (1 - shares.sum())
-    responsible /= (responsible.sum(axis=1) + nobody + _TINY)[:, None]
+    places = min(places, scores.shape[1])
+    lists = np.arange(len(scores))
+    responsible = belongs * shares[:, None]
+    nobody = (1 - belongs.max(axis=2)) * (1 - shares.sum(axis=1, keepdims=True))
+    responsible /= (responsible.sum(axis=2) + nobody + _TINY)[..., None]
     # By how many places each is ahead of what is due to it, times what one costs.
-    ahead = np.zeros(len(scores))
-    due, serves = COST * (belongs @ shares), COST * belongs
+    ahead = np.zeros(scores.shape)
+    due, serves = COST * np.matmul(belongs, shares[..., None])[..., 0], COST * belongs
     left = scores + COST * SLACK
-    picked: list[int] = []
-    worth: list[float] = []
-    value, gain = np.empty((2, len(left)))
-    for _ in range(places):
+    picked = np.empty((len(scores), places), dtype=np.intp)
+    worth = np.empty(picked.shape)
+    value, gain = np.empty((2, *left.shape))
+    for place in range(places):
         np.maximum(ahead, _FREE, out=value)
         np.subtract(left, value, value)
         np.minimum(ahead, _EVEN, out=gain)
         np.multiply(gain, _GAINED, gain)
         np.maximum(gain, _LEAST, out=gain)
         np.subtract(value, gain, value)
-        best = int(value.argmax())
-        picked.append(best)
-        worth.append(float(value[best]))
-        left[best] = -np.inf
+        best = value.argmax(axis=1)
+        picked[:, place] = best
+        worth[:, place] = value[lists, best]
+        left[lists, best] = -np.inf
         # By how much this pick serves what each other candidate belongs to.
-        serves.dot(responsible[best], gain)
+        np.matmul(serves, responsible[lists, best][..., None], out=gain[..., None])
         np.add(ahead, gain, ahead)
         np.subtract(ahead, due, ahead)
-    return np.array(picked, dtype=np.intp), np.array(worth)
+    return picked, worth
