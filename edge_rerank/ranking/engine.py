@@ -278,14 +278,7 @@ class RankingEngine:
             some = [one for one in asked if isinstance(one, Request)]
             evidence = evidence_of_each(some, self._sources, self._media)
             lists = iter(self._answers.plain(list(zip(some, evidence, strict=True))))
-            return [
-                one
-                if isinstance(one, InvalidInput)
-                else next(lists)
-                if one.candidates
-                else ([], [])
-                for one in asked
-            ]
+            return [one if isinstance(one, InvalidInput) else next(lists) for one in asked]
 
     def _asked(
         self, items: Candidates, history: Sequence[Event], options: RankOptions
