@@ -52,8 +52,8 @@ ONE_THREAD = Runtime(threads=1)
 """Of a batch the rows are spread, not the operators of one row."""
 
 
-TOGETHER = 5_000
-"""Candidates that are ranked in one go, of as many rows as that are: 8 KiB each while they are."""
+TOGETHER = 10_000
+"""Candidates that are ranked in one go, of as many rows as that are: 5 KiB each while they are."""
 
 
 class Columns(Protocol):

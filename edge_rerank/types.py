@@ -203,27 +203,35 @@ class Event:
         id: str | int | None = None,
     ) -> None:
         put = object.__setattr__
-        put(self, "type", _event_type(type))
+        # A history is thousands of events: what is not there is not looked at.
+        kind = _event_type(type)
+        put(self, "type", kind)
         if item is not None and not isinstance(item, Item):
             raise InvalidEvent(f"item: expected an Item or None, got {kind_of(item)}")
         put(self, "item", item)
         put(self, "timestamp", check_moment(timestamp, "timestamp", InvalidEvent))
-        put(self, "dwell_s", check_number(dwell_s, "dwell_s", InvalidEvent, minimum=0.0))
-        put(self, "scroll", check_number(scroll, "scroll", InvalidEvent))
+        if dwell_s is not None:
+            dwell_s = check_number(dwell_s, "dwell_s", InvalidEvent, minimum=0.0)
+        put(self, "dwell_s", dwell_s)
+        put(
+            self, "scroll", None if scroll is None else check_number(scroll, "scroll", InvalidEvent)
+        )
         put(self, "query", None if query is None else check_text(query, "query", InvalidEvent))
-        put(self, "value", check_number(value, "value", InvalidEvent))
+        put(self, "value", None if value is None else check_number(value, "value", InvalidEvent))
         put(
             self, "ranking", None if ranking is None else check_id(ranking, "ranking", InvalidEvent)
         )
         put(self, "position", None if position is None else _position(position))
         put(self, "id", None if id is None else check_id(id, "event id", InvalidEvent))
-        if self.type is EventType.SEARCH:
+        if kind is EventType.SEARCH:
             if not (self.query and self.query.strip()):
                 raise InvalidEvent("query: a search event needs a query that is not empty")
-        elif item is None and not self.of_list:
-            raise InvalidEvent(f"item: a {self.type} event needs an item, got None")
-        elif self.of_list and (self.value is None or abs(self.value) > MAX_LIST_RATING):
-            raise InvalidEvent(f"value: a list's rating needs one within ±{MAX_LIST_RATING:,.0f}")
+        elif item is None:
+            if not self.of_list:
+                raise InvalidEvent(f"item: a {kind} event needs an item, got None")
+            if self.value is None or abs(self.value) > MAX_LIST_RATING:
+                wanted = f"a list's rating needs one within ±{MAX_LIST_RATING:,.0f}"
+                raise InvalidEvent(f"value: {wanted}")
 
     @property
     def of_list(self) -> bool:
