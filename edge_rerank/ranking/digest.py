@@ -15,7 +15,7 @@ import numpy as np
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.ranking.interests import Interest, Interests, Met, heaviest
 from edge_rerank.ranking.signals.situation import places
-from edge_rerank.ranking.strength import CHOSEN, Standing
+from edge_rerank.ranking.strength import CHOSEN, Said, said_by
 from edge_rerank.types import Event, EventType, Item
 
 MAX_ITEMS = 50
@@ -91,43 +91,34 @@ class Digest:
         return replace(self.interests, done={one.name: one.freshness(now) for one in self.had})
 
 
-@dataclass(slots=True, repr=False)
-class _Touched:
+class _Touched(NamedTuple):
     """An item that the person did something with.
 
     Attributes:
         item: as it was when they last did.
-        standing: what that says.
+        said: what that says.
         session: how many sessions ago it was.
         when: UTC seconds; 0 where no time is known.
-        strength: of the standing.
         visits: see :attr:`Interests.visits`, if it is chosen.
     """
 
     item: Item
-    standing: Standing
+    said: Said
     session: int
     when: float
-    strength: float
     visits: tuple[int, ...]
 
     @classmethod
     def of(cls, events: Sequence[tuple[Event, int]], scale: RatingScale) -> Self:
         """Of all that was done with it, at least one event, and how many sessions ago each was."""
-        standing = Standing()
-        for event, age in events:
-            standing.take(event, session=age, scale=scale)
+        said = said_by(events, scale)
         last, session = events[-1]
         assert last.item is not None  # noqa: S101 - events of an item
-        visits = tuple(sorted(standing.sessions)) if len(events) > 1 else ()
-        strength = standing.strength
-        return cls(
-            last.item, standing, session, last.timestamp or 0.0, strength, visits or (session,)
-        )
+        return cls(last.item, said, session, last.timestamp or 0.0, said.visits or (session,))
 
 
 @dataclass(slots=True, repr=False)
-class _Said:
+class _OfItem:
     """All that a history has of one item.
 
     Attributes:
@@ -154,7 +145,7 @@ class _Said:
                 touches.append((event, age))
         self.shown = shown
         self.touched = _Touched.of(touches, scale) if touches else None
-        lists = [event.item.categories for event, _ in self.events if event.item is not None]
+        lists = {event.item.categories for event, _ in self.events if event.item is not None}
         self.categories = frozenset(chain.from_iterable(lists))
 
 
@@ -170,7 +161,7 @@ class Reading:
 
     def __init__(self, scale: RatingScale) -> None:
         self.scale = scale
-        self._said: dict[str, _Said] = {}
+        self._said: dict[str, _OfItem] = {}
         self._touched: dict[str, None] = {}  # ids, last touched last
         self._searches: dict[str, int] = {}  # how often each, last asked last
 
@@ -181,7 +172,7 @@ class Reading:
             events: with timestamps, oldest first, after those before.
             ages: how many sessions ago each was, counted as those before were.
         """
-        changed: dict[str, _Said] = {}
+        changed: dict[str, _OfItem] = {}
         for event, age in zip(events, ages, strict=True):
             # Taken out and put back, so that the last is the last.
             if event.item is None:
@@ -191,7 +182,7 @@ class Reading:
             name = event.item.id
             said = self._said.get(name)
             if said is None:
-                said = self._said[name] = _Said()
+                said = self._said[name] = _OfItem()
             said.events.append((event, age))
             changed[name] = said
             if event.type is not EventType.IMPRESSION:
@@ -202,7 +193,7 @@ class Reading:
 
     def drop(self, events: Iterable[Event]) -> None:
         """Take out the oldest events, in their order."""
-        changed: dict[str, _Said] = {}
+        changed: dict[str, _OfItem] = {}
         for event in events:
             if event.item is None:
                 query = event.query or ""
@@ -228,7 +219,7 @@ class Reading:
         """
         told = [(name, self._said[name].touched) for name in self._touched]
         touched = {name: one for name, one in told if one is not None}
-        chosen = {name: one for name, one in touched.items() if one.strength >= CHOSEN}
+        chosen = {name: one for name, one in touched.items() if one.said.strength >= CHOSEN}
         heavy = _heaviest(list(touched.values()), liked)
         interests = Interests(
             liked=tuple([one for one in heavy if one.strength > 0]),
@@ -247,12 +238,12 @@ class Reading:
 
 
 def _had(chosen: Mapping[str, _Touched]) -> tuple[_Had, ...]:
-    half = _half_life_days([len(one.standing.had) for one in chosen.values()])
+    half = _half_life_days([len(one.said.had) for one in chosen.values()])
     return tuple(
-        _Had(name, one.when, one.session, _rhythm_days(one.standing.had, half))
+        _Had(name, one.when, one.session, _rhythm_days(one.said.had, half))
         for name, one in chosen.items()
         # Stars for what somebody plays each evening do not end it.
-        if one.standing.had or (one.standing.done and len(one.visits) == 1)
+        if one.said.had or (one.said.done and len(one.visits) == 1)
     )
 
 
@@ -260,7 +251,7 @@ def _heaviest(touched: Sequence[_Touched], liked: int | None) -> list[Interest]:
     """The items that count most by now, oldest first; of liked ones at most ``liked``."""
     if not touched:
         return []
-    strengths = np.array([one.strength for one in touched])
+    strengths = np.array([one.said.strength for one in touched])
     later = places(strengths)
     sessions = np.array([one.session for one in touched], dtype=np.float64)
     # What was turned down is forgiven sooner.

@@ -148,5 +148,7 @@ def weights_of(interests: Sequence[Interest]) -> NDArray[np.float64]:
 
 def heaviest(weights: NDArray[np.float64], most: int) -> list[int]:
     """Places of the ``most`` largest of them, rising; of equal ones the last."""
+    if len(weights) <= most:
+        return list(range(len(weights)))
     kept = len(weights) - 1 - np.argsort(-weights[::-1], kind="stable")[:most]
     return sorted(kept.tolist())

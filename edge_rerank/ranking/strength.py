@@ -33,8 +33,10 @@ fading with what came after, see :class:`~.interests.Interest`.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import NamedTuple
 
 import numpy as np
 
@@ -208,6 +210,56 @@ class Standing:
         else:
             total = self.verdict + _BESIDE * _together(visits + deeds)
         return max(-MOST, min(MOST, total))
+
+
+class Said(NamedTuple):
+    """What all events with one item come to.
+
+    Attributes:
+        strength: signed, at most :data:`MOST` in size.
+        done: see :attr:`Standing.done`.
+        had: see :attr:`Standing.had`.
+        visits: see :attr:`Standing.sessions`, newest first; of a single event none.
+    """
+
+    strength: float
+    done: bool
+    had: Mapping[int, float]
+    visits: tuple[int, ...] = ()
+
+
+def said_by(events: Sequence[tuple[Event, int]], scale: RatingScale) -> Said:
+    """What events say of their item.
+
+    Args:
+        events: any but impressions, at least one, oldest first, and a number of its own for the
+            session of each.
+        scale: of ratings.
+    """
+    if len(events) == 1:  # by far the most
+        return _said_once(*events[0], scale)
+    standing = Standing()
+    for event, session in events:
+        standing.take(event, session=session, scale=scale)
+    visits = tuple(sorted(standing.sessions))
+    return Said(standing.strength, standing.done, standing.had, visits)
+
+
+def _said_once(event: Event, session: int, scale: RatingScale) -> Said:
+    """What a :class:`Standing` comes to that took in one event."""
+    kind = event.type
+    if kind in _ATTENTION:
+        plain = event.dwell_s is None and event.scroll is None
+        looked = _ATTENTION[kind] if plain else attention(event.dwell_s, event.scroll)
+        return Said(looked, False, _NEVER)
+    if kind is EventType.ADD_TO_CART:
+        return Said(_DEEDS[kind], False, _NEVER)
+    if kind in _DEEDS:
+        return Said(_DEEDS[kind], True, {session: event.timestamp or 0.0})
+    return Said(verdict_of(event, scale) or 0.0, kind is EventType.RATING, _NEVER)
+
+
+_NEVER: Mapping[int, float] = MappingProxyType({})
 
 
 def _together(strengths: list[float]) -> float:

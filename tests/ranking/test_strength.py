@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from edge_rerank import Event, Item, RatingScale
+from edge_rerank import Event, EventType, Item, RatingScale
 from edge_rerank.errors import InvalidInput
-from edge_rerank.ranking.strength import MOST, Standing, attention, guess_scale
+from edge_rerank.ranking.strength import MOST, Standing, attention, guess_scale, said_by
 
 STARS = RatingScale(1, 5)
 THING = Item("thing")
@@ -132,3 +132,26 @@ def test_a_scale_wants_two_different_numbers() -> None:
     for low, high in ((5, 1), (3, 3), (None, 5), (1, "5"), (0, float("inf"))):
         with pytest.raises(InvalidInput, match="expected"):
             RatingScale(low, high)  # type: ignore[arg-type]
+
+
+@given(
+    st.sampled_from([kind for kind in EventType if kind not in {"search", "impression"}]),
+    st.none() | st.floats(0, 2_000),
+    st.none() | st.floats(0, 1),
+    st.none() | st.floats(0, 10),
+)
+def test_a_single_event_says_what_it_says_among_others_to_come(
+    kind: EventType, dwell_s: float | None, scroll: float | None, value: float | None
+) -> None:
+    event = Event(kind, THING, timestamp=5.0, dwell_s=dwell_s, scroll=scroll, value=value)
+    scale = RatingScale(0, 10)
+    standing = Standing()
+    standing.take(event, session=3, scale=scale)
+    once = said_by([(event, 3)], scale)
+    assert once[:3] == (standing.strength, standing.done, standing.had)
+    twice = Standing()
+    for session in (3, 1):
+        twice.take(event, session=session, scale=scale)
+    visits = tuple(sorted(twice.sessions))
+    both = said_by([(event, 3), (event, 1)], scale)
+    assert both == (twice.strength, twice.done, twice.had, visits)
