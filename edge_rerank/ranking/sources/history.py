@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import cast
@@ -43,7 +43,8 @@ class HistorySource(Source):
 
     def fill_each(self, calls: Sequence[Call]) -> None:
         """Judge the candidates of several people, those of one shape in one go."""
-        every = [self.situation(request) for request, _ in calls]
+        tables = self._model.tables  # once: they may be replaced meanwhile
+        every = [self._situation(request, tables) for request, _ in calls]
         for group in _of_one_shape(every):
             some = [every[place] for place in group]
             self._fill_together([calls[place] for place in group], some)
@@ -65,9 +66,9 @@ class HistorySource(Source):
                 popular = column.reason is ReasonCode.POPULAR  # it is so for everybody
                 evidence[column.name] = values if popular else values * certain
 
-    def situation(self, request: Request) -> Situation:
+    def _situation(self, request: Request, tables: Mapping[str, Table]) -> Situation:
         """Lay out one request; the history is what the model can read of the person's."""
-        compared, own, tables = request.comparisons, request.candidates, self._model.tables
+        compared, own = request.comparisons, request.candidates
         read = request.interests.derived(self, lambda: self._read(request))
         numbers, before = request.numbers
         sorts, past = request.sorts
