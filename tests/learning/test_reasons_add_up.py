@@ -15,7 +15,7 @@ from edge_rerank.learning.host_guard import Trial
 from edge_rerank.learning.interleaving import Side
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Lesson
-from edge_rerank.ranking import engine as engine_module
+from edge_rerank.ranking import answer as answers
 from edge_rerank.ranking import explain as explain_module
 from edge_rerank.ranking.answer import Answer
 from edge_rerank.ranking.engine import RankingEngine
@@ -189,7 +189,7 @@ def test_reasons_and_moves_come_to_what_an_explored_list_tells(
     explained: Explained,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(engine_module, "POLICIES", (Exploring(_seed=lambda: 3),))
+    monkeypatch.setattr(answers, "POLICIES", (Exploring(_seed=lambda: 3),))
     down = up = 0
     for person, hour in product(people, (8, 20)):
         answer = person.answer(engine, policy=ListPolicy(explore=0.5), context={"hour": hour})
