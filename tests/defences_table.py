@@ -529,9 +529,9 @@ DEFENCES: tuple[Defence, ...] = (
         "1",
     ),
     Defence(
-        "tests/export/test_federate.py::test_a_ledger_stops_at_epsilon",
+        "tests/export/fleet/federation/test_federation.py::test_a_ledger_stops_at_epsilon",
         "the ledger's stop",
-        "export/edge_rerank_export/fleet/federate_ledger.py",
+        "export/edge_rerank_export/fleet/federation/server/ledger.py",
         "if after > self.promise.epsilon * (1 + 1e-12):",
         "if after > 2 * self.promise.epsilon:",
     ),

@@ -93,6 +93,9 @@ HISTORY = (
 )
 """Likewise inside of the history: bytes below meaning."""
 
+FEDERATION = ("wire", "grid", "device", "server", "evidence", "simulation")
+"""Likewise inside of the fleet's federation: a device knows nothing of its server."""
+
 
 def modules(package: str) -> dict[str, Path]:
     """Every module of a package by its dotted name."""
@@ -171,6 +174,7 @@ def test_no_circle_between_the_rooms_of_any_package(package: str) -> None:
         ("edge_rerank", "edge_rerank", RUNTIME),
         ("edge_rerank", "edge_rerank.history", HISTORY),
         ("edge_rerank_export", "edge_rerank_export", TOOLCHAIN),
+        ("edge_rerank_export", "edge_rerank_export.fleet.federation", FEDERATION),
     ],
 )
 def test_every_room_imports_from_below_alone(

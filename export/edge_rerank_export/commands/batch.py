@@ -108,8 +108,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         PackError: when the pack cannot be used.
         WorkerLost: when workers die again and again.
     """
-    from edge_rerank_export.fleet.job import Question, begin
-    from edge_rerank_export.fleet.parts import Counts
+    from edge_rerank_export.fleet.batch.job import Question, begin
+    from edge_rerank_export.fleet.batch.parts import Counts
 
     steps = on_console(console)
     question = Question(
@@ -143,10 +143,10 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 def _engine(name: str) -> Callable[..., Any]:
     """What spreads the rows; only the one that is asked for is imported."""
     if name == "ray":
-        from edge_rerank_export.fleet.on_ray import rank_on_ray
+        from edge_rerank_export.fleet.batch.on_ray import rank_on_ray
 
         return rank_on_ray
-    from edge_rerank_export.fleet.local import rank_locally
+    from edge_rerank_export.fleet.batch.local import rank_locally
 
     return rank_locally
 

@@ -195,8 +195,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
 
 def _serve(arguments: argparse.Namespace, console: Console) -> None:
-    from edge_rerank_export.fleet.federate_app import SETTINGS_AT, run_tool, write_app
-    from edge_rerank_export.fleet.federate_server import SETTINGS, Settings
+    from edge_rerank_export.fleet.federation.server.app import SETTINGS_AT, run_tool, write_app
+    from edge_rerank_export.fleet.federation.server.serve import SETTINGS, Settings
 
     settings = Settings(
         packs=tuple(arguments.pack),
@@ -220,8 +220,8 @@ def _serve(arguments: argparse.Namespace, console: Console) -> None:
 def _carry(arguments: argparse.Namespace, console: Console) -> None:
     from functools import partial
 
-    from edge_rerank_export.fleet.federate_courier import carry
-    from edge_rerank_export.fleet.federate_node import Link, run_node
+    from edge_rerank_export.fleet.federation.device.courier import carry
+    from edge_rerank_export.fleet.federation.device.node import Link, run_node
 
     link = Link(
         arguments.superlink, arguments.certificates, insecure=arguments.insecure, key=arguments.key
@@ -237,9 +237,9 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> None:
     import json
 
     from edge_rerank_export.files import write_whole
-    from edge_rerank_export.fleet.federate_page import as_html
-    from edge_rerank_export.fleet.federate_simulate import FleetPlan, simulate_fleet
-    from edge_rerank_export.fleet.federate_words import as_text
+    from edge_rerank_export.fleet.federation.simulation.page import as_html
+    from edge_rerank_export.fleet.federation.simulation.simulate import FleetPlan, simulate_fleet
+    from edge_rerank_export.fleet.federation.simulation.words import as_text
 
     plan = FleetPlan(
         devices=arguments.devices,

@@ -20,7 +20,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-import edge_rerank_export.fleet  # noqa: F401 - silences Flower, which looks when it is imported
+import edge_rerank_export.fleet.federation  # noqa: F401 - silences Flower, which looks when it is imported
 
 pytest.importorskip("flwr")
 if os.environ.get("EDGE_RERANK_FLEET") != "1":
@@ -29,10 +29,10 @@ if os.environ.get("EDGE_RERANK_FLEET") != "1":
     )
 
 from edge_rerank.history.transfer import open_sealed
-from edge_rerank_export.fleet.federate_people import CANARY
+from edge_rerank_export.fleet.federation.simulation.people import CANARY
 from edge_rerank_export.packing.sign import generate_key
-from tests.export.fleet import couriers
-from tests.export.fleet.couriers import Application, Tap, wait_until
+from tests.export.fleet.federation import couriers
+from tests.export.fleet.federation.couriers import Application, Tap, wait_until
 
 COURIERS, NODES, ROUNDS = 12, 100, 2
 FEDERATE = [sys.executable, "-m", "edge_rerank.export", "federate"]
@@ -98,7 +98,7 @@ def test_every_courier_answers_each_round(tmp_path: Path) -> None:
         *("--host", "127.0.0.1", "--port", str(port)),
     ]
     beside = [
-        *(sys.executable, "-m", "tests.export.fleet.couriers", near, roots),
+        *(sys.executable, "-m", "tests.export.fleet.federation.couriers", near, roots),
         *(str(tmp_path / "crowd"), str(COURIERS), str(NODES - COURIERS)),
     ]
     client = [*FEDERATE, "client", "--superlink", near, "--certificates", roots, "--exchange"]

@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from edge_rerank.batch import BatchRanker
 from edge_rerank_export.errors import WorkerLost
-from edge_rerank_export.fleet.job import MOST_LOST, Job
-from edge_rerank_export.fleet.parts import Counts, write_part
+from edge_rerank_export.fleet.batch.job import MOST_LOST, Job
+from edge_rerank_export.fleet.batch.parts import Counts, write_part
 from edge_rerank_export.progress import Update
 
 _AHEAD = 2

@@ -24,29 +24,29 @@ from edge_rerank.learning.share import LEAST_LISTS, vector_of
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, write_whole
-from edge_rerank_export.fleet.federate_attack import membership
-from edge_rerank_export.fleet.federate_catalogue import crowd_direction
-from edge_rerank_export.fleet.federate_gain import Judged, gains_of, opened_reranker
-from edge_rerank_export.fleet.federate_grid import MemoryGrid
-from edge_rerank_export.fleet.federate_hostile import most_reach, reach_of_each
-from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
-from edge_rerank_export.fleet.federate_people import (
-    HeadKeeper,
-    Shelf,
-    SimulatedDevice,
-    canaries_in,
-    head_of,
-)
-from edge_rerank_export.fleet.federate_prior import (
+from edge_rerank_export.fleet.federation.evidence.hostile import most_reach, reach_of_each
+from edge_rerank_export.fleet.federation.evidence.membership import membership
+from edge_rerank_export.fleet.federation.grid import MemoryGrid
+from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
+from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
+from edge_rerank_export.fleet.federation.server.prior import (
     moved,
     noise_after,
     prior_of,
     start_of,
     write_prior,
 )
-from edge_rerank_export.fleet.federate_report import as_json, as_text, means_of, report_of
-from edge_rerank_export.fleet.federate_rounds import run_rounds
-from edge_rerank_export.fleet.federate_strategy import PriorStrategy
+from edge_rerank_export.fleet.federation.server.report import as_json, as_text, means_of, report_of
+from edge_rerank_export.fleet.federation.server.rounds import run_rounds
+from edge_rerank_export.fleet.federation.server.strategy import PriorStrategy
+from edge_rerank_export.fleet.federation.simulation.gain import Judged, gains_of, opened_reranker
+from edge_rerank_export.fleet.federation.simulation.people import (
+    HeadKeeper,
+    Shelf,
+    SimulatedDevice,
+    canaries_in,
+    head_of,
+)
 from edge_rerank_export.progress import Steps
 from edge_rerank_export.studies.results.ledger import data_mark, mark_of
 from edge_rerank_export.studies.simulate.plan import Plan

@@ -22,11 +22,10 @@ from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.sources.personal import read_axes
 from edge_rerank_export.cli import main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federate_attack import Places, auc, membership
-from edge_rerank_export.fleet.federate_catalogue import crowd_direction
-from edge_rerank_export.fleet.federate_gain import figures_of
-from edge_rerank_export.fleet.federate_ledger import Ledger, Promise, noise_for
-from edge_rerank_export.fleet.federate_prior import (
+from edge_rerank_export.fleet.federation.evidence.membership import Places, auc, membership
+from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
+from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise, noise_for
+from edge_rerank_export.fleet.federation.server.prior import (
     CROWD,
     STEP,
     kinds,
@@ -37,7 +36,8 @@ from edge_rerank_export.fleet.federate_prior import (
     start_of,
     write_prior,
 )
-from edge_rerank_export.fleet.federate_report import as_json, as_text, report_of
+from edge_rerank_export.fleet.federation.server.report import as_json, as_text, report_of
+from edge_rerank_export.fleet.federation.simulation.gain import figures_of
 
 LAYOUT = Layout("pack", "a" * 64, ("content", "popularity"), 4)
 WIDTH = LAYOUT.width

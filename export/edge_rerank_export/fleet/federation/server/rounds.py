@@ -11,9 +11,13 @@ from numpy.typing import NDArray
 
 from edge_rerank.errors import PrivacyBudgetSpent
 from edge_rerank.learning.prior import Prior
-from edge_rerank_export.fleet.federate_ledger import Ledger
-from edge_rerank_export.fleet.federate_prior import noise_after, prior_of, start_of
-from edge_rerank_export.fleet.federate_strategy import PriorStrategy, arrays_of, position_in
+from edge_rerank_export.fleet.federation.server.ledger import Ledger
+from edge_rerank_export.fleet.federation.server.prior import noise_after, prior_of, start_of
+from edge_rerank_export.fleet.federation.server.strategy import (
+    PriorStrategy,
+    arrays_of,
+    position_in,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -55,7 +59,7 @@ def run_rounds(
         grid: reaches the devices.
         ledger: of the strategy; also counts rounds before these.
         position: that rounds before came to; ``None`` for the layout's own.
-        known: see :func:`~.federate_prior.prior_of`.
+        known: see :func:`~.prior.prior_of`.
         timeout: seconds to wait for a round's answers; ``None`` for all of them.
         on_round: told before each round its number and the position that heads begin at.
     """

@@ -12,7 +12,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-import edge_rerank_export.fleet  # noqa: F401 - silences Flower, which looks when it is imported
+import edge_rerank_export.fleet.federation  # noqa: F401 - silences Flower, which looks when it is imported
 from edge_rerank import RankingEngine, Trust
 from edge_rerank.errors import PrivacyBudgetSpent
 from edge_rerank.learning.head import Head
@@ -25,18 +25,22 @@ from flwr.app import ConfigRecord, Message
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federate_app import run_tool
-from edge_rerank_export.fleet.federate_attack import membership
-from edge_rerank_export.fleet.federate_grid import MemoryGrid
-from edge_rerank_export.fleet.federate_hostile import most_reach, reach_of_each, sender
-from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
-from edge_rerank_export.fleet.federate_people import SimulatedDevice, canaries_in
-from edge_rerank_export.fleet.federate_prior import STEP, prior_of, read_prior, start_of
-from edge_rerank_export.fleet.federate_rounds import run_rounds
-from edge_rerank_export.fleet.federate_server import Settings, serve
-from edge_rerank_export.fleet.federate_simulate import _control
-from edge_rerank_export.fleet.federate_strategy import PriorStrategy, arrays_of, position_in
-from edge_rerank_export.fleet.federate_wire import ROUND
+from edge_rerank_export.fleet.federation.evidence.hostile import most_reach, reach_of_each, sender
+from edge_rerank_export.fleet.federation.evidence.membership import membership
+from edge_rerank_export.fleet.federation.grid import MemoryGrid
+from edge_rerank_export.fleet.federation.server.app import run_tool
+from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
+from edge_rerank_export.fleet.federation.server.prior import STEP, prior_of, read_prior, start_of
+from edge_rerank_export.fleet.federation.server.rounds import run_rounds
+from edge_rerank_export.fleet.federation.server.serve import Settings, serve
+from edge_rerank_export.fleet.federation.server.strategy import (
+    PriorStrategy,
+    arrays_of,
+    position_in,
+)
+from edge_rerank_export.fleet.federation.simulation.people import SimulatedDevice, canaries_in
+from edge_rerank_export.fleet.federation.simulation.simulate import _control
+from edge_rerank_export.fleet.federation.wire import ROUND
 from edge_rerank_export.packing.sign import generate_key
 
 LAYOUT = Layout("pack", "a" * 64, ("content", "popularity"), 4)

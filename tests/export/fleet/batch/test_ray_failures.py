@@ -13,9 +13,9 @@ from edge_rerank_export.errors import WorkerLost
 
 pytest.importorskip("pyarrow")
 
-from edge_rerank_export.fleet import on_ray
-from edge_rerank_export.fleet.job import Job
-from edge_rerank_export.fleet.parts import Parts, Source
+from edge_rerank_export.fleet.batch import on_ray
+from edge_rerank_export.fleet.batch.job import Job
+from edge_rerank_export.fleet.batch.parts import Parts, Source
 
 
 class RayError(Exception):

@@ -14,7 +14,7 @@ from flwr.serverapp import Grid, ServerApp
 
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, write_whole
-from edge_rerank_export.fleet.federate_server import SETTINGS, Settings, serve
+from edge_rerank_export.fleet.federation.server.serve import SETTINGS, Settings, serve
 
 SETTINGS_AT = "settings"
 """Name in the run's configuration."""
@@ -37,8 +37,8 @@ fab-format-version = 1
 flwr-version-target = "1.42.0"
 
 [tool.flwr.app.components]
-serverapp = "edge_rerank_export.fleet.federate_app:server"
-clientapp = "edge_rerank_export.fleet.federate_app:client"
+serverapp = "edge_rerank_export.fleet.federation.server.app:server"
+clientapp = "edge_rerank_export.fleet.federation.server.app:client"
 
 [tool.flwr.app.config]
 settings = ""

@@ -15,7 +15,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-import edge_rerank_export.fleet  # noqa: F401 - silences Flower, which looks when it is imported
+import edge_rerank_export.fleet.federation  # noqa: F401 - silences Flower, which looks when it is imported
 
 pytest.importorskip("flwr")
 
@@ -28,10 +28,10 @@ from flwr.supercore.task_identity import TaskIdentity
 from edge_rerank import FleetRound
 from edge_rerank_export.cli import EXIT_INTERRUPTED, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet import federate_node
-from edge_rerank_export.fleet.federate_courier import carry
-from edge_rerank_export.fleet.federate_node import OFTEN_S, Link, run_node
-from edge_rerank_export.fleet.federate_wire import SEALED, ask
+from edge_rerank_export.fleet.federation.device import node as device_node
+from edge_rerank_export.fleet.federation.device.courier import carry
+from edge_rerank_export.fleet.federation.device.node import OFTEN_S, Link, run_node
+from edge_rerank_export.fleet.federation.wire import SEALED, ask
 
 TERMS = FleetRound(1, b"k" * 32).to_json()
 LINK = Link("127.0.0.1:1", insecure=True)
@@ -110,7 +110,7 @@ class SuperLink:
 @pytest.fixture
 def superlink(monkeypatch: pytest.MonkeyPatch) -> SuperLink:
     link = SuperLink()
-    monkeypatch.setattr(federate_node, "http_request_response", link)
+    monkeypatch.setattr(device_node, "http_request_response", link)
     return link
 
 

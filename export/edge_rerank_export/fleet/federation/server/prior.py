@@ -91,7 +91,7 @@ def prior_of(
         layout: of the weights.
         noise: standard deviation of the noise in each mean.
         known: a direction along the axes that says nothing of a device, see
-            :func:`~.federate_catalogue.crowd_direction`; ``None`` for none.
+            :func:`~.crowd.crowd_direction`; ``None`` for none.
     """
     mean, wider = np.split(position.copy(), 2)
     columns = len(layout.columns)

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 from edge_rerank.history.transfer import open_sealed
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.share import CLIP, Contribution, FleetRound, clipped, reads
-from edge_rerank_export.fleet.federate_ledger import Ledger
-from edge_rerank_export.fleet.federate_prior import moved
-from edge_rerank_export.fleet.federate_wire import SEALED, ask
+from edge_rerank_export.fleet.federation.server.ledger import Ledger
+from edge_rerank_export.fleet.federation.server.prior import moved
+from edge_rerank_export.fleet.federation.wire import SEALED, ask
 
 if TYPE_CHECKING:
     from flwr.serverapp import Grid

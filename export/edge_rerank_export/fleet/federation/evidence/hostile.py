@@ -12,15 +12,15 @@ from numpy.typing import NDArray
 from edge_rerank.history.transfer import seal_for
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.share import CLIP, Contribution
-from edge_rerank_export.fleet.federate_grid import Device, MemoryGrid
-from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
-from edge_rerank_export.fleet.federate_prior import STEP, start_of
-from edge_rerank_export.fleet.federate_strategy import (
+from edge_rerank_export.fleet.federation.grid import Device, MemoryGrid
+from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
+from edge_rerank_export.fleet.federation.server.prior import STEP, start_of
+from edge_rerank_export.fleet.federation.server.strategy import (
     PriorStrategy,
     arrays_of,
     position_in,
 )
-from edge_rerank_export.fleet.federate_wire import answered
+from edge_rerank_export.fleet.federation.wire import answered
 
 
 def hostile_devices(layout: Layout, public: bytes) -> dict[str, Device]:

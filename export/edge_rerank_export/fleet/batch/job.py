@@ -16,7 +16,7 @@ import edge_rerank
 from edge_rerank.batch import BatchRanker
 from edge_rerank.errors import DataError
 from edge_rerank_export.errors import WorkerLost
-from edge_rerank_export.fleet.parts import JOB, Parts, Source, check_free
+from edge_rerank_export.fleet.batch.parts import JOB, Parts, Source, check_free
 from edge_rerank_export.progress import Steps
 
 MOST_LOST = 5

@@ -17,12 +17,12 @@ from edge_rerank.formats.items import read_items
 from edge_rerank.learning.layout import Layout
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, new_folder, write_whole
-from edge_rerank_export.fleet.federate_catalogue import crowd_direction
-from edge_rerank_export.fleet.federate_ledger import Ledger, Promise
-from edge_rerank_export.fleet.federate_prior import prior_of, write_prior
-from edge_rerank_export.fleet.federate_report import as_json, as_text, report_of
-from edge_rerank_export.fleet.federate_rounds import run_rounds
-from edge_rerank_export.fleet.federate_strategy import PriorStrategy
+from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
+from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
+from edge_rerank_export.fleet.federation.server.prior import prior_of, write_prior
+from edge_rerank_export.fleet.federation.server.report import as_json, as_text, report_of
+from edge_rerank_export.fleet.federation.server.rounds import run_rounds
+from edge_rerank_export.fleet.federation.server.strategy import PriorStrategy
 from edge_rerank_export.packing.sign import sign_pack
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Settings:
         name: of the priors' pack.
         timeout: seconds to wait for a round's answers.
         items: file of the catalogue, from which the priors' direction is known; "" for none.
-        epsilon, rounds, clients: see :class:`~.federate_ledger.Promise`.
+        epsilon, rounds, clients: see :class:`~.ledger.Promise`.
     """
 
     packs: tuple[str, ...]

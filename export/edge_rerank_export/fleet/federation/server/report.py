@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_rerank.learning.prior import Prior
-from edge_rerank_export.fleet.federate_ledger import Ledger
-from edge_rerank_export.fleet.federate_prior import STEP
+from edge_rerank_export.fleet.federation.server.ledger import Ledger
+from edge_rerank_export.fleet.federation.server.prior import STEP
 
 WHO_SEES = {
     "the device": "everything of its own people; it chooses the person whose vector it sends, and "

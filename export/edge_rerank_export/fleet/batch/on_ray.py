@@ -17,8 +17,8 @@ import pyarrow.parquet as pq
 from edge_rerank.batch import PERSON, BatchRanker
 from edge_rerank.errors import DataError, MissingExtra
 from edge_rerank_export.errors import WorkerLost
-from edge_rerank_export.fleet.job import Job
-from edge_rerank_export.fleet.parts import Counts, ranked_table
+from edge_rerank_export.fleet.batch.job import Job
+from edge_rerank_export.fleet.batch.parts import Counts, ranked_table
 from edge_rerank_export.progress import Update
 
 CHECKPOINTS = "_checkpoints"

@@ -21,10 +21,10 @@ from cryptography.x509.oid import NameOID
 from edge_rerank import RankingEngine
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
-from edge_rerank_export.fleet.federate_courier import ANSWER_FILE, PRIOR_FOLDER, ROUND_FILE
-from edge_rerank_export.fleet.federate_node import Link, run_node
-from edge_rerank_export.fleet.federate_people import SimulatedDevice
-from edge_rerank_export.fleet.federate_prior import read_prior
+from edge_rerank_export.fleet.federation.device.courier import ANSWER_FILE, PRIOR_FOLDER, ROUND_FILE
+from edge_rerank_export.fleet.federation.device.node import Link, run_node
+from edge_rerank_export.fleet.federation.server.prior import read_prior
+from edge_rerank_export.fleet.federation.simulation.people import SimulatedDevice
 
 
 def shipped_layout() -> Layout:

@@ -15,7 +15,7 @@ from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.share import FLEET, FleetRound, share
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import write_whole
-from edge_rerank_export.fleet.federate_wire import answered, asked
+from edge_rerank_export.fleet.federation.wire import answered, asked
 from edge_rerank_export.studies.simulate.plan import Arm, Order, Plan
 from edge_rerank_export.studies.simulate.play import make_person, play_arms
 from edge_rerank_export.studies.simulate.ranker import PackRanker

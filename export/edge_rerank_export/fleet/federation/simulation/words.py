@@ -13,7 +13,7 @@ ATTACKS = {
     "distance": "by distance",
     "beside": "along its mean, beside the other",
 }
-"""Attacks of :mod:`~.federate_attack`, in words."""
+"""Attacks of :mod:`~.evidence.membership`, in words."""
 
 MEMBERSHIP = ("attack", "AUC", "95 %", "of nobody's", "more by", "95 % of it")
 """Headings of :func:`membership_rows`."""
@@ -26,7 +26,7 @@ REACH = ("a device that sends", "moves a round by")
 
 
 def as_text(figures: Mapping[str, Any], *, width: int) -> str:
-    """Figures of :func:`~.federate_simulate.simulate_fleet` for a terminal.
+    """Figures of :func:`~.simulate.simulate_fleet` for a terminal.
 
     Args:
         figures: see there.

@@ -17,7 +17,7 @@ import pytest
 from edge_rerank.batch import BatchRanker
 from edge_rerank.evaluation.invented import invented_items
 from edge_rerank_export.cli import EXIT_USAGE, main
-from edge_rerank_export.fleet import job
+from edge_rerank_export.fleet.batch import job
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -180,7 +180,7 @@ def test_an_input_without_a_column_or_that_is_none(
 def test_a_worker_that_always_dies_ends_the_run(
     shop: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from edge_rerank_export.fleet import local
+    from edge_rerank_export.fleet.batch import local
 
     monkeypatch.setattr(local, "_rank", dies)
     assert main(command(shop, tmp_path / "out")) == EXIT_USAGE

@@ -35,7 +35,7 @@ from flwr.supercore.run import RunNotRunningException
 from flwr.supernode.fleet_http_connection import http_request_response
 
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federate_wire import answered, asked
+from edge_rerank_export.fleet.federation.wire import answered, asked
 
 Carry = Callable[[str, dict[str, bytes]], bytes | None]
 """Takes a round's terms and the files of its prior, and gives a sealed answer or none."""
@@ -91,7 +91,7 @@ def run_node(
 
     Args:
         link: to the SuperLink, which is waited for while it is not there.
-        carry: to the device's application and back, see :func:`~.federate_courier.carry`.
+        carry: to the device's application and back, see :func:`~.courier.carry`.
         rounds: to carry; ``None`` for all.
         wait: waits so many seconds.
 

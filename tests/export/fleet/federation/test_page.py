@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from edge_rerank_export.fleet.federate_page import as_html
-from edge_rerank_export.fleet.federate_words import as_text, gain_rows, membership_rows
+from edge_rerank_export.fleet.federation.simulation.page import as_html
+from edge_rerank_export.fleet.federation.simulation.words import as_text, gain_rows, membership_rows
 
 
 def told(auc: float, control: float = 0.5) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.plots import Line
 from edge_rerank.render.page import report_page
 from edge_rerank.render.report import NUMBERS_STYLE, facts, row, section, table
-from edge_rerank_export.fleet.federate_words import (
+from edge_rerank_export.fleet.federation.simulation.words import (
     ATTACKS,
     GAIN,
     MEMBERSHIP,
@@ -32,7 +32,7 @@ section li { margin: .25rem 0; } section ul { padding-left: 1.1rem; }
 
 
 def as_html(figures: Mapping[str, Any]) -> str:
-    """Figures of :func:`~.federate_simulate.simulate_fleet` as a page, which names nobody."""
+    """Figures of :func:`~.simulate.simulate_fleet` as a page, which names nobody."""
     title = f"A fleet of {figures['plan']['devices']} devices, simulated"
     sees = [row(who, [escape(what)]) for who, what in figures["fleets"][0]["who_sees_what"].items()]
     return report_page(

@@ -1,0 +1,1 @@
+"""Internal: the courier beside a device; needs no PyTorch."""
