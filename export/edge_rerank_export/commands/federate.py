@@ -238,7 +238,8 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> None:
 
     from edge_rerank_export.files import write_whole
     from edge_rerank_export.fleet.federation.simulation.page import as_html
-    from edge_rerank_export.fleet.federation.simulation.simulate import FleetPlan, simulate_fleet
+    from edge_rerank_export.fleet.federation.simulation.plan import FleetPlan
+    from edge_rerank_export.fleet.federation.simulation.simulate import simulate_fleet
     from edge_rerank_export.fleet.federation.simulation.words import as_text
 
     plan = FleetPlan(

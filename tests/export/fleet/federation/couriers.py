@@ -21,9 +21,10 @@ from cryptography.x509.oid import NameOID
 from edge_rerank import RankingEngine
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
+from edge_rerank.packs.pack import Pack
+from edge_rerank.ranking.sources.personal import begun
 from edge_rerank_export.fleet.federation.device.courier import ANSWER_FILE, PRIOR_FOLDER, ROUND_FILE
 from edge_rerank_export.fleet.federation.device.node import Link, run_node
-from edge_rerank_export.fleet.federation.server.prior import read_prior
 from edge_rerank_export.fleet.federation.simulation.people import SimulatedDevice
 
 
@@ -56,7 +57,7 @@ class Application:
         """The sealed vector for these terms; ``times`` says when they came and when it was made."""
         came = time.monotonic()
         if (self._folder / "manifest.json").exists():
-            self._begun, _ = read_prior(self._folder, self._plain)
+            self._begun = begun(self._plain, Pack.open(self._folder))
         sealed = self.device.sealed(terms)
         assert sealed is not None
         self.sent.append(sealed)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from edge_rerank import Item, Reranker
-from edge_rerank.errors import PackError, PackUnsupported, PrivacyBudgetSpent
+from edge_rerank.errors import PackUnsupported, PrivacyBudgetSpent
 from edge_rerank.history.budget import epsilon_of, rho_of_noise
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
@@ -32,7 +34,6 @@ from edge_rerank_export.fleet.federation.server.prior import (
     moved,
     noise_after,
     prior_of,
-    read_prior,
     start_of,
     write_prior,
 )
@@ -279,13 +280,9 @@ def test_the_pack_of_a_prior_is_taken_by_a_device(tmp_path: Path) -> None:
         layout = plain.engine.layout
     prior = Prior.of(np.full(layout.width, 0.1), layout.prior())
     folder = write_prior(tmp_path / "p", prior, layout, name="fleet", release=4, report=b"{}")
-    begun, release = read_prior(folder, layout)
-    assert begun.start == prior
-    assert release == 4
+    assert Pack.open(folder).manifest.release == 4
     with Reranker.open(["shipped", folder]) as device:
-        assert device.engine.layout == begun
-    with pytest.raises(PackError):
-        read_prior(folder, LAYOUT)
+        assert device.engine.layout == replace(layout, start=prior)
     with pytest.raises(RecipeError, match="an empty folder"):
         write_prior(folder, prior, layout, name="fleet", release=5, report=b"{}")
     other = write_prior(tmp_path / "o", prior_of(start_of(LAYOUT), LAYOUT), LAYOUT,
@@ -310,11 +307,23 @@ def test_the_report_says_what_was_spent_and_who_sees_what() -> None:
 def test_without_flower_the_command_says_what_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    import sys
-
-    monkeypatch.setitem(sys.modules, "flwr", None)
+    for name in {"flwr", *(name for name in sys.modules if name.startswith("flwr."))}:
+        monkeypatch.setitem(sys.modules, name, None)
     for name in [name for name in sys.modules if name.startswith("edge_rerank_export.fleet")]:
         monkeypatch.delitem(sys.modules, name)
     code = main(["federate", "simulate", str(tmp_path), "--out", str(tmp_path / "o")])
     assert code == 2
     assert "edge-rerank-export[fleet]" in capsys.readouterr().err
+
+
+def test_a_courier_is_light() -> None:
+    """It stands beside every device for as long as the device is up."""
+    heavy = {"torch", "transformers", "flwr", "onnxruntime"}
+    code = (
+        "import sys\nimport edge_rerank_export.fleet.federation.device.courier\n"
+        f"print(sorted({heavy} & set(sys.modules)))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], check=False, capture_output=True, text=True, timeout=60
+    )
+    assert (done.stdout, done.stderr) == ("[]\n", "")

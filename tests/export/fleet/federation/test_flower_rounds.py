@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 import random
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,15 +24,19 @@ from edge_rerank.learning.share import CLIP, FleetRound, vector_of
 pytest.importorskip("flwr")
 
 from flwr.app import ConfigRecord, Message
+from flwr.clientapp import ClientApp
+from flwr.serverapp import ServerApp
 
 from edge_rerank.packs.pack import Pack
+from edge_rerank.ranking.sources.personal import begun
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.fleet.federation.evidence.control import control_of
 from edge_rerank_export.fleet.federation.evidence.hostile import most_reach, reach_of_each, sender
 from edge_rerank_export.fleet.federation.evidence.membership import membership
 from edge_rerank_export.fleet.federation.grid import MemoryGrid
-from edge_rerank_export.fleet.federation.server.app import run_tool
+from edge_rerank_export.fleet.federation.server.app import run_tool, write_app
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
-from edge_rerank_export.fleet.federation.server.prior import STEP, prior_of, read_prior, start_of
+from edge_rerank_export.fleet.federation.server.prior import STEP, prior_of, start_of
 from edge_rerank_export.fleet.federation.server.rounds import run_rounds
 from edge_rerank_export.fleet.federation.server.serve import Settings, serve
 from edge_rerank_export.fleet.federation.server.strategy import (
@@ -39,7 +45,6 @@ from edge_rerank_export.fleet.federation.server.strategy import (
     position_in,
 )
 from edge_rerank_export.fleet.federation.simulation.people import SimulatedDevice, canaries_in
-from edge_rerank_export.fleet.federation.simulation.simulate import _control
 from edge_rerank_export.fleet.federation.wire import ROUND
 from edge_rerank_export.packing.sign import generate_key
 
@@ -107,12 +112,12 @@ def test_a_prior_along_a_known_direction_tells_no_more_of_anybody_than_the_direc
     position = start_of(LAYOUT)
     position[:WIDTH] = np.mean([vector_of(one)[:WIDTH] for one in members], axis=0)
     prior = prior_of(position, LAYOUT, noise=0.03, known=known)
-    told = membership(prior, members, others, _control(prior, LAYOUT, Promise(), known))
+    told = membership(prior, members, others, control_of(prior, LAYOUT, Promise(), known))
     assert told["along"].auc > 0.6
     assert max(abs(told[name].more) for name in ("along", "distance")) < 0.01
     assert told["beside"].auc == 0.5
     plain = prior_of(position, LAYOUT)
-    told = membership(plain, members, others, _control(plain, LAYOUT, Promise(), None))
+    told = membership(plain, members, others, control_of(plain, LAYOUT, Promise(), None))
     assert told["along"].auc > 0.6
     assert told["along"].more_interval.low < 0.1
 
@@ -237,12 +242,13 @@ def test_a_server_signs_each_prior_and_never_asks_a_round_twice(tmp_path: Path) 
         (config,) = message.content.config_records.values()
         terms = FleetRound.from_json(str(config[ROUND]))
         asked.append(terms.number)
-        begun = layout
+        beginning = layout
         if terms.number > 1:
             assert {"prior/manifest.json", "prior/manifest.sig", "prior/prior.npy"} <= set(config)
-            begun, release = read_prior(tmp_path / "out" / f"round-{terms.number}", layout)
-            assert release == terms.number
-        (sealed,) = sender(numbers, begun, KEYS[1], number=terms.number)(message)
+            pack = Pack.open(tmp_path / "out" / f"round-{terms.number}")
+            assert pack.manifest.release == terms.number
+            beginning = begun(layout, pack)
+        (sealed,) = sender(numbers, beginning, KEYS[1], number=terms.number)(message)
         return sealed
 
     grid = MemoryGrid({n + 1: device for n in range(100)})
@@ -267,6 +273,15 @@ def test_a_round_that_was_broken_off_is_paid_for(tmp_path: Path) -> None:
         serve(MemoryGrid({n + 1: gone for n in range(100)}), settings(tmp_path))
     silent = MemoryGrid({n + 1: lambda message: [] for n in range(100)})
     assert serve(silent, settings(tmp_path))["devices_a_round_taken"] == [0]
+
+
+def test_flower_finds_the_app_that_is_written_for_it(tmp_path: Path) -> None:
+    folder = write_app(settings(tmp_path))
+    named = tomllib.loads((folder / "pyproject.toml").read_text(encoding="utf-8"))
+    for kind, place in named["tool"]["flwr"]["app"]["components"].items():
+        module, _, name = place.partition(":")
+        found = getattr(importlib.import_module(module), name)
+        assert isinstance(found, {"serverapp": ServerApp, "clientapp": ClientApp}[kind])
 
 
 def test_flowers_programs_find_each_other_where_nothing_is_activated(

@@ -16,11 +16,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 import edge_rerank
-from edge_rerank.errors import PackInvalid
 from edge_rerank.learning.layout import CATEGORY_SLOTS, Layout
 from edge_rerank.learning.prior import MOST_MEAN, Prior
 from edge_rerank.learning.share import SPREAD
-from edge_rerank.packs.array_files import read_array, write_array
+from edge_rerank.packs.array_files import write_array
 from edge_rerank.packs.manifest import MANIFEST_NAME, FileEntry, Manifest, Source
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import PriorSpec
@@ -175,20 +174,3 @@ def write_prior(
     (folder / MANIFEST_NAME).write_bytes(manifest.to_json())
     Pack.open(folder)
     return folder
-
-
-def read_prior(folder: Path, layout: Layout) -> tuple[Layout, int]:
-    """The layout with the prior of a pack, and its release.
-
-    Raises:
-        PackError: when the pack cannot be read, or is of other heads.
-    """
-    pack = Pack.open(folder)
-    spec = pack.manifest.prior
-    if spec is None or spec.layout != layout.mark.hex():
-        raise PackInvalid("prior: expected a pack with one, of the heads of this pack")
-    numbers = read_array(pack.read(spec.file), np.float32, what="prior")
-    try:
-        return replace(layout, start=Prior.of(*numbers)), pack.manifest.release
-    except (ValueError, TypeError) as error:
-        raise PackInvalid(f"prior: {error}") from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,27 +12,15 @@ from numpy.typing import NDArray
 
 from edge_rerank import Reranker, Retention, Runtime
 from edge_rerank._resampling import middle, resampled_means
+from edge_rerank_export.fleet.federation.simulation.plan import Judged
 from edge_rerank_export.progress import Steps
-from edge_rerank_export.studies.simulate.plan import Arm, Order, Plan
+from edge_rerank_export.studies.simulate.plan import Arm, Order
 from edge_rerank_export.studies.simulate.play import make_person, play_arms
 from edge_rerank_export.studies.simulate.ranker import PackRanker
 from edge_rerank_export.studies.simulate.world import World
 
 _CACHE = 20_000
 """Item vectors that fit beside the catalogue's: those of texts that were scrubbed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Judged:
-    """By whom a prior is judged.
-
-    Attributes:
-        plan: how they are shown lists.
-        people: their numbers.
-    """
-
-    plan: Plan
-    people: range
 
 
 def opened_reranker(pack: Path, prior: Path | None, world: World, threads: int | None) -> Reranker:

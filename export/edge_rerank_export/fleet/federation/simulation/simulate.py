@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,26 +20,24 @@ from edge_rerank.history.transfer import open_sealed
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.prior import Prior
-from edge_rerank.learning.share import LEAST_LISTS, vector_of
+from edge_rerank.learning.share import vector_of
 from edge_rerank.packs.pack import Pack
-from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, write_whole
+from edge_rerank_export.fleet.federation.evidence.control import control_of
 from edge_rerank_export.fleet.federation.evidence.hostile import most_reach, reach_of_each
 from edge_rerank_export.fleet.federation.evidence.membership import membership
 from edge_rerank_export.fleet.federation.grid import MemoryGrid
 from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
 from edge_rerank_export.fleet.federation.server.prior import (
-    moved,
     noise_after,
     prior_of,
-    start_of,
     write_prior,
 )
 from edge_rerank_export.fleet.federation.server.report import as_json, as_text, means_of, report_of
 from edge_rerank_export.fleet.federation.server.rounds import run_rounds
 from edge_rerank_export.fleet.federation.server.strategy import PriorStrategy
-from edge_rerank_export.fleet.federation.simulation.gain import Judged, gains_of, opened_reranker
+from edge_rerank_export.fleet.federation.simulation.gain import gains_of, opened_reranker
 from edge_rerank_export.fleet.federation.simulation.people import (
     HeadKeeper,
     Shelf,
@@ -47,74 +45,10 @@ from edge_rerank_export.fleet.federation.simulation.people import (
     canaries_in,
     head_of,
 )
+from edge_rerank_export.fleet.federation.simulation.plan import FleetPlan
 from edge_rerank_export.progress import Steps
 from edge_rerank_export.studies.results.ledger import data_mark, mark_of
-from edge_rerank_export.studies.simulate.plan import Plan
 from edge_rerank_export.studies.simulate.world import World
-
-_LEAST_OTHERS = 4
-"""Two halves of two."""
-
-
-@dataclass(frozen=True, slots=True)
-class FleetPlan:
-    """A simulated fleet.
-
-    Attributes:
-        devices: people who may be asked.
-        others: people who are not, by whom the prior is judged.
-        lists: that each head learnt from.
-        first: lists from a new person's first on, over which the prior is judged.
-        before: choices of a person that are known at their first list.
-        candidates: items of a list.
-        epsilons: of the fleets that are simulated.
-        rounds, clients: of each.
-        after: rounds after which the prior is judged, beside the last.
-        seed: of all chance.
-    """
-
-    devices: int = 200
-    others: int = 200
-    lists: int = 40
-    first: int = 10
-    before: int = 5
-    candidates: int = 50
-    epsilons: tuple[float, ...] = (8.0, 1.0)
-    rounds: int = 20
-    clients: int = 100
-    after: tuple[int, ...] = ()
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if not all(1 <= one <= self.rounds for one in self.after):
-            raise RecipeError(f"after: expected rounds from 1 to {self.rounds}")
-        if self.devices < self.clients or self.others < _LEAST_OTHERS:
-            raise RecipeError(
-                f"devices: expected {self.clients} or more and {_LEAST_OTHERS} others or more, "
-                f"got {self.devices} and {self.others}"
-            )
-
-    @property
-    def stops(self) -> tuple[int, ...]:
-        """Rounds after which the prior is judged, the last of them at the end."""
-        return tuple(sorted({*self.after, self.rounds}))
-
-    @property
-    def people(self) -> Plan:
-        """How all of them are played."""
-        return Plan(
-            people=self.devices + self.others,
-            lists=self.lists,
-            candidates=self.candidates,
-            before=self.before,
-            seed=self.seed,
-        )
-
-    @property
-    def judged(self) -> Judged:
-        """By whom, and over which lists, priors are judged."""
-        people = replace(self.people, lists=self.first)
-        return Judged(people, range(self.devices, self.devices + self.others))
 
 
 def simulate_fleet(
@@ -236,18 +170,15 @@ def _fleet(
             update(number, plan.rounds)
 
         finished = run_rounds(strategy, grid, ledger, known=known, on_round=note)
-    told = membership(
-        finished.prior, members, others, _control(finished.prior, layout, promise, known)
-    )
-    vectors = [vector_of(head) for head in members[: plan.clients]]
     beside = {
         **_of_the_wire(grid, keys[0], devices),
-        "membership": {name: asdict(one) for name, one in told.items()},
-        "reach_of_a_hostile_device": reach_of_each(layout, keys, promise, vectors, seed=plan.seed),
+        **_of_the_prior(finished.prior, layout, promise, (members, others), known=known),
+        "reach_of_a_hostile_device": reach_of_each(
+            layout, keys, promise, [vector_of(head) for head in members[: plan.clients]],
+            seed=plan.seed,
+        ),
         "reach_of_an_honest_device_at_most": most_reach(promise),
-        "column_means": means_of(finished.prior, layout.columns),
-        "mean_length": float(np.linalg.norm(finished.prior.mean)),
-    }
+    }  # fmt: skip
     report = report_of(ledger, layout=layout.mark.hex(), taken=finished.taken, beside=beside)
     write_whole(out / f"privacy-{epsilon:g}.json", as_json(report))
     write_whole(out / f"privacy-{epsilon:g}.txt", as_text(report))
@@ -259,39 +190,6 @@ def _fleet(
         for stop in plan.stops
     }
     return _Fleet(report, tuple(_written(priors, layout, report, out)))
-
-
-def _control(
-    prior: Prior, layout: Layout, promise: Promise, known: NDArray[np.float64] | None
-) -> Callable[[Sequence[Head]], Prior]:
-    """A prior without members, that attacks are turned on, too, from the heads of some others.
-
-    Where a direction is known, it is that alone, as long as the prior that was released: nobody
-    took part in it.
-    """
-    if known is None:
-        return lambda some: _common(layout, some, promise)
-    usual = replace(layout, start=None).prior()
-    mean = np.zeros(layout.width)
-    columns = len(layout.columns)
-    mean[columns : columns + layout.axes] = np.linalg.norm(prior.mean) * known
-    alone = Prior.of(mean, usual)
-    return lambda some: alone  # noqa: ARG005 - nobody took part
-
-
-def _common(layout: Layout, some: Sequence[Head], promise: Promise) -> Prior:
-    """What some people have in common: the prior that rounds of all of them come to.
-
-    No noise is added, but it is shrunk as if, so that it has what a released one may have, and that
-    does not go by luck; it is never released.
-    """
-    heads = [head for head in some if head.lists >= LEAST_LISTS]
-    position = start_of(layout)
-    for _ in range(promise.rounds if heads else 0):
-        begun = replace(layout, start=prior_of(position, layout))
-        said = np.mean([vector_of(head.begun_at(begun)) for head in heads], axis=0)
-        position = moved(position, position + said, layout)
-    return prior_of(position, layout, noise=noise_after(promise.rounds, promise.deviation))
 
 
 def _written(
@@ -327,6 +225,23 @@ def _of_the_wire(
             "median": float(np.median(costs)),
             "most": float(costs.max()),
         },
+    }
+
+
+def _of_the_prior(
+    prior: Prior,
+    layout: Layout,
+    promise: Promise,
+    people: tuple[Sequence[Head], Sequence[Head]],
+    *,
+    known: NDArray[np.float64] | None,
+) -> dict[str, Any]:
+    """What the last prior says of all, and what of who took part; ``people`` who did, who not."""
+    told = membership(prior, *people, control_of(prior, layout, promise, known))
+    return {
+        "membership": {name: asdict(one) for name, one in told.items()},
+        "column_means": means_of(prior, layout.columns),
+        "mean_length": float(np.linalg.norm(prior.mean)),
     }
 
 
