@@ -30,7 +30,7 @@ from edge_rerank_export.models.text_tower import (
     tower_tokenizer,
 )
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.card import dual_card
+from edge_rerank_export.packing.cards.dual import dual_card
 from edge_rerank_export.packing.encoder import prefixed
 from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.folder import file_entries
@@ -127,8 +127,14 @@ class DualBuilder(VectorBuilder):
 
     def card(self, verification: Verification, *, training: str = "") -> str:
         """The text of the model card; ``training`` is empty for a model as it came."""
-        changed = [self.start.described.made, *self.pictures.changed]
-        return dual_card(self.recipe, self.fetched, verification, changed, training=training)
+        return dual_card(
+            self.recipe,
+            self.fetched,
+            verification,
+            made=self.start.described.made,
+            pictures=self.pictures.changed,
+            training=training,
+        )
 
     def _convert(self, target: Path) -> None:
         convert(self.start.tower, target, inline_bytes=self.inline_bytes)

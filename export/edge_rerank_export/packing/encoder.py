@@ -24,7 +24,7 @@ from edge_rerank_export.models.text_tokenizer import (
     with_prefix,
 )
 from edge_rerank_export.packing.adapted import fetch_model
-from edge_rerank_export.packing.card import made_of, model_card
+from edge_rerank_export.packing.cards.text import made_of, text_card
 from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.vectors import (
     ENCODER_NAME,
@@ -197,7 +197,7 @@ class EncoderBuilder(VectorBuilder):
     def card(self, verification: Verification, *, training: str = "") -> str:
         """The text of the model card; ``training`` is empty for a model as it came."""
         made = made_of(self.recipe.encoder, self.start.described)
-        return model_card(self.recipe, self.fetched, verification, made=made, training=training)
+        return text_card(self.recipe, self.fetched, verification, made=made, training=training)
 
     def _convert(self, target: Path) -> None:
         convert(self.start.model, target, inline_bytes=self.inline_bytes)

@@ -10,7 +10,7 @@ from typing import ClassVar, Generic, TypeVar
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.packing.builder import PackBuilder
-from edge_rerank_export.packing.card import media_card
+from edge_rerank_export.packing.cards.media import media_card
 from edge_rerank_export.progress import Steps, silent
 from edge_rerank_export.quantize.scheme import Scheme
 from edge_rerank_export.recipes.media import AudioPackRecipe, ImagePackRecipe

@@ -30,7 +30,7 @@ from edge_rerank_export.models.pair_model import (
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.calibration import calibration_lists
-from edge_rerank_export.packing.card import pair_card
+from edge_rerank_export.packing.cards.pairs import pair_card
 from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.language import LanguageBuilder, Writer
 from edge_rerank_export.progress import Steps, Update, silent

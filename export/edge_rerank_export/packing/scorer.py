@@ -48,7 +48,7 @@ from edge_rerank_export.models.memory import give_back
 from edge_rerank_export.models.text_encoder import OPSET
 from edge_rerank_export.packing.adapted import fetch_model
 from edge_rerank_export.packing.calibration import calibration_texts
-from edge_rerank_export.packing.card import ScorerFacts, scorer_card
+from edge_rerank_export.packing.cards.scorer import ScorerFacts, scorer_card
 from edge_rerank_export.packing.expected import expect_memory
 from edge_rerank_export.packing.language import LanguageBuilder, Writer
 from edge_rerank_export.packing.prior import prior_weight

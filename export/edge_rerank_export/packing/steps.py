@@ -18,7 +18,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.memory import give_back
 from edge_rerank_export.packing.builder import PackBuilder
-from edge_rerank_export.packing.card import blend_section
+from edge_rerank_export.packing.cards.scorer import blend_section
 from edge_rerank_export.packing.folder import CARD_NAME, file_entries, write_manifest
 from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.quantize.integers import scheme_of
