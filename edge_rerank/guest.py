@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from typing import TYPE_CHECKING, Self, Unpack
 
 from edge_rerank._process import OwnProcess
@@ -15,7 +14,7 @@ from edge_rerank.learning.host_guard import HostGuard
 from edge_rerank.profile import Profile, read_profile
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.options import ListOptions, RankOptions
-from edge_rerank.result import Ranking
+from edge_rerank.result import Ranking, timed
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Event, Item
 
@@ -44,7 +43,7 @@ class GuestSession:
         with self._feedback.in_flight():
             events = self._history.events(_GUEST, among=candidates)
             ranking = self._feedback.rank(candidates, events, _GUEST, options)
-        return replace(ranking, took_ms=(time.perf_counter() - started) * 1e3)
+        return timed(ranking, started)
 
     async def rank_async(self, items: Iterable[Item], **options: Unpack[RankOptions]) -> Ranking:
         """:meth:`rank` in a worker thread, for event loops."""

@@ -6,7 +6,6 @@ import logging
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Self, Unpack
 
@@ -35,7 +34,7 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs
 from edge_rerank.ranking.options import ListOptions, RankOptions, Repeats
-from edge_rerank.result import Ranking
+from edge_rerank.result import Ranking, timed
 from edge_rerank.texts import RankedTexts, items_of_texts
 from edge_rerank.types import Degradation, Event, Item
 
@@ -193,8 +192,7 @@ class Reranker:
         with self._feedback.in_flight():
             events, degraded = self._read_history(user, candidates)
             ranking = self._feedback.rank(candidates, events, None if degraded else user, options)
-        took_ms = (time.perf_counter() - started) * 1e3
-        return replace(ranking, degraded=degraded + ranking.degraded, took_ms=took_ms)
+        return timed(ranking, started, degraded)
 
     async def rank_async(
         self, items: Iterable[Item], user: str | None = None, **options: Unpack[RankOptions]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, overload
 
 from edge_rerank.ranked import RankedItem
@@ -113,3 +114,15 @@ class Ranking(Sequence[RankedItem]):
             ensure_ascii=False,
             indent=indent,
         )
+
+
+def timed(ranking: Ranking, started: float, degraded: tuple[Degradation, ...] = ()) -> Ranking:
+    """Internal: the ranking with all of the time that its caller waited.
+
+    Args:
+        ranking: as the engine made it.
+        started: when the call began, by ``time.perf_counter``, seconds.
+        degraded: what went wrong before the engine had its turn.
+    """
+    took_ms = (time.perf_counter() - started) * 1e3
+    return replace(ranking, degraded=degraded + ranking.degraded, took_ms=took_ms)

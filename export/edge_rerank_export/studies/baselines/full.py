@@ -20,6 +20,7 @@ from edge_rerank._resampling import Interval, bootstrap
 from edge_rerank.evaluation.baselines import Baseline
 from edge_rerank.formats.dataset import DataSet, Request
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.learning.examination import discounts
 from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.ranking.strength import guess_scale
@@ -183,8 +184,9 @@ def _places(own: NDArray[np.floating], rivals: NDArray[np.floating]) -> tuple[in
 
 def _ndcg(places: Sequence[int], clicked: int) -> float:
     """NDCG@10 with gains 0 and 1, see :func:`edge_rerank.evaluation.metrics.ndcg`."""
-    ideal = sum(1 / np.log2(place + 1) for place in range(1, min(clicked, CUT) + 1))
-    return float(sum(1 / np.log2(place + 1) for place in places if place <= CUT) / ideal)
+    worth = discounts(CUT)
+    gained = sum(worth[place - 1] for place in places if place <= CUT)
+    return float(gained / worth[:clicked].sum())
 
 
 def asked_of(data: DataSet, split: str, *, limit: int | None = None) -> list[tuple[int, Request]]:

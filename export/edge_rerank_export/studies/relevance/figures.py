@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import rankdata
 
+from edge_rerank.learning.examination import discounts
 from edge_rerank.ranking.relevance.relevance import WEIGHTS, Level
 from edge_rerank_export.studies.relevance.lists import Listed
 
@@ -81,6 +82,6 @@ def _figures(scores: NDArray[np.float64], fits: NDArray[np.bool_]) -> tuple[floa
     """Equal scores share their mean rank, so that no order of the file helps."""
     ranks = np.sort(rankdata(-scores)[fits])
     gain = (1 / np.log2(ranks[ranks <= PLACES] + 1)).sum()
-    best = (1 / np.log2(np.arange(min(len(ranks), PLACES)) + 2)).sum()
+    best = discounts(min(len(ranks), PLACES)).sum()
     found = int((ranks <= FIRST).sum()) / min(len(ranks), FIRST)
     return float(1 / ranks[0]), found, float(gain / best)
