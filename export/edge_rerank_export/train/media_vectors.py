@@ -14,10 +14,10 @@ from edge_rerank._progress import Progress
 from edge_rerank.inference.encoders.audio import AudioEncoder
 from edge_rerank.inference.encoders.image import ImageEncoder
 from edge_rerank.inference.encoders.media_files import KEY, media_key, opened
-from edge_rerank.inference.encoders.vector_file import VectorFile, write_vectors
 from edge_rerank.packs.manifest import Manifest
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import AudioEncoderSpec, ImageEncoderSpec
+from edge_rerank_export.train.growing_vectors import GrowingVectors
 
 IMAGE, AUDIO = "image", "audio"
 PARTS = (IMAGE, AUDIO)
@@ -33,13 +33,18 @@ class KeptReader:
     Args:
         pack: whose encoder.
         part: "image" or "audio".
-        work: the folder of the file, which is named by the model's digest.
+        work: the folder of the file, which is named by the model's digest and grows as things
+            are read.
         threads: things that are read at once; ``None`` for the default.
 
     Attributes:
         dim: length of a vector.
         weight: see :class:`~edge_rerank.packs.specs.ImageEncoderSpec`.
         name: digest of the model.
+
+    Raises:
+        DataError: when something else lies in the place of the file of vectors, or it cannot be
+            read or written.
     """
 
     def __init__(self, pack: Pack, part: str, work: Path, *, threads: int | None = None) -> None:
@@ -49,7 +54,8 @@ class KeptReader:
         assert spec is not None  # noqa: S101 - the encoder has checked
         files = {entry.name: entry.sha256 for entry in pack.manifest.files}
         self.dim, self.weight, self.name = spec.dim, spec.weight, files[spec.model]
-        self._file = work / f"{part}-{self.name[:32]}.vectors"
+        file = work / f"{part}-{self.name[:32]}.growing"
+        self._kept = GrowingVectors(file, encoder=self.name, dim=self.dim)
 
     def encode(
         self, things: Sequence[Any], /, *, progress: Progress | None = None
@@ -64,30 +70,24 @@ class KeptReader:
             float32 of shape (len(things), dim), rows of length 1.
 
         Raises:
-            DataError: when something else lies in the place of the file of vectors.
+            DataError: when the file of vectors cannot be written.
             InvalidItem, MissingExtra, InferenceError: see
                 :class:`~edge_rerank.inference.encoders.one_by_one.OneByOne`.
         """
         keys = [_key(one) for one in things]
-        known = self._known()
-        new = {key: place for place, key in enumerate(keys) if key not in known}
+        new = {key: place for place, key in enumerate(keys) if key not in self._kept}
         places = list(new.values())
         for start in range(0, len(places), _READ_AT_ONCE):
             some = places[start : start + _READ_AT_ONCE]
             made = self._encoder.encode(
                 [things[place] for place in some], progress=_beyond(progress, start, len(places))
             )
-            known |= {keys[place]: vector for place, vector in zip(some, made, strict=True)}
-            write_vectors(self._file, list(known), np.stack([*known.values()]), encoder=self.name)
-        return np.array([known[key] for key in keys], dtype=np.float32).reshape(-1, self.dim)
+            self._kept.add([keys[place] for place in some], made)
+        return self._kept.of(keys)
 
     def feed(self, thing: Any, /) -> object:
         """See :meth:`~edge_rerank.inference.encoders.one_by_one.OneByOne.feed`."""
         return self._encoder.feed(thing)
-
-    def _known(self) -> dict[bytes, NDArray[np.float32]]:
-        found = VectorFile.open(self._file, encoder=self.name, dim=self.dim)
-        return {} if found is None else dict(zip(found.keys, np.array(found.vectors), strict=True))
 
 
 def spec_of(manifest: Manifest, part: str) -> ImageEncoderSpec | AudioEncoderSpec | None:
