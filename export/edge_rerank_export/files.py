@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from edge_rerank_export.errors import RecipeError
 
@@ -15,6 +19,24 @@ def write_whole(path: Path, text: str) -> None:
     draft = path.with_name(f".{path.name}.part")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
+
+
+def kept_array(path: Path, make: Callable[[], NDArray[Any]]) -> NDArray[Any]:
+    """The array in a file of numpy's, made and kept where there is none.
+
+    Args:
+        path: says by its name what the array is of: what it holds is taken as it is.
+        make: gives the array; what it raises leaves no file.
+    """
+    if path.is_file():
+        found: NDArray[Any] = np.load(path, allow_pickle=False)
+        return found
+    made = make()
+    draft = path.with_name(f".{path.name}.part")
+    with draft.open("wb") as stream:
+        np.save(stream, made, allow_pickle=False)
+    draft.replace(path)
+    return made
 
 
 @contextmanager

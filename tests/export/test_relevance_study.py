@@ -225,6 +225,10 @@ def test_pairs_are_read_with_their_queries(tmp_path: Path) -> None:
         listed(catalogue, Kind.PASSAGE, queries, judge=judge(), encoder=encoder, rng=rng, size=2)
     )
     assert [one.fits.tolist() for one in made] == [[True, False, False]] * 5
+    rows[0]["text"] = "something else"
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    changed, _ = read_pairs(file, Letters(), work=tmp_path)
+    assert not (changed.vectors[0] == catalogue.vectors[0]).all()
     file.write_text('{"query": 5, "text": "a"}', encoding="utf-8")
     with pytest.raises(DataError, match="query: expected a string, got int"):
         read_pairs(file, Letters(), work=None)

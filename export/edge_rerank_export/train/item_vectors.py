@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
+from edge_rerank_export.files import kept_array
 from edge_rerank_export.progress import Update
 
 _ENCODED_AT_ONCE = 2_000
@@ -40,15 +41,15 @@ def kept_vectors(
         for text in texts:
             digest.update(sha256(text.encode("utf-8", "replace")).digest())
         path = work / f"vectors-{digest.hexdigest()[:32]}.npy"
-        if path.is_file():
-            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
+        return kept_array(path, lambda: made(texts)).astype(np.float32)
+
+    def made(texts: Sequence[str]) -> NDArray[np.float16]:
         vectors = np.zeros((len(texts), encoder.dim), dtype=np.float32)
         worded = np.array([row for row, text in enumerate(texts) if text.strip()], dtype=np.intp)
         for start in range(0, len(worded), _ENCODED_AT_ONCE):
             rows = worded[start : start + _ENCODED_AT_ONCE]
             vectors[rows] = encoder.encode([texts[row] for row in rows])
             update(start + len(rows), len(worded))
-        np.save(path, vectors.astype(np.float16), allow_pickle=False)
-        return vectors.astype(np.float16).astype(np.float32)
+        return vectors.astype(np.float16)
 
     return encode

@@ -21,6 +21,7 @@ from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.relevance.relevance import LEVEL, WEIGHTS
+from edge_rerank_export.files import made_folder
 from edge_rerank_export.studies.relevance.figures import calibrated, figures
 from edge_rerank_export.studies.relevance.fit import fit, fit_chance, fit_level
 from edge_rerank_export.studies.relevance.lists import (
@@ -99,7 +100,10 @@ class _Study:
         pack = Pack.open(arguments.pack or shipped_pack())
         self._encoder = TextEncoder(pack)
         self._judge = judge_of(pack, self._encoder)
-        self._count, self._work = arguments.queries, arguments.work
+        self._count = arguments.queries
+        # Of two packs the vectors of the same texts differ.
+        work: Path | None = arguments.work
+        self._work = None if work is None else made_folder(work / pack.digest[:32])
         self._read: dict[Path, Catalogue] = {}
 
     def of(self, folder: Path, kind: Kind, *, whole: bool = False) -> Iterator[Listed]:

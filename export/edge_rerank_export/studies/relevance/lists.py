@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Self
 
@@ -24,6 +25,7 @@ from edge_rerank.ranking.relevance.relevance import K1, WEIGHTS, B, Judge
 from edge_rerank.ranking.relevance.terms import item_counts, terms
 from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.types import Item
+from edge_rerank_export.files import kept_array
 from edge_rerank_export.studies.relevance.queries import BY_NAME, NOTHING_FITS, Asked, Kind
 
 MAX_ITEMS = 5_000
@@ -78,7 +80,7 @@ class Catalogue:
         Args:
             folder: a data set.
             encoder: of the pack that is to be used.
-            work: folder in which vectors are kept from one run to the next.
+            work: folder in which vectors of this encoder are kept from one run to the next.
             seed: of the draw.
         """
         texts = {item.text.casefold(): item for item in DataSet.open(folder).items.values()}
@@ -86,7 +88,7 @@ class Catalogue:
         items = list(texts.values())
         rows = np.random.default_rng(seed).permutation(len(items))[:MAX_ITEMS]
         chosen = tuple(items[row] for row in rows.tolist())
-        vectors = _vectors(f"{folder.name}-{seed}-{len(chosen)}", chosen, encoder, work)
+        vectors = _vectors(chosen, encoder, work)
         return cls(folder.name, chosen, vectors)
 
 
@@ -96,7 +98,7 @@ def read_pairs(file: Path, encoder: Encoder, *, work: Path | None) -> tuple[Cata
     Args:
         file: JSON lines with "query" and "text".
         encoder: of the pack that is to be used.
-        work: folder in which vectors are kept from one run to the next.
+        work: folder in which vectors of this encoder are kept from one run to the next.
 
     Raises:
         DataError: when the file cannot be read.
@@ -104,7 +106,7 @@ def read_pairs(file: Path, encoder: Encoder, *, work: Path | None) -> tuple[Cata
     pairs = [pair for _, pair in read_records(file, _pair)]
     items = tuple(Item(str(place), text) for place, (_, text) in enumerate(pairs))
     queries = [Asked(query, (place,)) for place, (query, _) in enumerate(pairs)]
-    vectors = _vectors(f"{file.stem}-pairs-{len(items)}", items, encoder, work)
+    vectors = _vectors(items, encoder, work)
     return Catalogue(file.stem, items, vectors), queries
 
 
@@ -113,17 +115,15 @@ def _pair(record: Record) -> tuple[str, str]:
     return query, text
 
 
-def _vectors(
-    name: str, items: Sequence[Item], encoder: Encoder, work: Path | None
-) -> NDArray[np.float32]:
-    file = None if work is None else work / f"{name}.npy"
-    if file is not None and file.is_file():
-        kept: NDArray[np.float32] = np.load(file, allow_pickle=False)
-        return kept
-    vectors = encoder.encode([item.text for item in items])
-    if file is not None:
-        np.save(file, vectors, allow_pickle=False)
-    return vectors
+def _vectors(items: Sequence[Item], encoder: Encoder, work: Path | None) -> NDArray[np.float32]:
+    texts = [item.text for item in items]
+    if work is None:
+        return encoder.encode(texts)
+    digest = sha256()
+    for text in texts:
+        digest.update(sha256(text.encode("utf-8", "replace")).digest())
+    path = work / f"vectors-{digest.hexdigest()[:32]}.npy"
+    return kept_array(path, lambda: encoder.encode(texts))
 
 
 @dataclass(frozen=True, slots=True, repr=False)

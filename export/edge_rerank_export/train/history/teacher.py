@@ -20,6 +20,7 @@ from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import kept_array
 from edge_rerank_export.progress import Update
 from edge_rerank_export.train.domain import Batch, Domain, chunks
 from edge_rerank_export.train.engine_odds import beside
@@ -85,13 +86,14 @@ class Teacher:
         for row in np.unique(np.concatenate([piece.candidates.ravel(), piece.history.ravel()])):
             digest.update(domain.texts[row].encode("utf-8", "replace"))
         path = self._work / f"teacher-{digest.hexdigest()[:32]}.npy"
-        if path.is_file():
-            return np.asarray(np.load(path, allow_pickle=False), dtype=np.float32)
-        odds = np.zeros(piece.candidates.shape, dtype=np.float32)
-        for row, own in enumerate(beside(self._engine, domain.items, piece)):
-            odds[row, piece.candidates[row] >= 0] = own
-        np.save(path, odds, allow_pickle=False)
-        return odds
+
+        def asked() -> NDArray[np.float32]:
+            odds = np.zeros(piece.candidates.shape, dtype=np.float32)
+            for row, own in enumerate(beside(self._engine, domain.items, piece)):
+                odds[row, piece.candidates[row] >= 0] = own
+            return odds
+
+        return kept_array(path, asked)
 
 
 def open_teacher(recipe: TeacherRecipe) -> Pack:
