@@ -297,7 +297,9 @@ def test_peers_are_shown_with_what_is_not_installed(
     assert table.rstrip().endswith("50 candidates: skipped, too long")
     assert "not installed: pip install absent" in plot.read_text(encoding="utf-8")
     assert main(["peers", "--pack", str(shipped_pack()), "--json", "--loaded"]) == 0
-    assert capsys.readouterr().out == f"{report.to_json()}\n"
+    said = capsys.readouterr()
+    assert said.out == f"{report.to_json()}\n"
+    assert "25.0 ×" in said.err
     assert main(["peers", "--pack", str(shipped_pack())]) == 0
     assert "loaded" not in capsys.readouterr().out
 

@@ -149,6 +149,30 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_counts(parser: argparse.ArgumentParser, *counts: tuple[str, int, str]) -> None:
+    """Whole numbers from 1, each with its name, its default and what it counts."""
+    for name, default, what in counts:
+        parser.add_argument(
+            f"--{name}",
+            type=positive,
+            default=default,
+            metavar="N",
+            help=f"{what} (default: {default})",
+        )
+
+
+def add_seed(parser: argparse.ArgumentParser, of: str = "of all chance") -> None:
+    """``--seed``, 0 where it is left out."""
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help=f"{of} (default: 0)")
+
+
+def add_work(parser: argparse.ArgumentParser) -> None:
+    """``--work`` of a study that keeps what it made in ``--out``."""
+    parser.add_argument(
+        "--work", type=Path, metavar="FOLDER", help="where item vectors are kept (default: --out)"
+    )
+
+
 def use_threads(arguments: argparse.Namespace) -> None:
     """Let PyTorch compute with so many threads as ``--threads`` says."""
     import torch

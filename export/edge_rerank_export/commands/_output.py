@@ -13,6 +13,11 @@ from rich.table import Table
 from edge_rerank_export.verify.figures import Verification
 
 
+def for_people(arguments: argparse.Namespace, console: Console) -> Console:
+    """Where a command's table goes: standard output, unless ``--json`` has that for programs."""
+    return console if arguments.json else Console(file=sys.stdout)
+
+
 def show_figures(verification: Verification, console: Console) -> None:
     """Print each figure with its bound and whether it holds."""
     table = Table("figure", "measured", "bound", "ok")

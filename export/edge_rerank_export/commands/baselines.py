@@ -13,6 +13,7 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_seed,
     add_split,
     add_threads,
     pack_folder,
@@ -45,9 +46,7 @@ def register(commands: Commands) -> None:
         choices=list(Baseline),
         help="one of them (default: one after the other)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the trainings (default: 0)"
-    )
+    add_seed(parser, "of the trainings")
     parser.add_argument(
         "--full",
         action="store_true",

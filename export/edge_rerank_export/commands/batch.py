@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,7 +15,7 @@ from rich.table import Table
 
 from edge_rerank.cli.options import positive
 from edge_rerank_export.commands._arguments import Commands, add_command, add_json, add_pack_option
-from edge_rerank_export.commands._output import say_json
+from edge_rerank_export.commands._output import for_people, say_json
 from edge_rerank_export.progress import on_console
 
 ROWS = 2_000
@@ -135,7 +134,7 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         seconds=time.perf_counter() - started,
         workers=arguments.workers,
     )
-    _show(figures)
+    _show(figures, for_people(arguments, console))
     if arguments.json:
         say_json({**asdict(figures), "per_second": figures.per_second})
 
@@ -151,8 +150,7 @@ def _engine(name: str) -> Callable[..., Any]:
     return rank_locally
 
 
-def _show(figures: Figures) -> None:
-    out = Console(file=sys.stdout, highlight=False)
+def _show(figures: Figures, out: Console) -> None:
     table = Table("rows", "not ranked", "done before", "seconds", "rows a second", box=SIMPLE)
     table.add_row(
         f"{figures.rows:,}",
@@ -161,4 +159,4 @@ def _show(figures: Figures) -> None:
         f"{figures.seconds:.1f}",
         f"{figures.per_second:.1f}",
     )
-    out.print(table)
+    out.print(table, highlight=False)

@@ -19,6 +19,7 @@ from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
     add_json,
+    add_seed,
 )
 from edge_rerank_export.commands._output import say_json
 from edge_rerank_export.datasets.check import check
@@ -108,7 +109,9 @@ def register(commands: Commands) -> None:
     add_json(checker)
     drawer = add_command(actions, "lists", _lists, "write a split with honest lists", _LISTS)
     drawer.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder with times")
-    drawer.add_argument("--split", default="test", help="whose requests (default: test)")
+    drawer.add_argument(
+        "--split", default="test", metavar="S", help="whose requests (default: test)"
+    )
     drawer.add_argument(
         "--negatives",
         type=_negatives,
@@ -122,14 +125,12 @@ def register(commands: Commands) -> None:
         metavar="FILE",
         help="the file to be (default: FOLDER/SPLIT_born.jsonl.gz, SPLIT_born100 for 99 negatives)",
     )
-    drawer.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
-    )
+    add_seed(drawer)
     add_json(drawer)
     last = add_command(actions, "last", _last, "ask everybody for their last choice", _LAST)
     last.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
     last.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to be")
-    last.add_argument("--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)")
+    add_seed(last)
     add_json(last)
 
 

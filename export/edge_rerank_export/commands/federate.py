@@ -14,9 +14,12 @@ from edge_rerank.errors import MissingExtra
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
+    add_counts,
     add_json,
     add_pack_option,
+    add_seed,
     add_threads,
+    add_work,
 )
 from edge_rerank_export.commands._output import say
 from edge_rerank_export.progress import on_console
@@ -66,7 +69,9 @@ def _add_server(roles: Commands) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="FOLDER", help="state, priors and report"
     )
-    parser.add_argument("--name", default="fleet", metavar="NAME", help="of the priors (fleet)")
+    parser.add_argument(
+        "--name", default="fleet", metavar="NAME", help="of the priors (default: fleet)"
+    )
     parser.add_argument(
         "--items",
         type=Path,
@@ -78,16 +83,18 @@ def _add_server(roles: Commands) -> None:
         "--superlink", required=True, metavar="NAME", help="as Flower's own configuration calls it"
     )
     parser.add_argument(
-        "--epsilon", type=float, default=8.0, metavar="E", help="of a device in all rounds (8)"
+        "--epsilon",
+        type=float,
+        default=8.0,
+        metavar="E",
+        help="of a device in all rounds (default: 8)",
     )
-    for name, default, what in (
+    add_counts(
+        parser,
         ("rounds", 20, "how many"),
         ("clients", 100, "devices a round, at least 100"),
         ("timeout", 3600, "seconds to wait for a round's answers"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=positive, default=default, metavar="N", help=f"{what} ({default})"
-        )
+    )
 
 
 def _add_client(roles: Commands) -> None:
@@ -116,7 +123,7 @@ def _add_client(roles: Commands) -> None:
         type=positive,
         default=600,
         metavar="N",
-        help="to wait for the application's answer (600)",
+        help="to wait for the application's answer (default: 600)",
     )
     parser.add_argument(
         "--key",
@@ -141,7 +148,8 @@ def _add_simulate(roles: Commands) -> None:
         "--out", type=Path, required=True, metavar="FOLDER", help="heads, priors and reports"
     )
     add_pack_option(parser)
-    for name, default, what in (
+    add_counts(
+        parser,
         ("devices", 200, "people who may be asked"),
         ("others", 200, "people who are not, by whom the prior is judged"),
         ("clients", 100, "devices a round, at least 100"),
@@ -149,31 +157,24 @@ def _add_simulate(roles: Commands) -> None:
         ("lists", 40, "that each head learns from"),
         ("first", 10, "lists of each of the others, over which the prior is judged"),
         ("candidates", 50, "items of a list"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=positive, default=default, metavar="N", help=f"{what} ({default})"
-        )
+    )
     parser.add_argument(
         "--after",
         type=positive,
         action="append",
         default=[],
         metavar="ROUND",
-        help="judge the prior after this round too; repeatable (the last alone)",
+        help="judge the prior after this round too; repeatable (default: the last alone)",
     )
     parser.add_argument(
         "--epsilon",
         type=float,
         action="append",
         metavar="E",
-        help="of a device that takes part in every round, at most 8; repeatable (8 and 1)",
+        help="of a device that takes part in every round, at most 8; repeatable (default: 8 and 1)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
-    )
-    parser.add_argument(
-        "--work", type=Path, metavar="FOLDER", help="where item vectors are kept (default: --out)"
-    )
+    add_seed(parser)
+    add_work(parser)
     add_threads(parser)
     add_json(parser)
 

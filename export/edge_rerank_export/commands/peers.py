@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from rich.table import Table
 
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.commands._arguments import Commands, add_command, add_json, pack_folder
-from edge_rerank_export.commands._output import say
+from edge_rerank_export.commands._output import for_people, say
 from edge_rerank_export.files import write_whole
 from edge_rerank_export.progress import on_console
 
@@ -64,17 +63,15 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         )
     if arguments.plot is not None:
         write_whole(arguments.plot, peers.as_svg(report))
+    _show(report, for_people(arguments, console))
     if arguments.json:
         say(report.to_json())
-    else:
-        _show(report)
 
 
-def _show(report: PeerReport) -> None:
-    out = Console(file=sys.stdout, highlight=False)
+def _show(report: PeerReport, out: Console) -> None:
     loaded = any(timing.loaded_ms is not None for timing in report.timings)
     for shape in report.shapes:
-        out.print(f"{shape.label}, {report.threads} threads", style="bold")
+        out.print(f"{shape.label}, {report.threads} threads", style="bold", highlight=False)
         table = Table("contender")
         beside = ("loaded", "longer") if loaded else ()
         for heading in ("median", "to ours", "processor", "to ours", *beside, "runs"):
@@ -82,9 +79,9 @@ def _show(report: PeerReport) -> None:
         ours, *_ = timings = report.of(shape)
         for timing in timings:
             table.add_row(*_row(timing, ours, loaded=loaded))
-        out.print(table)
+        out.print(table, highlight=False)
     for line in report.skipped:
-        out.print(line, soft_wrap=True)
+        out.print(line, soft_wrap=True, highlight=False)
 
 
 def _row(timing: Timing, ours: Timing, *, loaded: bool) -> tuple[str, ...]:

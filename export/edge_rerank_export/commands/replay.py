@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
@@ -13,7 +12,6 @@ from rich.box import SIMPLE
 from rich.console import Console
 from rich.table import Column, Table
 
-from edge_rerank.cli.options import positive
 from edge_rerank.evaluation.learning_curve import LearningCurve, learning_curve
 from edge_rerank.evaluation.replay import CHOICES, draw_people, replay
 from edge_rerank.evaluation.results import plain
@@ -23,11 +21,13 @@ from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
+    add_counts,
     add_json,
     add_pack_option,
+    add_seed,
     add_threads,
 )
-from edge_rerank_export.commands._output import say
+from edge_rerank_export.commands._output import for_people, say
 from edge_rerank_export.progress import on_console
 
 
@@ -44,17 +44,12 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("folders", type=Path, nargs="+", metavar="FOLDER", help="data set folders")
     add_pack_option(parser)
-    parser.add_argument(
-        "--people", type=positive, default=200, metavar="N", help="of each folder (default: 200)"
+    add_counts(
+        parser,
+        ("people", 200, "of each folder"),
+        ("choices", CHOICES, "the first so many of a person"),
     )
-    parser.add_argument(
-        "--choices",
-        type=positive,
-        default=CHOICES,
-        metavar="N",
-        help=f"the first so many of a person (default: {CHOICES})",
-    )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of people and lists")
+    add_seed(parser, "of people and lists")
     add_threads(parser)
     add_json(parser)
 
@@ -81,14 +76,13 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         ):
             asked = replay(engine, data, people, progress=progress)
         found[name] = learning_curve(asked, seed=arguments.seed)
-    _show(found)
+    _show(found, for_people(arguments, console))
     if arguments.json:
         every = [{"folder": name, **plain(asdict(one))} for name, one in found.items()]
         say(json.dumps({"replay": every}, indent=2))
 
 
-def _show(found: Mapping[str, LearningCurve]) -> None:
-    out = Console(file=sys.stdout, highlight=False)
+def _show(found: Mapping[str, LearningCurve], out: Console) -> None:
     stretches = dict.fromkeys(part.label for one in found.values() for part in one.stretches)
     table = Table(Column("folder", no_wrap=True), box=SIMPLE)
     for heading in ("NDCG@10", "gain", "95 %", *stretches, "worse"):
@@ -104,4 +98,4 @@ def _show(found: Mapping[str, LearningCurve]) -> None:
             *(parts.get(label, "–") for label in stretches),
             f"{one.worse:.0%}",
         )
-    out.print(table)
+    out.print(table, highlight=False)

@@ -11,9 +11,12 @@ from edge_rerank.cli.options import positive
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
+    add_counts,
     add_json,
     add_pack_option,
+    add_seed,
     add_threads,
+    add_work,
 )
 from edge_rerank_export.commands._output import say
 from edge_rerank_export.progress import on_console
@@ -58,38 +61,33 @@ def register(commands: Commands) -> None:
     add_pack_option(parser)
     _add_sizes(parser)
     _add_people(parser)
-    parser.add_argument(
-        "--work", type=Path, metavar="FOLDER", help="where item vectors are kept (default: --out)"
-    )
+    add_work(parser)
     add_threads(parser)
     add_json(parser)
 
 
 def _add_sizes(parser: argparse.ArgumentParser) -> None:
-    for name, default, what in (
+    add_counts(
+        parser,
         ("people", _DEFAULT.people, "how many, 2 or more"),
         ("lists", _DEFAULT.lists, "that each of them is shown"),
         ("candidates", _DEFAULT.candidates, "items of a list"),
-    ):
-        parser.add_argument(
-            f"--{name}", type=positive, default=default, metavar="N", help=f"{what} ({default})"
-        )
+    )
     parser.add_argument(
         "--before",
         type=int,
         default=_DEFAULT.before,
         metavar="N",
-        help=f"choices of the real person that are known at the first list ({_DEFAULT.before})",
+        help="choices of the real person that are known at the first list "
+        f"(default: {_DEFAULT.before})",
     )
     parser.add_argument(
         "--switch-at",
         type=positive,
         metavar="LIST",
-        help="from this list on everybody has another's taste (switch: half-way)",
+        help="from this list on everybody has another's taste (default with switch: half-way)",
     )
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of all chance (default: 0)"
-    )
+    add_seed(parser)
 
 
 def _add_people(parser: argparse.ArgumentParser) -> None:
@@ -99,28 +97,28 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         choices=list(Clicks),
         default=_DEFAULT.clicks,
         help="by place, or from the top down until something pleases "
-        f"({_DEFAULT.clicks}; bias: position)",
+        f"(default: {_DEFAULT.clicks}; bias: position)",
     )
     parser.add_argument(
         "--noise",
         type=float,
         default=_JUDGING.noise,
         metavar="P",
-        help=f"chance of a click on what is not wanted ({_JUDGING.noise:g})",
+        help=f"chance of a click on what is not wanted (default: {_JUDGING.noise:g})",
     )
     parser.add_argument(
         "--pleasing",
         type=float,
         default=_JUDGING.pleasing,
         metavar="P",
-        help=f"chance that what was wanted pleases ({_JUDGING.pleasing:g})",
+        help=f"chance that what was wanted pleases (default: {_JUDGING.pleasing:g})",
     )
     parser.add_argument(
         "--perseverance",
         type=float,
         default=_DEFAULT.perseverance,
         metavar="P",
-        help=f"cascade: chance to go on to the next place ({_DEFAULT.perseverance:g})",
+        help=f"cascade: chance to go on to the next place (default: {_DEFAULT.perseverance:g})",
     )
     parser.add_argument(
         "--surface",
@@ -135,14 +133,15 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         type=Impressions,
         choices=list(Impressions),
         default=_DEFAULT.impressions,
-        help=f"what the host reports beside clicks ({_DEFAULT.impressions})",
+        help=f"what the host reports beside clicks (default: {_DEFAULT.impressions})",
     )
     parser.add_argument(
         "--host-order",
         type=HostOrder,
         choices=list(HostOrder),
         default=_DEFAULT.host,
-        help=f"the order in which the host hands items over ({_DEFAULT.host}; host: perfect)",
+        help="the order in which the host hands items over "
+        f"(default: {_DEFAULT.host}; host: perfect)",
     )
     parser.add_argument(
         "--adversary",
@@ -150,14 +149,14 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         choices=list(Adversary),
         default=_DEFAULT.adversary,
         help="what makes clicks mislead: tastes that turn over every other list, or clicks on what "
-        f"is wanted least, in some lists or in all ({_DEFAULT.adversary}; host: turning)",
+        f"is wanted least, in some lists or in all (default: {_DEFAULT.adversary}; host: turning)",
     )
     parser.add_argument(
         "--lies",
         type=float,
         default=_DEFAULT.lies,
         metavar="P",
-        help=f"poisoning: share of the lists with such clicks ({_DEFAULT.lies:g})",
+        help=f"poisoning: share of the lists with such clicks (default: {_DEFAULT.lies:g})",
     )
     parser.add_argument(
         "--room",
@@ -165,7 +164,7 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         default=_DEFAULT.room,
         metavar="LOGODDS",
         help="host: what the bounded arm leaves to everything but the host's order "
-        f"({_DEFAULT.room:g})",
+        f"(default: {_DEFAULT.room:g})",
     )
 
 

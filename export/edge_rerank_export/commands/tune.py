@@ -14,6 +14,7 @@ from edge_rerank_export.commands._arguments import (
     add_data,
     add_json,
     add_recipe,
+    add_seed,
     add_threads,
 )
 from edge_rerank_export.commands._output import say_json
@@ -45,9 +46,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument("--trials", type=int, metavar="N", help="stop after so many, at most")
     add_base(parser)
-    parser.add_argument(
-        "--seed", type=int, default=0, metavar="N", help="of the search (default: 0)"
-    )
+    add_seed(parser, "of the search")
     parser.add_argument(
         "--work", type=Path, metavar="FOLDER", help="item vectors (default: OUT.work)"
     )

@@ -108,7 +108,9 @@ class ScorerFinetuneRecipe(CheckpointRecipe):
         """
         recipe = read_recipe(Path(self.checkpoint))
         if not isinstance(recipe, ScorerPackRecipe):
-            raise RecipeError("checkpoint: expected the recipe of a scorer, got an encoder's")
+            raise RecipeError(
+                f"checkpoint: expected the recipe of a scorer, got one of kind {recipe.kind}"
+            )
         scorer = recipe.scorer
         trained = self.training.history * scorer.line_tokens
         limited = replace(scorer, history_tokens=min(scorer.history_tokens, trained))

@@ -79,6 +79,6 @@ class TextFinetuneRecipe(CheckpointRecipe):
         recipe = read_recipe(Path(self.checkpoint))
         if not isinstance(recipe, EncoderPackRecipe) or recipe.kind is not Kind.ENCODER:
             raise RecipeError(
-                f"checkpoint: expected the recipe of an encoder, got a {recipe.kind}'s"
+                f"checkpoint: expected the recipe of an encoder, got one of kind {recipe.kind}"
             )
         return recipe

@@ -22,7 +22,7 @@ from edge_rerank.learning.share import SPREAD, vector_of
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.sources.personal import read_axes
-from edge_rerank_export.cli import main
+from edge_rerank_export.cli import build_parser, main
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.fleet.federation.evidence.membership import Places, auc, membership
 from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
@@ -39,6 +39,7 @@ from edge_rerank_export.fleet.federation.server.prior import (
 )
 from edge_rerank_export.fleet.federation.server.report import as_json, as_text, report_of
 from edge_rerank_export.fleet.federation.simulation.gain import figures_of
+from edge_rerank_export.fleet.federation.simulation.plan import FleetPlan
 
 LAYOUT = Layout("pack", "a" * 64, ("content", "popularity"), 4)
 WIDTH = LAYOUT.width
@@ -314,6 +315,20 @@ def test_without_flower_the_command_says_what_to_install(
     code = main(["federate", "simulate", str(tmp_path), "--out", str(tmp_path / "o")])
     assert code == 2
     assert "edge-rerank-export[fleet]" in capsys.readouterr().err
+
+
+def test_defaults_of_the_command_are_those_of_the_plan_and_the_promise() -> None:
+    parsed = build_parser().parse_args(["federate", "simulate", "films", "--out", "out"])
+    plan = FleetPlan()
+    names = ("devices", "others", "clients", "rounds", "lists", "first", "candidates", "seed")
+    assert {name: getattr(parsed, name) for name in names} == {
+        name: getattr(plan, name) for name in names
+    }
+    required = [f"--{name}=x" for name in ("pack", "key", "sign", "out", "superlink")]
+    parsed, promise = build_parser().parse_args(["federate", "server", *required]), Promise()
+    assert (parsed.epsilon, parsed.rounds, parsed.clients) == (
+        (promise.epsilon, promise.rounds, promise.clients)
+    )
 
 
 def test_a_courier_is_light() -> None:

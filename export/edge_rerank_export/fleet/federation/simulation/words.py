@@ -13,7 +13,7 @@ ATTACKS = {
     "distance": "by distance",
     "beside": "along its mean, beside the other",
 }
-"""Attacks of :mod:`~.evidence.membership`, in words."""
+"""Attacks of :mod:`edge_rerank_export.fleet.federation.evidence.membership`, in words."""
 
 MEMBERSHIP = ("attack", "AUC", "95 %", "of nobody's", "more by", "95 % of it")
 """Headings of :func:`membership_rows`."""
