@@ -169,7 +169,7 @@ _BAD_ANCHORS = {
     ),
     AnchorState.GONE: (
         "the anchor is gone, and with it what would show an old copy",
-        "see that the file is the newest; then accept a new anchor with anchor_to()",
+        "see that the file is the newest, open it without, and give History.anchor_to() a new one",
     ),
     AnchorState.UNREAD: (
         "the history could not be opened, so its anchor was not compared",

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 
 from edge_rerank._check import check_label
 from edge_rerank._progress import Progress
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.history import releases
 from edge_rerank.history.overview import HistoryOverview, overview_of
+from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
 from edge_rerank.history.vault.receipts import RekeyReceipt, RepairReceipt, Verification
 from edge_rerank.history.vault.store import HistoryStore
@@ -73,6 +75,22 @@ class Safekeeping:
         The next write tries again.
         """
         return self._store.anchor_behind
+
+    def anchor_to(self, anchor: str | Path | Anchor) -> None:
+        """Use another anchor from now on, as where the old one is lost.
+
+        What the old one would have told of an older file, nobody can tell any more: see first
+        that the file is the newest. To open it without its anchor, leave out ``anchor=``. Noted
+        in the audit log.
+
+        Args:
+            anchor: like that of :meth:`open`; what it holds is replaced.
+
+        Raises:
+            HistoryUnavailable: when it cannot be written; nothing is changed then.
+            InvalidRequest: when it is neither a path nor an anchor.
+        """
+        self._store.anchor_to(anchor)
 
     def verify(self) -> Verification:
         """Look at every byte of the history file and say what is wrong."""

@@ -129,3 +129,22 @@ def test_an_anchor_that_was_never_written_is_refused_before_anything_is_changed(
             store.anchor_to(AnchorCallback(lambda: None, fail))
         assert store.verify().generation == generation
         assert not store.anchored
+
+
+def test_who_has_lost_the_anchor_gives_the_history_a_new_one(path: Path, tmp_path: Path) -> None:
+    (tmp_path / "anchor").unlink()
+    with pytest.raises(HistoryRolledBack, match=r"History\.anchor_to\(\) takes a new one"):
+        History.open(path, KEY, anchor=tmp_path / "anchor")
+    with History.open(path, KEY) as history:
+        for wrong in (None, 5):
+            with pytest.raises(InvalidRequest, match="anchor: expected a path or an anchor"):
+                history.anchor_to(wrong)  # type: ignore[arg-type]
+        history.anchor_to(tmp_path / "new")
+        assert [entry.action for entry in history.audit_log()][-1] == "anchored"
+    older = path.read_bytes()
+    with History.open(path, KEY, anchor=tmp_path / "new") as history:
+        assert history.verify().anchored
+        history.consent("alice", True)
+    path.write_bytes(older)
+    with pytest.raises(HistoryRolledBack):
+        History.open(path, KEY, anchor=tmp_path / "new")

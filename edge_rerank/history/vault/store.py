@@ -17,7 +17,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Self
 
-from edge_rerank.errors import HistoryCorrupt, HistoryKeyError
+from edge_rerank.errors import HistoryCorrupt, HistoryKeyError, InvalidRequest
 from edge_rerank.history.crypto import fresh_key
 from edge_rerank.history.keys.sources import KeySource, as_source
 from edge_rerank.history.vault.anchor import Anchor, as_anchor
@@ -351,10 +351,15 @@ class HistoryStore(PersonalVault):
             return overdue(vault)
 
     def anchor_to(self, anchor: str | os.PathLike[str] | Anchor) -> None:
-        """Begin to use an anchor, or accept a new one because the old one is lost."""
+        """Begin to use an anchor, or accept a new one because the old one is lost.
+
+        Raises:
+            HistoryUnavailable: when it cannot be written; nothing is changed then.
+            InvalidRequest: when it is neither a path nor an anchor.
+        """
+        if (guard := as_anchor(anchor)) is None:
+            raise InvalidRequest("anchor: expected a path or an anchor, got None")
         with self._use() as vault:
-            guard = as_anchor(anchor)
-            assert guard is not None  # noqa: S101 - as_anchor() only gives None for None
             vault.adopt(guard)
 
     def close(self) -> None:

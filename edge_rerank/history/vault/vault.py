@@ -251,7 +251,7 @@ class Vault:
         state = self._anchor.load()
         if state is None:
             if self.root.anchored:
-                raise HistoryRolledBack("the anchor is gone: anchor_to() accepts a new one")
+                raise HistoryRolledBack("the anchor is gone: History.anchor_to() takes a new one")
             self._migrate()
             self.adopt(self._anchor)
             return
