@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_rerank_export.models.speech import RATE, Sound
-
-Values = NDArray[np.float64]
 
 CHECK = 1
 """Seed of the sounds."""

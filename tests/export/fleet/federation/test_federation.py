@@ -24,7 +24,7 @@ from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.sources.personal import read_axes
 from edge_rerank_export.cli import build_parser, main
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federation.evidence.membership import Places, auc, membership
+from edge_rerank_export.fleet.federation.evidence.membership import Places, membership
 from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise, noise_for
 from edge_rerank_export.fleet.federation.server.prior import (
@@ -193,8 +193,8 @@ def test_rounds_without_noise_find_what_people_have_in_common() -> None:
 
 
 def test_the_area_under_a_curve_by_hand() -> None:
-    assert auc(np.array([1.0, 2.0]), np.array([0.0, 1.0])) == 3.5 / 4
-    assert auc(np.zeros(3), np.zeros(2)) == 0.5
+    assert Places.of(np.array([1.0, 2.0]), np.array([0.0, 1.0])).area()[0] == 3.5 / 4
+    assert Places.of(np.zeros(3), np.zeros(2)).area()[0] == 0.5
 
 
 def test_the_interval_of_an_area_holds_the_truth() -> None:
@@ -260,8 +260,9 @@ def test_nobody_who_is_judged_took_part_in_the_prior_that_they_are_judged_beside
     members, others = (heads(rng.normal(0, 0.2, (count, WIDTH))) for count in (100, 10))
     told = membership(common(members), members, others, common)
     assert told["along"].control == pytest.approx(0.5, abs=0.15)
-    assert auc(*(np.array([one.mean @ common(others).mean for one in some])
-                 for some in (members, others))) < 0.3  # fmt: skip
+    against = common(others).mean
+    scores = [np.array([one.mean @ against for one in some]) for some in (members, others)]
+    assert Places.of(*scores).area()[0] < 0.3
 
 
 def test_gains_are_paired_and_against_the_first_arm() -> None:

@@ -70,8 +70,9 @@ class Places(NamedTuple):
         return Places(self.members - other.members, self.others - other.others)
 
     def area(self) -> tuple[float, Interval]:
-        """The mean with its interval at 95 %, by DeLong and others.
+        """Area under a curve with its interval at 95 %, by DeLong and others.
 
+        The area is the chance that a member scores above somebody else (Mann and Whitney, 1947).
         "Comparing the areas under two or more correlated receiver operating characteristic
         curves", Biometrics 1988.
         """
@@ -79,16 +80,6 @@ class Places(NamedTuple):
         variance = sum(float(one.var(ddof=1)) / len(one) for one in self)
         reach = _TWO_SIDED * variance**0.5
         return area, Interval(area - reach, area + reach)
-
-
-def auc(members: NDArray[np.float64], others: NDArray[np.float64]) -> float:
-    """Chance that a member scores above somebody else, ties by half (Mann and Whitney, 1947).
-
-    Args:
-        members: scores, float64 of shape (members,).
-        others: likewise, float64 of shape (others,).
-    """
-    return Places.of(members, others).area()[0]
 
 
 def membership(
