@@ -287,7 +287,11 @@ def test_a_recipe_that_cannot_be_followed_is_refused(
         TextFinetuneRecipe.read(recipe)
 
 
-def test_the_recipe_names_its_own_checkpoint(recipe: Path, data: Path, tmp_path: Path) -> None:
+def test_what_only_history_encoders_take_is_refused(
+    recipe: Path, data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     arguments = ["finetune", str(recipe), "--data", str(data), "--out", str(tmp_path / "pack")]
-    assert main([*arguments, "--base", str(tmp_path)]) == EXIT_USAGE
+    for flag, *value in (("--base", "shipped"), ("--media", "shipped"), ("--no-expectations",)):
+        assert main([*arguments, flag, *value]) == EXIT_USAGE
+        assert f"{flag}: expected only with" in capsys.readouterr().err
     assert not (tmp_path / "pack").exists()

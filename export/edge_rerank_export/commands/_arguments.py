@@ -86,7 +86,7 @@ def add_texts(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="PATH",
         help="verify on this: a file with a text or a JSON object a line, or the requests of a "
-        "data set folder; may be repeated (default: texts of our own)",
+        "data set folder; repeatable (default: texts of our own)",
     )
     parser.add_argument(
         "--requests",
@@ -106,7 +106,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         action="append",
         required=True,
         metavar="FOLDER",
-        help="a data set folder; may be repeated",
+        help="a data set folder; repeatable",
     )
 
 
@@ -115,7 +115,7 @@ def add_base(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--base",
         type=pack_folder,
-        metavar="FOLDER",
+        metavar="PACK",
         help=f'base pack, in place of the recipe\'s, "{SHIPPED}" for the shipped one',
     )
 
@@ -126,7 +126,7 @@ def add_pack_option(parser: argparse.ArgumentParser) -> None:
         "--pack",
         type=pack_folder,
         default=SHIPPED,
-        metavar="FOLDER",
+        metavar="PACK",
         help="the model pack (default: the shipped one)",
     )
 

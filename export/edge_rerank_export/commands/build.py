@@ -132,7 +132,7 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="FOLDER",
         help="fit the weight of a scorer's scores on the validation requests of this data set "
-        "folder; may be repeated",
+        "folder; repeatable",
     )
     group.add_argument("--subfolder", metavar="S", help="where in the source the model lies")
 

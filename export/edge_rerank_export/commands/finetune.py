@@ -89,8 +89,8 @@ def register(commands: Commands) -> None:
         type=pack_folder,
         action="append",
         default=[],
-        metavar="FOLDER",
-        help="a pack that reads pictures or sounds, for data with media/; may be repeated",
+        metavar="PACK",
+        help="a pack that reads pictures or sounds, for data with media/; repeatable",
     )
     parser.add_argument("--seed", type=int, metavar="N", help="in place of the recipe's")
     parser.add_argument(
@@ -194,7 +194,7 @@ def _text(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps: St
     from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
     from edge_rerank_export.train.text.run import finetune_text, prepare
 
-    _refuse_base(arguments)
+    _refuse_history_only(arguments)
     recipe = _seeded(TextFinetuneRecipe.of(file), arguments)
     prepared = prepare(recipe, arguments.data, steps=steps)
 
@@ -220,7 +220,7 @@ def _scorer(file: RecipeFile, arguments: argparse.Namespace, work: Path, steps: 
     from edge_rerank_export.train.scorer.recipe import ScorerFinetuneRecipe
     from edge_rerank_export.train.scorer.run import TRAINED_FOLDER, finetune_scorer, prepare
 
-    _refuse_base(arguments)
+    _refuse_history_only(arguments)
     recipe = _seeded(ScorerFinetuneRecipe.of(file), arguments)
     prepared = prepare(recipe, arguments.data, work=work, steps=steps)
 
@@ -263,6 +263,8 @@ def _likenesses(pack: Pack) -> str:
     return f"a whole likeness adds log-odds: {', '.join(told)}" if told else ""
 
 
-def _refuse_base(arguments: argparse.Namespace) -> None:
-    if arguments.base is not None or arguments.media:
-        raise RecipeError("--base, --media: this recipe names a checkpoint of its own")
+def _refuse_history_only(arguments: argparse.Namespace) -> None:
+    for name in ("base", "media", "no_expectations"):
+        if getattr(arguments, name):
+            flag = name.replace("_", "-")
+            raise RecipeError(f"--{flag}: expected only with the recipe of a history encoder")

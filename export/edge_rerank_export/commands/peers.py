@@ -35,7 +35,7 @@ def register(commands: Commands) -> None:
         "--pack",
         type=pack_folder,
         required=True,
-        metavar="FOLDER",
+        metavar="PACK",
         help="a pack with a scorer",
     )
     parser.add_argument("--quick", action="store_true", help="fewer repetitions, for a first look")

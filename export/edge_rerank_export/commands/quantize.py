@@ -38,7 +38,11 @@ def register(commands: Commands) -> None:
     )
     add_model_output(parser)
     parser.add_argument(
-        "--scheme", type=Scheme, choices=list(Scheme), help="without a recipe; default: int8"
+        "--scheme",
+        type=Scheme,
+        choices=list(Scheme),
+        metavar="Q",
+        help=f"without a recipe: one of {', '.join(Scheme)} (default: {Scheme.INT8})",
     )
     parser.add_argument(
         "--tokenizer",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from edge_rerank.packs.manifest import SIGNATURE_NAME
 from edge_rerank_export.commands._arguments import Commands, add_command
+from edge_rerank_export.commands._output import say
 from edge_rerank_export.packing.sign import generate_key, sign_pack
 
 
@@ -42,7 +42,7 @@ def run_keygen(arguments: argparse.Namespace, console: Console) -> None:
     """
     public = generate_key(arguments.key)
     console.print(f"made {arguments.key.name}: keep it, nobody can make it again", highlight=False)
-    sys.stdout.write(f"{public.hex()}\n")
+    say(public.hex())
 
 
 def run(arguments: argparse.Namespace, console: Console) -> None:
@@ -53,4 +53,4 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """
     public = sign_pack(arguments.pack, arguments.key)
     console.print(f"{SIGNATURE_NAME} written; the public key is", highlight=False)
-    sys.stdout.write(f"{public.hex()}\n")
+    say(public.hex())

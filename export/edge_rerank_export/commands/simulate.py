@@ -126,7 +126,7 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
         action="append",
         metavar="NAME=ETA",
         help="position: where lists are shown, and place k is examined with chance k^-ETA; "
-        "repeatable (home=0.7)",
+        "repeatable (default: home=0.7)",
     )
     parser.add_argument(
         "--impressions",

@@ -25,6 +25,7 @@ from edge_rerank_export.commands._arguments import (
 )
 from edge_rerank_export.commands._output import say_figures, say_json, show_figures
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.files import write_whole
 from edge_rerank_export.progress import on_console
 from edge_rerank_export.recipes.pack import RECIPE_NAME, LanguagePackRecipe
 
@@ -102,7 +103,7 @@ def _hand_out(report: Report, arguments: argparse.Namespace) -> None:
     if arguments.page is not None:
         from edge_rerank_export.verify.report_html import as_html
 
-        arguments.page.write_text(as_html(report), encoding="utf-8")
+        write_whole(arguments.page, as_html(report))
     if arguments.json:
         say_json(report.to_dict())
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
 from rich.console import Console
 
 from edge_rerank_export.commands._arguments import Commands, add_command, pack_folder
+from edge_rerank_export.commands._output import say
 from edge_rerank_export.packing.wheel import write_wheel
 
 _DESCRIPTION = """\
@@ -38,4 +38,4 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """
     wheel = write_wheel(arguments.pack, arguments.out)
     console.print(f"pip install {wheel.name}", highlight=False)
-    sys.stdout.write(f"{wheel}\n")
+    say(str(wheel))

@@ -57,10 +57,22 @@ class AdapterConfig:
         Raises:
             UnsupportedModel: when nothing that ranks comes of this task.
         """
+        return self._changed()[0]
+
+    @property
+    def loader(self) -> Any:
+        """What loads the model that it changes.
+
+        Raises:
+            UnsupportedModel: when nothing that ranks comes of this task.
+        """
+        return self._changed()[1]
+
+    def _changed(self) -> tuple[str, Any]:
         if self.task not in _TASKS:
             known = ", ".join(_TASKS)
             raise UnsupportedModel(f"adapter's task_type: expected one of {known}, got {self.task}")
-        return _TASKS[self.task][0]
+        return _TASKS[self.task]
 
 
 _TASKS: dict[str, tuple[str, Any]] = {
@@ -134,13 +146,12 @@ def merge(adapter: Path, base: Path, target: Path) -> None:
     config = adapter_config(adapter)
     if config is None:
         raise SourceError(f"source: expected {CONFIG_NAME}, found none")
-    loader = _TASKS[config.architecture and config.task][1]
     options: dict[str, Any] = {"dtype": torch.float32, "local_files_only": True}
     if config.task == "SEQ_CLS" and (labels := _labels(adapter)) is not None:
         options["num_labels"] = labels
     with quiet():
         try:
-            model = loader.from_pretrained(base, use_safetensors=True, **options)
+            model = config.loader.from_pretrained(base, use_safetensors=True, **options)
             whole = PeftModel.from_pretrained(model, adapter).merge_and_unload()
         except (OSError, ValueError, RuntimeError, KeyError) as error:
             raise SourceError(
