@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -215,7 +215,6 @@ def train_on(
     """Train on data in memory, and write a pack to ``stage``; see :func:`finetune_history`."""
     with teacher_of(recipe.teacher, work) as teacher:
         material = prepare(recipe, domains, teacher=teacher, steps=steps)
-    lexicon, valid = material.lexicon, material.valid
     with steps("train") as update:
         model, outcome = fit(
             recipe,
@@ -226,48 +225,80 @@ def train_on(
             progress=update,
         )
     weigh(model, recipe.parts)
-    slope, intercept = calibrate(model, list(valid.values()))
+    media = media_packs(recipe, base)
     with steps("write"):
-        export_onnx(model, stage / MODEL_NAME)
-        (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
-        tables: dict[str, Table] = {}
-        if recipe.training.tables is Tables.KEEP:
-            tables = {Pairs.name: domains[0].pairs.table, Counts.name: domains[0].counts}
-            if material.succession is not None:
-                tables[Successions.name] = material.succession
-        files = {name: BY_NAME[name].file for name in tables}
-        for name, table in tables.items():
-            (stage / files[name]).write_bytes(table.to_bytes())
-        _copy_encoder(base, stage)
-        axes = principal_axes([one.vectors for one in domains], seed=recipe.training.seed)
-        (stage / AXES_NAME).write_bytes(write_array(axes))
-        media = media_packs(recipe, base)
-        card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome, media)
-        (stage / CARD_NAME).write_text(card, encoding="utf-8")
-        spec = HistoryEncoderSpec(
-            model=MODEL_NAME,
-            lexicon=LEXICON_NAME,
-            opset=OPSET,
-            slope=slope,
-            intercept=intercept,
-            tables=files,
+        pack = _write_pack(
+            stage,
+            recipe,
+            domains,
+            material,
+            model=model,
+            outcome=outcome,
+            base=base,
+            media=media,
         )
-        begun = add_media(stage, base, media, domains)
-        manifest = replace(
-            begun,
-            name=recipe.name,
-            release=recipe.release,
-            files=file_entries(stage),
-            history_encoder=spec,
-            axes=AxesSpec(AXES_NAME),
-            verification={**_of_encoder(base), "valid_ndcg_10": outcome.best},
-        )
-        pack = write_manifest(stage, manifest)
-        _verify(model, RuntimeModel(pack), valid)
+        _verify(model, RuntimeModel(pack), material.valid)
     if media:
         found = fit_media(stage, domains, work=work, threads=threads, steps=steps)
         pack = pack if found is None else _settled(stage, found)
     return HistoryResult(outcome, pack.digest)
+
+
+def _write_pack(
+    stage: Path,
+    recipe: HistoryFinetuneRecipe,
+    domains: Sequence[Domain],
+    material: Material,
+    *,
+    model: HistoryModel,
+    outcome: Outcome,
+    base: Pack,
+    media: Mapping[str, Pack],
+) -> Pack:
+    """Put what was trained, and what it stands on, into a folder as a pack."""
+    slope, intercept = calibrate(model, list(material.valid.values()))
+    export_onnx(model, stage / MODEL_NAME)
+    (stage / LEXICON_NAME).write_bytes(material.lexicon.to_bytes())
+    files = {}
+    for name, table in _kept_tables(recipe, domains, material).items():
+        files[name] = BY_NAME[name].file
+        (stage / files[name]).write_bytes(table.to_bytes())
+    _copy_encoder(base, stage)
+    axes = principal_axes([one.vectors for one in domains], seed=recipe.training.seed)
+    (stage / AXES_NAME).write_bytes(write_array(axes))
+    card = finetune_card(recipe, base.manifest, [one.name for one in domains], outcome, media)
+    (stage / CARD_NAME).write_text(card, encoding="utf-8")
+    spec = HistoryEncoderSpec(
+        model=MODEL_NAME,
+        lexicon=LEXICON_NAME,
+        opset=OPSET,
+        slope=slope,
+        intercept=intercept,
+        tables=files,
+    )
+    begun = add_media(stage, base, media, domains)
+    manifest = replace(
+        begun,
+        name=recipe.name,
+        release=recipe.release,
+        files=file_entries(stage),
+        history_encoder=spec,
+        axes=AxesSpec(AXES_NAME),
+        verification={**_of_encoder(base), "valid_ndcg_10": outcome.best},
+    )
+    return write_manifest(stage, manifest)
+
+
+def _kept_tables(
+    recipe: HistoryFinetuneRecipe, domains: Sequence[Domain], material: Material
+) -> dict[str, Table]:
+    """Tables by item that go into the pack, by the signal that reads them."""
+    if recipe.training.tables is not Tables.KEEP:
+        return {}
+    tables: dict[str, Table] = {Pairs.name: domains[0].pairs.table, Counts.name: domains[0].counts}
+    if material.succession is not None:
+        tables[Successions.name] = material.succession
+    return tables
 
 
 def fit(
