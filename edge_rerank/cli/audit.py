@@ -20,7 +20,7 @@ from edge_rerank.history.vault.receipts import Verification
 
 
 def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
-    """Add the command with its own: verify, report, rekey."""
+    """Add the command with its own: verify, report, rekey, repair, quarantine."""
     parser = add_command(
         subparsers,
         "audit",

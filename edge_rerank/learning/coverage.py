@@ -186,7 +186,10 @@ def _marked(hashed: NDArray[np.uint32], buckets: int) -> bytes:
 
 
 def hashed(names: Iterable[str]) -> NDArray[np.uint32]:
-    """A checksum of each, mixed as MurmurHash3 ends: numbered names alone spread too evenly."""
+    """A checksum of each name, uint32 of shape (names,).
+
+    They are mixed as MurmurHash3 ends: those of numbered names alone spread too evenly.
+    """
     mixed = np.array([*map(crc32, map(str.encode, names))], dtype=np.uint32)
     mixed ^= mixed >> np.uint32(16)
     mixed *= np.uint32(0x85EBCA6B)

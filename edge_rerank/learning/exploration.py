@@ -109,7 +109,7 @@ class NeighbourSwaps:
         """The chance of a list; 0 where swaps of neighbours cannot make it.
 
         Args:
-            order: by place, the place that the item had before, each once.
+            order: by place, the place that the item had before, each once, of shape (n,).
         """
         return self._chances(self._checked(order))[0]
 

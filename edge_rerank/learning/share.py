@@ -192,7 +192,14 @@ def vector_of(head: Head) -> NDArray[np.float32]:
 
 
 def clipped(vector: NDArray[np.floating]) -> NDArray[np.float32]:
-    """The vector, shortened to :data:`CLIP` where it is longer; zeros where it is not finite."""
+    """The vector, shortened to :data:`CLIP` where it is longer; zeros where it is not finite.
+
+    Args:
+        vector: of shape (n,).
+
+    Returns:
+        float32 of the same shape.
+    """
     wide = vector.astype(np.float64)
     largest = float(np.abs(wide).max(initial=0.0))
     if not np.isfinite(largest) or not largest:

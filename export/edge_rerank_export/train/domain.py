@@ -153,7 +153,11 @@ class Domain:
     pictures: NDArray[np.float32] | None = None
 
     def people(self, hidden: NDArray[np.int64]) -> list[NDArray[np.int64]]:
-        """Item rows each person chose, oldest first, without the choices at ``hidden``."""
+        """Item rows that each person chose, oldest first, int64 of shape (their choices,).
+
+        Args:
+            hidden: places in ``choices`` that are left out, int64 of shape (n,).
+        """
         kept = np.ones(len(self.choices), dtype=np.bool_)
         kept[hidden] = False
         return [

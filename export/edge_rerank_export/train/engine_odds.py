@@ -40,7 +40,16 @@ def log_odds(engine: RankingEngine, request: Request) -> NDArray[np.float64]:
 
 
 def beside(engine: RankingEngine, items: Sequence[Item], batch: Batch) -> list[NDArray[np.float64]]:
-    """The log-odds of each request of a batch; for the arguments see there."""
+    """The log-odds of each request of a batch.
+
+    Args:
+        engine: see :func:`log_odds`.
+        items: see :func:`as_requests`.
+        batch: likewise.
+
+    Returns:
+        Of each request float64 of shape (its candidates,), in their order.
+    """
     return [log_odds(engine, request) for request in as_requests(items, batch)]
 
 

@@ -138,7 +138,8 @@ def mean_ndcg(rankings: Iterable[tuple[NDArray[Any], NDArray[np.bool_]]]) -> flo
     """Mean NDCG@10, 0 to 1; equal scores go against the model.
 
     Args:
-        rankings: scores and clicks of each request's candidates.
+        rankings: scores, and clicks as bool, of each request's candidates, of shape (candidates,)
+            both.
     """
     return float(
         np.mean([ndcg(clicked[np.lexsort((clicked, -scores))], 10) for scores, clicked in rankings])

@@ -106,7 +106,7 @@ def sample(
 
     Args:
         domain: gives choices and items.
-        people: whose choices.
+        people: whose choices, by number, int64 of shape (requests,).
         rng: all chance there is.
         candidates: the hidden one included.
         history: items before it at most.

@@ -142,9 +142,13 @@ def agreement(
 
 
 def kendall_tau(left: NDArray[np.floating], right: NDArray[np.floating]) -> float:
-    """Kendall's τ-b of two score lists of one length; 1 for lists without two different scores.
+    """Kendall's τ-b of two score lists, -1 to 1; 1 for lists without two different scores.
 
     Kendall, "The treatment of ties in ranking problems", Biometrika 1945.
+
+    Args:
+        left: scores of shape (n,).
+        right: of the same things, likewise.
     """
     upper = np.triu_indices(len(left), 1)
     signs_left = np.sign(left[:, None] - left[None, :])[upper]

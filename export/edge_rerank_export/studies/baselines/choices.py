@@ -84,12 +84,15 @@ class Choices:
         return cls(numbers, tuple(people), rows, tuple(valid), data if full else None)
 
     def before(self, request: Request) -> NDArray[np.int64]:
-        """What the person chose before a request, oldest first, without unknown items."""
+        """Numbers of what the person chose before a request, oldest first, int64 of shape (n,).
+
+        Items that are not of the catalogue are left out.
+        """
         found = (self.numbers.get(item.id, UNKNOWN) for item in chosen(request.history))
         return np.array([number for number in found if number], dtype=np.int64)
 
     def candidates(self, request: Request) -> NDArray[np.int64]:
-        """Numbers of a request's candidates, in its order."""
+        """Numbers of a request's candidates, in its order, int64 of shape (candidates,)."""
         return np.array([self.numbers.get(item.id, UNKNOWN) for item in request.candidates])
 
 
@@ -125,7 +128,7 @@ class Recommender(Protocol):
     """A model that knows the items of one catalogue."""
 
     def score(self, requests: Sequence[Request]) -> list[NDArray[np.float32]]:
-        """One score for each candidate of each request, higher is better."""
+        """Scores of each request's candidates, float32 of shape (candidates,); more is better."""
         ...
 
     def score_all(self, requests: Sequence[Request]) -> NDArray[np.float32]:

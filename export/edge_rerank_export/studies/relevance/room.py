@@ -55,7 +55,12 @@ class Case:
 
 
 def within(personal: NDArray[np.float64], room: float) -> NDArray[np.float64]:
-    """As :meth:`edge_rerank.ranking.evidence.Evidence.step_back` leaves it."""
+    """As :meth:`edge_rerank.ranking.evidence.Evidence.step_back` leaves it.
+
+    Args:
+        personal: log-odds of a list's candidates, float64 of shape (n,).
+        room: by which they may differ.
+    """
     spread = float(np.ptp(personal))
     return personal * min(1.0, room / spread) if spread else personal
 

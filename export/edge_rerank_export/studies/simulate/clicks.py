@@ -85,7 +85,11 @@ class ClickModel(Protocol):
         ...
 
     def pleasing_clicks(self, wanted: NDArray[np.float64]) -> float:
-        """How many clicks please, in the mean."""
+        """How many clicks please, in the mean.
+
+        Args:
+            wanted: r of the item at each place, float64 of shape (n,).
+        """
         ...
 
     def visit(self, wanted: NDArray[np.float64], lots: Lots) -> Visit:
@@ -123,7 +127,15 @@ class Judging:
     def verdict(
         self, wanted: NDArray[np.float64], lots: Lots
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], NDArray[np.float64]]:
-        """What would be clicked, what would please, and seconds with it, were all examined."""
+        """What would be clicked, what would please, and seconds with it, were all examined.
+
+        Args:
+            wanted: r of each item, float64 of shape (n,).
+            lots: of them, in that order.
+
+        Returns:
+            bool, bool and float64 of shape (n,).
+        """
         meant = lots.appeal < wanted
         clicked = lots.appeal < self.clicks(wanted)
         pleased = meant & (lots.delight < self.pleasing)

@@ -60,7 +60,11 @@ class MediaLists:
     clicked: NDArray[np.bool_]
 
     def loss(self, weights: NDArray[np.float64]) -> float:
-        """Of the listwise softmax: minus the mean log-likelihood of what was clicked."""
+        """Of the listwise softmax: minus the mean log-likelihood of what was clicked.
+
+        Args:
+            weights: of the columns, float64 of shape (parts,), as for the other methods.
+        """
         scores = self.scores(weights)
         hits = self.clicked.sum(axis=1)
         clicked = np.where(self.clicked, scores, 0.0).sum(axis=1) / hits
@@ -71,7 +75,7 @@ class MediaLists:
         return self.own + self.media @ weights
 
     def ndcg(self, weights: NDArray[np.float64]) -> float:
-        """NDCG@10, equal scores in the order of the candidates, which is clicked ones last."""
+        """Mean NDCG@10, 0 to 1; equal scores go against what was clicked."""
         scores = self.scores(weights)
         order = np.lexsort((self.clicked, -scores), axis=1)
         ranked = np.take_along_axis(self.clicked, order, axis=1)

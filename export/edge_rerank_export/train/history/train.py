@@ -113,6 +113,13 @@ def fit_sigmoid(values: NDArray[np.float64], hits: NDArray[np.bool_]) -> tuple[f
     """Logistic regression of ``hits`` on one value, by Newton's method.
 
     Platt's targets (1999) keep it finite where the values part the hits perfectly.
+
+    Args:
+        values: float64 of shape (n,).
+        hits: bool of shape (n,).
+
+    Returns:
+        Slope and intercept of the log-odds.
     """
     positives, negatives = hits.sum(), (~hits).sum()
     target = np.where(hits, (positives + 1) / (positives + 2), 1 / (negatives + 2))

@@ -61,7 +61,7 @@ def sender(
     """A device that answers with these numbers, whatever they are.
 
     Args:
-        numbers: of any length.
+        numbers: of shape (n,), whatever n is.
         layout: of the heads in the round.
         public: the server's key.
         times: how often.
@@ -94,7 +94,8 @@ def reach_of_each(
         layout: of the heads.
         keys: the server's, private and public.
         promise: of the round.
-        vectors: of honest devices, as many as are asked; the first is replaced.
+        vectors: of honest devices, of shape (2 width,) each, as many as are asked; the first is
+            replaced.
         seed: of the noise.
 
     Returns:

@@ -60,7 +60,7 @@ class Places(NamedTuple):
 
     @classmethod
     def of(cls, members: NDArray[np.float64], others: NDArray[np.float64]) -> Places:
-        """Of scores; ties count by half."""
+        """Of scores, float64 of shape (members,) and (others,); ties count by half."""
         above = members[:, None] - others[None, :]
         won = (above > 0) + 0.5 * (above == 0)
         return cls(won.mean(axis=1), won.mean(axis=0))

@@ -120,7 +120,7 @@ class PriorStrategy(DifferentialPrivacyServerSideFixedClipping):
 
 
 def arrays_of(position: NDArray[np.float64]) -> ArrayRecord:
-    """A position as Flower passes it on."""
+    """A position, float64 of shape (2 width,), as Flower passes it on."""
     return ArrayRecord({_POSITION: Array(np.asarray(position))})
 
 
