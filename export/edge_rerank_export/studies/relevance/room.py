@@ -94,9 +94,17 @@ def cases(
     rng: np.random.Generator,
     labels: Callable[[Item], Sequence[str]] = item_terms,
 ) -> Iterator[Case]:
-    """Make at most ``count`` cases of a folder's requests.
+    """Make cases of a folder's requests.
 
-    ``labels`` are what an item may be asked for by; its text alone is looked at.
+    Args:
+        engine: of the pack that is measured.
+        judge: says how well candidates fit.
+        comparer: gives their cosines with the query.
+        data: the folder.
+        split: which requests.
+        count: cases at most.
+        rng: all chance there is.
+        labels: what an item may be asked for by; its text alone is looked at.
     """
     items = [item for item in data.items.values() if item.text.strip()]
     pool = [items[at] for at in rng.permutation(len(items))[:POOL].tolist()]

@@ -19,7 +19,15 @@ def finetune_card(
     outcome: Outcome,
     media: Mapping[str, Pack],
 ) -> str:
-    """The text of the card, in Markdown."""
+    """The text of the card, in Markdown.
+
+    Args:
+        recipe: how it was trained.
+        base: of the pack with the text encoder.
+        folders: names of the data sets.
+        outcome: of the training.
+        media: packs whose encoders of pictures or sounds are in the new one, by part.
+    """
     rows = "\n".join(f"| {name} | {100 * value:.1f} |" for name, value in outcome.by_domain.items())
     terms = recipe.terms or "The terms of these data bind whoever passes the pack on."
     own = (

@@ -61,6 +61,14 @@ def read_media(
 ) -> Domain:
     """Look at a folder's pictures and listen to its sounds, each file once.
 
+    Args:
+        domain: the folder's items.
+        folder: the data set.
+        packs: with the encoders, by part.
+        work: where vectors are kept from one run to the next.
+        threads: things that are read at once; ``None`` for the default.
+        update: told how many were.
+
     Returns:
         The domain with vectors of its pictures; those of sounds lie in ``work``.
 

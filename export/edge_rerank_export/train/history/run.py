@@ -212,7 +212,18 @@ def train_on(
     threads: int | None = None,
     steps: Steps = silent,
 ) -> HistoryResult:
-    """Train on data in memory, and write a pack to ``stage``; see :func:`finetune_history`."""
+    """Train on data in memory, and write a pack; for arguments and errors see finetune_history().
+
+    Args:
+        recipe: how.
+        domains: what is learnt from.
+        stage: an empty folder, which gets the pack.
+        base: what :func:`open_base` gives.
+        work: where checkpoints, and vectors of pictures and sounds, are kept.
+        resume: whether to go on from a checkpoint there.
+        threads: of onnxruntime; ``None`` for its own choice.
+        steps: told of each step.
+    """
     with teacher_of(recipe.teacher, work) as teacher:
         material = prepare(recipe, domains, teacher=teacher, steps=steps)
     with steps("train") as update:
@@ -311,7 +322,20 @@ def fit(
     progress: Update | None = None,
     looked: Looked | None = None,
 ) -> tuple[HistoryModel, Outcome]:
-    """Train a model from the recipe's seed on, see :func:`edge_rerank_export.train.loop.train`."""
+    """Train a model from the recipe's seed on.
+
+    Args:
+        recipe: how.
+        material: what :func:`~.material.prepare` made of the data.
+        base: what :func:`open_base` gives, to begin with where the recipe says so.
+        checkpoint: see :func:`edge_rerank_export.train.loop.train`.
+        resume: likewise.
+        progress: likewise.
+        looked: likewise.
+
+    Raises:
+        RecipeError: when the base's history encoder, or the checkpoint, is not of this model.
+    """
     torch.manual_seed(recipe.training.seed)
     model = HistoryModel()
     if recipe.training.warm_start:
