@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from enum import StrEnum
+from typing import Self
 
 from edge_rerank.compliance.snapshot import SnapshotFile
 from edge_rerank.errors import HistoryCorrupt, HistoryRolledBack
@@ -27,6 +29,7 @@ SWEEP_DAYS = 2.0
 """Days for which an event may outlast its retention: each person's turn comes once a day."""
 
 _REPLACED = (AuditAction.CREATED, AuditAction.OUTER_KEY_ROTATED)
+_REMOVED = (AuditAction.EVENT_REMOVED, AuditAction.EXPIRED)
 
 
 class AnchorState(StrEnum):
@@ -141,25 +144,14 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
         HistoryError: when it cannot be read at all; what is damaged in it is a fact.
     """
     store = HistoryStore(vault, source)
-    people = events = described = learnt = without_consent = withdrawn = expired = 0
+    counts = _Counts()
+    expired = 0
     damage = ""
     left = 0.0
     kept: frozenset[Kind] | None = None
     log: tuple[AuditEntry, ...] = ()
     try:
-        for consents, history in store.everyone():
-            people += 1
-            events += len(history)
-            if history and not consents.get(PERSONALISATION, False):
-                withdrawn += PERSONALISATION in consents
-                without_consent += PERSONALISATION not in consents
-        for person in vault.people.everyone(vault.root):
-            described += ATTRIBUTES in person.states
-            learnt += bool(person.states.keys() - {ATTRIBUTES})
-            if person.states and not person.count:
-                decision = person.consents.get(PERSONALISATION)
-                without_consent += decision is None
-                withdrawn += decision is not None and not decision.granted
+        counts.take(store, vault)
         damage = "; ".join(store.verify().findings)
         left = epsilon_left(store)
         note = store.read_note(KEPT_NOTE)
@@ -168,34 +160,79 @@ def gather(vault: Vault, source: KeySource, now: float) -> Facts:
         expired = _expired(vault, now)
     except HistoryCorrupt as error:
         damage = damage or str(error)
-    last = max((entry.seq for entry in log if entry.action in _REPLACED), default=0)
-    since = [entry for entry in log if entry.seq > last]
-    erased = [entry.at for entry in since if entry.action is AuditAction.ERASED]
-    rekeyed = max((entry.seq for entry in log if entry.action is AuditAction.REKEYED), default=0)
     return Facts(
-        people=people,
-        events=events,
-        described=described,
-        learnt=learnt,
-        without_consent=without_consent,
-        withdrawn=withdrawn,
+        **asdict(counts),
+        **asdict(_Logged.of(log, now)),
         retention_days=store.retention.max_age_days,
         retention_events=store.retention.max_events,
         expired=expired,
         damage=damage,
-        audit_entries=len(log),
         key_replaceable=source.replaceable,
         rotation_due=store.rotation_due,
-        erasures=sum(entry.action is AuditAction.ERASED for entry in log),
-        unrotated_days=(now - min(erased)) / DAY_S if erased else None,
-        removals=sum(
-            entry.seq > rekeyed and entry.action in {AuditAction.EVENT_REMOVED, AuditAction.EXPIRED}
-            for entry in log
-        ),
-        key_age_days=(now - log[last - 1].at) / DAY_S if last else 0.0,
         kept_kinds=kept,
         epsilon_left=left,
     )
+
+
+@dataclass(slots=True)
+class _Counts:
+    """People and what is there of them, as far as it could be read; see :class:`Facts`."""
+
+    people: int = 0
+    events: int = 0
+    described: int = 0
+    learnt: int = 0
+    without_consent: int = 0
+    withdrawn: int = 0
+
+    def take(self, store: HistoryStore, vault: Vault) -> None:
+        """Count everybody.
+
+        Raises:
+            HistoryCorrupt: at what cannot be read; what was counted before stays.
+        """
+        for consents, history in store.everyone():
+            self.people += 1
+            self.events += len(history)
+            if history and not consents.get(PERSONALISATION, False):
+                self.withdrawn += PERSONALISATION in consents
+                self.without_consent += PERSONALISATION not in consents
+        for person in vault.people.everyone(vault.root):
+            self.described += ATTRIBUTES in person.states
+            self.learnt += bool(person.states.keys() - {ATTRIBUTES})
+            if person.states and not person.count:
+                decision = person.consents.get(PERSONALISATION)
+                self.without_consent += decision is None
+                self.withdrawn += decision is not None and not decision.granted
+
+
+@dataclass(frozen=True, slots=True)
+class _Logged:
+    """What the audit log tells; see :class:`Facts`."""
+
+    audit_entries: int
+    erasures: int
+    unrotated_days: float | None
+    removals: int
+    key_age_days: float
+
+    @classmethod
+    def of(cls, log: Sequence[AuditEntry], now: float) -> Self:
+        last, rekeyed = _newest(log, *_REPLACED), _newest(log, AuditAction.REKEYED)
+        erased = [entry for entry in log if entry.action is AuditAction.ERASED]
+        since = [entry.at for entry in erased if entry.seq > last]
+        return cls(
+            audit_entries=len(log),
+            erasures=len(erased),
+            unrotated_days=(now - min(since)) / DAY_S if since else None,
+            removals=sum(entry.seq > rekeyed and entry.action in _REMOVED for entry in log),
+            key_age_days=(now - log[last - 1].at) / DAY_S if last else 0.0,
+        )
+
+
+def _newest(log: Sequence[AuditEntry], *actions: AuditAction) -> int:
+    """Number of the newest entry of these actions, 0 where there is none."""
+    return max((entry.seq for entry in log if entry.action in actions), default=0)
 
 
 def _expired(vault: Vault, now: float) -> int:
