@@ -22,7 +22,7 @@ from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.context import MAX_CIRCUMSTANCES, TAG_PATTERN, WHOLE_NUMBERS
 from edge_rerank.ranking.options import Repeats
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
-from edge_rerank.serve.policy_schema import POLICY
+from edge_rerank.serve.policy_schema import EXPOSURES, POLICY
 from edge_rerank.serve.stats_schema import STATS
 from edge_rerank.serve.wire import DOCUMENT, RANK, TEXTS
 from edge_rerank.types import (
@@ -256,6 +256,7 @@ _MEMBERS: Mapping[str, Schema] = {
     "shown": _BOOL,
     "locale": _TAG,
     "policy": POLICY,
+    "exposures": EXPOSURES,
     "return_items": _BOOL,
     "return_documents": _BOOL,
     "return_text": _BOOL,

@@ -1,4 +1,4 @@
-"""The list policy of a request as a JSON Schema; what it means: ranking/policies/README.md."""
+"""The list policy of a request, and what it counts, as JSON Schemas: ranking/policies/README.md."""
 
 from __future__ import annotations
 
@@ -81,3 +81,13 @@ POLICY = _rule(
     }
 )
 """Each member as the attribute of :class:`~edge_rerank.ListPolicy` of that name."""
+
+_TIMES = {"type": "integer", "minimum": 0}
+EXPOSURES = {
+    "type": "object",
+    "description": "how items were shown to the person so far, by item id",
+    "additionalProperties": _rule(
+        {"shown": _TIMES, "chosen": _TIMES, "last": {"type": "number", "minimum": 0}}, ["shown"]
+    ),
+}
+"""Likewise of :class:`~edge_rerank.Exposure`."""

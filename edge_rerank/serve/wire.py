@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, NoReturn, cast
 
 from edge_rerank._check import check_bool, check_id, check_integer, check_list, kind_of
@@ -19,6 +19,7 @@ from edge_rerank.formats.events import (
     item_of,
 )
 from edge_rerank.ranking.list_policy import ListPolicy
+from edge_rerank.ranking.list_rules import Exposure
 from edge_rerank.ranking.options import ListOptions, RankOptions
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.types import Event, Item
@@ -35,9 +36,13 @@ DOCUMENT = ("id", "text", "categories", "popularity", "score", "published")
 _ITEM_NAMES = frozenset(ITEM)
 _DOCUMENT_NAMES = frozenset(DOCUMENT)
 _EVENT_NAMES = frozenset(EVENT_MEMBERS)
+_EXPOSURE_NAMES = frozenset(one.name for one in fields(Exposure))
 
 OPTIONS = ("diversity", "budget_ms", "now", "repeats", "context", "surface", "shown")
 """What is handed on to any ranking as it is."""
+
+RULES = ("policy", "exposures")
+"""The list policy, and what some rules of it count."""
 
 WHOSE = ("user", "guest")
 
@@ -139,12 +144,12 @@ def read_rank(params: object, default: str | None) -> RankCall:
 
 _OF_RANK = ("query", "top_k", "host_order", *OPTIONS, "locale")
 RANK = (
-    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS, "locale", "policy"),
-    *("return_items", "reasons", "why"),
+    *("items", *WHOSE, "query", "top_k", "host_order", *OPTIONS, "locale"),
+    *(*RULES, "return_items", "reasons", "why"),
 )
 TEXTS = (
-    *("documents", "texts", *WHOSE, "query", "top_n", "top_k", *OPTIONS, "policy"),
-    "return_documents",
+    *("documents", "texts", *WHOSE, "query", "top_n", "top_k", *OPTIONS),
+    *(*RULES, "return_documents"),
 )
 
 
@@ -164,7 +169,7 @@ def read_texts(
         InvalidInput: when it is malformed.
     """
     given = members_of(params, known)
-    options = cast(ListOptions, {**_picked(given, OPTIONS), **_policy(given)})
+    options = cast(ListOptions, {**_picked(given, OPTIONS), **_rules(given)})
     top = _either(given, "top_n", "top_k")
     if top is not None:
         wanted = "an integer ≥ 0"
@@ -281,12 +286,27 @@ def _closed(
 
 
 def _rank_options(given: Members) -> RankOptions:
-    return cast(RankOptions, {**_picked(given, _OF_RANK), **_policy(given)})
+    return cast(RankOptions, {**_picked(given, _OF_RANK), **_rules(given)})
 
 
-def _policy(given: Members) -> dict[str, Any]:
-    """The list policy, where there is one."""
-    return {"policy": ListPolicy.from_dict(given["policy"])} if "policy" in given else {}
+def _rules(given: Members) -> dict[str, Any]:
+    """The list policy, and how items were shown so far, where there are any."""
+    found: dict[str, Any] = {}
+    if "policy" in given:
+        found["policy"] = ListPolicy.from_dict(given["policy"])
+    if "exposures" in given:
+        found["exposures"] = _exposures(given["exposures"])
+    return found
+
+
+def _exposures(value: object) -> dict[str, Exposure]:
+    if not isinstance(value, dict):
+        raise InvalidRequest(f"exposures: expected an object by item id, got {kind_of(value)}")
+    found = {}
+    for name, one in value.items():
+        members = _closed(one, _EXPOSURE_NAMES, "exposure", InvalidRequest)
+        found[name] = Exposure(**{"shown": None, **members})
+    return found
 
 
 def _picked(given: Members, names: Collection[str]) -> dict[str, Any]:

@@ -61,6 +61,14 @@ def test_a_policy_says_what_it_left_out(service: Service) -> None:
     assert service.call("rank", {"items": SHELF})["left_out"] == []
 
 
+def test_what_was_shown_too_often_is_left_out(service: Service) -> None:
+    asked = {"items": SHELF, "policy": {"fatigue": {"shown": 3}}, "now": 1_700_000_000}
+    shown = {"bread": {"shown": 3, "last": 1_699_999_000}, "sourdough": {"shown": 2}}
+    assert service.call("rank", asked)["left_out"] == []
+    answer = service.call("rank", {**asked, "exposures": shown})
+    assert [one["id"] for one in answer["left_out"]] == ["bread"]
+
+
 def test_texts_by_a_policy(service: Service) -> None:
     texts = [{"id": "a", "text": "tea"}, {"id": "b", "text": "coffee"}, {"id": "c", "text": "rum"}]
     asked = {"query": "tea", "documents": texts, "return_documents": True}

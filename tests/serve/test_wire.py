@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from edge_rerank import Cap, ListPolicy
+from edge_rerank import Cap, Exposure, ListPolicy
 from edge_rerank.errors import InvalidInput, InvalidRequest
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.serve.wire import (
+    RankCall,
+    TextsCall,
     parse,
     read_events,
     read_items,
@@ -193,11 +196,33 @@ def test_a_policy_is_read_with_the_request() -> None:
             assert "secret" not in str(caught.value)
 
 
-def test_the_shapes_of_others_have_no_policy() -> None:
+@pytest.mark.parametrize("read", [read_rank, read_texts])
+def test_how_items_were_shown_is_read_with_the_request(
+    read: Callable[[object, None], RankCall | TextsCall],
+) -> None:
+    told = {"tea": {"shown": 3, "last": 9}, "rum": {"shown": 1, "chosen": 1, "last": None}}
+    given = {"items": []} if read is read_rank else {"documents": []}
+    options = read({**given, "exposures": told}, None).options
+    assert options["exposures"] == {"tea": Exposure(3, last=9.0), "rum": Exposure(1, chosen=1)}
+    for malformed in (
+        7,
+        {"tea": 3},
+        {"tea": {}},
+        {"tea": {"shown": -1}},
+        {"tea": {"shown": 1, "last": "secret"}},
+        {"tea": {"shown": 1, "secret-member": 1}},
+    ):
+        with pytest.raises(InvalidRequest, match=r"^exposure") as caught:
+            read({**given, "exposures": malformed}, None)
+        assert "secret" not in str(caught.value)
+        assert "tea" not in str(caught.value)
+
+
+@pytest.mark.parametrize("rules", [{"policy": {"floor": 0.1}}, {"exposures": {}}])
+def test_the_shapes_of_others_have_no_rules(rules: dict[str, Any]) -> None:
     for shape in (COHERE, JINA, TEI, VLLM):
-        given = {shape.texts: ["a"], "policy": {"floor": 0.1}}
         with pytest.raises(InvalidRequest, match="params: expected only"):
-            read_texts(given, None, known=shape.members)
+            read_texts({shape.texts: ["a"], **rules}, None, known=shape.members)
 
 
 @pytest.mark.parametrize("name", ["image", "audio"])
