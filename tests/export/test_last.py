@@ -102,6 +102,13 @@ def test_the_same_seed_gives_the_same_bytes(made: Path, tmp_path: Path, folder: 
         assert path.read_bytes() == (other / path.name).read_bytes()
 
 
+def test_lists_are_as_long_as_asked_for(made: Path, tmp_path: Path) -> None:
+    out = tmp_path / "short"
+    assert main(["data", "last", str(made), "--out", str(out), "--negatives", "2"]) == 0
+    lengths = {len(one["candidates"]) for one in lines(out / "test.jsonl.gz")}
+    assert max(lengths) <= 3 < min(len(one["candidates"]) for one in lines(made / "test.jsonl.gz"))
+
+
 def test_nobody_with_enough(
     folder: Folder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -18,13 +18,14 @@ from edge_rerank_export.commands._arguments import (
     EXIT_CODES,
     Commands,
     add_command,
+    add_counts,
     add_json,
     add_seed,
 )
 from edge_rerank_export.commands._output import say_json
 from edge_rerank_export.datasets.check import check
 from edge_rerank_export.datasets.convert import Conversion, convert
-from edge_rerank_export.datasets.last import leave_last_out
+from edge_rerank_export.datasets.last import NEGATIVES, leave_last_out
 from edge_rerank_export.datasets.redraw import redraw
 from edge_rerank_export.progress import on_console
 
@@ -130,6 +131,7 @@ def register(commands: Commands) -> None:
     last = add_command(actions, "last", _last, "ask everybody for their last choice", _LAST)
     last.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
     last.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="the folder to be")
+    add_counts(last, ("negatives", NEGATIVES, "items beside the chosen one in a list, at most"))
     add_seed(last)
     add_json(last)
 
@@ -215,7 +217,11 @@ def _lists(arguments: argparse.Namespace, console: Console) -> None:
 
 def _last(arguments: argparse.Namespace, console: Console) -> None:
     made = leave_last_out(
-        arguments.folder, arguments.out, seed=arguments.seed, steps=on_console(console)
+        arguments.folder,
+        arguments.out,
+        negatives=arguments.negatives,
+        seed=arguments.seed,
+        steps=on_console(console),
     )
     if arguments.json:
         say_json(made.to_dict())

@@ -29,6 +29,12 @@ from edge_rerank_export.progress import Steps, silent
 LEAST = 3
 """Choices of a person who is asked: one to learn from, one to stop by, one to judge by."""
 
+NEGATIVES = 19
+"""Items beside a choice, as in the lists of ``convert``."""
+
+_EVEN = 10 / 19
+"""Share of them that is drawn with equal chances."""
+
 
 @dataclass(frozen=True, slots=True)
 class LastOut:
@@ -52,7 +58,7 @@ class LastOut:
 
 
 def leave_last_out(
-    folder: Path, out: Path, *, negatives: int = 19, seed: int = 0, steps: Steps = silent
+    folder: Path, out: Path, *, negatives: int = NEGATIVES, seed: int = 0, steps: Steps = silent
 ) -> LastOut:
     """Make a folder in which everybody is asked for what they chose last.
 
@@ -62,8 +68,9 @@ def leave_last_out(
     Args:
         folder: a data set folder.
         out: the folder, new.
-        negatives: of a list, of items that the person never chose, ten of 19 with equal chances and
-            the rest by popularity to the power of 3/4, whether or not they existed by then.
+        negatives: of a list at most, of items that the person never chose, ten of 19 with equal
+            chances and the rest by popularity to the power of 3/4, whether or not they existed by
+            then.
         seed: of all chance.
         steps: announces what is being done.
 
@@ -110,7 +117,7 @@ class _Draw:
 
     def beside(self, name: str, never: frozenset[str]) -> list[str]:
         """``name`` among others, none of ``never``, in a random order."""
-        uniform = round(self._count * 10 / 19)
+        uniform = round(self._count * _EVEN)
         popular = self._rng.random(self._count - uniform) * self._sums[-1]
         places: NDArray[np.int64] = np.concatenate(
             [

@@ -144,7 +144,6 @@ def quantize_encoder(
     target: Path,
     scheme: Scheme,
     *,
-    inline_bytes: int = onnx_file.INLINE_BYTES,
     tokenizer: Tokenizer | None = None,
     texts: Sequence[str] = (),
     steps: Steps = silent,
@@ -155,7 +154,6 @@ def quantize_encoder(
         source: float32 ONNX file.
         target: the ONNX file to write.
         scheme: how to quantise.
-        inline_bytes: see :func:`~edge_rerank_export.models.onnx_file.save`.
         tokenizer: the model's, to calibrate on ``texts``; without one the channels are not
             smoothed, and weights of 4 bits go to the nearest value each.
         texts: what the model will be used on.
@@ -175,7 +173,7 @@ def quantize_encoder(
         calibrated = calibrate(source, scheme, tokenizer, texts, steps)
     with steps(f"quantise ({scheme})") as update:
         return calibrated.quantize(
-            source, target, scheme, inline_bytes=inline_bytes, progress=update
+            source, target, scheme, inline_bytes=onnx_file.INLINE_BYTES, progress=update
         )
 
 

@@ -16,6 +16,7 @@ HISTORY_TOKENS = 512
 _FEWEST_TOKENS = 64
 
 INSTRUCTION = "Given what a person chose and searched for, find what they would choose next"
+"""What a model that answers is told; a recipe's heading may say something else."""
 
 _CHAT_START = "<|im_start|>"
 _CHAT_HEADING = (
@@ -39,7 +40,6 @@ def derive_scorer(
     described: LanguageModel,
     *,
     answers: tuple[str, ...] = (),
-    instruction: str = INSTRUCTION,
     line_tokens: int = LINE_TOKENS,
 ) -> ScorerRecipe:
     """The ``[scorer]`` of a recipe for a checkpoint.
@@ -49,7 +49,6 @@ def derive_scorer(
         described: see :func:`~edge_rerank_export.models.checkpoint.describe_language_model`.
         answers: tokens by name that a causal language model is to answer with; empty for those
             that the checkpoint names, if any.
-        instruction: what a model that answers is told.
         line_tokens: most tokens of an item's text.
 
     Raises:
@@ -69,7 +68,7 @@ def derive_scorer(
                 "scorer.template: expected for this model, whose chat has no "
                 f"{_CHAT_START}: write what stands before and after a candidate into a recipe"
             )
-        start, heading = _CHAT_START, _CHAT_HEADING.format(instruction=instruction)
+        start, heading = _CHAT_START, _CHAT_HEADING.format(instruction=INSTRUCTION)
         template = _CHAT_TEMPLATE
         around = len(template.before + template.after)
     if start is None:
