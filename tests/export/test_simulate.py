@@ -475,11 +475,19 @@ def test_it_goes_on_after_a_break(
     (tmp_path / "curve.jsonl").write_text("\n".join(lines[:2]) + "\n")
     assert run(TINY) == whole
     assert fast == [0, 1, 2, 3, 1, 2]
+    # Killed while it wrote the last person's line.
+    (tmp_path / "curve.jsonl").write_text("\n".join(lines[:4])[:-9])
+    assert run(TINY) == whole
+    assert fast == [0, 1, 2, 3, 1, 2, 2]
+    assert run(TINY) == whole
+    assert fast == [0, 1, 2, 3, 1, 2, 2]
     run(replace(TINY, seed=9))
     assert fast[-3:] == [0, 1, 2]
-    (tmp_path / "curve.jsonl").write_text("{}\n")
-    with pytest.raises(RecipeError, match=r"curve.jsonl: not a simulation: KeyError"):
-        run(TINY)
+    for other in ("{}\n", "[1]\n", "dear diary"):
+        (tmp_path / "curve.jsonl").write_text(other)
+        with pytest.raises(RecipeError, match=r"curve.jsonl: expected what came of simulated"):
+            run(TINY)
+        assert (tmp_path / "curve.jsonl").read_text() == other
 
 
 def test_the_command(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
@@ -11,14 +10,14 @@ from typing import Any
 
 import edge_rerank
 from edge_rerank.packs.pack import Pack
-from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.files import made_folder, write_whole
+from edge_rerank_export.files import made_folder
 from edge_rerank_export.progress import Steps
 from edge_rerank_export.studies.results.ledger import data_mark, mark_of
 from edge_rerank_export.studies.simulate.figures import ArmFigures, figures_of
 from edge_rerank_export.studies.simulate.plan import Plan
 from edge_rerank_export.studies.simulate.play import Course, make_person, play
 from edge_rerank_export.studies.simulate.ranker import open_rankers
+from edge_rerank_export.studies.simulate.shelf import Shelf
 from edge_rerank_export.studies.simulate.world import World
 
 
@@ -80,7 +79,7 @@ def simulate(
         (room,) = {plan.room for plan in plans}
         rankers = open_rankers(orders, pack, world, room=room, threads=threads, opened=opened)
         for plan in plans:
-            shelf = _Shelf(out / f"{plan.scenario}.jsonl", mark_of(*made_of, _of_a_person(plan)))
+            shelf = _shelf(out / f"{plan.scenario}.jsonl", mark_of(*made_of, _of_a_person(plan)))
             with steps(f"simulate {plan.scenario}") as update:
                 played = []
                 for number in range(plan.people):
@@ -107,39 +106,10 @@ def _of_a_person(plan: Plan) -> dict[str, Any]:
     return {name: value for name, value in plan.to_dict().items() if name != "people"}
 
 
-class _Shelf:
-    """Finished people, kept in a file; those of another plan, pack or folder are let go of.
-
-    Args:
-        path: JSON lines, the first of them a mark.
-        mark: stands for what a course depends on.
-
-    Raises:
-        RecipeError: when the file is there and is something else.
-    """
-
-    def __init__(self, path: Path, mark: str) -> None:
-        self._path = path
-        self._finished: dict[int, tuple[Course, ...]] = {}
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        try:
-            records = [json.loads(line) for line in lines]
-            if records and records[0]["mark"] == mark:
-                self._finished = {
-                    one["person"]: tuple(Course(**course) for course in one["courses"])
-                    for one in records[1:]
-                }
-                return
-        except (ValueError, TypeError, KeyError) as error:
-            raise RecipeError(f"{path.name}: not a simulation: {type(error).__name__}") from error
-        write_whole(path, json.dumps({"mark": mark}) + "\n")
-
-    def get(self, number: int) -> tuple[Course, ...] | None:
-        """The courses of a person who is finished."""
-        return self._finished.get(number)
-
-    def put(self, number: int, courses: tuple[Course, ...]) -> None:
-        """Keep somebody's courses; on disk when this returns."""
-        record = {"person": number, "courses": [asdict(course) for course in courses]}
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(record) + "\n")
+def _shelf(path: Path, mark: str) -> Shelf[tuple[Course, ...]]:
+    return Shelf(
+        path,
+        mark,
+        read=lambda one: tuple(Course(**course) for course in one["courses"]),
+        members=lambda courses: {"courses": [asdict(course) for course in courses]},
+    )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,12 +12,11 @@ from edge_rerank.errors import NotEnoughRecords
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout, state_of
 from edge_rerank.learning.share import FLEET, FleetRound, share
-from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.files import write_whole
 from edge_rerank_export.fleet.federation.wire import answered, asked
 from edge_rerank_export.studies.simulate.plan import Arm, Order, Plan
 from edge_rerank_export.studies.simulate.play import make_person, play_arms
 from edge_rerank_export.studies.simulate.ranker import PackRanker
+from edge_rerank_export.studies.simulate.shelf import Shelf
 from edge_rerank_export.studies.simulate.world import World
 
 ARM = Arm("device", Order.LEARNING)
@@ -47,43 +45,23 @@ class HeadKeeper(PackRanker):
         super().part(user)
 
 
-class Shelf:
+def shelf_of(path: Path, mark: str, layout: Layout) -> Shelf[Head]:
     """Heads of people who are finished, kept in a file.
 
     Args:
-        path: JSON lines, the first of them a mark.
+        path: see :class:`~edge_rerank_export.studies.simulate.shelf.Shelf`.
         mark: stands for what a head depends on.
-        layout: of the heads.
+        layout: of the heads; those of another are learnt anew.
 
     Raises:
         RecipeError: when the file is there and is something else.
     """
-
-    def __init__(self, path: Path, mark: str, layout: Layout) -> None:
-        self._path = path
-        self._heads: dict[int, Head] = {}
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        try:
-            records = [json.loads(line) for line in lines]
-            if records and records[0]["mark"] == mark:
-                for one in records[1:]:
-                    head = Head.from_bytes(bytes.fromhex(one["head"]), layout)
-                    if head is not None:
-                        self._heads[one["person"]] = head
-                return
-        except (ValueError, TypeError, KeyError) as error:
-            raise RecipeError(f"{path.name}: no heads: {type(error).__name__}") from error
-        write_whole(path, json.dumps({"mark": mark}) + "\n")
-
-    def get(self, number: int) -> Head | None:
-        """The head of a person who is finished."""
-        return self._heads.get(number)
-
-    def put(self, number: int, head: Head) -> None:
-        """Keep a head; on disk when this returns."""
-        self._heads[number] = head
-        with self._path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps({"person": number, "head": head.to_bytes().hex()}) + "\n")
+    return Shelf(
+        path,
+        mark,
+        read=lambda one: Head.from_bytes(bytes.fromhex(one["head"]), layout),
+        members=lambda head: {"head": head.to_bytes().hex()},
+    )
 
 
 def head_of(world: World, plan: Plan, number: int, keeper: HeadKeeper) -> Head:

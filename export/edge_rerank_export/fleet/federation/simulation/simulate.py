@@ -40,14 +40,15 @@ from edge_rerank_export.fleet.federation.server.strategy import PriorStrategy
 from edge_rerank_export.fleet.federation.simulation.gain import gains_of, opened_reranker
 from edge_rerank_export.fleet.federation.simulation.people import (
     HeadKeeper,
-    Shelf,
     SimulatedDevice,
     canaries_in,
     head_of,
+    shelf_of,
 )
 from edge_rerank_export.fleet.federation.simulation.plan import FleetPlan
 from edge_rerank_export.progress import Steps
 from edge_rerank_export.studies.results.ledger import data_mark, mark_of
+from edge_rerank_export.studies.simulate.shelf import Shelf
 from edge_rerank_export.studies.simulate.world import World
 
 
@@ -91,7 +92,7 @@ def simulate_fleet(
     mark = mark_of(edge_rerank.__version__, opened.digest, data_mark(folder), played)
     with opened_reranker(pack, None, world, threads) as reranker:
         layout = reranker.engine.layout
-        shelf = Shelf(out / "heads.jsonl", mark, layout)
+        shelf = shelf_of(out / "heads.jsonl", mark, layout)
         heads = _heads(world, plan, HeadKeeper(reranker), shelf, steps)
     known = crowd_direction(world.items, world.vectors, opened)
     fleets = [
@@ -111,7 +112,7 @@ def simulate_fleet(
 
 
 def _heads(
-    world: World, plan: FleetPlan, keeper: HeadKeeper, shelf: Shelf, steps: Steps
+    world: World, plan: FleetPlan, keeper: HeadKeeper, shelf: Shelf[Head], steps: Steps
 ) -> list[Head]:
     heads = []
     with steps("heads of people") as update:
