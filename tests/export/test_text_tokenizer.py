@@ -11,7 +11,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processor
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.text_tokenizer import (
     lower_cased,
-    query_tokens,
+    query_prompt,
     read_tokenizer,
     with_prefix,
 )
@@ -93,9 +93,9 @@ def test_a_query_has_other_tokens_in_one_place(make: Any, prefix: str) -> None:
     if make is byte_level and not prefix:
         # Without a prefix the first word has no blank before it, behind one it has.
         with pytest.raises(UnsupportedModel, match="leave it out to read queries as items"):
-            query_tokens(plain, items, prefix, "search: ")
+            query_prompt(plain, items, prefix, "search: ")
         return
-    found = query_tokens(plain, items, prefix, "search: ")
+    found = query_prompt(plain, items, prefix, "search: ")
     for text in own_texts().texts[:40]:
         ids = items.encode(text).ids
         spliced = [*ids[: found.at], *found.ids, *ids[found.at + found.replaces :]]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from tokenizers import Tokenizer
 from tokenizers.normalizers import Lowercase, Sequence
 
+from edge_rerank.packs.specs import QueryPrompt
 from edge_rerank_export.errors import UnsupportedModel
 
 MAX_PREFIX_TOKENS = 28
@@ -80,22 +80,7 @@ def with_prefix(tokenizer: Tokenizer, prefix: str) -> Tokenizer:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class QueryTokens:
-    """Tokens of a query's prefix, and where an item's tokens make room for them.
-
-    Attributes:
-        at: place of the first.
-        replaces: how many of an item's tokens are left out there.
-        ids: the tokens.
-    """
-
-    at: int
-    replaces: int
-    ids: tuple[int, ...]
-
-
-def query_tokens(plain: Tokenizer, items: Tokenizer, prefix: str, query_prefix: str) -> QueryTokens:
+def query_prompt(plain: Tokenizer, items: Tokenizer, prefix: str, query_prefix: str) -> QueryPrompt:
     """What turns an item's tokens into those of a query.
 
     Args:
@@ -122,7 +107,7 @@ def query_tokens(plain: Tokenizer, items: Tokenizer, prefix: str, query_prefix: 
                 "encoder.query_prefix: expected a tokeniser that reads a text alike after either "
                 "prefix; leave it out to read queries as items"
             )
-    return QueryTokens(at, len(replaced), tuple(ids))
+    return QueryPrompt(at, len(replaced), tuple(ids))
 
 
 def _with_tokens(tokenizer: Tokenizer, members: dict[str, Any], prefix: str) -> Tokenizer:

@@ -19,7 +19,7 @@ from edge_rerank_export.models.encoder_description import (
 from edge_rerank_export.models.text_encoder import OPSET, convert, load_encoder
 from edge_rerank_export.models.text_tokenizer import (
     lower_cased,
-    query_tokens,
+    query_prompt,
     read_tokenizer,
     with_prefix,
 )
@@ -115,8 +115,7 @@ def prefixed(plain: Tokenizer, encoder: EncoderRecipe) -> tuple[Tokenizer, Query
     tokenizer = with_prefix(plain, encoder.prefix) if encoder.prefix else plain
     if encoder.query_prefix in {"", encoder.prefix}:
         return tokenizer, None
-    found = query_tokens(plain, tokenizer, encoder.prefix, encoder.query_prefix)
-    return tokenizer, QueryPrompt(found.at, found.replaces, found.ids)
+    return tokenizer, query_prompt(plain, tokenizer, encoder.prefix, encoder.query_prefix)
 
 
 def _check_fit(encoder: EncoderRecipe, described: EncoderDescription) -> None:
