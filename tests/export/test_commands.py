@@ -126,3 +126,26 @@ def test_figures_that_fall_short_are_printed_all_the_same(
     printed = capsys.readouterr()
     assert json.loads(printed.out)["cosine"] < 1.1
     assert "falls short of the original in: cosine; the layer that costs most is " in printed.err
+
+
+@pytest.mark.parametrize(
+    ("command", "module", "extra"),
+    [
+        (["federate", "simulate", "folder"], "flwr", "fleet"),
+        (["batch", "--in", "people.parquet", "--items", "items.jsonl"], "pyarrow", "batch"),
+    ],
+)
+def test_without_an_extra_the_command_that_installs_it_is_said(
+    command: list[str],
+    module: str,
+    extra: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in {module, *(name for name in sys.modules if name.startswith(f"{module}."))}:
+        monkeypatch.setitem(sys.modules, name, None)
+    for name in [name for name in sys.modules if name.startswith("edge_rerank_export.fleet")]:
+        monkeypatch.delitem(sys.modules, name)
+    assert main([*command, "--out", str(tmp_path / "out")]) == EXIT_USAGE
+    assert f'pip install "edge-rerank-export[{extra}]"' in capsys.readouterr().err

@@ -15,6 +15,7 @@ from rich.table import Table
 
 from edge_rerank.cli.options import positive
 from edge_rerank_export.commands._arguments import Commands, add_command, add_json, add_pack_option
+from edge_rerank_export.commands._extras import extra
 from edge_rerank_export.commands._output import for_people, say_json
 from edge_rerank_export.progress import on_console
 
@@ -104,11 +105,13 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
 
     Raises:
         DataError: when the input, the items or what lies in the folder cannot be used.
+        MissingExtra: without pyarrow, or without Ray where that is asked for.
         PackError: when the pack cannot be used.
         WorkerLost: when workers die again and again.
     """
-    from edge_rerank_export.fleet.batch.job import Question, begin
-    from edge_rerank_export.fleet.batch.parts import Counts
+    with extra("batch", "pyarrow"):
+        from edge_rerank_export.fleet.batch.job import Question, begin
+        from edge_rerank_export.fleet.batch.parts import Counts
 
     steps = on_console(console)
     question = Question(

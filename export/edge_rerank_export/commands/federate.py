@@ -10,7 +10,6 @@ from pathlib import Path
 from rich.console import Console
 
 from edge_rerank.cli.options import positive
-from edge_rerank.errors import MissingExtra
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
@@ -21,10 +20,9 @@ from edge_rerank_export.commands._arguments import (
     add_threads,
     add_work,
 )
+from edge_rerank_export.commands._extras import extra
 from edge_rerank_export.commands._output import say
 from edge_rerank_export.progress import on_console
-
-_INSTALL = "Flower is not installed: pip install 'edge-rerank-export[fleet]'"
 
 
 def register(commands: Commands) -> None:
@@ -187,12 +185,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         EdgeRerankError: see the roles.
     """
     role: Callable[[argparse.Namespace, Console], None] = arguments.role
-    try:
+    with extra("fleet", "flwr"):
         role(arguments, console)
-    except ModuleNotFoundError as error:
-        if (error.name or "").split(".")[0] == "flwr":
-            raise MissingExtra(_INSTALL) from error
-        raise
 
 
 def _serve(arguments: argparse.Namespace, console: Console) -> None:

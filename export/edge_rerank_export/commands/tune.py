@@ -31,7 +31,7 @@ def register(commands: Commands) -> None:
         "search a history encoder's recipe for better values within a time limit",
         "Train with one set of values after the other, judge each on the validation "
         "requests, and write the best recipe. Called again with the same study, it goes on. "
-        "Needs Optuna: pip install optuna.",
+        'Needs Optuna: pip install "edge-rerank-export[tune]".',
     )
     add_recipe(parser)
     add_data(parser)

@@ -27,7 +27,7 @@ try:
     from optuna.trial import FrozenTrial, Trial, TrialState
     from sqlalchemy.exc import SQLAlchemyError
 except ImportError:
-    raise MissingExtra("pip install optuna") from None
+    raise MissingExtra('pip install "edge-rerank-export[tune]"') from None
 
 _STUDY = "edge-rerank"
 _MARK = "mark"

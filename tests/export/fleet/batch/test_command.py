@@ -17,10 +17,13 @@ import pytest
 from edge_rerank.batch import BatchRanker
 from edge_rerank.evaluation.invented import invented_items
 from edge_rerank_export.cli import EXIT_USAGE, main
-from edge_rerank_export.fleet.batch import job
 
-pa = pytest.importorskip("pyarrow")
-pq = pytest.importorskip("pyarrow.parquet")
+pytest.importorskip("pyarrow")
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from edge_rerank_export.fleet.batch import job
 
 ITEMS = invented_items(12)
 NOW = 1_700_000_000.0

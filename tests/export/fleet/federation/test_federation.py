@@ -22,7 +22,7 @@ from edge_rerank.learning.share import SPREAD, vector_of
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.sources.personal import read_axes
-from edge_rerank_export.cli import build_parser, main
+from edge_rerank_export.cli import build_parser
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.fleet.federation.evidence.membership import Places, membership
 from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
@@ -304,18 +304,6 @@ def test_the_report_says_what_was_spent_and_who_sees_what() -> None:
     assert {"epsilon", "delta", "noise", "clients", "rounds", "who_sees_what"} <= said.keys()
     assert "the server: each clipped vector" in as_text(report)
     assert "98 to 98 a round" in as_text(report)
-
-
-def test_without_flower_the_command_says_what_to_install(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in {"flwr", *(name for name in sys.modules if name.startswith("flwr."))}:
-        monkeypatch.setitem(sys.modules, name, None)
-    for name in [name for name in sys.modules if name.startswith("edge_rerank_export.fleet")]:
-        monkeypatch.delitem(sys.modules, name)
-    code = main(["federate", "simulate", str(tmp_path), "--out", str(tmp_path / "o")])
-    assert code == 2
-    assert "edge-rerank-export[fleet]" in capsys.readouterr().err
 
 
 def test_defaults_of_the_command_are_those_of_the_plan_and_the_promise() -> None:
