@@ -154,6 +154,7 @@ def _add_simulate(roles: Commands) -> None:
         ("rounds", 20, "how many"),
         ("lists", 40, "that each head learns from"),
         ("first", 10, "lists of each of the others, over which the prior is judged"),
+        ("before", 5, "choices of a person that are known at their first list"),
         ("candidates", 50, "items of a list"),
     )
     parser.add_argument(
@@ -242,6 +243,7 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> None:
         others=arguments.others,
         lists=arguments.lists,
         first=arguments.first,
+        before=arguments.before,
         candidates=arguments.candidates,
         epsilons=tuple(arguments.epsilon or FleetPlan().epsilons),
         rounds=arguments.rounds,
