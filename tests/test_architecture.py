@@ -14,6 +14,7 @@ MAX_LINES = 450
 
 RUNTIME = (
     "_telemetry",
+    "_lazy",
     "_discreet",
     "errors",
     "_process",

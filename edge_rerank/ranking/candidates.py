@@ -7,7 +7,6 @@ a :class:`Catalogue` columns stay, and a part of it takes its rows of them.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import cached_property
 from operator import is_
 from typing import Any, Self, TypeVar, overload
 from weakref import WeakKeyDictionary
@@ -16,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank._check import check_id, check_sequence
+from edge_rerank._lazy import cached_property
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.inference.encoders.cache import text_keys
 from edge_rerank.learning.coverage import Offer, hashed

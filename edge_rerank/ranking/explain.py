@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from functools import cached_property, lru_cache
+from functools import lru_cache
 from typing import overload
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._lazy import cached_property
 from edge_rerank.ranking.evidence import CODES, Column, Evidence, Truths
 from edge_rerank.ranking.policies.policy import Moves
 from edge_rerank.types import Item, Reason, ReasonCode

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._lazy import cached_property
 from edge_rerank.inference.encoders.cache import text_keys
 from edge_rerank.types import Item
 

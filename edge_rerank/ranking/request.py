@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import compress
 from operator import is_
 from typing import Unpack
@@ -22,6 +21,7 @@ from edge_rerank._check import (
     check_number,
     check_text,
 )
+from edge_rerank._lazy import cached_property
 from edge_rerank.errors import InvalidRequest
 from edge_rerank.formats.attributes import Values
 from edge_rerank.formats.rating_scale import RatingScale

@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from functools import cached_property
 from pathlib import Path
 from typing import Self
 
+from edge_rerank._lazy import cached_property
 from edge_rerank.evaluation.expectations.chinese import QUERIES
 from edge_rerank.formats.items import read_items
 from edge_rerank.types import Item

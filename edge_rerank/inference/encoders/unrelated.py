@@ -6,11 +6,10 @@ is told by how far their cosine lies above those.
 
 from __future__ import annotations
 
-from functools import cached_property
-
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank._lazy import cached_property
 from edge_rerank.inference.encoders.cache import Encoder
 from edge_rerank.inference.numpy_threads import ONE_THREAD
 
