@@ -179,7 +179,7 @@ DEFENCES: tuple[Defence, ...] = (
         "tests/fault/test_refused.py::test_acknowledged_events_survive_and_work_goes_on",
         "the type of what SQLite raises",
         f"{_VAULT}/file.py",
-        'raise HistoryUnavailable(f"the history file cannot be used: {name}") from None',
+        'raise HistoryUnavailable(f"the history file cannot be used: {_explained(name)}") from None',
         "raise",
         "ENOSPC",
     ),
@@ -852,6 +852,14 @@ DEFENCES: tuple[Defence, ...] = (
         "edge_rerank/_process.py",
         "        if os.getpid() != self._pid:\n",
         "        if self._pid < 0:\n",
+    ),
+    Defence(
+        "tests/fault/test_lock.py::test_a_history_that_others_could_read_is_made_private",
+        "taking from others what they could read",
+        f"{_VAULT}/file.py",
+        "                    path.chmod(MODE)\n",
+        "                    pass\n",
+        "False",
     ),
     Defence(
         "tests/fault/test_lock.py::test_a_history_behind_a_link_is_private",

@@ -111,3 +111,33 @@ def test_a_history_behind_a_link_is_private(path: Path, dangling: bool) -> None:
         assert set(modes.values()) == {0o600}
     finally:
         os.umask(before)
+
+
+@pytest.mark.parametrize("empty", [True, False])
+def test_a_history_that_others_could_read_is_made_private(path: Path, empty: bool) -> None:
+    if empty:
+        path.touch()
+    else:  # as a copy that was put back often is
+        HistoryStore.open(path, KEY).close()
+    path.chmod(0o644)
+    with HistoryStore.open(path, KEY) as store:
+        store.append("alice", [Event("click", Item("1"), timestamp=1)])
+        modes = {file.name: file.stat().st_mode & 0o777 for file in path.parent.iterdir()}
+    assert set(modes) >= {"me.db", "me.db-wal"}
+    assert set(modes.values()) == {0o600}
+
+
+def test_a_file_that_is_not_ours_keeps_its_mode(path: Path) -> None:
+    HistoryStore.open(path, KEY).close()
+    path.chmod(0o644)
+    with pytest.raises(HistoryKeyError):
+        HistoryStore.open(path, bytes(32))
+    assert path.stat().st_mode & 0o777 == 0o644
+
+
+def test_a_full_disk_is_said_in_words(path: Path) -> None:
+    with HistoryStore.open(path, KEY) as store:
+        store._vault.file.execute("PRAGMA max_page_count = 1")  # as many as there are
+        with pytest.raises(HistoryUnavailable, match="SQLITE_FULL: the disk is full; make room"):
+            for second in range(1000):
+                store.append("alice", [Event("click", Item("1"), timestamp=second)])

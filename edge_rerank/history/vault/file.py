@@ -7,12 +7,12 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_rerank._files import open_new
+from edge_rerank._files import MODE, open_new
 from edge_rerank._process import OwnProcess, keep_for_ever, when_forked
 from edge_rerank.errors import (
     EdgeRerankError,
@@ -74,6 +74,12 @@ _DAMAGED = (
     "SQLITE_INTERRUPT",
 )
 _BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
+_IN_WORDS = {
+    "SQLITE_FULL": "the disk is full; make room, and go on",
+    "SQLITE_IOERR_WRITE": "the disk, or what is allowed of it, is full, or it fails",
+    "SQLITE_READONLY": "it is read-only",
+    "SQLITE_CANTOPEN": "it cannot be opened",
+}
 
 
 class Making(StrEnum):
@@ -203,6 +209,17 @@ class HistoryFile:
         finally:
             if self.db.conn.in_transaction:
                 self.execute("RELEASE part")
+
+    def make_private(self) -> None:
+        """Take from all but the owner what a copy or an empty file put there let them read.
+
+        For a file that is known to be a history of this key. What the file system refuses stays
+        as it is, and the compliance report says so.
+        """
+        for path in self._files():
+            with suppress(OSError):
+                if path.stat().st_mode & ~MODE & 0o777:
+                    path.chmod(MODE)
 
     def schema_version(self) -> int:
         """Number of the last migration applied."""
@@ -405,7 +422,7 @@ def typed_errors() -> Iterator[None]:
             raise HistoryLocked("another process has the history file open") from None
         if name.startswith(_DAMAGED) or name in {"SQLITE_ERROR", "OperationalError", "DataError"}:
             raise HistoryCorrupt(f"the history file is damaged: {name}") from None
-        raise HistoryUnavailable(f"the history file cannot be used: {name}") from None
+        raise HistoryUnavailable(f"the history file cannot be used: {_explained(name)}") from None
     except OSError as error:
         raise HistoryUnavailable(f"the history file cannot be used: {error.strerror}") from None
     except (TypeError, AttributeError, OverflowError) as error:
@@ -414,6 +431,12 @@ def typed_errors() -> Iterator[None]:
     except UnicodeDecodeError:
         # SQLite quotes a damaged schema in its message, and Python cannot read the quotation.
         raise HistoryCorrupt("the history file is damaged: its schema is not text") from None
+
+
+def _explained(name: str) -> str:
+    """The name of SQLite's code, with what it means where somebody can do something about it."""
+    words = (said for code, said in _IN_WORDS.items() if name.startswith(code))
+    return ": ".join([name, *words])
 
 
 def is_whole(look: Callable[[], object]) -> bool:

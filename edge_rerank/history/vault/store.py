@@ -120,6 +120,7 @@ class HistoryStore(PersonalVault):
             )
             try:
                 vault = Vault(file, loaded, guard, _clock, accept_loss=accept_loss)
+                file.make_private()
             except BaseException:
                 file.abandon()
                 raise
