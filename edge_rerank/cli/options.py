@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from edge_rerank._check import check_id
@@ -304,18 +304,28 @@ def pack_folder(text: str) -> str | None:
 
 def positive(text: str) -> int:
     """An integer from 1 on, for ``type=``."""
-    value = int(text)
-    if value < 1:
-        raise ValueError(text)
-    return value
+    return whole(text, 1)
 
 
 def share(text: str) -> float:
     """A number from 0 to 1, for ``type=``."""
-    value = float(text)
-    if not 0.0 <= value <= 1.0:
-        raise ValueError(text)
-    return value
+    with suppress(ValueError):
+        if 0.0 <= (value := float(text)) <= 1.0:
+            return value
+    raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+
+
+def whole(text: str, least: int, most: int | None = None) -> int:
+    """An integer from ``least`` to ``most``, for a ``type=``.
+
+    Raises:
+        ArgumentTypeError: when it is something else; argparse would name a function of ours.
+    """
+    with suppress(ValueError):
+        if least <= (value := int(text)) and (most is None or value <= most):
+            return value
+    wanted = f"from {least} on" if most is None else f"from {least} to {most}"
+    raise argparse.ArgumentTypeError(f"expected a whole number {wanted}, got {text!r}")
 
 
 def user_id(text: str) -> str:

@@ -225,7 +225,7 @@ def _circumstance(text: str) -> tuple[str, Value]:
     """``NAME=VALUE``, for ``type=``; what reads as a number is one."""
     name, equals, value = text.partition("=")
     if not equals:
-        raise ValueError(text)
+        raise argparse.ArgumentTypeError("expected NAME=VALUE, got no =")
     for kind in (int, float):
         with suppress(ValueError):
             return name, kind(value)

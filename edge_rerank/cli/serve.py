@@ -21,6 +21,7 @@ from edge_rerank.cli.options import (
     open_history,
     positive,
     runtime_of,
+    whole,
 )
 from edge_rerank.errors import InvalidRequest, MissingExtra
 from edge_rerank.history.keys.sources import KeyFile
@@ -162,7 +163,4 @@ def _check_combination(arguments: argparse.Namespace) -> None:
 
 
 def _port(text: str) -> int:
-    value = int(text)
-    if not 0 <= value <= 65_535:
-        raise ValueError(text)
-    return value
+    return whole(text, 0, 65_535)

@@ -18,7 +18,7 @@ from typing import Self
 
 from edge_rerank.errors import PackInvalid, PackNotFound, PackUntrusted
 from edge_rerank.packs.external_data import Model
-from edge_rerank.packs.installed import comes_installed, find_pack, installed_packs
+from edge_rerank.packs.installed import SHIPPED, comes_installed, find_pack, installed_packs
 from edge_rerank.packs.manifest import (
     MANIFEST_NAME,
     MAX_MANIFEST_BYTES,
@@ -29,7 +29,7 @@ from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import Feeds, check_cost
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.read_files import check_signature, read_entry, read_file
-from edge_rerank.packs.shipped import pinned_digest
+from edge_rerank.packs.shipped import MULTILINGUAL, pinned_digest
 from edge_rerank.packs.specs import (
     EncoderSpec,
     PairScorerSpec,
@@ -98,7 +98,7 @@ class Pack:
         pin = pinned_digest(path)
         links = bool(pin) or comes_installed(path)
         if not path.is_dir():
-            known = ", ".join(sorted(installed_packs())) or "none"
+            known = ", ".join([SHIPPED, MULTILINGUAL, *sorted(installed_packs())])
             raise PackNotFound(
                 "expected a folder with a manifest.json or an installed pack by name (installed: "
                 f"{known}), got neither"

@@ -138,6 +138,5 @@ def _listen(port: int) -> Iterator[socket.socket]:
         try:
             listener.bind(("127.0.0.1", port))
         except OSError as error:
-            name = type(error).__name__
-            raise InvalidRequest(f"port: cannot be listened at: {name}") from None
+            raise InvalidRequest(f"port: cannot be listened at: {error.strerror}") from None
         yield listener

@@ -27,7 +27,14 @@ from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.gate import COOKIE, Gate, denied
 from edge_rerank.serve.openapi import describe
 from edge_rerank.serve.page import CONTENT_POLICY, Page
-from edge_rerank.serve.refusals import Refused, busy, parse_error, refusal_of, too_large
+from edge_rerank.serve.refusals import (
+    Refused,
+    busy,
+    parse_error,
+    refusal_of,
+    stopping,
+    too_large,
+)
 from edge_rerank.serve.service import Service
 from edge_rerank.serve.wire import MAX_BYTES, parse, render
 
@@ -151,8 +158,8 @@ class HttpApp:
         def call(body: bytes) -> bytes:
             try:
                 params = parse(body)
-            except (ValueError, RecursionError):
-                raise parse_error() from None
+            except (ValueError, RecursionError) as error:
+                raise parse_error(error) from None
             return render(work(params))
 
         async def answer(request: Request) -> Response:
@@ -276,6 +283,8 @@ def _guarded(
     async def guarded(request: Request) -> Response:
         try:
             return await answer(request)
+        except asyncio.CancelledError:  # the server does so to calls that outlast its grace
+            return _refusal(stopping())
         except Exception as error:
             return _refusal(error)
 
@@ -299,8 +308,11 @@ async def _not_routed(request: Request, error: Exception) -> Response:
     del request
     assert isinstance(error, HTTPException)  # noqa: S101 - registered for it alone
     if error.status_code == 405:
-        response = _refusal(denied(405, "UnknownMethod", "method: expected another for this route"))
-        response.headers.update(error.headers or {})
+        headers = error.headers or {}
+        allowed = headers.get("Allow", "another")
+        message = f"method: expected {allowed} for this route"
+        response = _refusal(denied(405, "UnknownMethod", message))
+        response.headers.update(headers)
         return response
     return _refusal(denied(404, "UnknownRoute", "path: expected a route of the server's page"))
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from edge_rerank.errors import InvalidInput
 from edge_rerank.types import Item
 
 MAX_ITEMS = 20_000
@@ -42,7 +43,12 @@ class KnownItems:
             records: values of JSON.
             read: reads one, and may raise.
         """
-        seen = [self._read_before(record) or _read(record, read) for record in records]
+        seen: list[_Kept] = []
+        try:
+            for record in records:
+                seen.append(self._read_before(record) or _read(record, read))  # noqa: PERF401
+        except InvalidInput as error:
+            raise type(error)(f"{error}, in items at index {len(seen)}") from None
         self._keep(seen)
         return [one.item for one in seen]
 

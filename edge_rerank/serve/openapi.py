@@ -48,7 +48,7 @@ _REFUSALS: Mapping[int, str] = {
     424: "the model failed",
     429: "too many calls at a time, or too many guests",
     500: "a fault of the server",
-    503: "the history cannot be read or written",
+    503: "the history cannot be read or written, or the server stops",
 }
 
 

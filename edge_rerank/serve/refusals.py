@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import traceback
 from dataclasses import dataclass
+from json import JSONDecodeError
 
 from edge_rerank.errors import (
     ClosedError,
@@ -80,9 +81,14 @@ def refusal_of(error: Exception) -> Refusal:
     return Refusal(INTERNAL_ERROR, 500, "InternalError", "the server failed: its log says where")
 
 
-def parse_error() -> Refused:
-    """What came is no JSON."""
-    return Refused(Refusal(PARSE_ERROR, 400, "ParseError", "expected JSON in UTF-8"))
+def parse_error(error: Exception) -> Refused:
+    """What came is no JSON; where ``error``, its parser's, says so, from which place on."""
+    where = ""
+    if isinstance(error, JSONDecodeError):
+        where = f", got something else at line {error.lineno}, column {error.colno}"
+    elif isinstance(error, UnicodeDecodeError):
+        where = f", got something else at byte {error.start}"
+    return Refused(Refusal(PARSE_ERROR, 400, "ParseError", f"expected JSON in UTF-8{where}"))
 
 
 def invalid_call(message: str) -> Refused:
@@ -99,6 +105,12 @@ def unknown_method() -> Refused:
 def busy(message: str) -> Refused:
     """The server does as much as it takes on at a time."""
     return Refused(Refusal(BUSY, 429, "Busy", message))
+
+
+def stopping() -> Refused:
+    """The server was asked to stop, and the call took longer than it then waits."""
+    message = "the server stops: the call took too long, and what it was to change it may have"
+    return Refused(Refusal(INTERNAL_ERROR, 503, "Stopping", message))
 
 
 def too_large(most: int) -> Refused:

@@ -65,8 +65,8 @@ class StdioServer:
         """What to answer to a line, empty where nothing is to be answered."""
         try:
             message = parse(line)
-        except (ValueError, RecursionError):
-            return render(_failed(None, refusal_of(parse_error())))
+        except (ValueError, RecursionError) as wrong:
+            return render(_failed(None, refusal_of(parse_error(wrong))))
         if not isinstance(message, list):
             answer = self._call(message)
             return b"" if answer is None else render(answer)

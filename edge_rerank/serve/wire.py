@@ -6,7 +6,7 @@ import json
 import math
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn, TypeVar, cast
 
 from edge_rerank._check import check_bool, check_id, check_integer, check_list, kind_of
 from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem, InvalidRequest
@@ -47,6 +47,7 @@ RULES = ("policy", "exposures")
 WHOSE = ("user", "guest")
 
 Members = Mapping[str, Any]
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -240,7 +241,18 @@ def read_events(given: Members, known: Callable[[str], Item | None]) -> list[Eve
     if "event" in given:
         return [_event(given["event"], known)]
     entries = check_list(given["events"], "events", InvalidRequest, wanted="a list of events")
-    return [_event(entry, known) for entry in entries]
+    return [
+        _in_place(lambda entry: _event(entry, known), entry, f"events at index {place}")
+        for place, entry in enumerate(entries)
+    ]
+
+
+def _in_place(read: Callable[[Any], _T], entry: object, where: str) -> _T:
+    """What ``read`` makes of an entry of a list; its errors say which one it was."""
+    try:
+        return read(entry)
+    except InvalidInput as error:
+        raise type(error)(f"{error}, in {where}") from None
 
 
 def _event(record: object, known: Callable[[str], Item | None]) -> Event:
@@ -265,11 +277,15 @@ def _documents(value: object) -> list[str | Members]:
     wanted = "a list of strings or objects"
     entries = check_list(value, "documents", InvalidRequest, wanted=wanted)
     return [
-        entry
-        if isinstance(entry, str)
-        else _closed(entry, _DOCUMENT_NAMES, "document", InvalidItem)
-        for entry in entries
+        _in_place(_document, entry, f"documents at index {place}")
+        for place, entry in enumerate(entries)
     ]
+
+
+def _document(entry: object) -> str | Members:
+    if isinstance(entry, str):
+        return entry
+    return _closed(entry, _DOCUMENT_NAMES, "document", InvalidItem)
 
 
 def _closed(

@@ -67,6 +67,24 @@ def test_the_commands() -> None:
     assert actions == {"show", "stats", "export", "restore", "keypair", "forget"}
 
 
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("serve --http --port 99999", "expected a whole number from 0 to 65535, got '99999'"),
+        ("serve --guest-idle 0", "expected a whole number from 1 on, got '0'"),
+        ("rank --items x --top-k three", "expected a whole number from 1 on, got 'three'"),
+        ("rank --items x --context hour", "expected NAME=VALUE, got no ="),
+        ("expect --at-least 2", "expected a number from 0 to 1, got '2'"),
+    ],
+)
+def test_a_wrong_value_is_told_what_was_expected(
+    command: str, expected: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        build_parser().parse_args(command.split())
+    assert expected in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("name", PARSERS)
 def test_every_argument_is_documented(name: str) -> None:
     parser = PARSERS[name]

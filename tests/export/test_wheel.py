@@ -74,7 +74,7 @@ def test_a_name_that_is_not_installed_is_told_with_those_that_are(
     site: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    with pytest.raises(PackNotFound, match=r"installed: tiny"):
+    with pytest.raises(PackNotFound, match=r"installed: shipped, multilingual, tiny"):
         Pack.open("tiniest")
 
 

@@ -41,6 +41,7 @@ class Serving:
     url: str
     token: str
     told: Mapping[str, str]
+    stop: Callable[[], None]
 
     def client(self, **options: Any) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.token}", **options.pop("headers", {})}
@@ -62,7 +63,7 @@ def running(service: Service, folder: Path, page: Path | None = None) -> Iterato
         thread.start()
         try:
             assert up.wait(20)
-            yield Serving(server.told["url"], server.token, server.told)
+            yield Serving(server.told["url"], server.token, server.told, server.stop)
         finally:
             server.stop()
             thread.join()

@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from edge_rerank.errors import InvalidRequest
-from edge_rerank.serve import connections, http_app
+from edge_rerank.serve import connections, http, http_app
 from edge_rerank.serve.service import Service
 from edge_rerank.serve.token_file import private_folder, read_or_make_token
-from tests.serve.conftest import CAPITALS, SHELF, Serving
+from tests.serve.conftest import CAPITALS, SHELF, Serving, running
 
+JSON = {"content-type": "application/json"}
 ASKED = {"query": "What is the capital of France?", "top_n": 2}
 
 
@@ -107,13 +108,17 @@ def test_errors_by_status(serving: Serving) -> None:
         assert told(client.post("/record", json=record)) == (403, "ConsentRequired")
         assert told(client.post("/rank", json={"items": [{"id": ""}]})) == (422, "InvalidItem")
         assert told(client.post("/rank", json=[])) == (422, "InvalidRequest")
+        typo = client.post("/rank", content=b'{"items":\n[}', headers=JSON)
+        assert typo.json()["error"].endswith("at line 2, column 2")
+        latin = client.post("/rank", content=b'"caf\xe9"', headers=JSON)
+        assert latin.json()["error"].endswith("at byte 4")
         assert told(client.get("/nowhere")) == (404, "UnknownRoute")
         wrong_verb = client.get("/rank")
         assert told(wrong_verb) == (405, "UnknownMethod")
         assert wrong_verb.headers["allow"] == "POST"
-        json_ = {"content-type": "application/json"}
+        assert "expected POST" in wrong_verb.json()["error"]
         for body in (b"{", b"\xff", b"[" * 100_000, b'{"items": NaN}'):
-            assert told(client.post("/rank", content=body, headers=json_)) == (400, "ParseError")
+            assert told(client.post("/rank", content=body, headers=JSON)) == (400, "ParseError")
         text = {"content-type": "text/plain"}
         assert told(client.post("/rank", content=b"{}", headers=text)) == (415, "NotJson")
 
@@ -360,9 +365,35 @@ def test_it_listens_at_this_machines_own_address_alone(serving: Serving) -> None
         assert connection.getpeername() == ("127.0.0.1", port)
 
 
+def test_a_call_that_outlasts_a_stop_is_told_so(
+    service: Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    go, begun = threading.Event(), threading.Event()
+    real = service.call
+
+    def held(method: str, params: object) -> Any:
+        begun.set()
+        assert go.wait(30)
+        return real(method, params)
+
+    monkeypatch.setattr(service, "call", held)
+    monkeypatch.setattr(http, "GRACE_S", 1)
+    with (
+        ThreadPoolExecutor(1) as threads,
+        running(service, tmp_path) as up,
+        up.client(timeout=30) as client,
+    ):
+        call = threads.submit(client.post, "/rank", json={"items": SHELF})
+        assert begun.wait(20)
+        up.stop()
+        answer = call.result(30)
+        go.set()
+    assert told(answer) == (503, "Stopping")
+
+
 def test_a_port_that_is_taken_is_said(serving: Serving, service: Service, tmp_path: Path) -> None:
     from edge_rerank.serve.http import HttpServer
 
     port = int(serving.url.rpartition(":")[2])
-    with pytest.raises(InvalidRequest, match="port: "):
+    with pytest.raises(InvalidRequest, match=r"port: .*in use"):
         HttpServer(service, port=port, token_file=tmp_path / "token")

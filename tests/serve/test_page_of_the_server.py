@@ -11,7 +11,7 @@ import pytest
 
 import edge_rerank.serve
 from edge_rerank import Reranker, errors
-from edge_rerank.serve import http_app, refusals, wire
+from edge_rerank.serve import http, http_app, refusals, wire
 from edge_rerank.serve.guests import IDLE_S, MAX_GUESTS
 from edge_rerank.serve.mcp import PURPOSE
 from edge_rerank.serve.openapi import describe
@@ -71,6 +71,7 @@ def test_every_bound_is_on_the_page() -> None:
         f"At most {MAX_GUESTS} are open",
         f"`--guest-idle`, {IDLE_S:.0f}",
         f"after {http_app.BODY_S:.0f} seconds",
+        f"{http.GRACE_S} seconds later",
         "eight calls in flight",
     ):
         assert bound in PAGE

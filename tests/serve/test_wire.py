@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from edge_rerank import Cap, Exposure, ListPolicy
-from edge_rerank.errors import InvalidInput, InvalidRequest
+from edge_rerank.errors import InvalidEvent, InvalidInput, InvalidItem, InvalidRequest
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.known_items import KnownItems
 from edge_rerank.serve.wire import (
@@ -66,6 +66,17 @@ def test_a_malformed_request_is_refused_without_its_content(params: Any) -> None
     with pytest.raises(InvalidInput, match="expected") as refused:
         read_items(read_rank(params, None).items, KnownItems())
     assert "secret" not in str(refused.value)
+
+
+def test_an_error_says_which_of_a_list_it_was() -> None:
+    good = {"id": "a", "text": "Bread"}
+    with pytest.raises(InvalidItem, match=r"in items at index 2$"):
+        read_items([good, good, {"id": "b", "text": 5}], KnownItems())
+    clicks = {"events": [{"type": "click", "item": "a"}, {"type": "click"}]}
+    with pytest.raises(InvalidEvent, match=r"in events at index 1$"):
+        read_events(clicks, lambda name: None)
+    with pytest.raises(InvalidItem, match=r"in documents at index 1$"):
+        read_texts({"documents": ["a", {"title": "b"}]}, None)
 
 
 @pytest.mark.parametrize(
