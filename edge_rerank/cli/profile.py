@@ -262,6 +262,9 @@ def _forget(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.json:
         console.say(receipt.to_json())
         return EXIT_DONE
+    if receipt.subject is None:
+        console.say("nothing erased: the history knows nobody of this identifier")
+        return EXIT_DONE
     console.say(f"{receipt.events} events erased, with their key, consents and pseudonym")
     if receipt.key_rotated:
         console.say(f"the key in {arguments.key_file} was replaced: it opens no old copy")

@@ -88,14 +88,15 @@ def copies(subject: Subject) -> Iterator[Finding]:
     """Whether copies of the history or its key lie about: erasure does not reach those."""
     found = subject.copies
     seen = [
-        f"{what}: {', '.join(sorted(set(names))[:3])}{' and more' if len(names) > 3 else ''}"
+        f"{what}: {', '.join(sorted(names)[:3])}{' and more' if len(names) > 3 else ''}"
         for what, names in (("of the history", found.history), ("of the key", found.key))
         if names
     ]
     amount = f"{found.looked_at} files in and around the folders of history and key"
     if seen:
         remedy = "erase them: forget() and expiry do not reach copies"
-        yield Finding("copies", Verdict.FAILED, f"copies {'; '.join(seen)}", remedy)
+        evidence = f"copies {'; '.join(seen)}, as seen from the history's folder"
+        yield Finding("copies", Verdict.FAILED, evidence, remedy)
     elif not found.complete:
         evidence = f"none among the nearest {amount}; the others were not looked at"
         yield Finding("copies", Verdict.OWED, evidence, "give history and key folders of their own")

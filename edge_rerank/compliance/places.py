@@ -43,8 +43,8 @@ class Copies:
     """Copies of history and key that were found.
 
     Attributes:
-        history: names of files that hold the history, without their folders.
-        key: names of files that hold the key.
+        history: files that hold the history, as seen from its own folder.
+        key: files that hold the key, likewise.
         looked_at: number of files.
         complete: whether that was all there are nearby.
     """
@@ -132,10 +132,11 @@ def find_copies(
         if _identity(Path(entry.path)) in own:
             continue
         path = Path(entry.path)
+        place = os.path.relpath(path, history.parent)
         if _called_like(history, path) or (store and _holds_store(path, store)):
-            found["history"].append(entry.name)
+            found["history"].append(place)
         if (key_file and _called_like(key_file, path)) or _holds_key(path, forms):
-            found["key"].append(entry.name)
+            found["key"].append(place)
     return Copies(
         tuple(found["history"]), tuple(found["key"]), looked_at, complete=looked_at < MAX_FILES
     )

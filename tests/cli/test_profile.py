@@ -265,6 +265,12 @@ def test_a_stranger(run: Run, robin: tuple[object, ...]) -> None:
     assert json.loads(result.out)["events"] == 0
 
 
+def test_of_a_stranger_nothing_is_said_to_be_erased(run: Run, robin: tuple[object, ...]) -> None:
+    result = run("profile", "forget", *robin[:-1], "robbin", "--yes")
+    assert result.code == 0
+    assert result.out == "nothing erased: the history knows nobody of this identifier\n"
+
+
 @pytest.mark.parametrize("action", ["show", "stats", "export", "forget"])
 def test_no_history(run: Run, tmp_path: Path, action: str) -> None:
     extra = ("--yes",) if action == "forget" else ()

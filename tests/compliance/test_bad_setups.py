@@ -487,6 +487,13 @@ def test_what_the_host_has_to_see_to_is_owed(site: Site, case: str) -> None:
     assert failed(report) == set()
 
 
+def test_a_copy_is_told_by_where_it_lies(site: Site) -> None:
+    site.make()
+    copied(site.history, site.folder / "cache" / site.history.name)
+    evidence = findings(site.report(), Verdict.FAILED)["copies"].evidence
+    assert os.path.relpath(site.folder / "cache" / "me.db", site.history.parent) in evidence
+
+
 def test_other_histories_and_other_files_are_no_copies(site: Site) -> None:
     site.make()
     with HistoryStore.open(site.history.with_name("other.db"), os.urandom(32)) as store:
