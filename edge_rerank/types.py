@@ -72,6 +72,9 @@ EventName = Literal[
 ]
 """The values of :class:`EventType`, for type checkers: they see a name that is misspelt."""
 
+UNKNOWN_TYPE = "got an unknown type"
+"""How an error ends of a type of events that is none."""
+
 NOT_CHOSEN = frozenset(
     {EventType.IMPRESSION, EventType.SEARCH, EventType.DISLIKE, EventType.DISMISS}
 )
@@ -389,7 +392,7 @@ def _event_type(value: object) -> EventType:
         return EventType(check_text(value, "type", InvalidEvent))
     except ValueError:
         known = ", ".join(EventType)
-        raise InvalidEvent(f"type: expected one of {known}; got an unknown type") from None
+        raise InvalidEvent(f"type: expected one of {known}; {UNKNOWN_TYPE}") from None
 
 
 def _position(value: object) -> int:

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_DONE,
+    EXIT_FAILED,
     Subparsers,
     add_command,
     add_consent,
@@ -97,6 +98,9 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     else:
         _show(summary, console, items=bool(items))
     complain_of(summary.bad_lines, summary.bad, console)
+    if summary.bad and not summary.read:
+        console.complain("edge-rerank: nothing imported: no line of the log could be used")
+        return EXIT_FAILED
     return EXIT_DONE
 
 

@@ -28,7 +28,7 @@ from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.installed import SHIPPED
 from edge_rerank.packs.shipped import MULTILINGUAL
 from edge_rerank.ranking.list_policy import ListPolicy
-from edge_rerank.types import Item
+from edge_rerank.types import UNKNOWN_TYPE, Item
 
 Subparsers = argparse._SubParsersAction
 """argparse has no public name for it."""
@@ -353,6 +353,13 @@ def complain_of(bad: Sequence[BadLine], total: int, console: Console) -> None:
         console.complain(f"line {line.line}: {line.reason}")
     if total > _BAD_LINES_SHOWN:
         console.complain(f"{total - _BAD_LINES_SHOWN} more bad lines")
+    hint_at_types(bad, console)
+
+
+def hint_at_types(bad: Sequence[BadLine], console: Console) -> None:
+    """Say how a log's own words for types are told, where lines were left out for one of them."""
+    if any(line.reason.endswith(UNKNOWN_TYPE) for line in bad):
+        console.complain("what the log's own words mean is said by --type, as --type opened=view")
 
 
 def step_bars(console: Console, bars: ExitStack) -> StepProgress:

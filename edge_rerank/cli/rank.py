@@ -24,6 +24,7 @@ from edge_rerank.cli.options import (
     add_tables,
     add_user,
     expect_history,
+    hint_at_types,
     items_of,
     log_layout,
     policy_of,
@@ -237,6 +238,7 @@ def _complain(bad: list[BadLine], console: Console) -> None:
         console.complain(f"line {line.line} of the log left out: {line.reason}")
     if len(bad) > _BAD_LINES_SHOWN:
         console.complain(f"{len(bad) - _BAD_LINES_SHOWN} more lines of the log left out")
+    hint_at_types(bad, console)
 
 
 def _say_unread(ranking: Ranking, console: Console) -> None:

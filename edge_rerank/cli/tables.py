@@ -108,6 +108,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     with ExitStack() as opened, ExitStack() as bars:
         progress = step_bars(console, bars)
         choices, bad = _read(arguments, progress)
+        complain_of(bad, len(bad), console)
         encode = None
         if Part.SUCCESSIONS not in making.skip:
             engine = RankingEngine.open(arguments.pack, runtime=runtime_of(arguments))
@@ -119,7 +120,6 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
         console.say(json.dumps(members, indent=2, ensure_ascii=False))
     else:
         _show(tables, console, arguments.out, seconds)
-    complain_of(bad, len(bad), console)
     return EXIT_DONE
 
 

@@ -39,9 +39,10 @@ def test_import(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Path)
         "Read as JSON lines in UTF-8, times as seconds since 1970.\n"
         "Events of 2 people, 1970-01-01 to 1970-01-01.\n"
     )
-    first, second = result.err.splitlines()
+    first, second, hint = result.err.splitlines()
     assert first.startswith("line 5: type: expected one of ")
     assert second.startswith("line 6: expected one JSON object")
+    assert "--type" in hint
     assert "secret-item" not in result.err
     if os.name == "posix":
         assert (tmp_path / "me.key").stat().st_mode & 0o077 == 0
@@ -81,7 +82,7 @@ def test_json(run: Run, log: Path, stored: tuple[object, ...]) -> None:
         "last": 300,
         "without_text": 1,
     }
-    assert len(result.err.splitlines()) == 2
+    assert len(result.err.splitlines()) == 3
     assert "secret-item" not in result.out + result.err
 
 
@@ -98,11 +99,23 @@ def test_an_anchor(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Pa
 
 def test_many_bad_lines_are_counted(run: Run, tmp_path: Path, stored: tuple[object, ...]) -> None:
     log = tmp_path / "log.csv"
-    log.write_text("type,item,timestamp\n" + "stare,a,1\n" * 50)
+    log.write_text("type,item,timestamp\nclick,a,1\n" + "stare,a,1\n" * 50)
     result = run("import", log, *stored, "--user", "ada", "--consent")
     assert result.code == 0
     assert counts(result.out)["bad lines, left out"] == 50
-    assert result.err.splitlines()[-1] == "30 more bad lines"
+    *_, more, hint = result.err.splitlines()
+    assert more == "30 more bad lines"
+    assert "--type opened=view" in hint
+
+
+def test_where_no_line_can_be_used_it_fails(
+    run: Run, tmp_path: Path, stored: tuple[object, ...]
+) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("type,item,timestamp\nstare,a,1\nstare,b,2\n")
+    result = run("import", log, *stored, "--user", "ada", "--consent")
+    assert result.code == 2
+    assert "nothing imported: no line of the log could be used" in result.err
 
 
 def test_the_wrong_key(run: Run, log: Path, stored: tuple[object, ...], tmp_path: Path) -> None:

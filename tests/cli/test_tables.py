@@ -62,6 +62,14 @@ def test_a_log_with_items(run: Run, shop: Path) -> None:
     assert set(Tables.open(shop / "tables").manifest.tables) == {"together", "record"}
 
 
+def test_why_lines_were_left_out_is_said_where_nothing_is_left(run: Run, shop: Path) -> None:
+    layout = ("--map", "user=who,item=sku,time=at,type=sku")
+    result = run("tables", shop / "log.csv", "--out", shop / "tables", *layout)
+    assert result.code == 2
+    assert "line 2: type: expected one of" in result.err
+    assert "--type opened=view" in result.err
+
+
 def test_a_log_without_texts_has_no_successions(run: Run, shop: Path) -> None:
     layout = ("--map", "user=who,item=sku,time=at", "--type", "purchase")
     out = ("--out", shop / "tables")

@@ -342,6 +342,11 @@ def test_negatives_are_half_popular_half_any() -> None:
         ([], {}, "expected people with 3 choices"),
         ([("u", "a", 1), ("u", "b", 2)], {}, "expected people with 3 choices"),
         ([("u", n, n) for n in range(9)], {}, "expected some of each"),
+        (
+            [("u", "a", "never")] * 2,
+            {},
+            r"3 choices or more, found none: 2 lines could not be used, as line 2: time",
+        ),
         ([(n, "a", n) for n in range(9)], {"min_events": 2}, "expected people with 2 choices"),
         ([(n, f"i{k}", 5) for n in range(9) for k in range(4)], {}, "expected some of each"),
     ],

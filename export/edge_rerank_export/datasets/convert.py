@@ -120,7 +120,10 @@ def convert(
         with steps("read the log") as update:
             people = read_people(opened, update=update)
     firsts, repeats = choices_of(people.deeds)
-    plan = _Plan.of(log, firsts, conversion)
+    try:
+        plan = _Plan.of(log, firsts, conversion)
+    except DataError as error:
+        raise _with_bad_lines(error, people.bad) from None
     users = [] if data is None else described(data, numbers, plan.people)
     catalogue = _catalogue(items, people, plan)
     with new_folder(out) as stage:
@@ -165,6 +168,15 @@ def convert(
         info = json.dumps(summary.to_dict(), ensure_ascii=False, indent=2)
         (stage / INFO).write_text(f"{info}\n", encoding="utf-8")
     return Converted(summary, people.bad)
+
+
+def _with_bad_lines(error: DataError, bad: Sequence[BadLine]) -> DataError:
+    """The error, with why lines could not be used: mostly that is why there is too little."""
+    if not bad:
+        return error
+    first = bad[0]
+    reason = f"{len(bad)} lines could not be used, as line {first.line}: {first.reason}"
+    return DataError(error.path, f"{error.reason}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)
