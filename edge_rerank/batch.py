@@ -8,6 +8,7 @@ vectors of the items mapped from one file where one is named, so that a machine 
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, Protocol, TypedDict, Unpack, get_args
@@ -19,6 +20,7 @@ from edge_rerank._check import check_kind, check_moment, check_path, check_seque
 from edge_rerank.errors import InvalidInput, InvalidRequest
 from edge_rerank.formats.items import read_items
 from edge_rerank.formats.rating_scale import RatingScale
+from edge_rerank.history.clean import check_not_ahead
 from edge_rerank.history.recent import MAX_EVENTS
 from edge_rerank.inference.runtime import Runtime
 from edge_rerank.packs.trust import ANY_PACK, Trust
@@ -101,7 +103,7 @@ class BatchRanker:
     - ``person``: anything; it comes back as it is;
     - ``history``: ids of what the person did something to, a list a row, in any order;
     - ``types``: what they did, names of :class:`~edge_rerank.EventType`, as long as ``history``;
-    - ``timestamps``: when, UTC seconds, likewise;
+    - ``timestamps``: when, UTC seconds up to now, likewise;
     - ``candidates``: ids of items of the catalogue, at most 10,000, each once, a list a row;
 
     and may have ``dwell_s`` and ``values``, a number or ``None`` an event, and ``queries``, the
@@ -251,17 +253,17 @@ class _Open:
     def _call(self, row: Mapping[str, Any]) -> PlainCall | InvalidInput:
         """What a row asks for; or what is wrong with it."""
         try:
-            events = self._events(row)
             now = row.get("now")
             asked: RankOptions = {"top_k": self._top_k, "shown": False}
-            asked["now"] = self._now if now is None else now
+            asked["now"] = now = self._now if now is None else now
+            events = self._events(row, check_moment(now, "now", InvalidRequest))
             asked["query"], asked["context"] = row.get("query"), row.get("context")
             return self._catalogue.select(_listed(row, CANDIDATES)), events, asked
         except InvalidInput as error:
             return error.with_traceback(None)
 
-    def _events(self, row: Mapping[str, Any]) -> list[Event]:
-        """The newest events of a row, oldest first."""
+    def _events(self, row: Mapping[str, Any], now: float | None) -> list[Event]:
+        """The newest events of a row, oldest first; none more than a day ahead of clock and now."""
         ids = _listed(row, HISTORY)
         told = zip(
             ids,
@@ -282,6 +284,8 @@ class _Open:
         if any(event.timestamp is None for event in events):
             raise InvalidRequest(f"{TIMESTAMPS}: expected UTC seconds of each event, got None")
         events.sort(key=lambda event: event.timestamp or 0.0)
+        if events:
+            check_not_ahead(events[-1].timestamp or 0.0, max(time.time(), now or 0.0))
         return events[-MAX_EVENTS:]
 
     def _item(self, name: object) -> Item:

@@ -33,14 +33,23 @@ def clean(event: Event, *, now: float) -> Event:
         InvalidEvent: when the timestamp is more than a day ahead of ``now``.
     """
     timestamp = now if event.timestamp is None else event.timestamp
-    if timestamp > now + MAX_SKEW_S:
-        raise InvalidEvent(
-            "timestamp: expected UTC seconds up to now, got a time more than a day ahead "
-            "(milliseconds, perhaps?)"
-        )
+    check_not_ahead(timestamp, now)
     timestamp = min(timestamp, now)
     dwell_s = None if event.dwell_s is None else min(event.dwell_s, MAX_DWELL_S)
     scroll = None if event.scroll is None else min(max(event.scroll, 0.0), 1.0)
     if (timestamp, dwell_s, scroll) == (event.timestamp, event.dwell_s, event.scroll):
         return event
     return replace(event, timestamp=timestamp, dwell_s=dwell_s, scroll=scroll)
+
+
+def check_not_ahead(timestamp: float, now: float) -> None:
+    """Refuse a time, UTC seconds, that is more than a day ahead of ``now``.
+
+    Raises:
+        InvalidEvent: when it is.
+    """
+    if timestamp > now + MAX_SKEW_S:
+        raise InvalidEvent(
+            "timestamp: expected UTC seconds up to now, got a time more than a day ahead "
+            "(milliseconds, perhaps?)"
+        )

@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.table import Table
 
 from edge_rerank.cli.options import positive
+from edge_rerank.errors import DataError
 from edge_rerank_export.commands._arguments import Commands, add_command, add_json, add_pack_option
 from edge_rerank_export.commands._extras import extra
 from edge_rerank_export.commands._output import for_people, say_json
@@ -104,7 +105,8 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
     """Rank and print how fast.
 
     Raises:
-        DataError: when the input, the items or what lies in the folder cannot be used.
+        DataError: when the input, the items or what lies in the folder cannot be used, or no row
+            could be ranked.
         MissingExtra: without pyarrow, or without Ray where that is asked for.
         PackError: when the pack cannot be used.
         WorkerLost: when workers die again and again.
@@ -137,9 +139,15 @@ def run(arguments: argparse.Namespace, console: Console) -> None:
         seconds=time.perf_counter() - started,
         workers=arguments.workers,
     )
-    _show(figures, for_people(arguments, console))
+    people = for_people(arguments, console)
+    _show(figures, people)
     if arguments.json:
         say_json({**asdict(figures), "per_second": figures.per_second})
+    if counts.marked:
+        why = f"{counts.marked:,} rows could not be ranked, as {job.parts.why()}"
+        if counts.marked == counts.rows:
+            raise DataError(arguments.source, why)
+        people.print(why, markup=False, highlight=False, soft_wrap=True)
 
 
 def _engine(name: str) -> Callable[..., Any]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -182,6 +183,14 @@ class Parts:
             except (OSError, pa.ArrowException):  # cut off: it will be made again
                 continue
         return total
+
+    def why(self) -> str:
+        """Why rows could not be ranked: what most of the first part with such rows say."""
+        for file in sorted(self.folder.glob("[!_.]*.parquet")):
+            told = pq.read_table(file, columns=["error"]).column("error").drop_null().to_pylist()
+            if told:
+                return str(Counter(told).most_common(1)[0][0])
+        return ""
 
     def done(self, number: int) -> Counts | None:
         """What is in a part; ``None`` where it is missing, cut off or of another job."""

@@ -88,6 +88,20 @@ def test_every_row_is_ranked_once_and_in_order(
         assert file.stat().st_mode & 0o077 == 0, file.name
 
 
+def test_why_rows_are_not_ranked_is_said_and_none_is_an_error(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(command(shop, tmp_path / "out")) == 0
+    told = " ".join(capsys.readouterr())
+    assert "1 rows could not be ranked, as ids: expected those of the catalogue" in told
+    milliseconds = [{**person(0), "timestamps": [NOW * 1000, NOW * 1000 + 9]}] * 3
+    (tmp_path / "people").mkdir()
+    pq.write_table(pa.Table.from_pylist(milliseconds), tmp_path / "people" / "a.parquet")
+    (tmp_path / "items.jsonl").write_bytes((shop / "items.jsonl").read_bytes())
+    assert main(command(tmp_path, tmp_path / "none")) == 2
+    assert "3 rows could not be ranked, as timestamp: " in " ".join(capsys.readouterr())
+
+
 def test_a_run_goes_on_where_another_was_killed(shop: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     started = subprocess.Popen(
