@@ -96,7 +96,8 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
         "--pack",
         metavar="PACK",
         help="the model pack, a folder or an installed one by name (default: of those that come "
-        f'with this package, "{SHIPPED}" or "{MULTILINGUAL}", the one that reads the items)',
+        f'with this package, "{MULTILINGUAL}" for items in Chinese, else "{SHIPPED}"; name the '
+        "first for German, French, Spanish and Polish)",
     )
 
 
