@@ -102,7 +102,7 @@ class Reranker:
             history: the encrypted history file, made if missing; ``None`` keeps everything
                 in memory, gone with the process.
             key: 32 random bytes, or a key source such as :class:`~edge_rerank.KeyFile`.
-                Required for a history file.
+                Required for a history file, refused without one: nothing would be kept.
             runtime: execution providers, threads, and memory for caches.
             trust: whose packs are accepted, and how old they may be.
             ratings: the scale of your ratings; if ``None``, the smallest of 1 to 5, 0 to 10 and

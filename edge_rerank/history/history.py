@@ -74,7 +74,7 @@ class History(Standing):
         Args:
             path: the file; ``None`` keeps everything in memory, gone with the process.
             key: 32 random bytes, or a key source such as :class:`~edge_rerank.KeyFile`;
-                required for a file, not used in memory.
+                required for a file, refused without one: nothing would be kept.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves, noted in the file; ``None``
                 for what is noted there, in a new file 13 months and 10,000 events a person.
@@ -90,13 +90,15 @@ class History(Standing):
             HistoryKeyError: when the key is missing, malformed or not this file's; the file is
                 then left byte for byte as it was.
             HistoryError: when the file cannot be opened: locked, damaged, rolled back, ...
-            InvalidRequest: when an argument is malformed.
+            InvalidRequest: when an argument is malformed, or a key or an anchor has no file.
         """
         file = None
         if path is not None:
             file = check_path(path, "history file", InvalidRequest, wanted="a path or None")
         if file is not None and key is None:
             raise HistoryKeyError("key: a history file needs 32 bytes or a key source, got None")
+        if file is None and not (key is None and anchor is None):
+            raise InvalidRequest("history file: expected one with a key or an anchor, got None")
         if scrubber is not None:
             check_kind(scrubber, "scrubber", Scrubber, example="Scrubber()")
         if retention is not None:

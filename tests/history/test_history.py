@@ -68,7 +68,10 @@ def test_opening(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="scrubber: expected a Scrubber, got str"):
         History.open(scrubber="phone")  # type: ignore[arg-type]
     with pytest.raises(InvalidRequest, match="anchor"):
-        History.open(anchor=5)  # type: ignore[arg-type]
+        History.open(tmp_path / "me.db", KEY, anchor=5)  # type: ignore[arg-type]
+    for alone in ({"key": KEY}, {"anchor": tmp_path / "anchor"}):
+        with pytest.raises(InvalidRequest, match="expected one with a key or an anchor, got None"):
+            History.open(**alone)  # type: ignore[arg-type]
     assert list(tmp_path.iterdir()) == []
 
 
