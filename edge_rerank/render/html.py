@@ -55,7 +55,8 @@ def as_html(
     Args:
         ranking: what to show.
         layout: list, cards, or a banner with the first item.
-        heading: what stands above it; by default the word for it in the page's language.
+        heading: what stands above it; by default the word for it in the page's language, another
+            one where nothing of a person went into the ranking.
         titles: titles of the history's items by id; those of the ranking are known.
         full_page: a whole document with a Content-Security-Policy; else a ``style`` and a
             ``section`` element to be put into the host's own page.
@@ -80,7 +81,9 @@ def as_html(
     lang = lang or getattr(ranking, "locale", "") or "en"
     words = presentation.words or Words.of(lang)
     presentation = replace(presentation, words=words, level=1 if full_page else presentation.level)
-    heading = words.heading if heading is None else heading
+    if heading is None:
+        personal = getattr(ranking, "personalised", True)  # a part of a ranking does not know
+        heading = words.heading if personal else words.impersonal or words.heading
     way = f'lang="{escape(lang)}" dir="{direction(lang)}"'
     writer = _Writer(presentation, words, heading, ranking_id or getattr(ranking, "id", None))
     shown: Sequence[Card | Banner]

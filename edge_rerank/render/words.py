@@ -24,6 +24,7 @@ class Words:
 
     Attributes:
         heading: what stands above a ranking, where ``as_html()`` is given no other.
+        impersonal: likewise, where nothing of a person went into it; the heading if empty.
         empty: what an empty ranking says.
         why: what the list of reasons is called; only a screen reader says it.
         because: likeness to an item of the history, whose title takes the place of ``{title}``.
@@ -37,6 +38,7 @@ class Words:
     """
 
     heading: str = "Picked for you"
+    impersonal: str = ""
     empty: str = "Nothing to show."
     why: str = "Why you see this"
     because: str = "because you chose {title}"
@@ -70,10 +72,11 @@ class Words:
         return CHINESE if is_chinese(lang) else ENGLISH
 
 
-ENGLISH = Words()
+ENGLISH = Words(impersonal="Suggestions")
 
 CHINESE = Words(
     heading="为您推荐",
+    impersonal="推荐",
     empty="暂无内容。",
     why="推荐理由",
     because="因为您选择了“{title}”",

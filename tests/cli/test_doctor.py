@@ -17,6 +17,7 @@ from edge_rerank.inference import providers
 from edge_rerank.inference.providers import Verdict
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import SHIPPED_DIGEST
+from tests.languages import TITLES
 
 from .conftest import Run
 
@@ -119,6 +120,24 @@ def test_items_that_the_pack_cannot_read_are_told(
     told = findings(result.out)["texts of the items"]
     assert told["found"] == f"{found} cannot be read"
     assert told["ok"] is (code == 0)
+
+
+@pytest.mark.parametrize(
+    ("language", "warned"), [("English", False), ("German", True), ("Spanish", True)]
+)
+def test_items_in_another_language_are_told_which_pack_reads_them(
+    run: Run, tmp_path: Path, language: str, warned: bool
+) -> None:
+    items = tmp_path / "items.jsonl"
+    lines = [json.dumps({"id": title, "text": title}) for title in TITLES[language]]
+    items.write_text("\n".join(lines), encoding="utf-8")
+    result = run("doctor", "--json", "--items", items)
+    assert result.code == 0
+    told = findings(result.out)
+    assert told["texts of the items"]["ok"]
+    found = told["language of the items"]
+    assert (found["ok"], found["warning"]) == (True, warned)
+    assert ('"multilingual" by name' in str(found["found"])) is warned
 
 
 def test_an_items_file_that_is_none(run: Run, tmp_path: Path) -> None:

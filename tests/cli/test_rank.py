@@ -264,7 +264,7 @@ def test_html_with_pictures_in_chinese(run: Run, tmp_path: Path) -> None:
     text = page.read_text(encoding="utf-8")
     assert 'src="tea.webp"' in text
     assert '<html lang="zh-CN" dir="ltr">' in text
-    assert "为您推荐" in text
+    assert ">推荐<" in text  # for nobody
 
 
 def test_a_log_and_items_of_another_program(run: Run, tmp_path: Path) -> None:

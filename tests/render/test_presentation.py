@@ -461,6 +461,22 @@ def test_the_page_about_it_holds() -> None:
         assert f"var({variable}, light-dark({light}, {dark}))" in Presentation.css()
 
 
+def test_nothing_is_called_picked_for_somebody_that_was_not() -> None:
+    theirs = replace(ranking(TEA, RYE), personalised=True)
+    anybodys = replace(theirs, personalised=False)
+    for lang, personal, impersonal in (
+        ("en", "Picked for you", ">Suggestions<"),
+        ("zh", "为您推荐", ">推荐<"),
+    ):
+        assert personal in as_html(theirs, lang=lang)
+        assert impersonal not in as_html(theirs, lang=lang)
+        assert personal not in as_html(anybodys, lang=lang)
+        assert impersonal in as_html(anybodys, lang=lang)
+    mine = Presentation(words=Words(heading="Für dich"))
+    assert "Für dich" in as_html(anybodys, presentation=mine)
+    assert "Picked for you" in as_html(list(theirs))
+
+
 def test_the_language_of_the_call_is_that_of_every_form() -> None:
     chinese = replace(ranking(TEA, RYE), locale="zh-CN")
     assert chinese == ranking(TEA, RYE)
@@ -473,7 +489,7 @@ def test_the_language_of_the_call_is_that_of_every_form() -> None:
     html = as_html(chinese)
     assert of(html, "lang") == ["zh-CN", "zh-CN"]
     assert 'aria-label="推荐理由"' in html
-    assert "为您推荐" in html
+    assert ">推荐<" in html
     english = as_html(chinese, lang="en")
     assert "because you chose Dark rye" in english
     assert 'aria-label="Why you see this"' in english
