@@ -1,6 +1,6 @@
 """Cached properties: computed when first asked for, kept with their object, and without a lock.
 
-:class:`functools.cached_property` of Python 3.11 holds one lock for all objects of a class: while
+``functools.cached_property`` of Python 3.11 holds one lock for all objects of a class: while
 one list waits for texts to be read, every other list of the process would wait as well.
 """
 
