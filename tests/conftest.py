@@ -22,6 +22,7 @@ from edge_rerank.errors import PackNotFound
 from edge_rerank.inference import session
 from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.ranking.engine import RankingEngine
+from tests.kept_models import keep_models
 from tests.things import write_things
 
 # The same examples in every run: a check that is red by luck teaches people to run it twice.
@@ -78,6 +79,15 @@ def one_thread() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         if "bench" not in sys.argv:
             patch.setattr(session, "default_threads", lambda: 1)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kept_models() -> Iterator[None]:
+    """Engines share the models of shipped packs, but for what is timed."""
+    with pytest.MonkeyPatch.context() as patch:
+        if "bench" not in sys.argv:
+            keep_models(patch)
         yield
 
 

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -118,6 +119,29 @@ def few_lists() -> Iterator[None]:
         patch.setattr(ScorerBuilder, "build_cases", 13)
         patch.setattr(ScorerBuilder, "verify", verified)
         patch.setattr(PairBuilder, "build_cases", 8)
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def drawn_once() -> Iterator[None]:
+    """Pictures and sounds to verify with are made once: of a tiny pack's build, four seconds of five.
+
+    They are the same each time, which has tests of its own.
+    """
+    if MISSING is not None:
+        yield
+        return
+    from edge_rerank_export.packing import audio, dual, image
+
+    with pytest.MonkeyPatch.context() as patch:
+        for module, name in [
+            (image, "check_pictures"),
+            (image, "calibration_pictures"),
+            (dual, "calibration_pictures"),
+            (audio, "check_sounds"),
+            (audio, "calibration_sounds"),
+        ]:
+            patch.setattr(module, name, cache(getattr(module, name)))
         yield
 
 
