@@ -100,10 +100,13 @@ class Message:
             field = fields.get(number)
             if field is None or wire not in field.wires:
                 raise Malformed(f"{kind}: a field that is not read here")
-            values = self._values.setdefault(number, [])
-            if values and not field.repeated:
+            values = self._values.get(number)
+            if values is None:
+                self._values[number] = [value]
+            elif field.repeated:
+                values.append(value)
+            else:
                 raise Malformed(f"{kind}: a field twice")
-            values.append(value)
         for number in self._values:
             self._check_numbers(number, fields[number])
         for entry in self.messages(_ENTRIES.get(kind, 0), "entry"):
@@ -185,14 +188,22 @@ def split(data: memoryview) -> Iterator[tuple[int, int, int | memoryview, memory
     at, end = 0, len(data)
     while at < end:
         start = at
-        key, at = _varint(data, at)
+        key = data[at]
+        if key < 0x80:  # as almost all are
+            at += 1
+        else:
+            key, at = _varint(data, at)
         number, wire = key >> 3, key & 7
         if wire == _VARINT:
             value, at = _varint(data, at)
             yield number, wire, value, data[start:at]
             continue
         if wire == _BYTES:
-            size, at = _varint(data, at)
+            size = data[at] if at < end else 0x80
+            if size < 0x80:
+                at += 1
+            else:
+                size, at = _varint(data, at)
         elif wire in _FIXED_SIZES:
             size = _FIXED_SIZES[wire]
         else:

@@ -27,6 +27,7 @@ from edge_rerank.packs.manifest import (
 )
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import Feeds, check_cost
+from edge_rerank.packs.onnx_sizes import Shape, Size
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.read_files import check_signature, read_entry, read_file
 from edge_rerank.packs.shipped import MULTILINGUAL, pinned_digest
@@ -44,6 +45,9 @@ takes 0.1 s for the default pack and 0.6 s for the multilingual one, and would g
 Those two are part of this package, and its tests look into them."""
 
 _MOST_HARMLESS = 256
+
+_BOUNDED: set[tuple[str, str, frozenset[tuple[str, Shape | Size]]]] = set()
+"""Manifests' digests, models and what they are fed, whose cost was found to be bounded likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +162,7 @@ class Pack:
     def check_runs(self, name: str, *feeds: Feeds) -> None:
         """See that a model's runs cost no more than one of its size may.
 
-        What a shipped pack's models cost is known, and is not computed again.
+        What a shipped pack's models cost is known, and what others cost is computed once.
 
         Args:
             name: of the file.
@@ -171,10 +175,16 @@ class Pack:
         content, beside = self.read(name), self.manifest.external_data.get(name, "")
         size = len(self.read(beside)) if beside else 0
         for feed in () if self.pinned else feeds:
+            known = self.digest, name, frozenset(feed.items())
+            if known in _BOUNDED:
+                continue
             try:
                 check_cost(content, feed, beside=size)
             except Malformed as error:
                 raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
+            if len(_BOUNDED) >= _MOST_HARMLESS:
+                _BOUNDED.clear()
+            _BOUNDED.add(known)
 
     def without_files(self) -> Pack:
         """The same pack with its contents dropped, to free memory once they are loaded."""
