@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from copy import copy
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,10 @@ from numpy.typing import NDArray
 
 from edge_rerank.inference import session
 from edge_rerank.inference.encoders.text import TextEncoder
+from edge_rerank.inference.session import Session
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking import opening
+from edge_rerank.ranking.sources import history_graphs
 from edge_rerank.ranking.sources.history_model import HistoryModel
 
 Inputs = Mapping[str, NDArray[Any]]
@@ -33,6 +36,8 @@ def keep_models(patch: pytest.MonkeyPatch) -> None:
     """Have engines share the models of shipped packs, as long as ``patch`` holds."""
     patch.setattr(opening, "TextEncoder", _Encoders())
     patch.setattr(opening, "HistoryModel", _Histories())
+    # Those of a history model take its weights as inputs, and so are the same for every pack.
+    patch.setattr(history_graphs, "Session", cache(Session))
 
 
 class _Encoders:
