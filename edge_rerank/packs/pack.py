@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hmac
 import os
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
@@ -27,7 +27,6 @@ from edge_rerank.packs.manifest import (
 )
 from edge_rerank.packs.onnx_check import check_model
 from edge_rerank.packs.onnx_cost import Feeds, check_cost
-from edge_rerank.packs.onnx_sizes import Shape, Size
 from edge_rerank.packs.onnx_wire import Malformed
 from edge_rerank.packs.read_files import check_signature, read_entry, read_file
 from edge_rerank.packs.shipped import MULTILINGUAL, pinned_digest
@@ -39,15 +38,12 @@ from edge_rerank.packs.specs import (
 from edge_rerank.packs.tokenizer_check import CHARS_A_TOKEN, Unsafe, check_tokenizer
 from edge_rerank.packs.trust import ANY_PACK, Trust
 
-_HARMLESS: set[str] = set()
-"""Digests of manifests, which cover every byte, whose files were looked into by this process: that
-takes 0.1 s for the default pack and 0.6 s for the multilingual one, and would give the same again.
-Those two are part of this package, and its tests look into them."""
+_HARMLESS: set[tuple[Hashable, ...]] = set()
+"""What was looked into by this process, by the digests of files: that takes 0.1 s for the default
+pack and 0.6 s for the multilingual one, and would give the same again, whichever pack the files are
+in. Those two are part of this package, and its tests look into them."""
 
 _MOST_HARMLESS = 256
-
-_BOUNDED: set[tuple[str, str, frozenset[tuple[str, Shape | Size]]]] = set()
-"""Manifests' digests, models and what they are fed, whose cost was found to be bounded likewise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,11 +116,8 @@ class Pack:
             raise PackUntrusted(f"release: expected {oldest} or later, got {manifest.release}")
         _check_names(path, manifest)
         files = {entry.name: read_entry(path, entry, links=links) for entry in manifest.files}
-        if not pin and digest not in _HARMLESS:
+        if not pin:
             _check_contents(manifest, files)
-            if len(_HARMLESS) >= _MOST_HARMLESS:
-                _HARMLESS.clear()
-            _HARMLESS.add(digest)
         return cls(path, manifest, digest, bool(trust.keys) and not pin, bool(pin), files)
 
     def read(self, name: str) -> bytes:
@@ -175,16 +168,14 @@ class Pack:
         content, beside = self.read(name), self.manifest.external_data.get(name, "")
         size = len(self.read(beside)) if beside else 0
         for feed in () if self.pinned else feeds:
-            known = self.digest, name, frozenset(feed.items())
-            if known in _BOUNDED:
+            known = ("runs", _digests(self.manifest)[name], size, frozenset(feed.items()))
+            if known in _HARMLESS:
                 continue
             try:
                 check_cost(content, feed, beside=size)
             except Malformed as error:
                 raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
-            if len(_BOUNDED) >= _MOST_HARMLESS:
-                _BOUNDED.clear()
-            _BOUNDED.add(known)
+            _note_harmless(known)
 
     def without_files(self) -> Pack:
         """The same pack with its contents dropped, to free memory once they are loaded."""
@@ -213,15 +204,34 @@ def _check_contents(manifest: Manifest, files: Mapping[str, bytes]) -> None:
             longest = part.line_tokens if isinstance(part, ScorerSpec) else part.max_tokens
             before = tokenizers.get(part.tokenizer, 0)
             tokenizers[part.tokenizer] = max(before, longest * CHARS_A_TOKEN)
+    digests = _digests(manifest)
     for name in sorted(models):
         beside = manifest.external_data.get(name, "")
         size = len(files[beside]) if beside else 0
+        known: tuple[Hashable, ...] = ("model", digests[name], beside, size)
+        if known in _HARMLESS:
+            continue
         try:
             check_model(files[name], location=beside, size=size)
         except Malformed as error:
             raise PackInvalid(f"{name}: not a model that may be run: {error}") from None
+        _note_harmless(known)
     for name in sorted(tokenizers):
+        known = ("tokenizer", digests[name], tokenizers[name])
+        if known in _HARMLESS:
+            continue
         try:
             check_tokenizer(files[name], chars=tokenizers[name])
         except Unsafe as error:
             raise PackInvalid(f"{name}: not a tokeniser that may be used: {error}") from None
+        _note_harmless(known)
+
+
+def _digests(manifest: Manifest) -> dict[str, str]:
+    return {entry.name: entry.sha256 for entry in manifest.files}
+
+
+def _note_harmless(known: tuple[Hashable, ...]) -> None:
+    if len(_HARMLESS) >= _MOST_HARMLESS:
+        _HARMLESS.clear()
+    _HARMLESS.add(known)

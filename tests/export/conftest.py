@@ -124,7 +124,7 @@ def few_lists() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def drawn_once() -> Iterator[None]:
-    """Pictures and sounds to verify with are made once: of a tiny pack's build, four seconds of five.
+    """Pictures and sounds to verify with are made once: else four seconds of five of a tiny pack.
 
     They are the same each time, which has tests of its own.
     """
