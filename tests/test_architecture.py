@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator, Mapping
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -98,6 +99,13 @@ FEDERATION = ("wire", "grid", "device", "server", "evidence", "simulation")
 """Likewise inside of the fleet's federation: a device knows nothing of its server."""
 
 
+@cache
+def parsed(path: Path) -> ast.Module:
+    """A file's syntax, read once: every rule asks for it."""
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def modules(package: str) -> dict[str, Path]:
     """Every module of a package by its dotted name."""
     base = ROOT if package == "edge_rerank" else ROOT / "export"
@@ -110,7 +118,7 @@ def modules(package: str) -> dict[str, Path]:
 
 def imports(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
     """Modules that a file imports, wherever in it, for types alone as well."""
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(parsed(path)):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name in known)
         elif isinstance(node, ast.ImportFrom) and node.module is not None:
@@ -122,6 +130,7 @@ def imports(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
                     yield node.module
 
 
+@cache
 def graph(package: str) -> dict[str, set[str]]:
     """What each module imports of its own package; the door itself is not counted."""
     known = modules(package)
@@ -236,6 +245,6 @@ def test_no_module_is_too_long_to_read(package: str) -> None:
 @pytest.mark.parametrize("package", ["edge_rerank", "edge_rerank_export"])
 def test_every_room_says_what_it_is_for(package: str) -> None:
     for name, path in modules(package).items():
-        lines = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n")
+        lines = (ast.get_docstring(parsed(path)) or "").split("\n")
         assert lines[0], name
         assert lines[0].endswith((".", ":")), name
