@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from edge_rerank import Ranking, Reranker
-from edge_rerank.evaluation import fresh_process, growth
+from edge_rerank.evaluation import fresh_process, growth, neighbour
 from edge_rerank.evaluation import speed as bench
 from edge_rerank.evaluation.growth import Curve, Growth
 from edge_rerank.evaluation.invented import invented_items
@@ -208,6 +208,9 @@ def test_a_click_names_its_list_and_changes_it(monkeypatch: pytest.MonkeyPatch) 
     assert len({tuple(one.item.id for one in ranking) for ranking in shown}) > 1
 
 
+SLEEP = "__import__('time').sleep(0.01)"
+
+
 @pytest.mark.slow
 def test_a_real_run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     # To write a file of the size that the bounds are for takes most of a run; see tests/bench.
@@ -215,6 +218,10 @@ def test_a_real_run(run: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         monkeypatch.setattr(bench, name, size)
     monkeypatch.setattr(bench, "_LOOK_S", 0.02)
     monkeypatch.setattr(bench, "ROUNDS", 1)
+    # That a neighbour burns its core has a test of its own.
+    idle = neighbour._BURN.replace("for _ in range(1_000_000):\n        pass", SLEEP)
+    assert SLEEP in idle
+    monkeypatch.setattr(neighbour, "_BURN", idle)
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     python, encoding, ranking = fresh_process._python, bench._encoding, bench._ranking
     monkeypatch.setattr(bench, "_encoding", lambda pack, _, meter: encoding(pack, 4, meter))
