@@ -173,7 +173,10 @@ def test_a_missing_key_file(run: Run, tmp_path: Path) -> None:
 
 
 def test_telemetry_that_may_be_on() -> None:
-    script = "import onnxruntime, sys; from edge_rerank.cli import main; sys.exit(main(['doctor']))"
+    script = (
+        "import onnxruntime, sys; from edge_rerank.cli import main\n"
+        f"sys.exit(main(['doctor', *{ONE}]))"
+    )
     environment = {name: value for name, value in os.environ.items() if name != "CI"}
     environment.pop("ORT_DISABLE_TELEMETRY", None)
     done = subprocess.run(
