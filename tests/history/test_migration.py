@@ -244,6 +244,7 @@ def test_cut_off_at_any_statement_it_begins_again(
         pass
 
     whole, many = HistoryFile.execute, HistoryFile.execute_many
+    left: set[tuple[bytes, ...]] = set()
     for number in itertools.count():
         path = unpack(name, tmp_path)
         path.with_name("me.db-wal").unlink(missing_ok=True)
@@ -270,6 +271,12 @@ def test_cut_off_at_any_statement_it_begins_again(
             else:
                 store.close()
                 break
+        # Cut in the middle of a transaction, the files are those from before it, to the last bit.
+        files = (path, path.with_name("me.db-wal"))
+        found = tuple(file.read_bytes() if file.exists() else b"" for file in files)
+        if found in left:
+            continue
+        left.add(found)
         with HistoryStore.open(path, KEY) as store:
             expect_all(store)
     assert number > (30 if "_1" in name else 10)
