@@ -129,7 +129,7 @@ def recipe(checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"[source]\nuri = {json.dumps(f'path:{checkpoint}')}\n"
         f"sha256 = '{file_sha256(checkpoint / 'model.safetensors')}'\n"
         "[scorer]\nheading = 'Liked:'\nstart = '<s>'\nline_tokens = 16\nhistory_tokens = 96\n"
-        "vocabulary = 100\nquantisation = 'int8'\n"
+        "vocabulary = 100\nquantisation = 'int8'\nfine = 'down'\n"
         "[bounds]\nmin_tau = 0.5\n"
     )
     path = folder / "tuned.toml"
@@ -212,7 +212,7 @@ def bert_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "kind = 'scorer'\n"
         "name = 'tuned'\nrelease = 1\nsummary = 'A test.'\ncheckpoint = 'base.toml'\n"
         "[training]\nrequests = 100\ncandidates = 5\nsteps = 60\nbatch = 8\n"
-        "learning_rate = 0.02\nevaluate_every = 20\nbeside = 0.0\nlayers = 2\n"
+        "learning_rate = 0.02\nevaluate_every = 30\nbeside = 0.0\nlayers = 2\n"
         "[adapter]\nrank = 4\nalpha = 8\ndropout = 0.0\n"
     )
     return path
