@@ -84,7 +84,7 @@ def one_thread() -> Iterator[None]:
 
 @pytest.fixture(scope="session", autouse=True)
 def kept_models() -> Iterator[None]:
-    """Engines share the models of shipped packs, but for what is timed."""
+    """Engines share models that are made of the same bytes, but for what is timed."""
     with pytest.MonkeyPatch.context() as patch:
         if "bench" not in sys.argv:
             keep_models(patch)

@@ -1,10 +1,10 @@
-"""Models of the shipped packs, loaded once for all engines that a test process opens.
+"""Models of packs, loaded once for all engines that a test process opens.
 
 Opening the default pack takes half a second on a small machine, and reading the example catalogue
-a quarter more; a run of all tests opened it a thousand times. Files are read and hashed as ever,
-engines have caches and tables of their own, and what an encoder computes once for some tokens it
-gives again, to the last bit. Other packs, and whatever makes an encoder or a session itself, are
-loaded as ever: tests of loading do so.
+a quarter more; a run of all tests opened it a thousand times. Files are read, hashed and checked as
+ever, engines have caches and tables of their own, and what an encoder computes once for some tokens
+it gives again, to the last bit. Whatever makes an encoder or a session itself loads as ever: tests
+of loading do so.
 """
 
 from __future__ import annotations
@@ -28,36 +28,50 @@ from edge_rerank.ranking.sources.history_model import HistoryModel
 
 Inputs = Mapping[str, NDArray[Any]]
 
-MOST_RUNS = 20_000
-"""Runs whose vectors are kept: 80 MiB where each has three rows."""
+MOST_MODELS = 32
+"""Of a kind, before all are let go of."""
+
+MOST_BYTES = 32 << 20
+"""Of vectors of one encoder."""
 
 
 def keep_models(patch: pytest.MonkeyPatch) -> None:
-    """Have engines share the models of shipped packs, as long as ``patch`` holds."""
+    """Have engines share models that are made of the same bytes, as long as ``patch`` holds."""
     patch.setattr(opening, "TextEncoder", _Encoders())
     patch.setattr(opening, "HistoryModel", _Histories())
     # Those of a history model take its weights as inputs, and so are the same for every pack.
     patch.setattr(history_graphs, "Session", cache(Session))
 
 
+def _digests(pack: Pack, *names: str) -> tuple[str, ...]:
+    """Of files, and of what lies beside them."""
+    found = {entry.name: entry.sha256 for entry in pack.manifest.files}
+    beside = pack.manifest.external_data
+    return tuple(found[one] for name in names for one in (name, beside.get(name)) if one)
+
+
 class _Encoders:
-    """Makes encoders, those of shipped packs around one model each."""
+    """Makes encoders, those of the same files around one model."""
 
     def __init__(self) -> None:
-        self._kept: dict[tuple[str, int], TextEncoder] = {}
+        self._kept: dict[object, TextEncoder] = {}
 
     def __call__(
         self, pack: Pack, *, providers: object = None, threads: int | None = None, last: bool
     ) -> TextEncoder:
-        if not pack.pinned or providers is not None:
+        spec = pack.manifest.encoder
+        if spec is None or providers is not None:
             return TextEncoder(pack, providers=providers, threads=threads, last=last)  # type: ignore[arg-type]
-        key = pack.digest, threads or session.default_threads()
+        runs = threads or session.default_threads()
+        key = repr(spec), runs, _digests(pack, spec.model, spec.tokenizer)
         found = self._kept.get(key)
         if found is None:
-            found = self._kept[key] = TextEncoder(pack, threads=threads, last=last)
+            found = TextEncoder(pack, threads=threads, last=last)
             found._session.run = _Remembered(found._session.run)  # type: ignore[method-assign]
-        elif last and pack.manifest.encoder is not None:
-            del pack._files[pack.manifest.encoder.model]
+            _keep(self._kept, key, found)
+        elif last:
+            for name in {spec.model, pack.manifest.external_data.get(spec.model, "")} - {""}:
+                del pack._files[name]
         own = copy(found)
         if found.queries is found:
             own.queries = own
@@ -65,20 +79,31 @@ class _Encoders:
 
 
 class _Histories:
-    """Makes history models, those of shipped packs around the same graphs."""
+    """Makes history models, those of the same files around the same graphs."""
 
     def __init__(self) -> None:
-        self._kept: dict[str, HistoryModel] = {}
+        self._kept: dict[object, HistoryModel] = {}
 
     def __call__(self, pack: Pack, *, providers: object = None, tables: Any = None) -> HistoryModel:
-        if not pack.pinned or providers is not None:
+        spec = pack.manifest.history_encoder
+        if spec is None or providers is not None:
             return HistoryModel(pack, providers=providers, tables=tables)  # type: ignore[arg-type]
-        if pack.digest not in self._kept:
-            self._kept[pack.digest] = HistoryModel(pack)
-        own = copy(self._kept[pack.digest])
+        files = _digests(pack, spec.model, spec.lexicon, *spec.tables.values())
+        key = repr(spec), files
+        found = self._kept.get(key)
+        if found is None:
+            found = HistoryModel(pack)
+            _keep(self._kept, key, found)
+        own = copy(found)
         if tables is not None:
             own.take(tables)
         return own
+
+
+def _keep(kept: dict[object, Any], key: object, model: object) -> None:
+    if len(kept) >= MOST_MODELS:
+        kept.clear()
+    kept[key] = model
 
 
 class _Remembered:
@@ -87,12 +112,14 @@ class _Remembered:
     def __init__(self, run: Callable[[Inputs], list[NDArray[Any]]]) -> None:
         self._run = run
         self._found: dict[object, list[NDArray[Any]]] = {}
+        self._bytes = 0
 
     def __call__(self, inputs: Inputs) -> list[NDArray[Any]]:
         key = tuple((name, value.shape, value.tobytes()) for name, value in inputs.items())
         found = self._found.get(key)
         if found is None:
             found = self._run(inputs)
-            if len(self._found) < MOST_RUNS:
+            self._bytes += sum(one.nbytes for one in found)
+            if self._bytes < MOST_BYTES:
                 self._found[key] = found
         return [np.array(one) for one in found]
