@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from edge_rerank.packs.specs import Scoring
 
@@ -27,6 +29,21 @@ def make_pack(
     causal: bool = True,
 ) -> Path:
     """A pack with a tiny random decoder and a byte-level tokeniser."""
+    folder.mkdir(parents=True)
+    for name, content in _files(scheme, scoring, causal).items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+@cache
+def _files(scheme: str, scoring: Scoring, causal: bool) -> dict[str, bytes]:
+    """Those of such a pack, made once a process."""
+    with TemporaryDirectory() as work:
+        made = _made(Path(work) / "pack", scheme, scoring, causal)
+        return {one.name: one.read_bytes() for one in made.iterdir()}
+
+
+def _made(folder: Path, scheme: str, scoring: Scoring, causal: bool) -> Path:
     import torch
 
     from edge_rerank_export.models.decoder import ScoringDecoder
