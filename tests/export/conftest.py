@@ -67,7 +67,7 @@ def tiny_bert(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def tiny_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
     """A recipe for the tiny model, with bounds that random weights can meet."""
-    return _tiny_recipe(tiny_bert, tmp_path)
+    return write_tiny_recipe(tiny_bert, tmp_path)
 
 
 @pytest.fixture(scope="session")
@@ -77,11 +77,12 @@ def tiny_pack(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     from edge_rerank_export.recipes.read import read_recipe
 
     folder = tmp_path_factory.mktemp("tiny-pack")
-    build(read_recipe(_tiny_recipe(tiny_bert, folder)), folder / "pack")
+    build(read_recipe(write_tiny_recipe(tiny_bert, folder)), folder / "pack")
     return folder / "pack"
 
 
-def _tiny_recipe(tiny_bert: Path, folder: Path) -> Path:
+def write_tiny_recipe(tiny_bert: Path, folder: Path) -> Path:
+    """See :func:`tiny_recipe`."""
     from edge_rerank_export.sources.weights import file_sha256
 
     recipe = folder / "tiny.toml"

@@ -14,18 +14,27 @@ from edge_rerank_export.models.adapter import HEAD
 from edge_rerank_export.sources.weights import file_sha256
 from tests.inference.tiny import tiny_llama, tokenizer
 
+from .conftest import write_tiny_recipe
 
-@pytest.fixture
-def scorer_recipe(tmp_path: Path) -> Path:
+
+@pytest.fixture(scope="module")
+def encoder_recipe(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A text encoder."""
+    return write_tiny_recipe(tiny_bert, tmp_path_factory.mktemp("encoder"))
+
+
+@pytest.fixture(scope="module")
+def scorer_recipe(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scorer whose weights lie beside it, as those of more than 2 GiB do."""
     import torch
     from transformers import PreTrainedTokenizerFast
 
-    folder = tmp_path / "tiny-llama"
+    work = tmp_path_factory.mktemp("scorer")
+    folder = work / "tiny-llama"
     torch.manual_seed(0)
     tiny_llama().save_pretrained(folder)
     PreTrainedTokenizerFast(tokenizer_object=tokenizer(), bos_token="<s>").save_pretrained(folder)
-    path = tmp_path / "scorer.toml"
+    path = work / "scorer.toml"
     path.write_text(
         "kind = 'scorer'\n"
         "name = 'tiny-scorer'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
@@ -37,15 +46,16 @@ def scorer_recipe(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def bert_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
+@pytest.fixture(scope="module")
+def bert_recipe(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A scorer of the BERT kind, with a random head in place of a trained one."""
     import torch
     from safetensors.torch import load_file, save_file
     from tokenizers import Tokenizer
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
-    folder, weights = tmp_path / "bert-scorer", tmp_path / "bert-scorer" / "model.safetensors"
+    work = tmp_path_factory.mktemp("bert")
+    folder, weights = work / "bert-scorer", work / "bert-scorer" / "model.safetensors"
     torch.manual_seed(0)
     config = BertConfig.from_pretrained(
         tiny_bert, max_position_embeddings=256, initializer_range=0.3
@@ -54,7 +64,7 @@ def bert_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
     save_file(load_file(weights) | {HEAD: torch.randn(1, 32)}, weights, metadata={"format": "pt"})
     backend = Tokenizer.from_file(str(tiny_bert / "tokenizer.json"))
     PreTrainedTokenizerFast(tokenizer_object=backend).save_pretrained(folder)
-    path = tmp_path / "bert-scorer.toml"
+    path = work / "bert-scorer.toml"
     path.write_text(
         "kind = 'scorer'\n"
         "name = 'bert-scorer'\nrelease = 1\nlicence = 'Apache-2.0'\nsummary = 'Random weights.'\n"
@@ -65,10 +75,18 @@ def bert_recipe(tiny_bert: Path, tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture(params=["tiny_recipe", "scorer_recipe", "bert_recipe"])
+@pytest.fixture(params=["encoder_recipe", "scorer_recipe", "bert_recipe"])
 def recipe(request: pytest.FixtureRequest) -> Path:
     found: Path = request.getfixturevalue(request.param)
     return found
+
+
+def convert(recipe: Path) -> Path:
+    """The float32 ONNX of a recipe's model, made once and kept beside it."""
+    model = recipe.with_suffix(".onnx")
+    if not model.exists():
+        assert main(["convert", str(recipe), "--out", str(model)]) == 0
+    return model
 
 
 def content(folder: Path) -> dict[str, bytes]:
@@ -82,8 +100,7 @@ def size(model: Path) -> int:
 
 
 def test_one_by_one_they_give_what_build_gives(recipe: Path, tmp_path: Path) -> None:
-    converted, quantised = tmp_path / "float32.onnx", tmp_path / "int8.onnx"
-    assert main(["convert", str(recipe), "--out", str(converted)]) == 0
+    converted, quantised = convert(recipe), tmp_path / "int8.onnx"
     assert main(["quantize", str(converted), "--recipe", str(recipe), "--out", str(quantised)]) == 0
     assert size(quantised) < size(converted)
     assert main(["pack", str(quantised), str(recipe), "--out", str(tmp_path / "steps")]) == 0
@@ -95,8 +112,7 @@ def test_one_by_one_they_give_what_build_gives(recipe: Path, tmp_path: Path) -> 
 
 
 def test_a_pack_says_how_its_model_is_quantised(recipe: Path, tmp_path: Path) -> None:
-    converted, out = tmp_path / "float32.onnx", tmp_path / "pack"
-    assert main(["convert", str(recipe), "--out", str(converted)]) == 0
+    converted, out = convert(recipe), tmp_path / "pack"
     assert main(["pack", str(converted), str(recipe), "--out", str(out)]) == 0
     manifest = Pack.open(out).manifest
     spec = manifest.encoder or manifest.scorer
@@ -108,25 +124,23 @@ def test_a_pack_says_how_its_model_is_quantised(recipe: Path, tmp_path: Path) ->
 
 
 def test_a_model_of_the_other_kind_is_refused(
-    tiny_recipe: Path,
+    encoder_recipe: Path,
     tiny_bert: Path,
     scorer_recipe: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    encoder, scorer = tmp_path / "encoder.onnx", tmp_path / "scorer.onnx"
-    assert main(["convert", str(tiny_recipe), "--out", str(encoder)]) == 0
-    assert main(["convert", str(scorer_recipe), "--out", str(scorer)]) == 0
+    encoder, scorer = convert(encoder_recipe), convert(scorer_recipe)
     out = str(tmp_path / "out")
     for command, reason in (
         (["quantize", str(encoder), "--recipe", str(scorer_recipe)], "float32 ONNX of a scorer"),
-        (["quantize", str(scorer), "--recipe", str(tiny_recipe)], "only with a text encoder"),
+        (["quantize", str(scorer), "--recipe", str(encoder_recipe)], "only with a text encoder"),
         (
             ["quantize", str(scorer), "--tokenizer", str(tiny_bert / "tokenizer.json")],
             "only with a text encoder",
         ),
         (["pack", str(encoder), str(scorer_recipe)], "expected a model with the inputs"),
-        (["pack", str(scorer), str(tiny_recipe)], ""),
+        (["pack", str(scorer), str(encoder_recipe)], ""),
     ):
         assert main([*command, "--out", out]) == 2
         assert reason in capsys.readouterr().err
@@ -136,8 +150,7 @@ def test_a_model_of_the_other_kind_is_refused(
 def test_quantize_takes_a_recipe_or_a_scheme(
     scorer_recipe: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    model, out = tmp_path / "scorer.onnx", tmp_path / "out.onnx"
-    assert main(["convert", str(scorer_recipe), "--out", str(model)]) == 0
+    model, out = convert(scorer_recipe), tmp_path / "out.onnx"
     command = ["quantize", str(model), "--out", str(out)]
     assert main([*command, "--recipe", str(scorer_recipe), "--scheme", "int8"]) == 2
     assert "got both" in capsys.readouterr().err
