@@ -67,6 +67,10 @@ def check_integer(
     return int(value)
 
 
+_EXACT = 1 << 53
+"""Whole numbers below it are floats as well."""
+
+
 def check_number(
     value: object, name: str, error: type[InvalidInput], *, minimum: float = -math.inf
 ) -> float | None:
@@ -75,6 +79,8 @@ def check_number(
         return None
     if type(value) is float and minimum <= value < math.inf and value > -math.inf:
         return value  # by far the most; an import checks each number several times
+    if type(value) is int and minimum <= value < _EXACT:
+        return float(value)
     if not _is_number(value):
         remedy = ": .item() gives its number" if isinstance(value, np.ndarray) else ""
         raise error(f"{name}: expected a number or None, got {kind_of(value)}{remedy}")
@@ -137,6 +143,8 @@ def check_text(
 
 def check_id(value: object, name: str, error: type[InvalidInput]) -> str:
     """``value`` as an identifier: 1 to 512 characters of valid Unicode, or a whole number."""
+    if type(value) is str and value.isascii() and 0 < len(value) <= MAX_ID_CHARS:
+        return value  # almost every one; a data set names millions
     if not isinstance(value, str) and isinstance(value, _WHOLE) and not isinstance(value, bool):
         value = _digits(int(value))
     return check_label(value, name, error)

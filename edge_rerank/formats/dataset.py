@@ -305,7 +305,7 @@ def parse_sequence(record: Record) -> TrainSequence:
     if not isinstance(times, list) or len(times) != len(items):
         raise InvalidRequest("timestamps: expected a list as long as items")
     return TrainSequence(
-        _user(record), items, tuple(_seconds(time, required=True) for time in times)
+        _user(record), items, tuple([_seconds(time, required=True) for time in times])
     )
 
 
@@ -405,7 +405,7 @@ def _user(record: Record) -> str | None:
 
 def _ids(record: Record, member: str) -> tuple[str, ...]:
     values = check_list(record.get(member), member, InvalidRequest, wanted="a list of ids")
-    return tuple(_id(value, member, InvalidRequest) for value in values)
+    return tuple([check_id(value, member, InvalidRequest) for value in values])
 
 
 def _id(value: object, member: str, error: type[InvalidInput]) -> str:

@@ -55,6 +55,8 @@ def read_timestamp(value: Any, *, day_first: bool | None = None) -> Any:
     Raises:
         InvalidEvent: when it is other text, or a date that can be read two ways.
     """
+    if (type(value) is int or type(value) is float) and value < _UNITS[0][0]:
+        return value  # as almost every one is
     if isinstance(value, str):
         try:
             number = float(value)
