@@ -41,6 +41,8 @@ from tests.export.towers import (
     text_vectors,
 )
 
+pytestmark = pytest.mark.slow
+
 WORDS = [
     "the",
     "Red shoes, size 42",

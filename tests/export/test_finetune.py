@@ -38,6 +38,8 @@ from edge_rerank_export.train.history.run import check, finetune_history, open_b
 from edge_rerank_export.train.history.train import Pool, fit_sigmoid
 from edge_rerank_export.train.requests import describe_batch, load_domain, log_chances, sample
 
+pytestmark = pytest.mark.slow
+
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple")
 

@@ -35,6 +35,8 @@ from edge_rerank_export.train.history.run import finetune_history, plan
 from tests.export.picture_shop import write_shop
 from tests.packs.media_packs import write_media_pack
 
+pytestmark = pytest.mark.slow
+
 COLOURS = (
     (220, 30, 30),
     (30, 200, 40),

@@ -16,6 +16,8 @@ from tests.inference.tiny import tiny_llama, tokenizer
 
 from .conftest import write_tiny_recipe
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def encoder_recipe(tiny_bert: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:

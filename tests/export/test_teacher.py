@@ -28,6 +28,8 @@ from edge_rerank_export.train.history.teacher import Teacher, clicked_target, te
 from edge_rerank_export.train.requests import make_requests
 from tests.inference.tiny import make_pack
 
+pytestmark = pytest.mark.slow
+
 ITEMS = [f"{word} {kind}" for kind in ("bread", "river") for word in ("old", "small", "grand")]
 
 

@@ -32,6 +32,8 @@ from edge_rerank_export.train.history.recipe import (
 )
 from edge_rerank_export.train.loop import Outcome
 
+pytestmark = pytest.mark.slow
+
 WORDS = ("old", "quick", "small", "bright", "simple")
 
 

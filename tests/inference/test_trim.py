@@ -13,6 +13,8 @@ from edge_rerank.inference.trim import EVERY_CALLED_S, EVERY_S, TRIMMER, WORTH_S
 from edge_rerank.inference.workers import QUIET_S
 from tests.peak import STATUS
 
+pytestmark = pytest.mark.slow
+
 
 def test_it_trims_when_models_have_run_for_long_enough() -> None:
     trims: list[int] = []

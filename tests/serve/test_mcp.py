@@ -17,6 +17,8 @@ from edge_rerank import Event, Item, KeyFile, ListPolicy, Reranker
 from edge_rerank.serve.mcp import PURPOSE, server_of
 from tests.serve.conftest import SHELF, Child, environment, terminate
 
+pytestmark = pytest.mark.slow
+
 ITEMS = [{"id": item["id"], "text": item["text"]} for item in SHELF]
 
 

@@ -26,6 +26,8 @@ import pyarrow.parquet as pq
 
 from edge_rerank_export.fleet.batch import job
 
+pytestmark = pytest.mark.slow
+
 ITEMS = invented_items(12)
 NOW = 1_700_000_000.0
 
