@@ -60,7 +60,8 @@ class _Encoders:
         self, pack: Pack, *, providers: object = None, threads: int | None = None, last: bool
     ) -> TextEncoder:
         spec = pack.manifest.encoder
-        if spec is None or providers is not None:
+        odd = threads is not None and (type(threads) is not int or threads < 1)
+        if spec is None or providers is not None or odd:
             return TextEncoder(pack, providers=providers, threads=threads, last=last)  # type: ignore[arg-type]
         runs = threads or session.default_threads()
         key = repr(spec), runs, _digests(pack, spec.model, spec.tokenizer)
