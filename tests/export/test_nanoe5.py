@@ -258,7 +258,7 @@ def test_a_cut_to_size_leaves_out_what_looks_least_like_english() -> None:
     pieces = ["▁", "a", "ß", "。", "2014", "▁the", "▁intervju", "▁interview", "面包", "ing", "zzq"]
     assert commonest(pieces, len(pieces)) == [*range(len(pieces))]
     left_out = [
-        {pieces[place] for place in range(len(pieces)) if place not in commonest(pieces, most)}
+        {*pieces} - {pieces[place] for place in commonest(pieces, most)}
         for most in range(len(pieces) - 1, 5, -1)
     ]
     assert left_out[1] == {"▁intervju", "zzq"}, "three parts, and three signs of no word"
