@@ -11,6 +11,8 @@ import hmac
 import json
 import os
 import sqlite3
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -25,17 +27,23 @@ def derive(key: bytes, *parts: bytes) -> bytes:
     return hmac.digest(key, message, "sha256")
 
 
-def xaes(key: bytes, nonce: bytes) -> AESGCM:
+@lru_cache(maxsize=1024)
+def blocks_of(key: bytes) -> tuple[Callable[[bytes], bytes], int]:
+    """A key's block cipher, and what masks a whole block in its CMAC."""
     block = Cipher(algorithms.AES256(key), modes.ECB()).encryptor().update
     first = int.from_bytes(block(bytes(16)), "big") << 1
-    mask = (first ^ (0x87 if first >> 128 else 0)) & ((1 << 128) - 1)
-    derived = b"".join(
-        block(
+    return block, (first ^ (0x87 if first >> 128 else 0)) & ((1 << 128) - 1)
+
+
+def xaes(key: bytes, nonce: bytes) -> AESGCM:
+    block, mask = blocks_of(key)
+    derived = block(
+        b"".join(
             (int.from_bytes(bytes([0, number]) + b"X\0" + nonce[:12], "big") ^ mask).to_bytes(
                 16, "big"
             )
+            for number in (1, 2)
         )
-        for number in (1, 2)
     )
     return AESGCM(derived)
 
