@@ -43,6 +43,13 @@ def keep_models(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(history_graphs, "Session", cache(Session))
 
 
+def load_anew(patch: pytest.MonkeyPatch) -> None:
+    """Have engines load their models as ever: for tests of what loading does."""
+    patch.setattr(opening, "TextEncoder", TextEncoder)
+    patch.setattr(opening, "HistoryModel", HistoryModel)
+    patch.setattr(history_graphs, "Session", Session)
+
+
 def _digests(pack: Pack, *names: str) -> tuple[str, ...]:
     """Of files, and of what lies beside them."""
     found = {entry.name: entry.sha256 for entry in pack.manifest.files}

@@ -41,6 +41,7 @@ from edge_rerank.packs.tokenizer_check import Unsafe, check_tokenizer
 from edge_rerank.packs.trust import Trust
 from edge_rerank.ranking.engine import RankingEngine
 from edge_rerank.types import Item
+from tests.kept_models import load_anew
 from tests.packs import hostile as packs
 from tests.packs.hostile import FLOAT, INT64, field, graph, model, node, tensor
 
@@ -372,6 +373,7 @@ def reached(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     import onnxruntime
 
+    load_anew(monkeypatch)
     monkeypatch.setattr(onnxruntime, "InferenceSession", session)
     monkeypatch.setattr(
         encoder_module.Tokenizer, "from_buffer", staticmethod(tokenizer), raising=True

@@ -58,8 +58,9 @@ class HistorySource(Source):
         arrays = inputs(situation, self._model.needed)
         kinds = np.stack([request.candidates.categories.of_item for request, _ in calls])
         if len(calls) == 1:
-            arrays = {name: values[None] for name, values in arrays.items()}
-        parts = self._model.parts(arrays, kinds)
+            parts = self._model.parts(arrays, kinds[0])[None]
+        else:
+            parts = self._model.parts(arrays, kinds)
         certainty = np.reshape(situation.past.certainty, -1)
         for (_, evidence), one, certain in zip(calls, parts, certainty, strict=True):
             for column, values in zip(self.columns, one.T, strict=True):

@@ -168,8 +168,14 @@ class HistoryModel:
         """
         if arrays[Known.name].ndim == 1:
             one = {name: values[None] for name, values in arrays.items()}
-            found: NDArray[np.float64] = self.parts(one, None if kinds is None else kinds[None])[0]
+            found: NDArray[np.float64] = self._parts(one, None if kinds is None else kinds[None])[0]
             return found
+        return self._parts(arrays, kinds)
+
+    def _parts(
+        self, arrays: Mapping[str, NDArray[np.float32]], kinds: NDArray[np.intp] | None
+    ) -> NDArray[np.float64]:
+        """:meth:`parts` with a leading axis."""
         if self._small is None:
             people = range(len(arrays[Known.name]))
             every = [self._run({name: one[row] for name, one in arrays.items()}) for row in people]
