@@ -1286,9 +1286,9 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/learning/test_stats_door.py::test_no_name_is_in_what_is_kept",
         "the name that lists are kept under",
-        "edge_rerank/learning/feedback_log.py",
-        "self.after(record, shown.surface, ",
-        "self.after(record, shown.ids[0], ",
+        "edge_rerank/learning/journal.py",
+        "ListRecord.of(shown, deeds), shown.surface, ",
+        "ListRecord.of(shown, deeds), shown.ids[0], ",
     ),
     Defence(
         "tests/learning/test_stats_door.py::test_that_they_were_read_is_in_the_audit_log",
