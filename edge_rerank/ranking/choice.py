@@ -33,6 +33,7 @@ from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, HeadOf, PlainCall, PlainList
 from edge_rerank.ranking.candidates import Candidates, Catalogue, items_of
 from edge_rerank.ranking.engine import RankingEngine
+from edge_rerank.ranking.grouping import places_by
 from edge_rerank.ranking.host_order import TrialOf
 from edge_rerank.ranking.list_policy import ListPolicy
 from edge_rerank.ranking.opening import Packs, tables_of
@@ -124,9 +125,8 @@ class ChoosingEngine(RankingEngine):
         with self.in_flight():
             engines = [self._second_for(items) for items, _, _ in calls]
             found: dict[int, PlainList | InvalidInput] = {}
-            for engine in {*engines}:
-                mine = [place for place, one in enumerate(engines) if one is engine]
-                some = [calls[place] for place in mine]
+            for mine in places_by(engines):
+                engine, some = engines[mine[0]], [calls[place] for place in mine]
                 each = super().rank_each(some) if engine is None else engine.rank_each(some)
                 found.update(zip(mine, each, strict=True))
         return [found[place] for place in range(len(calls))]

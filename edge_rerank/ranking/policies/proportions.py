@@ -16,6 +16,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.ranking.grouping import places_by
 from edge_rerank.ranking.interests import Interest
 from edge_rerank.ranking.policies.policy import Arrangement, Policy
 from edge_rerank.ranking.request import Request
@@ -64,13 +65,11 @@ class Proportions(Policy):
     ) -> list[Arrangement]:
         """Share out the first places of several lists, those of one shape at once."""
         arranged = list(orders)
-        groups: dict[Hashable, list[tuple[int, _Sharing]]] = {}
-        for place, (order, request) in enumerate(zip(orders, requests, strict=True)):
-            sharing = _Sharing.of(order, request)
-            if sharing is not None:
-                groups.setdefault(sharing.shape, []).append((place, sharing))
-        for group in groups.values():
-            every = [sharing for _, sharing in group]
+        found = map(_Sharing.of, orders, requests)
+        sharing = [(place, one) for place, one in enumerate(found) if one is not None]
+        for places in places_by(one.shape for _, one in sharing):
+            group = [sharing[place] for place in places]
+            every = [one for _, one in group]
             shared = share_out(
                 np.stack([one.scores for one in every]),
                 np.stack([one.belongs for one in every]),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from edge_rerank.inference.encoders.cache import VectorCache
 from edge_rerank.ranking.candidates import MAX_CANDIDATES, Candidates
 from edge_rerank.ranking.evidence import Call, Column, Evidence, Source
+from edge_rerank.ranking.grouping import places_by
 from edge_rerank.ranking.interests import Interest, Interests
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.signals.inputs import EVENTS, inputs
@@ -166,14 +167,15 @@ class _Read:
 
 def _of_one_shape(situations: Sequence[Situation]) -> Iterator[list[int]]:
     """Places of situations that can be judged in one go, no more than are worth it."""
-    groups: dict[Hashable, list[int]] = {}
-    for place, one in enumerate(situations):
-        liked = np.count_nonzero(one.past.liked)
-        shape = one.cosine.shape, one.candidates.categories.shape, liked, one.whole
-        groups.setdefault(shape, []).append(place)
-    for group in groups.values():
+    for group in places_by(map(_shape, situations)):
         size = max(BLOCK // max(len(situations[group[0]].present), 1), 1)
         yield from (group[start : start + size] for start in range(0, len(group), size))
+
+
+def _shape(situation: Situation) -> Hashable:
+    """What has to be the same of situations that are judged in one go."""
+    liked = np.count_nonzero(situation.past.liked)
+    return situation.cosine.shape, situation.candidates.categories.shape, liked, situation.whole
 
 
 def _as_it_comes(order: NDArray[np.int64], count: int) -> NDArray[np.int64] | slice:

@@ -20,6 +20,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import HistoryEncoderSpec
 from edge_rerank.packs.tables import Tables
 from edge_rerank.ranking.evidence import Column
+from edge_rerank.ranking.grouping import places_by
 from edge_rerank.ranking.signals.inputs import (
     BITS,
     BY_NAME,
@@ -243,10 +244,7 @@ def _alike(rows: NDArray[np.float32]) -> list[slice | NDArray[np.intp]]:
     """Which of some rows are the same, a slice where all are: it copies nothing."""
     if (rows == rows[0]).all():
         return [slice(None)]
-    groups: dict[tuple[float, ...], list[int]] = {}
-    for place, row in enumerate(rows.tolist()):
-        groups.setdefault(tuple(row), []).append(place)
-    return [np.array(one, dtype=np.intp) for one in groups.values()]
+    return [np.array(one, dtype=np.intp) for one in places_by(map(tuple, rows.tolist()))]
 
 
 def _bits(takes: Mapping[str, TensorType]) -> int:
