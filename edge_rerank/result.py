@@ -124,5 +124,10 @@ def timed(ranking: Ranking, started: float, degraded: tuple[Degradation, ...] = 
         started: when the call began, by ``time.perf_counter``, seconds.
         degraded: what went wrong before the engine had its turn.
     """
-    took_ms = (time.perf_counter() - started) * 1e3
-    return replace(ranking, degraded=degraded + ranking.degraded, took_ms=took_ms)
+    told = degraded + ranking.degraded
+    return replace(ranking, degraded=told, took_ms=elapsed_ms(started))
+
+
+def elapsed_ms(started: float) -> float:
+    """Internal: milliseconds of wall time since ``started``, by ``time.perf_counter``."""
+    return (time.perf_counter() - started) * 1e3

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,7 +29,7 @@ from edge_rerank.ranking.sources.history_model import probabilities_of
 from edge_rerank.ranking.sources.personal import PersonalSource
 from edge_rerank.ranking.sources.search import QUERY
 from edge_rerank.ranking.truths import note_truths
-from edge_rerank.result import Ranking
+from edge_rerank.result import Ranking, elapsed_ms
 from edge_rerank.types import Degradation, Event, Item, LeftOut, ListOrder, Reason, Unread
 
 UNREAD_SHARE = 0.2
@@ -141,7 +140,7 @@ class Answers:
         ranking = Ranking(
             ranked(request.candidates, rows, told, reasons),
             id=ranking_id(),
-            took_ms=(time.perf_counter() - started) * 1e3,
+            took_ms=elapsed_ms(started),
             personalised=bool(request.interests),
             degraded=degradations(evidence, order, request.comparisons.unread),
             unread=request.comparisons.unread,
