@@ -97,8 +97,7 @@ class Reranker:
             pack: a pack folder, the name of a pack that is installed, or several that complete
                 each other, such as one with an encoder and one with a scorer; ``None`` for the
                 one shipped with this package, in whose place the shipped "multilingual" ranks
-                lists most of whose texts are in Chinese; ``Ranking.pack`` says which did. For
-                German, French, Spanish or Polish name "multilingual".
+                lists whose texts are not in English; ``Ranking.pack`` says which did.
             history: the encrypted history file, made if missing; ``None`` keeps everything
                 in memory, gone with the process.
             key: 32 random bytes, or a key source such as :class:`~edge_rerank.KeyFile`.

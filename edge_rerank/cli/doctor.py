@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import platform
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import numpy as np
-from tokenizers import Tokenizer
 
 import edge_rerank
 from edge_rerank import _telemetry
@@ -39,7 +37,7 @@ from edge_rerank.history.vault.sqlite import sqlite_facts
 from edge_rerank.inference.providers import forms, judge
 from edge_rerank.inference.session import available_providers
 from edge_rerank.packs.pack import Pack
-from edge_rerank.packs.shipped import MULTILINGUAL, multilingual_pack
+from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.profile import read_profile
 from edge_rerank.ranking.answer import UNREAD_SHARE
 from edge_rerank.ranking.choice import open_engine
@@ -65,15 +63,6 @@ SCRIPTS = {
 }
 """How to bake bread at home, in the scripts that most is written in."""
 
-FOREIGN_PIECES = 1.9
-"""Parts a word from which on texts are hardly English: 720 draws of 20 titles of twelve English
-sets had 1.80 at most, 20 German titles have 2.3, Spanish 2.1, Polish 3.0; French ones 1.8, and are
-not told."""
-
-LEAST_WORDS = 40
-MOST_TEXTS = 2000
-
-_WORD = re.compile(r"[A-Za-zÀ-ɏ]{3,}")
 _LIBRARIES = ("onnxruntime", "tokenizers", "numpy", "cryptography", "sqlite-utils")
 
 
@@ -210,7 +199,7 @@ def _pack(arguments: argparse.Namespace) -> Iterator[Finding]:
 
 def _second() -> Finding:
     """The pack that ranks what the default one cannot read; a host may have left it out."""
-    name = "for texts in Chinese"
+    name = "for texts that are not English"
     try:
         manifest = Pack.open(multilingual_pack()).manifest
     except PackNotFound as error:
@@ -253,34 +242,19 @@ def _texts(arguments: argparse.Namespace, engine: RankingEngine) -> Iterator[Fin
     if arguments.items is not None:
         yield _unread("texts of the items", lambda: _share_of_items(arguments, engine))
         if arguments.pack is None:
-            yield from _language(arguments, engine.pack)
+            yield _pack_for_items(arguments, engine)
     if arguments.history is not None:
         yield _unread("texts of the history", lambda: _share_of_history(arguments, engine))
 
 
-def _language(arguments: argparse.Namespace, pack: Pack) -> Iterator[Finding]:
-    """Whether the items are in another language than English that has Latin letters, too.
-
-    The default pack reads its letters, so nothing is unread, and not what it says.
-    """
-    assert pack.manifest.encoder is not None  # noqa: S101 - the default pack has one
+def _pack_for_items(arguments: argparse.Namespace, engine: RankingEngine) -> Finding:
+    """Which of the shipped packs the texts of the items are for."""
+    name = "pack that ranks the items"
     try:
-        texts = [item.text for item in items_of(arguments)[:MOST_TEXTS]]
-    except EdgeRerankError:
-        return  # told as what cannot be read
-    words = [word for text in texts for word in _WORD.findall(text[:200])]
-    if len(words) < LEAST_WORDS:
-        return
-    tokenizer = Tokenizer.from_file(str(pack.path / pack.manifest.encoder.tokenizer))
-    tokenizer.no_truncation()
-    pieces = tokenizer.encode_batch(words, add_special_tokens=False)
-    mean = sum(len(one.ids) for one in pieces) / len(words)
-    found = f"{mean:.1f} parts of the vocabulary a word"
-    if mean < FOREIGN_PIECES:
-        yield Finding("language of the items", f"{found}, as English has")
-    else:
-        remedy = f'open the pack "{MULTILINGUAL}" by name for German, French, Spanish or Polish'
-        yield Finding("language of the items", f"{found}: hardly English; {remedy}", warning=True)
+        manifest = engine.pack_for(items_of(arguments)).manifest
+    except EdgeRerankError as error:
+        return Finding(name, str(error), ok=False)
+    return Finding(name, f"{manifest.name}, by the language of their texts")
 
 
 def _share_of_items(arguments: argparse.Namespace, engine: RankingEngine) -> float:

@@ -96,8 +96,7 @@ def add_pack(parser: argparse.ArgumentParser) -> None:
         "--pack",
         metavar="PACK",
         help="the model pack, a folder or an installed one by name (default: of those that come "
-        f'with this package, "{MULTILINGUAL}" for items in Chinese, else "{SHIPPED}"; name the '
-        "first for German, French, Spanish and Polish)",
+        f'with this package, "{SHIPPED}" for items in English, else "{MULTILINGUAL}")',
     )
 
 

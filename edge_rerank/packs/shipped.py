@@ -10,7 +10,7 @@ SHIPPED_DIGEST = "3cb559c9cd872026adf010efb8d54901e0e4a47eb61c3693cb9c928c95ff8e
 """sha256 of the shipped pack's manifest.json; whoever changes the pack changes this line."""
 
 MULTILINGUAL_DIGEST = "27f530a79537fa29927cbed36fd9ef0575cf44fcbc20713dc7da35a1a4702f75"
-"""Likewise of the one that reads Chinese beside English."""
+"""Likewise of the one that reads Chinese and European languages beside English."""
 
 MULTILINGUAL = "multilingual"
 """Names that one, wherever a pack is named."""
@@ -26,12 +26,12 @@ def shipped_pack() -> Path:
 
 
 def multilingual_pack() -> Path:
-    """Likewise the folder of the one that reads Chinese.
+    """Likewise the folder of the multilingual one.
 
     Raises:
         PackNotFound: when this installation lacks it.
     """
-    return _folder(MULTILINGUAL, "the pack that reads Chinese")
+    return _folder(MULTILINGUAL, "the multilingual pack")
 
 
 def pinned_digest(folder: Path) -> str:

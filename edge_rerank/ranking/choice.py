@@ -1,9 +1,9 @@
-"""Choice between the shipped packs: the default, or for a catalogue in Chinese the multilingual.
+"""Choice between the shipped packs: the default for a catalogue in English, or the multilingual.
 
-The default pack reads English. Where no pack is named, a list most of whose texts it cannot read is
-ranked by the other shipped pack, which is opened when it is first needed. A list is ranked by one
-pack from its first vector to its last, each pack keeps caches of its own, and
-:attr:`edge_rerank.Ranking.pack` says which it was.
+Where no pack is named, a list most of whose texts are in Chinese, or whose words the default pack
+spells out as those of another language, is ranked by the other shipped pack, which is opened when
+it is first needed. A list is ranked by one pack from its first vector to its last, each pack keeps
+caches of its own, and :attr:`edge_rerank.Ranking.pack` says which it was.
 
 What decides is the catalogue: the items that are ranked, or those of a warm-up, after which the
 multilingual pack, which reads both, ranks every list. What a person did or asks for decides
@@ -25,8 +25,10 @@ from edge_rerank._discreet import discreet
 from edge_rerank._progress import Progress
 from edge_rerank.errors import InvalidInput, PackError
 from edge_rerank.formats.rating_scale import RatingScale
+from edge_rerank.inference.encoders.fertility import FertilityReader
 from edge_rerank.inference.encoders.scripts import script_of
 from edge_rerank.inference.runtime import Runtime
+from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import multilingual_pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
@@ -43,7 +45,7 @@ from edge_rerank.types import Event, Item
 logger = logging.getLogger(__name__)
 
 CHOICE_SHARE = 0.5
-"""Share of a list's texts that only the multilingual pack reads, from which on it ranks the list:
+"""Share of a list's texts that are in Chinese, from which on the multilingual pack ranks the list:
 below, most of what is said is in the language that the default pack reads, in two fifths of
 the time."""
 
@@ -95,7 +97,8 @@ class ChoosingEngine(RankingEngine):
         """Let the engine that ``opener`` makes rank what this one cannot read."""
         self._second = SecondEngine(opener)
         self._traces.add(self._second)
-        self._foreign = ForeignTexts(self._encoder.unreadable)
+        self._chinese = ChineseTexts(self._encoder.unreadable)
+        self._fertility = FertilityReader(self._encoder.tokens_of)
 
     def answer(
         self,
@@ -193,32 +196,48 @@ class ChoosingEngine(RankingEngine):
         if self._second is not None:
             self._second.close()
 
+    def pack_for(self, items: Iterable[Item]) -> Pack:
+        """See :meth:`RankingEngine.pack_for`."""
+        self._check_open()
+        second = self._chosen(items_of(items))
+        return self.pack if second is None else second.pack
+
     def _chosen(self, items: Sequence[Item]) -> RankingEngine | None:
-        return self._chosen_where(lambda: self._foreign_in(items))
+        return self._chosen_for(_compared_texts(items))
 
     def _chosen_for(self, texts: Sequence[str]) -> RankingEngine | None:
-        return self._chosen_where(lambda: self._foreign.share(texts))
-
-    def _foreign_in(self, items: Sequence[Item]) -> float:
-        return self._foreign.share([item.text for item in items if item.vector is None])
-
-    def _foreign_of(self, candidates: Candidates) -> float:
-        # Nothing in ASCII is in Chinese, and a catalogue knows of each part that it is.
-        return 0.0 if candidates.ascii.all() else self._foreign_in(candidates)
+        return self._chosen_where(lambda: self._in_chinese(texts) or self._spelt_out(texts))
 
     def _second_for(self, candidates: Candidates) -> RankingEngine | None:
         """The second engine where it is to rank these, ``None`` for this one."""
-        return self._chosen_where(lambda: candidates.together(self._foreign, self._foreign_of))
+        return self._chosen_where(
+            lambda: (
+                candidates.together(self._chinese, self._are_in_chinese)
+                or candidates.whole.together(self._fertility, self._are_spelt_out)
+            )
+        )
 
-    def _chosen_where(self, foreign: Callable[[], float]) -> RankingEngine | None:
+    def _are_in_chinese(self, candidates: Candidates) -> bool:
+        # Nothing in ASCII is in Chinese, and a catalogue knows of each part that it is.
+        return not candidates.ascii.all() and self._in_chinese(_compared_texts(candidates))
+
+    def _in_chinese(self, texts: Sequence[str]) -> bool:
+        return self._chinese.share(texts) >= CHOICE_SHARE
+
+    def _are_spelt_out(self, whole: Candidates) -> bool:
+        # Of a catalogue all decide: a part has too few words to tell the language by.
+        return self._spelt_out(_compared_texts(whole))
+
+    def _spelt_out(self, texts: Sequence[str]) -> bool:
+        return self._fertility.of(texts).foreign
+
+    def _chosen_where(self, foreign: Callable[[], bool]) -> RankingEngine | None:
         """The second engine where it is to rank, ``None`` for this one.
 
         Args:
-            foreign: gives the share of the texts that only the second reads; asked where that says.
+            foreign: says whether only the second reads the texts; asked where that says.
         """
-        if self._second is None:
-            return None
-        if not self._settled and foreign() < CHOICE_SHARE:
+        if self._second is None or not (self._settled or foreign()):
             return None
         return self._second.get()
 
@@ -267,14 +286,14 @@ class SecondEngine:
             if self._tables is not None:
                 engine.refresh_tables(self._tables)
         except PackError as error:
-            logger.warning("no pack for texts in Chinese, unread: %s", type(error).__name__)
+            logger.warning("no pack for texts that are not English: %s", type(error).__name__)
             return None
-        logger.info("texts in Chinese: ranked by the pack %s", engine.pack.manifest.name)
+        logger.info("texts that are not English: ranked by %s", engine.pack.manifest.name)
         return engine
 
 
-class ForeignTexts:
-    """Tells what share of texts only the multilingual pack reads. Safe from several threads.
+class ChineseTexts:
+    """Tells what share of texts is in Chinese. Safe from several threads.
 
     A text is known by its hash in this process, so that none is kept.
 
@@ -291,11 +310,11 @@ class ForeignTexts:
         told = [text for text in texts if text and not text.isspace()]
         # Nothing in ASCII is in Chinese, and most lists are all of it.
         suspects = [text for text in told if not text.isascii()]
-        return sum(self._are_foreign(suspects)) / len(told) if suspects else 0.0
+        return sum(self._are_chinese(suspects)) / len(told) if suspects else 0.0
 
-    def _are_foreign(self, texts: Sequence[str]) -> list[bool]:
+    def _are_chinese(self, texts: Sequence[str]) -> list[bool]:
         found = {text: self._known.get(hash(text)) for text in texts}
-        new = [text for text, foreign in found.items() if foreign is None]
+        new = [text for text, chinese in found.items() if chinese is None]
         chinese = [text for text in new if _is_chinese(text)]
         blind = set() if not chinese else self._blind_to(chinese)
         fresh = {text: text in blind for text in new}
@@ -307,6 +326,11 @@ class ForeignTexts:
     def _blind_to(self, texts: Sequence[str]) -> set[str]:
         unread = self._unreadable(texts)
         return {text for text, blind in zip(texts, unread.tolist(), strict=True) if blind}
+
+
+def _compared_texts(items: Iterable[Item]) -> list[str]:
+    """Texts of items that are compared by them, and not by vectors of the host's."""
+    return [item.text for item in items if item.vector is None]
 
 
 def _is_chinese(text: str) -> bool:

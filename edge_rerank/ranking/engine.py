@@ -25,6 +25,7 @@ from edge_rerank.inference.runtime import DEFAULT_RUNTIME, Runtime
 from edge_rerank.inference.trim import TRIMMER
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
+from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.tables import Tables
 from edge_rerank.packs.trust import ANY_PACK, Trust
 from edge_rerank.ranking.answer import Answer, Answers, HeadOf, PlainCall, PlainList
@@ -399,6 +400,11 @@ class RankingEngine:
         """Text vectors of ``items``, float32 of shape (n, dim); zero rows for empty texts."""
         self._check_open()
         return self._comparer.vectors([item.text for item in items_of(items)])
+
+    def pack_for(self, items: Iterable[Item]) -> Pack:
+        """Internal: the pack that ranks these items."""
+        del items
+        return self.pack
 
     def unread(self, texts: Sequence[str]) -> float:
         """Share of the texts that the pack cannot read, 0 to 1; blank ones do not count.

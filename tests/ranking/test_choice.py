@@ -27,12 +27,14 @@ from edge_rerank.errors import ClosedError, PackNotFound
 from edge_rerank.packs.manifest import MANIFEST_NAME
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking import choice
-from edge_rerank.ranking.choice import ChoosingEngine, ForeignTexts, SecondEngine, open_engine
+from edge_rerank.ranking.choice import ChineseTexts, ChoosingEngine, SecondEngine, open_engine
+from tests.languages import QUERIES, TITLES
 
 ENGLISH = [Item(f"en{n}", text) for n, text in enumerate(["rye bread", "a telescope", "jazz"])]
 CHINESE = [
     Item(f"zh{n}", text) for n, text in enumerate(["黑麦面包的做法", "望远镜怎么选", "爵士乐入门"])
 ]
+GERMAN = [Item(f"de{n}", text) for n, text in enumerate(TITLES["German"])]
 
 
 @pytest.fixture(scope="module")
@@ -73,6 +75,29 @@ def test_the_texts_of_a_list_decide_and_equal_lists_are_ranked_alike(
     assert chooser.rank(CHINESE).pack == "second"
     assert chooser.rank(ENGLISH).pack == "default"
     assert opened == ["second"]
+
+
+def test_a_list_in_another_language_of_the_same_letters_is_the_seconds(
+    chooser: RankingEngine, opened: list[str]
+) -> None:
+    english = [Item(f"en{n}", text) for n, text in enumerate(TITLES["English"])]
+    assert chooser.rank(english).pack == "default"
+    assert not opened
+    assert chooser.pack_for(GERMAN).manifest.name == "second"
+    assert chooser.rank(GERMAN).pack == "second"
+    assert chooser.rank([*english, *GERMAN[:4]]).pack == "default"
+    vector = np.ones(4, dtype=np.float32)
+    assert chooser.rank([Item(one.id, one.text, vector=vector) for one in GERMAN]).pack == "default"
+    assert chooser.pack_for(english).manifest.name == "default"
+
+
+def test_of_a_catalogue_all_items_decide_for_each_part(chooser: RankingEngine) -> None:
+    english = [Item(f"en{n}", text) for n, text in enumerate(TITLES["English"])]
+    mixed = chooser.prepare([*english, *GERMAN[:8]])
+    assert chooser.rank(GERMAN[:8]).pack == "second"
+    assert chooser.rank(mixed.select([item.id for item in GERMAN[:8]])).pack == "default"
+    german = chooser.prepare(GERMAN)
+    assert chooser.rank(german.select(["de1", "de2"])).pack == "second"
 
 
 def test_what_a_person_did_or_asks_for_decides_nothing(chooser: RankingEngine) -> None:
@@ -247,7 +272,7 @@ class Readers:
 
 def test_a_text_is_looked_at_once_and_none_in_ascii(monkeypatch: pytest.MonkeyPatch) -> None:
     readers = Readers()
-    foreign = ForeignTexts(readers)
+    foreign = ChineseTexts(readers)
     assert foreign.share(["plain", "text", ""]) == 0.0
     assert foreign.share([]) == 0.0
     assert readers.asked == 0
@@ -290,6 +315,14 @@ def test_one_that_is_closed_opens_nothing() -> None:
 def test_an_engine_with_no_second_ranks_everything() -> None:
     with ChoosingEngine.open() as engine:
         assert engine.rank(CHINESE).pack == "default"
+
+
+def test_a_german_kiosk_needs_no_word_either(multilingual: Path) -> None:
+    items = [Item(str(place), title) for place, title in enumerate(TITLES["German"])]
+    with Reranker.open() as reranker:
+        ranking = reranker.rank(items, query=QUERIES["German"][0])
+        assert ranking.pack == "multilingual"
+        assert "0" in [ranked.item.id for ranked in ranking][:3]
 
 
 def test_a_chinese_list_is_read_without_a_word_from_the_host(multilingual: Path) -> None:

@@ -16,7 +16,7 @@ from edge_rerank.inference.encoders.cache import Encoder
 from edge_rerank.inference.encoders.scripts import ScriptReader
 from edge_rerank.inference.pace import LEAST_TOKENS
 from edge_rerank.inference.session import Session, finite
-from edge_rerank.inference.tokenizing import read_tokenizer, token_ids
+from edge_rerank.inference.tokenizing import read_tokenizer, token_ids, tokens_of_words
 from edge_rerank.packs.onnx_sizes import Shape, Size, Symbol
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.specs import EncoderSpec
@@ -158,6 +158,10 @@ class TextEncoder:
         """Whether the tokeniser knows a word as a whole: one that people write, no typo."""
         ids = token_ids(self._tokenizer, self._cut(word), special=False)
         return len(ids) == 1 and ids[0] != self._unknown_id
+
+    def tokens_of(self, words: Sequence[str]) -> list[int]:
+        """How many tokens each word has; 0 for those beyond what is read of a text."""
+        return tokens_of_words(self._tokenizer, words)
 
     def unreadable(self, texts: Sequence[str]) -> NDArray[np.bool_]:
         """Which texts have a vector of zeros, bool of shape (len(texts),); no model runs."""
