@@ -54,7 +54,7 @@ ONE_THREAD = Runtime(threads=1)
 """Of a batch the rows are spread, not the operators of one row."""
 
 
-TOGETHER = 10_000
+TOGETHER = 30_000
 """Candidates that are ranked in one go, of as many rows as that are: 5 KiB each while they are."""
 
 

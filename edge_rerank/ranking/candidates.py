@@ -186,7 +186,7 @@ class Candidates(Sequence[Item]):
     def offer(self) -> Offer:
         """What they are of what is shown, for statistics."""
         ids = self._column("hashed", lambda own: hashed(item.id for item in own))
-        return Offer.of(ids, hashed(self.categories.names))
+        return Offer.of(ids, hashed(self.categories.different))
 
     @cached_property
     def texts(self) -> list[str]:

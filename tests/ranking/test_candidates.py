@@ -188,9 +188,16 @@ def test_columns_of_a_part_are_those_of_its_items(kind: type[Candidates]) -> Non
     for name in ("popularity", "scores", "published", "keys", "carrying", "told", "ascii"):
         np.testing.assert_array_equal(getattr(part, name), getattr(alone, name))
     assert part.texts == alone.texts
+    assert sorted(part.categories.different) == sorted(alone.categories.different)
     assert [part.categories.lists[n] for n in part.categories.of_item] == [
         item.categories for item in alone
     ]
+    assert part.offer == alone.offer
+    numbers = {name: place for place, name in enumerate(alone.categories.different)}
+    for mine, own in zip(
+        part.categories.rows(numbers), alone.categories.rows(numbers), strict=True
+    ):
+        np.testing.assert_array_equal(mine, own)
 
 
 def test_what_is_derived_goes_with_its_owner() -> None:
@@ -270,6 +277,8 @@ def test_what_the_last_list_was_is_not_asked_of_what_is_no_list(engine: RankingE
 def test_a_part_has_no_lists_of_categories_but_its_own() -> None:
     whole = Catalogue([Item(str(n), "", ["all", f"shelf {n}"]) for n in range(400)])
     part = whole.part(np.array([7, 3, 7 + 3])).categories
-    assert sorted(part.lists) == [("all", "shelf 10"), ("all", "shelf 3"), ("all", "shelf 7")]
-    assert set(part.names) == {"all", "shelf 3", "shelf 7", "shelf 10"}
+    assert sorted(part.different) == ["all", "shelf 10", "shelf 3", "shelf 7"]
     assert [part.lists[n][1] for n in part.of_item] == ["shelf 7", "shelf 3", "shelf 10"]
+    rows, leaves = part.rows({"shelf 3": 0, "shelf 10": 1, "shelf 5": 2})
+    assert leaves.tolist() == [-1, 0, 1]
+    assert (rows[:, :3] > 0).tolist() == [[False] * 3, [True, False, False], [False, True, False]]

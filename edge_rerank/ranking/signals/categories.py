@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import chain
 from typing import Self
 
 import numpy as np
@@ -46,18 +47,21 @@ class CategoryLists:
     Attributes:
         lists: the different ones, each from general to specific.
         of_item: which each item has, intp of shape (n,).
-        names: numbers of the different categories.
+        names: numbers of categories, those of the lists among them.
         sizes: different categories of each list, int64 of shape (lists,).
+        starts: where each list's begin in :attr:`categories`, likewise.
         leaves: number of the most specific one of each, int64 of shape (lists,); -1 for none.
-        pairs: a list and the number of one of its categories, intp of shape (2, pairs).
+        categories: numbers of the categories of the first list, then of the second, and so on, intp
+            of shape (sum of sizes,).
     """
 
     lists: tuple[tuple[str, ...], ...]
     of_item: NDArray[np.intp]
     names: Mapping[str, int]
     sizes: NDArray[np.int64]
+    starts: NDArray[np.int64]
     leaves: NDArray[np.int64]
-    pairs: NDArray[np.intp]
+    categories: NDArray[np.intp]
 
     @classmethod
     def of(cls, every: Sequence[Sequence[str]]) -> Self:
@@ -66,50 +70,70 @@ class CategoryLists:
         of_item = [numbering.setdefault(tuple(names), len(numbering)) for names in every]
         names = numbered(numbering)
         different = [dict.fromkeys(one) for one in numbering]
-        which = [names[name] for one in different for name in one]
         sizes = np.array([len(one) for one in different], dtype=np.int64)
         return cls(
             lists=tuple(numbering),
             of_item=np.array(of_item, dtype=np.intp),
             names=names,
             sizes=sizes,
+            starts=_starts(sizes),
             leaves=np.array([names[one[-1]] if one else -1 for one in numbering], dtype=np.int64),
-            pairs=np.array([np.repeat(np.arange(len(sizes)), sizes), which], dtype=np.intp),
+            categories=np.array([names[name] for one in different for name in one], dtype=np.intp),
         )
 
     def part(self, rows: NDArray[np.intp]) -> CategoryLists:
         """Those of some of the items, with no other lists: a part costs as much as it is."""
         used: dict[int, int] = {}
         of_item = [used.setdefault(one, len(used)) for one in self.of_item[rows].tolist()]
-        lists = CategoryLists.of([self.lists[one] for one in used])
-        return replace(lists, of_item=np.array(of_item, dtype=np.intp))
+        lists = np.array(list(used), dtype=np.intp)
+        sizes = self.sizes[lists]
+        starts = _starts(sizes)
+        before = np.repeat(self.starts[lists] - starts, sizes)  # among all, and not in the part
+        return CategoryLists(
+            lists=tuple([self.lists[one] for one in used]),
+            of_item=np.array(of_item, dtype=np.intp),
+            names=self.names,
+            sizes=sizes,
+            starts=starts,
+            leaves=self.leaves[lists],
+            categories=self.categories[np.arange(len(before)) + before],
+        )
 
     def rows(self, numbers: Mapping[str, int]) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Categories of the items as arrays, see :func:`category_rows`."""
         columns = self._columns(numbers)
         width = -(-max(len(numbers), 1) // _ROUND) * _ROUND
-        rows = np.zeros((len(self.lists), width), dtype=np.float32)
-        lists, names = self.pairs
-        counts = columns[names] >= 0
-        lists = lists[counts]
+        rows = np.zeros((len(self.sizes), width), dtype=np.float32)
+        places = columns[self.categories]
+        counts = places >= 0
+        lists = self._lists[counts]
         # As Python has the root of a number, which numpy need not.
         lengths = np.array([0.0, *(n**-0.5 for n in range(1, int(self.sizes.max(initial=0)) + 1))])
-        rows[lists, columns[names[counts]]] = lengths[self.sizes[lists]]
+        rows[lists, places[counts]] = lengths[self.sizes[lists]]
         return rows[self.of_item], columns[self.leaves][self.of_item]
 
     def any_of(self, names: Iterable[str]) -> NDArray[np.bool_]:
         """Which items have one of some categories, bool of shape (n,)."""
         wanted = np.zeros(len(self.names), dtype=np.bool_)
         wanted[[self.names[name] for name in names if name in self.names]] = True
-        lists, which = self.pairs
-        found = np.zeros(len(self.lists), dtype=np.bool_)
-        found[lists[wanted[which]]] = True
+        found = np.zeros(len(self.sizes), dtype=np.bool_)
+        found[self._lists[wanted[self.categories]]] = True
         return found[self.of_item]
 
     @property
     def some(self) -> NDArray[np.bool_]:
         """Which items have any category, bool of shape (n,)."""
         return (self.sizes > 0)[self.of_item]
+
+    @property
+    def different(self) -> list[str]:
+        """Names of the categories that any item has."""
+        return list(dict.fromkeys(chain.from_iterable(self.lists)))
+
+    @property
+    def _lists(self) -> NDArray[np.intp]:
+        """The list of each of :attr:`categories`."""
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
 
     def _columns(self, numbers: Mapping[str, int]) -> NDArray[np.int64]:
         """By the number of a name, and last for none, what ``numbers`` says of it, or -1."""
@@ -118,6 +142,10 @@ class CategoryLists:
             if name in self.names:
                 columns[self.names[name]] = number
         return columns
+
+
+def _starts(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    return np.cumsum(sizes) - sizes
 
 
 def numbered(every: Iterable[Sequence[str]]) -> dict[str, int]:
