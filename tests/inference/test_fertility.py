@@ -79,10 +79,10 @@ def test_of_many_texts_some_are_read_and_few_are_remembered(
         asked.extend(words)
         return [1] * len(words)
 
-    monkeypatch.setattr(fertility, "_MOST_REMEMBERED", 150)
+    monkeypatch.setattr(fertility, "_MOST_REMEMBERED", 40)
     reader = FertilityReader(count)
     names = ["".join(random.Random(place).choices("abcdefgh", k=9)) for place in range(1000)]
-    assert reader.of(names).words == len(asked) == 200
-    assert asked == names[::5]
-    assert len(reader._known) <= 150
-    assert reader.of(names[:201]).words == 101
+    assert reader.of(names).words == len(asked) == 50
+    assert asked == names[::20]
+    assert len(reader._known) <= 40
+    assert reader.of(names[:51]).words == 26

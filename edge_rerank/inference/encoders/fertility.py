@@ -28,8 +28,8 @@ _MOST_TOKENS = 5
 _ERRORS = 2.0
 """Standard errors that are doubt."""
 
-_MOST_TEXTS = 200
-"""Of a list, evenly spread: they have some thousand words."""
+_MOST_TEXTS = 50
+"""Of a list, evenly spread: they have some hundred words, and more would say no more."""
 
 _MOST_LETTERS = 200
 """Of a text."""
@@ -78,7 +78,7 @@ class FertilityReader:
         self._known: dict[int, Fertility] = {}
 
     def of(self, texts: Sequence[str]) -> Fertility:
-        """The fertility of words in Latin letters, in 200 of the texts at most."""
+        """The fertility of words in Latin letters, in 50 of the texts at most."""
         step = -(-len(texts) // _MOST_TEXTS) or 1
         every = [self._of(text) for text in texts[::step]]
         return Fertility(*map(sum, zip(*every, strict=True))) if every else Fertility()
