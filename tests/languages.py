@@ -1,4 +1,4 @@
-"""Twenty titles in five languages, and what somebody looking for one may ask for in other words."""
+"""Titles in several languages: twenty with what may be asked for, and kinds of six in German."""
 
 TITLES = {
     "English": (
@@ -161,3 +161,55 @@ QUERIES = {
     ),
 }
 """For the title of the same place, in words that it does not have."""
+
+KINDS = {
+    "coffee": (
+        "Filterkaffee aus der Rösterei am Hafen",
+        "Eine Kanne für den Kaffee unterwegs",
+        "Espresso mit einer Maschine für zu Hause",
+        "Die Mühle, die jede Bohne mahlt",
+        "Cappuccino wie in der Bar",
+        "Vom Rösten der Bohnen",
+    ),
+    "hiking": (
+        "Der Weg über die Hütten der Alpen",
+        "Stiefel für die ersten Touren",
+        "Eine Karte für das Gebirge",
+        "Rucksack mit Platz für drei Tage",
+        "Wandern mit den Kindern im Harz",
+        "Was man auf dem Gipfel braucht",
+    ),
+    "arithmetic": (
+        "Kopfrechnen mit dem kleinen Einmaleins",
+        "Die Geschichte der Null",
+        "Wie man einen Bruch kürzt",
+        "Geometrie für die achte Klasse",
+        "Ein Beweis ist kein Rätsel",
+        "Wahrscheinlichkeit an einem Würfel erklärt",
+    ),
+    "fashion": (
+        "Ein Mantel für den Winter",
+        "Die Bluse aus Leinen",
+        "Kleider, die man im Sommer trägt",
+        "Hosen mit weitem Bein",
+        "Der Schal zu jedem Anzug",
+        "Schuhe aus Leder pflegen",
+    ),
+    "cars": (
+        "Das Elektroauto im Test",
+        "Reifen wechseln in einer Stunde",
+        "Die Bremsen und das Öl prüfen",
+        "Ein Kombi für die Familie",
+        "Wie man den Motor startet",
+        "Tanken oder laden, was ist billiger",
+    ),
+    "films": (
+        "Der Regisseur und seine Kamera",
+        "Ein Krimi aus dem Norden",
+        "Die Schauspielerin im Interview",
+        "Kino für die Kleinen",
+        "Das Drehbuch zu einem Thriller",
+        "Komödien mit einem Ende, das niemand kennt",
+    ),
+}
+"""German titles by what they are about; words that they share are articles and the like."""

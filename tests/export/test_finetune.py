@@ -129,6 +129,22 @@ def weights(pack: Path) -> bytes:
     return (pack / "history.onnx").read_bytes() + (pack / "succession.npz").read_bytes()
 
 
+def test_function_words_of_other_languages_weigh_nothing_and_change_nothing_else(
+    pack: Path, folder: Path, recipe: HistoryFinetuneRecipe, tmp_path: Path
+) -> None:
+    other = replace(recipe, function_words=("de", "nl"))
+    finetune_history(other, [folder], tmp_path / "pack", work=tmp_path / "kept", threads=1)
+    assert weights(tmp_path / "pack") == weights(pack)
+    lexicons = [
+        Lexicon.from_bytes(Pack.open(one).read("lexicon.npy")) for one in (pack, tmp_path / "pack")
+    ]
+    words = ["und", "het", "violin"]
+    assert (lexicons[0].rarity(words) > 0).all()
+    assert (lexicons[1].rarity(words) > 0).tolist() == [False, False, True]
+    card = (tmp_path / "pack" / "MODEL_CARD.md").read_text(encoding="utf-8")
+    assert "weigh nothing: de, nl" in card
+
+
 def test_the_pack_ranks_by_the_history_and_says_why(pack: Path, folder: Path) -> None:
     items = DataSet.open(folder).items
     history = [
@@ -330,6 +346,9 @@ def test_recipes_are_read_strictly(tmp_path: Path, folder: Path) -> None:
     path.write_text(f'{head}[training]\ntables = "keep"\n')
     with pytest.raises(RecipeError, match=r"training\.tables: expected one folder .* got 2"):
         plan(HistoryFinetuneRecipe.read(path), [folder, tmp_path])
+    path.write_text(f'function_words = ["de", "xx"]\n{head}')
+    with pytest.raises(RecipeError, match=r"function_words: expected of de, es, fr, .* got"):
+        HistoryFinetuneRecipe.read(path)
     path.write_text(f"{head}[succession]\n")
     with pytest.raises(RecipeError, match=r"succession: expected training\.tables"):
         HistoryFinetuneRecipe.read(path)

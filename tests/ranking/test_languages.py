@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from edge_rerank import Item, Reranker
-from tests.languages import QUERIES, TITLES
+from edge_rerank import Event, Item, Reranker
+from tests.languages import KINDS, QUERIES, TITLES
 
 FOREIGN = [language for language in TITLES if language != "English"]
 
@@ -51,3 +51,18 @@ def test_what_is_asked_for_in_other_words_is_found(
     ]
     mean = float(np.mean([1 / place for place in places]))
     assert mean > 0.48 if pack == "multilingual" else mean < 0.37
+
+
+def test_what_is_read_brings_its_kind_first_and_not_what_has_the_same_articles(
+    named: tuple[str, Reranker],
+) -> None:
+    pack, reranker = named
+    kinds = {title: kind for kind, titles in KINDS.items() for title in titles}
+    shares = []
+    for title, kind in kinds.items():
+        with reranker.guest_session() as guest:
+            guest.record(Event("view", Item(title, title), dwell_s=90))
+            ranking = guest.rank([Item(other, other) for other in kinds if other != title])
+        shares.append(np.mean([kinds[ranked.item.id] == kind for ranked in ranking[:5]]))
+    mean = float(np.mean(shares))  # 0.14 by chance
+    assert mean > 0.3 if pack == "multilingual" else mean < 0.2

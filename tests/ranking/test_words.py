@@ -19,6 +19,19 @@ def test_rare_words_in_common_count_more() -> None:
     assert vectors[0] @ vectors[2] < 0.2
 
 
+def test_words_of_no_weight_make_nothing_alike() -> None:
+    texts = ("der Zug nach Lissabon", "der Hund und die Katze", "der Zug", "der")
+    every = Lexicon.count(TEXTS)
+    without = every.without(["der", "die", "und", "nach"])
+    before, after = every.encode(texts), without.encode(texts)
+    assert before[0] @ before[1] > 0.15
+    assert after[0] @ after[1] == 0.0
+    assert after[0] @ after[2] == pytest.approx(0.5**0.5)  # "Zug" of "Zug" and "Lissabon"
+    assert not after[3].any()
+    assert np.array_equal(every.encode(texts), before), "a lexicon never changes"
+    assert np.array_equal(Lexicon.from_bytes(without.to_bytes()).encode(texts), after)
+
+
 def test_scripts_without_spaces_give_pairs_of_signs() -> None:
     assert words("城市规划 map MAP") == ["城市", "市规", "规划", "map"]
 

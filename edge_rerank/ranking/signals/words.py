@@ -71,6 +71,12 @@ class Lexicon:
         weights = np.log(max(total, 1) / (1 + counts)).clip(min=0)
         return cls(weights.astype(np.float16).astype(np.float32))
 
+    def without(self, weightless: Iterable[str]) -> Self:
+        """The same where some words weigh nothing, nor do those that share a weight with them."""
+        weights = self._weights.copy()
+        weights[[_hash(word) % BUCKETS for word in weightless]] = 0.0
+        return type(self)(weights, split=self._split)
+
     def rarity(self, words: Sequence[str]) -> NDArray[np.float32]:
         """Weights of words, float32 of shape (len(words),), ≥ 0."""
         return self._weights[[_hash(word) % BUCKETS for word in words]]

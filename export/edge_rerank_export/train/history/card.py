@@ -46,7 +46,7 @@ def finetune_card(
   target attention over the last {recipe.training.history} items in training
 - Trained on: {", ".join(folders)}
 - Axes for learning on the device: principal components of the item vectors of these data
-- Simulated events in training requests: {_simulated(recipe)}
+{_weightless(recipe)}- Simulated events in training requests: {_simulated(recipe)}
 - Test splits were opened neither for training nor for selection
 
 ## Terms of the data
@@ -70,6 +70,14 @@ learnt from simulated events, and from ratings where the data hold some. Searche
 rule. Lists of about twenty candidates were trained on; probabilities
 are calibrated for such lists.
 """
+
+
+def _weightless(recipe: HistoryFinetuneRecipe) -> str:
+    """A line on what was done about words that say nothing."""
+    if not recipe.function_words:
+        return ""
+    languages = ", ".join(recipe.function_words)
+    return f"- Articles, prepositions and the like of these languages weigh nothing: {languages}\n"
 
 
 def media_card(fit: MediaFit, manifest: Manifest) -> str:

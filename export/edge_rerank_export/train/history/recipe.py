@@ -51,6 +51,7 @@ from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.recipes.file import Kind
 from edge_rerank_export.recipes.table import check_integers
 from edge_rerank_export.recipes.train import Schedule, TrainingRecipe
+from edge_rerank_export.train.history.function_words import FUNCTION_WORDS
 from edge_rerank_export.train.history.model import WEIGHABLE
 from edge_rerank_export.train.history.simulate import Simulation
 from edge_rerank_export.train.history.views import Views
@@ -174,6 +175,8 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     """How one history encoder is trained; see the module's description.
 
     ``terms`` says for the model card where the data are from and what binds whoever uses them.
+    ``function_words`` has languages whose articles, prepositions and the like weigh nothing, see
+    :mod:`edge_rerank_export.train.history.function_words`.
     ``media`` has packs with an ``image_encoder`` or an ``audio_encoder``, for folders with
     ``media/``; what the base pack has of them comes along without being named.
     ``dropout`` has the chances of :func:`dropout_chances`, and is completed by them.
@@ -199,11 +202,16 @@ class HistoryFinetuneRecipe(TrainingRecipe):
     teacher: TeacherRecipe | None = None
     terms: str = ""
     media: tuple[str, ...] = ()
+    function_words: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         super(HistoryFinetuneRecipe, self).__post_init__()
         object.__setattr__(self, "dropout", dropout_chances(**self.dropout))
         part_factors(**self.parts)
+        for language in self.function_words:
+            if language not in FUNCTION_WORDS:
+                known = ", ".join(FUNCTION_WORDS)
+                raise RecipeError(f"function_words: expected of {known}, got something else")
         if self.succession is not None and self.training.tables is Tables.NONE:
             raise RecipeError('succession: expected training.tables of "learn" or "keep"')
 
@@ -215,6 +223,8 @@ def history_toml(recipe: HistoryFinetuneRecipe, folder: Path) -> str:
         head["base"] = os.path.relpath(recipe.base, folder)
     if recipe.media:
         head["media"] = [os.path.relpath(one, folder) for one in recipe.media]
+    if recipe.function_words:
+        head["function_words"] = list(recipe.function_words)
     if recipe.terms:
         head["terms"] = recipe.terms
     tables = [("training", asdict(recipe.training)), ("dropout", dict(recipe.dropout))]

@@ -32,6 +32,7 @@ from edge_rerank_export.progress import Steps, Update, silent
 from edge_rerank_export.train.domain import Domain, check_folders, unread
 from edge_rerank_export.train.history.axes import AXES_NAME, principal_axes
 from edge_rerank_export.train.history.card import finetune_card, media_card
+from edge_rerank_export.train.history.function_words import function_words
 from edge_rerank_export.train.history.material import Material, prepare, read_domains
 from edge_rerank_export.train.history.media import (
     add_media,
@@ -269,7 +270,9 @@ def _write_pack(
     """Put what was trained, and what it stands on, into a folder as a pack."""
     slope, intercept = calibrate(model, list(material.valid.values()))
     export_onnx(model, stage / MODEL_NAME)
-    (stage / LEXICON_NAME).write_bytes(material.lexicon.to_bytes())
+    # Not before: texts that were trained on are to be in another language, and have hardly any.
+    lexicon = material.lexicon.without(function_words(recipe.function_words))
+    (stage / LEXICON_NAME).write_bytes(lexicon.to_bytes())
     files = {}
     for name, table in _kept_tables(recipe, domains, material).items():
         files[name] = BY_NAME[name].file
