@@ -162,8 +162,8 @@ class Event:
 
     Attributes:
         type: see :class:`EventType`; its value as a plain string is converted.
-        item: what it was done to; required for everything but a search and a rating of a whole
-            list.
+        item: what it was done to; required for everything but a rating of a whole list and a
+            search, of which it says nothing.
         timestamp: UTC seconds since 1970, given as such or as a datetime with a time zone;
             ``None`` means now, when it is recorded.
         dwell_s: seconds the person stayed with the item, ≥ 0.

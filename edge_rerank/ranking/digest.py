@@ -175,7 +175,7 @@ class Reading:
         changed: dict[str, _OfItem] = {}
         for event, age in zip(events, ages, strict=True):
             # Taken out and put back, so that the last is the last.
-            if event.item is None:
+            if event.type is EventType.SEARCH or event.item is None:
                 query = event.query or ""
                 self._searches[query] = self._searches.pop(query, 0) + 1
                 continue
@@ -195,7 +195,7 @@ class Reading:
         """Take out the oldest events, in their order."""
         changed: dict[str, _OfItem] = {}
         for event in events:
-            if event.item is None:
+            if event.type is EventType.SEARCH or event.item is None:
                 query = event.query or ""
                 self._searches[query] -= 1
                 if not self._searches[query]:

@@ -190,7 +190,8 @@ class Decay:
 class Fatigue:
     """What was shown often and never chosen is left out for a while, and then let back.
 
-    It counts what :attr:`edge_rerank.RankOptions.exposures` say, and does nothing without.
+    It counts what :attr:`edge_rerank.RankOptions.exposures` say; without any, the impressions
+    that were recorded of the person; without either it does nothing.
 
     Attributes:
         shown: times from which on an item that was never chosen is tiring, 1 or more.
@@ -220,7 +221,7 @@ class Rotate:
     """What was just shown counts less, so that lists change from one look to the next.
 
     The odds are multiplied by 1 - ``rate``, and by ever more until ``seconds`` later all is as it
-    was. It counts what :attr:`edge_rerank.RankOptions.exposures` say.
+    was. It counts what :class:`Fatigue` does.
 
     Attributes:
         rate: above 0 and below 1.

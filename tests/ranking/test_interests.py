@@ -48,6 +48,17 @@ def test_searches_are_kept_apart_newest_last_without_repeats() -> None:
     assert len(searches) == MAX_SEARCHES
 
 
+def test_a_search_that_names_an_item_is_a_search_and_says_nothing_of_it() -> None:
+    plain = [at("click", A, 0), at("search", None, 1, query="q"), at("click", C, 2)]
+    named = [plain[0], at("search", B, 1, query="q"), plain[2]]
+    read = read_interests(named, now=3)
+    assert read == read_interests(plain, now=3)
+    assert read.searches == ("q",)
+    reader = InterestReader()
+    reader.read(tuple(named), now=3)
+    assert reader.read(tuple(named[2:]), now=3) == read_interests(plain[2:], now=3)
+
+
 def test_shown_and_not_chosen() -> None:
     history = [at("impression", A, 0), at("impression", B, 0), at("impression", A, 1)]
     interests = read_interests([*history, at("click", B, 2)], now=3)
