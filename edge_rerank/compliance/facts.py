@@ -238,9 +238,10 @@ def _newest(log: Sequence[AuditEntry], *actions: AuditAction) -> int:
 def _expired(vault: Vault, now: float) -> int:
     """People with anything past its time by the wall clock, whatever the store's clock doubts."""
     root = vault.root
-    passed = max(0.0, now - root.wall) + root.doubted
+    # A clock that is behind tells how much has passed since it was seen last, no more.
+    today = now if now > root.clock else root.clock + max(0.0, now - root.wall)
     age = root.max_age_days
-    oldest = 0.0 if age is None else root.clock + passed - (age + SWEEP_DAYS) * DAY_S
+    oldest = 0.0 if age is None else today - (age + SWEEP_DAYS) * DAY_S
     return sum(
         (person.count > 0 and person.oldest < oldest)
         or (root.max_events is not None and person.count > root.max_events)

@@ -451,6 +451,11 @@ def test_a_history_in_a_bad_state_fails(site: Site, case: str) -> None:
     assert check in failed(site.report())
 
 
+def test_a_clock_that_began_in_1970_once_makes_nothing_look_old(site: Site) -> None:
+    site.make().then(20_000, lambda store: store.tend())
+    assert failed(site.report()) == set()
+
+
 def without_anchor(site: Site) -> None:
     """A whole old copy, with its key, is in itself consistent: nothing inside can tell."""
     site.make()

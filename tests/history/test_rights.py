@@ -406,6 +406,45 @@ class TestRetention:
                 left = store.count("alice")
         assert left == 0
 
+    @pytest.mark.parametrize("at", [40 * DAY_S, YEAR_S, NOW - 1])
+    def test_a_clock_that_was_back_and_is_right_again_drops_nothing(
+        self, tmp_path: Path, at: float
+    ) -> None:
+        """A device without a battery begins in 1970, until the network tells it the time."""
+        path, clock = tmp_path / "a.db", Clock()
+        with self.open(path, clock, Retention(90, None)) as store:
+            store.append("alice", clicks(3))
+        for days, left in ((1, 3), (10, 3), (30, 3), (30, 3), (30, 0)):
+            for moved in (-at, 60, at + days * DAY_S - 60):
+                clock.now += moved
+                with self.open(path, clock, None) as store:
+                    kept = store.count("alice")
+            assert kept == left
+
+    def test_starts_in_the_past_day_after_day_add_up_to_nothing(self, tmp_path: Path) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        made = clock.now
+        with self.open(path, clock, Retention(90, None)) as store:
+            store.append("alice", clicks(3))
+        for day in range(1, 80):
+            for clock.now in (made, made + 60, made + day * DAY_S):
+                with self.open(path, clock, None) as store:
+                    assert store.count("alice") == 3
+
+    def test_a_file_that_waits_to_believe_time_that_never_passed_keeps_what_it_has(
+        self, tmp_path: Path
+    ) -> None:
+        """As one that an earlier release left where a clock had been back and was set right."""
+        path, clock = tmp_path / "a.db", Clock()
+        with self.open(path, clock, Retention(90, None)) as store:
+            store.append("alice", clicks(3))
+            with store._vault.write() as change:
+                change.root.doubted, change.root.doubted_at = 10 * YEAR_S, int(clock.now)
+        for days in (10, 22, 10):
+            clock.now += days * DAY_S
+            with self.open(path, clock, None) as store:
+                assert store.count("alice") == 3
+
     def test_ten_years_of_absence_are_believed_after_a_month(self, tmp_path: Path) -> None:
         path, clock = tmp_path / "a.db", Clock()
         with self.open(path, clock, Retention(90, None)) as store:

@@ -4,6 +4,8 @@ Retention counts the time that has passed since an event was recorded. The wall 
 device may be ten years off for a while, so the store keeps a clock of its own:
 
 - a step back counts as no time, and counting goes on from there;
+- a step forward to what the store's clock has counted already counts as none either: a device
+  without a battery begins in 1970 until it is told the time. Only what lies beyond counts;
 - a step forward of up to 31 days counts in full: the device was switched off;
 - a longer one is doubted; it counts only if the wall clock still says so 31 days later, and
   a step back before that takes it away again.
@@ -22,16 +24,15 @@ def tick(root: Root, now: float) -> None:
     if root.wall == 0:
         root.clock = root.wall = root.swept = wall
         return
-    step = wall - root.wall
-    root.wall = wall
-    if step < 0:
-        root.doubted = max(0, root.doubted + step)
-        return
-    if root.doubted and wall - root.doubted_at >= MAX_STEP_S:
-        root.clock += root.doubted
-        root.doubted = 0
-    if step <= MAX_STEP_S:
+    before, root.wall = root.wall, wall
+    step = wall - before
+    if before < root.clock < wall:
+        step = wall - root.clock
+    if root.doubted and step >= 0 and wall - root.doubted_at >= MAX_STEP_S:
+        root.clock = max(root.clock, before)
+    if step > MAX_STEP_S:
+        if wall > root.clock:
+            root.doubted_at = wall
+    elif step > 0:
         root.clock += step
-    else:
-        root.doubted += step
-        root.doubted_at = wall
+    root.doubted = max(0, wall - root.clock)
