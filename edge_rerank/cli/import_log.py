@@ -10,6 +10,7 @@ from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_DONE,
     EXIT_FAILED,
+    NO_CONSENT,
     Subparsers,
     add_command,
     add_consent,
@@ -29,7 +30,6 @@ from edge_rerank.history.history import PERSONALISATION
 from edge_rerank.history.import_log import ImportSummary
 from edge_rerank.render.texttable import Column
 
-_NO_CONSENT = "the person has not agreed to personalisation: give --consent if they have"
 _NOBODYS_CONSENT = (
     "nobody has agreed to personalisation: give --user and --consent for one person who has, or "
     "--consent-all where everybody in the log has"
@@ -69,7 +69,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
     if arguments.consent and arguments.user is None:
         raise InvalidRequest("--consent: expected together with --user; see --consent-all")
     if not (arguments.consent or arguments.consent_all or arguments.history.exists()):
-        raise ConsentRequired(_NOBODYS_CONSENT if arguments.user is None else _NO_CONSENT)
+        raise ConsentRequired(_NOBODYS_CONSENT if arguments.user is None else NO_CONSENT)
     layout, items = log_layout(arguments), items_of(arguments)
     # What is no log leaves no key, no file and no consent behind.
     read_log(arguments.log, layout)
@@ -84,7 +84,7 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
             and not arguments.consent_all
             and not history.consents(arguments.user).get(PERSONALISATION)
         ):
-            raise ConsentRequired(_NO_CONSENT)
+            raise ConsentRequired(NO_CONSENT)
         summary = history.import_log(
             arguments.log,
             user=arguments.user,

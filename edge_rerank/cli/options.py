@@ -40,6 +40,8 @@ EXIT_CHECK_FAILED = 1
 EXIT_FAILED = 2
 EXIT_INTERRUPTED = 130
 
+NO_CONSENT = "the person has not agreed to personalisation: give --consent if they have"
+
 _EXIT_CODES = {
     EXIT_DONE: "done",
     EXIT_CHECK_FAILED: "a check failed",

@@ -11,6 +11,7 @@ from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_DONE,
     EXIT_FAILED,
+    NO_CONSENT,
     Subparsers,
     add_command,
     add_consent,
@@ -23,8 +24,10 @@ from edge_rerank.cli.options import (
     open_history,
     write_text,
 )
-from edge_rerank.errors import DataError
+from edge_rerank.errors import ConsentRequired, DataError
 from edge_rerank.history import transfer
+from edge_rerank.history.history import PERSONALISATION
+from edge_rerank.history.personal_data import read_export
 from edge_rerank.learning.stats import Stats, read_stats
 from edge_rerank.learning.stats_page import (
     cells_of,
@@ -40,6 +43,8 @@ from edge_rerank.learning.stats_words import StatsWords
 from edge_rerank.profile import read_profile
 from edge_rerank.ranking.choice import open_engine
 from edge_rerank.render.texttable import Column
+
+_NOBODY = "the history knows nobody of this identifier"
 
 _OFTEN = 4
 """Columns of statistics that say how often something was chosen; the others say where."""
@@ -154,6 +159,8 @@ def _show(arguments: argparse.Namespace, console: Console) -> int:
     ]
     columns = (Column("what", flexible=True), Column("stored", flexible=True))
     console.table(columns, [row for row in rows if row[1]])
+    if not (profile.events or profile.consents):
+        console.say(f"nothing stored: {_NOBODY}")
     return EXIT_DONE
 
 
@@ -221,6 +228,8 @@ def _export(arguments: argparse.Namespace, console: Console) -> int:
             data = history.export(arguments.user, recipient, arguments.output)
         else:
             data = history.access(arguments.user)
+    if data.pseudonym is None:
+        console.complain(f"edge-rerank: {_NOBODY}: an export without events")
     if arguments.output is None:
         console.say(data.to_json())
         return EXIT_DONE
@@ -236,10 +245,14 @@ def _restore(arguments: argparse.Namespace, console: Console) -> int:
         content = _read_bytes(arguments.export)
     else:
         content = transfer.import_sealed(arguments.export, _read_key(arguments.private_key))
+    text = content.decode("utf-8", errors="replace")
+    read_export(text)  # what is none leaves no consent behind
     with open_history(arguments) as history:
         if arguments.consent:
             history.consent(arguments.user, True)
-        new = history.restore(content.decode("utf-8", errors="replace"), user=arguments.user)
+        elif not history.consents(arguments.user).get(PERSONALISATION):
+            raise ConsentRequired(NO_CONSENT)
+        new = history.restore(text, user=arguments.user)
     if arguments.json:
         console.say(json.dumps({"recorded": new}))
     else:
@@ -263,7 +276,7 @@ def _forget(arguments: argparse.Namespace, console: Console) -> int:
         console.say(receipt.to_json())
         return EXIT_DONE
     if receipt.subject is None:
-        console.say("nothing erased: the history knows nobody of this identifier")
+        console.say(f"nothing erased: {_NOBODY}")
         return EXIT_DONE
     console.say(f"{receipt.events} events erased, with their key, consents and pseudonym")
     if receipt.key_rotated:

@@ -212,7 +212,16 @@ def test_nothing_is_restored_without_consent(
     assert run("profile", "export", *robin, "--output", output).code == 0
     result = run("profile", "restore", output, *other)
     assert result.code == 2
-    assert "not agreed" in result.err
+    assert result.err.endswith("not agreed to personalisation: give --consent if they have\n")
+
+
+def test_what_is_no_export_leaves_no_consent_behind(
+    run: Run, other: tuple[object, ...], tmp_path: Path
+) -> None:
+    output = tmp_path / "export"
+    output.write_text("[]")
+    assert run("profile", "restore", output, *other, "--consent").code == 2
+    assert json.loads(run("consent", "show", *other, "--json").out) == {}
 
 
 def test_a_sealed_export_needs_a_key_and_a_file_of_its_own(
@@ -263,6 +272,19 @@ def test_erasure_and_restoring_as_json(run: Run, robin: tuple[object, ...], tmp_
 def test_a_stranger(run: Run, robin: tuple[object, ...]) -> None:
     result = run("profile", "show", *robin[:-1], "nobody", "--json")
     assert json.loads(result.out)["events"] == 0
+
+
+def test_of_a_stranger_it_is_said_that_nobody_is_known(
+    run: Run, robin: tuple[object, ...], tmp_path: Path
+) -> None:
+    stranger = (*robin[:-1], "robbin")
+    assert "knows nobody of this identifier" in run("profile", "show", *stranger).out
+    for more in ((), ("--output", tmp_path / "me.json")):
+        result = run("profile", "export", *stranger, *more)
+        assert (result.code, "knows nobody of this identifier" in result.err) == (0, True)
+    for action in ("show", "export"):
+        known = run("profile", action, *robin)
+        assert "knows nobody" not in known.out + known.err
 
 
 def test_of_a_stranger_nothing_is_said_to_be_erased(run: Run, robin: tuple[object, ...]) -> None:
