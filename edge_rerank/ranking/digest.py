@@ -95,7 +95,8 @@ class _Touched(NamedTuple):
     """An item that the person did something with.
 
     Attributes:
-        item: as it was when they last did.
+        item: as it was when they last did; where that event names no more than its id, as it was
+            before.
         said: what that says.
         session: how many sessions ago it was.
         when: UTC seconds; 0 where no time is known.
@@ -114,7 +115,18 @@ class _Touched(NamedTuple):
         said = said_by(events, scale)
         last, session = events[-1]
         assert last.item is not None  # noqa: S101 - events of an item
-        return cls(last.item, said, session, last.timestamp or 0.0, said.visits or (session,))
+        item = last.item if _tells(last.item) else _last_told(events) or last.item
+        return cls(item, said, session, last.timestamp or 0.0, said.visits or (session,))
+
+
+def _tells(item: Item) -> bool:
+    """Whether more is known of it than its id."""
+    return bool(item.text or item.categories or item.vector is not None)
+
+
+def _last_told(events: Sequence[tuple[Event, int]]) -> Item | None:
+    items = (event.item for event, _ in reversed(events) if event.item is not None)
+    return next(filter(_tells, items), None)
 
 
 @dataclass(slots=True, repr=False)

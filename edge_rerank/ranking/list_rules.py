@@ -358,7 +358,8 @@ class Exposure:
     Attributes:
         shown: times, 0 or more.
         chosen: times, 0 or more.
-        last: when it was shown last, UTC seconds or a datetime with a time zone.
+        last: when it was shown last, UTC seconds or a datetime with a time zone; both rules take
+            no note of what has none.
 
     Raises:
         InvalidRequest: when one is malformed.

@@ -185,7 +185,7 @@ class Request:
         found = list(compress(told.values(), known.tolist()))
         for exposure in found:
             if type(exposure) is not Exposure:
-                check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3)")
+                check_kind(exposure, "exposures", Exposure, example="Exposure(shown=3, last=now)")
         return rows[known], found
 
     def rows_of(self, names: Iterable[str]) -> NDArray[np.intp]:

@@ -59,6 +59,17 @@ def test_a_search_that_names_an_item_is_a_search_and_says_nothing_of_it() -> Non
     assert reader.read(tuple(named[2:]), now=3) == read_interests(plain[2:], now=3)
 
 
+def test_an_event_that_names_an_item_by_its_id_alone_leaves_it_described() -> None:
+    told = Item("a", "Espresso machine", ["Coffee"])
+    history = [at("purchase", told, 0), at("click", Item("a"), 1)]
+    (liked,) = read_interests(history, now=2).liked
+    assert liked.item is told
+    (liked,) = read_interests([*history, at("click", Item("a", "Another name"), 2)], now=3).liked
+    assert liked.item.text == "Another name"
+    (liked,) = read_interests(history[1:], now=2).liked
+    assert liked.item is history[1].item
+
+
 def test_shown_and_not_chosen() -> None:
     history = [at("impression", A, 0), at("impression", B, 0), at("impression", A, 1)]
     interests = read_interests([*history, at("click", B, 2)], now=3)
