@@ -62,7 +62,7 @@ def test_it_compiles_and_its_tests_pass(tmp_path: Path) -> None:
         http.terminate()
         http.communicate(timeout=20)
     assert "# fail 0" in out
-    assert "# pass 5" in out
+    assert "# pass 7" in out
     assert http.returncode == 0
 
 

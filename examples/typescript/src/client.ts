@@ -10,6 +10,11 @@ export interface Item {
   score?: number | null;
   vector?: number[];
   fields?: Record<string, string | number | boolean | null>;
+  /** UTC seconds, for `fresh`. */
+  published?: number | null;
+  /** `data:` URLs. */
+  image?: string | null;
+  audio?: string | null;
 }
 
 export type Text = string | (Pick<Item, "categories" | "popularity" | "score"> & { id?: Item["id"]; text: string });
@@ -56,6 +61,13 @@ export interface ListPolicy {
   explore?: number;
 }
 
+/** How an item was shown to the person so far, for `fatigue` and `rotate`; `last` in UTC seconds. */
+export interface Exposure {
+  shown: number;
+  chosen?: number;
+  last?: number | null;
+}
+
 export interface RankOptions {
   query?: string;
   top_k?: number;
@@ -70,16 +82,25 @@ export interface RankOptions {
   /** Which of your lists this is, as "home". */
   surface?: string;
   policy?: ListPolicy;
+  /** By item id; the impressions that were recorded, if left out. */
+  exposures?: Record<string, Exposure>;
+  /** UTC seconds; the server's own, if left out. */
+  now?: number;
+  /** `false` for a list that the person does not get to see: nothing is learnt from it. */
+  shown?: boolean;
   /** Language of `why`, as "zh"; English if left out. */
   locale?: string;
   /** Also answer with the reasons, as codes, or in a person's words. */
   reasons?: boolean;
   why?: boolean;
+  /** Also answer with text, categories and fields. */
+  return_items?: boolean;
 }
 
-export type TextOptions = Pick<RankOptions, "top_k" | "diversity" | "budget_ms" | "repeats" | "context" | "surface" | "policy">;
+export type TextOptions = Omit<RankOptions, "query" | "host_order" | "locale" | "reasons" | "why" | "return_items">;
 
-export type Degradation = "history-unavailable" | "time-budget" | "text-not-read";
+export type Degradation =
+  | "history-unavailable" | "time-budget" | "text-not-read" | "learning-reset" | "rules-not-met" | "host-order";
 
 export interface Ranked {
   /** The place in what was handed over, from 0. */
@@ -89,6 +110,9 @@ export interface Ranked {
   score: number;
   reasons?: { code: string; weight: number; item_id: string | null; category: string | null }[];
   why?: string[];
+  text?: string;
+  categories?: string[];
+  fields?: Item["fields"];
 }
 
 export interface Ranking {
@@ -100,10 +124,16 @@ export interface Ranking {
   unread: { candidates: number; history: number; query: number };
   /** Which pack read the texts. */
   pack: string;
+  /** Whose order it is: the person's, yours, or both in turn. */
+  order: "personal" | "interleaved" | "host";
+  /** What the policy left out, and by which rule. */
+  left_out: { id: string; code: string }[];
+  /** Of each place, where something was left to chance. */
+  chances: number[];
   items: Ranked[];
 }
 
-export interface RankedTexts extends Omit<Ranking, "unread" | "pack" | "items"> {
+export interface RankedTexts extends Pick<Ranking, "id" | "took_ms" | "personalised" | "degraded"> {
   results: { index: number; id: string; score: number }[];
 }
 
@@ -327,7 +357,9 @@ export class EdgeRerank {
     });
 
   private settle(line: string): void {
-    const { id, result, error } = JSON.parse(line);
+    const { id: told, result, error } = JSON.parse(line);
+    // What is too large to be read has no id; answers come in the order of the calls.
+    const id: number = told ?? this.calls.keys().next().value;
     const call = this.calls.get(id);
     this.calls.delete(id);
     if (error) call?.reject(new EdgeRerankError(error.message, error.data.type, error.code));

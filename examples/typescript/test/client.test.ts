@@ -49,6 +49,28 @@ test("texts, in any script, many calls at a time", async () => {
   }
 });
 
+test("a call that is too large is refused, and the others are not", async () => {
+  const nobody = server.person(null);
+  const huge = nobody.rank([{ id: "a", text: "x".repeat(17 * 2 ** 20) }]);
+  const [refused, ranked] = await Promise.allSettled([huge, nobody.rank(shelf)]);
+  assert.equal(refused.status === "rejected" && refused.reason.type, "TooLarge");
+  assert.equal(ranked.status, "fulfilled");
+});
+
+test("a policy that looks at times and at what was shown has what it needs", async () => {
+  const now = Math.floor(Date.now() / 1000);
+  const dated = shelf.map((item, day) => ({ ...item, published: now - day * 86_400 }));
+  const ranking = await server.person(null).rank(dated, {
+    policy: { fatigue: {}, fresh: { half_life_days: 1, weight: 4 } },
+    exposures: { sourdough: { shown: 6, last: now - 60 } },
+    now, shown: false, return_items: true,
+  });
+  assert.deepEqual(ranking.left_out, [{ id: "sourdough", code: "fatigue" }]);
+  assert.deepEqual(ranking.items.map(({ id }) => id), ["bread", "mars"]);
+  assert.equal(ranking.items[0]?.text, shelf[0]?.text);
+  assert.equal(ranking.order, "personal");
+});
+
 test("a guest is known until it leaves", async () => {
   const guest = await server.openGuest();
   await guest.record({ type: "like", item: shelf[1]! });
