@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -13,10 +14,12 @@ from edge_rerank.errors import DataError, InvalidInput
 from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.lines import Line, TextFile
 from edge_rerank.formats.members import Members, Named, Vocabulary, members_of, not_called_user
-from edge_rerank.formats.table import joined
+from edge_rerank.formats.table import NUMBERS, joined
 
 T = TypeVar("T")
 Record = Mapping[str, Any]
+
+_PLAIN = re.compile(r"\s*[+-]?(?:\d+\.?\d*|\.\d+)\s*", re.ASCII)
 
 _NOT_JSON = "expected one JSON object, got something that is not JSON"
 
@@ -70,9 +73,23 @@ def json_records(
 
 
 def by_our_names(record: dict[str, Any], members: Members) -> Record:
-    """An object with its members called as ours are; those that mean nothing are left in it."""
-    if not members.renamed:
-        return record
+    """An object with its members called as ours are; those that mean nothing are left in it.
+
+    Numbers may stand in strings, as databases write them.
+    """
+    told = _renamed(record, members) if members.renamed else record
+    quoted = {name: value for name in NUMBERS if isinstance(value := told.get(name), str)}
+    return {**told, **{name: _number(text) for name, text in quoted.items()}} if quoted else told
+
+
+def _number(text: str) -> float | str | None:
+    """What is no plain number is left to the check of its member; nothing at all is none."""
+    if _PLAIN.fullmatch(text):
+        return float(text)
+    return text if text.strip() else None
+
+
+def _renamed(record: dict[str, Any], members: Members) -> dict[str, Any]:
     ours = {
         name: record[theirs[0]]
         if len(theirs) == 1 and not (name == "categories" and isinstance(record[theirs[0]], str))

@@ -8,6 +8,7 @@ import pytest
 
 from edge_rerank.errors import DataError
 from edge_rerank.formats import logs
+from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.logs import BadLine, ImportedEvent, read_log
 from edge_rerank.types import EventType
 
@@ -236,6 +237,20 @@ def test_whole_numbers_are_identifiers(tmp_path: Path) -> None:
     assert [(one.event.id, one.event.ranking) for one in entries] == [
         *(("3", "4"), (None, None), (None, "6"), (None, "6"), ("8", "6"))
     ]
+
+
+def test_numbers_that_stand_in_strings_are_numbers(tmp_path: Path) -> None:
+    values = ['"4"', '" 4.5 "', '"-1"', '""', "null", '"4,5"', '"five"', '"nan"', '"1e999"', "true"]
+    lines = [f'{{"user": "u", "type": "rating", "item": "i", "stars": {one}}}' for one in values]
+    path = write(tmp_path / "log.jsonl", *lines)
+    entries = list(read_log(path, FileLayout({"value": "stars"})))
+    good = [one.event.value for one in entries if isinstance(one, ImportedEvent)]
+    bad = [one.line for one in entries if isinstance(one, BadLine)]
+    assert (good, bad) == ([4.0, 4.5, -1.0, None, None], [6, 7, 8, 9, 10])
+    write(path, {"user": "u", "type": "view", "item": "i", "dwell_s": "12", "scroll": "0.5"})
+    (entry,) = read_log(path)
+    assert isinstance(entry, ImportedEvent)
+    assert (entry.event.dwell_s, entry.event.scroll) == (12.0, 0.5)
 
 
 def test_a_user_that_is_null_is_nobody(tmp_path: Path) -> None:
