@@ -78,6 +78,10 @@ class Source:
         for file in files:
             try:
                 head = pq.ParquetFile(file)
+            except pa.ArrowInvalid:
+                raise DataError(
+                    file, "expected Parquet, got something else or a part of it"
+                ) from None
             except (OSError, pa.ArrowException) as error:
                 raise DataError(file, f"cannot be read: {type(error).__name__}") from error
             with head:

@@ -199,7 +199,7 @@ def test_an_input_without_a_column_or_that_is_none(
     assert "expected a column history" in capsys.readouterr().err.replace("\n", " ")
     lacking.write_bytes(b"no table")
     assert main(arguments) == EXIT_USAGE
-    assert "cannot be read" in capsys.readouterr().err.replace("\n", " ")
+    assert "expected Parquet" in capsys.readouterr().err.replace("\n", " ")
     assert not (tmp_path / "out" / "part-000000.parquet").exists()
 
 
