@@ -19,7 +19,9 @@ MAX_REASONS = 3
 BLOCK = 64
 """Places that are explained together: a screen or two of a list."""
 
-_NOTHING = 1e-9
+_NOTHING = 0.01
+"""Log-odds, a hundredth of the odds: what weighs no more moved the item nowhere that anybody sees.
+After one choice from a list a head weighs thousandths, and for almost everything."""
 
 
 class Explanation(Sequence[tuple[Reason, ...]]):

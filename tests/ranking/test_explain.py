@@ -49,6 +49,17 @@ def test_the_largest_come_first_and_similarity_names_its_item() -> None:
     assert len(reasons) == MAX_REASONS
 
 
+def test_what_weighs_next_to_nothing_is_no_reason() -> None:
+    evidence = Evidence(PLAIN, 2)
+    evidence["query"][0] = 0.018
+    assert explain(evidence, ITEMS, [0, 1])[:] == [(), ()]
+    evidence["query"][0] = 0.022
+    assert [[one.code for one in said] for said in explain(evidence, ITEMS, [0, 1])] == [
+        [ReasonCode.QUERY],
+        [ReasonCode.QUERY],
+    ]
+
+
 def test_every_column_has_a_reason() -> None:
     for column in EVERY:
         evidence = Evidence(EVERY, 2)
