@@ -421,6 +421,21 @@ class TestRetention:
                     kept = store.count("alice")
             assert kept == left
 
+    def test_a_file_made_before_the_time_was_known_keeps_what_came_after(
+        self, tmp_path: Path
+    ) -> None:
+        path, clock = tmp_path / "a.db", Clock()
+        clock.now = 120.0
+        with self.open(path, clock, Retention(90, None)) as store:
+            store.append("alice", clicks(3))
+        clock.now = NOW
+        for day in range(40):
+            with self.open(path, clock, None) as store:
+                store.append("alice", clicks(1, start=100 + day))
+            clock.now += DAY_S
+        with self.open(path, clock, None) as store:
+            assert store.count("alice") == 40
+
     def test_starts_in_the_past_day_after_day_add_up_to_nothing(self, tmp_path: Path) -> None:
         path, clock = tmp_path / "a.db", Clock()
         made = clock.now

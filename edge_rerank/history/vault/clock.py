@@ -8,7 +8,9 @@ device may be ten years off for a while, so the store keeps a clock of its own:
   without a battery begins in 1970 until it is told the time. Only what lies beyond counts;
 - a step forward of up to 31 days counts in full: the device was switched off;
 - a longer one is doubted; it counts only if the wall clock still says so 31 days later, and
-  a step back before that takes it away again.
+  a step back before that takes it away again;
+- a store's clock before 2025 was begun when the device did not know the time yet: it is set, once,
+  to the first time that can be right.
 """
 
 from __future__ import annotations
@@ -16,6 +18,8 @@ from __future__ import annotations
 from edge_rerank.history.vault.root import Root
 
 MAX_STEP_S = 31 * 24 * 60 * 60
+EARLIEST = 1_735_689_600
+"""UTC seconds; nothing of this was written before."""
 
 
 def tick(root: Root, now: float) -> None:
@@ -25,6 +29,9 @@ def tick(root: Root, now: float) -> None:
         root.clock = root.wall = root.swept = wall
         return
     before, root.wall = root.wall, wall
+    if root.clock < EARLIEST <= wall:
+        root.clock, root.doubted = wall, 0
+        return
     step = wall - before
     if before < root.clock < wall:
         step = wall - root.clock
