@@ -74,8 +74,9 @@ class Table:
         if first is not None and first.fault is not None:
             raise DataError(text.path, first.fault, line=first.number)
         lines = text.beginning()
+        head = next((number for number, line in enumerate(lines) if line.strip()), 0)
         # The first line of spreadsheets may name the separator: "sep=;".
-        head = int(bool(lines) and re.fullmatch(r'"?sep=.?"?', lines[0], re.I) is not None)
+        head += int(bool(lines) and re.fullmatch(r'"?sep=.?"?', lines[head], re.I) is not None)
         if layout.numbered:
             table = _without_header(lines, layout, head)
         else:
@@ -224,6 +225,9 @@ def _by_header(
         raise DataError(text.path, reason, line=head)
     if members.suspect is not None:
         raise DataError(text.path, not_called_user("column", members.suspect), line=head)
+    for ours, theirs in members.theirs.items():
+        if any(names.count(name) > 1 for name in theirs):
+            raise DataError(text.path, f"expected one column for '{ours}', got several", line=head)
     places = {
         ours: tuple(names.index(name) for name in theirs) for ours, theirs in members.theirs.items()
     }

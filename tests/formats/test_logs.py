@@ -162,6 +162,24 @@ def test_what_spreadsheets_write(tmp_path: Path, encoding: str, sign: str, word:
     assert [one.line for one in events_of(path)] == [3, 4]
 
 
+def test_blank_lines_before_the_header_are_passed_over(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("\n \nuser,type,item\n\nu,view,a\nu,view\n")
+    good, bad = read_log(path)
+    assert isinstance(good, ImportedEvent) and isinstance(bad, BadLine)
+    assert (good.line, bad.line) == (5, 6)
+
+
+def test_two_columns_of_one_name_are_not_chosen_between(tmp_path: Path) -> None:
+    path = tmp_path / "log.csv"
+    path.write_text("user,type,item,user,note,note\nu,view,a,v,x,y\n")
+    with pytest.raises(DataError, match=r"log\.csv:1: expected one column for 'user', got several"):
+        read_log(path)
+    path.write_text("user,type,item,note,note\nu,view,a,x,y\n")
+    (entry,) = read_log(path)
+    assert isinstance(entry, ImportedEvent)
+
+
 def test_a_byte_order_mark_loses_no_line(tmp_path: Path) -> None:
     path = tmp_path / "log.jsonl"
     line = '{"user": "ada", "type": "search", "query": "tea", "timestamp": 1}\n'
