@@ -143,6 +143,8 @@ def run(arguments: argparse.Namespace, console: Console) -> int:
                 presentation=presentation,
             ),
         )
+    if arguments.user is not None and not ranking.personalised:
+        console.complain("of --user nothing is known that counts: the list is nobody's")
     _say_unread(ranking, console)
     if arguments.json:
         console.say(ranking.to_json(indent=2))

@@ -158,6 +158,8 @@ def test_whose_events(run: Run, few: Path, log: Path) -> None:
     assert "line 5 of the log left out: type: " in one.err
     assert "line 6 of the log left out: " in one.err
     assert "secret-item" not in one.err
+    assert "nobody's" not in one.err
+    assert "nobody's" in run("rank", "--items", few, "--log", log, "--user", "adda").err
 
 
 def test_an_encrypted_history(run: Run, tmp_path: Path) -> None:
@@ -178,6 +180,7 @@ def test_an_encrypted_history(run: Run, tmp_path: Path) -> None:
     assert json.loads(stats.out)["whole"]["lists"] == 0  # for nobody saw them but whoever ran it
     stranger = run(*ranked, *stored[:-1], "nobody")
     assert not json.loads(stranger.out)["personalised"]
+    assert stranger.err == "of --user nothing is known that counts: the list is nobody's\n"
 
 
 @pytest.mark.parametrize(
