@@ -3,10 +3,10 @@
 :func:`share` is the only function by which anything of what was learnt leaves the device. The
 vector says how far the head's mean lies from where it began, and by how much its square and its
 variance differ from what the prior expects (the step of expectation maximisation for a Gaussian
-prior, as in Bishop, "Pattern recognition and machine learning", 2006, section 3.5); it is clipped
-to length 1. It is refused but under terms by which the sum of at least 100 devices gets Gaussian
-noise (McMahan and others, "Learning differentially private recurrent language models", ICLR 2018),
-and every round is paid for from the file's lifetime budget.
+prior, as in Bishop, "Pattern recognition and machine learning", 2006, section 3.5); it is made
+longer by :data:`STRETCH` and clipped to length 1. It is refused but under terms by which the sum of
+at least 100 devices gets Gaussian noise (McMahan and others, "Learning differentially private
+recurrent language models", ICLR 2018), and every round is paid for from the file's lifetime budget.
 
 The noise is the server's to add: whoever holds the private key and its memory could see the vector.
 """
@@ -41,11 +41,16 @@ LEAST_NOISE, LEAST_CLIENTS = 1.0, 100
 LEAST_LISTS = 10
 """Lists a head has to have learnt from."""
 
+STRETCH = 3.0
+"""How many times as long as what it says a vector is before it is clipped: heads of 10 to 40 lists
+lie 0.3 to 0.7 from where they began, and noise is made for vectors as long as the clip. Chosen on
+kiosks, films and gifts, see export/EXPERIMENTS.md."""
+
 SPREAD = 0.05
-"""What a variance of twice the prior's adds to the vector; a mean that is off by 1 adds 1."""
+"""What a variance of twice the prior's adds to the vector, where a mean that is off by 1 adds 1."""
 
 _START = struct.Struct("<16sB16s16sIH")
-_MAGIC, _VERSION = b"edge-rerank addn", 1
+_MAGIC, _VERSION = b"edge-rerank addn", 2
 _NO_PRIOR = bytes(16)
 _MOST_ROUND = 2**31 - 1
 
@@ -182,13 +187,14 @@ def vector_of(head: Head) -> NDArray[np.float32]:
     """What a head says of the prior it began with, float32 of shape (2 width,), at most 1 long.
 
     Of each weight first its mean, counted from the prior's, then :data:`SPREAD` times the part by
-    which its square and its variance together differ from the prior's variance, at most 1.
+    which its square and its variance together differ from the prior's variance, at most 1; all of
+    it times :data:`STRETCH`.
     """
     mean = head.mean.astype(np.float64)
     expected = head.layout.prior()
     variance = np.diag(np.linalg.inv(head.precision.astype(np.float64)))
     wider = np.clip(expected * (mean**2 + variance) - 1.0, -1.0, 1.0)
-    return clipped(np.concatenate([mean, SPREAD * wider]))
+    return clipped(STRETCH * np.concatenate([mean, SPREAD * wider]))
 
 
 def clipped(vector: NDArray[np.floating]) -> NDArray[np.float32]:

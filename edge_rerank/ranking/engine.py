@@ -63,6 +63,7 @@ class RankingEngine:
     Attributes:
         pack: the one with the encoder.
         signed: releases by name of the packs that a trusted key signed.
+        axes: internal, along which heads read vectors, float32 of shape (dim, ``layout.axes``).
         scorer, pair_scorer: where one of the packs has one.
         ratings: the host's scale, ``None`` where it is guessed.
         repeats: what the host wants of things had before, where a call does not say.
@@ -101,6 +102,7 @@ class RankingEngine:
         self._sources = sources_of(models, cache_items)
         columns = columns_of(self._sources)
         self._personal = PersonalSource(models.pack, columns, prior=models.prior)
+        self.axes = self._personal.axes
         self._sources.append(self._personal)
         spec = None if self._history is None else self._history.spec
         self._answers = Answers(self.pack.manifest.name, spec, self._personal)

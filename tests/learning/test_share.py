@@ -34,6 +34,7 @@ from edge_rerank.learning.share import (
     CLIP,
     LEAST_LISTS,
     SPREAD,
+    STRETCH,
     Contribution,
     clipped,
     reads,
@@ -165,9 +166,16 @@ def test_the_vector_by_hand() -> None:
     mean = np.zeros(WIDTH, dtype=np.float32)
     mean[2] = 0.1
     vector = vector_of(replace(blank, mean=mean))
-    assert vector[2] == pytest.approx(0.1)
+    assert vector[2] == pytest.approx(STRETCH * 0.1)
     # 30 * 0.01 of the prior's variance beside that variance itself.
-    assert vector[WIDTH + 2] == pytest.approx(SPREAD * 0.3, rel=1e-4)
+    assert vector[WIDTH + 2] == pytest.approx(STRETCH * SPREAD * 0.3, rel=1e-4)
+
+
+def test_a_head_of_few_lists_fills_the_clip() -> None:
+    """Noise is made for the longest vector: a shorter one is lost in it."""
+    few = head(LEAST_LISTS)
+    assert np.linalg.norm(few.mean) < 0.7
+    assert np.linalg.norm(vector_of(few)) == pytest.approx(CLIP, rel=1e-5)
 
 
 @pytest.mark.parametrize("size", [1e-6, 1.0, 3.0, 1e18, 3e38])

@@ -59,6 +59,7 @@ class PersonalSource(Source):
     Attributes:
         columns: what it fills in.
         layout: of the heads.
+        axes: along which they read item vectors, float32 of shape (dim, ``layout.axes``).
 
     Raises:
         PackInvalid: when the pack's axes, or the prior, cannot be read.
@@ -69,9 +70,9 @@ class PersonalSource(Source):
         before = [(place, column.name) for place, column in enumerate(columns) if column.adapts]
         self._places = [place for place, _ in before[:MOST_COLUMNS]]
         weighed = tuple(name for _, name in before[:MOST_COLUMNS])
-        self._axes = read_axes(pack)
+        self.axes = read_axes(pack)
         self._fold = lru_cache(maxsize=4096)(fold)
-        layout = Layout(pack.manifest.name, pack.digest, weighed, self._axes.shape[1])
+        layout = Layout(pack.manifest.name, pack.digest, weighed, self.axes.shape[1])
         self.layout = layout if prior is None else begun(layout, prior)
         self.columns: tuple[Column, ...] = (PERSONAL,) if prior is None else (FLEET, PERSONAL)
 
@@ -96,8 +97,8 @@ class PersonalSource(Source):
         """Log-odds by weights against their mean over the candidates, float64 of shape (n,)."""
         columns, texts, slots = self._split(weights)
         lift = self._weighed(evidence) @ columns
-        if self._axes.shape[1]:
-            direction = self._axes @ texts.astype(np.float32)
+        if self.axes.shape[1]:
+            direction = self.axes @ texts.astype(np.float32)
             lift += _along(request.comparisons.vectors, direction)
         moment = moment_of(request.context)
         lists = request.candidates.categories
@@ -142,7 +143,7 @@ class PersonalSource(Source):
             base=base[seen].astype(np.float32),
             made=self._features(
                 self._weighed(evidence)[seen],
-                _along(vectors[seen], self._axes),
+                _along(vectors[seen], self.axes),
                 [item.categories for item in items],
                 moment_of(request.context),
             ),

@@ -74,8 +74,8 @@ def _add_server(roles: Commands) -> None:
         "--items",
         type=Path,
         metavar="FILE",
-        help="the catalogue, with popularity: which way its crowd goes is then known, and told "
-        "from noise by itself",
+        help="the catalogue, with popularity and categories: which way its crowd goes and how "
+        "these lie apart is then known, and what people have in common is looked for there alone",
     )
     parser.add_argument(
         "--superlink", required=True, metavar="NAME", help="as Flower's own configuration calls it"

@@ -18,14 +18,14 @@ from edge_rerank.history.budget import epsilon_of, rho_of_noise
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.prior import Prior
-from edge_rerank.learning.share import SPREAD, vector_of
+from edge_rerank.learning.share import SPREAD, STRETCH, vector_of
 from edge_rerank.packs.pack import Pack
 from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.sources.personal import read_axes
 from edge_rerank_export.cli import build_parser
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.fleet.federation.evidence.membership import Places, membership
-from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
+from edge_rerank_export.fleet.federation.server.crowd import WAYS, known_directions
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise, noise_for
 from edge_rerank_export.fleet.federation.server.prior import (
     CROWD,
@@ -105,9 +105,9 @@ def test_a_position_is_a_prior_and_back() -> None:
 
 def test_a_round_moves_means_alone_and_variances_by_kind() -> None:
     said = np.zeros(2 * WIDTH)
-    said[0], said[WIDTH] = 1.0, 0.01
+    said[0], said[WIDTH] = STRETCH, STRETCH * 0.01
     after = moved(start_of(LAYOUT), said, LAYOUT)
-    assert after[0] == STEP
+    assert after[0] == pytest.approx(STEP)
     assert not after[1:WIDTH].any()
     # Two columns share what was said of one.
     assert after[WIDTH : WIDTH + 2] == pytest.approx(np.full(2, STEP * 0.01 / 2))
@@ -128,43 +128,64 @@ def test_means_that_are_no_longer_than_their_noise_become_zero() -> None:
     slots, crosses = slice(6, 22), slice(22, WIDTH)
     assert 0.9 < shrunk[slots].mean() < 1.0
     assert not shrunk[crosses].any()
-    assert noise_after(4, 0.5) == pytest.approx(STEP * 1.0)
+    assert noise_after(4, 0.5) == pytest.approx(STEP / STRETCH)
 
 
-def test_only_what_lies_along_a_known_direction_is_said_and_told_from_noise() -> None:
-    known = np.array([0.6, 0.8, 0.0, 0.0])
+def test_only_what_lies_along_known_directions_is_said_and_told_from_noise() -> None:
+    known = np.array([[0.6, 0.8, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0]])
     position = np.zeros(2 * WIDTH)
-    position[2:6] = 0.3 * known + [0.02, -0.02, 0.02, -0.02]
+    position[2:6] = 0.3 * known[0] + [0.02, -0.02, 0.02, -0.02]
     assert not prior_of(position, LAYOUT, noise=0.1).mean[2:6].any()
     found = prior_of(position, LAYOUT, noise=0.1, known=known).mean[2:6]
-    assert found == pytest.approx(CROWD * 0.262 * known, abs=0.01)
+    assert found == pytest.approx(CROWD * 0.262 * known[0], abs=0.01)
     assert not prior_of(position, LAYOUT, noise=0.4, known=known).mean.any()
     exact = prior_of(position, LAYOUT, known=known).mean[2:6]
-    along = float(position[2:6] @ known)
-    assert exact == pytest.approx(CROWD * along * known)
+    assert exact == pytest.approx(CROWD * known.T @ (known @ position[2:6]))
 
 
-def test_with_a_known_direction_columns_begin_as_they_are() -> None:
+def test_with_known_directions_all_else_begins_as_it_is() -> None:
     position = np.zeros(2 * WIDTH)
-    position[:2] = 0.5
-    assert prior_of(position, LAYOUT).mean[:2] == pytest.approx([0.5, 0.5])
-    assert not prior_of(position, LAYOUT, known=np.array([1.0, 0, 0, 0])).mean.any()
+    position[:WIDTH] = 0.5
+    assert prior_of(position, LAYOUT).mean == pytest.approx(np.full(WIDTH, 0.5))
+    found = prior_of(position, LAYOUT, known=np.array([[1.0, 0, 0, 0]])).mean
+    assert np.flatnonzero(found).tolist() == [2]
 
 
 def test_a_crowd_goes_where_the_popular_items_lie() -> None:
-    pack = Pack.open(shipped_pack())
-    axes = read_axes(pack)
+    axes = read_axes(Pack.open(shipped_pack()))
     rng = np.random.default_rng(0)
     vectors = rng.normal(size=(30, axes.shape[0])).astype(np.float32)
     items = [Item(f"i{n}", popularity=100.0 if n < 3 else 1.0) for n in range(30)]
-    known = crowd_direction(items, vectors, pack)
+    known = known_directions(items, vectors, axes)
     assert known is not None
+    assert known.shape == (1, axes.shape[1])
     assert np.linalg.norm(known) == pytest.approx(1.0)
-    along = vectors @ axes @ known
+    along = vectors @ axes @ known[0]
     assert along[:3].mean() > along[3:].mean()
     alike = [Item(f"i{n}", popularity=7.0) for n in range(30)]
-    assert crowd_direction(alike, vectors, pack) is None
-    assert crowd_direction([Item(f"i{n}") for n in range(30)], vectors, pack) is None
+    assert known_directions(alike, vectors, axes) is None
+    assert known_directions([Item(f"i{n}") for n in range(30)], vectors, axes) is None
+
+
+def test_categories_lie_apart_across_the_crowd() -> None:
+    axes = read_axes(Pack.open(shipped_pack()))
+    rng = np.random.default_rng(0)
+    middles = rng.normal(size=(3, axes.shape[0]))
+    vectors = (middles[np.arange(60) % 3] + 0.3 * rng.normal(size=(60, axes.shape[0]))).astype("f4")
+    items = [Item(f"i{n}", "", [f"c{n % 3}"], popularity=float(n)) for n in range(60)]
+    known = known_directions(items, vectors, axes)
+    assert known is not None
+    # Middles of three lie in a plane; the crowd's way is the third.
+    assert known.shape == (3, axes.shape[1])
+    assert known @ known.T == pytest.approx(np.eye(3), abs=1e-9)
+    away = (middles - middles.mean(axis=0)) @ axes
+    left = away - away @ known.T @ known
+    assert np.linalg.norm(left) < 0.1 * np.linalg.norm(away)
+    many = [Item(f"i{n}", "", [f"c{n % 20}"]) for n in range(60)]
+    found = known_directions(many, vectors, axes)
+    assert found is not None
+    assert len(found) == WAYS
+    assert known_directions((), np.zeros((0, axes.shape[0]), dtype=np.float32), axes) is None
 
 
 def test_rounds_without_noise_find_what_people_have_in_common() -> None:

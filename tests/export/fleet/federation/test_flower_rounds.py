@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import random
 import tomllib
@@ -19,7 +20,7 @@ from edge_rerank import RankingEngine, Trust
 from edge_rerank.errors import PrivacyBudgetSpent
 from edge_rerank.learning.head import Head
 from edge_rerank.learning.layout import Layout
-from edge_rerank.learning.share import CLIP, FleetRound, vector_of
+from edge_rerank.learning.share import CLIP, STRETCH, FleetRound, vector_of
 
 pytest.importorskip("flwr")
 
@@ -82,7 +83,7 @@ def test_a_round_is_the_clipped_mean_with_flowers_noise() -> None:
         arrays, _ = strategy.aggregate_train(1, grid.send_and_receive(asked))
         assert arrays is not None
         assert strategy.taken == 100
-        moves.append(position_in(arrays)[:WIDTH] / STEP)
+        moves.append(position_in(arrays)[:WIDTH] * STRETCH / STEP)
     noise = np.array(moves) - np.mean(vectors, axis=0)[:WIDTH]
     assert noise.std() == pytest.approx(promise.deviation, rel=0.05)
     assert abs(noise.mean()) < 4 * promise.deviation / np.sqrt(noise.size)
@@ -102,7 +103,7 @@ def test_no_device_moves_a_round_further_than_an_honest_one_could() -> None:
 def test_a_prior_along_a_known_direction_tells_no_more_of_anybody_than_the_direction() -> None:
     """One number of it is people's: whoever lies along it lies along it, member or not."""
     rng = np.random.default_rng(0)
-    known = np.full(LAYOUT.axes, 0.5)
+    known = np.full((1, LAYOUT.axes), 0.5)
     precision = np.diag(LAYOUT.prior() + 200).astype(np.float32)
     means = rng.normal(0, 0.1, (120, WIDTH))
     means[:, 2 : 2 + LAYOUT.axes] += rng.normal(0.2, 0.2, (120, 1)) * known
@@ -263,6 +264,36 @@ def test_a_server_signs_each_prior_and_never_asks_a_round_twice(tmp_path: Path) 
     assert again["spent_epsilon"] == report["spent_epsilon"]
     with pytest.raises(RecipeError, match="other heads or promises"):
         serve(grid, settings(tmp_path, rounds=9))
+
+
+def test_between_rounds_too_devices_get_what_lies_along_known_directions_alone(
+    tmp_path: Path,
+) -> None:
+    with RankingEngine.open("shipped") as engine:
+        layout = engine.layout
+    items = [
+        {"id": f"i{n}", "text": f"{kind} {n}", "categories": [kind], "popularity": n}
+        for n in range(12)
+        for kind in ["tea" if n % 2 else "lamp"]
+    ]
+    (tmp_path / "items.jsonl").write_text("".join(json.dumps(one) + "\n" for one in items))
+    numbers = np.full(2 * layout.width, 0.05)
+
+    def device(message: Message) -> list[Message]:
+        return sender(numbers, layout, KEYS[1])(message)
+
+    grid = MemoryGrid({n + 1: device for n in range(100)})
+    serve(grid, settings(tmp_path, items=str(tmp_path / "items.jsonl")))
+    between, last = (
+        begun(layout, Pack.open(tmp_path / "out" / name)).start for name in ("round-2", "prior-3")
+    )
+    assert between is not None
+    assert last is not None
+    columns = len(layout.columns)
+    assert between.mean[columns : columns + layout.axes].any()
+    for mean in (between.mean, last.mean):
+        assert not mean[:columns].any()
+        assert not mean[columns + layout.axes :].any()
 
 
 def test_a_round_that_was_broken_off_is_paid_for(tmp_path: Path) -> None:

@@ -21,15 +21,15 @@ def control_of(
 ) -> Callable[[Sequence[Head]], Prior]:
     """A prior without members, that attacks are turned on, too, from the heads of some others.
 
-    Where a direction is known, it is that alone, as long as the prior that was released: nobody
-    took part in it.
+    Where directions are known, it is the first alone, as long as the prior that was released:
+    nobody took part in it.
 
     Args:
         prior: what was released.
         layout: of the heads.
         promise: of the rounds.
-        known: direction of a catalogue's crowd, float64 of shape (axes,) and 1 long, see
-            :func:`~edge_rerank_export.fleet.federation.server.crowd.crowd_direction`; ``None``
+        known: directions of a catalogue, float64 of shape (directions, axes), see
+            :func:`~edge_rerank_export.fleet.federation.server.crowd.known_directions`; ``None``
             for none.
 
     Returns:
@@ -40,7 +40,7 @@ def control_of(
     usual = replace(layout, start=None).prior()
     mean = np.zeros(layout.width)
     columns = len(layout.columns)
-    mean[columns : columns + layout.axes] = np.linalg.norm(prior.mean) * known
+    mean[columns : columns + layout.axes] = np.linalg.norm(prior.mean) * known[0]
     alone = Prior.of(mean, usual)
     return lambda some: alone  # noqa: ARG005 - nobody took part
 

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_rerank.history.transfer import seal_for
 from edge_rerank.learning.layout import Layout
-from edge_rerank.learning.share import CLIP, Contribution
+from edge_rerank.learning.share import CLIP, STRETCH, Contribution
 from edge_rerank_export.fleet.federation.grid import Device, MemoryGrid
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
 from edge_rerank_export.fleet.federation.server.prior import STEP, start_of
@@ -115,7 +115,7 @@ def reach_of_each(
 
 def most_reach(promise: Promise) -> float:
     """How far an honest device can move the position."""
-    return STEP * CLIP / promise.clients
+    return STEP / STRETCH * CLIP / promise.clients
 
 
 def _position(

@@ -2,7 +2,8 @@
 
 The position is one vector: the mean of each weight, then :data:`~edge_rerank.learning.share.SPREAD`
 times the logarithm of how much wider people differ in it than the runtime supposes by itself. What
-devices send is added to it as it is. Whatever is made of it costs no privacy any more.
+devices send is :data:`~edge_rerank.learning.share.STRETCH` times what is added to it. Whatever is
+made of it costs no privacy any more.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 import edge_rerank
 from edge_rerank.learning.layout import CATEGORY_SLOTS, Layout
 from edge_rerank.learning.prior import MOST_MEAN, Prior
-from edge_rerank.learning.share import SPREAD
+from edge_rerank.learning.share import SPREAD, STRETCH
 from edge_rerank.packs.array_files import write_array
 from edge_rerank.packs.manifest import MANIFEST_NAME, FileEntry, Manifest, Source
 from edge_rerank.packs.pack import Pack
@@ -34,7 +35,7 @@ half of that of one, and about half of what people have in common is found by th
 finds nearly all of it, first lists gained no more at ε 8 and lost at ε 1: see EXPERIMENTS.md."""
 
 CROWD = 2.0
-"""How many times what heads say along a known direction counts: heads of 40 lists know only a part
+"""How many times what heads say along known directions counts: heads of 40 lists know only a part
 of it. Chosen on films, see EXPERIMENTS.md."""
 
 WIDEST = math.log(4.0)
@@ -58,10 +59,10 @@ def moved(
 
     Args:
         position: before it, float64 of shape (2 width,).
-        said: the same with what the round added, noise and all.
+        said: the same with what the round added, as long as devices send it, noise and all.
         layout: of the weights.
     """
-    after = position + STEP * (said - position)
+    after = position + STEP / STRETCH * (said - position)
     mean, wider = after[: layout.width], after[layout.width :]
     np.clip(mean, -MOST_MEAN, MOST_MEAN, out=mean)
     for kind in kinds(layout):
@@ -80,40 +81,40 @@ def prior_of(
 
     Means of a kind together, by James and Stein ("Estimation with quadratic loss", 1961); where
     they are no longer than noise alone is but for three standard deviations, they become 0.
-    Likewise how much wider people differ, which is one number for a kind. Where a direction is
-    known, axes have means along it alone, which are judged by themselves and count :data:`CROWD`
-    times, and columns have none: what lies across it says more of who took part than of what people
-    have in common, see EXPERIMENTS.md.
+    Likewise how much wider people differ, which is one number for a kind. Where directions are
+    known, there are means along these alone, each judged by itself, which count :data:`CROWD`
+    times: what lies across them says more of who took part than of what people have in common, see
+    EXPERIMENTS.md.
 
     Args:
         position: float64 of shape (2 width,).
         layout: of the weights.
         noise: standard deviation of the noise in each mean.
-        known: a direction along the axes that says nothing of a device, see
-            :func:`~.crowd.crowd_direction`; ``None`` for none.
+        known: directions along the axes that say nothing of a device, float64 of shape
+            (directions, axes), see :func:`~.crowd.known_directions`; ``None`` for none.
     """
     mean, wider = np.split(position.copy(), 2)
-    columns = len(layout.columns)
     for kind in kinds(layout):
         size = mean[kind].size
-        if known is not None and kind.start == columns and layout.axes:
-            mean[kind] = _along(mean[kind], known, noise**2)
-        elif known is not None and kind.stop <= columns:
-            mean[kind] = 0.0
-        else:
+        if known is None:
             mean[kind] *= _kept(float(mean[kind] @ mean[kind]), size, noise**2)
         wider[kind] *= _kept(float(wider[kind][0] ** 2), 1, noise**2 / size)
+    if known is not None:
+        mean = _along(mean, known, len(layout.columns), noise**2)
     usual = replace(layout, start=None).prior()
     return Prior.of(mean, usual * np.exp(-wider / SPREAD))
 
 
 def _along(
-    mean: NDArray[np.float64], known: NDArray[np.float64], noise: float
+    mean: NDArray[np.float64], known: NDArray[np.float64], columns: int, noise: float
 ) -> NDArray[np.float64]:
-    """Means of axes along a direction, shrunk by the noise's variance in it."""
-    along = float(mean @ known)
-    kept = max(0.0, 1.0 - noise / along**2) if along else 0.0
-    return CROWD * kept * along * known
+    """Means along directions of the axes, each shrunk by the noise's variance in it."""
+    axes = slice(columns, columns + known.shape[1])
+    along = known @ mean[axes]
+    kept = 1.0 - np.minimum(1.0, noise / np.maximum(along**2, np.finfo(float).tiny))
+    found = np.zeros_like(mean)
+    found[axes] = CROWD * (kept * along) @ known
+    return found
 
 
 def _kept(square: float, size: int, noise: float) -> float:
@@ -129,7 +130,7 @@ def noise_after(rounds: int, each: float) -> float:
         rounds: that moved the position.
         each: the noise of one.
     """
-    return STEP * each * math.sqrt(rounds)
+    return STEP / STRETCH * each * math.sqrt(rounds)
 
 
 def kinds(layout: Layout) -> tuple[slice, ...]:

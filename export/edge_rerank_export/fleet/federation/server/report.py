@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from edge_rerank.learning.prior import Prior
+from edge_rerank.learning.share import STRETCH
 from edge_rerank_export.fleet.federation.server.ledger import Ledger
 from edge_rerank_export.fleet.federation.server.prior import STEP
 
@@ -38,6 +39,7 @@ def report_of(
     return {
         **ledger.to_dict(),
         "step": STEP,
+        "stretch": STRETCH,
         "layout": layout,
         "devices_a_round_taken": list(taken),
         "what_leaves": "of one person a round: the clipped mean of the head against the prior, and "

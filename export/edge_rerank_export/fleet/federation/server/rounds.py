@@ -67,7 +67,7 @@ def run_rounds(
     if position is None:
         position = start_of(layout)
     else:
-        strategy.layout = replace(layout, start=prior_of(position, layout))
+        strategy.layout = replace(layout, start=prior_of(position, layout, known=known))
     taken: list[int] = []
     while ledger.rounds < ledger.promise.rounds:
         number = ledger.rounds + 1
@@ -82,7 +82,7 @@ def run_rounds(
         taken.append(strategy.taken)
         if arrays is not None:
             position = position_in(arrays)
-        strategy.layout = replace(layout, start=prior_of(position, layout))
+        strategy.layout = replace(layout, start=prior_of(position, layout, known=known))
     noise = noise_after(ledger.rounds, ledger.promise.deviation)
     prior = prior_of(position, layout, noise=noise, known=known)
     return Finished(prior, position, len(taken), tuple(taken))

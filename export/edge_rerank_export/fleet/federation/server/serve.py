@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from edge_rerank import RankingEngine
 from edge_rerank.formats.items import read_items
 from edge_rerank.learning.layout import Layout
+from edge_rerank.learning.prior import Prior
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.files import made_folder, new_folder, write_whole
-from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
+from edge_rerank_export.fleet.federation.server.crowd import known_directions
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
 from edge_rerank_export.fleet.federation.server.prior import prior_of, write_prior
 from edge_rerank_export.fleet.federation.server.report import as_json, as_text, report_of
@@ -43,7 +44,7 @@ class Settings:
         out: what is kept: the state, a folder for each prior, and the report.
         name: of the priors' pack.
         timeout: seconds to wait for a round's answers.
-        items: file of the catalogue, from which the priors' direction is known; "" for none.
+        items: file of the catalogue, by which the priors' directions are known; "" for none.
         epsilon, rounds, clients: see :class:`~.ledger.Promise`.
     """
 
@@ -106,7 +107,7 @@ def serve(grid: Grid, settings: Settings) -> dict[str, Any]:
     with RankingEngine.open(list(settings.packs)) as engine:
         layout = engine.layout
         items = read_items(Path(settings.items)) if settings.items else ()
-        known = crowd_direction(items, engine.vectors(items), engine.pack) if items else None
+        known = known_directions(items, engine.vectors(items), engine.axes) if items else None
     key = _key(Path(settings.key))
     state = _State.read(out / STATE, layout, settings.promise)
     ledger = Ledger(settings.promise, rounds=state.rounds)
@@ -118,7 +119,8 @@ def serve(grid: Grid, settings: Settings) -> dict[str, Any]:
         state.write(out / STATE, number, position)
         if number > 1:
             folder = out / f"round-{number}"
-            _release(folder, position, strategy.layout, settings, number)
+            prior = prior_of(position, layout, known=known)
+            _release(folder, prior, layout, settings, number)
             strategy.parcel = {one.name: one.read_bytes() for one in sorted(folder.iterdir())}
 
     finished = run_rounds(
@@ -139,14 +141,11 @@ def serve(grid: Grid, settings: Settings) -> dict[str, Any]:
     return report
 
 
-def _release(
-    folder: Path, position: NDArray[np.float64], layout: Layout, settings: Settings, number: int
-) -> None:
+def _release(folder: Path, prior: Prior, layout: Layout, settings: Settings, number: int) -> None:
     """The prior that devices begin with in a round, signed."""
     with new_folder(folder) as draft:
         write_prior(
-            draft, prior_of(position, layout), layout, name=settings.name, release=number,
-            report=b"",
+            draft, prior, layout, name=settings.name, release=number, report=b"",
         )  # fmt: skip
         sign_pack(draft, Path(settings.signing))
 

@@ -27,7 +27,7 @@ from edge_rerank_export.fleet.federation.evidence.control import control_of
 from edge_rerank_export.fleet.federation.evidence.hostile import most_reach, reach_of_each
 from edge_rerank_export.fleet.federation.evidence.membership import membership
 from edge_rerank_export.fleet.federation.grid import MemoryGrid
-from edge_rerank_export.fleet.federation.server.crowd import crowd_direction
+from edge_rerank_export.fleet.federation.server.crowd import known_directions
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
 from edge_rerank_export.fleet.federation.server.prior import (
     noise_after,
@@ -92,9 +92,9 @@ def simulate_fleet(
     mark = mark_of(edge_rerank.__version__, opened.digest, data_mark(folder), played)
     with opened_reranker(pack, None, world, threads) as reranker:
         layout = reranker.engine.layout
+        known = known_directions(world.items, world.vectors, reranker.engine.axes)
         shelf = shelf_of(out / "heads.jsonl", mark, layout)
         heads = _heads(world, plan, HeadKeeper(reranker), shelf, steps)
-    known = crowd_direction(world.items, world.vectors, opened)
     fleets = [
         _fleet(one, layout, heads, plan, known=known, out=out, steps=steps) for one in plan.epsilons
     ]
