@@ -2,8 +2,8 @@
 
 ``python -m examples.fleet.main FOLDER`` invents members of a museum who signed in at kiosks with
 the catalogue of `examples/kiosk`, lets 200 of their devices take part in 20 rounds in one process,
-and prints what the first lists of 60 other members gain by it, what it cost in ε, what an attacker
-could tell (and tells of others' prior, too), and how far a hostile device could go.
+and prints what the first lists of 600 other members gain by it, what it cost in ε, what an attacker
+could tell (of fleets drawn at random, and of plain means), and how far a hostile device could go.
 Flags behind FOLDER go to `edge-rerank-export federate simulate` in place of those here.
 """
 
@@ -14,14 +14,14 @@ import sys
 from pathlib import Path
 
 KIOSK = Path(__file__).parents[1] / "kiosk" / "page" / "items.json"
-MEMBERS = 260
+MEMBERS = 800
 CHOICES = range(8, 15)
 CROWDED = {"space": 8, "nature": 5, "bread": 3}
 """How many times as often as others these topics are liked: what the fleet can find."""
 
 FLEET = [
-    *("--devices", "200", "--others", "60", "--lists", "30", "--candidates", "25"),
-    *("--after", "1", "--after", "5", "--after", "10"),
+    *("--devices", "200", "--clients", "200", "--others", "600", "--lists", "30"),
+    *("--candidates", "25", "--after", "5", "--after", "10"),
 ]
 
 

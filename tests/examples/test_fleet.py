@@ -14,6 +14,7 @@ from examples.fleet import main as fleet
 SMALL = (
     *("--devices", "100", "--others", "4", "--lists", "12", "--first", "2", "--rounds", "2"),
     *("--candidates", "25", "--after", "1", "--epsilon", "8", "--threads", "1"),
+    *("--fleets", "2"),
 )
 
 
@@ -44,8 +45,9 @@ def test_one_command_writes_the_report(
     assert figures["device_epsilon"]["most"] <= 8
     reach = figures["reach_of_an_honest_device_at_most"]
     assert max(figures["reach_of_a_hostile_device"].values()) <= reach * (1 + 1e-6)
-    assert set(figures["membership"]) == {"along", "likelihood", "distance", "beside"}
-    assert "nobody who is judged took part" in " ".join(capfd.readouterr().err.split())
+    attacks = {"along", "likelihood", "distance", "beside"}
+    assert set(figures["membership"]) == set(figures["membership_drawn"]) == attacks
+    assert "drawn at random from 104 people" in " ".join(capfd.readouterr().err.split())
     page = (tmp_path / "fleet.html").read_text(encoding="utf-8")
     assert "What is given away at ε 8" in page
     for stop in ("prior-8", "prior-8-after-1"):

@@ -156,6 +156,7 @@ def _add_simulate(roles: Commands) -> None:
         ("first", 10, "lists of each of the others, over which the prior is judged"),
         ("before", 5, "choices of a person that are known at their first list"),
         ("candidates", 50, "items of a list"),
+        ("fleets", 16, "drawn at random from all people, by which membership is judged"),
     )
     parser.add_argument(
         "--after",
@@ -249,6 +250,7 @@ def _simulate(arguments: argparse.Namespace, console: Console) -> None:
         rounds=arguments.rounds,
         clients=arguments.clients,
         after=tuple(arguments.after),
+        fleets=arguments.fleets,
         seed=arguments.seed,
     )
     figures = simulate_fleet(

@@ -24,7 +24,9 @@ from edge_rerank.packs.shipped import shipped_pack
 from edge_rerank.ranking.sources.personal import read_axes
 from edge_rerank_export.cli import build_parser
 from edge_rerank_export.errors import RecipeError
+from edge_rerank_export.fleet.federation.evidence.draws import membership_of_drawn
 from edge_rerank_export.fleet.federation.evidence.membership import Places, membership
+from edge_rerank_export.fleet.federation.evidence.rehearsal import rehearsed
 from edge_rerank_export.fleet.federation.server.crowd import WAYS, known_directions
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise, noise_for
 from edge_rerank_export.fleet.federation.server.prior import (
@@ -284,6 +286,39 @@ def test_nobody_who_is_judged_took_part_in_the_prior_that_they_are_judged_beside
     against = common(others).mean
     scores = [np.array([one.mean @ against for one in some]) for some in (members, others)]
     assert Places.of(*scores).area()[0] < 0.3
+
+
+def test_fleets_drawn_at_random_find_a_leak_and_only_a_leak() -> None:
+    """Plain means of 100 people give them away; one number of theirs and noise does not."""
+    rng = np.random.default_rng(0)
+    # Groups that differ, which is no membership: the first half of all has shorter weights.
+    sizes = np.where(np.arange(260) < 130, 0.1, 0.2)[:, None]
+    people = heads(rng.normal(0, 1, (260, WIDTH)) * sizes + 0.1)
+    known = np.eye(1, LAYOUT.axes)
+    done: list[int] = []
+    told = membership_of_drawn(
+        people, LAYOUT, Promise(rounds=3), known,
+        members=100, fleets=8, seed=1, on_fleet=done.append,
+    )  # fmt: skip
+    assert done == list(range(1, 9))
+    assert set(told) == {"along", "likelihood", "distance", "beside"}
+    leaked = told["beside"]
+    assert leaked.plain_interval.low > 0.55
+    assert leaked.plain > leaked.auc + 0.05
+    for one in told.values():
+        assert one.interval.low < one.auc < one.interval.high
+        assert one.interval.low < 0.53
+        assert one.interval.high - one.interval.low < 0.1
+
+
+def test_a_rehearsal_asks_as_many_as_a_round_and_leaves_out_who_learnt_little() -> None:
+    people = heads(np.full((150, WIDTH), 0.1))
+    promise = Promise(rounds=2)
+    drawn = [rehearsed(people, LAYOUT, promise, None, np.random.default_rng(3)) for _ in range(2)]
+    assert drawn[0].mark == drawn[1].mark
+    assert drawn[0].mark != rehearsed(people, LAYOUT, promise, None).mark
+    few = [replace(one, lists=9) for one in people]
+    assert not rehearsed(few, LAYOUT, promise, None).mean.any()
 
 
 def test_gains_are_paired_and_against_the_first_arm() -> None:

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from numpy.typing import NDArray
 
 import edge_rerank_export.fleet.federation  # noqa: F401 - silences Flower, which looks when it is imported
 from edge_rerank import RankingEngine, Trust
@@ -31,9 +32,9 @@ from flwr.serverapp import ServerApp
 from edge_rerank.packs.pack import Pack
 from edge_rerank.ranking.sources.personal import begun
 from edge_rerank_export.errors import RecipeError
-from edge_rerank_export.fleet.federation.evidence.control import control_of
 from edge_rerank_export.fleet.federation.evidence.hostile import most_reach, reach_of_each, sender
 from edge_rerank_export.fleet.federation.evidence.membership import membership
+from edge_rerank_export.fleet.federation.evidence.rehearsal import rehearsed
 from edge_rerank_export.fleet.federation.grid import MemoryGrid
 from edge_rerank_export.fleet.federation.server.app import run_tool, write_app
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
@@ -113,14 +114,40 @@ def test_a_prior_along_a_known_direction_tells_no_more_of_anybody_than_the_direc
     position = start_of(LAYOUT)
     position[:WIDTH] = np.mean([vector_of(one)[:WIDTH] for one in members], axis=0)
     prior = prior_of(position, LAYOUT, noise=0.03, known=known)
-    told = membership(prior, members, others, control_of(prior, LAYOUT, Promise(), known))
+    told = membership(
+        prior, members, others, lambda some: rehearsed(some, LAYOUT, Promise(), known)
+    )
     assert told["along"].auc > 0.6
-    assert max(abs(told[name].more) for name in ("along", "distance")) < 0.01
-    assert told["beside"].auc == 0.5
-    plain = prior_of(position, LAYOUT)
-    told = membership(plain, members, others, control_of(plain, LAYOUT, Promise(), None))
-    assert told["along"].auc > 0.6
-    assert told["along"].more_interval.low < 0.1
+    assert abs(told["along"].more) < 0.01
+
+
+@pytest.mark.parametrize("known", [None, np.eye(2, LAYOUT.axes)])
+def test_a_rehearsal_comes_to_what_flowers_rounds_come_to(
+    known: NDArray[np.float64] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without noise, and with all that a round asks, to the last digits."""
+    from flwr.serverapp.strategy import dp_fixed_clipping
+
+    quiet = []
+    monkeypatch.setattr(
+        dp_fixed_clipping,
+        "add_gaussian_noise_inplace",
+        lambda arrays, deviation: quiet.append(deviation),
+    )
+    some = [replace(one, mean=one.mean + np.float32(0.1)) for one in people(100)]
+    promise, heads = Promise(rounds=4), [*some[1:], replace(some[0], lists=9)]
+    strategy = PriorStrategy(LAYOUT, *KEYS, ledger := Ledger(promise))
+    devices = {
+        number + 1: SimulatedDevice(number, head, lambda: strategy.layout)
+        for number, head in enumerate(heads)
+    }
+    finished = run_rounds(strategy, MemoryGrid(devices), ledger, known=known)
+    assert len(quiet) == 4
+    assert finished.taken == (99,) * 4
+    expected = rehearsed(heads, LAYOUT, promise, known)
+    assert finished.prior.mean.any()
+    assert finished.prior.mean == pytest.approx(expected.mean, abs=1e-6)
+    assert finished.prior.precision == pytest.approx(expected.precision, rel=1e-5)
 
 
 def test_who_was_not_asked_is_not_heard() -> None:

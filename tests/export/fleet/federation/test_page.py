@@ -20,6 +20,17 @@ def told(auc: float, control: float = 0.5) -> dict[str, Any]:
     }
 
 
+def drawn(auc: float, plain: float = 0.59) -> dict[str, Any]:
+    return {
+        "auc": auc,
+        "interval": [auc - 0.02, auc + 0.02],
+        "more": 0.011,
+        "more_interval": [-0.004, 0.026],
+        "plain": plain,
+        "plain_interval": [plain - 0.02, plain + 0.02],
+    }
+
+
 def figures(**change: Any) -> dict[str, Any]:
     stop = {"ndcg_with": 0.52, "gain": 0.04, "gain_interval": [0.01, 0.07], "ndcg_without": 0.5}
     fleet = {
@@ -38,6 +49,12 @@ def figures(**change: Any) -> dict[str, Any]:
             "distance": told(0.61, control=0.6),
             "beside": told(0.52),
         },
+        "membership_drawn": {
+            "along": drawn(0.487, plain=0.51),
+            "likelihood": drawn(0.486),
+            "distance": drawn(0.499),
+            "beside": drawn(0.539),
+        },
         "canaries_in_histories": 200,
         "canaries_on_the_wire": 0,
         "sealed_answers": 2_000,
@@ -52,7 +69,10 @@ def figures(**change: Any) -> dict[str, Any]:
         **stop,
         **change,
     }
-    plan = {"devices": 200, "clients": 100, "lists": 40, "first": 10, "others": 200, "seed": 3}
+    plan = {
+        "devices": 200, "clients": 100, "lists": 40, "first": 10, "others": 200, "fleets": 16,
+        "seed": 3,
+    }  # fmt: skip
     return {"data": "films", "pack": "default 5", "plan": plan, "fleets": [fleet]}
 
 
@@ -70,10 +90,11 @@ def test_gain_stands_beside_each_round_and_what_it_cost() -> None:
         "noise 3.316 times that on the sum of 100",
         "97 to 100 of 100",
         "ε 4.25 to 6.75, half of them at most 5.50; 8.00 by whoever was in every round",
-        "members and 200 others (AUC, 0.5 is a guess)",
+        "over 16 fleets of 200 drawn at random from 400 people (AUC, 0.5 is a guess)",
         "nobody who is judged took part",
-        "0.550 to 0.670",
-        "-0.010 to +0.030",
+        "0.519 to 0.559",
+        "-0.004 to +0.026",
+        "by distance 0.610 (0.550 to 0.670) and 0.600",
         "200 devices have one in their history; in 2,000 answers of 772 bytes, sealed and opened, "
         "there are 0",
         "the server",
@@ -85,12 +106,12 @@ def test_text_and_page_say_the_same(told: str) -> None:
     assert told in as_html(figures())
 
 
-def test_an_area_stands_beside_that_of_strangers() -> None:
+def test_an_area_stands_beside_what_the_attack_finds_where_there_is_no_privacy() -> None:
     rows = {name: cells for name, *cells in membership_rows(figures()["fleets"][0])}
-    assert rows["by distance"] == ["0.610", "0.550 to 0.670", "0.600", "+0.010", "-0.010 to +0.030"]
-    assert "<b>0.610</b>AUC of membership by distance; 0.600 of nobody&#x27;s prior" in as_html(
-        figures()
-    )
+    beside = ["0.487", "0.467 to 0.507", "+0.011", "-0.004 to +0.026", "0.510"]
+    assert rows["along its mean"] == beside
+    worst = "<b>0.539</b>AUC of membership along its mean, beside the other; 0.590 of plain means"
+    assert worst in as_html(figures())
 
 
 def test_a_canary_that_leaked_is_in_large_print() -> None:

@@ -20,6 +20,7 @@ from edge_rerank_export.fleet.federation.simulation.words import (
     gain_rows,
     given_away,
     membership_rows,
+    one_fleet,
     promised,
     reach_rows,
     setting,
@@ -70,13 +71,14 @@ def _fleet(one: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
         + section(
             f"Who took part, at ε {one['epsilon']:g}",
             escape(about_membership(plan)) + ".",
-            _table(MEMBERSHIP, membership_rows(one)),
+            _table(MEMBERSHIP, membership_rows(one)) + f"<p>{escape(one_fleet(one))}.</p>",
         )
     )
 
 
 def _facts(one: Mapping[str, Any]) -> list[tuple[str, str]]:
-    attack, told = max(one["membership"].items(), key=lambda pair: float(pair[1]["auc"]))
+    drawn = one["membership_drawn"].items()
+    attack, told = max(drawn, key=lambda pair: float(pair[1]["auc"]))
     worst = max(one["reach_of_a_hostile_device"].values())
     honest = one["reach_of_an_honest_device_at_most"]
     return [
@@ -84,7 +86,7 @@ def _facts(one: Mapping[str, Any]) -> list[tuple[str, str]]:
         (f"ε {one['spent_epsilon']:.2f}", "of a device in every round"),
         (
             f"{told['auc']:.3f}",
-            f"AUC of membership {ATTACKS[attack]}; {told['control']:.3f} of nobody's prior",
+            f"AUC of membership {ATTACKS[attack]}; {told['plain']:.3f} of plain means",
         ),
         (f"{one['canaries_on_the_wire']}", f"canaries in {one['sealed_answers']:,} answers"),
         (f"{worst / honest:.2f} ×", "of an honest device's reach is a hostile one's"),

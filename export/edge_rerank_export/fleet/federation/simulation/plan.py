@@ -7,6 +7,9 @@ from dataclasses import dataclass, replace
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.studies.simulate.plan import Plan
 
+LEAST_FLEETS = 2
+"""An interval over fleets needs two."""
+
 _LEAST_OTHERS = 4
 """Two halves of two."""
 
@@ -38,6 +41,7 @@ class FleetPlan:
         epsilons: of the fleets that are simulated.
         rounds, clients: of each.
         after: rounds after which the prior is judged, beside the last.
+        fleets: as large, drawn at random from all people, by which membership is judged.
         seed: of all chance.
     """
 
@@ -51,11 +55,14 @@ class FleetPlan:
     rounds: int = 20
     clients: int = 100
     after: tuple[int, ...] = ()
+    fleets: int = 16
     seed: int = 0
 
     def __post_init__(self) -> None:
         if not all(1 <= one <= self.rounds for one in self.after):
             raise RecipeError(f"after: expected rounds from 1 to {self.rounds}")
+        if self.fleets < LEAST_FLEETS:
+            raise RecipeError(f"fleets: expected {LEAST_FLEETS} or more, got {self.fleets}")
         if self.devices < self.clients or self.others < _LEAST_OTHERS:
             raise RecipeError(
                 f"devices: expected {self.clients} or more and {_LEAST_OTHERS} others or more, "

@@ -23,9 +23,10 @@ from edge_rerank.learning.prior import Prior
 from edge_rerank.learning.share import vector_of
 from edge_rerank.packs.pack import Pack
 from edge_rerank_export.files import made_folder, write_whole
-from edge_rerank_export.fleet.federation.evidence.control import control_of
+from edge_rerank_export.fleet.federation.evidence.draws import membership_of_drawn
 from edge_rerank_export.fleet.federation.evidence.hostile import most_reach, reach_of_each
 from edge_rerank_export.fleet.federation.evidence.membership import membership
+from edge_rerank_export.fleet.federation.evidence.rehearsal import rehearsed
 from edge_rerank_export.fleet.federation.grid import MemoryGrid
 from edge_rerank_export.fleet.federation.server.crowd import known_directions
 from edge_rerank_export.fleet.federation.server.ledger import Ledger, Promise
@@ -174,6 +175,7 @@ def _fleet(
     beside = {
         **_of_the_wire(grid, keys[0], devices),
         **_of_the_prior(finished.prior, layout, promise, (members, others), known=known),
+        **_of_drawn_fleets(heads, layout, promise, plan, known=known, steps=steps),
         "reach_of_a_hostile_device": reach_of_each(
             layout, keys, promise, [vector_of(head) for head in members[: plan.clients]],
             seed=plan.seed,
@@ -238,12 +240,31 @@ def _of_the_prior(
     known: NDArray[np.float64] | None,
 ) -> dict[str, Any]:
     """What the last prior says of all, and what of who took part; ``people`` who did, who not."""
-    told = membership(prior, *people, control_of(prior, layout, promise, known))
+    told = membership(prior, *people, lambda some: rehearsed(some, layout, promise, known))
     return {
         "membership": {name: asdict(one) for name, one in told.items()},
         "column_means": means_of(prior, layout.columns),
         "mean_length": float(np.linalg.norm(prior.mean)),
     }
+
+
+def _of_drawn_fleets(
+    heads: Sequence[Head],
+    layout: Layout,
+    promise: Promise,
+    plan: FleetPlan,
+    *,
+    known: NDArray[np.float64] | None,
+    steps: Steps,
+) -> dict[str, Any]:
+    """What attacks tell of who took part in fleets as large that are drawn from all."""
+    with steps(f"fleets drawn at random at ε {promise.epsilon:g}") as update:
+        told = membership_of_drawn(
+            heads, layout, promise, known,
+            members=plan.devices, fleets=plan.fleets, seed=plan.seed,
+            on_fleet=lambda done: update(done, plan.fleets),
+        )  # fmt: skip
+    return {"membership_drawn": {name: asdict(one) for name, one in told.items()}}
 
 
 def _with_gains(
