@@ -28,13 +28,13 @@ _WORDS = (
 )
 
 
-def invented_items(count: int, *, words: int = 12, seed: int = 0) -> list[Item]:
-    """Items with titles of some words, two categories, and a popularity."""
+def invented_items(count: int, *, seed: int = 0) -> list[Item]:
+    """Items with titles of twelve words, two categories, and a popularity."""
     rng = random.Random(seed)  # noqa: S311 - invented item titles, not secrets
     return [
         Item(
             f"{seed}-{number}",
-            " ".join(rng.choices(_WORDS, k=words)),
+            " ".join(rng.choices(_WORDS, k=12)),
             rng.sample(_WORDS, 2),
             popularity=rng.randrange(1000),
         )

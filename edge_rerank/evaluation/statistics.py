@@ -42,8 +42,6 @@ def compare(
     pack: NDArray[np.float64],
     baselines: NDArray[np.float64],
     rng: np.random.Generator,
-    *,
-    permutations: int = PERMUTATIONS,
 ) -> list[Comparison]:
     """Test the pack against each baseline.
 
@@ -54,7 +52,6 @@ def compare(
         pack: a figure for each request, float64 of shape (requests,).
         baselines: theirs, float64 of shape (requests, baselines).
         rng: all chance there is.
-        permutations: how many.
     """
     differences = pack[:, None] - baselines
     count, columns = differences.shape
@@ -62,10 +59,10 @@ def compare(
     as_large = np.zeros(columns)
     # Sums of the same numbers in another order may differ in the last digits.
     bound = observed * (1 - 1e-9)
-    for start in range(0, permutations, AT_ONCE):
-        signs = rng.integers(0, 2, size=(min(AT_ONCE, permutations - start), count)) * 2.0 - 1.0
+    for start in range(0, PERMUTATIONS, AT_ONCE):
+        signs = rng.integers(0, 2, size=(min(AT_ONCE, PERMUTATIONS - start), count)) * 2.0 - 1.0
         as_large += (np.abs(signs @ differences) >= bound).sum(axis=0)
-    chances = (as_large + 1) / (permutations + 1)
+    chances = (as_large + 1) / (PERMUTATIONS + 1)
     return [
         Comparison(float(mean), interval, float(p), corrected)
         for mean, interval, p, corrected in zip(

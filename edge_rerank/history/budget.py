@@ -43,14 +43,14 @@ def rho_of_noise(multiplier: float) -> float:
     return 1.0 / (2.0 * multiplier**2)
 
 
-def epsilon_of(rho: float, delta: float = DELTA) -> float:
-    """The ε at δ that ρ stands for."""
-    return rho + 2.0 * math.sqrt(rho * math.log(1.0 / delta))
+def epsilon_of(rho: float) -> float:
+    """The ε at :data:`DELTA` that ρ stands for."""
+    return rho + 2.0 * math.sqrt(rho * math.log(1.0 / DELTA))
 
 
-def rho_of(epsilon: float, delta: float = DELTA) -> float:
-    """The ρ that ε at δ allows, the inverse of :func:`epsilon_of`."""
-    chance = math.log(1.0 / delta)
+def rho_of(epsilon: float) -> float:
+    """The ρ that ε at :data:`DELTA` allows, the inverse of :func:`epsilon_of`."""
+    chance = math.log(1.0 / DELTA)
     return (math.sqrt(chance + epsilon) - math.sqrt(chance)) ** 2
 
 

@@ -89,9 +89,9 @@ class Node:
         """The inputs that are there."""
         return [one for one in self._inputs if one is not None]
 
-    def axis(self, rank: int, default: int = 0) -> int:
-        """The attribute ``axis``, from the beginning."""
-        return self.place(self.numbers.get("axis", default), rank)
+    def axis(self, rank: int) -> int:
+        """The attribute ``axis``, from the beginning; 0 where it is missing."""
+        return self.place(self.numbers.get("axis", 0), rank)
 
     def place(self, axis: int, rank: int) -> int:
         """``axis`` from the beginning."""

@@ -109,20 +109,18 @@ def phrases(
     reasons: Sequence[Reason],
     titles: Titles | None = None,
     *,
-    limit: int = MAX_PHRASES,
     words: Words = ENGLISH,
 ) -> tuple[str, ...]:
-    """Reasons in a person's words, the strongest first.
+    """At most two reasons in a person's words, the strongest first.
 
     What moves an item up is said; what moves it down only where nothing moves it up.
 
     Args:
         reasons: see :attr:`~edge_rerank.ranked.RankedItem.reasons`.
         titles: titles by item id, for "because you liked ...".
-        limit: how many to return at most.
         words: the person's language.
     """
-    return tuple(phrase for _, phrase in _told(reasons, titles or {}, words)[:limit])
+    return tuple(phrase for _, phrase in _told(reasons, titles or {}, words)[:MAX_PHRASES])
 
 
 def _told(reasons: Sequence[Reason], titles: Titles, words: Words) -> list[tuple[float, str]]:

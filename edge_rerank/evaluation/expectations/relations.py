@@ -186,7 +186,6 @@ def check_relations(
     data: DataSet,
     *,
     count: int = 200,
-    split: str | None = None,
     seed: int = SEED,
     progress: Progress | None = None,
 ) -> RelationsReport:
@@ -194,10 +193,9 @@ def check_relations(
 
     Args:
         engine: what is judged.
-        data: whose histories and items.
+        data: whose histories and items; of its split "valid", else the first that there is.
         count: histories, drawn with return where the split has fewer; some relations do not fit
             each of them.
-        split: whose histories; "valid" if ``None``, else the first split that there is.
         seed: of what is drawn.
         progress: called with (histories done, histories to do).
 
@@ -206,7 +204,7 @@ def check_relations(
         InvalidRequest: when an argument is malformed.
     """
     count = check_integer(count, "count", InvalidRequest, minimum=1)
-    split = split or _usual_split(data)
+    split = _usual_split(data)
     outcomes: dict[str, list[Outcome]] = {relation.name: [] for relation in RELATIONS}
     for done, trials in enumerate(
         draw_trials(engine, data, count=count, split=split, seed=seed), start=1

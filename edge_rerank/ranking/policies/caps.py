@@ -25,7 +25,7 @@ _CHUNK = 256
 
 
 class Counted:
-    """Items of each value of a cap's key, and whether one more has room.
+    """How many more items of each value of its key a cap has room for.
 
     Args:
         cap: says how many.
@@ -47,10 +47,6 @@ class Counted:
         if only is None:
             return values
         return [value if value == only else None for value in values]
-
-    def has_room(self, value: FieldValue) -> bool:
-        """Whether one more item of a value may stand in the list."""
-        return self.left.get(value, self.room) > 0
 
     def take(self, value: FieldValue) -> bool:
         """Count an item; whether it was one too many."""

@@ -94,8 +94,8 @@ def day(timestamp: float) -> str:
     return f"{datetime.fromtimestamp(timestamp, UTC):%Y-%m-%d}"
 
 
-def scripts_of(texts: Iterable[str], *, most: int = 5) -> dict[str, float]:
-    """Shares of scripts among the letters of texts, the largest first.
+def scripts_of(texts: Iterable[str]) -> dict[str, float]:
+    """Shares of the five commonest scripts among the letters of texts, the largest first.
 
     A letter's script is the first word of its Unicode name: LATIN, CYRILLIC, CJK, HIRAGANA.
     """
@@ -104,4 +104,4 @@ def scripts_of(texts: Iterable[str], *, most: int = 5) -> dict[str, float]:
         if letter.isalpha():
             counts[unicodedata.name(letter, "OTHER").split()[0].capitalize()] += count
     total = counts.total()
-    return {name: count / total for name, count in counts.most_common(most)}
+    return {name: count / total for name, count in counts.most_common(5)}

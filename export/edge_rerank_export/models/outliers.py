@@ -20,12 +20,14 @@ import torch
 from edge_rerank_export.models.families import Decoder, Layer
 
 SEED = 0
+"""Of the random basis."""
+
 MAX_BLOCK = 64
 
 _ROWS = 65_536
 
 
-def rotate(decoder: Decoder, *, seed: int = SEED) -> tuple[torch.Tensor, torch.Tensor]:
+def rotate(decoder: Decoder) -> tuple[torch.Tensor, torch.Tensor]:
     """Turn ``decoder`` in place; every norm of the stream has unit weights afterwards.
 
     Where a layer norms what it adds to the stream, no turn of the stream commutes with that:
@@ -33,14 +35,13 @@ def rotate(decoder: Decoder, *, seed: int = SEED) -> tuple[torch.Tensor, torch.T
 
     Args:
         decoder: of any family.
-        seed: of the random basis.
 
     Returns:
         Two float32 matrices (hidden, hidden) for the new final states, applied from the
         left: the first takes them to where the output table, whose rows are turned like the
         embedding's, gives the logits; the second takes them to what they were before.
     """
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(SEED)
     hidden = decoder.embedding.weight.shape[1]
     turn = _orthogonal(hidden, generator) if decoder.turns else None
     final_norm = decoder.norm.weight.detach().double()

@@ -59,21 +59,18 @@ class BlockGrid:
     zeros: torch.Tensor
 
     @classmethod
-    def fit(
-        cls, weight: torch.Tensor, importance: torch.Tensor | None = None, *, size: int = SIZE
-    ) -> Self:
-        """The grid with the least squared error of rounding to the nearest.
+    def fit(cls, weight: torch.Tensor, importance: torch.Tensor | None = None) -> Self:
+        """The grid of blocks of :data:`SIZE` with the least squared error of rounding to nearest.
 
         Args:
             weight: float32 (outputs, inputs).
             importance: float32 (inputs,), what an input's errors count; ``None`` for the same.
-            size: inputs in a block.
         """
         outputs, inputs = weight.shape
-        missing = -inputs % size
-        blocks = torch.nn.functional.pad(weight, (0, missing)).reshape(outputs, -1, size)
+        missing = -inputs % SIZE
+        blocks = torch.nn.functional.pad(weight, (0, missing)).reshape(outputs, -1, SIZE)
         weighed = torch.ones(inputs) if importance is None else importance
-        counts = torch.nn.functional.pad(weighed, (0, missing)).reshape(1, -1, size)
+        counts = torch.nn.functional.pad(weighed, (0, missing)).reshape(1, -1, SIZE)
         lowest = blocks.amin(dim=-1).clamp(max=0.0)
         highest = blocks.amax(dim=-1).clamp(min=0.0)
         least = torch.full(lowest.shape, torch.inf)
@@ -86,7 +83,7 @@ class BlockGrid:
             least = torch.where(better, error, least)
             scales = torch.where(better, scale, scales)
             zeros = torch.where(better, zero, zeros)
-        return cls(size, scales, zeros)
+        return cls(SIZE, scales, zeros)
 
     def nearest(self, values: torch.Tensor, place: int) -> torch.Tensor:
         """The grid's values nearest to ``values``, float32 (outputs,), of the input ``place``."""
