@@ -1,6 +1,6 @@
-"""Digest of a history: what it says that stays while nobody does anything and no session ends.
+"""Digest of a history: what follows from its events until the next one, or until a session ends.
 
-A history is read item by item, so that the next event changes what is said of its item alone.
+A history is read item by item, so that an event changes the preference for its own item alone.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from edge_rerank.formats.rating_scale import RatingScale
 from edge_rerank.ranking.interests import Interest, Interests, Met, heaviest
 from edge_rerank.ranking.signals.situation import places
-from edge_rerank.ranking.strength import CHOSEN, Said, said_by
+from edge_rerank.ranking.strength import CHOSEN, Preference, preference_of
 from edge_rerank.types import Event, EventType, Item
 
 MAX_ITEMS = 50
@@ -97,14 +97,14 @@ class _Touched(NamedTuple):
     Attributes:
         item: as it was when they last did; where that event names no more than its id, as it was
             before.
-        said: what that says.
+        preference: what their events with it show.
         session: how many sessions ago it was.
         when: UTC seconds; 0 where no time is known.
         visits: see :attr:`Interests.visits`, if it is chosen.
     """
 
     item: Item
-    said: Said
+    preference: Preference
     session: int
     when: float
     visits: tuple[int, ...]
@@ -112,11 +112,12 @@ class _Touched(NamedTuple):
     @classmethod
     def of(cls, events: Sequence[tuple[Event, int]], scale: RatingScale) -> Self:
         """Of all that was done with it, at least one event, and how many sessions ago each was."""
-        said = said_by(events, scale)
+        preference = preference_of(events, scale)
         last, session = events[-1]
         assert last.item is not None  # noqa: S101 - events of an item
         item = last.item if _tells(last.item) else _last_told(events) or last.item
-        return cls(item, said, session, last.timestamp or 0.0, said.visits or (session,))
+        visits = preference.visits or (session,)
+        return cls(item, preference, session, last.timestamp or 0.0, visits)
 
 
 def _tells(item: Item) -> bool:
@@ -130,7 +131,7 @@ def _last_told(events: Sequence[tuple[Event, int]]) -> Item | None:
 
 
 @dataclass(slots=True, repr=False)
-class _OfItem:
+class _ItemHistory:
     """All that a history has of one item.
 
     Attributes:
@@ -164,8 +165,8 @@ class _OfItem:
 class Reading:
     """A history, read so far. Not safe from several threads.
 
-    Events that come after, and those that fall out before, change what is said of their own items.
-    What comes of it is what another reading of the same events gives, to the last bit.
+    Events that come after, and those that fall out before, change the preferences for their own
+    items. The digest is that of a fresh reading of the same events, to the last bit.
 
     Args:
         scale: of ratings.
@@ -173,7 +174,7 @@ class Reading:
 
     def __init__(self, scale: RatingScale) -> None:
         self.scale = scale
-        self._said: dict[str, _OfItem] = {}
+        self._items: dict[str, _ItemHistory] = {}
         self._touched: dict[str, None] = {}  # ids, last touched last
         self._searches: dict[str, int] = {}  # how often each, last asked last
 
@@ -184,7 +185,7 @@ class Reading:
             events: with timestamps, oldest first, after those before.
             ages: how many sessions ago each was, counted as those before were.
         """
-        changed: dict[str, _OfItem] = {}
+        changed: dict[str, _ItemHistory] = {}
         for event, age in zip(events, ages, strict=True):
             # Taken out and put back, so that the last is the last.
             if event.type is EventType.SEARCH or event.item is None:
@@ -192,20 +193,20 @@ class Reading:
                 self._searches[query] = self._searches.pop(query, 0) + 1
                 continue
             name = event.item.id
-            said = self._said.get(name)
-            if said is None:
-                said = self._said[name] = _OfItem()
-            said.events.append((event, age))
-            changed[name] = said
+            entry = self._items.get(name)
+            if entry is None:
+                entry = self._items[name] = _ItemHistory()
+            entry.events.append((event, age))
+            changed[name] = entry
             if event.type is not EventType.IMPRESSION:
                 self._touched.pop(name, None)
                 self._touched[name] = None
-        for said in changed.values():
-            said.read(self.scale)
+        for entry in changed.values():
+            entry.read(self.scale)
 
     def drop(self, events: Iterable[Event]) -> None:
         """Take out the oldest events, in their order."""
-        changed: dict[str, _OfItem] = {}
+        changed: dict[str, _ItemHistory] = {}
         for event in events:
             if event.type is EventType.SEARCH or event.item is None:
                 query = event.query or ""
@@ -214,14 +215,14 @@ class Reading:
                     del self._searches[query]
                 continue
             name = event.item.id
-            changed[name] = self._said[name]
+            changed[name] = self._items[name]
             del changed[name].events[0]
-        for name, said in changed.items():
-            said.read(self.scale)
-            if said.touched is None:
+        for name, entry in changed.items():
+            entry.read(self.scale)
+            if entry.touched is None:
                 self._touched.pop(name, None)
-            if not said.events:
-                del self._said[name]
+            if not entry.events:
+                del self._items[name]
 
     def digest(self, *, liked: int | None = None) -> Digest:
         """What all of it says.
@@ -229,15 +230,15 @@ class Reading:
         Args:
             liked: as many liked items as are looked at, see :meth:`Interests.newest`.
         """
-        told = [(name, self._said[name].touched) for name in self._touched]
+        told = [(name, self._items[name].touched) for name in self._touched]
         touched = {name: one for name, one in told if one is not None}
-        chosen = {name: one for name, one in touched.items() if one.said.strength >= CHOSEN}
+        chosen = {name: one for name, one in touched.items() if one.preference.strength >= CHOSEN}
         heavy = _heaviest(list(touched.values()), liked)
         interests = Interests(
             liked=tuple([one for one in heavy if one.strength > 0]),
             disliked=tuple([one for one in heavy if one.strength < 0]),
             searches=tuple(self._searches)[-MAX_SEARCHES:],
-            shown={name: said.shown for name, said in self._said.items() if said.shown},
+            shown={name: entry.shown for name, entry in self._items.items() if entry.shown},
             visits={name: one.visits for name, one in chosen.items()},
             met=self._met(),
             described=all(one.item.text and one.item.categories for one in heavy),
@@ -245,17 +246,17 @@ class Reading:
         return Digest(interests, _had(chosen))
 
     def _met(self) -> Met:
-        every = [said.categories for said in self._said.values()]
-        return Met(frozenset(self._said), frozenset(chain.from_iterable(every)))
+        every = [entry.categories for entry in self._items.values()]
+        return Met(frozenset(self._items), frozenset(chain.from_iterable(every)))
 
 
 def _had(chosen: Mapping[str, _Touched]) -> tuple[_Had, ...]:
-    half = _half_life_days([len(one.said.had) for one in chosen.values()])
+    half = _half_life_days([len(one.preference.had) for one in chosen.values()])
     return tuple(
-        _Had(name, one.when, one.session, _rhythm_days(one.said.had, half))
+        _Had(name, one.when, one.session, _rhythm_days(one.preference.had, half))
         for name, one in chosen.items()
         # Stars for what somebody plays each evening do not end it.
-        if one.said.had or (one.said.done and len(one.visits) == 1)
+        if one.preference.had or (one.preference.done and len(one.visits) == 1)
     )
 
 
@@ -263,7 +264,7 @@ def _heaviest(touched: Sequence[_Touched], liked: int | None) -> list[Interest]:
     """The items that count most by now, oldest first; of liked ones at most ``liked``."""
     if not touched:
         return []
-    strengths = np.array([one.said.strength for one in touched])
+    strengths = np.array([one.preference.strength for one in touched])
     later = places(strengths)
     sessions = np.array([one.session for one in touched], dtype=np.float64)
     # What was turned down is forgiven sooner.

@@ -8,6 +8,7 @@ liked of a kind. A model's scores are of no use here: they mix the kind with eve
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +25,7 @@ say all."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Sorted:
+class CategoryRows:
     """Categories of n items as arrays, see :func:`~.signals.categories.category_rows`.
 
     Attributes:
@@ -35,17 +36,17 @@ class Sorted:
     rows: NDArray[np.float32]
     leaves: NDArray[np.int64]
 
-    def __getitem__(self, part: slice | NDArray[np.intp]) -> Sorted:
-        return Sorted(self.rows[part], self.leaves[part])
+    @classmethod
+    def of(cls, items: CategoryLists, history: CategoryLists) -> Self:
+        """Of some items; only categories of the history's items are told apart."""
+        return cls(*items.rows(history.names))
 
-
-def sort_items(candidates: CategoryLists, history: CategoryLists) -> Sorted:
-    """Categories of candidates; only those of the history's items are told apart."""
-    return Sorted(*candidates.rows(history.names))
+    def __getitem__(self, part: slice | NDArray[np.intp]) -> CategoryRows:
+        return CategoryRows(self.rows[part], self.leaves[part])
 
 
 def kinship(
-    left: Sorted, right: Sorted, cosines: NDArray[np.float64], same: NDArray[np.bool_]
+    left: CategoryRows, right: CategoryRows, cosines: NDArray[np.float64], same: NDArray[np.bool_]
 ) -> NDArray[np.float64]:
     """How much each of n items is of the kind of each of h others.
 

@@ -31,7 +31,7 @@ from edge_rerank.ranking.comparisons import Comparer, Comparisons
 from edge_rerank.ranking.context import context_of, locale_of, surface_of
 from edge_rerank.ranking.interest_reader import InterestReader
 from edge_rerank.ranking.interests import Interest, Interests, weights_of
-from edge_rerank.ranking.kinship import Sorted, kinship, sort_items
+from edge_rerank.ranking.kinship import CategoryRows, kinship
 from edge_rerank.ranking.list_policy import ListPolicy, exposures_in, exposures_of, policy_of
 from edge_rerank.ranking.list_rules import Exposure
 from edge_rerank.ranking.options import RankOptions, Repeats, repeats_of
@@ -202,15 +202,15 @@ class Request:
         return np.arange(len(self.candidates)), before.astype(np.int64)
 
     @cached_property
-    def sorts(self) -> tuple[Sorted, Sorted]:
+    def sorts(self) -> tuple[CategoryRows, CategoryRows]:
         """Categories of the candidates, and of the liked and then the disliked items."""
         past, own = self.interests.derived("sorts", self._past_sorts)
-        return sort_items(self.candidates.categories, past), own
+        return CategoryRows.of(self.candidates.categories, past), own
 
-    def _past_sorts(self) -> tuple[CategoryLists, Sorted]:
+    def _past_sorts(self) -> tuple[CategoryLists, CategoryRows]:
         """Of the history alone."""
         past = CategoryLists.of([one.item.categories for one in self.interests.touched])
-        return past, sort_items(past, past)
+        return past, CategoryRows.of(past, past)
 
     @cached_property
     def kin(self) -> NDArray[np.float64]:

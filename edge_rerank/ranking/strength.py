@@ -45,7 +45,7 @@ from edge_rerank.learning.lessons import SATISFIED_S, satisfaction
 from edge_rerank.types import Event, EventType
 
 MOST = 2.5
-"""Largest size of what is said of one item."""
+"""Largest size of a strength."""
 
 CHOSEN = 0.3
 """From here on an item counts as chosen: after more than a bounce, and less than half a minute."""
@@ -143,8 +143,8 @@ class _Visit:
 
 
 @dataclass(slots=True, repr=False)
-class Standing:
-    """What a person's events say of one item, taken in one by one, oldest first.
+class ItemEvents:
+    """A person's events with one item, summed up one by one, oldest first.
 
     Attributes:
         verdict: the last one's strength; ``None`` without one.
@@ -212,14 +212,14 @@ class Standing:
         return max(-MOST, min(MOST, total))
 
 
-class Said(NamedTuple):
-    """What all events with one item come to.
+class Preference(NamedTuple):
+    """A person's preference for one item, from all events with it.
 
     Attributes:
         strength: signed, at most :data:`MOST` in size.
-        done: see :attr:`Standing.done`.
-        had: see :attr:`Standing.had`.
-        visits: see :attr:`Standing.sessions`, newest first; of a single event none.
+        done: see :attr:`ItemEvents.done`.
+        had: see :attr:`ItemEvents.had`.
+        visits: see :attr:`ItemEvents.sessions`, newest first; of a single event none.
     """
 
     strength: float
@@ -228,8 +228,8 @@ class Said(NamedTuple):
     visits: tuple[int, ...] = ()
 
 
-def said_by(events: Sequence[tuple[Event, int]], scale: RatingScale) -> Said:
-    """What events say of their item.
+def preference_of(events: Sequence[tuple[Event, int]], scale: RatingScale) -> Preference:
+    """The preference for an item that events with it show.
 
     Args:
         events: any but impressions, at least one, oldest first, and a number of its own for the
@@ -237,26 +237,26 @@ def said_by(events: Sequence[tuple[Event, int]], scale: RatingScale) -> Said:
         scale: of ratings.
     """
     if len(events) == 1:  # by far the most
-        return _said_once(*events[0], scale)
-    standing = Standing()
+        return _preference_of_one(*events[0], scale)
+    every = ItemEvents()
     for event, session in events:
-        standing.take(event, session=session, scale=scale)
-    visits = tuple(sorted(standing.sessions))
-    return Said(standing.strength, standing.done, standing.had, visits)
+        every.take(event, session=session, scale=scale)
+    visits = tuple(sorted(every.sessions))
+    return Preference(every.strength, every.done, every.had, visits)
 
 
-def _said_once(event: Event, session: int, scale: RatingScale) -> Said:
-    """What a :class:`Standing` comes to that took in one event."""
+def _preference_of_one(event: Event, session: int, scale: RatingScale) -> Preference:
+    """What :class:`ItemEvents` come to that took in one event."""
     kind = event.type
     if kind in _ATTENTION:
         plain = event.dwell_s is None and event.scroll is None
         looked = _ATTENTION[kind] if plain else attention(event.dwell_s, event.scroll)
-        return Said(looked, False, _NEVER)
+        return Preference(looked, False, _NEVER)
     if kind is EventType.ADD_TO_CART:
-        return Said(_DEEDS[kind], False, _NEVER)
+        return Preference(_DEEDS[kind], False, _NEVER)
     if kind in _DEEDS:
-        return Said(_DEEDS[kind], True, {session: event.timestamp or 0.0})
-    return Said(verdict_of(event, scale) or 0.0, kind is EventType.RATING, _NEVER)
+        return Preference(_DEEDS[kind], True, {session: event.timestamp or 0.0})
+    return Preference(verdict_of(event, scale) or 0.0, kind is EventType.RATING, _NEVER)
 
 
 _NEVER: Mapping[int, float] = MappingProxyType({})

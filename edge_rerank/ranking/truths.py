@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from edge_rerank.ranking.candidates import Candidates
 from edge_rerank.ranking.evidence import CODES, Evidence, Truths
 from edge_rerank.ranking.interests import Interests
-from edge_rerank.ranking.kinship import Sorted, kinship
+from edge_rerank.ranking.kinship import CategoryRows, kinship
 from edge_rerank.ranking.request import Request
 from edge_rerank.ranking.sources.repeats import HABIT
 from edge_rerank.ranking.sources.rules import HOST, NEXT, REJECTED, SHOWN, pull_of
@@ -123,7 +123,7 @@ class _Facts:
     candidates: Candidates
     columns: Mapping[str, NDArray[np.float64]]
     past: _Past
-    sorts: tuple[Sorted, Sorted]
+    sorts: tuple[CategoryRows, CategoryRows]
     numbers: tuple[NDArray[np.int64], NDArray[np.int64]]
     cosines: tuple[NDArray[np.float64], NDArray[np.float64]]
 

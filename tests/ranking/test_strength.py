@@ -8,18 +8,18 @@ from hypothesis import strategies as st
 
 from edge_rerank import Event, EventType, Item, RatingScale
 from edge_rerank.errors import InvalidInput
-from edge_rerank.ranking.strength import MOST, Standing, attention, guess_scale, said_by
+from edge_rerank.ranking.strength import MOST, ItemEvents, attention, guess_scale, preference_of
 
 STARS = RatingScale(1, 5)
 THING = Item("thing")
 
 
 def said(*events: tuple[str, dict[str, float]] | str, session: int = 0) -> float:
-    standing = Standing()
+    every = ItemEvents()
     for one in events:
         kind, more = (one, {}) if isinstance(one, str) else one
-        standing.take(Event(kind, THING, **more), session=session, scale=STARS)  # type: ignore[arg-type]
-    return standing.strength
+        every.take(Event(kind, THING, **more), session=session, scale=STARS)  # type: ignore[arg-type]
+    return every.strength
 
 
 def dwell(seconds: float) -> tuple[str, dict[str, float]]:
@@ -65,10 +65,10 @@ def test_a_view_says_how_the_click_before_it_ended() -> None:
 
 
 def test_a_later_session_is_another_visit() -> None:
-    standing = Standing()
+    every = ItemEvents()
     for session in (1, 0):
-        standing.take(Event("click", THING), session=session, scale=STARS)
-    assert standing.strength == 1.25
+        every.take(Event("click", THING), session=session, scale=STARS)
+    assert every.strength == 1.25
 
 
 def test_a_verdict_takes_the_place_of_all_before_it() -> None:
@@ -90,11 +90,11 @@ def test_beside_the_strongest_the_others_count_a_quarter() -> None:
 
 
 def test_nothing_is_larger_than_the_bound() -> None:
-    standing = Standing()
+    every = ItemEvents()
     for session in range(20):
-        standing.take(Event("purchase", THING), session=session, scale=STARS)
-        standing.take(Event("click", THING), session=session, scale=STARS)
-    assert standing.strength == MOST
+        every.take(Event("purchase", THING), session=session, scale=STARS)
+        every.take(Event("click", THING), session=session, scale=STARS)
+    assert every.strength == MOST
 
 
 def test_ratings_lie_on_the_scale_and_not_on_the_persons_own() -> None:
@@ -103,9 +103,9 @@ def test_ratings_lie_on_the_scale_and_not_on_the_persons_own() -> None:
 
 
 def test_a_rating_without_a_value_says_nothing_but_that_it_was_had() -> None:
-    standing = Standing()
-    standing.take(Event("rating", THING), session=0, scale=STARS)
-    assert (standing.strength, standing.done) == (0.0, True)
+    every = ItemEvents()
+    every.take(Event("rating", THING), session=0, scale=STARS)
+    assert (every.strength, every.done) == (0.0, True)
 
 
 @pytest.mark.parametrize(
@@ -145,13 +145,13 @@ def test_a_single_event_says_what_it_says_among_others_to_come(
 ) -> None:
     event = Event(kind, THING, timestamp=5.0, dwell_s=dwell_s, scroll=scroll, value=value)
     scale = RatingScale(0, 10)
-    standing = Standing()
-    standing.take(event, session=3, scale=scale)
-    once = said_by([(event, 3)], scale)
-    assert once[:3] == (standing.strength, standing.done, standing.had)
-    twice = Standing()
+    every = ItemEvents()
+    every.take(event, session=3, scale=scale)
+    once = preference_of([(event, 3)], scale)
+    assert once[:3] == (every.strength, every.done, every.had)
+    twice = ItemEvents()
     for session in (3, 1):
         twice.take(event, session=session, scale=scale)
     visits = tuple(sorted(twice.sessions))
-    both = said_by([(event, 3), (event, 1)], scale)
+    both = preference_of([(event, 3), (event, 1)], scale)
     assert both == (twice.strength, twice.done, twice.had, visits)
