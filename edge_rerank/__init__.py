@@ -6,24 +6,24 @@ Everything that an application needs is importable from here; every other module
 
 - :class:`Reranker`: records what a person does, ranks what they are shown, forgets on demand.
 - :class:`GuestSession`: the same for one visitor, in memory only.
-- :class:`RankOptions`: the keyword arguments of every ``rank()``; :class:`Repeats`, what is wanted
-  of things had before.
-- :class:`ListPolicy`: what makes a good list, and its rules: :class:`Block`, :class:`Calibrate`,
+- :class:`RankOptions`: the keyword arguments of every ``rank()``; :class:`Repeats`, how items
+  are treated that were chosen before.
+- :class:`ListPolicy`: the host's rules for a list: :class:`Block`, :class:`Calibrate`,
   :class:`Cap`, :class:`Collapse`, :class:`Decay`, :class:`Diversify`, :class:`Fatigue`,
-  :class:`Fresh`, :class:`Rotate`, :class:`Spread`; :class:`Exposure`, how an item was shown so far.
+  :class:`Fresh`, :class:`Rotate`, :class:`Spread`; :class:`Exposure`, impressions of an item.
 - :class:`RankingEngine`: ranks without storage, for batches and evaluations.
-- :class:`Catalogue`: the host's items, looked at once for many rankings.
+- :class:`Catalogue`: the host's items, with vectors computed once for many rankings.
 - :class:`BatchRanker`: ranks for many people over columns, in any process it is sent to.
 - :class:`Runtime`: execution providers, threads, memory for caches.
-- :class:`HostGuard`: returns to your own order where that is better.
+- :class:`HostGuard`: online test of the personal order against your own.
 - :class:`Trust`: whose packs are accepted, and how old they may be.
-- :class:`Tables`: what the host's own log says of its items.
-- :class:`FleetRound`: terms on which a device adds to where a fleet's learning begins.
+- :class:`Tables`: co-occurrence, counts and sequences of the host's own log.
+- :class:`FleetRound`: terms of one round of federated learning.
 
 **What goes in and what comes out**
 
 - :class:`Item`, :class:`Event`, :class:`EventType`: what can be shown, and what a person did.
-- :class:`RatingScale`: what a host's ratings go from and to.
+- :class:`RatingScale`: the lowest and the highest rating of a host.
 - :class:`Ranking`, :class:`RankedItem`: the order; :class:`ListOrder`, whose it is.
 - :class:`RankedTexts`, :class:`RankedText`: the same for texts, with their indices.
 - :class:`Reason`, :class:`ReasonCode`: why an item stands where it stands.
@@ -32,7 +32,7 @@ Everything that an application needs is importable from here; every other module
 - :class:`Card`, :class:`Banner`: a ranking as data for a user interface.
 - :func:`as_html`, :func:`as_table`: a ranking as a page, and as text for a terminal.
 - :class:`Presentation`, :class:`Words`: pictures, templates and words of the host in such a page.
-- :class:`Reporting`: what is done with a page's items, reported.
+- :class:`Reporting`: client-side tracking of clicks, dwell times and impressions.
 - :mod:`errors`: every exception that is raised on purpose.
 
 **What is kept about people**
@@ -40,32 +40,32 @@ Everything that an application needs is importable from here; every other module
 - :class:`History`: recording, access, export, audit and erasure; needs no model.
 - :class:`Retention`: how long events stay.
 - :class:`Scrubber`: takes personal data out before anything is sealed.
-- :class:`Profile`: what is known about a person, condensed.
+- :class:`Profile`: a summary of a person's history.
 - :class:`Stats`, :class:`ListFigures`, :class:`Figure`, :class:`Comparison`,
   :class:`OrderEstimate`, :class:`ListDiversity`, :class:`ListCoverage`, :class:`Covered`,
-  :class:`Note`, :class:`NoteCode`: how the lists that a person was shown did.
+  :class:`Note`, :class:`NoteCode`: statistics of the lists that a person was shown.
 - :func:`stats_as_html`, :class:`StatsWords`: the same as a page, and its words.
-- :class:`PersonalData`, :class:`StoredEvent`: all of it.
+- :class:`PersonalData`, :class:`StoredEvent`: everything that is stored about a person.
 - :class:`FileLayout`: how a log that was not written for this package is laid out.
 - :class:`ImportSummary`, :class:`BadLine`: what became of a log file.
-- :class:`HistoryOverview`: how much there is, and of how many people.
-- :class:`ErasureReceipt`: that it is gone.
-- :class:`RekeyReceipt`: that every key is another.
-- :class:`RepairReceipt`: what became of damage.
-- :class:`Verification`: what a look at every byte of a file found.
-- :class:`AuditEntry`: what was done with whose data.
+- :class:`HistoryOverview`: numbers of people and events in a history.
+- :class:`ErasureReceipt`: proof of an erasure.
+- :class:`RekeyReceipt`: proof that every key was replaced.
+- :class:`RepairReceipt`: what a repair or a quarantine came to.
+- :class:`Verification`: result of checking every byte of a history file.
+- :class:`AuditEntry`: one line of the audit log.
 - :func:`inspect_history`, :class:`ComplianceReport`: how it is kept, against GDPR and PIPL.
-- :class:`Aggregate`: counts that tell nobody apart.
+- :class:`Aggregate`: differentially private counts.
 - :func:`generate_recipient_key`, :func:`import_sealed`: the two ends of a sealed export.
 
 **Where the key comes from, and what guards against old copies**
 
 - :class:`KeySource`: what a key source has to do.
 - :class:`KeyFile`, :class:`KeyEnv`, :class:`KeyCallback`: a file, a variable, the host's service.
-- :class:`Passphrase`, :class:`Argon2Cost`: a file that words open, and what a guess costs.
+- :class:`Passphrase`, :class:`Argon2Cost`: a file that a passphrase opens, and its hashing cost.
 - :class:`KeyringKey`: the keyring of the operating system.
-- :class:`Anchor`: what an anchor has to do.
-- :class:`AnchorFile`, :class:`AnchorCallback`: in a file, at the host's service.
+- :class:`Anchor`: what protection against old copies of a history has to do.
+- :class:`AnchorFile`, :class:`AnchorCallback`: the same in a file, at the host's service.
 """
 
 from edge_rerank import _telemetry  # isort: skip - must precede any import of onnxruntime

@@ -91,7 +91,7 @@ class GuestSession:
         )
 
     def stats(self) -> Stats:
-        """How the lists that the visitor was shown did; see ``Reranker.stats``."""
+        """Statistics of the lists that the visitor was shown; see ``Reranker.stats``."""
         return self._feedback.stats(_GUEST)
 
     def close(self) -> None:

@@ -31,7 +31,7 @@ ShareUnread = Callable[[Sequence[str]], float]
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Profile:
-    """A person's stored history, condensed.
+    """Summary of a person's stored history.
 
     Attributes:
         events: number of stored events.

@@ -17,9 +17,9 @@ class RankedItem:
         item: the very object that was handed to ``rank()``.
         rank: 1-based place.
         score: 0 to 1, no higher than that of the place above; a pinned item has at least that of
-            the place below. With a query, how relevant the item
-            is to it: near 1 for what answers it, near 0 where nothing fits. Without one, how
-            likely it is to be chosen, which depends on what else is in the list.
+            the place below. With a query, the probability that the item answers it: near 1 for
+            what does, near 0 where nothing fits. Without one, the click probability, which depends
+            on what else is in the list.
     """
 
     __match_args__ = ("item", "rank", "score", "reasons")

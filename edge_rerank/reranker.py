@@ -106,10 +106,10 @@ class Reranker:
             trust: whose packs are accepted, and how old they may be.
             ratings: the scale of your ratings; if ``None``, the smallest of 1 to 5, 0 to 10 and
                 0 to 100 that holds what a person gave.
-            repeats: what is wanted of things that a person had before, where a call does not say:
-                "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
-            policy: what makes a good list, where a call does not say: places, caps, variety and
-                more, see :class:`edge_rerank.ListPolicy`.
+            repeats: how items are treated that a person has chosen before, where a call does not
+                say: "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
+            policy: rules for lists, where a call does not say: pins, caps, diversity and more, see
+                :class:`edge_rerank.ListPolicy`.
             scrubber: takes personal data out of what is recorded; every kind if ``None``.
             retention: when events are deleted by themselves; ``None`` for what the file says.
             anchor: outside the history's volume, to notice an old copy of the file; this and
@@ -117,12 +117,12 @@ class Reranker:
             new: make the history, which must not be there; needed to make one with an anchor.
             tables: what ``python -m edge_rerank tables`` made of your own log, a folder or
                 :class:`~edge_rerank.Tables` that are open; they take the places of the pack's.
-            learning: whether it is learnt on this device, of each person who agreed to
-                personalisation, what they choose and pass over in the lists they are shown, as
-                far as events name the ranking. What was learnt is sealed in the history.
-            guard: what finds out, where you give an order of your own (``Item.score`` of all
-                candidates, or ``host_order=True``) and it is learnt, whether that is better, and
-                then returns to it, see :class:`edge_rerank.HostGuard`; ``None`` for nothing.
+            learning: whether a personal head learns on this device from what each person chooses
+                and passes over in the lists they are shown: after consent to personalisation, and
+                as far as events name the ranking. What it learnt is sealed in the history.
+            guard: tests the personal order online against an order of yours (``Item.score`` of all
+                candidates, or ``host_order=True``), where ``learning`` is on, and returns to yours
+                where it is better, see :class:`edge_rerank.HostGuard`; ``None`` for no test.
 
         Raises:
             PackError: when the pack or the tables are missing, malformed, untrusted or
@@ -268,14 +268,14 @@ class Reranker:
         self._history.consent(user, granted, purpose)
 
     def profile(self, user: str) -> Profile:
-        """What is stored about ``user``, condensed; the audit log notes that it was read."""
+        """Summary of what is stored about ``user``; the audit log notes the reading."""
         self._check_open()
         return read_profile(
             self._history, user, unread=self._engine.unread, ratings=self._engine.ratings
         )
 
     def stats(self, user: str) -> Stats:
-        """How the lists that ``user`` was shown did; the audit log notes that it was read.
+        """Statistics of the lists that ``user`` was shown; the audit log notes the reading.
 
         Every ranking for a person who agreed to personalisation counts as a list shown, unless it
         was made with ``shown=False``, and of events only those that name it, see
@@ -294,7 +294,7 @@ class Reranker:
         return self._history.forget(user)
 
     def share(self, user: str, terms: FleetRound) -> bytes:
-        """What was learnt of ``user``, as one vector for a fleet's prior, sealed for its server.
+        """This device's contribution to a fleet's prior: one vector, sealed for the server.
 
         The only way in which anything of it leaves this device, and only where the person agreed
         to the purpose "fleet" as well. The vector is clipped; the server adds those of at least
@@ -347,14 +347,14 @@ class Reranker:
         vectors: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Catalogue:
-        """Look at your catalogue once, so that ranking it does not look at each item anew.
+        """Compute vectors and columns of your catalogue once, for many rankings.
 
         ``rank(catalogue)`` ranks all of it, ``rank(catalogue.select(ids))`` a part, as the same
         items in a list would be ranked.
 
         Args:
             items: any number, each id once.
-            vectors: a file that keeps what was read of their texts between processes, 1.5 KiB an
+            vectors: a file that keeps the vectors of their texts between processes, 1.5 KiB an
                 item and no text; made if missing.
             progress: called with (items done, items to do) after each batch of texts.
 

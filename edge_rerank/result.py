@@ -28,19 +28,24 @@ class Ranking(Sequence[RankedItem]):
         took_ms: milliseconds of wall time spent inside ``rank()``, with reading the history and
             noting what was shown.
         personalised: whether a history took part.
-        degraded: what went wrong on the way, empty when nothing did. ``TEXT_NOT_READ`` stands
-            for a query, or a fifth of the candidates or of the history, in a script that the pack
-            does not know, ``RULES_NOT_MET`` for caps or spreads of the list policy that the
-            candidates do not allow.
-        unread: how much of each that was, whatever the share.
+        degraded: what went wrong on the way, empty when nothing did:
+
+            - ``HISTORY_UNAVAILABLE``: the history, or what was learnt, could not be read;
+            - ``TIME_BUDGET``: ``budget_ms`` was over before a scorer or ``diversity`` was done;
+            - ``TEXT_NOT_READ``: the query, or a fifth of the candidates or of the history, is in a
+              script that the pack does not know;
+            - ``LEARNING_RESET``: what was learnt was dropped, because the pack is another;
+            - ``RULES_NOT_MET``: the candidates do not allow the list policy's caps or spreads;
+            - ``HOST_ORDER``: your own order is better for this person, and was shown.
+        unread: shares of the texts that the pack could not read.
         pack: name of the pack whose encoder read the texts.
-        chances: by place, the chance that its item stands there, where the list policy explores;
-            empty where it does not. To be logged by a host that judges orders by its own means.
+        chances: propensities: by place, the chance that its item stands there, where the list
+            policy explores; empty where it does not. For hosts that log lists for estimates of
+            their own.
         left_out: items that the list policy left out, and by which rule; of those that would not
             have been among the ``top_k`` anyhow only the blocked ones.
-        order: whose it is: by all evidence, or where you give an order of your own and it is
-            guarded, see :class:`edge_rerank.HostGuard`, also yours, which ``degraded`` says too
-            (``HOST_ORDER``), or drafted of both.
+        order: whose it is, see :class:`edge_rerank.ListOrder`: ours, or yours or both interleaved
+            where you give an order of your own and :class:`edge_rerank.HostGuard` tests it.
         locale: language that cards, the banner and pages tell reasons in where they are given no
             other, a BCP 47 tag; English if empty.
     """

@@ -94,8 +94,8 @@ class Item:
         score: the host's own ranking score, higher is better, on any scale.
         vector: a precomputed embedding, shape ``(d,)`` with d ≤ 4096, kept as float32.
             Items that carry one are compared by it instead of by their text.
-        fields: whatever the host wants back with the ranking; never stored, and read only by rules
-            of a list policy that name one.
+        fields: whatever the host wants back with the ranking, as a price or a brand; never stored,
+            and read only by rules of a list policy that name one.
         published: when it came out, UTC seconds since 1970, given as such or as a datetime with a
             time zone; for :class:`edge_rerank.Fresh`, never stored.
         image: a picture, for packs that look at pictures: uint8 of shape (height, width, 3), or,
@@ -331,7 +331,7 @@ class Reason:
 
 
 class ListOrder(StrEnum):
-    """Whose order a list is in: by all evidence, the host's own, or drafted of both in turn."""
+    """Whose order a list is in: ours by all evidence, the host's own, or both interleaved."""
 
     PERSONAL = "personal"
     HOST = "host"
@@ -339,7 +339,7 @@ class ListOrder(StrEnum):
 
 
 class Degradation(StrEnum):
-    """Why a ranking is poorer than it could have been."""
+    """Why a ranking is poorer than it could be, see :attr:`edge_rerank.Ranking.degraded`."""
 
     HISTORY_UNAVAILABLE = "history-unavailable"
     TIME_BUDGET = "time-budget"
@@ -363,7 +363,7 @@ class LeftOut(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Unread:
-    """Texts that the pack cannot read, because most of their signs are not in its vocabulary.
+    """Shares of texts that the pack cannot read: most of their signs are not in its vocabulary.
 
     Such a text says nothing; its categories, its popularity and the host's score still count.
     A language whose letters are known but whose words are not is not noticed.

@@ -71,12 +71,12 @@ class Count:
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """A release.
+    """Differentially private counts, see :meth:`edge_rerank.History.release_counts`.
 
     Attributes:
         counts: one for each category asked for, in that order.
         people: how many took part.
-        epsilon: what the release cost each of them.
+        epsilon: privacy loss of each of them in this release.
         epsilon_left: what is left of the file's lifetime budget.
         standard_error: of each count, in people, from the randomisation.
     """

@@ -126,7 +126,7 @@ class Sketch:
 
 @dataclass(frozen=True, slots=True)
 class Covered:
-    """How many different items or categories were offered and shown, within a few per cent.
+    """Coverage: how many of the items or categories offered were shown, within a few per cent.
 
     Catalogue coverage: Ge, Delgado-Battenfeld and Jannach, "Beyond accuracy", RecSys 2010.
 

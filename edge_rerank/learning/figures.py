@@ -25,11 +25,11 @@ _Z = 1.959964
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A figure and the interval that holds it at 95 %.
+    """An estimate with its 95 % interval.
 
     Attributes:
-        value: the figure.
-        low, high: of the interval, ``None`` where too little is known for one.
+        value: the estimate.
+        low, high: bounds of the interval, ``None`` where too little is known for one.
     """
 
     value: float

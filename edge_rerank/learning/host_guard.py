@@ -46,21 +46,23 @@ _MOST_RETURNS = 2**16 - 1
 
 @dataclass(frozen=True, slots=True)
 class HostGuard:
-    """How your own order is guarded where you give one: ``Item.score`` of all, or ``host_order``.
+    """Online test of the personal order against your own, which returns where it is better.
+
+    It is at work where you give an order: ``Item.score`` of all candidates, or ``host_order``. Some
+    lists interleave both (team draft), and a sequential test for each person and surface decides.
 
     Attributes:
-        share: of a person's lists without a query that is drafted from your order and ours in
-            turn, to find out which is better, 0 to 0.5: more of them where the one that is not
-            shown seems better, fewer once yours has returned, none for people of whom fewer than
-            five choices are known.
+        share: of a person's lists without a query that is interleaved, 0 to 0.5: more of them where
+            the order that is not shown seems better, fewer once yours has returned, none for
+            people of whom fewer than five choices are known.
         room: log-odds by which everything but your order may tell two items of a list apart at
             first; what tells them further apart is made smaller in proportion, but for what the
             person turned down. Your order itself has a standard deviation of 1. ``None`` for no
             bound: then what a person does shows at once, and a host whose order is nearly perfect
             loses more before it returns. With 0.75 less than 1 % is lost.
-        most: that they may once a person's choices have shown that it is better so, and until
-            they show that it is not, at least ``room``; ``None`` for no bound. With ``room``
-            nothing is earned: that holds whatever clicks say.
+        most: bound of the room that a person's choices can earn, for as long as they show that it
+            is better so: at least ``room``, ``None`` for no bound. Equal to ``room`` nothing is
+            earned, whatever clicks say.
 
     Raises:
         InvalidRequest: when a number is out of range.

@@ -22,16 +22,16 @@ _PRIOR_LISTS = 5.0
 
 @dataclass(frozen=True, slots=True)
 class OrderEstimate:
-    """What the first ten places earn a list, in successes.
+    """Off-policy estimate of what an order earns: successes a list, in its first ten places.
 
     Attributes:
-        estimator: "shown" for the lists as they were, else by which it is estimated what they
-            would have earned without what was learnt: "ips", "snips", "rips", "dm" (direct) or
-            "dr" (doubly robust).
-        value: with its interval.
-        effective_size: lists of equal weight that say as much.
+        estimator: "shown" for the mean of the lists as they were, else how the order without what
+            was learnt is estimated: "ips", "snips", "rips", "dm" (direct method) or "dr" (doubly
+            robust).
+        value: the estimate with its interval.
+        effective_size: effective sample size (Kish), in lists.
         lists: that it was estimated from.
-        clipped: share of the weights that were cut to 10, from 0 to 1.
+        clipped: share of the importance weights that were clipped at 10, from 0 to 1.
     """
 
     estimator: str

@@ -57,14 +57,14 @@ _MOST_ROUND = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class FleetRound:
-    """The terms of one round of a fleet, as its server promises them.
+    """Terms of one round of federated learning, as the fleet's server promises them.
 
     Attributes:
         number: of the round, from 1; another one for every round of the server.
         recipient: the server's X25519 public key, 32 bytes, see
             :func:`~edge_rerank.generate_recipient_key`.
-        noise: standard deviation of the Gaussian noise that the sum gets, in lengths of the
-            longest vector; at least 1. A round costs more the less it is.
+        noise: noise multiplier: standard deviation of the Gaussian noise on the sum, in clipping
+            norms; at least 1. The less it is, the more ε a round costs.
         clients: devices whose vectors are added up, at least 100.
 
     Raises:

@@ -33,19 +33,19 @@ LEAST_EFFECTIVE = 30
 
 @dataclass(frozen=True, slots=True)
 class ListFigures:
-    """How lists did.
+    """Click-through, satisfaction and ranks over a group of lists.
 
     Attributes:
         name: of the month, as "2026-11", of the surface or of the order; empty for all lists, and
             for surfaces without a name of their own.
         lists: that were shown.
-        clicked: of them, that something was chosen from.
+        clicked: lists that something was chosen from.
         refused: items that were disliked or dismissed.
         click_through: share of the lists that something was chosen from; ``None`` without lists.
         satisfied: mean success of a list, 0 to 1: a whole one for a long visit, a purchase and
             the like, part of one for a short visit, none for a bounce.
-        place: mean place of what was chosen, from 1; ``None`` where nothing was.
-        mrr: mean of 1 / place over the lists with a choice.
+        place: mean rank of what was chosen, from 1; ``None`` where nothing was.
+        mrr: mean reciprocal rank over the lists with a choice.
         rated: lists that the person rated as a whole.
         rating: mean of these ratings, in the host's unit; ``None`` where there are none.
     """
@@ -64,14 +64,14 @@ class ListFigures:
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Where what was chosen stood, and where another order would have put it.
+    """Ranks of what was chosen, in the order shown and in another order of the same lists.
 
     Attributes:
-        lists: with a choice and a place in both orders, of the newest.
-        place: mean place as shown.
-        other: mean place in the other order.
-        higher: places by which what was chosen stood higher than there, in the mean.
-        mrr: mean of 1 / place as shown, less that in the other order.
+        lists: of the newest 200, those with a choice that has a place in both orders.
+        place: mean rank as shown.
+        other: mean rank in the other order.
+        higher: ``other`` less ``place``: above 0 where the order shown is better.
+        mrr: mean reciprocal rank as shown, less that in the other order.
     """
 
     lists: int
@@ -83,14 +83,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class ListDiversity:
-    """How varied the first ten places of the newest lists were, in the mean.
+    """Intra-list diversity of the first ten places, in the mean of the newest lists.
 
     Attributes:
         lists: that were looked at.
         categories: intra-list diversity by categories, 0 to 1: the mean of 1 - |A ∩ B| / |A ∪ B|
             over pairs of items, A and B being their categories.
         vectors: the same by vectors, the host's or those of texts: the mean of 1 - cosine.
-        recall: share of the categories of all candidates that were there, 0 to 1.
+        recall: subtopic recall: share of the categories of all candidates that were there, 0 to 1.
     """
 
     lists: int
@@ -101,7 +101,7 @@ class ListDiversity:
 
 @dataclass(frozen=True, slots=True)
 class ListCoverage:
-    """How much of what was offered in this month and the last came to the first ten places.
+    """Catalogue coverage of the first ten places, in this month and the last.
 
     Attributes:
         items: counted by their ids.
@@ -113,10 +113,10 @@ class ListCoverage:
 
 
 class NoteCode(StrEnum):
-    """What cannot be said, or is to be read with care."""
+    """Caveats of statistics: what cannot be said, or is to be read with care."""
 
     NO_LIST = "no-list"
-    """Lists count that were ranked for the person with learning, after consent."""
+    """There is no list yet: those count that were ranked with learning on, after consent."""
     NOT_AGAINST_HOST = "not-against-host"
     """Too few of the newest lists have a choice and a place in the application's order."""
     NOT_AGAINST_PACK = "not-against-pack"
@@ -126,16 +126,16 @@ class NoteCode(StrEnum):
     NO_ESTIMATES = "no-estimates"
     """Too few of the newest lists had something left to chance."""
     OUT_OF_REACH = "out-of-reach"
-    """Chance never puts there what the other order has at many of the places."""
+    """Exploration never shows what the other order has at many of the places."""
     CLIPPED = "clipped"
-    """Weights of rare lists were cut, so estimates leave out part of what these earned."""
+    """Importance weights were clipped, so estimates leave out part of what rare lists earned."""
     FEW_EFFECTIVE = "few-effective"
-    """An estimate rests on so few lists of equal weight that its interval is too narrow."""
+    """The effective sample size of an estimate is so small that its interval is too narrow."""
 
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """What cannot be said, or is to be read with care.
+    """A caveat of statistics: what cannot be said, or is to be read with care.
 
     Attributes:
         code: what.
@@ -152,7 +152,7 @@ class Note:
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """How a person's lists did. It names no item.
+    """Statistics of the lists that one person was shown. They name no item.
 
     Attributes:
         whole: of all lists that are counted, of 13 months at most.
@@ -160,7 +160,7 @@ class Stats:
         by_surface: the same by surface, by name.
         by_order: the same of the newest lists by the order they were shown in: "pack", "learnt"
             on the device, "host" for the application's, "mixed" for the two compared.
-        places: lists by the place of what was chosen, as ("1", 12) or ("6-10", 3).
+        places: histogram of the ranks of what was chosen, as ("1", 12) or ("6-10", 3).
         against_host: against the application's own order; ``None`` where too little is known.
         against_pack: against the order without what was learnt of the person, likewise.
         estimates: off-policy estimates of the order without what was learnt; empty where they

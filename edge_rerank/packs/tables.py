@@ -111,7 +111,7 @@ class TablesManifest:
 
 @dataclass(frozen=True, slots=True)
 class Tables:
-    """Checked tables of a catalogue's log, in memory: what people of the application chose.
+    """Tables of a catalogue's log, checked and in memory: co-occurrence, counts, sequences.
 
     ``Reranker.open(tables=...)`` takes them, or the folder's path. A folder may be written anew
     at any time: who has read it keeps what was read.

@@ -244,7 +244,7 @@ class Candidates(Sequence[Item]):
 
 
 class Catalogue(Candidates):
-    """The host's items, prepared: ranking them, or some of them, does not look at each anew.
+    """The host's items with vectors and columns computed once, for many rankings of all or some.
 
     A sequence of :class:`Item`, made by :meth:`edge_rerank.Reranker.prepare`; to be handed to
     ``rank()`` as it is, if it holds at most 10,000, or a part of it. It holds the items themselves
@@ -254,7 +254,7 @@ class Catalogue(Candidates):
     kept = True
 
     def select(self, ids: Iterable[str | int]) -> Self:
-        """Some of the items, in the order of ``ids``, with what was looked at already.
+        """Some of the items, in the order of ``ids``, with what was computed of them.
 
         Args:
             ids: identifiers, each once; as they are, or whole numbers for their digits.

@@ -54,11 +54,11 @@ from edge_rerank.types import Event, Item
 
 
 class RankingEngine:
-    """Loaded packs that rank. Safe from several threads.
+    """Ranks with loaded packs, without storage. Safe from several threads.
 
-    A call is checked once, each source fills in its columns of evidence, the columns are added
-    up, each policy arranges, and what moved is explained. Make one with :meth:`open`; close it,
-    or use it as a context manager.
+    Each source of evidence adds columns of log-odds to the scores, policies rearrange the sorted
+    list, and reasons are read off the columns. Make one with :meth:`open`; close it, or use it as
+    a context manager.
 
     Attributes:
         pack: the one with the encoder.
@@ -66,8 +66,8 @@ class RankingEngine:
         axes: internal, along which heads read vectors, float32 of shape (dim, ``layout.axes``).
         scorer, pair_scorer: where one of the packs has one.
         ratings: the host's scale, ``None`` where it is guessed.
-        repeats: what the host wants of things had before, where a call does not say.
-        policy: what makes a good list, where a call does not say.
+        repeats: how things had before are treated, where a call does not say.
+        policy: rules for the list, where a call does not say.
     """
 
     def __init__(
@@ -134,9 +134,9 @@ class RankingEngine:
             trust: whose packs are accepted.
             ratings: the scale of the host's ratings; if ``None``, the smallest of 1 to 5, 0 to 10
                 and 0 to 100 that holds what a person gave.
-            repeats: what is wanted of things that a person had before, where a call does not say:
-                "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
-            policy: what makes a good list, where a call does not say.
+            repeats: how items are treated that a person has chosen before, where a call does not
+                say: "never", "fresh" or "learn", see :class:`edge_rerank.Repeats`.
+            policy: rules for the list, where a call does not say.
             seen_releases: the newest release seen so far of each signed pack, by name; an older
                 one is refused.
             tables: of the host's own log, see :meth:`refresh_tables`.
@@ -226,17 +226,17 @@ class RankingEngine:
         trial_of: TrialOf | None = None,
         **options: Unpack[RankOptions],
     ) -> Answer:
-        """:meth:`rank` for a person who is learnt of.
+        """Internal: :meth:`rank`, with what a learner has to know of the list.
 
         Args:
             items: see :meth:`rank`.
             history: likewise.
-            head_of: gives what was learnt of the person; ``None`` for nobody.
+            head_of: gives the personal head of the person; ``None`` for nobody.
             trial_of: says whose order the list is to be in; ``None`` for always ours.
             options: see :meth:`rank`.
 
         Returns:
-            The ranking, and of a list that is shown, with a head, what that is to learn from.
+            The ranking, and what a head learns from, of a list that is shown to somebody with one.
 
         Raises:
             InvalidRequest, InferenceError, ClosedError: see :meth:`rank`.
@@ -262,8 +262,7 @@ class RankingEngine:
     def rank_each(self, calls: Sequence[PlainCall]) -> list[PlainList | InvalidInput]:
         """Internal: :meth:`rank` for several people at once, each to the last bit as if alone.
 
-        What judges candidates or shares out places does so once for all whose lists and histories
-        have one shape.
+        The history model and policies run once for all lists and histories of one shape.
 
         Args:
             calls: candidates, history and options of each.
@@ -321,7 +320,7 @@ class RankingEngine:
         )
 
     def candidates(self, items: Iterable[Item]) -> Candidates:
-        """Items that are to be ranked, checked; the last call's, where they are the same."""
+        """Internal: items to be ranked, checked; the last call's, where they are the same."""
         return self._last_list.of(items)
 
     def warmup(
@@ -361,7 +360,7 @@ class RankingEngine:
         vectors: str | Path | None = None,
         progress: Progress | None = None,
     ) -> Catalogue:
-        """Look at the host's items once, so that ranking them does not look at each anew.
+        """Compute vectors and columns of the host's items once, for many rankings.
 
         Args:
             items: the catalogue, any number, each id once; what is said of an item later is
@@ -426,7 +425,7 @@ class RankingEngine:
         self._traces.forget(user)
 
     def in_flight(self) -> AbstractContextManager[None]:
-        """Around what reads a history and ranks, see :meth:`~.traces.Traces.in_flight`."""
+        """Internal: around a history's reading and ranking, see ``Traces.in_flight()``."""
         return self._traces.in_flight()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""List policies: what a host says a good list is, as one frozen value.
+"""List policies: a host's rules for its lists, as one frozen value.
 
 How the rules act, and in which order, stands in ``policies/README.md``.
 """
@@ -49,7 +49,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class ListPolicy:
-    """What a host says a good list is; every rule is off until it is given.
+    """A host's rules for a list: block lists, pins, caps, diversity and more; all are off at first.
 
     The rules act in a fixed order, whatever theirs here: ``block``; ``fresh``, ``fatigue`` and
     ``rotate`` in the scores; ``floor``; ``collapse``; hard ``caps``; ``decay``; ``calibrate``;
@@ -58,27 +58,26 @@ class ListPolicy:
     has a reason that says so, and :attr:`edge_rerank.Ranking.left_out` names those left out.
 
     Attributes:
-        block: items that take no part.
-        pin: 1-based places of items by id, each place once. In a list that is shorter they
+        block: items that are taken out before anything is ranked.
+        pin: fixed 1-based places of items by id, each place once. In a list that is shorter they
             stand at its end.
-        caps: how many items of one value of a key, or of several keys.
-        spread: how far apart items of one value stand.
-        decay: what each further item of one value counts.
-        fatigue: what becomes of what was shown often and never chosen.
-        rotate: what becomes of what was just shown.
-        fresh: what being new counts.
-        floor: the least score from 0 to 1 (see :attr:`edge_rerank.RankedItem.score`) of an item
-            by itself, before rules move it; what has less is left out.
-        collapse: what is a near-duplicate.
-        diversity: how much variety counts, or may cost; the strength of a call's own ``diversity``
-            comes before this one's.
-        calibrate: how much the shares of categories count.
-        had: "sink", what the person has bought, completed or rated stands behind all else, or
-            "stay", it is not lowered for that.
-        explore: the chance, 0 to 0.5, that two neighbours of the list are tried in either order,
-            so that what is clicked tells of the places, too; 0.1 is usual. Not for people with
-            fewer than five choices. :attr:`edge_rerank.Ranking.chances` says how likely each
-            item was to stand where it does.
+        caps: most items with one value of a key, or of several keys.
+        spread: least distance between items with one value of a key.
+        decay: lower odds for each further item with one value of a key.
+        fatigue: leaves out what was shown often and never chosen.
+        rotate: lower odds for what was shown a moment ago.
+        fresh: higher scores for newer items.
+        floor: least score from 0 to 1 (see :attr:`edge_rerank.RankedItem.score`) of an item
+            by itself, before rules move it; items below are left out.
+        collapse: leaves out near-duplicates.
+        diversity: diversification of the first places; a call's own ``diversity`` takes the place
+            of its strength.
+        calibrate: brings the shares of categories near those of the person's taste.
+        had: "sink" puts what the person has bought, completed or rated behind all else, "stay"
+            does not lower it for that; ``None`` lowers its score, see :class:`edge_rerank.Repeats`.
+        explore: ε-exploration for off-policy estimates: the chance, 0 to 0.5, that two neighbours
+            are put in random order; 0.1 is usual. Not for people with fewer than five choices.
+            :attr:`edge_rerank.Ranking.chances` has the propensities.
 
     Raises:
         InvalidRequest: when a rule is malformed.

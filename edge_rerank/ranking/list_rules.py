@@ -37,14 +37,14 @@ _TINY = 1e-6
 
 
 class Method(StrEnum):
-    """How variety is weighed against relevance."""
+    """Methods of diversification: maximal marginal relevance, determinantal point process."""
 
     MMR = "mmr"
     DPP = "dpp"
 
 
 class Had(StrEnum):
-    """What becomes of items that the person has bought, completed or rated."""
+    """Where items stand that the person has bought, completed or rated."""
 
     SINK = "sink"
     STAY = "stay"
@@ -52,13 +52,13 @@ class Had(StrEnum):
 
 @dataclass(frozen=True, slots=True, init=False, repr=False)
 class Block:
-    """Items that take no part, as if they had not been handed in.
+    """Block list: items that are taken out before anything is ranked.
 
     Attributes:
-        ids: of items.
+        ids: of blocked items.
         categories: an item with any of them is blocked.
-        words: or whose text has any of them, whatever the case: whole words, or several with
-            blanks between; in scripts without blanks, anywhere.
+        words: an item whose text has any of them is blocked, whatever the case: whole words or
+            phrases; in scripts without spaces, anywhere in the text.
 
     Raises:
         InvalidRequest: when one is malformed, or there are more than 10,000 of a kind.
@@ -90,18 +90,18 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Cap:
-    """So many items of one value of a key, and no more.
+    """At most so many items with one value of a key, as two of a brand.
 
     Items without the key are not counted, and never share a cap.
 
     Attributes:
         key: "category" for the first category of an item, "subcategory" for its last, or the name
             of one of :attr:`edge_rerank.Item.fields`.
-        most: items of one value, 1 or more; this or ``share``.
-        share: of the places asked for, above 0 to 1, rounded down; one item at least.
-        hard: whether what goes beyond is left out; else it stands behind what does not, and
-            fills places that nothing else can.
-        of: the value that is capped; each for itself if ``None``.
+        most: items with one value, 1 or more; this or ``share``.
+        share: of the places that are returned, above 0 to 1, rounded down; one item at least.
+        hard: whether items beyond the cap are left out; else they stand behind the others, and
+            fill places that would stay empty.
+        of: the value that is capped; every value by itself if ``None``.
 
     Raises:
         InvalidRequest: when one is malformed, or not exactly one of ``most`` and ``share`` given.
@@ -129,7 +129,7 @@ class Cap:
             raise InvalidRequest(f"cap.of: expected {wanted}, got {kind_of(self.of)}")
 
     def room(self, places: int) -> int:
-        """How many items of one value a list of so many places may hold."""
+        """How many items with one value a list of so many places may hold."""
         if self.most is not None:
             return self.most
         return max(int((self.share or 0.0) * places + _TINY), 1)
@@ -137,11 +137,13 @@ class Cap:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """Items of one value of a key stand apart, within the first 100 places.
+    """Least distance between items with one value of a key, within the first 100 places.
+
+    It is kept as far as the candidates allow.
 
     Attributes:
         key: as for :class:`Cap`.
-        distance: places from one to the next, 2 to 100; 2 is never side by side.
+        distance: places from one to the next, 2 to 100; with 2 they never stand side by side.
 
     Raises:
         InvalidRequest: when one is malformed.
@@ -161,15 +163,15 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Decay:
-    """Each further item of one value of a key counts less.
+    """Diminishing returns: each further item with one value of a key has lower odds.
 
     The odds of the i-th repeat (i = 0 for the best of the value) are multiplied by
     (1 - ``floor``) · ``factor``^i + ``floor``, as in the author diversity of X's recommender.
 
     Attributes:
         key: as for :class:`Cap`.
-        factor: 0 to 1.
-        floor: what is left of the odds at least, above 0 to 1.
+        factor: of each repeat, 0 to 1.
+        floor: least share of the odds that is left, above 0 to 1.
 
     Raises:
         InvalidRequest: when one is malformed.
@@ -188,16 +190,16 @@ class Decay:
 
 @dataclass(frozen=True, slots=True)
 class Fatigue:
-    """What was shown often and never chosen is left out for a while, and then let back.
+    """Impression fatigue: what was shown often and never chosen is left out for a while.
 
-    It counts what :attr:`edge_rerank.RankOptions.exposures` say; without any, the impressions
-    that were recorded of the person; without either it does nothing.
+    It counts :attr:`edge_rerank.RankOptions.exposures`; without any, the impressions that were
+    recorded of the person; without either it does nothing.
 
     Attributes:
-        shown: times from which on an item that was never chosen is tiring, 1 or more.
-        hidden_days: since it was shown last, during which it is left out.
-        back_days: after that, during which its odds rise from ``least`` of them to all.
-        least: above 0 to 1.
+        shown: impressions from which on an item that was never chosen is left out, 1 or more.
+        hidden_days: days since its last impression during which it is.
+        back_days: days after that during which its odds rise from ``least`` of them to all.
+        least: share of its odds when it comes back, above 0 to 1.
 
     Raises:
         InvalidRequest: when one is malformed.
@@ -218,14 +220,14 @@ class Fatigue:
 
 @dataclass(frozen=True, slots=True)
 class Rotate:
-    """What was just shown counts less, so that lists change from one look to the next.
+    """What was shown a moment ago has lower odds, so that lists vary from one visit to the next.
 
-    The odds are multiplied by 1 - ``rate``, and by ever more until ``seconds`` later all is as it
-    was. It counts what :class:`Fatigue` does.
+    Right after an impression the odds are multiplied by 1 - ``rate``; the factor rises to 1 within
+    ``seconds``. It counts what :class:`Fatigue` counts.
 
     Attributes:
-        rate: above 0 and below 1.
-        seconds: above 0.
+        rate: share of the odds that is lost at first, above 0 and below 1.
+        seconds: until all of it is back, above 0.
 
     Raises:
         InvalidRequest: when one is malformed.
@@ -242,10 +244,10 @@ class Rotate:
 
 @dataclass(frozen=True, slots=True)
 class Fresh:
-    """Newer items count more, by :attr:`edge_rerank.Item.published`.
+    """Freshness: newer items score higher, by :attr:`edge_rerank.Item.published`.
 
-    An item loses up to ``weight`` log-odds, half of it by its half-life; one that says no time
-    loses half.
+    With age an item loses up to ``weight`` log-odds, half of it by its half-life; one without a
+    time loses half.
 
     Attributes:
         half_life_days: above 0.
@@ -267,11 +269,14 @@ class Fresh:
 
 @dataclass(frozen=True, slots=True)
 class Collapse:
-    """Of near-duplicates among the best 200 the best one stays, and the others are left out.
+    """Deduplication: of near-duplicates among the best 200 items only the best one stays.
+
+    Two items are near-duplicates where their vectors and their words say so.
 
     Attributes:
-        cosine: of the texts' vectors from which on two items may be duplicates, -1 to 1.
-        words: part of the shorter text's words that the other has from which on they are, 0 to 1.
+        cosine: least cosine of their text vectors, -1 to 1.
+        words: least share of the shorter text's words that the other has (the overlap
+            coefficient), 0 to 1.
 
     Raises:
         InvalidRequest: when one is malformed.
@@ -288,19 +293,19 @@ class Collapse:
 
 @dataclass(frozen=True, slots=True, init=False)
 class Diversify:
-    """Variety at the top: of the best 200 items the first 50 places are filled with an eye to it.
+    """Diversification of the first 50 places, out of the best 200 items.
 
-    As strong as ``cost`` allows: each ten places are the set that is most varied for the price,
-    the best of it first, and ten items or fewer stay as they are. Or as strong as ``strength``
-    says, place by place and whatever it costs.
+    With a ``cost``, each page of ten is the most varied set for that price, ordered by score; lists
+    of ten items or fewer stay as they are. With a ``strength``, places are filled one by one,
+    whatever that costs.
 
     Attributes:
         strength: 0 keeps the order, 1 looks at variety only; ``None`` where the cost decides.
-        method: "mmr", maximal marginal relevance, weighs how alike an item is to each of what is
-            chosen, or with a strength to the most alike; "dpp", a determinantal point process, what
-            all of them span together.
-        cost: share of the DCG that the first ten places are expected to have by the scores, 0 to 1,
-            which may be given up at most; 0.03 where neither is given.
+        method: "mmr", maximal marginal relevance, penalises the cosine with each item that is
+            chosen, or with a strength the largest of them; "dpp", a determinantal point process,
+            rewards the volume that all of them span.
+        cost: largest share of the expected DCG of the first ten places to give up, 0 to 1; 0.03
+            where neither is given.
 
     Raises:
         InvalidRequest: when one is malformed, or both a strength and a cost given.
@@ -330,13 +335,13 @@ class Diversify:
 
 @dataclass(frozen=True, slots=True)
 class Calibrate:
-    """Categories have the shares in the list that they have in what the person likes.
+    """Calibration: categories have the shares in the list that they have in the person's taste.
 
     After Steck, "Calibrated recommendations", RecSys 2018, over the best 200 items and the first 20
     places. Without a history, and with a query that anything fits, nothing is done.
 
     Attributes:
-        strength: of the shares beside the chances of being chosen, which sum to 1: 0 keeps the
+        strength: λ in (1 - λ) · chance of being chosen - λ · KL divergence, 0 to 1: 0 keeps the
             order, 1 looks at the shares only; 0.05 takes half off the divergence of ten of 100
             films for about 3 % of NDCG@10.
 
@@ -353,13 +358,13 @@ class Calibrate:
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """How an item was shown to the person so far.
+    """Impressions of an item so far, and how often the person chose it.
 
     Attributes:
-        shown: times, 0 or more.
-        chosen: times, 0 or more.
-        last: when it was shown last, UTC seconds or a datetime with a time zone; both rules take
-            no note of what has none.
+        shown: impressions, 0 or more.
+        chosen: times that it was chosen, 0 or more.
+        last: time of the last impression, UTC seconds or a datetime with a time zone; both rules
+            take no note of what has none.
 
     Raises:
         InvalidRequest: when one is malformed.

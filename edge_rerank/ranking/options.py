@@ -15,12 +15,13 @@ from edge_rerank.ranking.list_rules import Exposure
 
 
 class Repeats(StrEnum):
-    """What a host wants of things that a person had before.
+    """How items are treated that the person has chosen before (repeat consumption).
 
     Attributes:
         NEVER: they stand behind all others.
-        FRESH: that they were had before never speaks for them, and against what was just now.
-        LEARN: as often as the person comes back to things, and to this one.
+        FRESH: having been chosen never raises their scores, and lowers them for a while after a
+            purchase, completion or rating.
+        LEARN: they gain as often as the person comes back to things, and to this one.
     """
 
     NEVER = "never"
@@ -51,27 +52,28 @@ class RankOptions(ListOptions, total=False):
     Attributes:
         query: what the person asked for just now; not recorded.
         top_k: how many to return, all if ``None``.
-        diversity: 0 to 1, how much near-copies are pushed down within the first 100 places.
+        diversity: 0 to 1, strength of maximal marginal relevance within the first 100 places.
         host_order: whether the order of the items is the host's own ranking and is to be
             blended in; an item's ``score`` says more and always is.
-        budget_ms: milliseconds after which a scorer is to stop refining; the result is then
-            marked as degraded. No limit if ``None``; the encoder always runs.
+        budget_ms: milliseconds after which a scorer, and ``diversity``, are to stop; the ranking
+            is then marked as degraded. No limit if ``None``; the encoder always runs.
         now: UTC seconds, or a datetime with a time zone; the clock if ``None``.
-        repeats: what is wanted of things that the person had before, "never", "fresh" or "learn",
-            see :class:`Repeats`; as the reranker was opened if ``None``. With a query "learn" is
-            as "fresh".
+        repeats: how items are treated that the person has chosen before, "never", "fresh" or
+            "learn", see :class:`Repeats`; as the reranker was opened if ``None``. With a query
+            "learn" is as "fresh".
         context: circumstances of the call, at most 16: strings of 1 to 128 characters or numbers
             by names of 1 to 64 of ``A-Z a-z 0-9 . _ -``, as ``{"hour": 20, "device": "kiosk"}``.
             ``hour`` goes from 0 to 23, ``weekday`` from 0 (Monday) to 6, ``month`` from 1 to 12.
             Not recorded; what a person chooses in which of them is learnt on the device.
-        surface: which of your lists this is, as "home": a name like those. No part of a score.
+        surface: which of your lists this is, as "home": a name like those. Statistics and
+            :class:`edge_rerank.HostGuard` tell surfaces apart; it is no evidence in a score.
         locale: language that the ranking's forms tell reasons in, a BCP 47 tag, as "zh"; we have
             English, which it is if ``None``, and Chinese. See :class:`edge_rerank.Words`.
-        policy: what makes a good list, in place of the one that the reranker was opened with, see
-            :class:`edge_rerank.ListPolicy`; that one if ``None``.
-        exposures: how often items were shown to the person so far, by item id, for rules of the
-            policy that count it: :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`; where
-            it is left out, as far as impressions were recorded.
+        policy: rules for the list, in place of those that the reranker was opened with, see
+            :class:`edge_rerank.ListPolicy`; those if ``None``.
+        exposures: impressions of items so far, by item id, for rules of the policy that count them:
+            :class:`edge_rerank.Fatigue`, :class:`edge_rerank.Rotate`; recorded impressions if
+            ``None``.
         shown: ``False`` for a list that the person does not get to see, as one that is printed or
             made ahead: it does not count in ``stats()``, and nothing is learnt from it.
     """
@@ -80,7 +82,7 @@ class RankOptions(ListOptions, total=False):
 
 
 def repeats_of(value: object) -> Repeats:
-    """What a host wants of things had before; "learn" where it is ``None``.
+    """How things had before are treated; "learn" where it is ``None``.
 
     Raises:
         InvalidRequest: when it is no name of one.

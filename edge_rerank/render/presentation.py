@@ -26,7 +26,7 @@ _DEEPEST_HEADING = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reporting:
-    """Clicks, seconds and what was seen of a page, reported by a script of ours.
+    """Client-side tracking: our script reports the clicks, dwell times and impressions of a page.
 
     The script sends ids, ranks and times, never a text, to a route that takes what the server's
     ``POST /record`` takes.
@@ -64,7 +64,7 @@ class Reporting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Presentation:
-    """How a host shows rankings. What is left out is ours.
+    """How a host shows rankings: pictures, templates, words, style sheet; ours are the defaults.
 
     Attributes:
         image: the address of an item's picture, http(s), relative or a ``data:`` picture: the

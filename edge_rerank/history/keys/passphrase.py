@@ -34,7 +34,7 @@ MIN_PASSPHRASE_CHARS = 8
 
 @dataclass(frozen=True, slots=True)
 class Argon2Cost:
-    """What one guess at the passphrase costs; the default is RFC 9106's second choice.
+    """Cost of hashing a passphrase with Argon2id; the default is RFC 9106's second choice.
 
     Attributes:
         memory_kib: KiB of memory, 19,456 (19 MiB) to 1,048,576 (1 GiB).

@@ -21,7 +21,7 @@ ANCHOR_BYTES = 72
 
 @runtime_checkable
 class Anchor(Protocol):
-    """Keeps 72 bytes outside the history file."""
+    """Protection against old copies of a history: keeps 72 bytes outside of its file."""
 
     def load(self) -> bytes | None:
         """What was saved last; ``None`` if nothing ever was."""

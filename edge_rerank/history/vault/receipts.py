@@ -145,7 +145,7 @@ class RekeyReceipt:
 
 @dataclass(frozen=True, slots=True)
 class RepairReceipt:
-    """What putting damage right, or taking it out, came to.
+    """What a repair or a quarantine of damaged data came to.
 
     Attributes:
         people: whose data it concerned.
@@ -162,7 +162,7 @@ class RepairReceipt:
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """What a look at every byte of the file found.
+    """Result of :meth:`edge_rerank.History.verify`, which reads every byte of the file.
 
     Attributes:
         people: how many are in it.
