@@ -39,7 +39,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser = add_command(
         subparsers,
         "eval",
-        help="judge a pack on a data set, beside the baselines",
+        help="evaluate a pack on a data set, beside the baselines",
         description="Rank the requests of a data set folder with a pack and with the classic "
         "baselines, and compare with what was clicked.",
     )

@@ -45,7 +45,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser = add_command(
         subparsers,
         "expect",
-        help="try on a pack what a person would expect of a list",
+        help="behavioural tests of a pack: what anyone would expect of its lists",
         description="Play people at a catalogue in English and Chinese, and hold "
         "the lists they get to sentences that anyone would hold of such a product: each a "
         "measured number and a bound. With --data, change one thing in real histories as well, and "

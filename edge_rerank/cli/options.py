@@ -118,7 +118,7 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
         "--policy",
         type=Path,
         metavar="FILE",
-        help="what makes a good list: a list policy as JSON, with pins, caps, spread and the like",
+        help="rules for the list: a list policy as JSON, with pins, caps, spread and the like",
     )
 
 
@@ -160,7 +160,7 @@ def add_runtime(parser: argparse.ArgumentParser) -> None:
         help='execution providers by preference, as "cuda,cpu" (default: cpu)',
     )
     parser.add_argument(
-        "--threads", type=positive, metavar="N", help="threads in one operator (default: up to 4)"
+        "--threads", type=positive, metavar="N", help="threads of one call (default: up to 4)"
     )
 
 

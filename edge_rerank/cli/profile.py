@@ -70,8 +70,8 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     stats = add_command(
         actions,
         "stats",
-        help="whether the order of the lists they saw helps",
-        description="Print how the lists that the person was shown did: clicks, places, other "
+        help="statistics of the lists they were shown",
+        description="Print statistics of the lists that the person was shown: clicks, ranks, other "
         "orders; the history's audit log notes it.",
     )
     add_html(stats)

@@ -73,19 +73,19 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
         type=float,
         default=0.0,
         metavar="X",
-        help="0 to 1, how much near-copies are pushed down (default: 0)",
+        help="strength of maximal marginal relevance, 0 to 1 (default: 0)",
     )
     parser.add_argument(
         "--host-order",
         action="store_true",
-        help="the order of the items is a ranking to be blended in",
+        help="the order of the items is the application's own ranking, to be blended in",
     )
     parser.add_argument(
         "--repeats",
         choices=[one.value for one in Repeats],
         default=Repeats.LEARN.value,
-        help="what the person had before: never again, nothing for having been had, or as the "
-        "person comes back to things (default: learn)",
+        help="items chosen before: last of all (never), without a gain from it (fresh), or by how "
+        "the person comes back to things (learn, the default)",
     )
     parser.add_argument(
         "--context",

@@ -53,7 +53,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser = add_command(
         subparsers,
         "tables",
-        help="make tables of a log, by which packs rank better",
+        help="count a log in tables, by which packs rank better",
         description="Count in an application's log what people choose together, when, and one "
         "after the other, and write tables that a pack's history model reads: Reranker.open("
         "tables=...), --tables of eval, rank and serve. The log is read as by import, or a data "

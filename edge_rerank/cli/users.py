@@ -27,7 +27,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     parser = add_command(
         subparsers,
         "users",
-        help="how many people a history knows, and how much of them",
+        help="numbers of people and events in a history",
         description="Count the people and events of an encrypted history. Identifiers cannot be "
         "listed: the file keeps a keyed hash of each, from which nothing leads back. Every event "
         "is opened once, and only counted.",

@@ -62,7 +62,7 @@ far scores are apart, by what falls below them; and what is explored is learnt f
 Policy = Annotated[
     dict[str, Any] | None,
     Field(
-        description="what makes a good list, as "
+        description="rules for the list, as "
         '{"block": {"words": ["casino"]}, "pin": {"id": 1}, "collapse": {}, '
         '"diversity": {"strength": 0.3}, "caps": [{"key": "category", "most": 2}], '
         '"spread": [{"key": "subcategory", "distance": 3}]}; keys are an item\'s first and last '

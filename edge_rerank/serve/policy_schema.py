@@ -85,7 +85,7 @@ POLICY = _rule(
 _TIMES = {"type": "integer", "minimum": 0}
 EXPOSURES = {
     "type": "object",
-    "description": "how items were shown to the person so far, by item id",
+    "description": "impressions of items so far, by item id",
     "additionalProperties": _rule(
         {"shown": _TIMES, "chosen": _TIMES, "last": {"type": "number", "minimum": 0}}, ["shown"]
     ),

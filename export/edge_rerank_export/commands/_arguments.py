@@ -145,7 +145,7 @@ def add_threads(parser: argparse.ArgumentParser) -> None:
         type=positive,
         default=1,
         metavar="N",
-        help="threads in one operator (default: 1; more only pay on an idle machine)",
+        help="threads that compute at once (default: 1; more only pay on an idle machine)",
     )
 
 
