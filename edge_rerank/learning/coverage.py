@@ -70,26 +70,14 @@ class Sketch:
     kinds: bytes = bytes(CATEGORIES // 8)
 
     @classmethod
-    def of(
-        cls,
-        shown: Sequence[str],
-        offered: Sequence[str],
-        categories: Sequence[str],
-        kinds: Sequence[str],
-    ) -> Self:
+    def of(cls, shown: Sequence[str], categories: Sequence[str], offer: Offer) -> Self:
         """Of one list.
 
         Args:
             shown: ids of the items at the first places.
-            offered: ids of all candidates.
-            categories: of the items at the first places, each as often as it is there.
-            kinds: of all candidates.
+            categories: of these items, each as often as it is there.
+            offer: all candidates.
         """
-        return cls.beside(shown, categories, Offer.of(hashed(offered), hashed(kinds)))
-
-    @classmethod
-    def beside(cls, shown: Sequence[str], categories: Sequence[str], offer: Offer) -> Self:
-        """Of one list, where what was offered is counted already."""
         both = hashed(itertools.chain(shown, categories))
         return cls(
             _counted(both[: len(shown)], ITEMS),

@@ -1,4 +1,4 @@
-"""Swaps of neighbours: a list explored a little, with the exact chances of what is shown.
+"""Swaps of neighbours: a list explored a little, with the exact propensities of what is shown.
 
 From the top, a pair of neighbours is tried with a chance; a tried pair stands in either order with
 chance ½ exactly, whichever stood first, and the next pair begins below it. A pair that is not
@@ -22,36 +22,15 @@ from numpy.typing import ArrayLike, NDArray
 from edge_rerank._check import check_integer
 from edge_rerank.errors import InvalidRequest
 
-EPSILON = 0.1
-"""Chance that a pair is tried where one may begin."""
-
 MOST = 0.5
 """At 1 the second place would never be compared with the third."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Explored:
-    """A list after swaps. Places count from 0 at the top.
-
-    Attributes:
-        order: by place, the place that the item had before, int64 of shape (n,).
-        tried: upper places of the pairs that stand in an order drawn by a coin, rising.
-        chance: of this list.
-        placements: by place, the chance that this item stands there, float64 of shape (n,).
-        steps: by place, the chance that this item stands there given what stands above, likewise;
-            their product is ``chance``.
-    """
-
-    order: NDArray[np.int64]
-    tried: tuple[int, ...]
-    chance: float
-    placements: NDArray[np.float64]
-    steps: NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True, repr=False)
 class NeighbourSwaps:
-    """All lists that swaps of neighbours can make of one, and their chances.
+    """All lists that swaps of neighbours can make of one, and their propensities.
+
+    A list is an order: by place from 0, the place that the item had before, int64 of shape (n,).
 
     Attributes:
         pairs: by the upper place, the chance that a pair is tried where one may begin there,
@@ -61,7 +40,7 @@ class NeighbourSwaps:
     pairs: NDArray[np.float64]
 
     @classmethod
-    def of(cls, places: int, *, epsilon: float = EPSILON, movable: ArrayLike | None = None) -> Self:
+    def of(cls, places: int, *, epsilon: float, movable: ArrayLike | None = None) -> Self:
         """Swaps over a whole list.
 
         Args:
@@ -86,67 +65,30 @@ class NeighbourSwaps:
         """Of the list."""
         return len(self.pairs) + 1
 
-    def draw(self, rng: np.random.Generator) -> Explored:
+    def draw(self, rng: np.random.Generator) -> NDArray[np.int64]:
         """A list; equal generators draw equal lists.
 
         Args:
             rng: all chance there is; two numbers a place are drawn, whatever they decide.
         """
         tries, coins = rng.random((2, len(self.pairs)))
-        order, tried, place = np.arange(self.places), [], 0
+        order, place = np.arange(self.places), 0
         while place < len(self.pairs):
             if tries[place] >= self.pairs[place]:
                 place += 1
                 continue
-            tried.append(place)
             if coins[place] < 0.5:
                 order[[place, place + 1]] = order[[place + 1, place]]
             place += 2
-        chance, steps = self._chances(order)
-        return Explored(order, tuple(tried), chance, self.placements(order), steps)
-
-    def chance(self, order: Sequence[int] | NDArray[np.int64]) -> float:
-        """The chance of a list; 0 where swaps of neighbours cannot make it.
-
-        Args:
-            order: by place, the place that the item had before, each once, of shape (n,).
-        """
-        return self._chances(self._checked(order))[0]
+        return order
 
     def steps(self, order: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
         """By place, the chance of its item given what stands above, float64 of shape (n,).
 
-        From the first item on that cannot stand where it does, 0.
+        Their product is the chance of the list. From the first item on that cannot stand where it
+        does, 0. It is a filter over where pairs may begin.
         """
-        return self._chances(self._checked(order))[1]
-
-    def placements(self, order: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
-        """By place, the chance of its item whatever stands elsewhere, float64 of shape (n,).
-
-        Args:
-            order: by place, the place that the item had before, each once.
-        """
-        before = self._checked(order)
-        swapped = self._swapped()
-        above, below = np.append(0.0, swapped), np.append(swapped, 0.0)
-        moved = before - np.arange(self.places)
-        stays = 1 - above - below
-        return np.select([moved == 0, moved == 1, moved == -1], [stays, below, above], 0.0)
-
-    def _swapped(self) -> NDArray[np.float64]:
-        """By pair, the chance that it stands swapped, float64 of shape (n − 1,)."""
-        chances = np.zeros(len(self.pairs))
-        here, passed = (
-            1.0,
-            0.0,
-        )  # chances that a pair may begin here, and that this is its lower place
-        for place, epsilon in enumerate(self.pairs):
-            chances[place] = here * epsilon / 2
-            here, passed = here * (1 - epsilon) + passed, here * epsilon
-        return chances
-
-    def _chances(self, order: NDArray[np.int64]) -> tuple[float, NDArray[np.float64]]:
-        """Of a list, and of each place given those above: a filter over where pairs may begin."""
+        order = self._checked(order)
         steps = np.zeros(self.places)
         here, stayed, place = 1.0, 0.0, 0  # all above, and a pair may begin; or is in its midst
         so_far = 1.0
@@ -167,7 +109,25 @@ class NeighbourSwaps:
             so_far = here
             steps[place : place + 2] = so_far / reached, 1.0
             place += 2
-        return (so_far if place == self.places else 0.0), steps
+        return steps
+
+    def placements(self, order: Sequence[int] | NDArray[np.int64]) -> NDArray[np.float64]:
+        """By place, the chance of its item whatever stands elsewhere, float64 of shape (n,)."""
+        before = self._checked(order)
+        swapped = self._swapped()
+        above, below = np.append(0.0, swapped), np.append(swapped, 0.0)
+        moved = before - np.arange(self.places)
+        stays = 1 - above - below
+        return np.select([moved == 0, moved == 1, moved == -1], [stays, below, above], 0.0)
+
+    def _swapped(self) -> NDArray[np.float64]:
+        """By pair, the chance that it stands swapped, float64 of shape (n − 1,)."""
+        chances = np.zeros(len(self.pairs))
+        here, passed = 1.0, 0.0  # chances that a pair may begin here, or that one ends here
+        for place, epsilon in enumerate(self.pairs):
+            chances[place] = here * epsilon / 2
+            here, passed = here * (1 - epsilon) + passed, here * epsilon
+        return chances
 
     def _checked(self, order: Sequence[int] | NDArray[np.int64]) -> NDArray[np.int64]:
         array = np.asarray(order)

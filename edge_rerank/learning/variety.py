@@ -57,7 +57,7 @@ class Variety:
             categories=_by_categories([one.categories for one in first if one.categories]),
             vectors=_by_vectors(_own(first, vectors[:PLACES])),
             recall=len(set(there)) / offer.categories if offer.categories else None,
-            sketch=Sketch.beside([one.id for one in first], there, offer),
+            sketch=Sketch.of([one.id for one in first], there, offer),
         )
 
 

@@ -50,12 +50,12 @@ def lists(
             if rng.random() < MOVED:
                 head[[upper, upper + 1]] = head[[upper + 1, upper]]
         drawn = swaps.draw(rng)
-        without = head[drawn.order]
+        without = head[drawn]
         chances = clicks(liked[pack[without]], cascade=cascade)
         clicked = np.flatnonzero(rng.random(PLACES) < chances)
         if cascade:
             clicked = _first(liked[pack[without]], rng)
-        records.append(record(swaps.pairs, drawn.order, without, clicked.tolist()))
+        records.append(record(swaps.pairs, drawn, without, clicked.tolist()))
         earned.append(float(clicks(liked[pack], cascade=cascade).sum()))
     return records, float(np.mean(earned))
 

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from edge_rerank import Event, Item
 from edge_rerank.history.vault.states import MAX_STATE_BYTES
-from edge_rerank.learning.coverage import Sketch
 from edge_rerank.learning.exploration import NeighbourSwaps
 from edge_rerank.learning.feedback_log import (
     COVERED_MONTHS,
@@ -25,6 +24,7 @@ from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.lessons import Deeds, Features, Shown
 from edge_rerank.learning.list_record import ListRecord, Used
 from edge_rerank.learning.variety import PLACES
+from tests.learning.sketches import sketch_of
 
 START = 1_700_000_000.0  # 14 November 2023
 MONTH_S = 31 * 86_400.0
@@ -126,7 +126,7 @@ def filled(lists: int) -> FeedbackLog:
     log = FeedbackLog()
     for number in range(lists):
         at = START + number * 3 * MONTHS * MONTH_S / lists
-        sketch = Sketch.of([f"{number}"], [f"{number}", f"{number + 1}"], ["a"], ["a", "b"])
+        sketch = sketch_of([f"{number}"], [f"{number}", f"{number + 1}"], ["a"], ["a", "b"])
         log = log.after(record(number % 40, at=at), f"{number % 9}" * 64, sketch)
     return log
 
@@ -156,7 +156,7 @@ def test_equal_lists_give_equal_bytes_in_one_go_or_in_two() -> None:
     for number in range(60):
         one = replace(record(number % 7), rating=float(number % 6) if number % 3 else None)
         surface, shown = "home" if number % 2 else "", [f"{number % 11}"]
-        sketch = Sketch.of(shown, shown, shown, shown)
+        sketch = sketch_of(shown, shown, shown, shown)
         whole = whole.after(one, surface, sketch)
         parts[number // 30] = parts[number // 30].after(one, surface, sketch)
     assert whole.to_bytes() == parts[0].merged(parts[1]).to_bytes()
@@ -164,7 +164,7 @@ def test_equal_lists_give_equal_bytes_in_one_go_or_in_two() -> None:
 
 
 def test_another_list_gives_what_it_gives_as_a_log_of_its_own() -> None:
-    sketch = Sketch.of(["a", "b"], ["a", "b", "c"], ["x"], ["x", "y"])
+    sketch = sketch_of(["a", "b"], ["a", "b", "c"], ["x"], ["x", "y"])
     log = FeedbackLog()
     for number, month in enumerate([0, 0, 0, 1, 1, 0, 2, 20, 20, 3, 20]):
         one, surface = record(number % 7, at=START + month * MONTH_S), f"{number % 2}"
@@ -187,7 +187,7 @@ def test_any_bytes_are_a_log_or_nothing(raw: bytes) -> None:
 
 
 def test_what_retention_no_longer_allows_goes() -> None:
-    sketch = Sketch.of(["a"], ["a"], [], [])
+    sketch = sketch_of(["a"], ["a"], [], [])
     log = FeedbackLog().after(record(1, at=START), "", sketch)
     assert log.since(START + MONTH_S).covered == {}
     log = log.after(record(2, at=START + 3 * MONTH_S), "", sketch)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from edge_rerank import Item
 from edge_rerank.learning.coverage import SKETCH_BYTES, Offer, Sketch, gini, hashed
 from edge_rerank.learning.variety import PLACES, Variety
+from tests.learning.sketches import sketch_of
 
 LAMP, TEAPOT = Item("1", "lamp", ["home", "light"]), Item("2", "teapot", ["home", "kitchen"])
 SCARF, PLAIN = Item("3", "scarf", ["clothes"]), Item("4", "plain")
@@ -58,11 +59,11 @@ def test_only_the_first_places_count() -> None:
 @pytest.mark.parametrize(("shown", "offered"), [(1, 1), (12, 30), (100, 400), (500, 5_000)])
 def test_different_ones_are_counted_within_a_few_per_cent(shown: int, offered: int) -> None:
     names = [f"item {n}" for n in range(offered)]
-    found = Sketch.of(names[:shown], names, [], []).of_items()
+    found = sketch_of(names[:shown], names, [], []).of_items()
     assert found.shown == pytest.approx(shown, rel=0.05)
     assert found.offered == pytest.approx(offered, rel=0.05)
     assert found.share == pytest.approx(shown / offered, rel=0.08)
-    again = Sketch.of(names[:shown], names, [], []) + Sketch.of(names[:shown], names, [], [])
+    again = sketch_of(names[:shown], names, [], []) + sketch_of(names[:shown], names, [], [])
     assert again.of_items().shown == found.shown
 
 
@@ -82,13 +83,13 @@ def test_gini_of_buckets_is_near_that_of_items(different: int) -> None:
     sketch = Sketch()
     for start in range(0, 2_000, 10):
         first = [names[n - 1] for n in places[start : start + 10]]
-        sketch += Sketch.of(first, names, [], [])
+        sketch += sketch_of(first, names, [], [])
     full = np.minimum(counts, 255)  # a bucket counts no further
     assert sketch.of_items().gini == pytest.approx(gini(full), abs=0.03)
 
 
 NAMES = st.lists(st.text(max_size=5), max_size=20)
-SKETCHES = st.builds(Sketch.of, NAMES, NAMES, NAMES, NAMES)
+SKETCHES = st.builds(sketch_of, NAMES, NAMES, NAMES, NAMES)
 
 
 @given(SKETCHES, SKETCHES, SKETCHES)
@@ -99,17 +100,17 @@ def test_sums_do_not_depend_on_their_order(one: Sketch, two: Sketch, three: Sket
 
 
 def test_a_full_bucket_stays_full() -> None:
-    full = Sketch.of(["a"] * 300, ["a"], [], [])
+    full = sketch_of(["a"] * 300, ["a"], [], [])
     assert max((full + full).items) == 255
 
 
 def test_nothing_of_a_name_is_in_the_bytes() -> None:
-    raw = Sketch.of(["a secret item"], ["a secret item"], ["secret"], ["secret"]).to_bytes()
+    raw = sketch_of(["a secret item"], ["a secret item"], ["secret"], ["secret"]).to_bytes()
     assert b"secret" not in raw
 
 
 def test_counts_that_are_full_stay_so() -> None:
-    once = Sketch.of(["a"], ["a"], ["x"], ["x"])
+    once = sketch_of(["a"], ["a"], ["x"], ["x"])
     many = once
     for _ in range(300):
         many += once

@@ -53,13 +53,13 @@ class Exploring(Policy):
             pairs[fresh - 1] = 0.0  # what stands behind all others stays there
             swaps = NeighbourSwaps(pairs)
         drawn = swaps.draw(np.random.default_rng(self._seed()))
-        rows = np.concatenate([head[drawn.order], order.rows[places:]])
+        rows = np.concatenate([head[drawn], order.rows[places:]])
         moved = order.moved_by(rows, (ReasonCode.EXPLORED, head))
         explored = Explored(
             tuple(order.rows.tolist()),
-            tuple(drawn.placements.tolist()),
+            tuple(swaps.placements(drawn).tolist()),
             tuple(swaps.pairs.tolist()),
-            tuple(drawn.order.tolist()),
+            tuple(drawn.tolist()),
         )
         return replace(moved, explored=explored)
 
