@@ -17,7 +17,7 @@ MISSING = "–"
 
 PHRASES: Mapping[str, str] = MappingProxyType(
     {
-        "title": "How the lists did",
+        "title": "List statistics",
         "shown": "lists shown: {lists}",
         "share": "{value} %",
         "share.range": "{low}–{high} %",
@@ -25,7 +25,7 @@ PHRASES: Mapping[str, str] = MappingProxyType(
         "with.range": "{value} ({range})",
         "intervals": "With 95 % intervals.",
         "fact.click_through": "of lists had a choice",
-        "fact.satisfied": "satisfied, in the mean",
+        "fact.satisfied": "mean satisfaction",
         "fact.place": "mean place of what was chosen",
         "fact.mrr": "mean reciprocal rank",
         "fact.rating": "mean rating, of {lists} lists",
@@ -83,7 +83,7 @@ PHRASES: Mapping[str, str] = MappingProxyType(
         "successes": "successes",
         "effective": "effective lists",
         "estimate.line": "successes a list, {estimator}: {value}; {lists} effective lists",
-        "notes": "To be careful about",
+        "notes": "Caveats",
         "note": "note: {note}",
         "note.no-list": "no list is noted: lists count that were ranked for the person with "
         "learning, after consent",
@@ -97,8 +97,8 @@ PHRASES: Mapping[str, str] = MappingProxyType(
         "was left to chance, and {have} of the newest {newest} are such",
         "note.out-of-reach": "at {have} % of the places chance never shows what the other order "
         "has there: IPS and RIPS count it as earning nothing, the others guess",
-        "note.clipped": "up to {have} % of an estimate's weights were cut to 10: part of what rare "
-        "lists earned is left out",
+        "note.clipped": "up to {have} % of an estimate's weights were clipped at 10: part of what "
+        "rare lists earned is left out",
         "note.few-effective": "an estimate rests on {have} effective lists: below {need} its "
         "interval is too narrow",
     }
@@ -189,7 +189,7 @@ class StatsWords:
     """Words of statistics. What is left out is English.
 
     Attributes:
-        phrases: by what they are for, as ``{"title": "So kamen die Listen an"}``: the names and the
+        phrases: by what they are for, as ``{"title": "Statistik der Listen"}``: the names and the
             places to fill in are those of ``StatsWords.ours()``.
         lang: language of these, a BCP 47 tag.
 
