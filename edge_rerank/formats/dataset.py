@@ -31,7 +31,7 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from edge_rerank._check import check_id, check_integer, check_list, check_number, check_text
-from edge_rerank.errors import DataError, InvalidEvent, InvalidInput, InvalidRequest
+from edge_rerank.errors import DataError, InvalidEvent, InvalidRequest
 from edge_rerank.formats.attributes import Attributes, read_users
 from edge_rerank.formats.dataset_media import media_folder, with_media
 from edge_rerank.formats.events import event_from_dict, item_from_dict
@@ -387,9 +387,9 @@ def _history(catalogue: Mapping[str, Item], entries: object) -> tuple[Event, ...
 
 def _event(catalogue: Mapping[str, Item], entry: object) -> Event:
     if not isinstance(entry, Mapping):
-        return Event(EventType.CLICK, _known(catalogue, _id(entry, "history", InvalidEvent)))
+        return Event(EventType.CLICK, _known(catalogue, check_id(entry, "history", InvalidEvent)))
     name = entry.get("item")
-    item = None if name is None else _known(catalogue, _id(name, "item", InvalidEvent))
+    item = None if name is None else _known(catalogue, check_id(name, "item", InvalidEvent))
     record = {"type": EventType.CLICK, **_given(entry)}
     return event_from_dict(record, item, _EVENT_MEMBERS, any_time=True)
 
@@ -400,16 +400,12 @@ def _known(catalogue: Mapping[str, Item], name: str) -> Item:
 
 def _user(record: Record) -> str | None:
     user = record.get("user")
-    return None if user is None else _id(user, "user", InvalidRequest)
+    return None if user is None else check_id(user, "user", InvalidRequest)
 
 
 def _ids(record: Record, member: str) -> tuple[str, ...]:
     values = check_list(record.get(member), member, InvalidRequest, wanted="a list of ids")
     return tuple([check_id(value, member, InvalidRequest) for value in values])
-
-
-def _id(value: object, member: str, error: type[InvalidInput]) -> str:
-    return check_id(value, member, error)
 
 
 def _seconds(value: object, *, required: bool = False) -> Any:

@@ -16,13 +16,14 @@ from edge_rerank.formats.attributes import (
     MAX_VALUE_CHARS,
     NAME_PATTERN,
 )
-from edge_rerank.formats.events import closed_object
+from edge_rerank.formats.events import Schema, closed_object
 from edge_rerank.history.personal_data import SCHEMA as PERSONAL_DATA
 from edge_rerank.ranking.candidates import MAX_CANDIDATES
 from edge_rerank.ranking.context import MAX_CIRCUMSTANCES, TAG_PATTERN, WHOLE_NUMBERS
 from edge_rerank.ranking.options import Repeats
 from edge_rerank.serve.answers import COHERE, JINA, TEI, VLLM, Shape
 from edge_rerank.serve.policy_schema import EXPOSURES, POLICY
+from edge_rerank.serve.schemas import object_of, or_null
 from edge_rerank.serve.stats_schema import STATS
 from edge_rerank.serve.wire import DOCUMENT, RANK, TEXTS
 from edge_rerank.types import (
@@ -33,8 +34,6 @@ from edge_rerank.types import (
     ListOrder,
     ReasonCode,
 )
-
-Schema = Mapping[str, Any]
 
 _REFUSALS: Mapping[int, str] = {
     400: "no JSON",
@@ -66,11 +65,11 @@ def describe(*, page: bool) -> dict[str, Any]:
         "/consent": _post("Note a person's decision", _CONSENT_REQUEST, "Done"),
         "/pause": _post("Stop recording a person", _ONLY_USER, "Done"),
         "/resume": _post("Record a person again", _ONLY_USER, "Done"),
-        "/profile": _post("Summary of a person's history", _object(_WHOSE), "Profile"),
+        "/profile": _post("Summary of a person's history", object_of(_WHOSE), "Profile"),
         "/stats": _post("Statistics of the lists a person was shown", _STATS_REQUEST, "Stats"),
         "/access": _post("Everything stored about a person", _ONLY_USER, "PersonalData"),
         "/forget": _post("Erase everything about a person", _ONLY_USER, "Receipt"),
-        "/warmup": _post("Read items ahead of time", _object({"items": _ITEMS}), "Done"),
+        "/warmup": _post("Read items ahead of time", object_of({"items": _ITEMS}), "Done"),
         "/guest": {"post": _operation("Open a guest session", "Guest", status=201)},
         "/guest/{id}": {"delete": _CLOSE_GUEST},
         "/v2/rerank": _post("Cohere", _shape_request(COHERE), "Cohere"),
@@ -133,23 +132,6 @@ def _operation(summary: str, answer: str, *, status: int = 200) -> dict[str, Any
     for code, description in _REFUSALS.items():
         answers[str(code)] = {"description": description, "content": refused}
     return {"summary": summary, "responses": answers}
-
-
-def _object(members: Mapping[str, Any], required: Collection[str] = ()) -> dict[str, Any]:
-    """An object of these members and no other; those that are not required may be null."""
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(required),
-        "properties": {
-            name: schema if name in required else _or_null(schema)
-            for name, schema in members.items()
-        },
-    }
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 _ID: Schema = {
@@ -225,7 +207,7 @@ def _values(most: int, **named: Schema) -> Schema:
         "type": "object",
         "maxProperties": most,
         "propertyNames": _NAME,
-        "properties": {name: _or_null(schema) for name, schema in named.items()},
+        "properties": {name: or_null(schema) for name, schema in named.items()},
         "additionalProperties": _VALUE,
     }
 
@@ -266,13 +248,13 @@ _MEMBERS: Mapping[str, Schema] = {
 }
 """Members of requests by name; what is not looked at may be anything."""
 
-_RANK_REQUEST = _object(
+_RANK_REQUEST = object_of(
     {**{name: _MEMBERS[name] for name in RANK}, "top_k": {"type": "integer", "minimum": 1}},
     ["items"],
 )
-_ONLY_USER = _object({"user": _ID})
-_STATS_REQUEST = _object({**_WHOSE, "locale": _TAG})
-_CONSENT_REQUEST = _object(
+_ONLY_USER = object_of({"user": _ID})
+_STATS_REQUEST = object_of({**_WHOSE, "locale": _TAG})
+_CONSENT_REQUEST = object_of(
     {
         **_WHOSE,
         "granted": _BOOL,
@@ -280,11 +262,11 @@ _CONSENT_REQUEST = _object(
     },
     ["granted"],
 )
-_DESCRIBE_REQUEST = _object({**_WHOSE, "attributes": _values(MAX_ATTRIBUTES)}, ["attributes"])
+_DESCRIBE_REQUEST = object_of({**_WHOSE, "attributes": _values(MAX_ATTRIBUTES)}, ["attributes"])
 _RECORD_REQUEST = {
     "anyOf": [
-        _object({**_WHOSE, "event": _ref("Event")}, ["event"]),
-        _object({**_WHOSE, "events": {"type": "array", "items": _ref("Event")}}, ["events"]),
+        object_of({**_WHOSE, "event": _ref("Event")}, ["event"]),
+        object_of({**_WHOSE, "events": {"type": "array", "items": _ref("Event")}}, ["events"]),
     ]
 }
 
@@ -297,7 +279,7 @@ def _texts_request(members: Collection[str]) -> dict[str, Any]:
 
 def _texts_by(known: Mapping[str, Schema], name: str) -> dict[str, Any]:
     other = {"documents": "texts", "texts": "documents"}[name]
-    return _object({key: value for key, value in known.items() if key != other}, [name])
+    return object_of({key: value for key, value in known.items() if key != other}, [name])
 
 
 def _shape_request(shape: Shape) -> dict[str, Any]:
@@ -305,9 +287,9 @@ def _shape_request(shape: Shape) -> dict[str, Any]:
 
 
 _REQUESTED: Mapping[str, Schema] = {
-    "Item": _object(_ITEM, ["id"]),
-    "Document": _object(_DOCUMENT, ["text"]),
-    "Event": _object(_EVENT, ["type"]),
+    "Item": object_of(_ITEM, ["id"]),
+    "Document": object_of(_DOCUMENT, ["text"]),
+    "Event": object_of(_EVENT, ["type"]),
 }
 
 _STRING_ID: Schema = {"type": "string"}

@@ -2,26 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from edge_rerank._check import MAX_ID_CHARS
 from edge_rerank.learning.exploration import MOST
 from edge_rerank.ranking.list_policy import MAX_PLACE, MAX_RULES
 from edge_rerank.ranking.list_rules import MAX_DISTANCE, MAX_NAMES, Had, Method
-
-
-def _rule(members: Mapping[str, Any], required: Collection[str] = ()) -> dict[str, Any]:
-    """An object of these members and no other; those that are not required may be null."""
-    return {
-        "type": "object",
-        "additionalProperties": False,
-        "required": list(required),
-        "properties": {
-            name: schema if name in required else {"anyOf": [schema, {"type": "null"}]}
-            for name, schema in members.items()
-        },
-    }
+from edge_rerank.serve.schemas import object_of
 
 
 def _several(rule: Mapping[str, Any]) -> dict[str, Any]:
@@ -35,16 +23,16 @@ _ABOVE_0 = {"type": "number", "exclusiveMinimum": 0}
 _COUNT = {"type": "integer", "minimum": 1}
 _DAYS = {"type": "number", "minimum": 0}
 
-POLICY = _rule(
+POLICY = object_of(
     {
-        "block": _rule({"ids": _NAMES, "categories": _NAMES, "words": _NAMES}),
+        "block": object_of({"ids": _NAMES, "categories": _NAMES, "words": _NAMES}),
         "pin": {
             "type": "object",
             "description": "places from 1 by item id",
             "additionalProperties": {"type": "integer", "minimum": 1, "maximum": MAX_PLACE},
         },
         "caps": _several(
-            _rule(
+            object_of(
                 {
                     "key": _NAME,
                     "most": {**_COUNT, "description": "this or share"},
@@ -56,7 +44,7 @@ POLICY = _rule(
             )
         ),
         "spread": _several(
-            _rule(
+            object_of(
                 {
                     "key": _NAME,
                     "distance": {"type": "integer", "minimum": 2, "maximum": MAX_DISTANCE},
@@ -64,18 +52,18 @@ POLICY = _rule(
                 ["key"],
             )
         ),
-        "decay": _several(_rule({"key": _NAME, "factor": _PART, "floor": _PART}, ["key"])),
-        "fatigue": _rule(
+        "decay": _several(object_of({"key": _NAME, "factor": _PART, "floor": _PART}, ["key"])),
+        "fatigue": object_of(
             {"shown": _COUNT, "hidden_days": _DAYS, "back_days": _DAYS, "least": _PART}
         ),
-        "rotate": _rule({"rate": _PART, "seconds": _ABOVE_0}),
-        "fresh": _rule({"half_life_days": _ABOVE_0, "weight": _ABOVE_0}),
+        "rotate": object_of({"rate": _PART, "seconds": _ABOVE_0}),
+        "fresh": object_of({"half_life_days": _ABOVE_0, "weight": _ABOVE_0}),
         "floor": _PART,
-        "collapse": _rule(
+        "collapse": object_of(
             {"cosine": {"type": "number", "minimum": -1, "maximum": 1}, "words": _PART}
         ),
-        "diversity": _rule({"strength": _PART, "method": {"enum": [*Method]}, "cost": _PART}),
-        "calibrate": _rule({"strength": _PART}),
+        "diversity": object_of({"strength": _PART, "method": {"enum": [*Method]}, "cost": _PART}),
+        "calibrate": object_of({"strength": _PART}),
         "had": {"enum": [*Had]},
         "explore": {"type": "number", "minimum": 0, "maximum": MOST},
     }
@@ -86,7 +74,7 @@ _TIMES = {"type": "integer", "minimum": 0}
 EXPOSURES = {
     "type": "object",
     "description": "impressions of items so far, by item id",
-    "additionalProperties": _rule(
+    "additionalProperties": object_of(
         {"shown": _TIMES, "chosen": _TIMES, "last": {"type": "number", "minimum": 0}}, ["shown"]
     ),
 }

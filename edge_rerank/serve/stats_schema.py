@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
-from edge_rerank.formats.events import closed_object
+from edge_rerank.formats.events import Schema, closed_object
 from edge_rerank.learning.list_record import Used
 from edge_rerank.learning.off_policy import Estimator
 from edge_rerank.learning.stats import NoteCode
-
-Schema = Mapping[str, Any]
+from edge_rerank.serve.schemas import or_null
 
 _COUNT: Schema = {"type": "integer", "minimum": 0}
 _NUMBER: Schema = {"type": "number"}
 _SHARE: Schema = {"type": ["number", "null"], "minimum": 0, "maximum": 1}
-
-
-def _or_null(schema: Schema) -> Schema:
-    return {"anyOf": [schema, {"type": "null"}]}
 
 
 def _list(schema: Schema) -> Schema:
@@ -27,11 +19,11 @@ def _list(schema: Schema) -> Schema:
 
 _EDGE: Schema = {"type": ["number", "null"]}
 _FIGURE: Schema = closed_object({"value": _NUMBER, "low": _EDGE, "high": _EDGE})
-_MAYBE = _or_null(_FIGURE)
+_MAYBE = or_null(_FIGURE)
 
 
 def _figures(name: Schema) -> Schema:
-    """How lists did that go by a name."""
+    """Of a group of lists that go by a name."""
     return closed_object(
         {
             "name": name,
@@ -73,11 +65,11 @@ STATS: Schema = closed_object(
         "by_surface": _list(_figures(_ANY_NAME)),
         "by_order": _list(_figures({"enum": [*Used]})),
         "places": {"type": "object", "additionalProperties": _COUNT},
-        "against_host": _or_null(_COMPARISON),
-        "against_pack": _or_null(_COMPARISON),
+        "against_host": or_null(_COMPARISON),
+        "against_pack": or_null(_COMPARISON),
         "estimates": _list(_ESTIMATE),
-        "diversity": _or_null(_DIVERSITY),
-        "coverage": _or_null(closed_object({"items": _COVERED, "categories": _COVERED})),
+        "diversity": or_null(_DIVERSITY),
+        "coverage": or_null(closed_object({"items": _COVERED, "categories": _COVERED})),
         "notes": _list(_NOTE),
     }
 )
