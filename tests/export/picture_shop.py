@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
+
+from tests.export.records import write_records
 
 Paint = Callable[[int, int], NDArray[np.uint8]]
 """A picture of a family, by numbers of both."""
@@ -56,7 +57,7 @@ def write_shop(
         for family in range(families)
         for number, name in enumerate(names[family])
     ]
-    _write(folder / "items.jsonl", items)
+    write_records(folder / "items.jsonl", items)
     old = [own[: each - new] for own in names]
     every = [name for own in old for name in own]
     shelf = [name for own in names for name in own]
@@ -76,7 +77,7 @@ def write_shop(
         return [86_400 * (1 + day) for day in range(len(chosen))]
 
     sequences = [choices(int(rng.integers(families)), 5) for _ in range(people)]
-    _write(
+    write_records(
         folder / "train.jsonl",
         [
             {"user": str(user), "items": chosen, "timestamps": dated(chosen)}
@@ -103,9 +104,5 @@ def write_shop(
                     "timestamp": 86_400 * 9,
                 }
             )
-        _write(folder / f"{split}.jsonl", requests)
+        write_records(folder / f"{split}.jsonl", requests)
     return folder
-
-
-def _write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")

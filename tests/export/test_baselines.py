@@ -16,13 +16,10 @@ from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.studies.baselines.bpr import train_bpr
 from edge_rerank_export.studies.baselines.choices import Choices, validation_ndcg
 from edge_rerank_export.studies.baselines.sasrec import SasRec, SasRecSettings, train_sasrec
+from tests.export.records import write_records
 
 ITEMS = 24
 SMALL = SasRecSettings(width=16, negatives=16, batch=32, steps=240, evaluate_every=60, dropout=0.1)
-
-
-def write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 def silent(_done: int, _total: int) -> None:
@@ -33,10 +30,12 @@ def folder_of(folder: Path, walk: list[list[int]]) -> Path:
     """People who walked over items; the last step of some is hidden among all other items."""
     rng = random.Random(1)
     folder.mkdir()
-    write(folder / "items.jsonl", [{"id": str(n), "text": f"thing {n}"} for n in range(ITEMS)])
+    write_records(
+        folder / "items.jsonl", [{"id": str(n), "text": f"thing {n}"} for n in range(ITEMS)]
+    )
     hidden = range(0, len(walk), 4)
     paths = [path[:-1] if n in hidden else path for n, path in enumerate(walk)]
-    write(
+    write_records(
         folder / "train.jsonl",
         [{"user": f"u{n}", "items": [str(i) for i in path]} for n, path in enumerate(paths)],
     )
@@ -53,8 +52,8 @@ def folder_of(folder: Path, walk: list[list[int]]) -> Path:
                 "clicked": [str(last)],
             }
         )
-    write(folder / "valid.jsonl", requests[::2])
-    write(folder / "test.jsonl", requests[1::2])
+    write_records(folder / "valid.jsonl", requests[::2])
+    write_records(folder / "test.jsonl", requests[1::2])
     return folder
 
 

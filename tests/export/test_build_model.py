@@ -36,6 +36,7 @@ from edge_rerank_export.recipes.pack import (
 from edge_rerank_export.recipes.read import read_recipe
 from edge_rerank_export.sources.languages import Language
 from edge_rerank_export.train.scorer.weight import fit_weight
+from tests.export.records import write_records
 from tests.inference.tiny import tiny_llama, tokenizer
 
 CARD = "---\nlicense: mit\n---\n# A model\n"
@@ -130,8 +131,7 @@ def data_set(folder: Path, split: str) -> Path:
         for n in range(4)
     ]
     for name, rows in (("items", items), (split, requests)):
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / f"{name}.jsonl").write_text(lines)
+        write_records(folder / f"{name}.jsonl", rows)
     return folder
 
 

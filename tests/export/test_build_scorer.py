@@ -12,6 +12,7 @@ from edge_rerank.packs.pack import Pack
 from edge_rerank_export.cli import main
 from edge_rerank_export.sources.weights import file_sha256
 from edge_rerank_export.verify.texts import texts_of
+from tests.export.records import write_records
 from tests.inference.tiny import tiny_llama, tokenizer
 
 pytestmark = pytest.mark.slow
@@ -57,8 +58,7 @@ def data_set(folder: Path, *, reverse: bool) -> Path:
         for n in range(3)
     ]
     for name, rows in (("items", items), ("test", requests)):
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        (folder / f"{name}.jsonl").write_text(lines)
+        write_records(folder / f"{name}.jsonl", rows)
     return folder
 
 

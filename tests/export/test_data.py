@@ -28,6 +28,7 @@ from edge_rerank_export.datasets.summary import scripts_of
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.train.domain import read_domain, unread
 from edge_rerank_export.verify.texts import texts_of
+from tests.export.records import read_packed
 
 from .conftest import Folder
 
@@ -85,19 +86,15 @@ def made(log: Path, catalogue: Path) -> Path:
     return out
 
 
-def lines(path: Path) -> list[Any]:
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-
-
 def test_the_past_knows_nothing_of_the_future(made: Path) -> None:
     info = json.loads((made / "info.json").read_text())
-    train = [time for one in lines(made / "train.jsonl.gz") for time in one["timestamps"]]
-    valid = [one["timestamp"] for one in lines(made / "valid.jsonl.gz")]
-    test = [one["timestamp"] for one in lines(made / "test.jsonl.gz")]
+    train = [time for one in read_packed(made / "train.jsonl.gz") for time in one["timestamps"]]
+    valid = [one["timestamp"] for one in read_packed(made / "valid.jsonl.gz")]
+    test = [one["timestamp"] for one in read_packed(made / "test.jsonl.gz")]
     assert max(train) < info["valid_from"] <= min(valid)
     assert max(valid) < info["test_from"] <= min(test)
     for split in ("valid", "test"):
-        for one in lines(made / f"{split}.jsonl.gz"):
+        for one in read_packed(made / f"{split}.jsonl.gz"):
             assert one["history"]
             assert all(event["timestamp"] < one["timestamp"] for event in one["history"])
 
@@ -111,7 +108,7 @@ def test_what_is_beside_the_choice_was_there(made: Path, log: Path) -> None:
     users = list(dict.fromkeys(row[0] for row in rows))
     asked = 0
     for split in ("valid", "test"):
-        for one in lines(made / f"{split}.jsonl.gz"):
+        for one in read_packed(made / f"{split}.jsonl.gz"):
             asked += 1
             user, (clicked,), now = users[int(one["user"])], one["clicked"], one["timestamp"]
             assert firsts[user, clicked] == now
@@ -131,7 +128,9 @@ def test_a_folder_is_split_anew_at_one_moment(dated_folder: Path, tmp_path: Path
     out = tmp_path / "anew"
     command = ["data", "convert", str(dated_folder), "--out", str(out), "--split-at", "1970-01-03"]
     assert main(command) == 0
-    train, valid, test = (lines(out / f"{name}.jsonl.gz") for name in ("train", "valid", "test"))
+    train, valid, test = (
+        read_packed(out / f"{name}.jsonl.gz") for name in ("train", "valid", "test")
+    )
     learnt = [time for one in train for time in one["timestamps"]]
     assert max(learnt) < min(one["timestamp"] for one in valid)
     assert max(one["timestamp"] for one in valid) < 172_800
@@ -226,7 +225,7 @@ def test_the_catalogue_counts_the_training_part(made: Path) -> None:
 
 
 def test_the_popularity_of_the_time_counts_in_requests(made: Path) -> None:
-    (raw,) = lines(made / "test.jsonl.gz")[:1]
+    (raw,) = read_packed(made / "test.jsonl.gz")[:1]
     data = DataSet.open(made)
     (request,) = data.requests("test", limit=1)
     assert [item.popularity for item in request.candidates] == raw["popularity"]
@@ -244,10 +243,10 @@ def test_same_seed_same_bytes_another_seed_other_lists(
     for name in ("items", "train", "valid", "test"):
         file = f"{name}.jsonl.gz"
         assert (tmp_path / "7" / file).read_bytes() == (made / file).read_bytes()
-    test = lines(tmp_path / "8" / "test.jsonl.gz")
-    assert test != lines(made / "test.jsonl.gz")
+    test = read_packed(tmp_path / "8" / "test.jsonl.gz")
+    assert test != read_packed(made / "test.jsonl.gz")
     assert [one["clicked"] for one in test] == [
-        one["clicked"] for one in lines(made / "test.jsonl.gz")
+        one["clicked"] for one in read_packed(made / "test.jsonl.gz")
     ]
 
 
@@ -293,7 +292,7 @@ def test_the_summary(
     lines_ = len(extra.splitlines())
     assert f"line {lines_}: timestamp: expected" in printed.err
     assert "soon" not in printed.err
-    counts = {split: len(lines(out / f"{split}.jsonl.gz")) for split in ("valid", "test")}
+    counts = {split: len(read_packed(out / f"{split}.jsonl.gz")) for split in ("valid", "test")}
     assert summary["lists"] == counts
 
 
@@ -315,7 +314,9 @@ def test_choices_are_what_the_runtime_takes_for_them(tmp_path: Path) -> None:
     )
     made = convert(path, [], tmp_path / "set", Conversion(min_events=2))
     assert made.bad == ()
-    chosen = {item for one in lines(tmp_path / "set" / "train.jsonl.gz") for item in one["items"]}
+    chosen = {
+        item for one in read_packed(tmp_path / "set" / "train.jsonl.gz") for item in one["items"]
+    }
     assert chosen == {"i0", "i2", "i3", "i4"}
     assert made.summary.repeats == pytest.approx(12 / (12 * 5))
     raw = gzip.decompress((tmp_path / "set" / "test.jsonl.gz").read_bytes())

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import math
 import random
 from dataclasses import replace
@@ -37,15 +36,12 @@ from edge_rerank_export.train.history.recipe import (
 from edge_rerank_export.train.history.run import check, finetune_history, open_base, plan
 from edge_rerank_export.train.history.train import Pool, fit_sigmoid
 from edge_rerank_export.train.requests import describe_batch, load_domain, log_chances, sample
+from tests.export.records import write_records
 
 pytestmark = pytest.mark.slow
 
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple")
-
-
-def write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +60,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for kind in KINDS
         for word in WORDS
     ]
-    write(folder / "items.jsonl", items)
+    write_records(folder / "items.jsonl", items)
 
     def walk(length: int) -> list[str]:
         kind = rng.choice(KINDS)
@@ -72,7 +68,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return [*own, rng.choice(items)["id"]] if rng.random() < 0.2 else own  # type: ignore[list-item]
 
     people = [list(dict.fromkeys(walk(5))) for _ in range(80)]
-    write(
+    write_records(
         folder / "train.jsonl",
         [
             {
@@ -101,7 +97,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "timestamp": 86400 * 9,
             }
         )
-    write(folder / "valid.jsonl", requests)
+    write_records(folder / "valid.jsonl", requests)
     return folder
 
 

@@ -51,16 +51,13 @@ from edge_rerank_export.train.scorer.run import (
 )
 from edge_rerank_export.train.scorer.train import ScorerTask, loss
 from edge_rerank_export.train.scorer.weight import MAX_WEIGHT, fit_weight
+from tests.export.records import write_records
 from tests.inference.tiny import tokenizer
 
 pytestmark = pytest.mark.slow
 
 KINDS = ("bread", "planet", "violin", "bicycle")
 WORDS = ("old", "quick", "small", "bright", "simple", "grand")
-
-
-def write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +67,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "kinds"
     folder.mkdir()
     names = [f"{kind}-{word}" for kind in KINDS for word in WORDS]
-    write(
+    write_records(
         folder / "items.jsonl",
         [{"id": name, "text": " ".join(reversed(name.split("-")))} for name in names],
     )
@@ -79,7 +76,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind = rng.choice(KINDS)
         return [f"{kind}-{word}" for word in rng.sample(WORDS, k=4)]
 
-    write(folder / "train.jsonl", [{"user": str(n), "items": walk()} for n in range(60)])
+    write_records(folder / "train.jsonl", [{"user": str(n), "items": walk()} for n in range(60)])
     requests: list[dict[str, object]] = []
     for n in range(20):
         *before, last = walk()
@@ -92,7 +89,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "clicked": [last],
             }
         )
-    write(folder / "valid.jsonl", requests)
+    write_records(folder / "valid.jsonl", requests)
     return folder
 
 

@@ -26,10 +26,7 @@ from edge_rerank_export.train.text.recipe import TextFinetuneRecipe
 from edge_rerank_export.train.text.run import Prepared, finetune_text, prepare
 from edge_rerank_export.train.text.train import Similarity, TextTask, mix
 from edge_rerank_export.verify.texts import own_texts
-
-
-def write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
+from tests.export.records import write_records
 
 
 @pytest.fixture(scope="module")
@@ -47,9 +44,9 @@ def data(kinds: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> Pa
     folder = tmp_path_factory.mktemp("data") / "kinds"
     folder.mkdir()
     names = [word for kind in kinds for word in kind]
-    write(folder / "items.jsonl", [{"id": name, "text": name} for name in names])
+    write_records(folder / "items.jsonl", [{"id": name, "text": name} for name in names])
     people = [rng.sample(rng.choice(kinds), 4) for _ in range(60)]
-    write(
+    write_records(
         folder / "train.jsonl", [{"user": str(n), "items": path} for n, path in enumerate(people)]
     )
     requests: list[dict[str, object]] = []
@@ -60,7 +57,7 @@ def data(kinds: list[list[str]], tmp_path_factory: pytest.TempPathFactory) -> Pa
         requests.append(
             {"user": str(n), "history": before, "candidates": [*others, last], "clicked": [last]}
         )
-    write(folder / "valid.jsonl", requests)
+    write_records(folder / "valid.jsonl", requests)
     return folder
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -14,15 +13,12 @@ from edge_rerank.formats.dataset import DataSet
 from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.datasets.check import check
 from edge_rerank_export.datasets.last import leave_last_out
+from tests.export.records import read_packed
 
 from .conftest import Folder
 
 NAMES = [f"i{number}" for number in range(25)]
 ITEMS = [{"id": name, "text": f"thing {name}", "popularity": 99} for name in NAMES]
-
-
-def lines(path: Path) -> list[Any]:
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
 
 
 def asked(user: str, at: int, name: str) -> Any:
@@ -50,7 +46,9 @@ def made(folder: Folder, tmp_path: Path) -> Path:
 
 
 def test_the_last_two_choices_are_asked_for(made: Path) -> None:
-    train, valid, test = (lines(made / f"{name}.jsonl.gz") for name in ("train", "valid", "test"))
+    train, valid, test = (
+        read_packed(made / f"{name}.jsonl.gz") for name in ("train", "valid", "test")
+    )
     assert [one["items"] for one in train] == [["i3", "i1"], ["i5", "i6"], ["i1", "i2"], ["i7"]]
     assert [one["clicked"] for one in valid] == [["i2"], ["i7"], ["i1"]]
     assert [one["clicked"] for one in test] == [["i4"], ["i8"], ["i9"]]
@@ -59,7 +57,7 @@ def test_the_last_two_choices_are_asked_for(made: Path) -> None:
 
 
 def test_times_stay_with_their_choices(made: Path) -> None:
-    train, test = lines(made / "train.jsonl.gz"), lines(made / "test.jsonl.gz")
+    train, test = read_packed(made / "train.jsonl.gz"), read_packed(made / "test.jsonl.gz")
     assert train[0]["timestamps"] == [1, 2]
     assert [one.get("timestamp") for one in test] == [5, 7, None]
     assert [entry["timestamp"] for entry in test[1]["history"]] == [1, 4, 6]
@@ -67,8 +65,8 @@ def test_times_stay_with_their_choices(made: Path) -> None:
 
 
 def test_popularity_counts_what_is_learnt_from_alone(made: Path) -> None:
-    counts = Counter(name for one in lines(made / "train.jsonl.gz") for name in one["items"])
-    assert {item["id"]: item["popularity"] for item in lines(made / "items.jsonl.gz")} == {
+    counts = Counter(name for one in read_packed(made / "train.jsonl.gz") for name in one["items"])
+    assert {item["id"]: item["popularity"] for item in read_packed(made / "items.jsonl.gz")} == {
         name: counts[name] for name in NAMES
     }
 
@@ -77,7 +75,7 @@ def test_beside_a_choice_stands_nothing_the_person_ever_chose(made: Path) -> Non
     data = DataSet.open(made)
     whole = {
         one["user"]: {*(entry["item"] for entry in one["history"]), *one["clicked"]}
-        for one in lines(made / "test.jsonl.gz")
+        for one in read_packed(made / "test.jsonl.gz")
     }
     for split in ("valid", "test"):
         for one in data.requests(split):
@@ -105,8 +103,11 @@ def test_the_same_seed_gives_the_same_bytes(made: Path, tmp_path: Path, folder: 
 def test_lists_are_as_long_as_asked_for(made: Path, tmp_path: Path) -> None:
     out = tmp_path / "short"
     assert main(["data", "last", str(made), "--out", str(out), "--negatives", "2"]) == 0
-    lengths = {len(one["candidates"]) for one in lines(out / "test.jsonl.gz")}
-    assert max(lengths) <= 3 < min(len(one["candidates"]) for one in lines(made / "test.jsonl.gz"))
+    before, after = (
+        [len(one["candidates"]) for one in read_packed(folder / "test.jsonl.gz")]
+        for folder in (made, out)
+    )
+    assert max(after) <= 3 < min(before)
 
 
 def test_nobody_with_enough(

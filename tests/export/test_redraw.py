@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import random
 from collections import Counter
@@ -17,6 +16,7 @@ from edge_rerank_export.cli import EXIT_USAGE, main
 from edge_rerank_export.datasets import redraw as module
 from edge_rerank_export.datasets.check import check
 from edge_rerank_export.datasets.redraw import redraw
+from tests.export.records import read_packed
 
 from .conftest import Folder
 
@@ -53,10 +53,6 @@ def dated(folder: Folder) -> Path:
     return folder(items=ITEMS, train=train, test=test)
 
 
-def lines(path: Path) -> list[Any]:
-    return [json.loads(line) for line in gzip.decompress(path.read_bytes()).splitlines()]
-
-
 def test_everything_beside_the_choice_had_been_chosen_by_others(dated: Path) -> None:
     out = dated / "test_born.jsonl.gz"
     made = redraw(dated, "test", out, negatives=7, seed=1)
@@ -68,7 +64,7 @@ def test_everything_beside_the_choice_had_been_chosen_by_others(dated: Path) -> 
     }
     firsts |= {(one["user"], one["clicked"][0]): one["timestamp"] for one in test}
     asked = {one["user"]: one for one in test}
-    redrawn = lines(out)
+    redrawn = read_packed(out)
     assert made.lists == len(redrawn) > 20
     assert made.lists + made.unborn + made.alone == 30
     for one in redrawn:
@@ -104,7 +100,7 @@ def test_all_that_there_were(dated: Path, monkeypatch: pytest.MonkeyPatch) -> No
     own = {one["user"]: {*one["items"]} for one in train}
     for one in test:
         own[one["user"]].update(one["clicked"])
-    for one in lines(dated / "all.jsonl.gz"):
+    for one in read_packed(dated / "all.jsonl.gz"):
         there = {
             item
             for each in (*train, *test)
@@ -142,14 +138,14 @@ def test_what_is_left_out_is_counted(folder: Folder) -> None:
     # Beside what b and d chose there was nothing that they did not choose themselves.
     assert (found.lists, found.alone) == (1, 3)
     assert found.late == pytest.approx(1 / 3)
-    (one,) = lines(out)
+    (one,) = read_packed(out)
     assert (one["timestamp"], {*one["candidates"]}) == (30, {"i1", "i2"})
     more = [*train, {"user": "f", "items": ["i7"], "timestamps": [12]}]
     made = folder(items=ITEMS, train=more)
     redraw(made, "test", made / "dwell.jsonl.gz", negatives=5, seed=0)
     dwelt = {
         one["clicked"][0]: one["dwell_s"]
-        for one in lines(made / "dwell.jsonl.gz")
+        for one in read_packed(made / "dwell.jsonl.gz")
         if one.get("user") == "b"
     }
     assert dwelt == {"i1": [3.0], "i2": [4.0]}
@@ -159,7 +155,7 @@ def test_by_the_command(dated: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert main(["data", "lists", str(dated), "--json"]) == 0
     said = capsys.readouterr()
     told = json.loads(said.out)
-    assert told["lists"] == len(lines(dated / "test_born.jsonl.gz"))
+    assert told["lists"] == len(read_packed(dated / "test_born.jsonl.gz"))
     assert "of the choices to learn from are later than a list" in said.err
     assert evaluate(None, dated, "test_born").requests == told["lists"]
     assert main(["data", "lists", str(dated), "--negatives", "9"]) == 0

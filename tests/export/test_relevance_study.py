@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,6 +30,7 @@ from edge_rerank_export.studies.relevance.queries import (
 )
 from edge_rerank_export.studies.relevance.room import Case, within
 from edge_rerank_export.studies.relevance.room import figures as room_figures
+from tests.export.records import write_records
 
 SYLLABLES = ["ka", "mo", "ri", "ten", "lu", "pas", "vi", "dor", "nel", "su"]
 ITEMS = [
@@ -214,7 +214,7 @@ def test_calibration_by_hand() -> None:
 def test_pairs_are_read_with_their_queries(tmp_path: Path) -> None:
     file = tmp_path / "some.jsonl"
     rows = [{"query": f"which is {item.id}", "text": item.text} for item in ITEMS[:5]]
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_records(file, rows)
     catalogue, queries = read_pairs(file, Letters(), work=tmp_path)
     assert [item.text for item in catalogue.items] == [item.text for item in ITEMS[:5]]
     assert [(one.text, one.fits) for one in queries][4] == ("which is 4", (4,))
@@ -226,7 +226,7 @@ def test_pairs_are_read_with_their_queries(tmp_path: Path) -> None:
     )
     assert [one.fits.tolist() for one in made] == [[True, False, False]] * 5
     rows[0]["text"] = "something else"
-    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    write_records(file, rows)
     changed, _ = read_pairs(file, Letters(), work=tmp_path)
     assert not (changed.vectors[0] == catalogue.vectors[0]).all()
     file.write_text('{"query": 5, "text": "a"}', encoding="utf-8")

@@ -19,6 +19,7 @@ from edge_rerank_export.studies.results import parts
 from edge_rerank_export.studies.results.ledger import Entry, Ledger, mark_of
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.run import finetune_history
+from tests.export.records import write_records
 
 pytestmark = pytest.mark.slow
 
@@ -27,16 +28,12 @@ SHOPS = {"garden": ("rose", "spade", "apple"), "music": ("violin", "drum", "flut
 DAY = 86_400
 
 
-def write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
-
-
 def make_folder(folder: Path, kinds: tuple[str, ...]) -> Path:
     """People who stay with one kind of thing."""
     rng = random.Random(0)
     folder.mkdir(parents=True)
     names = [f"{word} {kind}" for kind in kinds for word in WORDS]
-    write(
+    write_records(
         folder / "items.jsonl",
         [{"id": name, "text": name, "popularity": rng.randrange(1, 30)} for name in names],
     )
@@ -45,7 +42,7 @@ def make_folder(folder: Path, kinds: tuple[str, ...]) -> Path:
         kind = rng.choice(kinds)
         return [f"{word} {kind}" for word in rng.sample(WORDS, k=4)]
 
-    write(
+    write_records(
         folder / "train.jsonl",
         [
             {"user": str(n), "items": walk(), "timestamps": [DAY, 2 * DAY, 3 * DAY, 4 * DAY]}
@@ -68,7 +65,7 @@ def make_folder(folder: Path, kinds: tuple[str, ...]) -> Path:
                     "timestamp": 9 * DAY,
                 }
             )
-        write(folder / f"{split}.jsonl", requests)
+        write_records(folder / f"{split}.jsonl", requests)
     return folder
 
 

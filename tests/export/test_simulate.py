@@ -48,15 +48,12 @@ from edge_rerank_export.studies.simulate.ranker import (
 )
 from edge_rerank_export.studies.simulate.run import simulate
 from edge_rerank_export.studies.simulate.world import WANTED, World, taste
+from tests.export.records import write_records
 
 KINDS = ("bread", "planet", "violin", "garden")
 WORDS = ("old", "quick", "small", "bright", "simple", "heavy", "blue", "warm", "round", "plain")
 PEOPLE = 12
 TINY = Plan(people=3, lists=4, candidates=8, before=2)
-
-
-def write(path: Path, records: Sequence[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     rng = random.Random(0)
     folder = tmp_path_factory.mktemp("data") / "tiny"
     folder.mkdir()
-    write(
+    write_records(
         folder / "items.jsonl",
         [
             {
@@ -78,7 +75,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
             for kind in KINDS
         ],
     )
-    write(
+    write_records(
         folder / "train.jsonl",
         [
             {
@@ -167,7 +164,7 @@ def test_a_catalogue_that_tells_nothing_but_texts(world: World) -> None:
 
 def test_too_few_to_read_a_taste_off(folder: Path, work: Path, tmp_path: Path) -> None:
     (tmp_path / "items.jsonl").write_text((folder / "items.jsonl").read_text())
-    write(tmp_path / "train.jsonl", [{"user": "a", "items": ["old-bread", "old-planet"]}])
+    write_records(tmp_path / "train.jsonl", [{"user": "a", "items": ["old-bread", "old-planet"]}])
     with pytest.raises(DataError, match="two people or more with 8 choices to learn from, got 0"):
         read(tmp_path, work)
 

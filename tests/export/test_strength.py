@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -39,6 +38,7 @@ from edge_rerank_export.train.requests import (
     rated_requests,
     sample,
 )
+from tests.export.records import write_records
 
 PERSONAL = [0, 1, 2]
 CROWD = 3
@@ -69,10 +69,6 @@ def given(seed: int) -> dict[str, Tensor]:
     arrays["known"] = torch.ones_like(arrays["known"])
     arrays["history"] = torch.ones_like(arrays["history"])
     return arrays
-
-
-def write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 def parts(model: HistoryModel, arrays: dict[str, Tensor]) -> np.ndarray:
@@ -211,7 +207,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     kinds = ("bread", "violin")
     names = [f"{kind}-{number}" for kind in kinds for number in range(12)]
-    write(
+    write_records(
         folder / "items.jsonl", [{"id": name, "text": f"{name[-1]} {name[:-2]}"} for name in names]
     )
     people, requests = [], []
@@ -236,8 +232,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 "timestamp": 1e9 + 9,
             }
         )
-    write(folder / "train.jsonl", people)
-    write(folder / "valid.jsonl", requests)
+    write_records(folder / "train.jsonl", people)
+    write_records(folder / "valid.jsonl", requests)
     return folder
 
 

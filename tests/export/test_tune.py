@@ -31,14 +31,11 @@ from edge_rerank_export.train.history.recipe import (
     history_toml,
 )
 from edge_rerank_export.train.loop import Outcome
+from tests.export.records import write_records
 
 pytestmark = pytest.mark.slow
 
 WORDS = ("old", "quick", "small", "bright", "simple")
-
-
-def write(path: Path, records: list[dict[str, object]]) -> None:
-    path.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +45,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data") / "tiny"
     folder.mkdir()
     names = [f"{word} {kind}" for kind in ("bread", "planet", "violin") for word in WORDS]
-    write(
+    write_records(
         folder / "items.jsonl",
         [{"id": name, "text": name, "popularity": rng.randrange(1, 30)} for name in names],
     )
@@ -57,13 +54,13 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         kind = rng.choice(("bread", "planet", "violin"))
         return [f"{word} {kind}" for word in rng.sample(WORDS, k=4)]
 
-    write(folder / "train.jsonl", [{"user": str(n), "items": walk()} for n in range(60)])
+    write_records(folder / "train.jsonl", [{"user": str(n), "items": walk()} for n in range(60)])
     requests: list[dict[str, object]] = []
     for _ in range(20):
         *before, last = walk()
         others = rng.sample([name for name in names if name not in {*before, last}], 6)
         requests.append({"history": before, "candidates": [*others, last], "clicked": [last]})
-    write(folder / "valid.jsonl", requests)
+    write_records(folder / "valid.jsonl", requests)
     return folder
 
 
