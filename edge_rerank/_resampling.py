@@ -20,6 +20,10 @@ class Interval(NamedTuple):
     low: float
     high: float
 
+    def __format__(self, form: str) -> str:
+        """Both ends in the same form: ``f"{interval:.2f}"`` is "0.31 to 0.35"."""
+        return f"{self.low:{form}} to {self.high:{form}}"
+
 
 def bootstrap(
     values: NDArray[np.float64], rng: np.random.Generator, *, resamples: int = RESAMPLES

@@ -152,7 +152,7 @@ def _show_comparisons(report: Evaluation, console: Console) -> None:
         (
             name,
             f"{one.difference:+.3f}",
-            f"{one.interval.low:+.3f} to {one.interval.high:+.3f}",
+            f"{one.interval:+.3f}",
             f"{one.p_holm:.4f}",
             _verdict(one),
         )
@@ -177,7 +177,7 @@ def _show_fairness(report: Evaluation, console: Console) -> None:
             group.name,
             f"{group.requests}",
             f"{own.mean:.3f}",
-            f"{own.interval.low:.2f} to {own.interval.high:.2f}",
+            f"{own.interval:.2f}",
             f"{own.difference:+.3f}",
             f"{most.mean:.3f}",
             f"{most.difference:+.3f}",
@@ -210,7 +210,7 @@ def _show_learning(report: Evaluation, console: Console) -> None:
             f"{one.frozen.mean:.3f}",
             f"{one.learnt.mean:.3f}",
             f"{one.difference.mean:+.3f}",
-            f"{one.difference.interval.low:+.3f} to {one.difference.interval.high:+.3f}",
+            f"{one.difference.interval:+.3f}",
         )
         for label, one in zip(labels, (*found.stretches, found.whole), strict=True)
     ]

@@ -112,11 +112,10 @@ class Fairness:
             )
         else:
             one = widest.ndcg_10[order]
-            low, high = one.difference_interval
             chance = "beyond chance" if one.significant else "which chance may give"
             lines.append(
                 f"largest gap: {widest.name}, {one.difference:+.3f} to the rest "
-                f"(95 %: {low:+.3f} to {high:+.3f}), {chance} among {len(self.groups)} groups"
+                f"(95 %: {one.difference_interval:+.3f}), {chance} among {len(self.groups)} groups"
             )
         if self.left_out:
             few = ", ".join(

@@ -70,8 +70,7 @@ def _cells(group: Group) -> Iterator[str]:
 
 def _with(figure: str, interval: Interval, form: str) -> str:
     """A figure, and its interval in small print below."""
-    between = f"{interval.low:{form}} to {interval.high:{form}}"
-    return f'{figure}<br><small class="dim">{between}</small>'
+    return f'{figure}<br><small class="dim">{interval:{form}}</small>'
 
 
 def _kind(one: Standing) -> str:

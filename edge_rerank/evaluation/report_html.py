@@ -69,7 +69,7 @@ def _facts(report: Evaluation) -> str:
     told = [
         (
             f"{report.pack.ndcg_10:.3f}",
-            f"NDCG@10 (95 %: {_between(interval, '.3f')})",
+            f"NDCG@10 (95 %: {interval:.3f})",
         ),
         (f"{report.pack.ndcg_1:.3f}", "NDCG@1"),
         (f"{better} of {len(beaten)}", f"baselines beaten beyond chance; {worse} beat the pack"),
@@ -115,7 +115,7 @@ def _against(report: Evaluation) -> str:
         kind = _kind(detail)
         verdict = {"good": "better", "bad": "worse"}.get(kind, "not told apart")
         marks.append(Mark(name, one.difference, one.interval, kind))
-        cells = [f"{one.difference:+.3f}", _between(one.interval, "+.3f"), f"{one.p_holm:.4f}"]
+        cells = [f"{one.difference:+.3f}", f"{one.interval:+.3f}", f"{one.p_holm:.4f}"]
         rows.append(_row(name, [*cells, f'<span class="{kind}">{verdict}</span>']))
     headings = ("pack against", "difference", "95 % interval", "p (Holm)", "pack is")
     return section(
@@ -273,10 +273,6 @@ def _row(name: str, cells: Iterable[str]) -> str:
 
 def _number(value: float | None, form: str = ".3f") -> str:
     return _MISSING if value is None else format(value, form)
-
-
-def _between(interval: Interval, form: str) -> str:
-    return f"{interval.low:{form}} to {interval.high:{form}}"
 
 
 def _difference(detail: Detail) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from html import escape
 
-from edge_rerank._resampling import RESAMPLES, Interval
+from edge_rerank._resampling import RESAMPLES
 from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.plots import Mark
 from edge_rerank.render.page import report_page
@@ -87,7 +87,7 @@ def _facts(report: Report) -> str:
     if report.verification.orders:
         first = report.verification.orders[0]
         told += [
-            (f"{first.tau:.3f}", f"Kendall τ (95 %: {_between(first.tau_interval)})"),
+            (f"{first.tau:.3f}", f"Kendall τ (95 %: {first.tau_interval:.3f})"),
             (f"{first.worst_tau:.3f}", "τ of the worst tenth of the lists"),
         ]
         if (loss := first.ndcg_loss) is not None:
@@ -162,7 +162,7 @@ def _order_cells(one: Agreement) -> list[str]:
     cells = [
         f"{len(one.taus):,}",
         f"{one.tau:.3f}",
-        _between(one.tau_interval),
+        f"{one.tau_interval:.3f}",
         f"{one.worst_tau:.3f}",
     ]
     if one.ndcg_means is None or one.ndcg_interval is None:
@@ -173,7 +173,7 @@ def _order_cells(one: Agreement) -> list[str]:
         f"{len(one.ndcg):,}",
         f"{before:.3f}",
         f"{after:.3f}",
-        _between(one.ndcg_interval, "+.3f"),
+        f"{one.ndcg_interval:+.3f}",
     ]
 
 
@@ -276,7 +276,3 @@ def _method(report: Report) -> str:
 
 def _mib(size: int) -> str:
     return f"{size / _MIB:,.1f} MiB"
-
-
-def _between(interval: Interval, form: str = ".3f") -> str:
-    return f"{interval.low:{form}} to {interval.high:{form}}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 
-from edge_rerank._resampling import Interval
 from edge_rerank.render.texttable import Column, text_table
 from edge_rerank_export.studies.simulate.figures import (
     RECOVERED,
@@ -101,17 +100,10 @@ def gain_in_words(gain: Gain, one: Simulated) -> str:
     """One gain: in what, over whom, where."""
     name = "NDCG@10" if gain.measure is Measure.NDCG else "clicks that please"
     where = "all lists" if gain.lists == one.plan.lists else f"the last {gain.lists} lists"
-    return (
-        f"{name} {gain.relative:+.1%} ({_between(gain.interval, '+.1%')}) on {one.arms[0].name} "
-        f"in {where}"
-    )
+    return f"{name} {gain.relative:+.1%} ({gain.interval:+.1%}) on {one.arms[0].name} in {where}"
 
 
 def _apart(part: Stretch) -> str:
     if part.difference is None or part.difference_interval is None:
         return ""
-    return f"{part.difference:+.3f} ({_between(part.difference_interval, '+.3f')})"
-
-
-def _between(interval: Interval, form: str) -> str:
-    return f"{interval.low:{form}} to {interval.high:{form}}"
+    return f"{part.difference:+.3f} ({part.difference_interval:+.3f})"
