@@ -20,8 +20,9 @@ from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTok
 from edge_rerank.inference.pair_scorer import INPUTS
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models import onnx_file
+from edge_rerank_export.models.checkpoint import labels_of
 from edge_rerank_export.models.encoder_families import FAMILIES, THIS_FILE, family_of
-from edge_rerank_export.models.sentence_files import read_json
+from edge_rerank_export.models.sentence_files import read_json, read_object
 from edge_rerank_export.models.text_encoder import export_onnx, quiet
 
 CLASSIFIER = "ForSequenceClassification"
@@ -43,7 +44,7 @@ def is_pair_model(folder: Path) -> bool:
     Raises:
         UnsupportedModel: when config.json cannot be read.
     """
-    named = _members(folder / "config.json").get("architectures") or [""]
+    named = read_object(folder / "config.json").get("architectures") or [""]
     return str(named[0]).endswith(CLASSIFIER)
 
 
@@ -57,7 +58,7 @@ def check_pair_model(folder: Path) -> Any:
         UnsupportedModel: when it is of another family, is no classifier with one or two labels,
             or makes its score in another way; by name.
     """
-    said = _members(folder / "config.json")
+    said = read_object(folder / "config.json")
     kind, named = said.get("model_type"), [str(one) for one in said.get("architectures") or ()]
     if kind not in FAMILIES:
         raise UnsupportedModel(
@@ -92,7 +93,7 @@ def longest_pair(folder: Path) -> int:
     """
     config = check_pair_model(folder)
     positions = FAMILIES[config.model_type].positions(config)
-    told = _members(folder / "tokenizer_config.json").get("model_max_length")
+    told = read_object(folder / "tokenizer_config.json").get("model_max_length")
     # Where a tokeniser knows no longest text, transformers writes a number of thirty digits.
     return min(positions, told) if isinstance(told, int) and told > 0 else positions
 
@@ -107,7 +108,7 @@ def _check_score(folder: Path, config: Any) -> None:
         )
     if config.num_labels > 1 and config.problem_type == _MULTI_LABEL:
         raise UnsupportedModel(f"config.problem_type: expected one score, got {_MULTI_LABEL!r}")
-    saved = _members(folder / "config_sentence_transformers.json")
+    saved = read_object(folder / "config_sentence_transformers.json")
     for name in _activations(config, saved):
         if name.rpartition(".")[2] not in _ACTIVATIONS[: config.num_labels + 1]:
             raise UnsupportedModel(
@@ -167,7 +168,7 @@ class PairModel(torch.nn.Module):
     @property
     def labels(self) -> tuple[str, ...]:
         """All that the original tells apart, in the order of its logits."""
-        return _labels(self.config)
+        return labels_of(self.config)
 
     @property
     def positions(self) -> int:
@@ -223,7 +224,7 @@ def load_pair_model(folder: Path, *, label: str = "", token_types: bool = True) 
         UnsupportedModel: when the model cannot be used, or the file lacks weights.
     """
     config = check_pair_model(folder)
-    names = _labels(config)
+    names = labels_of(config)
     if label and label not in names:
         raise UnsupportedModel(f"label: expected one of {', '.join(names)}, got {label!r}")
     if hasattr(config, "reference_compile"):
@@ -264,17 +265,5 @@ def _onnx_config(model: PairModel) -> OnnxConfig:
     return cast("OnnxConfig", kind(model.config, task="text-classification"))
 
 
-def _labels(config: Any) -> tuple[str, ...]:
-    return tuple(str(config.id2label[place]) for place in sorted(config.id2label))
-
-
 def _optimum(config: Any) -> type[OnnxConfig]:
     return FAMILIES[config.model_type].onnx
-
-
-def _members(path: Path) -> Mapping[str, Any]:
-    """What a file says; nothing where there is none."""
-    members = read_json(path, {})
-    if not isinstance(members, dict):
-        raise UnsupportedModel(f"{path.name}: expected a JSON object")
-    return members

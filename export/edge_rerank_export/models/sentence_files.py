@@ -170,9 +170,13 @@ def read_sentence_files(folder: Path, *, hidden: int) -> SentenceFiles:
     while len(layers) > 1 and layers[-2:] == [Normalize(), Normalize()]:
         layers.pop()
     normalised = bool(layers) and isinstance(layers[-1], Normalize)
-    said = _object(folder / "config_sentence_transformers.json")
+    said = read_object(folder / "config_sentence_transformers.json")
     lengths = next(
-        (_object(folder / first / name) for name in _LENGTHS if (folder / first / name).is_file()),
+        (
+            read_object(folder / first / name)
+            for name in _LENGTHS
+            if (folder / first / name).is_file()
+        ),
         {},
     )
     longest = lengths.get("max_seq_length")
@@ -223,7 +227,7 @@ def _modules(folder: Path) -> list[tuple[str, str]]:
 
 def _pooling(folder: Path, hidden: int) -> tuple[tuple[Pooling, ...], bool]:
     """Modes, and whether a prompt's tokens count."""
-    said = _object(folder / "config.json")
+    said = read_object(folder / "config.json")
     size = said.get("word_embedding_dimension", said.get("embedding_dimension", hidden))
     if size != hidden:
         raise UnsupportedModel(f"pooling: expected states of {hidden} dimensions, got {size!r}")
@@ -245,7 +249,7 @@ def _pooling(folder: Path, hidden: int) -> tuple[tuple[Pooling, ...], bool]:
 
 
 def _dense(folder: Path, path: str, inputs: int) -> Dense:
-    said = _object(folder / path / "config.json")
+    said = read_object(folder / path / "config.json")
     names = said.get("module_input_name"), said.get("module_output_name")
     if any(name not in _TEXTS for name in names):
         raise UnsupportedModel(f"{path}: expected a Dense of whole texts, got one of {names[0]!r}")
@@ -268,13 +272,6 @@ def _dense(folder: Path, path: str, inputs: int) -> Dense:
     return Dense(path, inputs, outputs, said.get("bias") is not False, Activation(kind), residual)
 
 
-def _object(path: Path) -> dict[str, Any]:
-    members = read_json(path, {})
-    if not isinstance(members, dict):
-        raise UnsupportedModel(f"{path.name}: expected a JSON object")
-    return members
-
-
 def read_json(path: Path, default: Any) -> Any:
     """What is in a file; ``default`` where there is none.
 
@@ -285,3 +282,15 @@ def read_json(path: Path, default: Any) -> Any:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
     except (OSError, ValueError) as error:
         raise UnsupportedModel(f"{path.name} cannot be read: {type(error).__name__}") from error
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The members of a file's JSON object; none where there is no file.
+
+    Raises:
+        UnsupportedModel: when it is no JSON object.
+    """
+    members = read_json(path, {})
+    if not isinstance(members, dict):
+        raise UnsupportedModel(f"{path.name}: expected a JSON object")
+    return members
