@@ -51,7 +51,7 @@ RUNTIME = (
     "cli",
     "__main__",
 )
-"""Rooms of the runtime, the ground floor first: each may import those before it, no other."""
+"""Packages of the runtime, the lowest layer first: each may import those before it, no other."""
 
 TOOLCHAIN = (
     "errors",
@@ -132,7 +132,7 @@ def imports(path: Path, known: Mapping[str, Path]) -> Iterator[str]:
 
 @cache
 def graph(package: str) -> dict[str, set[str]]:
-    """What each module imports of its own package; the door itself is not counted."""
+    """What each module imports of its own package; `__init__` itself is not counted."""
     known = modules(package)
     return {
         name: {one for one in imports(path, known) if one not in {name, package}}
@@ -150,7 +150,7 @@ def circle(edges: Mapping[str, set[str]]) -> list[str]:
     return []
 
 
-def rooms(edges: Mapping[str, set[str]], parent: str) -> dict[str, set[str]]:
+def children(edges: Mapping[str, set[str]], parent: str) -> dict[str, set[str]]:
     """Arrows among the children of a package: a module each, or a whole package."""
     depth = parent.count(".") + 2
     found: dict[str, set[str]] = {}
@@ -171,10 +171,10 @@ def test_no_file_imports_itself_by_way_of_others(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", ["edge_rerank", "edge_rerank_export"])
-def test_no_circle_between_the_rooms_of_any_package(package: str) -> None:
+def test_no_circle_between_the_children_of_any_package(package: str) -> None:
     edges = graph(package)
     parents = {name.rpartition(".")[0] for name in edges}
-    found = {parent: circle(rooms(edges, parent)) for parent in parents}
+    found = {parent: circle(children(edges, parent)) for parent in parents}
     assert {parent: one for parent, one in found.items() if one} == {}
 
 
@@ -187,10 +187,10 @@ def test_no_circle_between_the_rooms_of_any_package(package: str) -> None:
         ("edge_rerank_export", "edge_rerank_export.fleet.federation", FEDERATION),
     ],
 )
-def test_every_room_imports_from_below_alone(
+def test_every_package_imports_from_lower_layers_alone(
     package: str, parent: str, order: tuple[str, ...]
 ) -> None:
-    arrows = rooms(graph(package), parent)
+    arrows = children(graph(package), parent)
     height = {f"{parent}.{name}": floor for floor, name in enumerate(order)}
     assert set(arrows) == set(height)
     upwards = [
@@ -202,9 +202,9 @@ def test_every_room_imports_from_below_alone(
     assert upwards == []
 
 
-def test_rooms_that_know_little() -> None:
+def test_packages_that_know_little() -> None:
     """What the layers' order alone would let pass."""
-    edges = rooms(graph("edge_rerank"), "edge_rerank")
+    edges = children(graph("edge_rerank"), "edge_rerank")
 
     def below(name: str) -> set[str]:
         return {one.removeprefix("edge_rerank.") for one in edges[f"edge_rerank.{name}"]}
@@ -224,7 +224,7 @@ def test_rooms_that_know_little() -> None:
     } <= {"edge_rerank.history.sessions"}
 
 
-def test_the_runtime_names_the_toolchain_at_one_door_alone() -> None:
+def test_the_runtime_names_the_toolchain_in_one_module_alone() -> None:
     guilty = [
         name
         for name, path in modules("edge_rerank").items()
@@ -243,7 +243,7 @@ def test_no_module_is_too_long_to_read(package: str) -> None:
 
 
 @pytest.mark.parametrize("package", ["edge_rerank", "edge_rerank_export"])
-def test_every_room_says_what_it_is_for(package: str) -> None:
+def test_every_module_says_what_it_is_for(package: str) -> None:
     for name, path in modules(package).items():
         lines = (ast.get_docstring(parsed(path)) or "").split("\n")
         assert lines[0], name

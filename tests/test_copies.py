@@ -1,4 +1,4 @@
-"""The values that cross the door can be copied, pickled, and handed to other processes."""
+"""Values of the public interface can be copied, pickled, and handed to other processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Honest lists for a folder's requests: what existed by then, as popular as it was then."""
+"""Lists without leakage for a folder's requests: what existed by then, as popular as it was."""
 
 from __future__ import annotations
 

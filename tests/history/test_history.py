@@ -31,7 +31,7 @@ def test_it_needs_no_model() -> None:
     """Neither onnxruntime nor a tokenizer nor anything that ranks is imported for it."""
     script = (
         "import importlib.util, sys, types\n"
-        "package = types.ModuleType('edge_rerank')  # the door brings the rest along\n"
+        "package = types.ModuleType('edge_rerank')  # __init__ brings the rest along\n"
         "package.__path__ = importlib.util.find_spec('edge_rerank').submodule_search_locations\n"
         "sys.modules['edge_rerank'] = package\n"
         "import edge_rerank.history.history\n"

@@ -1,4 +1,4 @@
-"""List policies through the door: opened with, handed over, off, told in lists and JSON."""
+"""List policies through the public interface: opened with, handed over, off, in lists and JSON."""
 
 from __future__ import annotations
 

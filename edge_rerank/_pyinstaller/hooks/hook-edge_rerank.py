@@ -16,7 +16,7 @@ def _found_at_run_time() -> tuple[dict[str, str], set[str], set[str]]:
 
     Returns:
         Folders and where the frozen package looks for them; distributions whose entry points name
-        packs; modules of the names that the door imports when they are first asked for.
+        packs; modules of the names that the package imports when they are first asked for.
     """
     from contextlib import suppress  # noqa: PLC0415 - runs elsewhere, as all of this
     from importlib.metadata import entry_points  # noqa: PLC0415

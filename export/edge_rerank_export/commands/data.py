@@ -1,4 +1,4 @@
-"""The command ``data``: data set folders made of logs, checked, split anew, given honest lists."""
+"""The command ``data``: data set folders made of logs, checked, split anew, lists drawn anew."""
 
 from __future__ import annotations
 
@@ -108,7 +108,9 @@ def register(commands: Commands) -> None:
     checker = add_command(actions, "check", _check, "hold a folder to the format", _CHECK)
     checker.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder")
     add_json(checker)
-    drawer = add_command(actions, "lists", _lists, "write a split with honest lists", _LISTS)
+    drawer = add_command(
+        actions, "lists", _lists, "write lists without leakage from the future", _LISTS
+    )
     drawer.add_argument("folder", type=Path, metavar="FOLDER", help="a data set folder with times")
     drawer.add_argument(
         "--split", default="test", metavar="S", help="whose requests (default: test)"

@@ -1,4 +1,4 @@
-"""Honest lists for a data set's requests: what was chosen, among items that existed by then.
+"""Lists without leakage from the future: what was chosen, among items that existed by then.
 
 Beside items that nobody had chosen yet, what was chosen is easily told: a ranking that knows how
 often things were chosen looks better on such lists than it is.
