@@ -459,6 +459,13 @@ DEFENCES: tuple[Defence, ...] = (
         "",
     ),
     Defence(
+        "tests/history/test_aggregates.py::test_threads_at_once_do_not_spend_the_budget_twice",
+        "the lock around the price",
+        "edge_rerank/history/aggregates.py",
+        "    with lock:\n",
+        "    if lock:\n",
+    ),
+    Defence(
         "tests/history/test_aggregates.py::test_only_people_who_agreed_take_part",
         "the purpose of counts",
         "edge_rerank/history/aggregates.py",

@@ -18,6 +18,7 @@ import json
 import math
 import secrets
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from decimal import ROUND_CEILING, Decimal, localcontext
 from typing import Protocol
@@ -94,6 +95,7 @@ def release_counts(
     *,
     epsilon: float,
     event: EventType | None = None,
+    lock: AbstractContextManager[object] = nullcontext(),  # noqa: B008 - holds nothing
     _random_bits: RandomBits = secrets.randbits,
 ) -> Aggregate:
     """Count for each category the people with an event of it.
@@ -103,6 +105,7 @@ def release_counts(
         categories: 1 to 16, chosen without looking at the data.
         epsilon: the price, > 0; it is split evenly over the categories.
         event: only events of this type; any if ``None``.
+        lock: held while the price is noted, by all who spend of this budget.
 
     Raises:
         InvalidRequest: when an argument is malformed.
@@ -110,7 +113,8 @@ def release_counts(
         HistoryError: when the budget cannot be noted; nothing is counted then.
     """
     cells = _cells(categories)
-    left = _spend(people, epsilon)
+    with lock:
+        left = _spend(people, epsilon)
     coin = Coin(epsilon / len(cells), _random_bits)
     answers = [0] * len(cells)
     total = 0

@@ -368,11 +368,10 @@ class History(Standing):
     def release_counts(
         self, categories: Sequence[str], *, epsilon: float, event: EventType | None = None
     ) -> Aggregate:
-        """How many people turned to each category, so that nobody is told apart.
+        """Count the people with an event of each category, under local differential privacy.
 
-        Only people who agreed to the purpose "aggregates" take part. Each one's answers are
-        randomised before they are added up, and a count with fewer than 20 people behind it is
-        withheld.
+        Those who agreed to the purpose "aggregates" take part. Each one's answers are randomised
+        before they are added up, and a count with fewer than 20 people behind it is withheld.
 
         Args:
             categories: 1 to 16, chosen without looking at the data.
@@ -384,7 +383,8 @@ class History(Standing):
             PrivacyBudgetSpent: when less than ``epsilon`` is left; nothing is counted then.
             HistoryError: when the budget cannot be noted; nothing is counted then.
         """
-        return release_counts(self._store, categories, epsilon=epsilon, event=event)
+        lock = self._lock.checked()
+        return release_counts(self._store, categories, epsilon=epsilon, event=event, lock=lock)
 
     # -- what works beside it ---------------------------------------------------------
 

@@ -3,12 +3,14 @@ from __future__ import annotations
 import math
 import random
 import statistics
+import time
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from edge_rerank import Event, EventType, Item
+from edge_rerank import Event, EventType, History, Item
 from edge_rerank.errors import HistoryCorrupt, InvalidRequest, PrivacyBudgetSpent
 from edge_rerank.history.aggregates import (
     AGGREGATES,
@@ -176,6 +178,23 @@ def test_the_budget_survives_restarts_and_runs_out(tmp_path: Path) -> None:
         with pytest.raises(PrivacyBudgetSpent, match="2 is left"):
             release_counts(store, ["a"], epsilon=2.5)
         assert epsilon_left(store) == 2.0
+
+
+def test_threads_at_once_do_not_spend_the_budget_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    read = HistoryStore.read_note
+
+    def read_slowly(store: HistoryStore, name: str) -> bytes | None:
+        note = read(store, name)
+        time.sleep(0.05)  # the other thread's turn
+        return note
+
+    monkeypatch.setattr(HistoryStore, "read_note", read_slowly)
+    with History.open() as history, ThreadPoolExecutor(2) as threads:
+        releases = [
+            threads.submit(history.release_counts, [name], epsilon=5.0) for name in ("a", "b")
+        ]
+        errors = [one.exception() for one in releases]
+    assert [type(error) for error in errors if error] == [PrivacyBudgetSpent]
 
 
 def test_only_people_who_agreed_take_part(tmp_path: Path) -> None:
