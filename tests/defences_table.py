@@ -475,7 +475,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/learning/test_share.py::test_nothing_leaves_without_consent_to_both",
         "the purpose of a fleet",
-        "edge_rerank/history/standing.py",
+        "edge_rerank/history/person_states.py",
         "if not (decisions.get(PERSONALISATION, False) and decisions.get(purpose, False)):",
         "if not decisions.get(PERSONALISATION, False):",
     ),
@@ -760,7 +760,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/history/test_describe.py::test_consent_covers_it",
         "consent before attributes are used",
-        "edge_rerank/history/standing.py",
+        "edge_rerank/history/person_states.py",
         "if not self._store.has_consent(person, PERSONALISATION):\n                return NOBODY",
         "if not person:\n                return NOBODY",
     ),
@@ -1300,7 +1300,7 @@ DEFENCES: tuple[Defence, ...] = (
     Defence(
         "tests/learning/test_stats_door.py::test_that_they_were_read_is_in_the_audit_log",
         "the note of a reading",
-        "edge_rerank/history/standing.py",
+        "edge_rerank/history/person_states.py",
         "                self._store.log(AuditAction.READ, user=person)\n",
         "                pass\n",
     ),

@@ -90,7 +90,7 @@ HISTORY = (
     "recording",
     "overview",
     "safekeeping",
-    "standing",
+    "person_states",
     "history",
 )
 """Likewise inside of the history: bytes below meaning."""

@@ -194,7 +194,7 @@ def _show_fairness(report: Evaluation, console: Console) -> None:
     )
     if rows:
         console.table(columns, rows)
-    for line in report.fairness.said(PACK):
+    for line in report.fairness.sentences(PACK):
         console.say(line)
 
 

@@ -23,7 +23,7 @@ LEAST_REQUESTS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class GroupQuality:
     """How one order serves a group.
 
     Attributes:
@@ -62,7 +62,7 @@ class Group:
     value: str
     requests: int
     people: int
-    ndcg_10: Mapping[str, Standing]
+    ndcg_10: Mapping[str, GroupQuality]
 
     @property
     def name(self) -> str:
@@ -101,7 +101,7 @@ class Fairness:
         """The group that stands farthest from the rest in an order; ``None`` without groups."""
         return max(self.groups, key=lambda one: abs(one.ndcg_10[order].difference), default=None)
 
-    def said(self, order: str) -> tuple[str, ...]:
+    def sentences(self, order: str) -> tuple[str, ...]:
         """Sentences: the largest gap of an order, and what could not be judged."""
         lines = []
         widest = self.widest(order)
@@ -166,7 +166,7 @@ def fairness(
     nothing = np.array([not one for one in known])
     if parts and _enough(nothing & judged, users) and _enough(~nothing & judged, users):
         parts.append(_Part(None, "nothing known", nothing & judged, ~nothing & judged))
-    standings = _standings(values, parts, rng)
+    qualities = _qualities(values, parts, rng)
     return Fairness(
         tuple(
             Group(
@@ -176,7 +176,7 @@ def fairness(
                 _people(part.own, users),
                 dict(zip(outcomes, ones, strict=True)),
             )
-            for part, ones in zip(parts, standings, strict=True)
+            for part, ones in zip(parts, qualities, strict=True)
         ),
         tuple(left_out),
     )
@@ -233,9 +233,9 @@ def _natural(value: str) -> tuple[tuple[int, ...], str]:
     return tuple(int(digits) for digits in re.findall(r"[0-9]+", value)), value
 
 
-def _standings(
+def _qualities(
     values: NDArray[np.float64], parts: Sequence[_Part], rng: np.random.Generator
-) -> Iterator[list[Standing]]:
+) -> Iterator[list[GroupQuality]]:
     """Of each part every order's, whose columns ``values`` are."""
     if not parts:
         return
@@ -257,7 +257,7 @@ def _standings(
             mine, theirs = drawn[:, order, 0, row], drawn[:, order, 1, row]
             mean = float(values[part.own, order].mean())
             made.append(
-                Standing(
+                GroupQuality(
                     mean,
                     middle(mine),
                     mean - float(values[part.rest, order].mean()),

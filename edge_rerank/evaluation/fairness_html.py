@@ -9,7 +9,7 @@ from itertools import groupby
 from edge_rerank._resampling import Interval
 from edge_rerank.evaluation import plots
 from edge_rerank.evaluation.baselines import Popularity
-from edge_rerank.evaluation.fairness import LEAST_REQUESTS, Fairness, Group, Standing
+from edge_rerank.evaluation.fairness import LEAST_REQUESTS, Fairness, Group, GroupQuality
 from edge_rerank.evaluation.plots import Mark
 from edge_rerank.evaluation.results import PACK
 from edge_rerank.history.aggregates import MIN_PEOPLE
@@ -32,7 +32,7 @@ def fairness_section(found: Fairness | None) -> str:
     """The section as HTML; empty where the data set says nothing of people."""
     if found is None:
         return ""
-    said = "".join(f"<p>{escape(_capital(line))}.</p>" for line in found.said(PACK))
+    said = "".join(f"<p>{escape(_capital(line))}.</p>" for line in found.sentences(PACK))
     return section("By what is known of people", _TEXT, f"{said}{_plots(found)}{_table(found)}")
 
 
@@ -73,7 +73,7 @@ def _with(figure: str, interval: Interval, form: str) -> str:
     return f'{figure}<br><small class="dim">{interval:{form}}</small>'
 
 
-def _kind(one: Standing) -> str:
+def _kind(one: GroupQuality) -> str:
     if not one.significant:
         return ""
     return "good" if one.difference > 0 else "bad"

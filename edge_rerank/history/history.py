@@ -23,9 +23,9 @@ from edge_rerank._progress import Progress
 from edge_rerank.errors import HistoryKeyError, InvalidRequest
 from edge_rerank.history.aggregates import Aggregate, release_counts
 from edge_rerank.history.keys.sources import KeySource
+from edge_rerank.history.person_states import PersonStates, check_user
 from edge_rerank.history.personal_data import PersonalData, read_export
 from edge_rerank.history.recent import RecentEvents
-from edge_rerank.history.standing import Standing, check_user
 from edge_rerank.history.transfer import check_recipient, export_sealed
 from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.audit import AuditAction
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 __all__ = ["PERSONALISATION", "History"]
 
 
-class History(Standing):
+class History(PersonStates):
     """What is kept about people: one encrypted file, or memory only.
 
     Make one with :meth:`open`, share it between threads, close it at the end; it is a context

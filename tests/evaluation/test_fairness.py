@@ -55,8 +55,8 @@ def test_a_gap_by_hand() -> None:
     assert old.ndcg_10["pack"].significant
     assert (young.requests, young.ndcg_10["pack"].difference) == (60, 0.5)
     assert found.left_out == ()
-    assert "largest gap: age: old, -0.500 to the rest" in found.said("pack")[0]
-    assert "beyond chance among 2 groups" in found.said("pack")[0]
+    assert "largest gap: age: old, -0.500 to the rest" in found.sentences("pack")[0]
+    assert "beyond chance among 2 groups" in found.sentences("pack")[0]
 
 
 def test_no_gap_is_found_where_there_is_none() -> None:
@@ -67,7 +67,7 @@ def test_no_gap_is_found_where_there_is_none() -> None:
         one = group.ndcg_10["pack"]
         assert not one.significant
         assert one.difference_interval.low < 0 < one.difference_interval.high
-    assert "which chance may give" in found.said("pack")[0]
+    assert "which chance may give" in found.sentences("pack")[0]
 
 
 def test_the_chance_is_that_of_scipy() -> None:
@@ -108,7 +108,7 @@ def test_small_groups_are_joined_or_left_out_and_said() -> None:
     assert [one.value for one in found.groups] == ["a", "b"]
     # The rest is those of any other value, the small ones among them.
     assert found.left_out == (LeftOut("age", 2, 29),)
-    assert ": 2 of age (29 requests)" in found.said("pack")[1]
+    assert ": 2 of age (29 requests)" in found.sentences("pack")[1]
 
 
 def test_nothing_is_said_by_what_is_missing_beside_a_large_group() -> None:
@@ -116,7 +116,7 @@ def test_nothing_is_said_by_what_is_missing_beside_a_large_group() -> None:
     found = judge(people, users, [0.9] * 60 + [0.1] * 10)
     assert found.groups == ()
     assert found.left_out == (LeftOut("age", 2, 70),)
-    assert "no group of people has 30 requests of 20 people" in found.said("pack")[0]
+    assert "no group of people has 30 requests of 20 people" in found.sentences("pack")[0]
 
 
 def test_many_requests_of_few_people_are_no_group() -> None:

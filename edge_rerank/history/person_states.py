@@ -1,4 +1,4 @@
-"""What a history keeps of a person beside the events: a description, small sealed states."""
+"""What a history keeps of a person beside the events: attributes, small sealed states, budget."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ from edge_rerank.privacy.scrub import Scrubber
 from edge_rerank.types import Event
 
 
-class Standing(Safekeeping):
-    """What is known of a person beside what they did.
+class PersonStates(Safekeeping):
+    """What is kept of a person beside the events.
 
     Args:
         store: the open file, closed by whoever opened it.
