@@ -76,7 +76,7 @@ def evaluate(
     learning: int = 0,
     progress: StepProgress | None = None,
 ) -> Evaluation:
-    """Judge a pack.
+    """Evaluate a pack beside the baselines on one split.
 
     Args:
         pack: a pack folder; ``None`` for the shipped one.
@@ -118,8 +118,9 @@ def evaluate(
     ratings = guess_scale(event for request in requests for event in request.history)
     items = _needed(requests, ratings)
     room = len({item.id for item in items} | {name for one in replayed for name in one.items})
-    surprise = self_information(list(data.items.values()))
     vectors = {} if vectors is None else vectors
+    surprise = self_information(list(data.items.values()))
+    judge = partial(ask, requests, vectors=vectors, surprise=surprise)
     open_pack = partial(
         RankingEngine.open,
         runtime=Runtime(providers, threads, cache_items=max(room, 1)),
@@ -129,7 +130,7 @@ def evaluate(
         began = time.perf_counter()
         _encode(engine, items, vectors, progress)
         encoding_s = time.perf_counter() - began
-        ours = ask(requests, by_pack(engine), vectors, surprise, _named(progress, "requests"))
+        outcomes = {PACK: judge(by_pack(engine), progress=_named(progress, "requests"))}
         manifest = engine.pack.manifest
     learnt = None
     if replayed:
@@ -137,23 +138,14 @@ def evaluate(
             learnt = _learning(engine, data, replayed, vectors, progress)
     own = default_baselines(data, vectors, requests)
     _check_names(prescored, own)
-    outcomes = {PACK: ours}
     for other in beside:
         with _readable(data), open_pack(other) as engine:
             name = _name_of(engine, {*outcomes, *(one.name for one in prescored)})
             _encode(engine, items, {}, _prefixed(progress, name))
-            ranks = by_pack(engine)
-            outcomes[name] = ask(requests, ranks, vectors, surprise, _named(progress, name))
-    every: list[tuple[Baseline, bool]] = [(one, True) for one in own]
-    every += [(one, False) for one in prescored]
-    for one, timed in every:
-        outcomes[one.name] = ask(
-            requests,
-            by_baseline(one, timed=timed),
-            vectors,
-            surprise,
-            _named(progress, one.name),
-        )
+            outcomes[name] = judge(by_pack(engine), progress=_named(progress, name))
+    for one in (*own, *prescored):
+        order = by_baseline(one, timed=one not in prescored)
+        outcomes[one.name] = judge(order, progress=_named(progress, one.name))
     comparisons = _compare(outcomes)
     qualities = {name: _quality(one, requests) for name, one in outcomes.items()}
     return Evaluation(
