@@ -29,6 +29,7 @@ from edge_rerank_export.train.domain import Domain
 from edge_rerank_export.train.history.material import read_domains
 from edge_rerank_export.train.history.recipe import HistoryFinetuneRecipe
 from edge_rerank_export.train.history.run import digests_used, open_base, plan, train_on
+from edge_rerank_export.train.item_vectors import encoder_digest
 
 SHIPPED = "shipped"
 BLIND = "zero-shot, no popularity"
@@ -241,8 +242,6 @@ class StudyRunner:
 
     def _known_vectors(self, name: str, pack: Path) -> dict[str, NDArray[np.float32]]:
         """Those of one folder at a time: they take some dozens of megabytes."""
-        manifest = Pack.open(pack).manifest
-        files = {entry.name: entry.sha256 for entry in manifest.files}
-        encoder = "" if manifest.encoder is None else files[manifest.encoder.model]
+        encoder = encoder_digest(Pack.open(pack).manifest)
         self._vectors = {key: kept for key, kept in self._vectors.items() if key[0] == name}
         return self._vectors.setdefault((name, encoder), {})
