@@ -194,7 +194,7 @@ def read_domain(folder: Path, encode: Encode, *, signed: bool = False) -> Domain
         signed: whether histories hold what was disliked, too.
 
     Raises:
-        DataError: at the first malformed line, or when there is nothing to learn from.
+        DataError: at the first malformed line, or when there is too little to learn from.
     """
     data = DataSet.open(folder)
     names = list(data.items)
@@ -203,7 +203,8 @@ def read_domain(folder: Path, encode: Encode, *, signed: bool = False) -> Domain
     real = list(data.requests(TRAIN_REQUESTS)) if data.has(TRAIN_REQUESTS) else []
     valid = list(data.requests(VALID)) if data.has(VALID) else []
     choices, times, starts = _sequences(data, rows)
-    if len(choices) - len(starts) + 1 < MIN_REQUESTS and len(real) < MIN_REQUESTS:
+    told = sum(map(_tells, real))
+    if len(choices) - len(starts) + 1 < MIN_REQUESTS and told < MIN_REQUESTS:
         raise DataError(folder, f"expected at least {MIN_REQUESTS} choices to learn from")
     texts = (*(item.text for item in items), "")
     vectors = encode(texts)
@@ -222,18 +223,20 @@ def read_domain(folder: Path, encode: Encode, *, signed: bool = False) -> Domain
         choices=choices,
         times=times,
         starts=starts,
-        real=_from_requests(real, rows, counted=True, signed=signed) if real else None,
+        real=_from_requests(real, rows, counted=True, signed=signed) if told else None,
         valid=_from_requests(valid, rows, counted=False, signed=signed),
         pairs=count_pairs(names, _paths(data, rows)),
         counts=count_items(names, choices, times, real),
         rated=_rated(valid, rows) if signed else None,
     )
-    if len(domain.valid.candidates) or not real:
+    if len(domain.valid.candidates) or not told:
         return domain
     held_out, kept = real[::HELD_OUT], [one for n, one in enumerate(real) if n % HELD_OUT]
     return replace(
         domain,
-        real=_from_requests(kept, rows, counted=True, signed=signed),
+        real=_from_requests(kept, rows, counted=True, signed=signed)
+        if any(map(_tells, kept))
+        else None,
         valid=_from_requests(held_out, rows, counted=True, signed=signed),
     )
 
@@ -300,12 +303,17 @@ def _rated(requests: Sequence[Request], rows: dict[str, int]) -> Rated | None:
     )
 
 
+def _tells(request: Request) -> bool:
+    """Whether a request has a candidate that was clicked and one that was not."""
+    return bool(request.clicked) and len(request.candidates) > len(request.clicked)
+
+
 def _from_requests(
     requests: Sequence[Request], rows: dict[str, int], *, counted: bool, signed: bool
 ) -> Batch:
     """Requests as the runtime would read them; what was disliked only where ``signed``."""
     empty = len(rows)
-    useful = [one for one in requests if one.clicked and len(one.candidates) > len(one.clicked)]
+    useful = list(filter(_tells, requests))
     # The time of a call is never before the last event, at run time neither.
     now = [max([one.now, *(event.timestamp or 0.0 for event in one.history)]) for one in useful]
     interests = [

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_rerank.errors import DataError
 from edge_rerank.ranking.signals.counts import Counts, OwnShown
 from edge_rerank.ranking.signals.inputs import EVENTS, inputs
 from edge_rerank.ranking.signals.pairs import OwnShare, Pairs
@@ -42,12 +43,15 @@ def load_domain(
         signed: likewise.
 
     Raises:
-        DataError: at the first malformed line, or when there is nothing to learn from.
+        DataError: at the first malformed line, or when there is too little to learn from or
+            nothing to validate by.
     """
     domain = read_domain(folder, encode, signed=signed)
     if len(domain.valid.candidates):
         return domain
     people = np.arange(0, len(domain.starts) - 1, HELD_OUT)[:_STAND_INS]
+    if not len(people):
+        raise DataError(folder, "expected validation requests with a click, or people's choices")
     stand_in = sample(domain, people, rng=rng, candidates=20, history=EVENTS, last=1.0)
     return replace(domain, valid=stand_in)
 
