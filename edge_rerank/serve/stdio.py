@@ -96,8 +96,8 @@ class StdioServer:
             if self._stopped:
                 return
             line = self._source.readline(MAX_BYTES + 1)
-            too_long = len(line) > MAX_BYTES
-            while len(line) > MAX_BYTES:  # to its end, unread
+            too_long = _goes_on(line)
+            while _goes_on(line):  # to its end, unread
                 line = self._source.readline(MAX_BYTES + 1)
             self._waiting = False
             if too_long:
@@ -161,6 +161,11 @@ def _method_of(call: object) -> tuple[str, object]:
     if _printable(call.get("id")) is not call.get("id"):
         raise invalid_call("id: expected a string, a number or null, got something else")
     return method, call.get("params", {})
+
+
+def _goes_on(piece: bytes) -> bool:
+    """Whether there is more of a line than what was read of it at once."""
+    return len(piece) > MAX_BYTES and not piece.endswith(b"\n")
 
 
 def _printable(name: object) -> object:

@@ -86,12 +86,16 @@ def test_a_batch_has_only_so_many_calls(service: Service, monkeypatch: pytest.Mo
     assert code(answer) == (None, -32600)
 
 
+@pytest.mark.parametrize(
+    ("length", "expected"),
+    [(10_000, -32700), (10_001, -32006), (20_000, -32006), (20_001, -32006), (95_000, -32006)],
+)
 def test_a_line_that_is_too_long_is_skipped_to_its_end(
-    service: Service, monkeypatch: pytest.MonkeyPatch
+    service: Service, monkeypatch: pytest.MonkeyPatch, length: int, expected: int
 ) -> None:
     monkeypatch.setattr(stdio, "MAX_BYTES", 10_000)
-    refused, answered = talk(service, b"x" * 95_000, json.dumps(RANK).encode())
-    assert code(refused) == (None, -32006)
+    refused, answered = talk(service, b"x" * length, json.dumps(RANK).encode())
+    assert code(refused) == (None, expected)
     assert len(answered["result"]["items"]) == len(SHELF)
     assert [code(one) for one in talk(service, b" " * 10_001)] == [(None, -32006)]
 
