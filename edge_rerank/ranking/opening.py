@@ -73,16 +73,12 @@ class Models:
             Pack.open(folder, trust=trust, seen_releases=seen_releases)
             for folder in folders_of(pack)
         ]
-        with_scorer = the_one([pack for pack in packs if pack.manifest.scorer], "scorer")
-        with_pairs = the_one([pack for pack in packs if pack.manifest.pair_scorer], "pair_scorer")
-        with_eyes = the_one(
-            [pack for pack in packs if pack.manifest.image_encoder], "image_encoder"
-        )
-        with_ears = the_one(
-            [pack for pack in packs if pack.manifest.audio_encoder], "audio_encoder"
-        )
-        with_encoder = the_one([pack for pack in packs if pack.manifest.encoder], "encoder")
-        with_prior = the_one([pack for pack in packs if pack.manifest.prior], "prior")
+        with_scorer = _having(packs, "scorer")
+        with_pairs = _having(packs, "pair_scorer")
+        with_eyes = _having(packs, "image_encoder")
+        with_ears = _having(packs, "audio_encoder")
+        with_encoder = _having(packs, "encoder")
+        with_prior = _having(packs, "prior")
         providers, threads = runtime.providers, runtime.threads
         # The largest first, and the bytes of each let go of: what is loaded beside them peaks.
         scorer = None
@@ -162,12 +158,13 @@ def tables_of(tables: str | Path | Tables, trust: Trust) -> Tables:
     return tables
 
 
-def the_one(packs: Sequence[Pack], part: str) -> Pack | None:
-    """The only one of them, ``None`` of none.
+def _having(packs: Sequence[Pack], part: str) -> Pack | None:
+    """The only pack whose manifest has a part; ``None`` where none has.
 
     Raises:
-        InvalidRequest: when there are several.
+        InvalidRequest: when several have.
     """
-    if len(packs) > 1:
-        raise InvalidRequest(f"pack: expected at most one with a part {part}, got {len(packs)}")
-    return packs[0] if packs else None
+    found = [pack for pack in packs if getattr(pack.manifest, part)]
+    if len(found) > 1:
+        raise InvalidRequest(f"pack: expected at most one with a part {part}, got {len(found)}")
+    return found[0] if found else None

@@ -11,7 +11,7 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank.ranking.list_rules import Method
+from edge_rerank.ranking.list_rules import Diversify, Method
 from edge_rerank.ranking.policies.pages import NO_VOLUME, chances_of, vary
 from edge_rerank.ranking.policies.policy import WINDOW, Arrangement, Policy
 from edge_rerank.ranking.request import Request
@@ -39,8 +39,8 @@ class Diversity(Policy):
         """Push near-copies down, within the places that are returned."""
         if len(order.rows) < 2:
             return order
-        if request.policy.diversity is not None:
-            return _by_rule(order, request)
+        if (rule := request.policy.diversity) is not None:
+            return _by_rule(order, request, rule)
         if not request.diversity:
             return order
         rows = order.rows
@@ -56,10 +56,7 @@ class Diversity(Policy):
         return moved.but(degraded=order.degraded + degraded)
 
 
-def _by_rule(order: Arrangement, request: Request) -> Arrangement:
-    rule = request.policy.diversity
-    if rule is None:
-        return order
+def _by_rule(order: Arrangement, request: Request, rule: Diversify) -> Arrangement:
     strength = request.diversity or rule.strength
     pool = order.rows[:WINDOW]
     scores, vectors = order.scores[pool], request.comparisons.vectors[pool]
