@@ -5,7 +5,6 @@ from __future__ import annotations
 import gc
 import random
 import weakref
-from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -48,12 +47,6 @@ ITEMS = things(90)
 POLICY = ListPolicy(
     block=Block(ids=["0-3"], categories=["scarf"]), caps=[Cap("category", most=2)], pin={"0-9": 1}
 )
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RankingEngine]:
-    with RankingEngine.open() as engine:
-        yield engine
 
 
 def history(seed: int) -> list[Event]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -121,12 +120,6 @@ def test_what_comes_after_is_checked_like_all_else() -> None:
     with pytest.raises(InvalidRequest, match="only Event, got str"):
         reader.tastes((*history, "nothing"))
     assert reader.read(history, now=1_000.0) == read_interests(history, now=1_000.0)
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RankingEngine]:
-    with RankingEngine.open() as engine:
-        yield engine
 
 
 def test_lists_are_those_of_a_history_read_anew(tmp_path: Path, engine: RankingEngine) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -74,12 +74,6 @@ SHELF = [
     for name, texts in SUBJECTS.items()
     for place, text in enumerate(texts)
 ]
-
-
-@pytest.fixture(scope="module")
-def engine() -> Iterator[RankingEngine]:
-    with RankingEngine.open() as opened:
-        yield opened
 
 
 def subject(item: Item) -> str:
