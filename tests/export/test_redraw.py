@@ -118,6 +118,22 @@ def test_all_that_there_were(dated: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert not (dated / "much.jsonl.gz").exists()
 
 
+def test_what_only_the_person_had_chosen_before_is_left_out(folder: Folder) -> None:
+    train = [
+        {"user": "a", "items": ["i3", "i4"], "timestamps": [10, 11]},
+        {"user": "b", "items": ["i1", "i2"], "timestamps": [20, 30]},
+    ]
+    test = [
+        {"user": "a", "candidates": ["i3", "i1"], "clicked": ["i3"], "timestamp": 50},
+        {"user": "c", "candidates": ["i1", "i2"], "clicked": ["i1"], "timestamp": 60},
+    ]
+    made = folder(items=ITEMS, train=train, test=test)
+    found = redraw(made, "test", made / "born.jsonl.gz", negatives=2, seed=0)
+    assert (found.lists, found.unborn) == (1, 1)
+    (one,) = read_packed(made / "born.jsonl.gz")
+    assert one["clicked"] == ["i1"]
+
+
 def test_what_is_left_out_is_counted(folder: Folder) -> None:
     asked = {"candidates": ["i1", "i2"], "clicked": ["i1"]}
     train = [{"user": "a", "items": ["i1", "i2", "i3"], "timestamps": [10, 20, 90]}]

@@ -95,8 +95,15 @@ def redraw(
     if not asked:
         wanted = "expected requests with a time and a click, in a folder with times; found none"
         raise DataError(folder, f"{split}: {wanted}")
-    born = {one.item: one.at for one in reversed(choices)}
-    known = [one for one in asked if born[one.item] < one.at]
+    firsts: dict[str, list[Choice]] = defaultdict(list)
+    for one in choices:
+        firsts[one.item].append(one)
+    # Of the first two to choose an item one at most is the person themself.
+    known = [
+        one
+        for one in asked
+        if any(other.person != one.person and other.at < one.at for other in firsts[one.item][:2])
+    ]
     sizes: list[int] = []
     times: list[float] = []
 
