@@ -10,10 +10,9 @@ import numpy as np
 
 from edge_rerank.tables.people import Choice
 
-_UNIFORM_SHARE = 10 / 19
-"""Of the negatives, drawn with equal chances among the items there were; the rest is drawn by
-popularity to the power of 3/4, so that popularity alone does not win. As lists for training
-are drawn by the toolchain."""
+UNIFORM_SHARE = 10 / 19
+"""Of a list's negatives, drawn with equal chances; the rest is drawn by popularity to the power of
+3/4, so that popularity alone does not win. The toolchain draws lists to train on alike."""
 
 _TRIES = 50
 """Draws a negative gets before all items there were are looked through."""
@@ -89,7 +88,7 @@ class _Before:
         """Items chosen before, none of ``never``, each once; all of them if ``count`` is none."""
         if count is None:
             return [item for item in self._there if item not in never]
-        uniform = round(count * _UNIFORM_SHARE)
+        uniform = round(count * UNIFORM_SHARE)
         drawn: dict[str, None] = {}
         tries = 0
         while len(drawn) < count and self._there and tries < _TRIES * count:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.choice_lists import UNIFORM_SHARE
 from edge_rerank.formats.dataset import TRAIN, VALID, DataSet
 from edge_rerank.types import Item
 from edge_rerank_export.datasets.catalogue import write_catalogue
@@ -31,9 +32,6 @@ LEAST = 3
 
 NEGATIVES = 19
 """Items beside a choice, as in the lists of ``convert``."""
-
-_EVEN = 10 / 19
-"""Share of them that is drawn with equal chances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +115,7 @@ class _Draw:
 
     def beside(self, name: str, never: frozenset[str]) -> list[str]:
         """``name`` among others, none of ``never``, in a random order."""
-        uniform = round(self._count * _EVEN)
+        uniform = round(self._count * UNIFORM_SHARE)
         popular = self._rng.random(self._count - uniform) * self._sums[-1]
         places: NDArray[np.int64] = np.concatenate(
             [

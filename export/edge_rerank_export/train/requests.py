@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.choice_lists import UNIFORM_SHARE
 from edge_rerank.ranking.signals.counts import Counts, OwnShown
 from edge_rerank.ranking.signals.inputs import EVENTS, inputs
 from edge_rerank.ranking.signals.pairs import OwnShare, Pairs
@@ -19,10 +20,6 @@ from edge_rerank.ranking.signals.words import Lexicon
 from edge_rerank.ranking.signals.words import words as split_words
 from edge_rerank.tables.pairs import NEAR
 from edge_rerank_export.train.domain import HELD_OUT, Batch, Domain, Encode, read_domain
-
-EVEN = 10 / 19
-"""Of the sampled negatives those drawn with equal chances; the rest is drawn by popularity to the
-power of 3/4."""
 
 _STAND_INS = 1_000
 
@@ -63,7 +60,7 @@ def make_requests(
     rng: np.random.Generator,
     candidates: int,
     history: int,
-    even: float = EVEN,
+    even: float = UNIFORM_SHARE,
 ) -> list[Batch]:
     """Training requests: real ones, and others made up from what people chose one by one.
 
@@ -104,7 +101,7 @@ def sample(
     candidates: int,
     history: int,
     last: float,
-    even: float = EVEN,
+    even: float = UNIFORM_SHARE,
 ) -> Batch:
     """Hide one choice of each of ``people`` among items they never chose.
 
@@ -131,7 +128,7 @@ def rated_requests(
     rng: np.random.Generator,
     candidates: int,
     history: int,
-    even: float = EVEN,
+    even: float = UNIFORM_SHARE,
 ) -> Batch | None:
     """Hide well rated items among items that their people never rated.
 
@@ -164,7 +161,9 @@ def rated_requests(
     return replace(batch, strength=strength.astype(np.float32), hidden=None)
 
 
-def log_chances(domain: Domain, candidates: int, even: float = EVEN) -> NDArray[np.float32]:
+def log_chances(
+    domain: Domain, candidates: int, even: float = UNIFORM_SHARE
+) -> NDArray[np.float32]:
     """Logarithm of an item's chance to be one of :func:`sample`'s negatives, per draw.
 
     Args:

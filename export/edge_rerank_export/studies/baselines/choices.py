@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank.errors import DataError
+from edge_rerank.evaluation.choice_lists import UNIFORM_SHARE
 from edge_rerank.formats.dataset import VALID, DataSet, Request, TrainSequence, chosen
 from edge_rerank.types import Event
 from edge_rerank_export.studies.baselines.full import by_scores, find_places
@@ -25,8 +26,9 @@ _MOST = 1_000
 _LEAST = 3
 """Choices of somebody whose last one is hidden."""
 
-_UNIFORM, _BY_POPULARITY = 10, 9
-"""Items beside a hidden choice; the latter are drawn by popularity to the power of 3/4."""
+_BESIDE = 19
+_UNIFORM = round(_BESIDE * UNIFORM_SHARE)
+"""Items beside a hidden choice, and how many of them are drawn with equal chances."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -114,7 +116,7 @@ def _held_out(
             continue
         drawn = [
             *rng.choice(names, _UNIFORM).tolist(),
-            *rng.choice(names, _BY_POPULARITY, p=weights / weights.sum()).tolist(),
+            *rng.choice(names, _BESIDE - _UNIFORM, p=weights / weights.sum()).tolist(),
         ]
         candidates = dict.fromkeys([known[-1], *(name for name in drawn if name not in known)])
         history = tuple(Event("click", data.items[name]) for name in known[:-1])

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from edge_rerank.evaluation.choice_lists import UNIFORM_SHARE
 from edge_rerank.formats.dataset_media import media_folder
 from edge_rerank.inference.encoders.text import TextEncoder
 from edge_rerank.packs.pack import Pack
@@ -29,7 +30,6 @@ from edge_rerank_export.train.history.train import Pool
 from edge_rerank_export.train.history.views import view
 from edge_rerank_export.train.item_vectors import kept_vectors
 from edge_rerank_export.train.requests import (
-    EVEN,
     describe_batch,
     load_domain,
     log_chances,
@@ -142,7 +142,9 @@ def _requests(recipe: HistoryFinetuneRecipe, domain: Domain, number: int) -> lis
         np.random.default_rng([settings.seed, number, place]) for place in (2, 4, 8)
     )
     made: list[_Made] = []
-    for place, (candidates, even) in enumerate(views.of_lists(settings.candidates, EVEN, rng=lots)):
+    for place, (candidates, even) in enumerate(
+        views.of_lists(settings.candidates, UNIFORM_SHARE, rng=lots)
+    ):
         count = len(range(place, settings.requests, views.count))
         size = {"candidates": candidates, "history": settings.history}
         batches = make_requests(domain, count, rng=rng, even=even, **size)
