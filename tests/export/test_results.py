@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -198,6 +199,25 @@ def test_changed_data_are_judged_again(command: list[str], out: Path, tmp_path: 
     assert after["music"] == before["music"]
     unchanged = "music: evaluation, shipped"
     assert json.loads((place / "ledger.json").read_text())[unchanged] == ledger[unchanged]
+
+
+def test_recipes_of_other_seeds_validate_by_requests_of_their_own(
+    command: list[str], tiny_pack: Path, tmp_path: Path
+) -> None:
+    """Where a folder has no validation split, they are drawn by the recipe's seed."""
+    folder = Path(shutil.copytree(command[1], tmp_path / "garden"))
+    (folder / "valid.jsonl").unlink()
+    recipe = HistoryFinetuneRecipe.read(Path(command[command.index("--zero-shot-recipe") + 1]))
+    other = replace(recipe, training=replace(recipe.training, seed=recipe.training.seed + 1))
+    wanted = parts.Wanted(
+        (folder,), tmp_path / "out", frozenset(), tiny_pack, zero_shot=recipe, tuned=other
+    )
+    runner = parts.StudyRunner(wanted)
+    first, second, again = (
+        runner._domain("garden", one, lambda _done, _total: None) for one in (recipe, other, recipe)
+    )
+    assert first is again
+    assert (first.valid.candidates != second.valid.candidates).any()
 
 
 def test_usage(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

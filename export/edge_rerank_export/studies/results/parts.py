@@ -113,7 +113,7 @@ class StudyRunner:
         self._wanted = wanted
         self._folders = {folder.resolve().name: folder for folder in wanted.folders}
         self._digests: dict[str, str] = {}
-        self._domains: dict[tuple[str, str, tuple[str, ...]], Domain] = {}
+        self._domains: dict[tuple[str, str, tuple[str, ...], int], Domain] = {}
         self._vectors: dict[tuple[str, str], dict[str, NDArray[np.float32]]] = {}
 
     def parts(self) -> list[Part]:
@@ -226,7 +226,7 @@ class StudyRunner:
         return self._digests[name]
 
     def _domain(self, name: str, recipe: HistoryFinetuneRecipe, update: Update) -> Domain:
-        key = (name, recipe.base, recipe.media)
+        key = (name, recipe.base, recipe.media, recipe.training.seed)
         if key not in self._domains:
             work = self._wanted.out / "work"
             work.mkdir(parents=True, exist_ok=True)
