@@ -1,6 +1,6 @@
 """Replay: each choice of a person is asked for in turn, then learnt from.
 
-A choice stands among items that others had chosen by then (see
+A choice of what others had chosen by then stands among other such items (see
 :mod:`edge_rerank.evaluation.choice_lists`), with the popularity they had by then, and is ranked
 twice: by the pack alone, and by the pack with the head that was learnt of the person's choices
 before. Then the head learns, as if the whole list had been looked at: logs of choices do not say
@@ -60,7 +60,7 @@ class Person:
 
     Attributes:
         choices: oldest first, each with the list it stands in; ``None`` where others had not
-            chosen enough by then.
+            chosen the same, or nothing else, by then: it would be told by that alone.
     """
 
     choices: tuple[tuple[Choice, ChoiceList | None], ...]
@@ -103,9 +103,18 @@ def draw_people(data: DataSet, *, people: int, choices: int, seed: int) -> list[
             data.folder, f"expected people with {LEAST_CHOICES} dated choices, found none"
         )
     order = np.random.default_rng([seed, 5]).permutation(sorted(own))[:people].tolist()
-    asked = sorted(choice for number in order for choice in own[number][1:choices])
+    every.sort()
+    born: dict[str, float] = {}
+    for choice in every:
+        born.setdefault(choice.item, choice.at)
+    asked = sorted(
+        choice
+        for number in order
+        for choice in own[number][1:choices]
+        if born[choice.item] < choice.at
+    )
     touched = {number: frozenset(choice.item for choice in own[number]) for number in order}
-    lists = draw_lists(sorted(every), asked, touched, negatives=NEGATIVES, seed=seed)
+    lists = draw_lists(every, asked, touched, negatives=NEGATIVES, seed=seed)
     drawn: Mapping[Choice, ChoiceList] = {one.choice: one for one in lists}
     return [
         Person(tuple((choice, drawn.get(choice)) for choice in own[number][:choices]))

@@ -40,7 +40,33 @@ def test_a_choice_stands_among_items_that_others_had_chosen_by_then(things: Path
                 others = set(listed.items) - {choice.item}
                 assert len(others) <= NEGATIVES
                 assert not others & own
-                assert all(firsts[item] < choice.at for item in others)
+                assert all(firsts[item] < choice.at for item in listed.items)
+
+
+def test_what_nobody_else_had_chosen_is_not_asked_for(tmp_path: Path) -> None:
+    """It would be told by that alone: nothing else in its list has been chosen by nobody."""
+    items = [{"id": str(row), "text": f"thing {row}"} for row in range(40)]
+    (tmp_path / "items.jsonl").write_text("\n".join(map(json.dumps, items)))
+    paths = [[*range(12)], [*range(6, 18)], [*range(20, 25), *range(7)]]
+    people = [
+        {
+            "user": str(number),
+            "items": [str(row) for row in path],
+            "timestamps": [1_000 * (number + 1) + place for place in range(len(path))],
+        }
+        for number, path in enumerate(paths)
+    ]
+    (tmp_path / "train.jsonl").write_text("\n".join(map(json.dumps, people)))
+    drawn = draw_people(DataSet.open(tmp_path), people=3, choices=12, seed=0)
+    asked = {
+        person.choices[0][0].person: [choice.item for choice, listed in person.choices if listed]
+        for person in drawn
+    }
+    assert asked == {
+        0: [],
+        1: ["7", "8", "9", "10", "11"],
+        2: ["0", "1", "2", "3", "4", "5", "6"],
+    }
 
 
 def test_the_same_seed_asks_the_same(things: Path) -> None:

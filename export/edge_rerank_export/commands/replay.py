@@ -38,7 +38,7 @@ def register(commands: Commands) -> None:
         "replay",
         run,
         "replay people's choices and see what learning on the device gains",
-        "Each choice of a person stands among 19 items that others had chosen by then, and is "
+        "Each choice of what others had chosen by then stands among 19 other such items, and is "
         "asked for before it is learnt: by the pack alone, and with the person's own head. Folders "
         "have to say when items were chosen; their requests are not opened.",
     )
