@@ -111,22 +111,23 @@ def seal_for(content: bytes, recipient: bytes, *, _ephemeral: bytes | None = Non
         else X25519PrivateKey.from_private_bytes(_ephemeral)
     )
     encapsulated = ephemeral.public_key().public_bytes_raw()
-    try:
-        exchanged = ephemeral.exchange(X25519PublicKey.from_public_bytes(recipient))
-    except ValueError:  # a point of small order: everybody would share the secret
-        raise InvalidRequest("recipient: expected an X25519 public key, got a weak one") from None
+    exchanged = ephemeral.exchange(X25519PublicKey.from_public_bytes(recipient))
     key, nonce = _schedule(_shared_secret(exchanged, encapsulated, recipient), _INFO)
     return _HEADER + encapsulated + AESGCM(key).encrypt(nonce, _pad(content), _HEADER)
 
 
 def check_recipient(recipient: object) -> None:
-    """See that ``recipient`` has the form of an X25519 public key.
+    """See that ``recipient`` is an X25519 public key that something can be sealed for.
 
     Raises:
-        InvalidRequest: when it is not 32 bytes.
+        InvalidRequest: when it is not 32 bytes, or weak.
     """
     if not isinstance(recipient, bytes) or len(recipient) != KEY_BYTES:
         raise InvalidRequest("recipient: expected an X25519 public key of 32 bytes")
+    try:
+        X25519PrivateKey.generate().exchange(X25519PublicKey.from_public_bytes(recipient))
+    except ValueError:  # a point of small order: everybody would share the secret
+        raise InvalidRequest("recipient: expected an X25519 public key, got a weak one") from None
 
 
 def open_sealed(sealed: bytes, private: bytes) -> bytes | None:

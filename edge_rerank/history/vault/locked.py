@@ -122,6 +122,6 @@ class LockedVault:
     def _use(self) -> Iterator[Vault]:
         with self._lock.checked():
             if self._closed:
-                raise ClosedError("the history is closed")
+                raise ClosedError("the history, or the guest's session that keeps it, is closed")
             with typed_errors():
                 yield self._vault
