@@ -411,12 +411,16 @@ class Reranker:
         return self._engine.refresh_tables(tables)
 
     def close(self) -> None:
-        """Close the history file and free the model. May be called twice."""
-        if not self._closed and self._process.here:
+        """Close the history file and free the model. May be called twice.
+
+        Where an interrupt came in between, the second call closes what is left.
+        """
+        if self._process.here:
             self._closed = True
-            self._feedback.close()
-            self._history.close()
-            self._engine.close()
+            with ExitStack() as last:
+                last.callback(self._engine.close)
+                last.callback(self._history.close)
+                last.callback(self._feedback.close)
 
     def __enter__(self) -> Self:
         return self

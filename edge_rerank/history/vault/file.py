@@ -184,8 +184,8 @@ class HistoryFile:
         Raises:
             HistoryCorrupt: when somebody has changed the schema meanwhile.
         """
-        self.execute("BEGIN IMMEDIATE")
         try:
+            self.execute("BEGIN IMMEDIATE")
             if self._schema != self._schema_cookie():
                 self._check_schema()
             yield

@@ -368,9 +368,12 @@ class HistoryStore(PersonalVault):
         if not self._lock.here:
             return
         with self._lock.checked():
-            if not self._closed:
-                self._closed = True
-                self._vault.close()
+            begun, self._closed = self._closed, True
+            try:
+                if not begun:
+                    self._vault.catch_up()
+            finally:
+                self._vault.close()  # a second time, too: the first may have been interrupted
 
     def __enter__(self) -> Self:
         return self

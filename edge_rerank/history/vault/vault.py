@@ -123,26 +123,33 @@ class Vault:
         """One transaction, with the root sealed anew at its end; all of it or nothing."""
         change = Change(self, self.now())
         keys = self.keybook.state()
+        sealed = b""
         try:
             with self.file.transaction():
                 yield change
                 self.people.sums.save(change.root)
                 change.root.generation += 1
                 sealed = self._seal_root(change.root)
+            self.root = change.root
+            for person in change.saved:
+                self.people.remember(person)
+            state = self._state(sealed)
+            self.file.note_state(state)
+            self._save_anchor(state)
         except BaseException:
             self.people.reset()
+            given = self.keybook.state()
             self.keybook.restore(keys)
+            # An interrupt is told of when the disk is done with COMMIT: then it has happened.
+            if sealed and self._is_root(sealed):
+                self.keybook.restore(given)
+                self.root = change.root
+                self.rows.removals += 1
+                self.anchor_behind = self.anchored
             raise
-        self.root = change.root
-        for person in change.saved:
-            self.people.remember(person)
-        state = self._state(sealed)
-        self.file.note_state(state)
-        self._save_anchor(state)
 
     def close(self) -> None:
-        """Close the file and let go of the keys."""
-        self.catch_up()
+        """Close the file and let go of the keys. May be called again."""
         self.people.forget()
         self.keybook.close()
         self.file.close()
@@ -356,6 +363,13 @@ class Vault:
         sealed = self.keybook.newest.root.seal(root.dump(), self._root_context())
         self.file.execute("INSERT OR REPLACE INTO meta (name, value) VALUES ('root', ?)", (sealed,))
         return sealed
+
+    def _is_root(self, sealed: bytes) -> bool:
+        """Whether this is the root in the file, as far as that can be read."""
+        try:
+            return self._meta("root") == sealed
+        except Exception:  # what stopped the transaction is what the caller is told
+            return False
 
     def _root_context(self) -> bytes:
         return self.binding("meta", self.keybook.newest.id, b"root")
