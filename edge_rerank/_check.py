@@ -120,6 +120,17 @@ def check_moment(value: object, name: str, error: type[InvalidInput]) -> float |
     return check_number(value, name, error, minimum=0.0)
 
 
+def check_date(value: object, name: str, error: type[InvalidInput]) -> float | None:
+    """:func:`check_moment`, of a time that is not compared with the clock: no milliseconds."""
+    moment = check_moment(value, name, error)
+    if moment is not None and moment >= _NO_SECONDS:
+        raise error(f"{name}: expected UTC seconds, got a time after the year 5138 (milliseconds?)")
+    return moment
+
+
+_NO_SECONDS = 1e11
+"""In milliseconds a day in 1973."""
+
 _MOMENTS = {
     "str": ": datetime.fromisoformat() reads it",
     "datetime64": ': .astype("datetime64[s]").astype(float) gives its seconds',

@@ -16,7 +16,7 @@ from typing import Any, Literal, Protocol, TypedDict, Unpack, get_args
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._check import check_kind, check_moment, check_path, check_sequence
+from edge_rerank._check import check_date, check_kind, check_path, check_sequence
 from edge_rerank.errors import InvalidInput, InvalidRequest
 from edge_rerank.formats.items import read_items
 from edge_rerank.formats.rating_scale import RatingScale
@@ -137,7 +137,7 @@ class BatchRanker:
             raise TypeError(f"BatchRanker() got an unexpected keyword argument {min(unknown)!r}")
         runtime = options.get("runtime", ONE_THREAD)
         check_kind(runtime, "runtime", Runtime, example="Runtime(threads=1)")
-        check_moment(options.get("now"), "now", InvalidRequest)
+        check_date(options.get("now"), "now", InvalidRequest)
         self._items = Path(items) if isinstance(items, str | Path) else tuple(items_of(items))
         self._bad_rows = bad_rows
         self._options = options
@@ -256,7 +256,7 @@ class _Open:
             now = row.get("now")
             asked: RankOptions = {"top_k": self._top_k, "shown": False}
             asked["now"] = now = self._now if now is None else now
-            events = self._events(row, check_moment(now, "now", InvalidRequest))
+            events = self._events(row, check_date(now, "now", InvalidRequest))
             asked["query"], asked["context"] = row.get("query"), row.get("context")
             return self._catalogue.select(_listed(row, CANDIDATES)), events, asked
         except InvalidInput as error:

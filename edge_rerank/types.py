@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from edge_rerank._check import (
+    check_date,
     check_id,
     check_integer,
     check_label,
@@ -141,7 +142,7 @@ class Item:
         put(self, "score", check_number(score, "score", InvalidItem))
         put(self, "vector", None if vector is None else _vector(vector))
         put(self, "fields", _fields(fields))
-        put(self, "published", check_moment(published, "published", InvalidItem))
+        put(self, "published", check_date(published, "published", InvalidItem))
         put(self, "image", None if image is None else picture_of(image))
         put(self, "audio", None if audio is None else sound_of(audio))
 

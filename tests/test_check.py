@@ -13,6 +13,7 @@ import pytest
 from edge_rerank import Retention
 from edge_rerank._check import (
     check_bool,
+    check_date,
     check_fraction,
     check_id,
     check_integer,
@@ -56,6 +57,7 @@ strings = partial(check_sequence, wanted="a sequence of strings", of=str)
         (check_moment, None, None),
         (check_moment, np.int64(7), 7.0),
         (check_moment, datetime(1970, 1, 1, 1, 0, 7, tzinfo=timezone(timedelta(hours=1))), 7.0),
+        (check_date, 4e9, 4e9),
         (strings, ("a", "b"), ("a", "b")),
         (strings, (letter for letter in "ab"), ["a", "b"]),
         (strings, np.array(["a", "b"]), ["a", "b"]),
@@ -114,6 +116,11 @@ def test_what_passes(check: Callable[..., object], value: object, result: object
             " datetime.fromisoformat() reads it",
         ),
         (check_moment, -1, "x: expected a finite number ≥ 0, got -1.0"),
+        (
+            check_date,
+            1_790_000_000_000,
+            "x: expected UTC seconds, got a time after the year 5138 (milliseconds?)",
+        ),
         (
             check_number,
             np.array(1.0),

@@ -19,11 +19,13 @@ import pytest
 from edge_rerank import (
     Degradation,
     Event,
+    Exposure,
     History,
     Item,
     Ranking,
     ReasonCode,
     Reranker,
+    Trust,
     Unread,
 )
 from edge_rerank.errors import (
@@ -31,6 +33,7 @@ from edge_rerank.errors import (
     ConsentRequired,
     HistoryCorrupt,
     HistoryKeyError,
+    InvalidItem,
     InvalidRequest,
     PackNotFound,
 )
@@ -348,6 +351,22 @@ def test_what_hosts_have_at_hand_is_taken(reranker: Reranker, shelf: list[Item])
     assert reranker.engine.rank(rest, history=history, now=moment).personalised
     with reranker.guest_session() as guest:
         assert guest.record(Event("click", item) for item in shelf[:2]) == 2
+
+
+def test_milliseconds_are_no_time_to_rank_at(shelf: list[Item], reranker: Reranker) -> None:
+    late = 1000.0 * 1_790_000_000
+    with pytest.raises(InvalidRequest, match=r"^now: expected UTC seconds.*milliseconds"):
+        reranker.rank(shelf, now=late)
+    with pytest.raises(InvalidRequest, match="milliseconds"):
+        Exposure(1, last=late)
+    with pytest.raises(InvalidItem, match=r"^published: .*milliseconds"):
+        Item("late", published=late)
+
+
+@pytest.mark.parametrize("key", ["ab" * 32, b"short"])
+def test_a_key_to_trust_is_bytes(key: Any) -> None:
+    with pytest.raises(InvalidRequest, match=r"got (str: bytes\.fromhex|5 bytes)"):
+        Trust(keys=[key])
 
 
 @pytest.mark.parametrize(

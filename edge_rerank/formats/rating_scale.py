@@ -29,7 +29,10 @@ class RatingScale:
             if value is None:
                 raise InvalidInput(f"{name}: expected a number, got None")
         if not self.low < self.high:
-            raise InvalidInput("rating scale: expected high above low")
+            raise InvalidInput(
+                f"rating scale: expected high above low, got {self.low:g} and {self.high:g}: where "
+                "the least is the best, record low + high - value"
+            )
 
     def place(self, value: float) -> float:
         """Where a rating lies: -1 for the worst, 0 for the middle, 1 for the best."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_rerank._check import check_integer, check_sequence
+from edge_rerank._check import check_integer, check_sequence, kind_of
 from edge_rerank.errors import InvalidRequest
 
 KEY_BYTES = 32
@@ -33,7 +33,11 @@ class Trust:
         check_sequence(self.keys, "keys", InvalidRequest, wanted="several")
         for key in self.keys:
             if not isinstance(key, bytes) or len(key) != KEY_BYTES:
-                raise InvalidRequest("keys: expected Ed25519 public keys of 32 bytes")
+                came = f"{len(key)} bytes" if isinstance(key, bytes) else kind_of(key)
+                remedy = ": bytes.fromhex() reads what keygen prints" if came == "str" else ""
+                raise InvalidRequest(
+                    f"keys: expected Ed25519 public keys of 32 bytes, got {came}{remedy}"
+                )
 
 
 ANY_PACK = Trust()

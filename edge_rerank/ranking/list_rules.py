@@ -12,10 +12,10 @@ from enum import StrEnum
 
 from edge_rerank._check import (
     check_bool,
+    check_date,
     check_id,
     check_integer,
     check_label,
-    check_moment,
     check_number,
     check_text,
     kind_of,
@@ -381,7 +381,7 @@ class Exposure:
                 getattr(self, name), f"exposure.{name}", InvalidRequest, minimum=0
             )
             put(self, name, value)
-        put(self, "last", check_moment(self.last, "exposure.last", InvalidRequest))
+        put(self, "last", check_date(self.last, "exposure.last", InvalidRequest))
 
 
 def _names(

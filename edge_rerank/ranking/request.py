@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from edge_rerank._check import (
     check_bool,
+    check_date,
     check_fraction,
     check_integer,
     check_kind,
-    check_moment,
     check_number,
     check_text,
 )
@@ -327,6 +327,6 @@ def _top_k(top_k: object, count: int) -> int:
 
 def _moment(now: object, history: Sequence[Event]) -> float:
     """The time of the call, never before the last event."""
-    moment = check_moment(now, "now", InvalidRequest)
+    moment = check_date(now, "now", InvalidRequest)
     newest = history[-1].timestamp if history else None
     return max(time.time() if moment is None else moment, newest or 0.0)

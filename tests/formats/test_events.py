@@ -33,6 +33,7 @@ WHOLE = (*ITEM_MEMBERS, *HOST_MEMBERS)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
 amounts = st.floats(0, allow_nan=False, allow_infinity=False)
+dates = st.floats(0, 1e11, exclude_max=True)
 items = st.builds(
     Item,
     ids,
@@ -42,7 +43,7 @@ items = st.builds(
     st.none() | numbers,
     st.none() | st.lists(st.floats(width=32, allow_nan=False, allow_infinity=False), min_size=1),
     st.dictionaries(st.text(max_size=8), st.none() | st.booleans() | numbers | st.text()),
-    st.none() | amounts,
+    st.none() | dates,
 )
 events = st.builds(
     Event,

@@ -132,6 +132,8 @@ def test_a_scale_wants_two_different_numbers() -> None:
     for low, high in ((5, 1), (3, 3), (None, 5), (1, "5"), (0, float("inf"))):
         with pytest.raises(InvalidInput, match="expected"):
             RatingScale(low, high)  # type: ignore[arg-type]
+    with pytest.raises(InvalidInput, match="got 6 and 1: where the least is the best, record low"):
+        RatingScale(6, 1)
 
 
 @given(
