@@ -6,6 +6,7 @@ import argparse
 from contextlib import ExitStack
 from pathlib import Path
 
+from edge_rerank.cli.choices import one_of
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_DONE,
@@ -59,7 +60,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     )
     parser.add_argument(
         "--without",
-        type=Withheld,
+        type=one_of(Withheld),
         choices=list(Withheld),
         action="append",
         default=[],

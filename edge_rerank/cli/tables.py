@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_rerank._progress import StepProgress
+from edge_rerank.cli.choices import one_of
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_DONE,
@@ -74,7 +75,7 @@ def register(subparsers: Subparsers[argparse.ArgumentParser]) -> None:
     add_pack(parser)
     parser.add_argument(
         "--skip",
-        type=Part,
+        type=one_of(Part),
         choices=list(Part),
         action="append",
         default=[],

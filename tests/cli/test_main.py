@@ -159,6 +159,12 @@ def test_wrong_usage(run: Run, arguments: tuple[str, ...]) -> None:
     assert "usage: " in result.err
 
 
+def test_a_word_that_is_none_of_a_few_is_told_them(run: Run, tmp_path: Path) -> None:
+    result = run("eval", "shipped", tmp_path, "--without", "fame")
+    assert result.code == 2
+    assert "expected one of popularity, categories, media, got 'fame'" in result.err
+
+
 def test_an_error_of_ours_is_one_line(run: Run, tmp_path: Path) -> None:
     result = run("rank", "--items", tmp_path / "none.jsonl")
     assert result.code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,9 @@ import pytest
 
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.text_encoder import load_encoder
-from tests.export.encoders import write_json
+from edge_rerank_export.packing.build import build
+from edge_rerank_export.recipes.read import read_recipe
+from tests.export.encoders import VOCABULARY, recipe_file, save_encoder, write_json
 
 
 @pytest.mark.parametrize(
@@ -60,3 +63,14 @@ def test_models_that_are_refused_by_name(
     (tmp_path / "model.safetensors").write_bytes(b"never read")
     with pytest.raises(UnsupportedModel, match=reason):
         load_encoder(tmp_path)
+
+
+def test_the_tokeniser_of_another_model_is_refused(tmp_path: Path) -> None:
+    model = save_encoder(tmp_path / "model", "bert")
+    more = " ".join(f"word{n}" for n in range(VOCABULARY))
+    other = save_encoder(tmp_path / "other", "bert", more=[more])
+    shutil.copy(other / "tokenizer.json", model)
+    recipe = read_recipe(recipe_file(model, tmp_path / "recipe.toml"))
+    reason = f"tokenizer.json: expected tokens from 0 to {VOCABULARY - 1}, .* another model's"
+    with pytest.raises(UnsupportedModel, match=reason):
+        build(recipe, tmp_path / "pack")

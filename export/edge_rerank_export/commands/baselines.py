@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_rerank.cli.choices import one_of
 from edge_rerank.cli.options import positive
 from edge_rerank_export.commands._arguments import (
     Commands,
@@ -42,7 +43,7 @@ def register(commands: Commands) -> None:
     add_split(parser)
     parser.add_argument(
         "--only",
-        type=Baseline,
+        type=one_of(Baseline),
         choices=list(Baseline),
         help="one of them (default: one after the other)",
     )

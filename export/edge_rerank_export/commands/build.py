@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from rich.console import Console
 
+from edge_rerank.cli.choices import one_of
 from edge_rerank.cli.options import positive
 from edge_rerank.formats.dataset import VALID, DataSet
 from edge_rerank_export.commands._arguments import (
@@ -85,7 +86,9 @@ def register(commands: Commands) -> None:
 
 def _add_wishes(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("for a model without a recipe")
-    group.add_argument("--kind", type=Kind, choices=_KINDS, metavar="K", help="what to make of it")
+    group.add_argument(
+        "--kind", type=one_of(_KINDS), choices=_KINDS, metavar="K", help="what to make of it"
+    )
     group.add_argument("--name", metavar="N", help="the pack's name (default: the model's)")
     group.add_argument(
         "--licence",
@@ -94,7 +97,7 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--quantisation",
-        type=Scheme,
+        type=one_of(Scheme),
         choices=list(Scheme),
         metavar="Q",
         help=f"one of {', '.join(Scheme)} (default: {Scheme.INT8})",
@@ -113,7 +116,7 @@ def _add_wishes(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--languages",
-        type=Language,
+        type=one_of(Language),
         choices=list(Language),
         nargs="+",
         metavar="L",

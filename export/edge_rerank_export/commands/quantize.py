@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_rerank.cli.choices import one_of
 from edge_rerank_export.commands._arguments import (
     Commands,
     add_command,
@@ -39,7 +40,7 @@ def register(commands: Commands) -> None:
     add_model_output(parser)
     parser.add_argument(
         "--scheme",
-        type=Scheme,
+        type=one_of(Scheme),
         choices=list(Scheme),
         metavar="Q",
         help=f"without a recipe: one of {', '.join(Scheme)} (default: {Scheme.INT8})",

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from edge_rerank.cli.choices import one_of
 from edge_rerank.cli.options import positive
 from edge_rerank_export.commands._arguments import (
     Commands,
@@ -53,7 +54,7 @@ def register(commands: Commands) -> None:
     )
     parser.add_argument(
         "--scenario",
-        type=Scenario,
+        type=one_of(Scenario),
         choices=list(Scenario),
         action="append",
         help="what is asked; repeatable (default: curve)",
@@ -93,7 +94,7 @@ def _add_sizes(parser: argparse.ArgumentParser) -> None:
 def _add_people(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--clicks",
-        type=Clicks,
+        type=one_of(Clicks),
         choices=list(Clicks),
         default=_DEFAULT.clicks,
         help="by place, or from the top down until something pleases "
@@ -130,14 +131,14 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--impressions",
-        type=Impressions,
+        type=one_of(Impressions),
         choices=list(Impressions),
         default=_DEFAULT.impressions,
         help=f"what the host reports beside clicks (default: {_DEFAULT.impressions})",
     )
     parser.add_argument(
         "--host-order",
-        type=HostOrder,
+        type=one_of(HostOrder),
         choices=list(HostOrder),
         default=_DEFAULT.host,
         help="the order in which the host hands items over "
@@ -145,7 +146,7 @@ def _add_people(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--adversary",
-        type=Adversary,
+        type=one_of(Adversary),
         choices=list(Adversary),
         default=_DEFAULT.adversary,
         help="what makes clicks mislead: tastes that turn over every other list, or clicks on what "

@@ -96,6 +96,7 @@ def original(
         pooling = () if encoder.pooling is None else (encoder.pooling,)
         model = load_encoder(folder, pooling=pooling, dim=encoder.dim)
         tokenizer = read_tokenizer(folder / described.folder / TOKENIZER_NAME)
+        _check_vocabulary(tokenizer, described)
         if described.sentences.lower_case:
             tokenizer = lower_cased(tokenizer)
         tokenizer, query = prefixed(tokenizer, encoder)
@@ -129,6 +130,18 @@ def _check_fit(encoder: EncoderRecipe, described: EncoderDescription) -> None:
         raise UnsupportedModel(
             "encoder.prefix: expected none, the model's pooling leaves out the tokens of prompts "
             "(include_prompt)"
+        )
+
+
+def _check_vocabulary(tokenizer: Tokenizer, described: EncoderDescription) -> None:
+    """Refuse the tokeniser of another model, as far as it shows."""
+    rows = described.config.vocab_size
+    # What was added may have no row: texts do not have it.
+    last = max(tokenizer.get_vocab(with_added_tokens=False).values(), default=0)
+    if last >= rows:
+        raise UnsupportedModel(
+            f"{TOKENIZER_NAME}: expected tokens from 0 to {rows - 1}, for which the model has "
+            f"vectors, got {last}: it is another model's"
         )
 
 
