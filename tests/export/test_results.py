@@ -225,7 +225,8 @@ def test_usage(command: list[str], tmp_path: Path, capsys: pytest.CaptureFixture
     elsewhere = ["--out", str(tmp_path / "out")]
     assert main(["results", garden, garden, *elsewhere]) == EXIT_USAGE
     assert main(["results", garden, *elsewhere]) == EXIT_USAGE
-    assert "another folder to learn from" in capsys.readouterr().err.replace("\n", " ")
+    said = capsys.readouterr().err.replace("\n", " ")
+    assert "another folder to learn from, got one folder; with --columns" in said
     assert main([*command, *elsewhere, "--only", "attic"]) == EXIT_USAGE
     assert main([*command, *elsewhere, "--base", "attic=pack"]) == EXIT_USAGE
     with pytest.raises(SystemExit):

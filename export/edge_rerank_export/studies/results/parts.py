@@ -69,7 +69,10 @@ class Wanted:
         if not names or len(set(names)) != len(names):
             raise RecipeError("folders: expected at least one, each name once")
         if Column.ZERO_SHOT in self.columns and len(names) < 2:
-            raise RecipeError("zero-shot: expected another folder to learn from; leave it out")
+            raise RecipeError(
+                "zero-shot: expected another folder to learn from, got one folder; with --columns "
+                "tuned,bpr,sasrec it is left out"
+            )
         for name in self.bases:
             if name not in names:
                 raise RecipeError(f"base: expected the name of a folder, got {name!r}")
