@@ -14,6 +14,13 @@ from pathlib import Path
 MODE = 0o600
 
 
+def reason_of(error: Exception) -> str:
+    """Why the system refused, in its words, as "No space left on device"; else the error's type."""
+    number = error.errno if isinstance(error, OSError) else None
+    # By its number: the error's own text may be anybody's, and hold a path.
+    return os.strerror(number) if number else type(error).__name__
+
+
 def open_new(path: Path) -> int:
     """A descriptor, for writing, of a file that was not there before.
 

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 
 import edge_rerank
 from edge_rerank._discreet import discreet
+from edge_rerank._files import reason_of
 from edge_rerank.cli import (
     audit,
     bench,
@@ -82,6 +83,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
     except OSError as error:
-        console.complain(f"edge-rerank: the system refused: {type(error).__name__}")
+        console.complain(f"edge-rerank: the system refused: {reason_of(error)}")
         return EXIT_FAILED
     return code

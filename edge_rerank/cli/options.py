@@ -9,7 +9,7 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from edge_rerank._check import check_id
-from edge_rerank._files import write_private
+from edge_rerank._files import reason_of, write_private
 from edge_rerank._progress import StepProgress
 from edge_rerank.cli.console import Console, Report
 from edge_rerank.errors import (
@@ -134,7 +134,7 @@ def policy_of(path: Path | None) -> ListPolicy | None:
     try:
         record = json.loads(path.read_bytes())
     except OSError as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be read: {reason_of(error)}") from error
     except (ValueError, RecursionError):
         raise DataError(path, "expected a JSON object in UTF-8, got something else") from None
     return ListPolicy.from_dict(record)
@@ -424,7 +424,7 @@ def write_text(path: Path, text: str) -> None:
     try:
         write_private(path, text.encode("utf-8", errors="replace"))
     except OSError as error:
-        raise DataError(path, f"cannot be written: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be written: {reason_of(error)}") from error
 
 
 def _pairs(text: str) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ import json
 from datetime import UTC, datetime
 from pathlib import Path
 
+from edge_rerank._files import reason_of
 from edge_rerank.cli.console import Console
 from edge_rerank.cli.options import (
     EXIT_DONE,
@@ -295,7 +296,7 @@ def _read_bytes(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be read: {reason_of(error)}") from error
 
 
 def _day(timestamp: float | None) -> str:

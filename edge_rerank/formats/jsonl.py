@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_rerank._files import reason_of
 from edge_rerank.errors import DataError, InvalidInput
 from edge_rerank.formats.layout import FileLayout
 from edge_rerank.formats.lines import Line, TextFile
@@ -44,7 +45,7 @@ def read_records(path: Path, parse: Callable[[Record], T]) -> Iterator[tuple[int
                 if text.strip():
                     yield number, _parsed(text, parse, path, number)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be read: {reason_of(error)}") from error
 
 
 def json_records(

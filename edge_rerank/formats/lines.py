@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
+from edge_rerank._files import reason_of
 from edge_rerank.errors import DataError
 
 MAX_LINE_BYTES = 1_000_000
@@ -210,7 +211,7 @@ def _pieces(path: Path) -> Iterator[bytes]:
                     raise DataError(path, f"{reason}: no log does")
                 yield piece
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be read: {reason_of(error)}") from error
 
 
 def _as_utf8(pieces: Iterable[bytes], encoding: str) -> Iterator[bytes]:

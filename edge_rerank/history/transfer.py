@@ -29,7 +29,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDFExpand
 
-from edge_rerank._files import write_new
+from edge_rerank._files import reason_of, write_new
 from edge_rerank.errors import DataError, InvalidRequest
 
 KEY_BYTES = 32
@@ -91,7 +91,7 @@ def import_sealed(source: Path, private: bytes) -> bytes:
             raise DataError(source, f"expected at most {2 * MAX_BYTES} bytes")
         sealed = source.read_bytes()
     except OSError as error:
-        raise DataError(source, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(source, f"cannot be read: {reason_of(error)}") from error
     content = open_sealed(sealed, private)
     if content is None:
         raise DataError(source, "not a sealed file for this key, or it was changed")

@@ -11,6 +11,7 @@ from pathlib import Path
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
+from edge_rerank._files import reason_of
 from edge_rerank.errors import PackInvalid, PackNotFound, PackUntrusted
 from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME, FileEntry
 
@@ -68,7 +69,7 @@ def read_file(folder: Path, name: str, limit: int, *, links: bool) -> bytes:
         missing = PackNotFound if name == MANIFEST_NAME else PackInvalid
         raise missing(f"{name}: expected in the pack, not found") from None
     except OSError as error:
-        raise PackInvalid(f"{name}: cannot be read: {type(error).__name__}") from error
+        raise PackInvalid(f"{name}: cannot be read: {reason_of(error)}") from error
     reason = _complaint(os.fstat(descriptor), limit, links=links)
     if reason is not None:
         os.close(descriptor)

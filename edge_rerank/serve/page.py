@@ -15,7 +15,7 @@ from collections import deque
 from html import escape
 from pathlib import Path
 
-from edge_rerank._files import write_private
+from edge_rerank._files import reason_of, write_private
 from edge_rerank.errors import InvalidRequest
 
 MAX_BROWSERS = 8
@@ -109,4 +109,4 @@ class Page:
             self.link.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_private(self.link, _WAY_IN.format(url=escape(url)).encode())
         except OSError as error:
-            raise InvalidRequest(f"page: cannot be written: {type(error).__name__}") from None
+            raise InvalidRequest(f"page: cannot be written: {reason_of(error)}") from None

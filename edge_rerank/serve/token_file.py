@@ -8,7 +8,7 @@ import secrets
 import stat
 from pathlib import Path
 
-from edge_rerank._files import write_new
+from edge_rerank._files import reason_of, write_new
 from edge_rerank.errors import InvalidRequest
 
 _TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
@@ -33,7 +33,7 @@ def read_or_make_token(path: Path) -> str:
         except FileExistsError:
             return _read(path)
     except OSError as error:
-        raise InvalidRequest(f"token file: cannot be used: {type(error).__name__}") from None
+        raise InvalidRequest(f"token file: cannot be used: {reason_of(error)}") from None
     return token
 
 

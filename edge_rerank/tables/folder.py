@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from pathlib import Path
 
-from edge_rerank._files import replace_file
+from edge_rerank._files import reason_of, replace_file
 from edge_rerank.errors import DataError
 from edge_rerank.packs.manifest import MANIFEST_NAME, SIGNATURE_NAME, FileEntry
 from edge_rerank.packs.tables import (
@@ -37,7 +37,7 @@ def check_out(folder: Path) -> None:
         elif not folder.exists() or (folder.is_dir() and not any(folder.iterdir())):
             return
     except OSError as error:
-        raise DataError(folder, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(folder, f"cannot be read: {reason_of(error)}") from error
     raise DataError(folder, "expected a folder of tables, an empty one or none")
 
 
@@ -98,5 +98,5 @@ def write_tables(
             if is_table_file(path.name) and path.name not in files.values():
                 path.unlink(missing_ok=True)
     except OSError as error:
-        raise DataError(folder, f"cannot be written: {type(error).__name__}") from error
+        raise DataError(folder, f"cannot be written: {reason_of(error)}") from error
     return Tables.open(folder)

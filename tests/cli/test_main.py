@@ -190,7 +190,7 @@ def test_a_system_that_refuses(run: Run, monkeypatch: pytest.MonkeyPatch) -> Non
     result = run("demo")
     assert (result.code, result.err) == (
         2,
-        "edge-rerank: the system refused: PermissionError\n",
+        "edge-rerank: the system refused: Permission denied\n",
     )
 
 

@@ -48,7 +48,9 @@ def test_a_key_file_is_replaced_as_a_whole(tmp_path: Path) -> None:
     (tmp_path / "key").chmod(0o644)
     with pytest.raises(HistoryKeyError, match="0600"):
         source.load()
-    with pytest.raises(HistoryKeyError, match="FileNotFoundError"):
+    with pytest.raises(
+        HistoryKeyError, match="key file: cannot be read: No such file or directory"
+    ):
         KeyFile(tmp_path / "none").load()
 
 

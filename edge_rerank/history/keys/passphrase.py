@@ -16,6 +16,7 @@ from pathlib import Path
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
 
+from edge_rerank._files import reason_of
 from edge_rerank.errors import HistoryKeyError
 from edge_rerank.history.crypto import KEY_BYTES, SealingKey, Unsealable, derive, fresh_key, same
 from edge_rerank.history.keys.sources import (
@@ -114,7 +115,7 @@ class Passphrase:
             with self._path.open("rb") as stream:
                 content = stream.read(MAX_FILE_BYTES + 1)
         except OSError as error:
-            raise HistoryKeyError(f"key file: cannot be read: {type(error).__name__}") from error
+            raise HistoryKeyError(f"key file: cannot be read: {reason_of(error)}") from error
         try:
             fields = json.loads(content)
             if len(content) > MAX_FILE_BYTES or fields["version"] != VERSION:

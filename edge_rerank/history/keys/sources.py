@@ -14,7 +14,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
-from edge_rerank._files import replace_secret, write_new
+from edge_rerank._files import reason_of, replace_secret, write_new
 from edge_rerank.errors import HistoryKeyError
 
 KEY_BYTES = 32
@@ -117,7 +117,7 @@ class KeyFile:
             check_mode(self._path)
             key = self._path.read_bytes()
         except OSError as error:
-            raise HistoryKeyError(f"key file: cannot be read: {type(error).__name__}") from error
+            raise HistoryKeyError(f"key file: cannot be read: {reason_of(error)}") from error
         return check_key(key)
 
     def replace(self, key: bytes) -> None:
@@ -214,7 +214,7 @@ def create_key_file(path: Path, content: bytes) -> None:
     except FileExistsError:
         raise HistoryKeyError("key file: expected no file there yet, found one") from None
     except OSError as error:
-        raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
+        raise HistoryKeyError(f"key file: cannot be written: {reason_of(error)}") from error
 
 
 def replace_key_file(path: Path, content: bytes) -> None:
@@ -226,7 +226,7 @@ def replace_key_file(path: Path, content: bytes) -> None:
     try:
         replace_secret(path, content)
     except OSError as error:
-        raise HistoryKeyError(f"key file: cannot be written: {type(error).__name__}") from error
+        raise HistoryKeyError(f"key file: cannot be written: {reason_of(error)}") from error
 
 
 def check_mode(path: Path) -> None:

@@ -21,7 +21,7 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._files import replace_file
+from edge_rerank._files import reason_of, replace_file
 from edge_rerank.errors import DataError
 
 MAGIC = b"edge-rerank vectors 1\n"
@@ -77,7 +77,7 @@ class VectorFile:
                 raw = stream.read(count * KEY)
             vectors = np.memmap(path, np.float32, "r", begin, (count, dim)) if count else None
         except OSError as error:
-            raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+            raise DataError(path, f"cannot be read: {reason_of(error)}") from error
         if vectors is None:
             return cls((), np.zeros((0, dim), dtype=np.float32))
         if head[-_HASH:] != _hash(encoder, raw, vectors):
@@ -147,7 +147,7 @@ def write_vectors(
     try:
         replace_file(path, head.ljust(_begin(len(keys)), b"\0") + vectors.tobytes())
     except OSError as error:
-        raise DataError(path, f"cannot be written: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be written: {reason_of(error)}") from error
 
 
 def _begin(count: int) -> int:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from edge_rerank._files import reason_of
 from edge_rerank.errors import DataError, InvalidInput
 from edge_rerank.formats.attributes import parse_person
 from edge_rerank.formats.dataset import (
@@ -348,4 +349,4 @@ def _raw_lines(path: Path) -> Iterator[tuple[int, bytes]]:
         with opener(path, "rb") as stream:
             yield from enumerate(stream, start=1)
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be read: {reason_of(error)}") from error

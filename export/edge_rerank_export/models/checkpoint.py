@@ -16,6 +16,7 @@ from typing import Any
 import torch
 from transformers import AutoConfig, AutoModel, AutoModelForCausalLM
 
+from edge_rerank._files import reason_of
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models.families import DECODER_TYPES, FAMILIES, Trait, family_of
 from edge_rerank_export.models.text_encoder import quiet
@@ -86,7 +87,7 @@ def check_language_model(folder: Path) -> Any:
         with quiet():
             config = AutoConfig.from_pretrained(folder, **options)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        reason = f"the configuration cannot be read: {type(error).__name__}"
+        reason = f"the configuration cannot be read: {reason_of(error)}"
         if "gguf_file" in options:
             reason += f"; {_GGUF}"
         raise UnsupportedModel(reason) from error

@@ -20,6 +20,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.nn import functional
 
+from edge_rerank._files import reason_of
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.models.graph_writer import GraphWriter
 
@@ -166,7 +167,7 @@ def read_weights(folder: Path) -> dict[str, torch.Tensor]:
             return load_file(found[0])
         weights = torch.load(found[0], map_location="cpu", weights_only=True)
     except (OSError, ValueError, RuntimeError, pickle.UnpicklingError, SafetensorError) as error:
-        raise SourceError(f"{found[0].name}: cannot be read: {type(error).__name__}") from error
+        raise SourceError(f"{found[0].name}: cannot be read: {reason_of(error)}") from error
     if not isinstance(weights, dict) or not all(
         isinstance(value, torch.Tensor) for value in weights.values()
     ):

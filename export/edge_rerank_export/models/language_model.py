@@ -24,6 +24,7 @@ from transformers import (
     BertModel,
 )
 
+from edge_rerank._files import reason_of
 from edge_rerank.inference.scorer import INPUTS, RUN_TOKENS
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models import onnx_file
@@ -128,7 +129,7 @@ def load_language_model(folder: Path) -> Any:
         with quiet():
             model, told = auto.from_pretrained(folder, output_loading_info=True, **options)
     except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
-        raise UnsupportedModel(f"the weights cannot be read: {type(error).__name__}") from error
+        raise UnsupportedModel(f"the weights cannot be read: {reason_of(error)}") from error
     # What is missing transformers would fill with random numbers.
     if told["missing_keys"]:
         raise UnsupportedModel(f"weights: the checkpoint has no {min(told['missing_keys'])}")
@@ -147,7 +148,7 @@ def load_tokenizer(folder: Path) -> Any:
             tokenizer = load(folder, **loading_options(folder))
     # Where there is none, transformers looks into what it has not found.
     except (OSError, ValueError, TypeError, AttributeError) as error:
-        raise UnsupportedModel(f"the tokeniser cannot be read: {type(error).__name__}") from error
+        raise UnsupportedModel(f"the tokeniser cannot be read: {reason_of(error)}") from error
     if not tokenizer.is_fast:
         raise UnsupportedModel("tokeniser: expected one with a tokenizer.json, got a slow one")
     return tokenizer

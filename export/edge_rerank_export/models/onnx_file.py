@@ -21,6 +21,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from edge_rerank._files import reason_of
 from edge_rerank.packs.external_data import ALIGNMENT, Model
 from edge_rerank_export.errors import RecipeError, UnsupportedModel
 from edge_rerank_export.files import data_file
@@ -224,7 +225,7 @@ def _mapped(place: dict[str, str], kind: np.dtype[Any], shape: tuple[int, ...]) 
         return np.memmap(place["location"], kind, mode="r", offset=offset, shape=shape)
     except (OSError, ValueError) as error:
         raise UnsupportedModel(
-            f"model: the weights beside it cannot be read: {type(error).__name__}"
+            f"model: the weights beside it cannot be read: {reason_of(error)}"
         ) from error
 
 

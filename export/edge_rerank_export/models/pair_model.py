@@ -17,6 +17,7 @@ import torch
 from optimum.exporters.onnx import OnnxConfig
 from transformers import AutoConfig, AutoModelForSequenceClassification, AutoTokenizer
 
+from edge_rerank._files import reason_of
 from edge_rerank.inference.pair_scorer import INPUTS
 from edge_rerank_export.errors import UnsupportedModel
 from edge_rerank_export.models import onnx_file
@@ -200,7 +201,7 @@ def load_pair_tokenizer(folder: Path) -> Any:
             folder, local_files_only=True, use_fast=True, trust_remote_code=False
         )
     except (OSError, ValueError, ImportError) as error:
-        raise UnsupportedModel(f"the tokeniser cannot be read: {type(error).__name__}") from error
+        raise UnsupportedModel(f"the tokeniser cannot be read: {reason_of(error)}") from error
     if not getattr(tokenizer, "is_fast", False):
         raise UnsupportedModel("tokeniser: expected one with a tokenizer.json")
     sides = tokenizer.backend_tokenizer.encode("a", "a").sequence_ids

@@ -14,6 +14,7 @@ from enum import StrEnum
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from edge_rerank._files import reason_of
 from edge_rerank_export.errors import UnsupportedModel
 
 THIS_FILE = "edge_rerank_export/models/sentence_files.py"
@@ -281,7 +282,7 @@ def read_json(path: Path, default: Any) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else default
     except (OSError, ValueError) as error:
-        raise UnsupportedModel(f"{path.name} cannot be read: {type(error).__name__}") from error
+        raise UnsupportedModel(f"{path.name} cannot be read: {reason_of(error)}") from error
 
 
 def read_object(path: Path) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from optimum.exporters.onnx import model_configs as optimum
 from tokenizers import Tokenizer
 from transformers import CLIPModel, SiglipModel
 
+from edge_rerank._files import reason_of
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.models import onnx_file
 from edge_rerank_export.models.encoder_families import ACTIVATIONS
@@ -181,7 +182,7 @@ def load_tower(folder: Path) -> TextTower:
                 output_loading_info=True,
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise SourceError(f"source: the model cannot be read: {type(error).__name__}") from error
+        raise SourceError(f"source: the model cannot be read: {reason_of(error)}") from error
     missing = sorted(name for name in report["missing_keys"] if name.startswith("text_"))
     if missing:
         raise UnsupportedModel(f"weights: {len(missing)} are missing, {missing[0]} among them")

@@ -18,6 +18,7 @@ import torch
 from torch import nn
 from transformers import CLIPVisionModelWithProjection, SiglipVisionModel
 
+from edge_rerank._files import reason_of
 from edge_rerank_export.errors import SourceError, UnsupportedModel
 from edge_rerank_export.models.graph_writer import OPSET, GraphWriter
 from edge_rerank_export.models.picture import PictureEncoder
@@ -102,7 +103,7 @@ def tower_encoder(folder: Path, *, side: int, fit: Fit | None) -> PictureEncoder
                 use_safetensors=True,
             )
     except (OSError, ValueError, RuntimeError, KeyError) as error:
-        raise SourceError(f"source: the model cannot be read: {type(error).__name__}") from error
+        raise SourceError(f"source: the model cannot be read: {reason_of(error)}") from error
     tower = Tower(model.eval(), output)
     prepare = preparation(read_json(folder / PREPROCESSOR, {}), side=side, fit=fit)
     pixels = torch.zeros(1, 3, prepare.side, prepare.side)

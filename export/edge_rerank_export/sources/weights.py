@@ -10,6 +10,7 @@ from pathlib import Path, PurePath, PurePosixPath
 
 from safetensors import SafetensorError, safe_open
 
+from edge_rerank._files import reason_of
 from edge_rerank_export.errors import SourceError
 
 PATTERNS = ("*.safetensors", "*.gguf", "e5-small-q4.bin")
@@ -144,7 +145,7 @@ def count_weights(folder: Path) -> int:
 
                 count += sum(int(one.n_elements) for one in GGUFReader(folder / name).tensors)
         except (OSError, ValueError, KeyError, IndexError, SafetensorError) as error:
-            raise SourceError(f"{name}: cannot be read: {type(error).__name__}") from error
+            raise SourceError(f"{name}: cannot be read: {reason_of(error)}") from error
     return count
 
 

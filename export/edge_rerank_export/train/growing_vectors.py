@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_rerank._files import MODE, replace_file
+from edge_rerank._files import MODE, reason_of, replace_file
 from edge_rerank.errors import DataError
 from edge_rerank.inference.encoders.vector_file import KEY
 
@@ -79,7 +79,7 @@ class GrowingVectors:
                 stream.flush()
                 os.fsync(stream.fileno())
         except OSError as error:
-            raise DataError(self._path, f"cannot be written: {type(error).__name__}") from error
+            raise DataError(self._path, f"cannot be written: {reason_of(error)}") from error
         self._vectors |= zip(keys, records["vector"], strict=True)
 
     def of(self, keys: Sequence[bytes]) -> NDArray[np.float32]:

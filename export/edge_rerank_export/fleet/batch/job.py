@@ -13,6 +13,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 import edge_rerank
+from edge_rerank._files import reason_of
 from edge_rerank.batch import BatchRanker
 from edge_rerank.errors import DataError
 from edge_rerank_export.errors import WorkerLost
@@ -144,4 +145,4 @@ def _hash(path: Path) -> str:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be read: {reason_of(error)}") from error

@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from edge_rerank._files import open_new, replace_file
+from edge_rerank._files import open_new, reason_of, replace_file
 from edge_rerank.batch import OF_CALLS, OF_EVENTS, PERSON, REQUIRED, BatchRanker
 from edge_rerank.errors import DataError
 
@@ -83,7 +83,7 @@ class Source:
                     file, "expected Parquet, got something else or a part of it"
                 ) from None
             except (OSError, pa.ArrowException) as error:
-                raise DataError(file, f"cannot be read: {type(error).__name__}") from error
+                raise DataError(file, f"cannot be read: {reason_of(error)}") from error
             with head:
                 names = {*head.schema_arrow.names}
                 rows += head.metadata.num_rows
@@ -104,7 +104,7 @@ class Source:
                     names = [name for name in self.columns if name in stream.schema_arrow.names]
                     yield from stream.iter_batches(batch_size=rows, columns=names)
             except (OSError, pa.ArrowException) as error:
-                raise DataError(file, f"cannot be read: {type(error).__name__}") from error
+                raise DataError(file, f"cannot be read: {reason_of(error)}") from error
 
     def described(self) -> list[dict[str, Any]]:
         """What tells these files from others: names, sizes and hashes of their ends."""

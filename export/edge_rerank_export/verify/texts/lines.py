@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_rerank._check import check_list, check_text
+from edge_rerank._files import reason_of
 from edge_rerank.errors import DataError, InvalidRequest
 from edge_rerank.formats.jsonl import Record, read_records
 from edge_rerank_export.verify.texts.cases import HISTORY, REQUESTS, Places, RankingCase, Texts
@@ -163,4 +164,4 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
                 if line:
                     yield number, line
     except (OSError, EOFError, zlib.error) as error:
-        raise DataError(path, f"cannot be read: {type(error).__name__}") from error
+        raise DataError(path, f"cannot be read: {reason_of(error)}") from error

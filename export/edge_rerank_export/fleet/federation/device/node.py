@@ -34,6 +34,7 @@ from flwr.supercore.inflatable.inflatable_utils import (
 from flwr.supercore.run import RunNotRunningException
 from flwr.supernode.fleet_http_connection import http_request_response
 
+from edge_rerank._files import reason_of
 from edge_rerank_export.errors import RecipeError
 from edge_rerank_export.fleet.federation.wire import answered, asked
 
@@ -189,7 +190,7 @@ def _key(path: Path) -> EllipticCurvePrivateKey:
     try:
         key = load_ssh_private_key(path.read_bytes(), None)
     except (OSError, ValueError, TypeError, UnsupportedAlgorithm) as error:
-        raise RecipeError(f"key: cannot be read: {type(error).__name__}") from error
+        raise RecipeError(f"key: cannot be read: {reason_of(error)}") from error
     if not isinstance(key, EllipticCurvePrivateKey):
         raise RecipeError("key: expected one on an elliptic curve, see ssh-keygen -t ecdsa")
     return key
@@ -199,4 +200,4 @@ def _certificates(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise RecipeError(f"certificates: cannot be read: {type(error).__name__}") from error
+        raise RecipeError(f"certificates: cannot be read: {reason_of(error)}") from error

@@ -13,6 +13,7 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from numpy.typing import NDArray
 
 from edge_rerank import RankingEngine
+from edge_rerank._files import reason_of
 from edge_rerank.formats.items import read_items
 from edge_rerank.learning.layout import Layout
 from edge_rerank.learning.prior import Prior
@@ -70,7 +71,7 @@ class Settings:
             members = json.loads(path.read_text(encoding="utf-8"))
             return cls(**{**members, "packs": tuple(members["packs"])})
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RecipeError(f"{SETTINGS}: cannot be read: {type(error).__name__}") from error
+            raise RecipeError(f"{SETTINGS}: cannot be read: {reason_of(error)}") from error
 
     def write(self, path: Path) -> None:
         """Write them for the process in which Flower runs the server."""
@@ -169,7 +170,7 @@ class _State:
             rounds = int(kept["rounds"])
             same = kept["mark"] == mark and position.shape == (2 * layout.width,)
         except (OSError, ValueError, TypeError, KeyError) as error:
-            raise RecipeError(f"{STATE}: cannot be read: {type(error).__name__}") from error
+            raise RecipeError(f"{STATE}: cannot be read: {reason_of(error)}") from error
         if not same or rounds < 0:
             raise RecipeError(
                 f"{STATE}: of other heads or promises: a new fleet wants another --out, and its "
