@@ -426,3 +426,11 @@ def test_who_was_asked_for_last_is_let_go_with_their_erasure() -> None:
             assert people.name("bob") != name == people.name(user)
             store.erase(user)
             assert people._asked is None
+
+
+def test_a_file_that_is_no_database_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    path.write_text("what somebody wrote\n" * 300)
+    with pytest.raises(HistoryCorrupt, match="SQLITE_NOTADB: another program's file, or its begin"):
+        HistoryStore.open(path, KEY)
+    assert path.read_text().startswith("what somebody wrote")

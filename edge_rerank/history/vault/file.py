@@ -79,6 +79,7 @@ _IN_WORDS = {
     "SQLITE_IOERR_WRITE": "the disk, or what is allowed of it, is full, or it fails",
     "SQLITE_READONLY": "it is read-only",
     "SQLITE_CANTOPEN": "it cannot be opened",
+    "SQLITE_NOTADB": "another program's file, or its beginning is damaged",
 }
 
 
@@ -421,7 +422,7 @@ def typed_errors() -> Iterator[None]:
         if name.startswith(_BUSY):
             raise HistoryLocked("another process has the history file open") from None
         if name.startswith(_DAMAGED) or name in {"SQLITE_ERROR", "OperationalError", "DataError"}:
-            raise HistoryCorrupt(f"the history file is damaged: {name}") from None
+            raise HistoryCorrupt(f"the history file is damaged: {_explained(name)}") from None
         raise HistoryUnavailable(f"the history file cannot be used: {_explained(name)}") from None
     except OSError as error:
         raise HistoryUnavailable(f"the history file cannot be used: {error.strerror}") from None
