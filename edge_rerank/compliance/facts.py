@@ -18,7 +18,7 @@ from edge_rerank.history.vault import schema
 from edge_rerank.history.vault.anchor import Anchor
 from edge_rerank.history.vault.audit import AuditAction, AuditEntry
 from edge_rerank.history.vault.consents import PERSONALISATION
-from edge_rerank.history.vault.file import typed_errors
+from edge_rerank.history.vault.failures import typed_errors
 from edge_rerank.history.vault.retention import DAY_S
 from edge_rerank.history.vault.store import HistoryStore
 from edge_rerank.history.vault.vault import Vault

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,9 @@ from typing import Any
 import pytest
 
 from edge_rerank import Event, Item, Reranker
+from edge_rerank.errors import HistoryCorrupt
+from edge_rerank.history.vault import file
+from edge_rerank.history.vault.failures import typed_errors
 from edge_rerank.history.vault.store import HistoryStore
 
 KEY = bytes(range(32))
@@ -115,3 +120,23 @@ def test_a_reranker_closes_all_its_parts(
     monkeypatch.undo()
     reranker.close()
     Reranker.open(history=tmp_path / "me.db", key=KEY).close()
+
+
+LONG = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 50000000)"
+
+
+def test_an_interrupt_inside_a_long_statement_is_one_and_no_damage(
+    store: HistoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite asks whether to go on, Python raises then, and SQLite keeps that to itself."""
+    monkeypatch.setattr(file, "FREE_TICKS", 1_000)
+    timer = threading.Timer(0.2, interrupt_main)
+    timer.start()
+    with pytest.raises(KeyboardInterrupt), typed_errors():
+        store._vault.file.execute(f"{LONG} SELECT max(i) FROM n").fetchone()
+    timer.join()
+    monkeypatch.setattr(file, "FREE_TICKS", 1)
+    for _ in range(2):
+        with pytest.raises(HistoryCorrupt, match="SQLITE_INTERRUPT"), typed_errors():
+            store._vault.file.execute(f"{LONG} SELECT max(i) FROM n").fetchone()
+    assert store.count("alice") == 3

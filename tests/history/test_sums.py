@@ -75,7 +75,9 @@ class Place:
         self.run("UPDATE people SET head = ? WHERE pseudonym = ?", head, self.pseudonym)
 
     def sums(self, bucket: int | None = None) -> bytes:
-        return self.get("SELECT sealed FROM sums WHERE bucket = ?", bucket or self.bucket)
+        return self.get(
+            "SELECT sealed FROM sums WHERE bucket = ?", self.bucket if bucket is None else bucket
+        )
 
     def put_sums(self, sealed: bytes) -> None:
         self.run("UPDATE sums SET sealed = ? WHERE bucket = ?", sealed, self.bucket)

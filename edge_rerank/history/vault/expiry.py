@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from edge_rerank.errors import HistoryCorrupt, HistoryUnavailable
 from edge_rerank.history.vault.audit import AuditAction
 from edge_rerank.history.vault.epochs import PSEUDONYM_BYTES
-from edge_rerank.history.vault.file import typed_errors
+from edge_rerank.history.vault.failures import typed_errors
 from edge_rerank.history.vault.person import Person
 from edge_rerank.history.vault.retention import DAY_S, Retention
 from edge_rerank.history.vault.root import BUCKETS, Root

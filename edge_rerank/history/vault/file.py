@@ -1,4 +1,4 @@
-"""The SQLite file itself: how it is opened, written, closed, and what its errors mean."""
+"""The SQLite file itself: how it is opened, written and closed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import logging
 import os
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from pathlib import Path
@@ -15,15 +15,14 @@ from typing import TYPE_CHECKING, Any
 from edge_rerank._files import MODE, open_new
 from edge_rerank._process import OwnProcess, keep_for_ever, when_forked
 from edge_rerank.errors import (
-    EdgeRerankError,
     HistoryCorrupt,
     HistoryError,
-    HistoryLocked,
     HistoryRolledBack,
     HistoryUnavailable,
     InvalidRequest,
 )
 from edge_rerank.history.vault import schema
+from edge_rerank.history.vault.failures import endless, typed_errors
 from edge_rerank.history.vault.lock import WAIT_S, LockFile
 from edge_rerank.history.vault.wal import lost_transactions
 
@@ -63,24 +62,6 @@ FREE_TICKS = 10
 the file: twenty times what the dearest, ``PRAGMA integrity_check``, was measured to take (490)."""
 
 PAGE_BYTES = 4096
-
-_DAMAGED = (
-    "SQLITE_CORRUPT",
-    "SQLITE_NOTADB",
-    "SQLITE_CONSTRAINT",
-    "SQLITE_MISM",
-    "SQLITE_FORMAT",
-    # Nobody else interrupts: a statement went on and on, see TICK.
-    "SQLITE_INTERRUPT",
-)
-_BUSY = ("SQLITE_BUSY", "SQLITE_LOCKED")
-_IN_WORDS = {
-    "SQLITE_FULL": "the disk is full; make room, and go on",
-    "SQLITE_IOERR_WRITE": "the disk, or what is allowed of it, is full, or it fails",
-    "SQLITE_READONLY": "it is read-only",
-    "SQLITE_CANTOPEN": "it cannot be opened",
-    "SQLITE_NOTADB": "another program's file, or its beginning is damaged",
-}
 
 
 class Making(StrEnum):
@@ -170,12 +151,12 @@ class HistoryFile:
 
     def execute(self, sql: str, parameters: tuple[object, ...] = ()) -> sqlite3.Cursor:
         """Run one statement."""
-        self._ticks = 0
+        self._begin()
         return self.db.execute(sql, parameters)
 
     def execute_many(self, sql: str, rows: list[tuple[Any, ...]]) -> None:
         """Run one statement for each row of parameters."""
-        self._ticks = 0
+        self._begin()
         self.db.conn.executemany(sql, rows)
 
     @contextmanager
@@ -242,13 +223,18 @@ class HistoryFile:
         """A number that SQLite changes with every change of the schema."""
         return int(self.execute("PRAGMA schema_version").fetchone()[0])
 
+    def _begin(self) -> None:
+        """A statement: what it costs is counted anew."""
+        self._ticks = 0
+        endless.found = False
+
     def _tick(self) -> bool:
         """Whether the statement at work is to be stopped, for a damaged file may have no end."""
         self._ticks += 1
-        if self._ticks <= FREE_TICKS:
-            return False
-        pages = sum(size_of(path) for path in self._files()) / PAGE_BYTES
-        return self._ticks > FREE_TICKS + pages / 10
+        if self._ticks > FREE_TICKS:
+            pages = sum(size_of(path) for path in self._files()) / PAGE_BYTES
+            endless.found = self._ticks > FREE_TICKS + pages / 10
+        return endless.found
 
     def _files(self) -> tuple[Path, ...]:
         """The database and its write-ahead log."""
@@ -407,44 +393,3 @@ def _make(path: Path) -> None:
         pass
     except OSError as error:
         raise HistoryUnavailable(f"the history file cannot be made: {error.strerror}") from error
-
-
-@contextmanager
-def typed_errors() -> Iterator[None]:
-    """Turn what SQLite and the file system raise into errors of ours."""
-    try:
-        yield
-    except EdgeRerankError:
-        raise
-    except sqlite3.Error as error:
-        # The name of the code only: SQLite's own text may quote a value.
-        name = getattr(error, "sqlite_errorname", None) or type(error).__name__
-        if name.startswith(_BUSY):
-            raise HistoryLocked("another process has the history file open") from None
-        if name.startswith(_DAMAGED) or name in {"SQLITE_ERROR", "OperationalError", "DataError"}:
-            raise HistoryCorrupt(f"the history file is damaged: {_explained(name)}") from None
-        raise HistoryUnavailable(f"the history file cannot be used: {_explained(name)}") from None
-    except OSError as error:
-        raise HistoryUnavailable(f"the history file cannot be used: {error.strerror}") from None
-    except (TypeError, AttributeError, OverflowError) as error:
-        # A damaged record can hold a value of any type, whatever the schema demands.
-        raise HistoryCorrupt("the history file is damaged: a value has another type") from error
-    except UnicodeDecodeError:
-        # SQLite quotes a damaged schema in its message, and Python cannot read the quotation.
-        raise HistoryCorrupt("the history file is damaged: its schema is not text") from None
-
-
-def _explained(name: str) -> str:
-    """The name of SQLite's code, with what it means where somebody can do something about it."""
-    words = (said for code, said in _IN_WORDS.items() if name.startswith(code))
-    return ": ".join([name, *words])
-
-
-def is_whole(look: Callable[[], object]) -> bool:
-    """Whether ``look`` finds no damage."""
-    try:
-        with typed_errors():
-            look()
-    except HistoryCorrupt:
-        return False
-    return True

@@ -10,7 +10,7 @@ from edge_rerank._process import OwnLock
 from edge_rerank._progress import Progress
 from edge_rerank.errors import ClosedError, HistoryKeyError, HistoryUnavailable
 from edge_rerank.history.keys.sources import KeySource, as_source, check_key
-from edge_rerank.history.vault.file import typed_errors
+from edge_rerank.history.vault.failures import typed_errors
 from edge_rerank.history.vault.receipts import RekeyReceipt
 from edge_rerank.history.vault.rekey import Rekey, rekey_store
 from edge_rerank.history.vault.rotation import rotate_key, rotate_person

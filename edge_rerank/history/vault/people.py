@@ -11,7 +11,8 @@ from edge_rerank.history.crypto import SealingKey, Unsealable, fresh_key, key_id
 from edge_rerank.history.vault.binding import Binding
 from edge_rerank.history.vault.epochs import Epoch
 from edge_rerank.history.vault.eventtables import fresh_number
-from edge_rerank.history.vault.file import HistoryFile, typed_errors
+from edge_rerank.history.vault.failures import typed_errors
+from edge_rerank.history.vault.file import HistoryFile
 from edge_rerank.history.vault.keybook import KeyBook
 from edge_rerank.history.vault.person import Person, dump_head, parse_head
 from edge_rerank.history.vault.root import (

@@ -10,7 +10,8 @@ from edge_rerank.history.crypto import Unsealable, key_id_of, keyed_hash
 from edge_rerank.history.vault.binding import SEQ_BYTES, Binding
 from edge_rerank.history.vault.codec import Undecodable, decode, encode, minimise
 from edge_rerank.history.vault.eventtables import EventTables, Row
-from edge_rerank.history.vault.file import HistoryFile, typed_errors
+from edge_rerank.history.vault.failures import typed_errors
+from edge_rerank.history.vault.file import HistoryFile
 from edge_rerank.history.vault.person import Person
 from edge_rerank.history.vault.root import MODULUS
 from edge_rerank.types import Event

@@ -13,7 +13,8 @@ from collections.abc import Sequence
 from edge_rerank.errors import HistoryCorrupt
 from edge_rerank.history.crypto import MAX_PLAINTEXT, Unsealable, key_id_of
 from edge_rerank.history.vault.binding import Binding
-from edge_rerank.history.vault.file import HistoryFile, is_whole
+from edge_rerank.history.vault.failures import is_whole
+from edge_rerank.history.vault.file import HistoryFile
 from edge_rerank.history.vault.person import Person, State
 
 MAX_STATES = 8

@@ -30,7 +30,8 @@ from edge_rerank.history.vault.expiry import (
     retention_of,
     tend,
 )
-from edge_rerank.history.vault.file import HistoryFile, Making, typed_errors
+from edge_rerank.history.vault.failures import typed_errors
+from edge_rerank.history.vault.file import HistoryFile, Making
 from edge_rerank.history.vault.personal import PersonalVault, decisions_of
 from edge_rerank.history.vault.receipts import (
     Appended,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_rerank.errors import HistoryCorrupt, HistoryError
-from edge_rerank.history.vault.file import typed_errors
+from edge_rerank.history.vault.failures import typed_errors
 from edge_rerank.history.vault.receipts import Verification
 from edge_rerank.history.vault.root import BUCKETS
 from edge_rerank.history.vault.vault import Vault
