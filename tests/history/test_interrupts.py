@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import sys
-import threading
-from _thread import interrupt_main
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -129,14 +127,19 @@ def test_an_interrupt_inside_a_long_statement_is_one_and_no_damage(
     store: HistoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """SQLite asks whether to go on, Python raises then, and SQLite keeps that to itself."""
-    monkeypatch.setattr(file, "FREE_TICKS", 1_000)
-    timer = threading.Timer(0.2, interrupt_main)
-    timer.start()
-    with pytest.raises(KeyboardInterrupt), typed_errors():
-        store._vault.file.execute(f"{LONG} SELECT max(i) FROM n").fetchone()
-    timer.join()
+
+    def interrupt(_: Path) -> int:
+        raise KeyboardInterrupt
+
+    def run() -> None:
+        with typed_errors():
+            store._vault.file.execute(f"{LONG} SELECT max(i) FROM n").fetchone()
+
     monkeypatch.setattr(file, "FREE_TICKS", 1)
     for _ in range(2):
-        with pytest.raises(HistoryCorrupt, match="SQLITE_INTERRUPT"), typed_errors():
-            store._vault.file.execute(f"{LONG} SELECT max(i) FROM n").fetchone()
+        with monkeypatch.context() as asked, pytest.raises(KeyboardInterrupt):
+            asked.setattr(file, "size_of", interrupt)
+            run()
+        with pytest.raises(HistoryCorrupt, match="SQLITE_INTERRUPT"):
+            run()
     assert store.count("alice") == 3
